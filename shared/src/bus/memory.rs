@@ -1,0 +1,154 @@
+//! The bus inside one process: for standalone, where gateway and callback share it.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{Mailbox, Opening, Watch, hub::Hub};
+use crate::{
+    scene::{Cause, Scene, SceneId, Settled, Step, TOMBSTONE_MS},
+    time::unix_now,
+};
+
+/// Scenes in a map. Clones are the same one.
+#[derive(Debug, Clone)]
+pub(super) struct MemoryBus {
+    scenes: Arc<Mutex<Scenes>>,
+    hub: Hub,
+}
+
+#[derive(Debug, Default)]
+struct Scenes {
+    by_id: HashMap<SceneId, Scene>,
+    /// When each can be forgotten, soonest first; a scene whose life was prolonged is looked at
+    /// again then.
+    by_end: BTreeSet<(u64, SceneId)>,
+}
+
+impl Default for MemoryBus {
+    fn default() -> Self {
+        // Watchers are told directly, so there is nothing to subscribe to.
+        Self { scenes: Arc::default(), hub: Hub::new(|_| {}) }
+    }
+}
+
+impl MemoryBus {
+    /// Those that are remembered.
+    fn scenes(&self) -> MutexGuard<'_, Scenes> {
+        // No code that holds the lock panics half-way through a change.
+        let mut scenes = self.scenes.lock().unwrap_or_else(PoisonError::into_inner);
+        scenes.forget(now_us() / 1000);
+        scenes
+    }
+
+    pub(super) fn open(&self, scene: SceneId, opening: &Opening) -> bool {
+        self.scenes().open(scene, opening, now_us() / 1000)
+    }
+
+    pub(super) fn watch(&self, scene: SceneId, after: u64) -> (Watch, Option<Mailbox>) {
+        // Held across both steps, so that no settle comes between the read and the watch.
+        let scenes = self.scenes();
+        let (watch, _) = self.hub.watch(scene, after);
+        self.hub.confirm(scene, self.hub.now());
+        let mailbox = scenes.mailbox(scene);
+        watch.caught_up(self.hub.now(), mailbox.as_ref());
+        (watch, mailbox)
+    }
+
+    pub(super) fn settle(&self, id: SceneId, cause: &Cause, step: &Step) -> Settled {
+        let mut scenes = self.scenes();
+        let Some(scene) = scenes.by_id.get_mut(&id) else { return Settled::Unknown };
+        let settled = scene.settle(cause, step, now_us());
+        if step.tells.is_some()
+            && matches!(settled, Settled::Applied(_))
+            && let Some(event) = scene.events().last()
+        {
+            self.hub.ring(id, &Arc::new(event.clone()));
+        }
+        settled
+    }
+
+    pub(super) fn read(&self, scene: SceneId) -> Option<Mailbox> {
+        self.scenes().mailbox(scene)
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.hub.held()
+    }
+}
+
+impl Scenes {
+    fn open(&mut self, scene: SceneId, opening: &Opening, now: u64) -> bool {
+        if self.by_id.contains_key(&scene) {
+            return false;
+        }
+        let opened = Scene::open(&opening.account, opening.binding, opening.life, now);
+        self.by_end.insert((opened.expires_ms() + TOMBSTONE_MS, scene));
+        self.by_id.insert(scene, opened);
+        true
+    }
+
+    fn mailbox(&self, scene: SceneId) -> Option<Mailbox> {
+        let now = now_us() / 1000;
+        self.by_id.get(&scene).map(|scene| Mailbox {
+            state: scene.state(now),
+            remaining: scene.remaining(now),
+            events: scene.events().iter().cloned().map(Arc::new).collect(),
+        })
+    }
+
+    fn forget(&mut self, now: u64) {
+        while let Some(&(end, id)) = self.by_end.first()
+            && end <= now
+        {
+            self.by_end.pop_first();
+            match self.by_id.get(&id).map(|scene| scene.expires_ms() + TOMBSTONE_MS) {
+                Some(later) if later > now => {
+                    self.by_end.insert((later, id));
+                }
+                _ => {
+                    self.by_id.remove(&id);
+                }
+            }
+        }
+    }
+}
+
+fn now_us() -> u64 {
+    u64::try_from(unix_now().as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::scene::{DeliveryId, Grant, Person, Profile, Transition};
+
+    #[test]
+    fn a_scene_is_forgotten_when_its_tombstone_ends_and_not_before() {
+        let [brief, logged_in] = ["AAAAAAAAAAAAAAAAAAAAAA", "AQAAAAAAAAAAAAAAAAAAAA"].map(|id| id.parse().unwrap());
+        let (t0, life) = (1_800_000_000_000, Duration::from_secs(120));
+        let opening = Opening { account: "demo".parse().unwrap(), binding: None, life };
+        let mut scenes = Scenes::default();
+        assert!(scenes.open(brief, &opening, t0));
+        assert!(scenes.open(logged_in, &opening, t0));
+        let person = Person { openid: "ann".parse().unwrap(), unionid: None, profile: Profile::default() };
+        let account = opening.account.clone();
+        let login = Transition::LogIn { account, person, grant: Grant::issue(logged_in), life };
+        let cause = Cause { delivery: DeliveryId::of(&["1"]), received_at: t0, traceparent: None };
+        let later = t0 + 60_000;
+        scenes.by_id.get_mut(&logged_in).unwrap().settle(&cause, &login.step(), later * 1000);
+
+        let end = t0 + 120_000 + TOMBSTONE_MS;
+        scenes.forget(end - 1);
+        assert_eq!(scenes.by_id.len(), 2);
+        scenes.forget(end);
+        assert!(!scenes.by_id.contains_key(&brief));
+        scenes.forget(end + 59_999);
+        assert!(scenes.by_id.contains_key(&logged_in), "its grant's life began later");
+        scenes.forget(end + 60_000);
+        assert_eq!((scenes.by_id.len(), scenes.by_end.len()), (0, 0));
+    }
+}

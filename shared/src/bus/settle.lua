@@ -1,0 +1,76 @@
+-- Settles a scene: `Scene::settle` in Redis. Writes first, the doorbell last, because a script that
+-- fails half-way rolls nothing back.
+local scene = KEYS[1]
+local channel, delivery, from, to, life, tombstone, body, guards = unpack(ARGV, 1, 8)
+local names = { 'account', 'binding', 'who', 'grant', 'person' }
+
+local stored = redis.call('HMGET', scene, 'state', 'expires', 'seq', 'events', 'd:' .. delivery, unpack(names))
+local state, expires, seq, events, repeated = stored[1], tonumber(stored[2]), tonumber(stored[3]), stored[4], stored[5]
+if not state then
+  return { 'unknown' }
+end
+if not expires then
+  return { 'malformed' }
+end
+local facts = {}
+for i, name in ipairs(names) do
+  facts[name] = stored[5 + i] or ''
+end
+
+local time = redis.call('TIME')
+local now_us = time[1] * 1000000 + time[2]
+local now = math.floor(now_us / 1000)
+
+local function standing(verdict)
+  local now_state = state
+  if now >= expires and (state == 'open' or state == 'scanned' or state == 'confirmed') then
+    now_state = 'expired'
+  end
+  local answer = { verdict, now_state, math.max(expires - now, 0) }
+  for _, name in ipairs(names) do
+    answer[#answer + 1] = facts[name]
+  end
+  return answer
+end
+
+if repeated then
+  return standing('repeated')
+end
+if not string.find(from, ',' .. standing('')[2] .. ',', 1, true) then
+  return standing('state')
+end
+local arg = 9
+for _ = 1, guards do
+  if facts[ARGV[arg]] ~= ARGV[arg + 1] then
+    return standing(ARGV[arg])
+  end
+  arg = arg + 2
+end
+
+state = to
+local writes = { 'state', to, 'd:' .. delivery, '1' }
+for i = arg, #ARGV, 2 do
+  facts[ARGV[i]] = ARGV[i + 1]
+  writes[#writes + 1] = ARGV[i]
+  writes[#writes + 1] = ARGV[i + 1]
+end
+if life ~= '' then
+  expires = now + life
+  writes[#writes + 1] = 'expires'
+  writes[#writes + 1] = string.format('%.0f', expires)
+end
+local line
+if body ~= '' then
+  seq = string.format('%.0f', math.max(now_us, (seq or 0) + 1))
+  line = seq .. ' ' .. body
+  writes[#writes + 1] = 'seq'
+  writes[#writes + 1] = seq
+  writes[#writes + 1] = 'events'
+  writes[#writes + 1] = events and events .. '\n' .. line or line
+end
+redis.call('HSET', scene, unpack(writes))
+redis.call('PEXPIREAT', scene, string.format('%.0f', expires + tombstone))
+if line then
+  redis.call('SPUBLISH', channel, line)
+end
+return standing('applied')

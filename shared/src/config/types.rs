@@ -1,0 +1,264 @@
+//! Values that every binary's configuration has.
+
+use std::{collections::BTreeSet, num::NonZeroU32, str::FromStr, time::Duration};
+
+use serde::{Deserialize, de};
+use url::Url;
+
+use crate::{redis::RedisAddress, scene::Rotating};
+
+/// Seconds, as written in configuration.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(transparent)]
+pub struct Seconds(u32);
+
+impl Seconds {
+    /// That many seconds.
+    pub const fn new(seconds: u32) -> Self {
+        Self(seconds)
+    }
+
+    /// As a duration.
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(self.0.into())
+    }
+}
+
+/// `[bus]` of a pod.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bus {
+    /// The Redis that carries scenes between pods.
+    pub url: RedisAddress,
+}
+
+/// What carries scenes where there may be one process: `memory:`, or a Redis.
+#[derive(Debug, Clone)]
+pub enum BusUrl {
+    /// Inside one process.
+    Memory,
+    /// Between pods.
+    Redis(RedisAddress),
+}
+
+impl<'de> Deserialize<'de> for BusUrl {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl FromStr for BusUrl {
+    type Err = &'static str;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        if url == "memory:" { Ok(Self::Memory) } else { url.parse().map(Self::Redis) }
+    }
+}
+
+impl<'de> Deserialize<'de> for RedisAddress {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at a time, on each listener; those beyond are told to come back.
+    connections: NonZeroU32,
+}
+
+impl Limits {
+    /// That many connections at a time.
+    pub fn new(connections: NonZeroU32) -> Self {
+        Self { connections }
+    }
+
+    /// Connections at a time.
+    pub fn connections(self) -> usize {
+        usize::try_from(self.connections.get()).unwrap_or(usize::MAX)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        // A thousand less than the file descriptors that a process commonly has.
+        Self { connections: NonZeroU32::new(19_000).expect("it isn't zero") }
+    }
+}
+
+/// A secret of our own making, in rotation: at least 16 bytes, since shorter ones can be guessed.
+pub fn strong<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Rotating, D::Error> {
+    let secret = Rotating::deserialize(from)?;
+    if secret.any(|secret| secret.bytes().len() < 16) {
+        return Err(de::Error::custom("a secret must have at least 16 characters"));
+    }
+    Ok(secret)
+}
+
+/// The web origins whose pages may open scenes: a list, or one text with commas.
+#[derive(Debug, Clone, Default)]
+pub struct Origins(BTreeSet<String>);
+
+impl Origins {
+    /// Whether a page of this origin may.
+    pub fn allow(&self, origin: &str) -> bool {
+        self.0.contains(origin)
+    }
+}
+
+impl FromIterator<String> for Origins {
+    fn from_iter<I: IntoIterator<Item = String>>(origins: I) -> Self {
+        Self(origins.into_iter().collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for Origins {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            List(Vec<String>),
+            Text(String),
+        }
+        let list = match Written::deserialize(from)? {
+            Written::List(list) => list,
+            Written::Text(text) => text.split(',').map(|origin| origin.trim().to_owned()).collect(),
+        };
+        list.into_iter()
+            .map(|written| match Url::parse(&written).map(|url| url.origin()) {
+                Ok(origin) if origin.is_tuple() && origin.ascii_serialization() == written => Ok(written),
+                _ => Err(de::Error::custom(format!(
+                    "{written:?} is not an origin as browsers write it, such as https://www.example.com"
+                ))),
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+/// How a process leaves.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drain {
+    /// How long a pod that is no longer ready still accepts, until the endpoints have noticed.
+    pub notice: Seconds,
+    /// Over how long the closes of held connections are spread.
+    pub window: Seconds,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { notice: Seconds::new(3), window: Seconds::new(20) }
+    }
+}
+
+/// What a process tells about itself.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// Which log lines.
+    pub log: LogFilter,
+    /// `http://host:4318`: where traces go by OTLP over HTTP. None if absent.
+    pub otlp_endpoint: Option<HttpUrl>,
+    /// Which share of the logins is traced.
+    pub trace_share: Share,
+}
+
+/// A level, or `target=level` pairs with commas; `info` by default.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    /// The text, which `EnvFilter` takes.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+impl TryFrom<String> for LogFilter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match tracing_subscriber::EnvFilter::try_new(&text) {
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(format!("must be a level, or target=level pairs with commas ({error})")),
+        }
+    }
+}
+
+/// A part of a whole, 0 to 1; a hundredth by default.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Share(f64);
+
+impl Share {
+    /// As a number.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self(0.01)
+    }
+}
+
+impl TryFrom<f64> for Share {
+    type Error = &'static str;
+
+    fn try_from(share: f64) -> Result<Self, Self::Error> {
+        if (0.0..=1.0).contains(&share) { Ok(Self(share)) } else { Err("must be between 0 and 1") }
+    }
+}
+
+/// An `http:` or `https:` address, without its last slash.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct HttpUrl(String);
+
+impl HttpUrl {
+    /// The address with a path after it.
+    pub fn with(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+impl TryFrom<String> for HttpUrl {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match Url::parse(&text) {
+            Ok(url)
+                if matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none() =>
+            {
+                Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+            }
+            _ => Err("must be an address such as http://host:4318"),
+        }
+    }
+}
+
+/// Defaults that serde asks for by path.
+pub mod defaults {
+    use super::Seconds;
+
+    /// Life of a scene.
+    pub const fn scene_life() -> Seconds {
+        Seconds::new(120)
+    }
+
+    /// Life of a grant.
+    pub const fn grant_life() -> Seconds {
+        Seconds::new(60)
+    }
+}

@@ -1,0 +1,191 @@
+//! How gateway and callback authenticate to each other, and what they say: an HMAC over time,
+//! nonce and body, under a secret that both hold and that can be rotated.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    scene::{AccountName, Binding, Rotating, SceneId, Secret, same},
+    serve::Problem,
+};
+
+/// The header that carries `time,nonce,mac`.
+pub const HEADER: &str = "scenecast-signature";
+
+/// Where scenes are opened: [`Open`] in, [`Opened`] out.
+pub const OPEN_PATH: &str = "/internal/scenes/open";
+/// Where lost scenes are opened again: a list of [`Reopen`] in, how many were opened out.
+pub const REOPEN_PATH: &str = "/internal/scenes/reopen";
+/// Where a page's scene is given up: [`Cancel`] in, nothing out.
+pub const CANCEL_PATH: &str = "/internal/scenes/cancel";
+
+/// The most scenes in one [`REOPEN_PATH`] call.
+pub const REOPEN_CHUNK: usize = 512;
+
+/// How far the caller's clock may be from ours, in seconds.
+const WINDOW: u64 = 60;
+
+/// A page asks for a scene and what its phone can scan.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    /// The scene, from the page's new key.
+    pub scene: SceneId,
+    /// The account to log in with.
+    pub account: AccountName,
+    /// The browser that it is tied to.
+    pub binding: Option<Binding>,
+    /// How long it lives, in milliseconds.
+    pub life_ms: u64,
+}
+
+/// A scene was opened.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Opened {
+    /// What the QR code says.
+    pub qr_url: String,
+}
+
+/// Redis lost a scene whose page is still there.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reopen {
+    /// The scene.
+    pub scene: SceneId,
+    /// Its account.
+    pub account: AccountName,
+    /// The browser that it is tied to.
+    pub binding: Option<Binding>,
+    /// What is left of its life, in milliseconds.
+    pub life_ms: u64,
+}
+
+/// A page gives up.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cancel {
+    /// The scene.
+    pub scene: SceneId,
+}
+
+/// Why a callback opens no scene, as the gateway passes it on to the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no such account.
+    AccountUnknown,
+    /// WeChat gives this account no more QR codes today.
+    Quota,
+    /// WeChat gives this account no QR codes: it has no right to, or is configured wrongly.
+    NotGranted,
+    /// WeChat gives no answer, or is busy.
+    WechatUnavailable,
+    /// Redis gives no answer.
+    BusUnavailable,
+}
+
+impl Refused {
+    const ALL: [Self; 5] =
+        [Self::AccountUnknown, Self::Quota, Self::NotGranted, Self::WechatUnavailable, Self::BusUnavailable];
+
+    /// What the caller is told.
+    pub fn problem(self) -> Problem {
+        let later = |code, detail: &str, secs| Problem::unavailable(code, detail, Duration::from_secs(secs));
+        match self {
+            Self::AccountUnknown => {
+                Problem::new(StatusCode::NOT_FOUND, "account_unknown", "there is no such account here")
+            }
+            Self::Quota => later("wechat_quota", "this account's QR codes of today are used up", 600),
+            Self::NotGranted => {
+                Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", "WeChat makes no QR code for this account")
+            }
+            Self::WechatUnavailable => later("wechat_unavailable", "WeChat makes no QR code right now", 3),
+            Self::BusUnavailable => later("bus_unavailable", "scenes can't be reached right now", 2),
+        }
+    }
+
+    /// The one with this problem's code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|refused| refused.problem().code == code)
+    }
+}
+
+/// Why an internal call is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadCall {
+    /// No signature, or not one of this form.
+    #[error("the call has no valid signature header")]
+    Unsigned,
+    /// Signed under another secret, or something else was signed.
+    #[error("the signature does not match")]
+    Mismatch,
+    /// Signed too long ago, or in the future.
+    #[error("the call was signed more than 60 s from this server's clock")]
+    Stale,
+}
+
+/// The header's value for this path and body.
+pub fn sign(secrets: &Rotating, now: Duration, path: &str, body: &[u8]) -> String {
+    let (time, nonce) = (now.as_secs().to_string(), hex::encode(rand::random::<[u8; 16]>()));
+    let mac = mac(&secrets.current, &time, &nonce, path, body);
+    format!("{time},{nonce},{mac}")
+}
+
+/// Checks the header's value. All internal calls may be repeated without harm, so a nonce is not
+/// remembered: it only makes signatures differ.
+pub fn verify(secrets: &Rotating, now: Duration, path: &str, body: &[u8], header: &str) -> Result<(), BadCall> {
+    let mut parts = header.splitn(3, ',');
+    let (Some(time), Some(nonce), Some(tag)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(BadCall::Unsigned);
+    };
+    if !secrets.any(|secret| same(mac(secret, time, nonce, path, body).as_bytes(), tag.as_bytes())) {
+        return Err(BadCall::Mismatch);
+    }
+    match time.parse::<u64>() {
+        Ok(time) if time.abs_diff(now.as_secs()) <= WINDOW => Ok(()),
+        _ => Err(BadCall::Stale),
+    }
+}
+
+fn mac(secret: &Secret, time: &str, nonce: &str, path: &str, body: &[u8]) -> String {
+    hex::encode(secret.mac(&[b"internal call", time.as_bytes(), nonce.as_bytes(), path.as_bytes(), body]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1_800_000_000);
+    const LONG_AGO: Duration = Duration::from_secs(1_800_000_000 - 61);
+
+    fn secrets() -> Rotating {
+        Rotating { current: "new".into(), previous: Some("old".into()) }
+    }
+
+    fn check(header: &str) -> Result<(), BadCall> {
+        verify(&secrets(), NOW, "/p", b"body", header)
+    }
+
+    #[test]
+    fn a_call_under_either_secret_passes() {
+        assert_eq!(check(&sign(&secrets(), NOW, "/p", b"body")), Ok(()));
+        assert_eq!(check(&sign(&Rotating::fixed("old"), NOW, "/p", b"body")), Ok(()));
+    }
+
+    #[test]
+    fn what_was_not_signed_so_is_refused() {
+        for (header, why) in [
+            (String::new(), BadCall::Unsigned),
+            ("1,2".to_owned(), BadCall::Unsigned),
+            ("1,2,3".to_owned(), BadCall::Mismatch),
+            (sign(&Rotating::fixed("other"), NOW, "/p", b"body"), BadCall::Mismatch),
+            (sign(&secrets(), NOW, "/q", b"body"), BadCall::Mismatch),
+            (sign(&secrets(), NOW, "/p", b"bodies"), BadCall::Mismatch),
+            (sign(&secrets(), LONG_AGO, "/p", b"body"), BadCall::Stale),
+            (sign(&secrets(), NOW + Duration::from_secs(61), "/p", b"body"), BadCall::Stale),
+        ] {
+            assert_eq!(check(&header), Err(why), "{header}");
+        }
+    }
+}

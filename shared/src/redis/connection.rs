@@ -1,0 +1,142 @@
+//! A connection to Redis that always comes back.
+//!
+//! The client reconnects by itself when it hears of an end. It doesn't hear of a peer that is gone
+//! without a word: its own watch takes each command that it sends for a sign of life, and its task
+//! can be blocked by what the peer doesn't take. So it is asked, and where nothing comes back,
+//! another client takes its place.
+
+use std::{sync::Arc, time::Duration};
+
+use fred::{
+    clients::Client,
+    error::ErrorKind,
+    interfaces::{ClientLike, EventInterface},
+    types::{
+        Builder, RespVersion,
+        config::{Options, ReconnectPolicy, TcpConfig},
+    },
+};
+use prometheus::IntGauge;
+use tokio::sync::{Semaphore, SemaphorePermit, broadcast::error::RecvError, watch};
+
+use super::{RedisAddress, RedisError};
+
+/// How long a command may take before its outcome counts as undecided.
+const COMMAND_LIMIT: Duration = Duration::from_secs(2);
+/// Commands in flight or waiting, beyond which new ones are refused at once. The client's own limit
+/// isn't used: it would refuse the client's own reconnect, too.
+const COMMANDS_AT_MOST: usize = 20_000;
+/// How often a connection is asked whether it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+/// How long it may take to answer. Longer than a command, because to subscribe again is work for a
+/// Redis that is only slow.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The present client. Clones are of the same connection.
+#[derive(Clone)]
+pub(super) struct Connection {
+    client: watch::Receiver<Client>,
+    room: Arc<Semaphore>,
+}
+
+/// A place among those who use a connection.
+pub(super) struct Place<'a> {
+    pub(super) client: Client,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Connection {
+    /// Begins to connect, with `heard` places for what comes unasked; `up` says whether it stands.
+    pub(super) fn new(address: &RedisAddress, heard: usize, up: IntGauge) -> Self {
+        let (present, client) = watch::channel(build(address, heard));
+        tokio::spawn(keep(address.clone(), heard, present, up));
+        Self { client, room: Arc::new(Semaphore::new(COMMANDS_AT_MOST)) }
+    }
+
+    /// The client, for one command.
+    pub(super) fn place(&self) -> Result<Place<'_>, RedisError> {
+        let permit = self.room.try_acquire().map_err(|_| RedisError::NoAnswer("too many commands wait".into()))?;
+        Ok(Place { client: self.client.borrow().clone(), _permit: permit })
+    }
+
+    /// The client, and each that takes its place.
+    pub(super) fn clients(&self) -> watch::Receiver<Client> {
+        self.client.clone()
+    }
+}
+
+fn build(address: &RedisAddress, heard: usize) -> Client {
+    let mut config = address.config();
+    config.version = RespVersion::RESP3;
+    config.fail_fast = false;
+    let mut reconnect = ReconnectPolicy::new_exponential(0, 50, 2_000, 2);
+    // In milliseconds, so that a fleet doesn't come back at one instant.
+    reconnect.set_jitter(250);
+    Builder::from_config(config)
+        .with_connection_config(|connection| {
+            connection.connection_timeout = COMMAND_LIMIT;
+            connection.internal_command_timeout = COMMAND_LIMIT;
+            connection.max_command_attempts = 3;
+            // Scripts are single small frames: waiting for more to send would only delay them.
+            connection.tcp = TcpConfig { nodelay: Some(true), ..TcpConfig::default() };
+        })
+        .with_performance_config(|performance| {
+            performance.default_command_timeout = COMMAND_LIMIT;
+            performance.broadcast_channel_capacity = heard;
+        })
+        .set_policy(reconnect)
+        .build()
+        .expect("an address that was read makes a client")
+}
+
+/// Runs the present client until it is of no more use, and then the next.
+async fn keep(address: RedisAddress, heard: usize, present: watch::Sender<Client>, up: IntGauge) {
+    loop {
+        let client = present.borrow().clone();
+        let mut running = client.connect();
+        tokio::select! {
+            ended = &mut running => tracing::error!(?ended, "the client of Redis gave up; starting another"),
+            () = silence(&client) => tracing::warn!("Redis gives no sign of life; connecting anew"),
+            () = follow(&client, &up) => {}
+        }
+        running.abort();
+        up.set(0);
+        present.send_replace(build(&address, heard));
+    }
+}
+
+/// Done when the client is asked and gives no answer.
+async fn silence(client: &Client) {
+    let patient = client.with_options(&Options { timeout: Some(PATIENCE), ..Options::default() });
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        // A refusal is an answer, too.
+        if patient.ping::<()>(None).await.is_err_and(|error| *error.kind() == ErrorKind::Timeout) {
+            return;
+        }
+    }
+}
+
+/// Keeps the gauge at whether the client is connected, and says so in the log when that changes.
+async fn follow(client: &Client, up: &IntGauge) {
+    let (mut connects, mut errors) = (client.reconnect_rx(), client.error_rx());
+    loop {
+        let is_up = tokio::select! {
+            heard = connects.recv() => match heard {
+                Ok(_) => true,
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => return,
+            },
+            heard = errors.recv() => match heard {
+                Ok(_) | Err(RecvError::Lagged(_)) => false,
+                Err(RecvError::Closed) => return,
+            },
+        };
+        match (up.get() == 1, is_up) {
+            (false, true) => tracing::info!("connected to Redis"),
+            (true, false) => tracing::warn!("lost the connection to Redis"),
+            _ => {}
+        }
+        up.set(is_up.into());
+    }
+}

@@ -1,0 +1,82 @@
+//! What happens to a scene, as it is stored in the mailbox and rung on the channel.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DeliveryId, Grant, OpenId};
+
+/// One thing that happened to a scene.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Grows with each event of a scene, across failovers too: microseconds of Redis's clock, or
+    /// one more than the last. Fits a JavaScript number.
+    #[serde(skip)]
+    pub seq: u64,
+    /// The delivery that caused it.
+    pub delivery: DeliveryId,
+    /// When the cause reached us, in unix milliseconds of the receiving pod's clock.
+    pub received_at: u64,
+    /// The W3C trace context of the cause, where traces are exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// What happened.
+    pub what: Happening,
+}
+
+impl Event {
+    /// The text of this event without its `seq`, which whoever stores it puts in front.
+    pub fn body(&self) -> String {
+        serde_json::to_string(self).expect("an event has string keys only")
+    }
+
+    /// Reads `seq`, a space and the body. `None` if it isn't that.
+    pub fn parse(line: &str) -> Option<Self> {
+        let (seq, body) = line.split_once(' ')?;
+        let mut event: Self = serde_json::from_str(body).ok()?;
+        event.seq = seq.parse().ok()?;
+        Some(event)
+    }
+}
+
+/// What happened, and what the page is told of it. Never who it was: an openid stays between
+/// callback and site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happening {
+    /// Somebody scanned, and has yet to confirm.
+    Scanned(Profile),
+    /// The login is confirmed; the grant is the page's to redeem.
+    Confirmed(Login),
+    /// Whoever scanned said no.
+    Declined,
+    /// The page gave up.
+    Cancelled,
+}
+
+/// How somebody is shown on the page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// A name to show; never empty where it reaches a page.
+    pub name: String,
+    /// An `https:` or `data:` address of a picture.
+    pub avatar: String,
+}
+
+/// What a confirmed scene hands to its page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// Who is shown.
+    pub profile: Profile,
+    /// To be redeemed by the site's backend.
+    pub grant: Grant,
+}
+
+/// Who logged in: for the site's backend only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Who that is to the account.
+    pub openid: OpenId,
+    /// Who that is across the accounts of one Open Platform, where WeChat tells.
+    pub unionid: Option<String>,
+    /// How to show them.
+    pub profile: Profile,
+}

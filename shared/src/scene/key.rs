@@ -1,0 +1,233 @@
+//! The page's secret for its scene, which any pod can check without a look-up.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize, de};
+
+use super::{
+    AccountName, Binding, Rotating, SceneId, TOMBSTONE_MS,
+    id::digest128,
+    secret::{Secret, same},
+};
+
+const NONCE: usize = 16;
+const EXPIRES: usize = 4;
+const BINDING: usize = 16;
+const MAC: usize = 16;
+const FIXED: usize = NONCE + EXPIRES + BINDING + MAC;
+const UNBOUND: [u8; BINDING] = [0; BINDING];
+
+/// Why a key opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadKey {
+    /// Not one of ours: made up, cut short, or signed under a secret that is no longer accepted.
+    #[error("this key was not issued here")]
+    Foreign,
+    /// Ours, and its scene is long forgotten.
+    #[error("this key's scene has ended")]
+    Stale,
+}
+
+/// The page's secret for its scene: nonce, expiry, binding, account and a MAC under the
+/// deployment's secret, in base64url. It carries all that is needed to open its scene again
+/// when Redis has lost it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(Box<[u8]>);
+
+/// What a valid key says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// The scene that it owns: the truncated SHA-256 of the key.
+    pub scene: SceneId,
+    /// The account that the scene belongs to.
+    pub account: AccountName,
+    /// The browser that the scene is tied to.
+    pub binding: Option<Binding>,
+    /// When the scene's life ends by the clock of the pod that issued it, in unix seconds.
+    pub expires: u32,
+}
+
+impl Claims {
+    /// What is left of the scene's life.
+    pub fn remaining(&self, now: SystemTime) -> Duration {
+        (UNIX_EPOCH + Duration::from_secs(self.expires.into())).duration_since(now).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<key>")
+    }
+}
+
+impl FromStr for Key {
+    type Err = BadKey;
+
+    fn from_str(text: &str) -> Result<Self, BadKey> {
+        const LONGEST: usize = (FIXED + 32).div_ceil(3) * 4;
+        if text.len() > LONGEST {
+            return Err(BadKey::Foreign);
+        }
+        match URL_SAFE_NO_PAD.decode(text) {
+            Ok(bytes) if bytes.len() > FIXED => Ok(Self(bytes.into())),
+            _ => Err(BadKey::Foreign),
+        }
+    }
+}
+
+impl Serialize for Key {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Cow::<'de, str>::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Issues and checks keys under the deployment's secret.
+#[derive(Debug, Clone)]
+pub struct KeyRing(Rotating);
+
+impl KeyRing {
+    /// A ring over the deployment's secret.
+    pub fn new(secret: Rotating) -> Self {
+        Self(secret)
+    }
+
+    /// A new scene's key, and what it says.
+    pub fn issue(
+        &self,
+        account: &AccountName,
+        binding: Option<Binding>,
+        life: Duration,
+        now: SystemTime,
+    ) -> (Key, Claims) {
+        let ends = now.duration_since(UNIX_EPOCH).unwrap_or_default() + life;
+        let expires = u32::try_from(ends.as_secs()).unwrap_or(u32::MAX);
+        let mut bytes = Vec::with_capacity(FIXED + account.as_str().len());
+        bytes.extend_from_slice(&rand::random::<[u8; NONCE]>());
+        bytes.extend_from_slice(&expires.to_be_bytes());
+        bytes.extend_from_slice(&binding.map_or(UNBOUND, |binding| binding.0));
+        bytes.extend_from_slice(account.as_str().as_bytes());
+        bytes.extend_from_slice(&mac(&self.0.current, &bytes));
+        let key = Key(bytes.into());
+        let scene = scene_of(&key);
+        (key, Claims { scene, account: account.clone(), binding, expires })
+    }
+
+    /// What this key says, if it was issued under an accepted secret and its scene may still be
+    /// remembered.
+    pub fn check(&self, key: &Key, now: SystemTime) -> Result<Claims, BadKey> {
+        let (body, tag) = key.0.split_at(key.0.len() - MAC);
+        if !self.0.any(|secret| same(&mac(secret, body), tag)) {
+            return Err(BadKey::Foreign);
+        }
+        let (nonce_and_expires, rest) = body.split_at(NONCE + EXPIRES);
+        let (binding, account) = rest.split_at(BINDING);
+        let expires = u32::from_be_bytes(nonce_and_expires[NONCE..].try_into().map_err(|_| BadKey::Foreign)?);
+        let binding = <[u8; BINDING]>::try_from(binding).map_err(|_| BadKey::Foreign)?;
+        let claims = Claims {
+            scene: scene_of(key),
+            account: std::str::from_utf8(account)
+                .ok()
+                .and_then(|account| account.parse().ok())
+                .ok_or(BadKey::Foreign)?,
+            binding: (binding != UNBOUND).then_some(Binding(binding)),
+            expires,
+        };
+        let forgotten = UNIX_EPOCH + Duration::from_secs(expires.into()) + Duration::from_millis(TOMBSTONE_MS);
+        if now > forgotten { Err(BadKey::Stale) } else { Ok(claims) }
+    }
+}
+
+fn mac(secret: &Secret, body: &[u8]) -> [u8; MAC] {
+    let mut short = [0; MAC];
+    short.copy_from_slice(&secret.mac(&[b"scene key", body])[..MAC]);
+    short
+}
+
+fn scene_of(key: &Key) -> SceneId {
+    SceneId(digest128(&[b"scene", &key.0]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFE: Duration = Duration::from_secs(120);
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    }
+
+    fn ring(secret: &str) -> KeyRing {
+        KeyRing::new(Rotating::fixed(secret))
+    }
+
+    fn demo() -> AccountName {
+        "demo".parse().unwrap()
+    }
+
+    #[test]
+    fn a_key_says_what_it_was_issued_for() {
+        let (key, claims) = ring("s").issue(&demo(), Some(Binding::of("x")), LIFE, now());
+        let read: Key = key.to_string().parse().unwrap();
+        assert_eq!(ring("s").check(&read, now()), Ok(claims.clone()));
+        assert_eq!(claims.binding, Some(Binding::of("x")));
+        assert_eq!(claims.remaining(now()), LIFE);
+    }
+
+    #[test]
+    fn a_key_of_another_deployment_is_foreign() {
+        let (key, _) = ring("s").issue(&demo(), None, LIFE, now());
+        assert_eq!(ring("t").check(&key, now()), Err(BadKey::Foreign));
+    }
+
+    #[test]
+    fn a_rotated_secret_still_opens_the_keys_it_signed() {
+        let (key, claims) = ring("old").issue(&demo(), None, LIFE, now());
+        let rotated = KeyRing::new(Rotating { current: "new".into(), previous: Some("old".into()) });
+        assert_eq!(rotated.check(&key, now()), Ok(claims));
+    }
+
+    #[test]
+    fn a_key_outlives_its_scene_by_the_tombstone() {
+        let (key, claims) = ring("s").issue(&demo(), None, LIFE, now());
+        let ended = now() + LIFE + Duration::from_millis(TOMBSTONE_MS);
+        assert_eq!(ring("s").check(&key, ended), Ok(claims.clone()));
+        assert_eq!(claims.remaining(ended), Duration::ZERO);
+        assert_eq!(ring("s").check(&key, ended + Duration::from_secs(1)), Err(BadKey::Stale));
+    }
+
+    #[test]
+    fn no_changed_bit_passes() {
+        let (key, _) = ring("s").issue(&demo(), None, LIFE, now());
+        for bit in 0..key.0.len() * 8 {
+            let mut bytes = key.0.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(ring("s").check(&Key(bytes), now()), Err(BadKey::Foreign), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_key() {
+        for text in ["", "x", "====", &"A".repeat(40), &"A".repeat(10_000), "ключ"] {
+            assert_eq!(text.parse::<Key>(), Err(BadKey::Foreign), "{text:.20}");
+        }
+    }
+}

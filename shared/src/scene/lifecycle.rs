@@ -1,0 +1,168 @@
+//! A scene as it is stored, and how a step is carried out on it.
+//!
+//! [`Scene::settle`] is that in Rust; the Redis script mirrors it line by line, and one contract
+//! suite holds both to it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    AccountName, Binding, DeliveryId, Event, OpenId, Person,
+    transition::{Field, State, Step},
+};
+use crate::time::millis;
+
+/// What caused a transition.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    /// Its identity: the same cause twice changes nothing.
+    pub delivery: DeliveryId,
+    /// When it reached us, in unix milliseconds.
+    pub received_at: u64,
+    /// Its W3C trace context.
+    pub traceparent: Option<String>,
+}
+
+/// How a scene stands, to whoever settles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its state, by the bus's clock.
+    pub state: State,
+    /// What is left of that state's life.
+    pub remaining: Duration,
+    /// What is stored; absent fields are empty.
+    pub facts: BTreeMap<Field, String>,
+}
+
+impl Standing {
+    fn fact<T: std::str::FromStr>(&self, field: Field) -> Option<T> {
+        self.facts.get(&field)?.parse().ok()
+    }
+
+    /// Who scanned it first.
+    pub fn who(&self) -> Option<OpenId> {
+        self.fact(Field::Who)
+    }
+
+    /// The account that it belongs to.
+    pub fn account(&self) -> Option<AccountName> {
+        self.fact(Field::Account)
+    }
+
+    /// Who logged in.
+    pub fn person(&self) -> Option<Person> {
+        serde_json::from_str(self.facts.get(&Field::Person)?).ok()
+    }
+}
+
+/// Why a settle was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The scene is in a state that this transition doesn't start from.
+    State(State),
+    /// A fact of the scene isn't what the transition asks for.
+    Guard(Field),
+}
+
+/// What became of a settle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// It was applied now.
+    Applied(Standing),
+    /// It had been applied before, by this same delivery.
+    Repeated(Standing),
+    /// It wasn't applied.
+    Refused(Refusal, Standing),
+    /// There is no such scene, or it was forgotten.
+    Unknown,
+}
+
+/// A scene as it is stored.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    state: State,
+    expires_ms: u64,
+    seq: u64,
+    facts: BTreeMap<Field, String>,
+    deliveries: Vec<DeliveryId>,
+    events: Vec<Event>,
+}
+
+impl Scene {
+    /// A scene that opens now. Times in unix milliseconds.
+    pub fn open(account: &AccountName, binding: Option<Binding>, life: Duration, now_ms: u64) -> Self {
+        let mut facts = BTreeMap::from([(Field::Account, account.to_string())]);
+        facts.extend(binding.map(|binding| (Field::Binding, binding.to_string())));
+        Self {
+            state: State::Open,
+            expires_ms: now_ms + millis(life),
+            seq: 0,
+            facts,
+            deliveries: vec![],
+            events: vec![],
+        }
+    }
+
+    /// Its state at this time.
+    pub fn state(&self, now_ms: u64) -> State {
+        if self.state.can_expire() && now_ms >= self.expires_ms { State::Expired } else { self.state }
+    }
+
+    /// What is left of its life at this time.
+    pub fn remaining(&self, now_ms: u64) -> Duration {
+        Duration::from_millis(self.expires_ms.saturating_sub(now_ms))
+    }
+
+    /// When its present state ends, in unix milliseconds.
+    pub fn expires_ms(&self) -> u64 {
+        self.expires_ms
+    }
+
+    /// What has happened to it, oldest first.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// How it stands at this time.
+    pub fn standing(&self, now_ms: u64) -> Standing {
+        Standing { state: self.state(now_ms), remaining: self.remaining(now_ms), facts: self.facts.clone() }
+    }
+
+    /// Carries out a step, or says why not. The event to tell, if any, is the last of
+    /// [`Scene::events`] and new exactly when the answer is `Applied`.
+    pub fn settle(&mut self, cause: &Cause, step: &Step, now_us: u64) -> Settled {
+        let now_ms = now_us / 1000;
+        if self.deliveries.contains(&cause.delivery) {
+            return Settled::Repeated(self.standing(now_ms));
+        }
+        let state = self.state(now_ms);
+        if !step.from.contains(&state) {
+            return Settled::Refused(Refusal::State(state), self.standing(now_ms));
+        }
+        for (field, wanted) in &step.guards {
+            if self.facts.get(field).map_or("", String::as_str) != wanted {
+                return Settled::Refused(Refusal::Guard(*field), self.standing(now_ms));
+            }
+        }
+        self.state = step.to;
+        self.facts.extend(step.sets.iter().cloned());
+        self.deliveries.push(cause.delivery);
+        if let Some(life) = step.life {
+            self.expires_ms = now_ms + millis(life);
+        }
+        if let Some(what) = &step.tells {
+            self.seq = now_us.max(self.seq + 1);
+            self.events.push(Event {
+                seq: self.seq,
+                delivery: cause.delivery,
+                received_at: cause.received_at,
+                traceparent: cause.traceparent.clone(),
+                what: what.clone(),
+            });
+        }
+        Settled::Applied(self.standing(now_ms))
+    }
+}
+
+#[cfg(test)]
+#[path = "lifecycle_tests.rs"]
+mod tests;

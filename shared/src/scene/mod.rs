@@ -1,0 +1,19 @@
+//! One login attempt: its names, its secrets and its transitions. No I/O.
+
+mod event;
+mod id;
+mod key;
+mod lifecycle;
+mod secret;
+mod transition;
+
+pub use event::{Event, Happening, Login, Person, Profile};
+pub use id::{AccountName, BadId, DeliveryId, OpenId, SceneId};
+pub use key::{BadKey, Claims, Key, KeyRing};
+pub use lifecycle::{Cause, Refusal, Scene, Settled, Standing};
+pub use secret::{Binding, Grant, GrantDigest, Rotating, Secret, same};
+pub use transition::{Field, State, Step, Transition};
+
+/// How long a scene is remembered after it ended, so that a late scan is told "expired" and
+/// not "unknown". Milliseconds.
+pub const TOMBSTONE_MS: u64 = 10 * 60 * 1000;

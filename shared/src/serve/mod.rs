@@ -1,0 +1,13 @@
+//! Accepting, answering and leaving, alike for every binary.
+
+mod admin;
+mod body;
+mod listener;
+mod problem;
+mod shutdown;
+
+pub use admin::serve_admin;
+pub use body::read_body;
+pub use listener::{CannotListen, Connection, Crowded, Limits, Listener, Unanswered};
+pub use problem::{Problem, crowded, turn_away, with_problems};
+pub use shutdown::Shutdown;

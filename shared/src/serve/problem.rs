@@ -1,0 +1,103 @@
+//! Errors as `application/problem+json` (RFC 9457) with a stable `code`.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::Crowded;
+use crate::bus::BusError;
+
+/// When those whom a listener has no room for may try again.
+const ROOM_AGAIN: Duration = Duration::from_secs(5);
+
+/// An answer that says what went wrong and what the caller can do.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// What programs look at; never changes its meaning.
+    pub code: &'static str,
+    /// What people read. Holds nothing that the caller sent.
+    pub detail: String,
+    /// When to come back, where coming back can help.
+    pub retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// A problem that the same request will meet again.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), retry_after: None }
+    }
+
+    /// 400: the request isn't of the form that the call takes.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+    }
+
+    /// 503: this pod, or what it needs, has no room or no answer now.
+    pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "status": self.status.as_u16(),
+            "title": self.status.canonical_reason(),
+            "code": self.code,
+            "detail": self.detail,
+        });
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(after) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, after.as_secs().max(1).into());
+        }
+        response
+    }
+}
+
+impl From<BusError> for Problem {
+    fn from(error: BusError) -> Self {
+        match error {
+            BusError::Undecided(_) => {
+                tracing::warn!(%error, "no scene can be reached");
+                Self::unavailable("bus_unavailable", "scenes can't be reached right now", Duration::from_secs(2))
+            }
+            BusError::Malformed(_) => {
+                tracing::error!(%error, "a scene is not what we store");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "scene_malformed", "this scene can't be read")
+            }
+        }
+    }
+}
+
+/// Beyond the ceiling.
+pub fn crowded() -> Problem {
+    Problem::unavailable("crowded", "this server has no room left", ROOM_AGAIN)
+}
+
+/// Answers requests beyond the ceiling in place of the service. A middleware.
+pub async fn turn_away(request: Request, next: Next) -> Result<Response, Problem> {
+    match request.extensions().get::<Crowded>() {
+        Some(Crowded) => Err(crowded()),
+        None => Ok(next.run(request).await),
+    }
+}
+
+/// The routes, with problems for paths and methods that there aren't.
+pub fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes other methods")
+        })
+}

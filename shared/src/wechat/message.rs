@@ -1,0 +1,270 @@
+//! What WeChat posts: one flat XML document a message.
+
+use std::collections::BTreeMap;
+
+use quick_xml::{Reader, escape::resolve_predefined_entity, events::Event};
+
+use crate::scene::{AccountName, DeliveryId, OpenId};
+
+/// Why a body is no message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadMessage {
+    /// Not UTF-8.
+    #[error("the body is not UTF-8")]
+    NotUtf8,
+    /// Not well-formed XML with one root, or cut short.
+    #[error("the body is not one well-formed XML document")]
+    NotXml,
+    /// Has a document type: WeChat sends none, and entities are a way in.
+    #[error("the body has a document type")]
+    Doctype,
+    /// Refers to an entity that XML doesn't predefine.
+    #[error("the body refers to an entity")]
+    Entity,
+    /// Has the same element twice, so that two readers could disagree about it.
+    #[error("the body has an element twice")]
+    Twice,
+    /// Lacks an element, or has one with a value it can't have.
+    #[error("{0} is missing or invalid")]
+    Element(&'static str),
+}
+
+/// A message or event from a user, in an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// `ToUserName`: the account's own id (`gh_…`).
+    pub to: String,
+    /// `FromUserName`: who sent it.
+    pub from: OpenId,
+    /// `CreateTime`, in unix seconds.
+    pub created: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// What tells it from another by the same person in the same second.
+    identity: String,
+}
+
+/// What a message is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A text message.
+    Text(String),
+    /// Began to follow, perhaps by scanning; the key as sent.
+    Subscribe(String),
+    /// Scanned while following already; the key as sent.
+    Scan(String),
+    /// Stopped following. No reply reaches them.
+    Unsubscribe,
+    /// Anything else, by its `MsgType` or `Event`.
+    Other(String),
+}
+
+impl Message {
+    /// Reads a message. Elements that it doesn't know are passed over.
+    pub fn parse(body: &[u8]) -> Result<Self, BadMessage> {
+        let text = std::str::from_utf8(body).map_err(|_| BadMessage::NotUtf8)?;
+        let mut elements = elements(text)?;
+        let mut take = |name: &'static str| elements.remove(name).ok_or(BadMessage::Element(name));
+
+        let to = take("ToUserName")?;
+        let from = take("FromUserName")?.parse().map_err(|_| BadMessage::Element("FromUserName"))?;
+        let created = take("CreateTime")?.parse().map_err(|_| BadMessage::Element("CreateTime"))?;
+        let msg_type = take("MsgType")?;
+        let (kind, identity) = match msg_type.as_str() {
+            "event" => {
+                let event = take("Event")?;
+                let key = take("EventKey").unwrap_or_default();
+                let identity = format!("{event}\n{key}");
+                // WeChat has sent `SCAN` and `scan`.
+                let kind = match event.to_ascii_lowercase().as_str() {
+                    "subscribe" => Kind::Subscribe(key),
+                    "scan" => Kind::Scan(key),
+                    "unsubscribe" => Kind::Unsubscribe,
+                    _ => Kind::Other(event),
+                };
+                (kind, identity)
+            }
+            "text" => (Kind::Text(take("Content")?), take("MsgId")?),
+            _ => (Kind::Other(msg_type), take("MsgId").unwrap_or_default()),
+        };
+        Ok(Self { to, from, created, kind, identity })
+    }
+
+    /// Which delivery it is: alike each time WeChat delivers it, and for no other message.
+    /// `MsgId` alone would not do: it has been seen to repeat across users (`WxJava` issue 333).
+    pub fn delivery(&self, account: &AccountName) -> DeliveryId {
+        DeliveryId::of(&[account.as_str(), self.from.as_str(), &self.created.to_string(), &self.identity])
+    }
+
+    /// The scene string of the QR code that was scanned, if this is a scan of one.
+    pub fn scanned(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Subscribe(key) => key.strip_prefix("qrscene_"),
+            Kind::Scan(key) => Some(key.strip_prefix("qrscene_").unwrap_or(key)),
+            _ => None,
+        }
+    }
+}
+
+/// The root's children that hold text only, by name.
+fn elements(text: &str) -> Result<BTreeMap<String, String>, BadMessage> {
+    let mut reader = Reader::from_str(text);
+    reader.config_mut().check_end_names = true;
+    let mut elements = BTreeMap::new();
+    let mut depth = 0_u32;
+    let mut roots = 0;
+    let mut open: Option<(String, String)> = None;
+    loop {
+        match reader.read_event().map_err(|_| BadMessage::NotXml)? {
+            Event::DocType(_) => return Err(BadMessage::Doctype),
+            Event::Start(tag) => {
+                depth += 1;
+                roots += u32::from(depth == 1);
+                if roots > 1 {
+                    return Err(BadMessage::NotXml);
+                }
+                if depth == 2 {
+                    open = Some((tag.name().as_ref().to_owned(), String::new()));
+                }
+            }
+            Event::Empty(tag) => {
+                roots += u32::from(depth == 0);
+                if depth == 1 {
+                    keep(&mut elements, tag.name().as_ref().to_owned(), String::new())?;
+                }
+            }
+            Event::End(_) => {
+                depth = depth.checked_sub(1).ok_or(BadMessage::NotXml)?;
+                if depth == 1
+                    && let Some((name, value)) = open.take()
+                {
+                    keep(&mut elements, name, value)?;
+                }
+            }
+            Event::Text(part) => append(&mut open, depth, &part)?,
+            Event::CData(part) => append(&mut open, depth, &part)?,
+            Event::GeneralRef(reference) => {
+                let resolved = match reference.resolve_char_ref() {
+                    Ok(Some(character)) => character.to_string(),
+                    Ok(None) => resolve_predefined_entity(&reference).ok_or(BadMessage::Entity)?.to_owned(),
+                    Err(_) => return Err(BadMessage::NotXml),
+                };
+                append(&mut open, depth, &resolved)?;
+            }
+            Event::Eof => break,
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+        }
+    }
+    if depth == 0 && roots == 1 { Ok(elements) } else { Err(BadMessage::NotXml) }
+}
+
+fn append(open: &mut Option<(String, String)>, depth: u32, part: &str) -> Result<(), BadMessage> {
+    match (open, depth) {
+        (Some((_, value)), 2) => value.push_str(part),
+        (_, 0) if !part.trim().is_empty() => return Err(BadMessage::NotXml),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn keep(elements: &mut BTreeMap<String, String>, name: String, value: String) -> Result<(), BadMessage> {
+    match elements.insert(name, value) {
+        None => Ok(()),
+        Some(_) => Err(BadMessage::Twice),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(event: &str, rest: &str) -> String {
+        format!(
+            "<xml><ToUserName><![CDATA[gh_1]]></ToUserName><FromUserName><![CDATA[oAnn]]></FromUserName>\
+             <CreateTime>1714037059</CreateTime><MsgType><![CDATA[event]]></MsgType>\
+             <Event><![CDATA[{event}]]></Event>{rest}</xml>"
+        )
+    }
+
+    fn parse(body: &str) -> Message {
+        Message::parse(body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_scan_names_its_scene_with_and_without_prefix() {
+        for (kind, key, scene) in [
+            ("subscribe", "<EventKey><![CDATA[qrscene_abc]]></EventKey>", Some("abc")),
+            ("subscribe", "<EventKey><![CDATA[qrscene_qrscene_x]]></EventKey>", Some("qrscene_x")),
+            ("subscribe", "<EventKey><![CDATA[last_trade_no_4]]></EventKey>", None),
+            ("subscribe", "<EventKey><![CDATA[]]></EventKey>", None),
+            ("subscribe", "<EventKey/>", None),
+            ("subscribe", "", None),
+            ("SCAN", "<EventKey><![CDATA[abc]]></EventKey><Ticket>t</Ticket>", Some("abc")),
+            ("scan", "<EventKey>123</EventKey>", Some("123")),
+            ("SCAN", "<EventKey>qrscene_abc</EventKey>", Some("abc")),
+            ("CLICK", "<EventKey>abc</EventKey>", None),
+            ("unsubscribe", "<EventKey></EventKey>", None),
+        ] {
+            assert_eq!(parse(&event(kind, key)).scanned(), scene, "{kind} {key}");
+        }
+    }
+
+    #[test]
+    fn a_text_keeps_every_character() {
+        let body = "<?xml version=\"1.0\"?>\n<xml>\n<URL><![CDATA[https://x]]></URL>\n<ToUserName>一灰灰blog</ToUserName>\n\
+                    <FromUserName>demoUser1234</FromUserName>\n<CreateTime>1655700579</CreateTime>\n\
+                    <MsgType>text</MsgType>\n<Content>a &lt;b&gt; &amp; <![CDATA[]]]]><![CDATA[>]]> &#x1F600;😀</Content>\n\
+                    <MsgId>11111111</MsgId>\n</xml>\n";
+        let message = parse(body);
+        assert_eq!(message.to, "一灰灰blog");
+        assert_eq!(message.kind, Kind::Text("a <b> & ]]> 😀😀".to_owned()));
+    }
+
+    #[test]
+    fn nested_and_unknown_elements_are_passed_over() {
+        let message = parse(&event(
+            "scancode_push",
+            "<EventKey>6</EventKey><ScanCodeInfo><ScanType>qrcode</ScanType><EventKey>1</EventKey></ScanCodeInfo>",
+        ));
+        assert_eq!(message.kind, Kind::Other("scancode_push".to_owned()));
+    }
+
+    #[test]
+    fn deliveries_are_told_apart() {
+        let account: AccountName = "demo".parse().unwrap();
+        let scan = |key: &str| parse(&event("SCAN", &format!("<EventKey>{key}</EventKey>"))).delivery(&account);
+        assert_eq!(scan("a"), scan("a"));
+        assert_ne!(scan("a"), scan("b"));
+        assert_ne!(parse(&event("SCAN", "")).delivery(&account), parse(&event("LOCATION", "")).delivery(&account));
+        assert_ne!(
+            parse(&event("SCAN", "")).delivery(&account),
+            parse(&event("SCAN", "")).delivery(&"other".parse().unwrap())
+        );
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        let whole = event("SCAN", "<EventKey>a</EventKey>");
+        for (body, why) in [
+            (String::new(), BadMessage::NotXml),
+            ("hello".to_owned(), BadMessage::NotXml),
+            ("{\"ToUserName\":\"x\"}".to_owned(), BadMessage::NotXml),
+            (whole[..whole.len() - 3].to_owned(), BadMessage::NotXml),
+            (whole[..whole.len() / 2].to_owned(), BadMessage::NotXml),
+            (format!("{whole}{whole}"), BadMessage::NotXml),
+            (format!("{whole}tail"), BadMessage::NotXml),
+            (whole.replace("</EventKey>", "</Eventkey>"), BadMessage::NotXml),
+            (format!("<!DOCTYPE xml [<!ENTITY e \"x\">]>{whole}"), BadMessage::Doctype),
+            (format!("<!DOCTYPE xml SYSTEM \"file:///etc/passwd\">{whole}"), BadMessage::Doctype),
+            (whole.replace(">a<", ">&e;<"), BadMessage::Entity),
+            (whole.replace("<Event>", "<FromUserName>oBob</FromUserName><Event>"), BadMessage::Twice),
+            ("<xml></xml>".to_owned(), BadMessage::Element("ToUserName")),
+            (whole.replace("1714037059", "-1"), BadMessage::Element("CreateTime")),
+            (whole.replace("oAnn", "o Ann"), BadMessage::Element("FromUserName")),
+            (whole.replace("<Event>", "<E>").replace("</Event>", "</E>"), BadMessage::Element("Event")),
+        ] {
+            assert_eq!(Message::parse(body.as_bytes()), Err(why), "{body}");
+        }
+        assert_eq!(Message::parse(b"<xml>\xff</xml>"), Err(BadMessage::NotUtf8));
+    }
+}

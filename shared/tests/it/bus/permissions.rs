@@ -1,0 +1,79 @@
+//! What Redis has to allow each kind of pod, and what it needn't.
+
+use std::time::SystemTime;
+
+use scenecast_shared::{
+    bus::{Bus, BusError, Role},
+    scene::Transition,
+    store::{Budget, Replay, ReplayGuard, Store, StoredToken, TokenStore},
+    telemetry::Metrics,
+    testing::{RedisServer, acl_rules},
+    wechat::Signed,
+};
+
+use crate::fixtures::{LIFE, account, apply, cause, heard, name, opening, pod, scan, scene};
+
+const PASSWORD: &str = "password";
+
+#[tokio::test]
+async fn a_gateway_watches_and_reads_and_can_do_nothing_else() {
+    let server = RedisServer::start().await;
+    server.add_user("gateway", PASSWORD, acl_rules("gateway")).await;
+    let (gateway, _) = pod(&server.url_for("gateway", PASSWORD), Role::Watches);
+    let (callback, _) = pod(&server.url(), Role::Settles);
+    callback.open(scene(1), &opening()).await.unwrap();
+
+    let (mut watch, mailbox) = gateway.watch(scene(1), 0).await.unwrap();
+    assert!(mailbox.is_some());
+    apply(&callback, scene(1), "scan", &scan("ann")).await;
+    assert_eq!(heard(&mut watch).await, "scanned");
+    assert!(gateway.read(scene(1)).await.unwrap().is_some());
+
+    let opened = gateway.open(scene(2), &opening()).await;
+    assert!(matches!(&opened, Err(BusError::Undecided(why)) if why.contains("NOPERM")), "{opened:?}");
+    let settled = gateway.settle(scene(1), &cause("x"), &Transition::Cancel).await;
+    assert!(matches!(&settled, Err(BusError::Undecided(why)) if why.contains("NOPERM")), "{settled:?}");
+    let name = name(scene(1));
+    for forbidden in [
+        &["SPUBLISH", &name, "x"][..],
+        &["PUBLISH", &name, "x"],
+        &["HSET", &name, "state", "confirmed"],
+        &["DEL", &name],
+        &["GET", "token:demo"],
+        &["HMGET", "token:demo", "x"],
+        &["PTTL", "token:demo"],
+        &["SSUBSCRIBE", "token:demo"],
+        &["KEYS", "*"],
+        &["PUBSUB", "SHARDCHANNELS"],
+        &["CLIENT", "PAUSE", "1000"],
+        &["CLIENT", "KILL", "TYPE", "normal"],
+        &["CONFIG", "GET", "*"],
+        &["ACL", "LIST"],
+        &["FLUSHALL"],
+    ] {
+        let as_gateway = [&["--user", "gateway", "--pass", PASSWORD], forbidden].concat();
+        let refusal = server.cli(&as_gateway).await.unwrap_err();
+        assert!(refusal.starts_with("NOPERM"), "{forbidden:?}: {refusal}");
+    }
+}
+
+#[tokio::test]
+async fn a_callback_settles_and_uses_the_stores() {
+    let server = RedisServer::start().await;
+    server.add_user("callback", PASSWORD, acl_rules("callback")).await;
+    let url = server.url_for("callback", PASSWORD).parse().unwrap();
+    let (bus, redis) = Bus::connect(&url, Role::Settles, &Metrics::new());
+    bus.open(scene(1), &opening()).await.unwrap();
+    apply(&bus, scene(1), "scan", &scan("ann")).await;
+    assert!(bus.read(scene(1)).await.unwrap().is_some());
+
+    let store = Store::over(redis);
+    let tokens = TokenStore::new(store.clone());
+    let lease = tokens.lease(&account()).await.unwrap().expect("the right");
+    tokens.put(&account(), &StoredToken { token: "token".to_owned(), expires_at: 0 }, LIFE).await.unwrap();
+    tokens.release(&account(), lease).await.unwrap();
+    assert!(tokens.get(&account()).await.unwrap().is_some());
+    let signed = Signed { signature: "s", timestamp: "1800000000", nonce: "n" };
+    assert_eq!(ReplayGuard::new(store.clone()).check(&account(), signed, b"body").await, Ok(Replay::Genuine));
+    assert_eq!(Budget::new(store, "qrcode").spend(&account(), SystemTime::now()).await, Ok(1));
+}

@@ -1,0 +1,124 @@
+//! The scenes, people and deliveries that tests speak of.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::{FutureExt, StreamExt, stream};
+use scenecast_shared::{
+    bus::{Bus, Notice, Opening, Role, Watch},
+    scene::{
+        AccountName, Binding, Cause, DeliveryId, Event, Grant, Happening, Person, Profile, SceneId, Settled, Transition,
+    },
+    telemetry::Metrics,
+};
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long a test waits for what has to happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How often it asks where nothing tells it.
+const AGAIN: Duration = Duration::from_millis(5);
+
+pub(crate) const LIFE: Duration = Duration::from_secs(120);
+pub(crate) const GRANT_LIFE: Duration = Duration::from_secs(60);
+
+/// A scene for each number.
+pub(crate) fn scene(number: u128) -> SceneId {
+    URL_SAFE_NO_PAD.encode(number.to_be_bytes()).parse().unwrap()
+}
+
+/// The name of a scene's hash in Redis, and of its channel.
+pub(crate) fn name(scene: SceneId) -> String {
+    format!("wx:{scene}")
+}
+
+pub(crate) fn account() -> AccountName {
+    "demo".parse().unwrap()
+}
+
+pub(crate) fn opening() -> Opening {
+    Opening { account: account(), binding: Some(Binding::of("session")), life: LIFE }
+}
+
+pub(crate) fn person(name: &str) -> Person {
+    let profile = Profile { name: name.to_owned(), avatar: String::new() };
+    Person { openid: name.parse().unwrap(), unionid: None, profile }
+}
+
+pub(crate) fn scan(who: &str) -> Transition {
+    let Person { openid, profile, .. } = person(who);
+    Transition::Scan { account: account(), who: openid, profile }
+}
+
+pub(crate) fn confirm(grant: &Grant, who: &str) -> Transition {
+    Transition::Confirm { account: account(), person: person(who), grant: grant.clone(), life: GRANT_LIFE }
+}
+
+pub(crate) fn log_in(grant: &Grant, who: &str) -> Transition {
+    Transition::LogIn { account: account(), person: person(who), grant: grant.clone(), life: GRANT_LIFE }
+}
+
+/// A delivery with this name.
+pub(crate) fn cause(name: &str) -> Cause {
+    Cause { delivery: DeliveryId::of(&[name]), received_at: 1_800_000_000_000, traceparent: None }
+}
+
+/// Settles what has to be applied.
+pub(crate) async fn apply(bus: &Bus, scene: SceneId, delivery: &str, transition: &Transition) {
+    let settled = bus.settle(scene, &cause(delivery), transition).await.unwrap();
+    assert!(matches!(settled, Settled::Applied(_)), "{settled:?}");
+}
+
+/// A pod of its own on this bus, with its metrics.
+pub(crate) fn pod(url: &str, role: Role) -> (Bus, Metrics) {
+    let metrics = Metrics::new();
+    (Bus::connect(&url.parse().unwrap(), role, &metrics).0, metrics)
+}
+
+pub(crate) async fn notice(watch: &mut Watch) -> Notice {
+    timeout(PATIENCE, watch.next()).await.expect("a notice")
+}
+
+pub(crate) async fn event(watch: &mut Watch) -> Event {
+    match notice(watch).await {
+        Notice::Event(event) => Event::clone(&event),
+        Notice::Lost => panic!("the scene is lost"),
+    }
+}
+
+/// Does this for each of so many scenes, some at a time.
+pub(crate) async fn each<T, F: Future<Output = T>>(scenes: u128, work: impl FnMut(u128) -> F) -> Vec<T> {
+    stream::iter((0..scenes).map(work)).buffered(256).collect().await
+}
+
+/// Opens and watches so many scenes.
+pub(crate) async fn hold(scenes: u128, bus: &Bus) -> Vec<Watch> {
+    each(scenes, |n| async move {
+        bus.open(scene(n), &opening()).await.unwrap();
+        bus.watch(scene(n), 0).await.unwrap().0
+    })
+    .await
+}
+
+/// The next event's kind, in a word.
+pub(crate) async fn heard(watch: &mut Watch) -> &'static str {
+    match event(watch).await.what {
+        Happening::Scanned(_) => "scanned",
+        Happening::Confirmed(_) => "confirmed",
+        Happening::Declined => "declined",
+        Happening::Cancelled => "cancelled",
+    }
+}
+
+#[track_caller]
+pub(crate) fn hears_nothing(watch: &mut Watch) {
+    assert_eq!(watch.next().now_or_never(), None);
+}
+
+/// Asks again and again, where nothing tells when.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "it never happened that {what}");
+        sleep(AGAIN).await;
+    }
+}

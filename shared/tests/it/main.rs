@@ -1,0 +1,9 @@
+//! What this crate promises, against real servers. One binary, so that it links once.
+
+#![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
+
+mod bus;
+mod fixtures;
+mod serve;
+mod store;
+mod wire;
