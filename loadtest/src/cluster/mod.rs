@@ -1,0 +1,194 @@
+//! Scenecast as it runs in a cluster, on this machine: gateway and callback processes around a
+//! real Redis, and a simulated WeChat.
+
+mod process;
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    sync::atomic::{AtomicU8, Ordering},
+    time::Duration,
+};
+
+use scenecast_shared::{
+    scene::AccountName,
+    serve::{Limits, Listener, Shutdown},
+    testing::{RedisServer, acl_rules},
+};
+use tempfile::TempDir;
+use url::Url;
+
+pub use process::Process;
+
+use crate::{
+    http,
+    simulator::{Account, Simulator},
+};
+
+/// The origin whose pages may open scenes.
+pub const ORIGIN: &str = "https://www.example.com";
+/// What the site's backend redeems with.
+pub const API_KEY: &str = "an-api-key-of-the-site";
+/// What the account's secret is.
+pub const APP_SECRET: &str = "the-app-secret-of-the-account";
+/// What WeChat signs with.
+pub const TOKEN: &str = "theTokenOfTheAccount";
+const INTERNAL_SECRET: &str = "what-gateways-sign-their-calls-with";
+const KEY_SECRET: &str = "what-gateways-sign-their-keys-with";
+const GATEWAY_PASSWORD: &str = "the-gateways-redis-password";
+const CALLBACK_PASSWORD: &str = "the-callbacks-redis-password";
+
+/// Secrets that must not turn up in a log, an answer or a metric.
+pub const SECRETS: [&str; 7] =
+    [API_KEY, APP_SECRET, TOKEN, INTERNAL_SECRET, KEY_SECRET, GATEWAY_PASSWORD, CALLBACK_PASSWORD];
+
+static CLUSTERS: AtomicU8 = AtomicU8::new(1);
+
+/// Processes around a Redis; all of them end when it is dropped.
+pub struct Cluster {
+    /// What carries the scenes.
+    pub redis: RedisServer,
+    /// WeChat and its phones.
+    pub simulator: Simulator,
+    /// The account that pages log in with.
+    pub account: AccountName,
+    gateways: Vec<Process>,
+    callbacks: Vec<Process>,
+    host: Ipv4Addr,
+    files: TempDir,
+}
+
+impl Cluster {
+    /// So many of each, listening. Gateway `n` opens scenes at callback `n` (or the last).
+    pub async fn start(gateways: usize, callbacks: usize) -> Self {
+        Self::start_with(gateways, callbacks, "").await
+    }
+
+    /// The same, with these lines at the end of every configuration.
+    pub async fn start_with(gateways: usize, callbacks: usize, settings: &str) -> Self {
+        let redis = RedisServer::start().await;
+        for (user, password) in [("gateway", GATEWAY_PASSWORD), ("callback", CALLBACK_PASSWORD)] {
+            redis.add_user(user, password, acl_rules(user)).await;
+        }
+        // An address of its own, so that all its ports are free: 127.x.y.1 by process and cluster.
+        let [_, _, high, low] = std::process::id().to_be_bytes();
+        let host = Ipv4Addr::new(127, 1 + high % 250, low, CLUSTERS.fetch_add(1, Ordering::Relaxed));
+
+        let limits = Limits { connections: 10_000, headers: Duration::from_secs(10) };
+        let wechat = Listener::bind("simulator", (host, 0).into(), limits).await.expect("the address is free");
+        let wechat_url = http(wechat.address());
+        let account: AccountName = "demo".parse().expect("a valid name");
+        let simulated = Account { unionid: true, ..Account::sample(APP_SECRET.into(), TOKEN.into()) };
+        let simulator = Simulator::new(wechat_url.clone(), BTreeMap::from([(account.clone(), simulated)]));
+        tokio::spawn(wechat.serve(simulator.router(), Shutdown::never()));
+
+        let files = tempfile::tempdir().expect("a temporary directory can be made");
+        let mut cluster = Self { redis, simulator, account, gateways: vec![], callbacks: vec![], host, files };
+        for n in 0..callbacks {
+            let config =
+                cluster.write(&format!("callback-{n}.toml"), &(cluster.callback_config(n, &wechat_url) + settings));
+            cluster.callbacks.push(Process::start("scenecast-callback", &config).await);
+        }
+        for n in 0..gateways {
+            let config =
+                cluster.write(&format!("gateway-{n}.toml"), &(cluster.gateway_config(n, callbacks) + settings));
+            cluster.gateways.push(Process::start("scenecast-gateway", &config).await);
+        }
+        cluster.deliver_to((0..callbacks).collect());
+        cluster
+    }
+
+    /// Gateway `n`.
+    pub fn gateway(&mut self, n: usize) -> &mut Process {
+        &mut self.gateways[n]
+    }
+
+    /// Callback `n`.
+    pub fn callback(&mut self, n: usize) -> &mut Process {
+        &mut self.callbacks[n]
+    }
+
+    /// Starts gateway `n` again, after it ended.
+    pub async fn restart_gateway(&mut self, n: usize) {
+        self.gateways[n] =
+            Process::start("scenecast-gateway", &self.files.path().join(format!("gateway-{n}.toml"))).await;
+    }
+
+    /// Where browsers reach gateway `n`.
+    pub fn gateway_address(&self, n: usize) -> SocketAddr {
+        self.at(8000, n)
+    }
+
+    /// Where probes reach gateway `n`.
+    pub fn gateway_admin(&self, n: usize) -> SocketAddr {
+        self.at(8100, n)
+    }
+
+    /// Where backends reach callback `n`.
+    pub fn callback_internal(&self, n: usize) -> SocketAddr {
+        self.at(8300, n)
+    }
+
+    /// Where probes reach callback `n`.
+    pub fn callback_admin(&self, n: usize) -> SocketAddr {
+        self.at(8400, n)
+    }
+
+    /// From now on WeChat delivers to these callbacks, in turn.
+    pub fn deliver_to(&self, callbacks: Vec<usize>) {
+        let urls = callbacks
+            .into_iter()
+            .map(|n| http(self.at(8200, n)).join(&format!("/wechat/{}", self.account)).expect("a valid path"));
+        self.simulator.set_callbacks(&self.account, urls.collect()).expect("the simulator hosts this account");
+    }
+
+    /// Every line that any process has logged.
+    pub fn logs(&self) -> Vec<String> {
+        self.gateways.iter().chain(&self.callbacks).flat_map(Process::log).collect()
+    }
+
+    fn at(&self, base: u16, n: usize) -> SocketAddr {
+        (self.host, base + u16::try_from(n).expect("fewer than 100 processes")).into()
+    }
+
+    fn write(&self, name: &str, config: &str) -> std::path::PathBuf {
+        let path = self.files.path().join(name);
+        std::fs::write(&path, config).expect("a temporary directory can be written to");
+        path
+    }
+
+    fn gateway_config(&self, n: usize, callbacks: usize) -> String {
+        format!(
+            "origins = ['{ORIGIN}']\n\
+             [listen]\npublic = '{}'\nadmin = '{}'\n\
+             [bus]\nurl = '{}'\n\
+             [callback]\nurl = 'http://{}'\n\
+             [key_secret]\ncurrent = '{KEY_SECRET}'\n\
+             [internal_secret]\ncurrent = '{INTERNAL_SECRET}'\n\
+             [drain]\nnotice = 0\nwindow = 2\n",
+            self.gateway_address(n),
+            self.gateway_admin(n),
+            self.redis.url_for("gateway", GATEWAY_PASSWORD),
+            self.callback_internal(n.min(callbacks - 1)),
+        )
+    }
+
+    fn callback_config(&self, n: usize, wechat: &Url) -> String {
+        format!(
+            "[listen]\npublic = '{}'\ninternal = '{}'\nadmin = '{}'\n\
+             [bus]\nurl = '{}'\n\
+             [wechat]\napi_base = '{wechat}'\n\
+             [internal_secret]\ncurrent = '{INTERNAL_SECRET}'\n\
+             [accounts.demo]\napp_id = '{}'\nsecret = '{APP_SECRET}'\noriginal_id = '{}'\n\
+             mode = 'plain'\nconfirmation = 'none'\nlanguage = 'en'\ntoken.current = '{TOKEN}'\n\
+             [api_keys.site]\naccounts = ['demo']\nkey.current = '{API_KEY}'\n\
+             [drain]\nnotice = 0\nwindow = 2\n",
+            self.at(8200, n),
+            self.callback_internal(n),
+            self.callback_admin(n),
+            self.redis.url_for("callback", CALLBACK_PASSWORD),
+            Account::SAMPLE_APP_ID,
+            Account::SAMPLE_ORIGINAL_ID,
+        )
+    }
+}

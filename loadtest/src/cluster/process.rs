@@ -1,0 +1,115 @@
+//! One process of ours, started and ended as an orchestrator would.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStderr, Command},
+};
+
+/// A running process; killed when it is dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    /// Starts one of our binaries with this configuration, and waits until it serves.
+    pub async fn start(binary: &str, config: &Path) -> Self {
+        let path = beside_us(binary);
+        refuse_if_stale(&path);
+        let mut child = Command::new(&path)
+            .arg("--config")
+            .arg(config)
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; cargo build --workspace makes it", path.display()));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+        loop {
+            match lines.next_line().await.expect("logs are text") {
+                Some(line) => {
+                    let serves = line.contains("\"serving\"");
+                    keep(&log, line);
+                    if serves {
+                        break;
+                    }
+                }
+                None => panic!("{binary} ended: {}", log.lock().unwrap_or_else(PoisonError::into_inner).join("\n")),
+            }
+        }
+        tokio::spawn(keep_all(lines, log.clone()));
+        Self { child, log }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Freezes it (SIGSTOP).
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Ends a [`Process::pause`].
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Kills it (SIGKILL).
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("a child can be killed");
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        self.child.wait().await.expect("a child can be waited for")
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        kill_process(pid.expect("it hasn't been waited for"), signal).expect("a child can be signalled");
+    }
+}
+
+fn keep(log: &Mutex<Vec<String>>, line: String) {
+    log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+}
+
+async fn keep_all(mut lines: Lines<BufReader<ChildStderr>>, log: Arc<Mutex<Vec<String>>>) {
+    while let Ok(Some(line)) = lines.next_line().await {
+        keep(&log, line);
+    }
+}
+
+/// The binary in our own directory, or above it where we are a test in `deps`.
+fn beside_us(binary: &str) -> PathBuf {
+    let us = std::env::current_exe().expect("a process knows its binary");
+    let directories = us.ancestors().skip(1).take(2);
+    let found = directories.map(|directory| directory.join(binary)).find(|path| path.exists());
+    found.unwrap_or_else(|| us.with_file_name(binary))
+}
+
+/// Cargo builds no other crate's binary for a test, so yesterday's would be tested without a word.
+fn refuse_if_stale(binary: &Path) {
+    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    // Cargo writes beside a binary what it was made of: `binary: source source …`.
+    let made_of = std::fs::read_to_string(binary.with_extension("d")).unwrap_or_default();
+    let newer = made_of.split_whitespace().skip(1).find(|source| changed(source.as_ref()) > changed(binary));
+    if let Some(source) = newer {
+        panic!("{} is older than {source}; cargo build --workspace makes it", binary.display());
+    }
+}

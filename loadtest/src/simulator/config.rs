@@ -1,0 +1,178 @@
+//! What the simulator is told.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use scenecast_shared::{
+    config::{BadConfig, Checked, Drain, Telemetry},
+    process::Binary,
+    scene::{AccountName, Secret},
+};
+use serde::Deserialize;
+use url::Url;
+
+/// The simulator as a process of its own; `simulator.toml` beside this crate shows all of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulatorConfig {
+    /// Where it listens.
+    pub listen: Listen,
+    /// How others reach the public listener: what QR codes begin with.
+    pub public_url: Url,
+    /// The Official Accounts that it hosts.
+    pub accounts: BTreeMap<AccountName, Account>,
+    /// How it leaves.
+    #[serde(default)]
+    pub drain: Drain,
+    /// What it tells about itself.
+    #[serde(default)]
+    pub telemetry: Telemetry,
+}
+
+/// Addresses.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// The API, the phone and the switches.
+    pub public: SocketAddr,
+    /// `/healthz`, `/readyz`, `/metrics`.
+    pub admin: SocketAddr,
+}
+
+/// An Official Account, as set up with WeChat.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// What people see as its name.
+    pub title: String,
+    /// `AppID`.
+    pub app_id: String,
+    /// `AppSecret`.
+    pub secret: Secret,
+    /// The token that webhooks are signed with: 3 to 32 letters and digits.
+    pub token: Secret,
+    /// The account's own id in messages (`gh_…`).
+    pub original_id: String,
+    /// Where webhooks go. WeChat knows one address; here attempts go to several in turn, so that
+    /// drills choose between pods without a proxy.
+    pub callbacks: Vec<Url>,
+    /// Whether it belongs to an Open Platform, so that `user/info` has a `unionid`.
+    #[serde(default)]
+    pub unionid: bool,
+    /// What it may do in a day.
+    #[serde(default)]
+    pub quota: AccountQuota,
+}
+
+impl Account {
+    /// The sample account's app id.
+    pub const SAMPLE_APP_ID: &str = "wx0123456789abcdef";
+    /// Its own id in messages.
+    pub const SAMPLE_ORIGINAL_ID: &str = "gh_0123456789ab";
+
+    /// A made-up account with a verified service account's quotas, and no server yet.
+    pub fn sample(secret: Secret, token: Secret) -> Self {
+        Self {
+            title: "Demo".to_owned(),
+            app_id: Self::SAMPLE_APP_ID.to_owned(),
+            secret,
+            token,
+            original_id: Self::SAMPLE_ORIGINAL_ID.to_owned(),
+            callbacks: vec![],
+            unionid: false,
+            quota: AccountQuota::default(),
+        }
+    }
+}
+
+/// What an account may do in a day. The defaults are a verified service account's.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccountQuota {
+    /// `qrcode/create`.
+    pub qr_codes: u32,
+    /// `cgi-bin/token`.
+    pub tokens: u32,
+}
+
+impl Default for AccountQuota {
+    fn default() -> Self {
+        Self { qr_codes: 100_000, tokens: 2000 }
+    }
+}
+
+impl Checked for SimulatorConfig {
+    fn check(&self) -> Result<(), BadConfig> {
+        if self.public_url.path() != "/" || self.public_url.query().is_some() {
+            return Err(BadConfig::at("public_url", "must end after the host and port"));
+        }
+        for (name, account) in &self.accounts {
+            let bad = |value: &str, must: &str| Err(BadConfig::at(format_args!("accounts.{name}.{value}"), must));
+            let token = account.token.bytes();
+            if !(3..=32).contains(&token.len()) || !token.iter().all(u8::is_ascii_alphanumeric) {
+                return bad("token", "must be 3 to 32 letters and digits");
+            }
+            if !account.original_id.starts_with("gh_") {
+                return bad("original_id", "must begin with gh_");
+            }
+            if account.callbacks.is_empty() {
+                return bad("callbacks", "must name at least one address");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Binary for SimulatorConfig {
+    fn admin(&self) -> SocketAddr {
+        self.listen.admin
+    }
+
+    fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/simulator.toml");
+
+    fn with(changes: &[(&str, &str)]) -> Result<SimulatorConfig, String> {
+        let env = changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        scenecast_shared::config::load(Some(SAMPLE.as_ref()), env).map_err(|bad| bad.to_string())
+    }
+
+    fn demo(config: SimulatorConfig) -> Account {
+        config.accounts.into_values().next().unwrap()
+    }
+
+    #[test]
+    fn the_sample_hosts_the_sample_account() {
+        let Account { app_id, original_id, .. } = demo(with(&[]).unwrap());
+        assert_eq!((app_id.as_str(), original_id.as_str()), (Account::SAMPLE_APP_ID, Account::SAMPLE_ORIGINAL_ID));
+    }
+
+    #[test]
+    fn quotas_are_a_verified_service_accounts_unless_written() {
+        let quota = demo(with(&[("SCENECAST_ACCOUNTS__DEMO__QUOTA__QR_CODES", "3")]).unwrap()).quota;
+        assert_eq!((quota.qr_codes, quota.tokens), (3, 2000));
+    }
+
+    #[test]
+    fn a_bad_value_is_named() {
+        for (name, value, named) in [
+            ("SCENECAST_ACCOUNTS__DEMO__TOKEN", "ab", "accounts.demo.token"),
+            ("SCENECAST_ACCOUNTS__DEMO__TOKEN", "a-b-c", "accounts.demo.token"),
+            ("SCENECAST_ACCOUNTS__DEMO__ORIGINAL_ID", "1", "accounts.demo.original_id"),
+            ("SCENECAST_ACCOUNTS__DEMO__TITEL", "Demo", "titel"),
+            ("SCENECAST_ACCOUNTS__OTHER__TITLE", "Other", "accounts.other"),
+            ("SCENECAST_PUBLIC_URL", "here", "public_url"),
+            ("SCENECAST_PUBLIC_URL", "http://127.0.0.1:8083/wechat", "public_url"),
+            ("SCENECAST_LISTEN__ADMIN", "everywhere", "listen.admin"),
+        ] {
+            let error = with(&[(name, value)]).unwrap_err();
+            assert!(error.contains(named), "{name}={value}: {error}");
+        }
+    }
+}

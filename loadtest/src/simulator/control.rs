@@ -1,0 +1,44 @@
+//! The switches by HTTP, for drills and for people: nothing here is WeChat's.
+//!
+//! | call | what |
+//! |---|---|
+//! | `GET /sim/faults` | what goes wrong now |
+//! | `PUT /sim/faults` | what is to go wrong from now on; what is left out goes well |
+//! | `DELETE /sim/tokens` | ends every access token |
+//! | `GET /sim/calls` | how often each path was called, by result |
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    routing::{delete, get},
+};
+
+use super::{Calls, Faults, Simulator, lock};
+
+pub(super) fn router() -> Router<Simulator> {
+    Router::new()
+        .route("/sim/faults", get(faults).put(set_faults))
+        .route("/sim/tokens", delete(expire_tokens))
+        .route("/sim/calls", get(calls))
+}
+
+async fn faults(State(simulator): State<Simulator>) -> Json<Faults> {
+    Json(simulator.faults())
+}
+
+async fn set_faults(State(simulator): State<Simulator>, Json(faults): Json<Faults>) -> StatusCode {
+    simulator.set_faults(faults);
+    StatusCode::NO_CONTENT
+}
+
+async fn expire_tokens(State(simulator): State<Simulator>) -> StatusCode {
+    simulator.expire_tokens();
+    StatusCode::NO_CONTENT
+}
+
+async fn calls(State(simulator): State<Simulator>) -> Json<BTreeMap<String, Calls>> {
+    Json(lock(&simulator.0.calls).clone())
+}

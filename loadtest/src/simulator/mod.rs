@@ -1,0 +1,200 @@
+//! A strict stand-in for WeChat: its API, its webhooks, and the phones of the people who scan.
+//!
+//! What passes here works in production: answers are judged by WeChat's documents and by what
+//! has been seen of it, and where these leave something open, the harsher reading is taken.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `config`, `serve` | the simulator as a process |
+//! | `account` | one hosted account: its settings, tokens, quotas, followers, callbacks |
+//! | `api` | `api.weixin.qq.com`, as the callback pods call it |
+//! | `tokens`, `qr`, `quota`, `refusal` | the API's rules; no I/O |
+//! | `people`, `deeds` | who holds the phones, and what they do |
+//! | `phone`, `phone_words` | the same as a web page, in English and Chinese |
+//! | `message`, `delivery`, `judge` | webhooks: written, delivered, and their answers judged |
+//! | `faults`, `control` | what goes wrong, by Rust and by HTTP |
+
+mod account;
+mod api;
+mod config;
+mod control;
+mod deeds;
+mod delivery;
+mod faults;
+mod judge;
+mod message;
+mod people;
+mod phone;
+mod phone_words;
+mod qr;
+mod quota;
+mod refusal;
+mod serve;
+mod tokens;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::Router;
+use scenecast_shared::{scene::AccountName, time::unix_now};
+use serde::Serialize;
+use tokio::sync::broadcast;
+use url::Url;
+
+pub use config::{Account, AccountQuota, Listen, SimulatorConfig};
+pub use deeds::CannotDo;
+pub use delivery::{Answer, Attempt, NotVerified, Outcome};
+pub use faults::{CallFault, Failure, Faults};
+pub use judge::{BadAnswer, Screen};
+pub use people::Person;
+pub use serve::serve;
+
+use account::Hosted;
+
+/// How many attempts a reader of [`Simulator::attempts`] may fall behind.
+const ATTEMPTS_KEPT: usize = 1024;
+
+/// WeChat, as far as scan-to-login meets it. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Simulator(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    public_url: Url,
+    accounts: BTreeMap<AccountName, Arc<Hosted>>,
+    codes: Mutex<qr::Codes>,
+    faults: Mutex<Faults>,
+    /// How far its clock is ahead of ours.
+    ahead: Mutex<Duration>,
+    calls: Mutex<BTreeMap<String, Calls>>,
+    attempts: broadcast::Sender<Attempt>,
+    next_message: AtomicU64,
+    client: reqwest::Client,
+}
+
+/// How often one path of the API was called, by result: `ok`, an `errcode`, or the fault that
+/// happened instead of an answer (`html`, `empty`, `closed`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Calls(BTreeMap<String, u64>);
+
+impl Calls {
+    /// With any result.
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// With this one.
+    pub fn with(&self, result: &str) -> u64 {
+        self.0.get(result).copied().unwrap_or(0)
+    }
+}
+
+impl Simulator {
+    /// Hosts these accounts. `public_url` is where [`Simulator::router`] will be reached; QR codes
+    /// begin with it.
+    pub fn new(public_url: Url, accounts: BTreeMap<AccountName, Account>) -> Self {
+        let now = unix_now().as_secs();
+        let host = |(name, account): (AccountName, Account)| (name.clone(), Arc::new(Hosted::new(name, account, now)));
+        // WeChat follows no redirect and knows no proxy of ours.
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .user_agent("Mozilla/4.0")
+            .build()
+            .expect("the TLS library starts");
+        Self(Arc::new(Inner {
+            public_url,
+            accounts: accounts.into_iter().map(host).collect(),
+            codes: Mutex::default(),
+            faults: Mutex::default(),
+            ahead: Mutex::default(),
+            calls: Mutex::default(),
+            attempts: broadcast::channel(ATTEMPTS_KEPT).0,
+            // WeChat's ids have 17 digits and more.
+            next_message: AtomicU64::new(24_000_000_000_000_000 + u64::from(rand::random::<u32>())),
+            client,
+        }))
+    }
+
+    /// The API, the phone and the switches.
+    pub fn router(&self) -> Router {
+        api::router(self).merge(phone::router()).merge(control::router()).with_state(self.clone())
+    }
+
+    /// What goes wrong now.
+    pub fn faults(&self) -> Faults {
+        lock(&self.0.faults).clone()
+    }
+
+    /// Makes exactly this go wrong from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        *lock(&self.0.faults) = faults;
+    }
+
+    /// Makes the next calls of this path fail.
+    pub fn fail_calls(&self, path: &str, times: u32, failure: Failure) {
+        lock(&self.0.faults).calls.push(CallFault { path: path.to_owned(), times, failure });
+    }
+
+    /// Ends every access token now.
+    pub fn expire_tokens(&self) {
+        for account in self.0.accounts.values() {
+            account.state().tokens.expire(self.now());
+        }
+    }
+
+    /// Lets this much time pass for tokens, quotas and QR codes. Webhooks keep the real time, which
+    /// their receivers check.
+    pub fn advance(&self, time: Duration) {
+        *lock(&self.0.ahead) += time;
+    }
+
+    /// Delivers this account's webhooks to these addresses in turn from now on; with none, not at
+    /// all, as for an account without a server.
+    pub fn set_callbacks(&self, account: &AccountName, callbacks: Vec<Url>) -> Result<(), CannotDo> {
+        self.account(account)?.state().set_callbacks(callbacks);
+        Ok(())
+    }
+
+    /// How often this path of the API was called.
+    pub fn calls(&self, path: &str) -> Calls {
+        lock(&self.0.calls).get(path).cloned().unwrap_or_default()
+    }
+
+    /// Every attempt to deliver from now on, as it ends.
+    pub fn attempts(&self) -> broadcast::Receiver<Attempt> {
+        self.0.attempts.subscribe()
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now() + *lock(&self.0.ahead)
+    }
+
+    fn account(&self, name: &AccountName) -> Result<&Arc<Hosted>, CannotDo> {
+        self.0.accounts.get(name).ok_or(CannotDo::UnknownAccount)
+    }
+
+    fn count(&self, path: &str, result: String) {
+        *lock(&self.0.calls).entry(path.to_owned()).or_default().0.entry(result).or_default() += 1;
+    }
+
+    fn message_id(&self) -> u64 {
+        self.0.next_message.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What the QR code with this id says.
+    fn qr_url(&self, id: &str) -> Url {
+        self.0.public_url.join(&format!("q/{id}")).expect("an id has no character that a URL would mind")
+    }
+}
+
+/// Nothing that is kept here is left half-changed by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,111 @@
+//! The phone page's words, in English and Chinese.
+
+use axum::http::{HeaderMap, header};
+
+use super::CannotDo;
+
+/// What the page says in one language.
+pub(super) struct Words {
+    pub(super) lang: &'static str,
+    pub(super) phone: &'static str,
+    pub(super) scanned: &'static str,
+    pub(super) who: &'static str,
+    pub(super) follows: &'static str,
+    pub(super) does_not_follow: &'static str,
+    pub(super) scan: &'static str,
+    pub(super) silence: &'static str,
+    pub(super) notice: &'static str,
+    pub(super) write: &'static str,
+    pub(super) send: &'static str,
+    pub(super) unfollow: &'static str,
+    pub(super) left: &'static str,
+    unknown_code: &'static str,
+    expired_code: &'static str,
+    unknown_account: &'static str,
+    not_following: &'static str,
+}
+
+static ENGLISH: Words = Words {
+    lang: "en",
+    phone: "Simulated phone",
+    scanned: "The QR code of this Official Account is in front of your camera.",
+    who: "Who are you?",
+    follows: "follows this account",
+    does_not_follow: "will begin to follow",
+    scan: "Scan",
+    silence: "The account says nothing.",
+    notice: NOTICE,
+    write: "Message",
+    send: "Send",
+    unfollow: "Unfollow",
+    left: "You no longer follow this account.",
+    unknown_code: "WeChat does not know this QR code.",
+    expired_code: "This QR code has expired. Ask the page for a new one.",
+    unknown_account: "There is no such account.",
+    not_following: "You do not follow this account.",
+};
+
+static CHINESE: Words = Words {
+    lang: "zh-CN",
+    phone: "模拟手机",
+    scanned: "摄像头已对准该公众号的二维码。",
+    who: "你是谁？",
+    follows: "已关注该公众号",
+    does_not_follow: "扫码后关注",
+    scan: "扫一扫",
+    silence: "公众号没有回复。",
+    notice: NOTICE,
+    write: "消息",
+    send: "发送",
+    unfollow: "取消关注",
+    left: "你已取消关注该公众号。",
+    unknown_code: "微信不认识这个二维码。",
+    expired_code: "二维码已过期，请在网页上重新获取。",
+    unknown_account: "没有这个公众号。",
+    not_following: "你尚未关注该公众号。",
+};
+
+/// WeChat's own words, in whatever language the phone is.
+const NOTICE: &str = "该公众号暂时无法提供服务，请稍后再试";
+
+impl Words {
+    /// In the browser's language: the first of its list that is one of ours.
+    pub(super) fn of(headers: &HeaderMap) -> &'static Self {
+        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let ours = accepted.split(',').find_map(|tag| match tag.trim().get(..2) {
+            Some("zh") => Some(&CHINESE),
+            Some("en") => Some(&ENGLISH),
+            _ => None,
+        });
+        ours.unwrap_or(&ENGLISH)
+    }
+
+    pub(super) fn cannot(&self, why: CannotDo) -> &'static str {
+        match why {
+            CannotDo::UnknownCode => self.unknown_code,
+            CannotDo::ExpiredCode => self.expired_code,
+            CannotDo::UnknownAccount => self.unknown_account,
+            CannotDo::NotFollowing => self.not_following,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_language_that_is_ours_is_spoken() {
+        for (accepted, lang) in [
+            ("zh-CN,zh;q=0.9,en;q=0.8", "zh-CN"),
+            ("en-GB,zh;q=0.5", "en"),
+            ("fr, zh-TW;q=0.5", "zh-CN"),
+            ("fr", "en"),
+            ("", "en"),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, accepted.parse().unwrap())]);
+            assert_eq!(Words::of(&headers).lang, lang, "{accepted}");
+        }
+        assert_eq!(Words::of(&HeaderMap::new()).lang, "en");
+    }
+}

@@ -1,0 +1,226 @@
+//! The rules of one account's access tokens; no I/O, the time is given.
+//!
+//! Facts: "Get access token" and "Get stable access token" of developers.weixin.qq.com.
+
+use std::time::{Duration, Instant};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{quota::Quota, refusal::Refusal};
+
+const LIFE: Duration = Duration::from_secs(7200);
+/// How long a replaced token may still be used, and how long before its end one is replaced.
+const OVERLAP: Duration = Duration::from_secs(300);
+const BETWEEN_FORCED: Duration = Duration::from_secs(30);
+
+/// What is answered: a token, and how long it lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Issued {
+    pub(super) token: String,
+    pub(super) life: Duration,
+}
+
+#[derive(Debug, Clone)]
+struct Live {
+    token: String,
+    until: Instant,
+}
+
+/// The newest token, and the one before it while it lasts. Older ones are forgotten.
+#[derive(Debug, Default)]
+struct Line {
+    current: Option<Live>,
+    previous: Option<Live>,
+}
+
+impl Line {
+    fn renew(&mut self, now: Instant) -> Issued {
+        self.previous = self.current.take().map(|old| Live { until: old.until.min(now + OVERLAP), ..old });
+        let token = format!("97_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 100]>()));
+        self.current = Some(Live { token: token.clone(), until: now + LIFE });
+        Issued { token, life: LIFE }
+    }
+
+    fn lasting(&self, now: Instant) -> Option<Issued> {
+        let Live { token, until } = self.current.as_ref()?;
+        let life = until.duration_since(now);
+        (life > OVERLAP).then(|| Issued { token: token.clone(), life })
+    }
+
+    fn find(&self, token: &str) -> Option<&Live> {
+        [&self.current, &self.previous].into_iter().flatten().find(|live| live.token == token)
+    }
+
+    fn expire(&mut self, now: Instant) {
+        for live in [&mut self.current, &mut self.previous].into_iter().flatten() {
+            live.until = live.until.min(now);
+        }
+    }
+}
+
+/// One account's access tokens: `cgi-bin/token` and `cgi-bin/stable_token` know nothing of each
+/// other's, and the API takes both.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    plain: Line,
+    plain_a_day: Quota,
+    stable: Line,
+    stable_a_minute: Quota,
+    stable_a_day: Quota,
+    forced_a_day: Quota,
+    forced: Option<Instant>,
+}
+
+impl Tokens {
+    /// No token yet; `a_day` of the plain ones may be fetched.
+    pub(super) fn new(a_day: u32) -> Self {
+        Self {
+            plain: Line::default(),
+            plain_a_day: Quota::a_day(a_day),
+            stable: Line::default(),
+            stable_a_minute: Quota::a_minute(10_000),
+            stable_a_day: Quota::a_day(500_000),
+            forced_a_day: Quota::a_day(20),
+            forced: None,
+        }
+    }
+
+    /// `cgi-bin/token`: always a new one.
+    pub(super) fn plain(&mut self, now: Instant) -> Result<Issued, Refusal> {
+        if !self.plain_a_day.take(now) {
+            return Err(Refusal::DAY_QUOTA);
+        }
+        Ok(self.plain.renew(now))
+    }
+
+    /// `cgi-bin/stable_token`: the same one until shortly before its end.
+    pub(super) fn stable(&mut self, now: Instant) -> Result<Issued, Refusal> {
+        if !self.stable_a_minute.take(now) {
+            return Err(Refusal::MINUTE_QUOTA);
+        }
+        if !self.stable_a_day.take(now) {
+            return Err(Refusal::DAY_QUOTA);
+        }
+        Ok(self.stable.lasting(now).unwrap_or_else(|| self.stable.renew(now)))
+    }
+
+    /// `cgi-bin/stable_token` with `force_refresh`: a new one, at most every 30 s and 20 times a
+    /// day. Sooner "it is not refreshed": the same one again.
+    pub(super) fn forced(&mut self, now: Instant) -> Result<Issued, Refusal> {
+        if self.forced.is_some_and(|last| now < last + BETWEEN_FORCED) {
+            return self.stable(now);
+        }
+        if !self.forced_a_day.take(now) {
+            return Err(Refusal::DAY_QUOTA);
+        }
+        self.forced = Some(now);
+        Ok(self.stable.renew(now))
+    }
+
+    /// Whether a call with this token is let in; `None` if it isn't this account's (any more).
+    pub(super) fn check(&self, token: &str, now: Instant) -> Option<Result<(), Refusal>> {
+        let live = self.plain.find(token).or_else(|| self.stable.find(token))?;
+        Some(if now < live.until { Ok(()) } else { Err(Refusal::TOKEN_EXPIRED) })
+    }
+
+    /// Ends all of them before their time, as WeChat has done.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.plain.expire(now);
+        self.stable.expire(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: Option<Result<(), Refusal>> = Some(Ok(()));
+    const EXPIRED: Option<Result<(), Refusal>> = Some(Err(Refusal::TOKEN_EXPIRED));
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn tokens() -> (Tokens, Instant) {
+        (Tokens::new(2000), Instant::now())
+    }
+
+    #[test]
+    fn a_stable_token_stays_the_same_until_five_minutes_before_its_end() {
+        let (mut tokens, start) = tokens();
+        let first = tokens.stable(start).unwrap();
+        assert_eq!(first.life, secs(7200));
+        let later = tokens.stable(start + secs(6899)).unwrap();
+        assert_eq!((later.token.clone(), later.life), (first.token.clone(), secs(301)));
+
+        let renewed = start + secs(6900);
+        let second = tokens.stable(renewed).unwrap();
+        assert_ne!(second.token, first.token);
+        assert_eq!(tokens.check(&first.token, renewed + secs(299)), VALID);
+        assert_eq!(tokens.check(&first.token, renewed + secs(300)), EXPIRED);
+        assert_eq!(tokens.check(&second.token, renewed + secs(300)), VALID);
+    }
+
+    #[test]
+    fn a_plain_token_replaces_the_one_before_which_lasts_five_more_minutes() {
+        let (mut tokens, start) = tokens();
+        let first = tokens.plain(start).unwrap().token;
+        let second = tokens.plain(start + secs(10)).unwrap().token;
+        assert_ne!(first, second);
+        assert_eq!(tokens.check(&first, start + secs(309)), VALID);
+        assert_eq!(tokens.check(&first, start + secs(310)), EXPIRED);
+        let third = tokens.plain(start + secs(20)).unwrap().token;
+        assert_eq!(tokens.check(&first, start + secs(20)), None, "only two are known at a time");
+        assert_eq!([tokens.check(&second, start + secs(20)), tokens.check(&third, start + secs(20))], [VALID, VALID]);
+    }
+
+    #[test]
+    fn plain_and_stable_tokens_do_not_disturb_each_other() {
+        let (mut tokens, start) = tokens();
+        let stable = tokens.stable(start).unwrap().token;
+        for _ in 0..3 {
+            tokens.plain(start).unwrap();
+        }
+        assert_eq!(tokens.stable(start).unwrap().token, stable);
+        assert_eq!(tokens.check(&stable, start), VALID);
+    }
+
+    #[test]
+    fn plain_tokens_have_a_daily_quota() {
+        let (mut tokens, start) = (Tokens::new(1), Instant::now());
+        tokens.plain(start).unwrap();
+        assert_eq!(tokens.plain(start), Err(Refusal::DAY_QUOTA));
+        assert!(tokens.plain(start + secs(86_400)).is_ok());
+    }
+
+    #[test]
+    fn a_forced_refresh_works_every_30_seconds_and_the_second_kills_the_old_token() {
+        let (mut tokens, start) = tokens();
+        let old = tokens.stable(start).unwrap().token;
+        let first = tokens.forced(start).unwrap().token;
+        assert_eq!(tokens.check(&old, start), VALID);
+        assert_eq!(tokens.forced(start + secs(29)).unwrap().token, first, "too soon: not refreshed");
+        assert_ne!(tokens.forced(start + secs(30)).unwrap().token, first);
+        assert_eq!(tokens.check(&old, start + secs(30)), None);
+    }
+
+    #[test]
+    fn twenty_forced_refreshes_are_enough_for_a_day() {
+        let (mut tokens, start) = tokens();
+        for n in 0..20 {
+            tokens.forced(start + secs(30 * n)).unwrap();
+        }
+        assert_eq!(tokens.forced(start + secs(600)), Err(Refusal::DAY_QUOTA));
+        assert!(tokens.stable(start + secs(600)).is_ok());
+    }
+
+    #[test]
+    fn tokens_that_die_early_are_replaced_when_asked() {
+        let (mut tokens, start) = tokens();
+        let [plain, stable] = [tokens.plain(start).unwrap().token, tokens.stable(start).unwrap().token];
+        tokens.expire(start);
+        assert_eq!([tokens.check(&plain, start), tokens.check(&stable, start)], [EXPIRED, EXPIRED]);
+        let renewed = tokens.stable(start).unwrap().token;
+        assert_eq!(tokens.check(&renewed, start), VALID);
+    }
+}

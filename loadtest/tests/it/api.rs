@@ -1,0 +1,184 @@
+//! The API as callback pods call it.
+
+use std::time::{Duration, Instant};
+
+use reqwest::{Body, StatusCode, header::CONTENT_TYPE};
+use scenecast_loadtest::simulator::{Account, Failure, Person};
+use serde_json::{Value, json};
+
+use crate::world::{SECRET, World, person, text};
+
+const APP_ID: &str = Account::SAMPLE_APP_ID;
+const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
+
+fn credentials(appid: &str, secret: &str) -> Value {
+    json!({ "grant_type": "client_credential", "appid": appid, "secret": secret })
+}
+
+fn code(answer: &Value) -> i64 {
+    answer["errcode"].as_i64().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn a_stable_token_stays_the_same_until_it_is_about_to_end() {
+    let world = World::new().await;
+    let first = world.stable_token().await;
+    assert_eq!(first["expires_in"], 7200);
+    assert_eq!(text(&world.stable_token().await, "access_token"), text(&first, "access_token"));
+    world.simulator.advance(Duration::from_secs(6900));
+    assert_ne!(text(&world.stable_token().await, "access_token"), text(&first, "access_token"));
+}
+
+#[tokio::test]
+async fn a_plain_token_is_a_new_one_each_time_and_leaves_the_stable_one_alone() {
+    let world = World::new().await;
+    let path = format!("/cgi-bin/token?grant_type=client_credential&appid={APP_ID}&secret={SECRET}");
+    let stable = world.access_token().await;
+    let [one, two] = [world.get_json(&path).await, world.get_json(&path).await];
+    assert_ne!(text(&one, "access_token"), text(&two, "access_token"));
+    assert_eq!(world.access_token().await, stable);
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_named() {
+    let world = World::new().await;
+    for (body, errcode) in [
+        (credentials(APP_ID, &SECRET.to_uppercase()), 40001),
+        (credentials(APP_ID, "short"), 40125),
+        (credentials(APP_ID, ""), 41004),
+        (credentials("wxother", SECRET), 40013),
+        (credentials("", SECRET), 41002),
+        (json!({ "appid": APP_ID, "secret": SECRET }), 40002),
+        (json!([]), 47001),
+    ] {
+        assert_eq!(code(&world.post_json(STABLE_TOKEN, &body).await), errcode, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_needs_a_token_that_is_known_and_has_not_expired() {
+    let world = World::new().await;
+    let call = async |token: &str| {
+        let openid = world.openid("ann");
+        code(&world.get_json(&format!("/cgi-bin/user/info?access_token={token}&openid={openid}")).await)
+    };
+    let token = world.access_token().await;
+    assert_eq!(call(&token).await, 0);
+    assert_eq!(call("").await, 41001);
+    assert_eq!(call("made-up").await, 40001);
+    world.simulator.advance(Duration::from_secs(7200));
+    assert_eq!(call(&token).await, 42001);
+}
+
+#[tokio::test]
+async fn tokens_can_be_made_to_expire_early() {
+    let world = World::new().await;
+    let token = world.access_token().await;
+    world.simulator.expire_tokens();
+    let answer = world.get_json(&format!("/cgi-bin/user/info?access_token={token}&openid=o1")).await;
+    assert_eq!(code(&answer), 42001);
+    assert_ne!(world.access_token().await, token);
+}
+
+#[tokio::test]
+async fn a_qr_code_has_an_address_and_a_picture_until_it_expires() {
+    let world = World::new().await;
+    let made = world.create_qr("abc").await;
+    assert_eq!(made["expire_seconds"], 60);
+    assert!(text(&made, "url").starts_with(world.url("q/").as_str()));
+
+    let mut picture = world.url("/cgi-bin/showqrcode");
+    picture.query_pairs_mut().append_pair("ticket", &text(&made, "ticket"));
+    let shown = world.get(picture.as_str()).await;
+    assert_eq!(shown.headers()[CONTENT_TYPE], "image/svg+xml");
+    assert!(shown.text().await.unwrap().starts_with("<svg"));
+
+    world.simulator.advance(Duration::from_secs(60));
+    assert_eq!(world.get(picture.as_str()).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(world.get("/cgi-bin/showqrcode?ticket=made-up").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn qr_codes_have_a_daily_quota() {
+    let world = World::with(|account| account.quota.qr_codes = 1).await;
+    assert_eq!(code(&world.create_qr("a").await), 0);
+    assert_eq!(code(&world.create_qr("b").await), 45009);
+    world.simulator.advance(Duration::from_secs(24 * 3600));
+    assert_eq!(code(&world.create_qr("c").await), 0);
+}
+
+#[tokio::test]
+async fn a_user_is_told_of_as_far_as_wechat_does() {
+    let world = World::with(|account| account.unionid = true).await;
+    let token = world.access_token().await;
+    let info = async |openid: &str| {
+        world.get_json(&format!("/cgi-bin/user/info?access_token={token}&openid={openid}&lang=zh_CN")).await
+    };
+    let ann = info(&world.openid("ann")).await;
+    assert_eq!((ann["subscribe"].as_i64(), text(&ann, "nickname")), (Some(1), "Ann".to_owned()));
+    let avatar = world.get(&text(&ann, "headimgurl")).await;
+    assert_eq!(avatar.headers()[CONTENT_TYPE], "image/svg+xml");
+
+    let bo = info(&world.openid("bo")).await;
+    assert_eq!((text(&bo, "nickname"), text(&bo, "headimgurl")), (String::new(), String::new()));
+    assert_eq!(text(&bo, "unionid").len(), 28);
+
+    assert_eq!(code(&info(&world.openid("chen")).await), 40003, "has had nothing to do with the account");
+    world.scan("chen", "abc").await;
+    assert_eq!(text(&info(&world.openid("chen")).await, "qr_scene_str"), "abc");
+
+    world.simulator.unfollow(&person("bo"), &world.account).await.unwrap();
+    assert_eq!(info(&world.openid("bo")).await, json!({ "subscribe": 0, "openid": world.openid("bo") }));
+}
+
+#[tokio::test]
+async fn there_are_as_many_people_as_a_load_test_needs() {
+    let world = World::new().await;
+    let follows = |n| world.simulator.follows(&Person::nth(n), &world.account).unwrap();
+    assert_eq!((follows(1), follows(2)), (true, false));
+    let url = text(&world.create_qr("abc").await, "url");
+    world.simulator.scan(&Person::nth(2), &url).await.unwrap();
+    assert!(follows(2));
+}
+
+#[tokio::test]
+async fn requests_have_to_be_made_as_documented() {
+    let world = World::new().await;
+    assert_eq!(code(&world.get_json(STABLE_TOKEN).await), 43002);
+    assert_eq!(code(&world.post_json("/cgi-bin/token", &json!({})).await), 43001);
+    assert_eq!(world.get("/cgi-bin/no-such-call").await.status(), StatusCode::NOT_FOUND);
+
+    let body = credentials(APP_ID, SECRET).to_string();
+    let chunked = Body::wrap_stream(futures_util::stream::once(async { Ok::<_, std::io::Error>(body) }));
+    let refused = world.http.post(world.url(STABLE_TOKEN)).body(chunked).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::PRECONDITION_FAILED, "WeChat's front takes no chunked body");
+}
+
+#[tokio::test]
+async fn calls_fail_as_often_as_told_and_are_counted_by_result() {
+    let world = World::new().await;
+    world.simulator.fail_calls(STABLE_TOKEN, 2, Failure::Code(-1));
+    world.simulator.fail_calls(STABLE_TOKEN, 1, Failure::Html);
+    world.simulator.fail_calls(STABLE_TOKEN, 1, Failure::Empty);
+    world.simulator.fail_calls(STABLE_TOKEN, 1, Failure::Closed);
+
+    assert_eq!([code(&world.stable_token().await), code(&world.stable_token().await)], [-1, -1]);
+    let call = || world.http.post(world.url(STABLE_TOKEN)).json(&credentials(APP_ID, SECRET)).send();
+    assert!(call().await.unwrap().text().await.unwrap().contains("<html>"));
+    assert_eq!(call().await.unwrap().text().await.unwrap(), "");
+    assert!(call().await.unwrap_err().is_request());
+    assert_eq!(code(&world.stable_token().await), 0);
+
+    let calls = world.simulator.calls(STABLE_TOKEN);
+    assert_eq!(["-1", "html", "empty", "closed", "ok"].map(|result| calls.with(result)), [2, 1, 1, 1, 1]);
+    assert_eq!(calls.total(), 6);
+}
+
+#[tokio::test]
+async fn a_call_can_be_slow() {
+    let world = World::new().await;
+    world.simulator.fail_calls(STABLE_TOKEN, 1, Failure::SlowMs(50));
+    let asked = Instant::now();
+    world.access_token().await;
+    assert!(asked.elapsed() >= Duration::from_millis(50));
+}

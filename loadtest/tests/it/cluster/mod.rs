@@ -1,0 +1,116 @@
+//! Logins across processes, around a real Redis.
+
+mod faults;
+mod logins;
+mod traces;
+
+use std::{net::SocketAddr, time::Duration};
+
+use scenecast_loadtest::{
+    browser::{Frame, Heard, Page},
+    cluster::{API_KEY, Cluster, ORIGIN},
+    simulator::{Outcome, Person, Screen},
+};
+use serde_json::{Value, json};
+
+/// What the phone shows after a login,
+const LOGGED_IN: &str = "You are logged in. Please go back to the page.";
+/// to whoever comes second,
+const TAKEN: &str = "Somebody else was first with this code. Please get a new one on the page and scan that.";
+/// when the page waits no more,
+const EXPIRED: &str = "This code has expired. Please get a new one on the page and scan that.";
+/// and when nobody can say whether it was one.
+const SCAN_AGAIN: &str = "The login did not go through. Please scan again.";
+
+async fn connect(cluster: &Cluster, gateway: usize) -> Page {
+    Page::connect(&cluster.gateway_address(gateway).to_string(), ORIGIN).await.unwrap()
+}
+
+/// A page that has opened a scene at this gateway.
+async fn open(cluster: &Cluster, gateway: usize) -> (Page, Frame) {
+    let mut page = connect(cluster, gateway).await;
+    page.open("demo", Some("the session's state")).await.unwrap();
+    let opened = frame(&mut page, "opened").await;
+    (page, opened)
+}
+
+/// A page that goes on with a scene at this gateway.
+async fn resume(cluster: &Cluster, gateway: usize, opened: &Frame) -> Page {
+    let mut page = connect(cluster, gateway).await;
+    page.resume(&opened.key, 0).await.unwrap();
+    assert_eq!(frame(&mut page, "resumed").await.scene, opened.scene);
+    page
+}
+
+/// The page's next frame, of this kind.
+async fn frame(page: &mut Page, kind: &str) -> Frame {
+    match tokio::time::timeout(Duration::from_secs(20), page.hear()).await {
+        Ok(Heard::Frame(frame)) if frame.kind == kind => *frame,
+        other => panic!("instead of {kind}: {other:?}"),
+    }
+}
+
+async fn closed(page: &mut Page) -> (u16, String) {
+    match tokio::time::timeout(Duration::from_secs(20), page.hear()).await {
+        Ok(Heard::Closed(code, reason)) => (code, reason),
+        other => panic!("instead of a close: {other:?}"),
+    }
+}
+
+/// The page gives up its scene.
+async fn give_up(cluster: &Cluster, gateway: usize, opened: &Frame) {
+    let url = format!("http://{}/v1/scenes/{}", cluster.gateway_address(gateway), opened.scene);
+    let gave_up = reqwest::Client::new().delete(url).bearer_auth(&opened.key).send().await.unwrap();
+    assert_eq!(gave_up.status(), 204);
+}
+
+async fn scan(cluster: &Cluster, who: u64, opened: &Frame) -> Outcome {
+    cluster.simulator.scan(&Person::nth(who), &opened.qr.url).await.unwrap()
+}
+
+#[track_caller]
+fn shows(outcome: &Outcome, text: &str) {
+    assert_eq!(outcome.shown, Screen::Reply(text.to_owned()), "{:?}", outcome.attempts);
+}
+
+/// What the site's backend gets for a grant.
+async fn redeem(cluster: &Cluster, callback: usize, grant: &str) -> (u16, Value) {
+    let url = format!("http://{}/v1/redeem", cluster.callback_internal(callback));
+    let body = json!({ "grant": grant, "state": "the session's state" });
+    let response = reqwest::Client::new().post(url).bearer_auth(API_KEY).json(&body).send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+/// What an admin listener answers.
+async fn admin(address: SocketAddr, path: &str) -> (u16, String) {
+    let response = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
+/// The value of a metric with its labels, or 0.
+async fn metric(address: SocketAddr, name: &str) -> f64 {
+    let text = admin(address, "/metrics").await.1;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.parse().unwrap())
+}
+
+/// Waits until a metric is this.
+async fn metric_becomes(address: SocketAddr, name: &str, value: f64) {
+    soon(name, async || (metric(address, name).await - value).abs() < f64::EPSILON).await;
+}
+
+/// Waits until Redis has this scene.
+async fn stored(cluster: &Cluster, opened: &Frame) {
+    let key = format!("wx:{}", opened.scene);
+    soon(&key, async || cluster.redis.cli(&["EXISTS", &key]).await.as_deref() == Ok("1")).await;
+}
+
+/// Waits for what can only be asked for.
+async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let becomes = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), becomes).await.unwrap_or_else(|_| panic!("not in 20 s: {what}"));
+}

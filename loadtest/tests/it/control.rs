@@ -1,0 +1,33 @@
+//! The switches by HTTP.
+
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn faults_are_read_and_set() {
+    let world = World::new().await;
+    let fault = json!({ "path": "/cgi-bin/stable_token", "times": 1, "failure": { "code": 45011 } });
+    let set = world.http.put(world.url("/sim/faults")).json(&json!({ "calls": [fault] })).send().await.unwrap();
+    assert_eq!(set.status(), StatusCode::NO_CONTENT);
+    assert_eq!(world.get_json("/sim/faults").await["calls"][0]["failure"]["code"], 45011);
+    assert_eq!(world.stable_token().await["errcode"], 45011);
+    assert_eq!(world.get_json("/sim/faults").await["calls"], json!([]));
+    assert_eq!(world.get_json("/sim/calls").await, json!({ "/cgi-bin/stable_token": { "45011": 1 } }));
+}
+
+#[tokio::test]
+async fn a_fault_that_does_not_exist_is_refused() {
+    let world = World::new().await;
+    let set = world.http.put(world.url("/sim/faults")).json(&json!({ "earthquake": true })).send().await.unwrap();
+    assert_eq!(set.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn tokens_are_ended() {
+    let world = World::new().await;
+    let token = world.access_token().await;
+    world.http.delete(world.url("/sim/tokens")).send().await.unwrap();
+    assert_ne!(world.access_token().await, token);
+}

@@ -1,0 +1,13 @@
+//! The simulator as others meet it, over real HTTP and with a real server as the callback; and, in
+//! `cluster`, whole logins across processes.
+
+#![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
+
+mod api;
+mod cluster;
+mod control;
+mod phone;
+mod process;
+mod scripted_callback;
+mod webhook;
+mod world;

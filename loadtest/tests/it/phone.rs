@@ -1,0 +1,90 @@
+//! The phone as a web page.
+
+use std::time::Duration;
+
+use reqwest::{Response, StatusCode, header::ACCEPT_LANGUAGE};
+
+use crate::{
+    scripted_callback::Callback,
+    world::{World, text},
+};
+
+async fn body(response: Response) -> String {
+    assert_eq!(response.status(), StatusCode::OK);
+    response.text().await.unwrap()
+}
+
+/// Chooses this persona on the page of a new code, and presses "Scan".
+async fn scan(world: &World, persona: &str) -> String {
+    let url = text(&world.create_qr("abc").await, "url");
+    body(world.http.post(url).form(&[("person", persona)]).send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn the_page_says_whose_code_it_is_and_who_could_scan_it() {
+    let world = World::with(|account| account.title = "Demo <Site>".to_owned()).await;
+    let url = text(&world.create_qr("abc").await, "url");
+    let page = body(world.get(&url).await).await;
+    assert!(page.contains("<h1>Demo &#60;Site&#62;</h1>"), "{page}");
+    for id in ["persona-ann", "persona-bo", "persona-chen", "persona-dora", "scan"] {
+        assert!(page.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+    assert_eq!((page.matches("follows this account").count(), page.matches("will begin to follow").count()), (2, 2));
+}
+
+#[tokio::test]
+async fn the_page_speaks_chinese_to_who_does() {
+    let world = World::new().await;
+    let url = text(&world.create_qr("abc").await, "url");
+    let page = body(world.http.get(url).header(ACCEPT_LANGUAGE, "zh-CN").send().await.unwrap()).await;
+    assert!(page.contains("<html lang=\"zh-CN\">") && page.contains("扫一扫"));
+}
+
+#[tokio::test]
+async fn scanning_shows_the_reply_and_nothing_in_it_is_markup() {
+    let world = World::calling(&Callback::replying("<b>hello</b>\n& welcome").await).await;
+    let page = scan(&world, "dora").await;
+    assert!(page.contains("id=\"reply\">&#60;b&#62;hello&#60;/b&#62;\n&#38; welcome</p>"), "{page}");
+}
+
+#[tokio::test]
+async fn a_bad_answer_shows_wechats_notice_and_silence_nothing() {
+    let bad = World::calling(&Callback::saying("oops").await).await;
+    let page = scan(&bad, "ann").await;
+    assert!(page.contains("id=\"notice\">该公众号暂时无法提供服务，请稍后再试"), "{page}");
+    let silent = World::calling(&Callback::saying("success").await).await;
+    assert!(scan(&silent, "ann").await.contains("id=\"silence\""));
+}
+
+#[tokio::test]
+async fn a_code_that_is_unknown_or_has_expired_says_so() {
+    let world = World::new().await;
+    assert_eq!(world.get("/q/made-up").await.status(), StatusCode::NOT_FOUND);
+    let url = text(&world.create_qr("abc").await, "url");
+    world.simulator.advance(Duration::from_secs(60));
+    let page = world.get(&url).await;
+    assert_eq!(page.status(), StatusCode::GONE);
+    assert!(page.text().await.unwrap().contains("This QR code has expired"));
+    let scanned = world.http.post(url).form(&[("person", "ann")]).send().await.unwrap();
+    assert_eq!(scanned.status(), StatusCode::GONE);
+}
+
+#[tokio::test]
+async fn the_chat_goes_on_with_text_until_one_leaves() {
+    let world = World::calling(&Callback::replying("hello").await).await;
+    let post = |action: &str, form: &[(&str, &str)]| world.http.post(world.url(action)).form(form).send();
+    let page = body(post("/phone/demo/say", &[("person", "ann"), ("text", "<hi>")]).await.unwrap()).await;
+    assert!(page.contains("id=\"said\">&#60;hi&#62;</p>") && page.contains("id=\"reply\">hello</p>"), "{page}");
+    let page = body(post("/phone/demo/unfollow", &[("person", "ann")]).await.unwrap()).await;
+    assert!(page.contains("id=\"left\""), "{page}");
+    let refused = post("/phone/demo/say", &[("person", "ann"), ("text", "hi")]).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn nobody_else_can_hold_the_phone() {
+    let world = World::new().await;
+    let url = text(&world.create_qr("abc").await, "url");
+    let refused = world.http.post(url).form(&[("person", "mallory")]).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}

@@ -1,0 +1,117 @@
+//! A site's callback server, as well or badly behaved as a test needs it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Query, State},
+    http::{HeaderMap, Method},
+    response::{IntoResponse, Response},
+};
+use scenecast_loadtest::http;
+use scenecast_shared::{
+    serve::{Limits, Listener, Shutdown},
+    wechat::{Message, text_reply},
+};
+use url::Url;
+
+/// One request as the callback got it.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) method: Method,
+    pub(crate) query: HashMap<String, String>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Received {
+    pub(crate) fn message(&self) -> Message {
+        Message::parse(&self.body).unwrap()
+    }
+
+    /// A well-formed reply with this text.
+    pub(crate) fn reply(&self, text: &str) -> Response {
+        text_reply(&self.message(), text, 7).into_response()
+    }
+}
+
+/// A running callback. Its address is [`Callback::url`]; what it got, [`Callback::received`].
+#[derive(Clone)]
+pub(crate) struct Callback {
+    url: Url,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Callback {
+    /// Answers each request by this function.
+    pub(crate) async fn answering<F>(answer: impl Fn(Received) -> F + Clone + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Response> + Send,
+    {
+        let received = Arc::<Mutex<Vec<Received>>>::default();
+        let handler = move |State(log): State<Arc<Mutex<Vec<Received>>>>,
+                            method: Method,
+                            Query(query): Query<HashMap<String, String>>,
+                            headers: HeaderMap,
+                            body: Bytes| {
+            let received = Received { method, query, headers, body };
+            log.lock().unwrap().push(received.clone());
+            let answer = answer.clone();
+            async move { answer(received).await }
+        };
+        let url = serve(Router::new().fallback(handler).with_state(received.clone())).await;
+        Self { url, received }
+    }
+
+    /// Answers each request with this.
+    pub(crate) async fn saying(answer: impl IntoResponse + Clone + Send + Sync + 'static) -> Self {
+        Self::answering(move |_| {
+            let answer = answer.clone().into_response();
+            async { answer }
+        })
+        .await
+    }
+
+    /// Replies to each message with this text.
+    pub(crate) async fn replying(text: &'static str) -> Self {
+        Self::answering(move |received| async move { received.reply(text) }).await
+    }
+
+    pub(crate) fn url(&self) -> Url {
+        self.url.join("wechat/demo").unwrap()
+    }
+
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+}
+
+/// The address of a server that closes each connection when a request has arrived.
+pub(crate) async fn closing() -> Url {
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = http(socket.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = socket.accept().await {
+            connection.readable().await.unwrap();
+        }
+    });
+    url
+}
+
+/// Serves on any port, until the test ends.
+pub(crate) async fn serve(app: Router) -> Url {
+    let listener = bind().await;
+    let url = http(listener.address());
+    tokio::spawn(listener.serve(app, Shutdown::never()));
+    url
+}
+
+pub(crate) async fn bind() -> Listener {
+    let limits = Limits { connections: 1000, headers: Duration::from_secs(30) };
+    Listener::bind("tests", "127.0.0.1:0".parse().unwrap(), limits).await.unwrap()
+}

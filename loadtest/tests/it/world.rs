@@ -1,0 +1,122 @@
+//! What every test begins with: a simulator with one account, reached over HTTP.
+
+use std::collections::BTreeMap;
+
+use reqwest::{Response, StatusCode};
+use scenecast_loadtest::{
+    http,
+    simulator::{Account, Faults, Outcome, Person, Simulator},
+};
+use scenecast_shared::{scene::AccountName, serve::Shutdown};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::scripted_callback::{Callback, bind};
+
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const TOKEN: &str = "demoToken1";
+
+pub(crate) struct World {
+    pub(crate) simulator: Simulator,
+    pub(crate) account: AccountName,
+    pub(crate) http: reqwest::Client,
+    url: Url,
+}
+
+impl World {
+    /// With an account that has no server.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// With this callback.
+    pub(crate) async fn calling(callback: &Callback) -> Self {
+        Self::with(|account| account.callbacks = vec![callback.url()]).await
+    }
+
+    /// With these callbacks in turn.
+    pub(crate) async fn calling_in_turn(callbacks: Vec<Url>) -> Self {
+        Self::with(|account| account.callbacks = callbacks).await
+    }
+
+    /// With an account set up so.
+    pub(crate) async fn with(set_up: impl FnOnce(&mut Account)) -> Self {
+        let mut account = Account::sample(SECRET.into(), TOKEN.into());
+        set_up(&mut account);
+        let listener = bind().await;
+        let (url, name) = (http(listener.address()), "demo".parse::<AccountName>().unwrap());
+        let simulator = Simulator::new(url.clone(), BTreeMap::from([(name.clone(), account)]));
+        tokio::spawn(listener.serve(simulator.router(), Shutdown::never()));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { simulator, account: name, http, url }
+    }
+
+    pub(crate) fn fault(&self, change: impl FnOnce(&mut Faults)) {
+        let mut faults = self.simulator.faults();
+        change(&mut faults);
+        self.simulator.set_faults(faults);
+    }
+
+    pub(crate) fn url(&self, path: &str) -> Url {
+        self.url.join(path).unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.http.get(self.url(path)).send().await.unwrap()
+    }
+
+    pub(crate) async fn get_json(&self, path: &str) -> Value {
+        json_of(self.get(path).await).await
+    }
+
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Value {
+        json_of(self.http.post(self.url(path)).json(body).send().await.unwrap()).await
+    }
+
+    /// What `cgi-bin/stable_token` answers.
+    pub(crate) async fn stable_token(&self) -> Value {
+        let body = json!({ "grant_type": "client_credential", "appid": Account::SAMPLE_APP_ID, "secret": SECRET });
+        self.post_json("/cgi-bin/stable_token", &body).await
+    }
+
+    pub(crate) async fn access_token(&self) -> String {
+        text(&self.stable_token().await, "access_token")
+    }
+
+    /// What `qrcode/create` answers for a code of a minute.
+    pub(crate) async fn create_qr(&self, scene: &str) -> Value {
+        let token = self.access_token().await;
+        let body = json!({
+            "expire_seconds": 60, "action_name": "QR_STR_SCENE", "action_info": { "scene": { "scene_str": scene } },
+        });
+        self.post_json(&format!("/cgi-bin/qrcode/create?access_token={token}"), &body).await
+    }
+
+    /// Lets this persona scan a new code for this scene.
+    pub(crate) async fn scan(&self, persona: &str, scene: &str) -> Outcome {
+        let url = text(&self.create_qr(scene).await, "url");
+        self.simulator.scan(&person(persona), &url).await.unwrap()
+    }
+
+    pub(crate) async fn say(&self, persona: &str, words: &str) -> Outcome {
+        self.simulator.say(&person(persona), &self.account, words).await.unwrap()
+    }
+
+    pub(crate) fn openid(&self, persona: &str) -> String {
+        self.simulator.openid(&person(persona), &self.account).unwrap().as_str().to_owned()
+    }
+}
+
+pub(crate) fn person(persona: &str) -> Person {
+    Person::persona(persona).unwrap()
+}
+
+/// WeChat's errors have status 200 too.
+async fn json_of(response: Response) -> Value {
+    assert_eq!(response.status(), StatusCode::OK);
+    response.json().await.unwrap()
+}
+
+pub(crate) fn text(json: &Value, field: &str) -> String {
+    json[field].as_str().unwrap_or_else(|| panic!("no {field} in {json}")).to_owned()
+}
