@@ -1,0 +1,164 @@
+//! What a gateway is told.
+
+use std::net::SocketAddr;
+
+use scenecast_shared::{
+    config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Origins, Seconds, Telemetry, defaults, strong},
+    process::Binary,
+    scene::Rotating,
+};
+use serde::Deserialize;
+
+/// A gateway's configuration; `gateway.toml` beside this crate shows all of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where it listens.
+    #[serde(default)]
+    pub listen: Listen,
+    /// What carries scenes.
+    pub bus: Bus,
+    /// Where scenes are opened.
+    pub callback: Callback,
+    /// Signs the pages' keys; the same on every gateway.
+    #[serde(deserialize_with = "strong")]
+    pub key_secret: Rotating,
+    /// Signs calls to the callback; the same on every gateway and callback.
+    #[serde(deserialize_with = "strong")]
+    pub internal_secret: Rotating,
+    /// The origins whose pages may open scenes.
+    pub origins: Origins,
+    /// How long a scene lives.
+    #[serde(default = "defaults::scene_life")]
+    pub scene_life: Seconds,
+    /// What it takes.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How it leaves.
+    #[serde(default)]
+    pub drain: Drain,
+    /// What it tells about itself.
+    #[serde(default)]
+    pub telemetry: Telemetry,
+}
+
+/// `[listen]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// For browsers.
+    pub public: SocketAddr,
+    /// For probes and Prometheus.
+    pub admin: SocketAddr,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { public: ([0, 0, 0, 0], 8080).into(), admin: ([0, 0, 0, 0], 9090).into() }
+    }
+}
+
+/// `[callback]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Callback {
+    /// The callbacks' internal listener, such as `http://callback:8082`.
+    pub url: HttpUrl,
+}
+
+/// What a gateway needs of it, whatever process it is in.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where browsers connect.
+    pub public: SocketAddr,
+    /// Where scenes are opened.
+    pub callback: HttpUrl,
+    /// Signs the pages' keys.
+    pub key_secret: Rotating,
+    /// Signs calls to the callback.
+    pub internal_secret: Rotating,
+    /// The origins whose pages may open scenes.
+    pub origins: Origins,
+    /// How long a scene lives.
+    pub scene_life: Seconds,
+    /// What it takes.
+    pub limits: Limits,
+}
+
+impl From<Config> for Settings {
+    fn from(config: Config) -> Self {
+        Self {
+            public: config.listen.public,
+            callback: config.callback.url,
+            key_secret: config.key_secret,
+            internal_secret: config.internal_secret,
+            origins: config.origins,
+            scene_life: config.scene_life,
+            limits: config.limits,
+        }
+    }
+}
+
+impl Checked for Config {
+    fn check(&self) -> Result<(), BadConfig> {
+        if !(10..=1800).contains(&self.scene_life.duration().as_secs()) {
+            return Err(BadConfig::at("scene_life", "must be 10 to 1800 seconds"));
+        }
+        Ok(())
+    }
+}
+
+impl Binary for Config {
+    fn admin(&self) -> SocketAddr {
+        self.listen.admin
+    }
+
+    fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scenecast_shared::config::load;
+
+    use super::*;
+
+    const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gateway.toml");
+
+    fn with(changes: &[(&str, &str)]) -> Result<Config, String> {
+        let secrets = [
+            ("SCENECAST_KEY_SECRET__CURRENT", "key-secret-of-16"),
+            ("SCENECAST_INTERNAL_SECRET__CURRENT", "internal-secret-of-16"),
+        ];
+        let env = secrets.iter().chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        load(Some(SAMPLE.as_ref()), env).map_err(|bad| bad.to_string())
+    }
+
+    #[test]
+    fn the_sample_is_good_once_it_has_its_secrets() {
+        let config = with(&[]).unwrap();
+        assert!(config.origins.allow("https://www.example.com"));
+        let bare = load::<Config>(Some(SAMPLE.as_ref()), []).unwrap_err();
+        assert!(bare.to_string().contains("secret"), "{bare}");
+    }
+
+    #[test]
+    fn a_bad_value_is_named() {
+        for (name, value, named) in [
+            ("SCENECAST_BUS__URL", "memory:", "bus.url"),
+            ("SCENECAST_BUS__URL", "redis://", "bus.url"),
+            ("SCENECAST_CALLBACK__URL", "callback:8082", "callback.url"),
+            ("SCENECAST_SCENE_LIFE", "5", "scene_life"),
+            ("SCENECAST_LIMITS__CONNECTIONS", "0", "limits.connections"),
+            ("SCENECAST_KEY_SECRET__CURRENT", "too short", "key_secret"),
+            ("SCENECAST_INTERNAL_SECRET__PREVIOUS", "too short", "internal_secret"),
+            ("SCENECAST_LISTEN__PUBLIC", "everywhere", "listen.public"),
+            ("SCENECAST_ORIGINS", "www.example.com", "origins"),
+            ("SCENECAST_TYPO", "1", "typo"),
+        ] {
+            let error = with(&[(name, value)]).unwrap_err();
+            assert!(error.contains(named), "{name}={value}: {error}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! One page's task: the only place where its socket, its watch and its session meet.
+//!
+//! It is small on purpose, since a pod has one for each page: whatever takes more memory than
+//! waiting does runs in a box of its own, for as long as it runs.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+    time::Instant,
+};
+
+use scenecast_shared::{
+    bus::{BusError, Mailbox, Notice, Watch},
+    scene::SceneId,
+    serve::Problem,
+    telemetry,
+};
+
+use crate::{
+    pages::Pages,
+    session::{Action, Begun, Session},
+    wire::Frame,
+    ws::{Broken, Incoming, Socket, Violation},
+};
+
+/// What a page waits for beside its socket and its watch.
+type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+enum Done {
+    Begun(Result<Begun, Problem>, Option<Watch>),
+    Checked(Result<Option<Mailbox>, BusError>),
+}
+
+/// Serves the page until its scene is over, it leaves, or this pod does.
+///
+/// Not an `async fn`: that would keep its arguments twice.
+pub(crate) fn hold(
+    pages: Pages,
+    socket: Socket,
+    early: Result<Vec<Incoming>, Violation>,
+) -> impl Future<Output = ()> + Send {
+    let session = Session::new(Instant::now());
+    let mut page = Page { session, pages, socket, scene: None, watch: None, work: None, leaving: false };
+    async move {
+        page.pages.counters().open.inc();
+        let end = match page.take(Turn::Received(early.map_err(Broken::Violation))) {
+            Ok(()) => page.run().await,
+            Err(end) => end,
+        };
+        let Page { pages, socket, watch, .. } = page;
+        // The scene is let go of before the socket lingers.
+        drop(watch);
+        let code = match &end {
+            End::Close(code, _) => code.to_string(),
+            End::Drop => "none".to_owned(),
+        };
+        pages.counters().open.dec();
+        pages.counters().closed.with_label_values(&[&code]).inc();
+        if let End::Close(code, reason) = end {
+            Box::pin(async move { socket.close(code, &reason).await }).await;
+        }
+    }
+}
+
+enum End {
+    Close(u16, String),
+    Drop,
+}
+
+impl From<Broken> for End {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Violation(violation) => violation.into(),
+            Broken::Gone => Self::Drop,
+            Broken::TooSlow => {
+                tracing::info!("a reader was too slow; its scene can be resumed");
+                Self::Drop
+            }
+        }
+    }
+}
+
+impl From<Violation> for End {
+    fn from(violation: Violation) -> Self {
+        Self::Close(violation.close_code(), violation.to_string())
+    }
+}
+
+struct Page {
+    session: Session,
+    pages: Pages,
+    socket: Socket,
+    scene: Option<SceneId>,
+    watch: Option<Watch>,
+    work: Option<Work>,
+    leaving: bool,
+}
+
+/// What happens next.
+enum Turn {
+    Received(Result<Vec<Incoming>, Broken>),
+    Notice(Notice),
+    Done(Done),
+    Closing,
+    Due,
+}
+
+impl Page {
+    async fn run(&mut self) -> End {
+        loop {
+            let turn = tokio::select! {
+                received = self.socket.receive() => Turn::Received(received),
+                notice = poll_fn(|cx| match &mut self.watch {
+                    Some(watch) => watch.poll_next(cx),
+                    None => Poll::Pending,
+                }) => Turn::Notice(notice),
+                done = poll_fn(|cx| match &mut self.work {
+                    Some(work) => work.as_mut().poll(cx),
+                    None => Poll::Pending,
+                }) => Turn::Done(done),
+                () = self.pages.shutdown().closing(), if !self.leaving => Turn::Closing,
+                () = tokio::time::sleep_until(self.session.deadline().into()) => Turn::Due,
+            };
+            if let Err(end) = self.take(turn) {
+                return end;
+            }
+        }
+    }
+
+    fn take(&mut self, turn: Turn) -> Result<(), End> {
+        let now = Instant::now();
+        let actions = match turn {
+            Turn::Received(received) => {
+                for incoming in received? {
+                    let actions = self.session.received(incoming, now);
+                    self.act(actions)?;
+                }
+                return Ok(());
+            }
+            Turn::Notice(notice) => self.session.noticed(notice, now),
+            Turn::Due => self.session.due(now),
+            Turn::Closing => {
+                self.leaving = true;
+                self.session.leave(now, self.pages.shutdown().window(), rand::random());
+                return Ok(());
+            }
+            Turn::Done(done) => {
+                self.work = None;
+                match done {
+                    Done::Begun(begun, watch) => {
+                        self.scene = begun.as_ref().ok().map(|begun| begun.claims.scene);
+                        self.watch = watch;
+                        self.session.begun(begun, now)
+                    }
+                    Done::Checked(read) => self.session.checked(&read, now),
+                }
+            }
+        };
+        self.act(actions)
+    }
+
+    fn act(&mut self, actions: Vec<Action>) -> Result<(), End> {
+        for action in actions {
+            match action {
+                Action::Send(text) => self.socket.send(&text)?,
+                Action::Ping => self.socket.ping()?,
+                Action::Pong(payload) => self.socket.pong(&payload)?,
+                Action::HandOver(event, handover) => {
+                    let span = tracing::info_span!("push", scene = self.scene.map(tracing::field::display));
+                    if let Some(traceparent) = &event.traceparent {
+                        telemetry::continue_from(&span, traceparent);
+                    }
+                    let _entered = span.enter();
+                    self.socket.send(&Frame::event(&event).json())?;
+                    if let Some(scene) = self.scene {
+                        self.pages.handed_over(scene, &event, handover);
+                    }
+                }
+                Action::Begin(first) => {
+                    let begin = self.pages.clone().begin(first);
+                    self.work = Some(Box::pin(async move {
+                        let (begun, watch) = begin.await;
+                        Done::Begun(begun, watch)
+                    }));
+                }
+                Action::CheckEnd => {
+                    let (bus, scene) = (self.pages.bus().clone(), self.scene);
+                    self.work = Some(Box::pin(async move {
+                        Done::Checked(match scene {
+                            Some(scene) => bus.read(scene).await,
+                            None => Ok(None),
+                        })
+                    }));
+                }
+                Action::Reopen(claims, ends) => {
+                    self.pages.counters().lost.inc();
+                    self.pages.opener().reopen(claims, ends);
+                }
+                Action::Close(code, reason) => return Err(End::Close(code, reason)),
+                Action::Drop => return Err(End::Drop),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, F: Future>(_: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_page_costs_one_small_task() {
+        let size = size_of_future(hold);
+        assert!(size <= 1024, "{size} bytes a page");
+    }
+}

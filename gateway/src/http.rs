@@ -1,0 +1,139 @@
+//! What browsers can ask: `/v1/…`.
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, Request, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use scenecast_shared::{
+    config::Origins,
+    scene::SceneId,
+    serve::{Connection, Crowded, Problem, crowded, read_body, turn_away, with_problems},
+};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::{
+    hold::hold,
+    pages::Pages,
+    wire::Open,
+    ws::{self, Socket},
+};
+
+/// The page's JavaScript.
+const MODULE: &str = include_str!("../web/scenecast.js");
+/// The longest body, in bytes.
+const BODY_AT_MOST: usize = 4096;
+
+pub(crate) fn router(pages: Pages, origins: &Origins) -> Router {
+    let allowed = origins.clone();
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| {
+            origin.to_str().is_ok_and(|origin| allowed.allow(origin))
+        }))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("last-event-id")])
+        .max_age(std::time::Duration::from_secs(600));
+    let requests = Router::new()
+        .route("/v1/scenes", post(open_scene))
+        .route("/v1/scenes/{scene}", delete(give_up))
+        .layer(from_fn(turn_away));
+    // Under the layers below, so that browsers can read these problems, too.
+    let api = with_problems(requests.route("/v1/ws", get(open_socket)))
+        .layer(from_fn_with_state(origins.clone(), check_origin))
+        .layer(cors)
+        .with_state(pages);
+    Router::new().route("/v1/scenecast.js", get(module)).merge(api)
+}
+
+/// The module may be imported from any origin; what it opens is checked.
+async fn module() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, MODULE)
+}
+
+/// A page of another site can't open scenes with its visitors' browsers. No Origin at all is
+/// normal on same-origin GETs, and what a program sends that is no browser.
+async fn check_origin(State(origins): State<Origins>, request: Request, next: Next) -> Result<Response, Problem> {
+    match request.headers().get(header::ORIGIN) {
+        Some(origin) if !origin.to_str().is_ok_and(|origin| origins.allow(origin)) => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "origin_forbidden",
+            "pages of this origin may not open scenes here",
+        )),
+        _ => Ok(next.run(request).await),
+    }
+}
+
+/// Beyond the ceiling too it is let in, to be told: browsers hide the status of a failed handshake.
+async fn open_socket(State(pages): State<Pages>, mut request: Request) -> Result<Response, Problem> {
+    let headers =
+        ws::accept(request.headers()).map_err(|bad| Problem::new(bad.status(), "bad_handshake", bad.to_string()))?;
+    let is_crowded = request.extensions().get::<Crowded>().is_some();
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or_else(|| {
+        Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_handshake", "this connection can't be upgraded")
+    })?;
+    let shutdown = pages.shutdown().clone();
+    shutdown.spawn(async move {
+        let Some((socket, early)) = take_over(upgrade).await else { return };
+        if is_crowded {
+            Box::pin(refuse(socket)).await;
+        } else {
+            hold(pages, socket, early).await;
+        }
+    });
+    Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+}
+
+/// Takes the bare socket back from the HTTP server, whose buffers end here.
+async fn take_over(upgrade: OnUpgrade) -> Option<(Socket, Result<Vec<ws::Incoming>, ws::Violation>)> {
+    let upgraded = upgrade.await.ok()?;
+    let parts = upgraded.downcast::<TokioIo<Connection>>().ok()?;
+    Some(Socket::new(parts.io.into_inner(), &parts.read_buf))
+}
+
+async fn refuse(mut socket: Socket) {
+    for action in crate::session::refuse(&crowded()) {
+        match action {
+            crate::session::Action::Send(text) if socket.send(&text).is_err() => return,
+            crate::session::Action::Close(code, reason) => return socket.close(code, &reason).await,
+            _ => {}
+        }
+    }
+}
+
+async fn open_scene(State(pages): State<Pages>, body: Body) -> Result<Response, Problem> {
+    let body = read_body(body, BODY_AT_MOST).await?;
+    let asked: Open = serde_json::from_slice(&body)
+        .map_err(|_| Problem::bad_request("expected JSON with account and, optionally, a state of 1 to 256 bytes"))?;
+    let (_, opened) = pages.open(&asked).await?;
+    let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((StatusCode::CREATED, headers, Json(opened)).into_response())
+}
+
+async fn give_up(
+    State(pages): State<Pages>,
+    scene: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let key = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
+        .ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "key_missing", "send the scene's key as Bearer"))?;
+    let claims = pages.check(key)?;
+    if scene.ok().and_then(|Path(scene)| scene.parse::<SceneId>().ok()) != Some(claims.scene) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "key_invalid", "this key belongs to another scene"));
+    }
+    pages.opener().cancel(claims.scene).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,85 @@
+//! A gateway holds browsers. It keeps nothing but the map of its sockets, holds no WeChat secret,
+//! and in Redis may only read and subscribe.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`config`] | what a gateway is told |
+//! | `http` | what browsers can ask |
+//! | `ws` | WebSocket framing, in next to no memory |
+//! | `session` | one page's socket as a state machine, without I/O |
+//! | `hold` | one page's task, where socket, watch and session meet |
+//! | `pages` | what all pages need: opening, resuming, counting |
+//! | `opener` | calls to the callback, which opens scenes |
+//! | `wire` | the own API's JSON |
+//! | `qr` | the QR code's picture |
+
+pub mod config;
+mod hold;
+mod http;
+mod opener;
+mod pages;
+mod qr;
+mod session;
+mod wire;
+mod ws;
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::Router;
+use scenecast_shared::{
+    bus::Bus,
+    serve::{CannotListen, Limits, Listener, Shutdown},
+    telemetry::{Metrics, Stages},
+};
+
+pub use config::{Config, Settings};
+
+/// How long a request's headers may take.
+const HEADERS: Duration = Duration::from_secs(10);
+
+/// A gateway, built and not yet listening.
+pub struct Gateway {
+    address: SocketAddr,
+    limits: Limits,
+    app: Router,
+    shutdown: Shutdown,
+}
+
+/// A gateway that listens.
+pub struct Bound {
+    public: Listener,
+    app: Router,
+    shutdown: Shutdown,
+}
+
+impl Gateway {
+    /// A gateway on this bus. Needs a runtime, for its calls to the callback.
+    pub fn build(settings: Settings, bus: Bus, stages: Stages, metrics: &Metrics, shutdown: &Shutdown) -> Self {
+        let Settings { public, origins, limits, .. } = settings.clone();
+        let pages = pages::Pages::new(settings, bus, stages, metrics, shutdown.clone());
+        Self {
+            address: public,
+            limits: Limits { connections: limits.connections(), headers: HEADERS },
+            app: http::router(pages, &origins),
+            shutdown: shutdown.clone(),
+        }
+    }
+
+    /// Takes its address.
+    pub async fn bind(self) -> Result<Bound, CannotListen> {
+        let public = Listener::bind("browsers", self.address, self.limits).await?;
+        Ok(Bound { public, app: self.app, shutdown: self.shutdown })
+    }
+}
+
+impl Bound {
+    /// Where browsers connect.
+    pub fn address(&self) -> SocketAddr {
+        self.public.address()
+    }
+
+    /// Serves until the process closes.
+    pub async fn serve(self) {
+        self.public.serve(self.app, self.shutdown).await;
+    }
+}

@@ -1,0 +1,29 @@
+//! `scenecast-gateway`: parse, build, bind, serve, shut down.
+
+use std::process::ExitCode;
+
+use scenecast_gateway::{Config, Gateway};
+use scenecast_shared::{
+    bus::{Bus, Role},
+    process::{self, ServeError},
+    redis::Redis,
+    serve::{Shutdown, serve_admin},
+    telemetry::{Metrics, Stages},
+};
+
+fn main() -> ExitCode {
+    process::main("scenecast-gateway", serve)
+}
+
+async fn serve(config: Config) -> Result<(), ServeError> {
+    let metrics = Metrics::new();
+    let shutdown = Shutdown::new(config.drain);
+    let redis = Redis::connect(&config.bus.url, &metrics);
+    let bus = Bus::over(&redis, Role::Watches, &metrics);
+
+    let admin = config.listen.admin;
+    let gateway = Gateway::build(config.into(), bus, Stages::new(&metrics), &metrics, &shutdown).bind().await?;
+    serve_admin(admin, &metrics, &shutdown).await?;
+    tokio::join!(gateway.serve(), shutdown.run_until_signal());
+    Ok(())
+}

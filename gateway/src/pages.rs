@@ -1,0 +1,191 @@
+//! What every page's connection needs: opening, resuming, and the counters.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use axum::http::StatusCode;
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+use scenecast_shared::{
+    bus::{Bus, Watch},
+    internal,
+    scene::{BadKey, Binding, Claims, Event, KeyRing, SceneId, State},
+    serve::{Problem, Shutdown},
+    telemetry::{Metrics, Stage, Stages},
+    time::{millis, unix_now},
+};
+
+use crate::{
+    config::Settings,
+    opener::Opener,
+    qr,
+    session::{Begun, Handover},
+    wire::{self, First, Frame, Opened, Qr},
+};
+
+/// What all pages of this gateway share. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Pages(Arc<Inner>);
+
+struct Inner {
+    bus: Bus,
+    keys: KeyRing,
+    opener: Opener,
+    life: Duration,
+    shutdown: Shutdown,
+    counters: Counters,
+}
+
+pub(crate) struct Counters {
+    pub(crate) open: IntGauge,
+    pub(crate) closed: IntCounterVec,
+    pub(crate) lost: IntCounter,
+    stages: Stages,
+    scan_to_push: Histogram,
+}
+
+impl Pages {
+    pub(crate) fn new(settings: Settings, bus: Bus, stages: Stages, metrics: &Metrics, shutdown: Shutdown) -> Self {
+        let held = bus.clone();
+        metrics.sampled("scenes_held", "Scenes with a page in this process.", move || held.held());
+        let counters = Counters {
+            open: metrics.gauge("connections_open", "WebSockets that are open."),
+            closed: metrics.counters(
+                "connections_closed_total",
+                "WebSockets that were closed, by close code.",
+                &["code"],
+            ),
+            lost: metrics
+                .counter("scenes_lost_total", "Times that a page's scene was missing in Redis and asked for again."),
+            stages,
+            scan_to_push: metrics.seconds(
+                "scan_to_push_seconds",
+                "From WeChat's message at a callback to the page's frame; two pods' clocks.",
+            ),
+        };
+        Self(Arc::new(Inner {
+            bus,
+            keys: KeyRing::new(settings.key_secret),
+            opener: Opener::new(settings.callback, settings.internal_secret),
+            life: settings.scene_life.duration(),
+            shutdown,
+            counters,
+        }))
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
+    pub(crate) fn opener(&self) -> &Opener {
+        &self.0.opener
+    }
+
+    pub(crate) fn shutdown(&self) -> &Shutdown {
+        &self.0.shutdown
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    /// What the key says, if it is one of ours.
+    pub(crate) fn check(&self, key: &str) -> Result<Claims, Problem> {
+        key.parse().and_then(|key| self.0.keys.check(&key, SystemTime::now())).map_err(|bad| match bad {
+            BadKey::Foreign => Problem::new(StatusCode::FORBIDDEN, "key_invalid", bad.to_string()),
+            BadKey::Stale => scene_expired(),
+        })
+    }
+
+    /// A new scene with its QR code.
+    pub(crate) async fn open(&self, asked: &wire::Open) -> Result<(Claims, Opened), Problem> {
+        let binding = asked.state.as_ref().map(|state| Binding::of(state.as_str()));
+        let (key, claims) = self.0.keys.issue(&asked.account, binding, self.0.life, SystemTime::now());
+        self.open_with(&claims).await.map(|qr| {
+            let opened = Opened { scene: claims.scene, key, expires_in: self.0.life.as_secs(), qr };
+            (claims, opened)
+        })
+    }
+
+    async fn open_with(&self, claims: &Claims) -> Result<Qr, Problem> {
+        let open = internal::Open {
+            scene: claims.scene,
+            account: claims.account.clone(),
+            binding: claims.binding,
+            life_ms: millis(self.0.life),
+        };
+        let url = self.0.opener.open(&open).await?.qr_url;
+        let svg = qr::svg(&url).map_err(|error| {
+            tracing::error!(%error, "WeChat's QR code can't be drawn");
+            Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", "the QR code can't be drawn")
+        })?;
+        Ok(Qr { url, svg })
+    }
+
+    /// What a page's first frame asks for.
+    pub(crate) async fn begin(self, first: First) -> (Result<Begun, Problem>, Option<Watch>) {
+        let began = match first {
+            First::Open(open) => self.begin_new(&open).await,
+            First::Resume(resume) => self.begin_again(&resume).await,
+        };
+        match began {
+            Ok((begun, watch)) => (Ok(begun), Some(watch)),
+            Err(problem) => (Err(problem), None),
+        }
+    }
+
+    async fn begin_new(&self, open: &wire::Open) -> Result<(Begun, Watch), Problem> {
+        let (claims, opened) = self.open(open).await?;
+        let (watch, mailbox) = self.0.bus.watch(claims.scene, 0).await?;
+        let begun = Begun {
+            state: State::Open,
+            remaining: mailbox.map_or(self.0.life, |mailbox| mailbox.remaining),
+            frame: Frame::Opened(&opened).json(),
+            more: false,
+            stored: 0,
+            claims,
+        };
+        Ok((begun, watch))
+    }
+
+    async fn begin_again(&self, resume: &wire::Resume) -> Result<(Begun, Watch), Problem> {
+        let claims = self.check(&resume.key)?;
+        let scene = claims.scene;
+        let (watch, mailbox) = self.0.bus.watch(scene, resume.after).await?;
+        let (state, remaining, stored) = match mailbox {
+            Some(mailbox) => {
+                let stored = mailbox.events.last().map_or(0, |event| event.seq);
+                (mailbox.state, mailbox.remaining, stored)
+            }
+            None => {
+                let remaining = claims.remaining(SystemTime::now());
+                if remaining.is_zero() {
+                    return Err(scene_expired());
+                }
+                self.0.counters.lost.inc();
+                self.0.opener.reopen(claims.clone(), std::time::Instant::now() + remaining);
+                (State::Open, remaining, 0)
+            }
+        };
+        let frame = Frame::resumed(scene, state, remaining).json();
+        Ok((Begun { claims, state, remaining, frame, more: stored > resume.after, stored }, watch))
+    }
+
+    /// The page has its grant.
+    pub(crate) fn handed_over(&self, scene: SceneId, event: &Event, handover: Handover) {
+        let took = unix_now().saturating_sub(Duration::from_millis(event.received_at));
+        let counters = &self.0.counters;
+        if handover == Handover::Live {
+            counters.scan_to_push.observe(took.as_secs_f64());
+        }
+        if handover != Handover::Again {
+            counters.stages.count(Stage::HandedOver);
+        }
+        tracing::info!(%scene, handover = handover.word(), ms = millis(took), "login handed to its page");
+    }
+}
+
+pub(crate) fn scene_expired() -> Problem {
+    Problem::new(StatusCode::GONE, "scene_expired", "this scene's time is over")
+}

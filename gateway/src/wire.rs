@@ -1,0 +1,183 @@
+//! The own API's frames and bodies, as JSON.
+
+use scenecast_shared::{
+    scene::{AccountName, DeliveryId, Event, Happening, Key, SceneId, State},
+    serve::Problem,
+};
+use serde::{Deserialize, Serialize};
+
+/// The longest `state` that a site may send, in bytes.
+const STATE_AT_MOST: usize = 256;
+
+/// A page's first frame.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum First {
+    /// Opens a scene.
+    Open(Open),
+    /// Goes on with one.
+    Resume(Resume),
+}
+
+/// What a scene is asked for with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Open {
+    /// The account to log in with.
+    pub(crate) account: AccountName,
+    /// What ties the scene to this browser's session at the site.
+    #[serde(default)]
+    pub(crate) state: Option<SiteState>,
+}
+
+/// A site's `state`: 1 to 256 bytes.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct SiteState(String);
+
+impl SiteState {
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SiteState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<state>")
+    }
+}
+
+impl TryFrom<String> for SiteState {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if (1..=STATE_AT_MOST).contains(&text.len()) { Ok(Self(text)) } else { Err("state has to be 1 to 256 bytes") }
+    }
+}
+
+/// Which scene to go on with, and from where.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Resume {
+    /// The page's key.
+    pub(crate) key: String,
+    /// The highest `seq` that the page has seen.
+    #[serde(default)]
+    pub(crate) after: u64,
+}
+
+/// A QR code, as text and as picture.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Qr {
+    /// What it says.
+    pub(crate) url: String,
+    /// Its picture.
+    pub(crate) svg: String,
+}
+
+/// A new scene: the answer to `POST /v1/scenes`, and the first frame to a page that opened one.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Opened {
+    /// The scene.
+    pub(crate) scene: SceneId,
+    /// The page's key for it.
+    pub(crate) key: Key,
+    /// How long it lives, in seconds.
+    pub(crate) expires_in: u64,
+    /// What the phone scans.
+    pub(crate) qr: Qr,
+}
+
+/// A frame to the page.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Frame<'a> {
+    /// A scene was opened.
+    Opened(&'a Opened),
+    /// The page's scene goes on.
+    Resumed {
+        /// The scene.
+        scene: SceneId,
+        /// Where it stands.
+        state: &'static str,
+        /// What is left of its life, in seconds.
+        expires_in: u64,
+    },
+    /// Somebody scanned.
+    Scanned(EventFrame<'a>),
+    /// Logged in.
+    Confirmed(EventFrame<'a>),
+    /// Whoever scanned said no.
+    Declined(EventFrame<'a>),
+    /// The page gave up.
+    Cancelled(EventFrame<'a>),
+    /// The scene's time is over.
+    Expired,
+    /// Something went wrong; a close follows.
+    Problem {
+        /// What programs look at.
+        code: &'static str,
+        /// What people read.
+        detail: &'a str,
+        /// When to come back, in seconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
+    },
+}
+
+/// An event, as the page is told it.
+#[derive(Debug, Serialize)]
+pub(crate) struct EventFrame<'a> {
+    seq: u64,
+    delivery: DeliveryId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    avatar: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant: Option<String>,
+}
+
+impl<'a> Frame<'a> {
+    /// The frame that tells this event.
+    pub(crate) fn event(event: &'a Event) -> Self {
+        let (profile, grant) = match &event.what {
+            Happening::Scanned(profile) => (Some(profile), None),
+            Happening::Confirmed(login) => (Some(&login.profile), Some(login.grant.to_string())),
+            Happening::Declined | Happening::Cancelled => (None, None),
+        };
+        let told = EventFrame {
+            seq: event.seq,
+            delivery: event.delivery,
+            name: profile.map(|profile| profile.name.as_str()),
+            avatar: profile.map(|profile| profile.avatar.as_str()),
+            grant,
+        };
+        match event.what {
+            Happening::Scanned(_) => Self::Scanned(told),
+            Happening::Confirmed(_) => Self::Confirmed(told),
+            Happening::Declined => Self::Declined(told),
+            Happening::Cancelled => Self::Cancelled(told),
+        }
+    }
+
+    /// The frame that tells this problem.
+    pub(crate) fn problem(problem: &'a Problem) -> Self {
+        Self::Problem {
+            code: problem.code,
+            detail: &problem.detail,
+            retry_after: problem.retry_after.map(|after| after.as_secs().max(1)),
+        }
+    }
+
+    /// The frame that tells a page where its scene stands.
+    pub(crate) fn resumed(scene: SceneId, state: State, remaining: std::time::Duration) -> Self {
+        Self::Resumed { scene, state: state.word(), expires_in: remaining.as_secs() }
+    }
+
+    /// Its JSON.
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string(self).expect("a frame has string keys only")
+    }
+}
