@@ -1,0 +1,85 @@
+//! API keys: who calls, and for which accounts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::http::{HeaderMap, header};
+use scenecast_shared::scene::{AccountName, Secret, same};
+
+use crate::{config::ApiKey, request};
+
+/// The sites' backends, by name.
+pub(crate) struct ApiKeys(BTreeMap<String, ApiKey>);
+
+/// Whose key a call has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller<'a> {
+    /// The key's name in the configuration.
+    pub(crate) name: &'a str,
+    /// The accounts that it is for.
+    pub(crate) accounts: &'a BTreeSet<AccountName>,
+}
+
+impl ApiKeys {
+    pub(crate) fn new(keys: BTreeMap<String, ApiKey>) -> Self {
+        Self(keys)
+    }
+
+    /// Whose key `Authorization: Bearer` has. Takes the same time whichever key it is, if any.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Option<Caller<'_>> {
+        let (scheme, presented) = request::header(headers, header::AUTHORIZATION.as_str())?.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        let is_it = |secret: &Secret| same(secret.bytes(), presented.as_bytes());
+        let mut found = None;
+        for (name, key) in &self.0 {
+            if key.key.any(is_it) {
+                found = Some(Caller { name, accounts: &key.accounts });
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scenecast_shared::scene::Rotating;
+
+    use super::*;
+
+    fn name_of(authorization: &str) -> Option<String> {
+        let key = |key: Rotating| ApiKey { key, accounts: BTreeSet::new() };
+        let keys = ApiKeys::new(BTreeMap::from([
+            ("blog".to_owned(), key(Rotating::fixed("blog's key"))),
+            ("shop".to_owned(), key(Rotating { current: "new".into(), previous: Some("old".into()) })),
+        ]));
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, authorization.parse().unwrap())]);
+        keys.caller(&headers).map(|caller| caller.name.to_owned())
+    }
+
+    #[test]
+    fn a_key_names_its_caller_before_and_after_a_rotation() {
+        for (authorization, name) in [
+            ("Bearer blog's key", Some("blog")),
+            ("bearer new", Some("shop")),
+            ("Bearer old", Some("shop")),
+            ("Bearer ol", None),
+            ("Bearer older", None),
+            ("Bearer ", None),
+            ("Bearer", None),
+            ("Basic new", None),
+            ("new", None),
+        ] {
+            assert_eq!(name_of(authorization).as_deref(), name, "{authorization}");
+        }
+    }
+
+    #[test]
+    fn two_keys_at_once_are_none() {
+        let keys = ApiKeys::new(BTreeMap::new());
+        let twice = [(header::AUTHORIZATION, "Bearer a".parse().unwrap()); 1];
+        let mut headers = HeaderMap::from_iter(twice);
+        headers.append(header::AUTHORIZATION, "Bearer b".parse().unwrap());
+        assert!(keys.caller(&headers).is_none());
+    }
+}

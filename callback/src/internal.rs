@@ -1,0 +1,139 @@
+//! The gateways' calls: open a scene with its QR code, open lost ones again, give one up.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::StatusCode,
+    routing::post,
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use scenecast_shared::{
+    bus::Opening,
+    internal::{
+        CANCEL_PATH, Cancel, HEADER, OPEN_PATH, Open, Opened, REOPEN_CHUNK, REOPEN_PATH, Refused, Reopen, verify,
+    },
+    scene::{Cause, DeliveryId, Settled, Transition},
+    serve::{Problem, read_body},
+    telemetry::{Stage, traceparent},
+    time::{unix_now, unix_now_ms},
+    wechat::{ApiError, Code},
+};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use tracing::Span;
+
+use crate::{
+    app::App,
+    request::{header, json},
+    wechat::{CallError, QR_CODE},
+};
+
+/// A full chunk of scenes to open again, with room to spare.
+const LONGEST_BODY: usize = REOPEN_CHUNK * 512;
+/// The longest life of a scene.
+const LONGEST_LIFE: Duration = Duration::from_secs(30 * 60);
+/// Scenes that are opened again at a time.
+const REOPENED_AT_ONCE: usize = 64;
+/// How long giving up a scene may take.
+const CANCEL_LIMIT: Duration = Duration::from_secs(4);
+
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new().route(OPEN_PATH, post(open)).route(REOPEN_PATH, post(reopen)).route(CANCEL_PATH, post(cancel))
+}
+
+/// The call's body, if a gateway signed it.
+async fn authentic<T: DeserializeOwned>(app: &App, request: Request) -> Result<T, Problem> {
+    let (head, body) = request.into_parts();
+    let body = read_body(body, LONGEST_BODY).await?;
+    let signature = header(&head.headers, HEADER).unwrap_or_default();
+    verify(&app.internal_secret, unix_now(), head.uri.path(), &body, signature).map_err(|error| {
+        tracing::warn!(%error, "refused an internal call");
+        Problem::new(StatusCode::UNAUTHORIZED, "signature_invalid", error.to_string())
+    })?;
+    json(&body)
+}
+
+#[tracing::instrument(skip_all, fields(account, scene))]
+async fn open(State(app): State<Arc<App>>, request: Request) -> Result<Json<Opened>, Problem> {
+    let Open { scene, account, binding, life_ms } = authentic(&app, request).await?;
+    Span::current().record("account", account.as_str()).record("scene", tracing::field::display(scene));
+    let account = app.account(account.as_str())?;
+    let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 1800000"))?;
+    let used =
+        app.qr_budget.spend(&account.name, SystemTime::now()).await.map_err(|_| Refused::BusUnavailable.problem())?;
+    let left = i64::try_from(account.settings.qr_quota.saturating_sub(used)).unwrap_or(i64::MAX);
+    let quota_left = app.counts.quota_left.with_label_values(&[account.name.as_str(), QR_CODE]);
+    quota_left.set(left);
+    let code = account.api.qr_code(scene, life).await.map_err(|error| {
+        tracing::warn!(account = %account.name, %scene, %error, "could not make a QR code");
+        let refused = refused(&error);
+        if refused == Refused::Quota {
+            // WeChat counts what others make for this account, too.
+            quota_left.set(0);
+        }
+        refused.problem()
+    })?;
+    let opening = Opening { account: account.name.clone(), binding, life };
+    if app.bus.open(scene, &opening).await? {
+        app.counts.stages.count(Stage::Opened);
+    }
+    Ok(Json(Opened { qr_url: code.url }))
+}
+
+/// Answers how many were opened; those that were there already, or whose account isn't here, aren't.
+async fn reopen(State(app): State<Arc<App>>, request: Request) -> Result<Json<usize>, Problem> {
+    let lost: Vec<Reopen> = authentic(&app, request).await?;
+    if lost.len() > REOPEN_CHUNK {
+        return Err(Problem::bad_request(format!("there are more than {REOPEN_CHUNK} scenes")));
+    }
+    let openings = lost.into_iter().filter_map(|Reopen { scene, account, binding, life_ms }| {
+        let known = app.accounts.contains_key(&account);
+        known.then_some((scene, Opening { account, binding, life: life(life_ms)? }))
+    });
+    let opened = stream::iter(openings)
+        .map(async |(scene, opening)| app.bus.open(scene, &opening).await)
+        .buffer_unordered(REOPENED_AT_ONCE)
+        .try_fold(0, async |opened, made| Ok(opened + usize::from(made)))
+        .await?;
+    tracing::info!(opened, "opened lost scenes again");
+    Ok(Json(opened))
+}
+
+/// A scene that has ended otherwise, or is unknown, is given up as well as it can be.
+async fn cancel(State(app): State<Arc<App>>, request: Request) -> Result<StatusCode, Problem> {
+    let Cancel { scene } = authentic(&app, request).await?;
+    let cause = Cause {
+        delivery: DeliveryId::of(&["cancel", &scene.to_string()]),
+        received_at: unix_now_ms(),
+        traceparent: traceparent(&Span::current()),
+    };
+    let settled = app.settle(scene, &cause, &Transition::Cancel, Instant::now() + CANCEL_LIMIT).await;
+    if let Settled::Applied(_) = settled? {
+        app.counts.stages.count(Stage::Cancelled);
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn life(millis: u64) -> Option<Duration> {
+    let life = Duration::from_millis(millis);
+    (!life.is_zero() && life <= LONGEST_LIFE).then_some(life)
+}
+
+/// What a gateway can tell its page of WeChat's refusal. What WeChat said is for our log.
+fn refused(error: &CallError) -> Refused {
+    match error {
+        CallError::TooSlow | CallError::Unreachable(_) | CallError::Answer(ApiError::Nonsense(_)) => {
+            Refused::WechatUnavailable
+        }
+        CallError::Answer(ApiError::Refused { code, .. }) => match code {
+            Code::Busy | Code::StaleToken | Code::MinuteQuota => Refused::WechatUnavailable,
+            Code::DayQuota => Refused::Quota,
+            Code::Forbidden | Code::Configuration | Code::Other(_) => Refused::NotGranted,
+        },
+    }
+}

@@ -1,0 +1,29 @@
+//! Talks to WeChat and to the site's backend.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`Config`] | what it is told |
+//! | [`Callback`] | built, bound, served; `main.rs` is the process around it |
+//! | `webhook` | what WeChat sends: verification, scans, follows; and what phones are told |
+//! | `internal` | what gateways ask: open a scene with its QR code, re-open, cancel |
+//! | `redeem` | what the site's backend asks: redeem |
+//! | `wechat` | what we ask of WeChat: access token, QR codes, users |
+//! | `phrase` | what phones are told |
+//! | `api_keys` | who may redeem for which accounts |
+//! | `app`, `request`, `counts` | what handlers share: accounts and bus, reading within limits, metrics |
+
+mod api_keys;
+mod app;
+pub mod config;
+mod counts;
+mod internal;
+mod phrase;
+mod process;
+mod redeem;
+mod request;
+mod webhook;
+mod wechat;
+
+pub use config::{Config, Settings};
+pub use phrase::{Language, Phrase};
+pub use process::{Bound, Callback};

@@ -1,0 +1,115 @@
+//! The callback as a part of a process: built, bound, served.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::middleware::from_fn;
+use scenecast_shared::{
+    bus::Bus,
+    serve::{CannotListen, Limits, Listener, Shutdown, turn_away, with_problems},
+    store::{Budget, ReplayGuard, Store, TokenStore},
+    telemetry::{Metrics, Stages},
+};
+
+use crate::{
+    api_keys::ApiKeys,
+    app::{Account, App},
+    config::{Mode, Settings},
+    counts::Counts,
+    internal, redeem, webhook,
+    wechat::{AccessToken, Api, Client, Credentials, QR_CODE, Users},
+};
+
+/// Longer than proxies keep a connection that isn't used (60 s), so that none hands us a webhook
+/// on one that we are closing.
+const IDLE: Duration = Duration::from_secs(75);
+
+/// A callback that is ready to bind.
+pub struct Callback {
+    app: Arc<App>,
+    public: SocketAddr,
+    internal: SocketAddr,
+    limits: Limits,
+    shutdown: Shutdown,
+}
+
+impl Callback {
+    /// Puts it together. Nothing is asked of WeChat or Redis yet.
+    pub fn build(
+        settings: Settings,
+        bus: Bus,
+        store: Store,
+        stages: Stages,
+        metrics: &Metrics,
+        shutdown: &Shutdown,
+    ) -> Self {
+        let counts = Counts::new(metrics, stages);
+        let client = Client::new(settings.api_base, counts.calls.clone());
+        let tokens = TokenStore::new(store.clone());
+        let accounts = settings.accounts.into_iter().map(|(name, account)| {
+            match account.mode {
+                Mode::Plain => tracing::warn!(
+                    account = %name,
+                    "plain mode: WeChat's signature does not cover its messages, so whoever can read the way from \
+                     WeChat to here can forge logins"
+                ),
+            }
+            let credentials = Credentials { app_id: account.app_id.clone(), secret: account.secret.clone() };
+            let token = AccessToken::new(name.clone(), credentials, client.clone(), tokens.clone());
+            let api = Api::new(client.clone(), token);
+            let users = Users::new(api.clone(), account.profile_wait());
+            (name.clone(), Account { name, settings: account, api, users })
+        });
+        let app = App {
+            accounts: accounts.collect(),
+            api_keys: ApiKeys::new(settings.api_keys),
+            internal_secret: settings.internal_secret,
+            bus,
+            replays: ReplayGuard::new(store.clone()),
+            qr_budget: Budget::new(store, QR_CODE),
+            counts,
+        };
+        let limits = Limits { connections: settings.limits.connections(), headers: IDLE };
+        Self {
+            app: Arc::new(app),
+            public: settings.public,
+            internal: settings.internal,
+            limits,
+            shutdown: shutdown.clone(),
+        }
+    }
+
+    /// Takes its addresses.
+    pub async fn bind(self) -> Result<Bound, CannotListen> {
+        let public = Listener::bind("WeChat", self.public, self.limits).await?;
+        let internal = Listener::bind("gateways and sites", self.internal, self.limits).await?;
+        Ok(Bound { callback: self, public, internal })
+    }
+}
+
+/// A callback that has its addresses.
+pub struct Bound {
+    callback: Callback,
+    public: Listener,
+    internal: Listener,
+}
+
+impl Bound {
+    /// Where WeChat's webhooks go.
+    pub fn public_address(&self) -> SocketAddr {
+        self.public.address()
+    }
+
+    /// Where gateways open scenes and sites redeem grants.
+    pub fn internal_address(&self) -> SocketAddr {
+        self.internal.address()
+    }
+
+    /// Serves until the process closes.
+    pub async fn serve(self) {
+        let Callback { app, shutdown, .. } = self.callback;
+        let public = with_problems(webhook::router()).with_state(app.clone());
+        let internal = internal::router().merge(redeem::router());
+        let internal = with_problems(internal).layer(from_fn(turn_away)).with_state(app);
+        tokio::join!(self.public.serve(public, shutdown.clone()), self.internal.serve(internal, shutdown));
+    }
+}

@@ -1,0 +1,25 @@
+//! Reading requests.
+
+use axum::http::HeaderMap;
+use scenecast_shared::serve::Problem;
+use serde::de::DeserializeOwned;
+
+/// The body as JSON of this shape. The problem says where it is wrong, not what is there.
+pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        Problem::bad_request(format!(
+            "the body is not the JSON that this call takes (line {}, column {})",
+            error.line(),
+            error.column()
+        ))
+    })
+}
+
+/// A header that is there once and is text.
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}

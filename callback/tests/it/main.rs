@@ -1,0 +1,16 @@
+//! The callback as others meet it: over HTTP, with the simulator as WeChat, over the memory bus and
+//! a real Redis.
+
+#![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
+
+mod bad_messages;
+mod crowded;
+mod late_redis;
+mod logs;
+mod open;
+mod process;
+mod redeem;
+mod scan;
+mod token;
+mod verification;
+mod world;

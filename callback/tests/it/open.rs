@@ -1,0 +1,140 @@
+//! Gateways open scenes, with a QR code each.
+
+use std::time::Duration;
+
+use reqwest::{Response, StatusCode};
+use scenecast_loadtest::simulator::{Failure, Faults};
+use scenecast_shared::{
+    internal::{self, CANCEL_PATH, OPEN_PATH, REOPEN_CHUNK, REOPEN_PATH},
+    scene::{Rotating, State},
+};
+use serde_json::{Value, json};
+
+use crate::world::{INTERNAL, LIFE, World, answer, new_scene, opening, problem, unix_now};
+
+const CREATE: &str = "/cgi-bin/qrcode/create";
+
+async fn open(world: &World) -> Response {
+    world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await
+}
+
+#[tokio::test]
+async fn only_a_gateway_may_call() {
+    let world = World::new().await;
+    let body = opening(new_scene("demo"), "demo", LIFE).to_string();
+    let sign = |secret: &str, path, body: &str, ago| {
+        let then = unix_now().saturating_sub(Duration::from_secs(ago));
+        internal::sign(&Rotating::fixed(secret), then, path, body.as_bytes())
+    };
+    for path in [OPEN_PATH, REOPEN_PATH, CANCEL_PATH] {
+        for signature in [
+            String::new(),
+            "1,2,3".to_owned(),
+            sign("another secret", path, &body, 0),
+            sign(INTERNAL, "/elsewhere", &body, 0),
+            sign(INTERNAL, path, "another body", 0),
+            sign(INTERNAL, path, &body, 62),
+        ] {
+            let url = format!("http://{}{path}", world.pod().internal);
+            let refused = world.http.post(url).header(internal::HEADER, signature).body(body.clone()).send().await;
+            assert_eq!(problem(refused.unwrap(), StatusCode::UNAUTHORIZED).await, "signature_invalid");
+        }
+    }
+    assert_eq!(world.simulator.calls(CREATE).total(), 0);
+}
+
+#[tokio::test]
+async fn a_call_has_to_make_sense() {
+    let world = World::new().await;
+    let (scene, minute) = (new_scene("demo"), Duration::from_secs(60));
+    for (body, status, code) in [
+        (opening(scene, "nobody", minute), StatusCode::NOT_FOUND, "account_unknown"),
+        (opening(scene, "demo", Duration::ZERO), StatusCode::BAD_REQUEST, "bad_request"),
+        (opening(scene, "demo", 30 * minute + Duration::from_millis(1)), StatusCode::BAD_REQUEST, "bad_request"),
+        (json!({ "scene": "x" }), StatusCode::BAD_REQUEST, "bad_request"),
+        (json!([]), StatusCode::BAD_REQUEST, "bad_request"),
+        (Value::String("x".repeat(300_000)), StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+    ] {
+        assert_eq!(problem(world.call(world.pod(), OPEN_PATH, &body).await, status).await, code);
+    }
+    assert_eq!(world.simulator.calls(CREATE).total(), 0);
+}
+
+#[tokio::test]
+async fn what_is_left_of_the_days_codes_is_counted_across_pods() {
+    for mut world in World::each().await {
+        let second = world.add_pod().await;
+        world.open().await;
+        let opened = world.call(&second, OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
+        answer(opened, StatusCode::OK).await;
+        let left = "scenecast_wechat_quota_left{account=\"demo\",call=\"/cgi-bin/qrcode/create\"}";
+        assert_eq!((world.pod().metric(left), second.metric(left)), (99_999, 99_998));
+    }
+}
+
+#[tokio::test]
+async fn what_wechat_does_wrong_is_told_apart() {
+    let world = World::new().await;
+    for (failure, times, status, code) in [
+        (Failure::Code(-1), 100, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
+        (Failure::SlowMs(5000), 1, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
+        (Failure::Closed, 100, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
+        (Failure::Html, 1, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
+        (Failure::Empty, 1, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
+        (Failure::Code(45009), 1, StatusCode::SERVICE_UNAVAILABLE, "wechat_quota"),
+        (Failure::Code(45011), 1, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
+        (Failure::Code(48001), 1, StatusCode::BAD_GATEWAY, "wechat_refused"),
+        (Failure::Code(40164), 1, StatusCode::BAD_GATEWAY, "wechat_refused"),
+        (Failure::Code(40097), 1, StatusCode::BAD_GATEWAY, "wechat_refused"),
+    ] {
+        world.simulator.fail_calls(CREATE, times, failure);
+        let refused = open(&world).await;
+        assert_eq!(refused.headers().contains_key("retry-after"), status == StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(problem(refused, status).await, code, "{failure:?}");
+        world.simulator.set_faults(Faults::default());
+    }
+    answer(open(&world).await, StatusCode::OK).await;
+    assert_eq!(world.pod().metric("scenecast_scenes_total{stage=\"opened\"}"), 1);
+}
+
+#[tokio::test]
+async fn a_moment_of_wechat_being_busy_is_waited_out() {
+    let world = World::new().await;
+    world.simulator.fail_calls(CREATE, 2, Failure::Code(-1));
+    answer(open(&world).await, StatusCode::OK).await;
+    assert_eq!(world.simulator.calls(CREATE).with("-1"), 2);
+}
+
+#[tokio::test]
+async fn lost_scenes_are_opened_again_for_what_is_left_of_them() {
+    for world in World::each().await {
+        let (there, _) = world.open().await;
+        let lost = [new_scene("demo"), new_scene("demo")];
+        let reopening = [
+            opening(lost[0], "demo", LIFE / 2),
+            opening(lost[1], "other", LIFE / 2),
+            opening(there, "demo", LIFE / 2),
+            opening(new_scene("nobody"), "nobody", LIFE / 2),
+            opening(new_scene("demo"), "demo", Duration::ZERO),
+        ];
+        let opened = world.call(world.pod(), REOPEN_PATH, &json!(reopening)).await;
+        assert_eq!(answer(opened, StatusCode::OK).await, 2);
+        for scene in lost {
+            let mailbox = world.bus().read(scene).await.unwrap().unwrap();
+            assert!(mailbox.state == State::Open && mailbox.remaining <= LIFE / 2);
+        }
+        assert!(world.bus().read(there).await.unwrap().unwrap().remaining > LIFE / 2, "what is there stays as it is");
+        assert_eq!(world.pod().metric("scenecast_scenes_total{stage=\"opened\"}"), 1);
+        assert_eq!(world.simulator.calls(CREATE).total(), 1, "their codes are on the pages still");
+    }
+}
+
+#[tokio::test]
+async fn a_full_chunk_fits_and_more_does_not() {
+    let world = World::over_redis().await;
+    let openings = |n| json!((0..n).map(|_| opening(new_scene("demo"), "demo", LIFE)).collect::<Vec<_>>());
+    let full = world.call(world.pod(), REOPEN_PATH, &openings(REOPEN_CHUNK)).await;
+    assert_eq!(answer(full, StatusCode::OK).await, REOPEN_CHUNK);
+    let more = world.call(world.pod(), REOPEN_PATH, &openings(REOPEN_CHUNK + 1)).await;
+    assert_eq!(problem(more, StatusCode::BAD_REQUEST).await, "bad_request");
+}

@@ -1,0 +1,341 @@
+//! What every test begins with: the simulator, callback pods, and the bus between them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use reqwest::{RequestBuilder, Response, StatusCode};
+use scenecast_callback::{
+    Callback, Language, Settings,
+    config::{AccountSettings, ApiKey, Confirmation, Mode},
+};
+use scenecast_loadtest::{
+    http,
+    simulator::{self, Outcome, Person, Screen, Simulator},
+};
+use scenecast_shared::{
+    bus::{Bus, Role},
+    config::{self, Drain, Seconds},
+    internal,
+    redis::Redis,
+    scene::{AccountName, Binding, Event, Grant, Happening, Key, KeyRing, Login, Rotating, SceneId},
+    serve::{Limits, Listener, Shutdown},
+    store::Store,
+    telemetry::{Metrics, Stages},
+    testing::RedisServer,
+    wechat::sign,
+};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::logs;
+
+pub(crate) const SECRET: &str = "app-secret-0123456789abcdef01234";
+pub(crate) const TOKEN: &str = "webhookToken1";
+pub(crate) const INTERNAL: &str = "internal-secret-0123456789";
+pub(crate) const API_KEY: &str = "api-key-of-the-shop-0123456789";
+pub(crate) const OTHER_KEY: &str = "api-key-of-another-0123456789";
+pub(crate) const ORIGINAL_ID: &str = "gh_demo";
+pub(crate) const STATE: &str = "browser-session";
+/// What a scene lives, unless a test wants less.
+pub(crate) const LIFE: Duration = Duration::from_secs(120);
+
+/// What nobody may be shown; the simulator's access tokens all begin with the last.
+const UNSPEAKABLE: [&str; 6] = [SECRET, TOKEN, INTERNAL, API_KEY, OTHER_KEY, "97_"];
+
+pub(crate) struct World {
+    pub(crate) simulator: Simulator,
+    pub(crate) redis: Option<RedisServer>,
+    pub(crate) http: reqwest::Client,
+    settings: Settings,
+    /// What pods of one process would share; over Redis each has its own connections.
+    memory: (Bus, Store),
+    pods: Vec<Pod>,
+}
+
+/// One callback.
+#[derive(Clone)]
+pub(crate) struct Pod {
+    pub(crate) public: SocketAddr,
+    pub(crate) internal: SocketAddr,
+    pub(crate) metrics: Metrics,
+}
+
+impl World {
+    /// One callback on the memory bus.
+    pub(crate) async fn new() -> Self {
+        Self::with(None, |_| ()).await
+    }
+
+    /// One callback on a real Redis.
+    pub(crate) async fn over_redis() -> Self {
+        Self::with(Some(RedisServer::start().await), |_| ()).await
+    }
+
+    /// One of each.
+    pub(crate) async fn each() -> [Self; 2] {
+        [Self::new().await, Self::over_redis().await]
+    }
+
+    /// One callback, with a changed configuration.
+    pub(crate) async fn with(redis: Option<RedisServer>, change: impl FnOnce(&mut Settings)) -> Self {
+        logs::keep();
+        let wechat =
+            Listener::bind("simulator", any_port(), Limits { connections: 1000, headers: LIFE }).await.unwrap();
+        let wechat_url = http(wechat.address());
+        let accounts = ["demo", "other"].map(|account| (name(account), simulated(account)));
+        let simulator = Simulator::new(wechat_url.clone(), BTreeMap::from(accounts));
+        tokio::spawn(wechat.serve(simulator.router(), Shutdown::new(Drain::default())));
+        let mut settings = settings(&wechat_url);
+        change(&mut settings);
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let memory = (Bus::memory(), Store::over(None));
+        let mut world = Self { simulator, redis, http, settings, memory, pods: vec![] };
+        world.add_pod().await;
+        world
+    }
+
+    /// One more callback; WeChat delivers to all in turn.
+    pub(crate) async fn add_pod(&mut self) -> Pod {
+        let (metrics, shutdown) = (Metrics::new(), Shutdown::new(Drain::default()));
+        let (bus, store) = match &self.redis {
+            None => self.memory.clone(),
+            Some(server) => {
+                let redis = Redis::connect(&server.url().parse().unwrap(), &metrics);
+                (Bus::over(&redis, Role::Settles, &metrics), Store::over(Some(redis)))
+            }
+        };
+        let stages = Stages::new(&metrics);
+        let callback = Callback::build(self.settings.clone(), bus, store, stages, &metrics, &shutdown);
+        let bound = callback.bind().await.unwrap();
+        let pod = Pod { public: bound.public_address(), internal: bound.internal_address(), metrics };
+        tokio::spawn(bound.serve());
+        self.pods.push(pod.clone());
+        for account in ["demo", "other"] {
+            let webhook = |pod: &Pod| format!("http://{}/wechat/{account}", pod.public).parse().unwrap();
+            self.simulator.set_callbacks(&name(account), self.pods.iter().map(webhook).collect()).unwrap();
+        }
+        pod
+    }
+
+    /// The first callback.
+    pub(crate) fn pod(&self) -> &Pod {
+        &self.pods[0]
+    }
+
+    /// The bus as a gateway or a test has it.
+    pub(crate) fn bus(&self) -> Bus {
+        let metrics = Metrics::new();
+        match &self.redis {
+            None => self.memory.0.clone(),
+            Some(server) => {
+                let redis = Redis::connect(&server.url().parse().unwrap(), &metrics);
+                Bus::over(&redis, Role::Settles, &metrics)
+            }
+        }
+    }
+
+    /// A gateway's call to this callback.
+    pub(crate) async fn call(&self, pod: &Pod, path: &str, body: &Value) -> Response {
+        let body = body.to_string();
+        let signature = internal::sign(&Rotating::fixed(INTERNAL), unix_now(), path, body.as_bytes());
+        let url = format!("http://{}{path}", pod.internal);
+        self.http.post(url).header(internal::HEADER, signature).body(body).send().await.unwrap()
+    }
+
+    /// Opens a new scene of `demo`, tied to [`STATE`]: the scene, and what its QR code says.
+    pub(crate) async fn open(&self) -> (SceneId, String) {
+        self.open_for("demo", LIFE).await
+    }
+
+    pub(crate) async fn open_for(&self, account: &str, life: Duration) -> (SceneId, String) {
+        let scene = new_scene(account);
+        let opened = self.call(self.pod(), internal::OPEN_PATH, &opening(scene, account, life)).await;
+        (scene, answer(opened, StatusCode::OK).await["qr_url"].as_str().unwrap().to_owned())
+    }
+
+    /// Lets a persona scan.
+    pub(crate) async fn scan(&self, persona: &str, qr_url: &str) -> Outcome {
+        self.simulator.scan(&person(persona), qr_url).await.unwrap()
+    }
+
+    /// Lets a persona scan a new scene of `demo`, and answers the grant that its page got.
+    pub(crate) async fn log_in(&self, persona: &str) -> Grant {
+        let (scene, qr_url) = self.open().await;
+        self.scan(persona, &qr_url).await;
+        self.login(scene).await.grant
+    }
+
+    /// What has happened to a scene.
+    pub(crate) async fn events(&self, scene: SceneId) -> Vec<Event> {
+        let mailbox = self.bus().read(scene).await.unwrap().unwrap();
+        mailbox.events.iter().map(|event| (**event).clone()).collect()
+    }
+
+    /// The one login of this scene.
+    pub(crate) async fn login(&self, scene: SceneId) -> Login {
+        let events = self.events(scene).await;
+        let [Event { what: Happening::Confirmed(login), .. }] = &events[..] else { panic!("{events:?}") };
+        login.clone()
+    }
+
+    /// A webhook as WeChat or anybody else may send it.
+    pub(crate) fn webhook(&self, account: &str, query: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.http.post(format!("http://{}/wechat/{account}?{query}", self.pod().public)).body(body)
+    }
+
+    /// A request to redeem; its body is the caller's.
+    pub(crate) fn redeem(&self, key: &str, body: &Value) -> RequestBuilder {
+        self.http.post(format!("http://{}/v1/redeem", self.pod().internal)).bearer_auth(key).body(body.to_string())
+    }
+
+    /// Who a persona is to an account.
+    pub(crate) fn openid(&self, persona: &str, account: &str) -> String {
+        self.simulator.openid(&person(persona), &name(account)).unwrap().to_string()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_speakable(&logs::text());
+            for persona in ["ann", "bo", "chen", "dora"] {
+                assert!(!logs::text().contains(&self.openid(persona, "demo")), "an openid was logged");
+            }
+        }
+    }
+}
+
+impl Pod {
+    /// The value of this line of `/metrics`, 0 if there is none.
+    pub(crate) fn metric(&self, line: &str) -> u64 {
+        let text = self.metrics.text();
+        let value = text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+}
+
+/// Nothing in it is a secret.
+#[track_caller]
+pub(crate) fn assert_speakable(text: &str) {
+    for secret in UNSPEAKABLE {
+        assert!(!text.contains(secret), "{secret} shows");
+    }
+}
+
+/// The answer's JSON; it has this status, and shows no secret.
+pub(crate) async fn answer(response: Response, status: StatusCode) -> Value {
+    let (is, body) = (response.status(), response.text().await.unwrap());
+    assert_eq!(is, status, "{body}");
+    assert_speakable(&body);
+    serde_json::from_str(&body).unwrap_or_default()
+}
+
+/// The problem's code; it has this status, and the form that problems have.
+pub(crate) async fn problem(response: Response, status: StatusCode) -> String {
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let problem = answer(response, status).await;
+    assert_eq!(problem["status"], status.as_u16());
+    problem["code"].as_str().unwrap().to_owned()
+}
+
+/// A query that WeChat signed now.
+pub(crate) fn signed() -> String {
+    signed_by(TOKEN, unix_now().as_secs())
+}
+
+/// A query signed with this token, at this time.
+pub(crate) fn signed_by(token: &str, timestamp: u64) -> String {
+    let (timestamp, nonce) = (timestamp.to_string(), rand::random::<u32>().to_string());
+    let signature = sign(&[token, &timestamp, &nonce]);
+    format!("signature={signature}&timestamp={timestamp}&nonce={nonce}")
+}
+
+/// An event of somebody who doesn't exist, sent now.
+pub(crate) fn event(event: &str, key: &str) -> String {
+    event_at(unix_now().as_secs(), event, key)
+}
+
+/// The same, sent at this time.
+pub(crate) fn event_at(created: u64, event: &str, key: &str) -> String {
+    format!(
+        "<xml><ToUserName><![CDATA[{ORIGINAL_ID}]]></ToUserName><FromUserName><![CDATA[oNobody]]></FromUserName>\
+         <CreateTime>{created}</CreateTime><MsgType><![CDATA[event]]></MsgType><Event><![CDATA[{event}]]></Event>\
+         <EventKey><![CDATA[{key}]]></EventKey></xml>"
+    )
+}
+
+/// What the phone shows.
+pub(crate) fn reply(outcome: &Outcome) -> &str {
+    match &outcome.shown {
+        Screen::Reply(text) => text,
+        other => panic!("no reply: {other:?}"),
+    }
+}
+
+pub(crate) fn opening(scene: SceneId, account: &str, life: Duration) -> Value {
+    json!({ "scene": scene, "account": account, "binding": Binding::of(STATE), "life_ms": life.as_millis() })
+}
+
+pub(crate) fn new_scene(account: &str) -> SceneId {
+    let ring = KeyRing::new(Rotating::fixed("a gateway's secret"));
+    let (_, claims): (Key, _) = ring.issue(&name(account), None, LIFE, std::time::SystemTime::now());
+    claims.scene
+}
+
+pub(crate) fn person(persona: &str) -> Person {
+    Person::persona(persona).unwrap()
+}
+
+pub(crate) fn name(account: &str) -> AccountName {
+    account.parse().unwrap()
+}
+
+pub(crate) fn unix_now() -> Duration {
+    std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap()
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+fn simulated(account: &str) -> simulator::Account {
+    simulator::Account {
+        app_id: format!("wx{account}"),
+        original_id: format!("gh_{account}"),
+        unionid: account == "demo",
+        ..simulator::Account::sample(SECRET.into(), TOKEN.into())
+    }
+}
+
+fn settings(wechat: &Url) -> Settings {
+    let account = |account: &str| AccountSettings {
+        app_id: format!("wx{account}"),
+        secret: SECRET.into(),
+        token: Rotating::fixed(TOKEN),
+        original_id: format!("gh_{account}"),
+        mode: Mode::Plain,
+        confirmation: Confirmation::None,
+        grant_life: Seconds::new(60),
+        qr_quota: 100_000,
+        profile_wait_ms: 2000,
+        language: Language::En,
+        texts: BTreeMap::new(),
+    };
+    let key = |key: &str, accounts: &[&str]| ApiKey {
+        key: Rotating::fixed(key),
+        accounts: accounts.iter().map(|account| name(account)).collect::<BTreeSet<_>>(),
+    };
+    Settings {
+        public: any_port(),
+        internal: any_port(),
+        internal_secret: Rotating::fixed(INTERNAL),
+        accounts: ["demo", "other"].map(|it| (name(it), account(it))).into(),
+        api_keys: [("shop".to_owned(), key(API_KEY, &["demo"])), ("another".to_owned(), key(OTHER_KEY, &["other"]))]
+            .into(),
+        api_base: wechat.to_string().try_into().unwrap(),
+        limits: config::Limits::default(),
+    }
+}
