@@ -1,0 +1,18 @@
+//! `scenecast-standalone`, which `cargo run` starts: one command, one process, one whole login.
+
+use std::{io::Write, process::ExitCode};
+
+use scenecast_shared::process::{self, ServeError};
+use scenecast_standalone::{Config, Standalone};
+
+fn main() -> ExitCode {
+    process::main("scenecast-standalone", serve)
+}
+
+async fn serve(config: Config) -> Result<(), ServeError> {
+    let standalone = Standalone::start(config).await?;
+    // A closed terminal is no reason to fail.
+    let _ = writeln!(std::io::stdout(), "\n  The login page: {}\n", standalone.site);
+    standalone.shutdown.run_until_signal().await;
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! The demo site: a login page and the backend behind it, as any site would write them. It knows
+//! Scenecast only by its public API.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{FromRequestParts, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    middleware::map_response,
+    response::{Html, IntoResponse, Response},
+    routing::{MethodRouter, get, post},
+};
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use scenecast_shared::{
+    scene::{AccountName, Secret},
+    serve::Problem,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+const SESSION: &str = "session";
+/// How long the callback may take to redeem a grant.
+const REDEEM_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the site knows of its Scenecast.
+#[derive(Debug, Clone)]
+pub struct SiteConfig {
+    /// The gateway, as browsers reach it.
+    pub gateway: Url,
+    /// The callback's internal listener, as this backend reaches it.
+    pub callback_internal: Url,
+    /// What this backend redeems with.
+    pub api_key: Secret,
+    /// The account to log in with.
+    pub account: AccountName,
+    /// Whether what the QR code says opens the simulator's phone.
+    pub simulated_phone: bool,
+}
+
+struct Site {
+    config: SiteConfig,
+    http: reqwest::Client,
+}
+
+/// The login page at `/`, and its backend.
+pub fn site(config: SiteConfig) -> Router {
+    let headers = security_headers(&config.gateway);
+    let site = Site { config, http: reqwest::Client::new() };
+    Router::new()
+        .route("/", get(page))
+        .route("/login.js", asset("text/javascript", include_str!("../web/login.js")))
+        .route("/texts.js", asset("text/javascript", include_str!("../web/texts.js")))
+        .route("/style.css", asset("text/css", include_str!("../web/style.css")))
+        .route("/config.json", get(page_config))
+        .route("/session", post(log_in))
+        .with_state(Arc::new(site))
+        .layer(map_response(move |mut response: Response| {
+            response.headers_mut().extend(headers.clone());
+            async { response }
+        }))
+}
+
+/// Nothing runs in the page but its own scripts and the gateway's module.
+fn security_headers(gateway: &Url) -> HeaderMap {
+    let gateway = gateway.origin().ascii_serialization();
+    let gateway_ws = gateway.replacen("http", "ws", 1);
+    let policy = format!(
+        "default-src 'none'; script-src 'self' {gateway}; connect-src 'self' {gateway} {gateway_ws}; \
+         style-src 'self'; img-src data: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    HeaderMap::from_iter([
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::try_from(policy).expect("an origin is ASCII")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ])
+}
+
+fn asset(content_type: &'static str, text: &'static str) -> MethodRouter<Arc<Site>> {
+    get(async move || ([(header::CONTENT_TYPE, content_type)], text))
+}
+
+/// The browser's session: 128 random bits that no script can read.
+struct Session(String);
+
+impl Session {
+    fn new() -> Self {
+        Self(hex::encode(rand::random::<[u8; 16]>()))
+    }
+
+    /// What the page may know: ties a login to this session, and doesn't tell it.
+    fn state(&self) -> String {
+        digest(&["state", &self.0])
+    }
+
+    fn cookie(self) -> Cookie<'static> {
+        Cookie::build((SESSION, self.0)).path("/").http_only(true).same_site(SameSite::Lax).build()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Session {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        CookieJar::from_headers(&parts.headers)
+            .get(SESSION)
+            .map(|cookie| Self(cookie.value().to_owned()))
+            .ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "no_session", "open the login page first"))
+    }
+}
+
+/// SHA-256 over the parts, in base64url.
+fn digest(parts: &[&str]) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(parts.join("\n")))
+}
+
+async fn page(jar: CookieJar) -> impl IntoResponse {
+    let session = if jar.get(SESSION).is_some() { jar } else { jar.add(Session::new().cookie()) };
+    (session, Html(include_str!("../web/index.html")))
+}
+
+async fn page_config(State(site): State<Arc<Site>>, session: Session) -> Json<Value> {
+    let SiteConfig { gateway, account, simulated_phone, .. } = &site.config;
+    Json(json!({
+        "gateway": gateway.as_str().trim_end_matches('/'),
+        "account": account,
+        "state": session.state(),
+        "simulatedPhone": simulated_phone,
+    }))
+}
+
+#[derive(Deserialize)]
+struct LogIn {
+    grant: String,
+}
+
+/// Redeems the grant. A real site would now start its session for this openid; this one shows the
+/// page what it got.
+async fn log_in(
+    State(site): State<Arc<Site>>,
+    session: Session,
+    headers: HeaderMap,
+    Json(LogIn { grant }): Json<LogIn>,
+) -> Result<Response, Problem> {
+    if !same_origin(&headers) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "only the login page may log in"));
+    }
+    let unreachable =
+        |_| Problem::unavailable("callback_unreachable", "the grant could not be redeemed now", Duration::from_secs(1));
+    let redeem = site.config.callback_internal.join("/v1/redeem").expect("a path joins an HTTP address");
+    let response = site
+        .http
+        .post(redeem)
+        .timeout(REDEEM_TIMEOUT)
+        .bearer_auth(site.config.api_key.text())
+        // The page repeats a grant whose answer got lost on the way; the callback then sees the same call.
+        .header("idempotency-key", digest(&["redeem", &session.0, &grant]))
+        .json(&json!({ "grant": grant, "state": session.state() }))
+        .send()
+        .await
+        .map_err(unreachable)?;
+    let status = response.status();
+    let answer: Value = response.json().await.map_err(unreachable)?;
+    if !status.is_success() {
+        return Ok((status, Json(answer)).into_response());
+    }
+    // Who logs in gets a new session, so that one that was planted before is worth nothing.
+    Ok((CookieJar::new().add(Session::new().cookie()), Json(answer)).into_response())
+}
+
+/// Whether the request comes from a page of this site. Browsers say so on every POST.
+fn same_origin(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
+    matches!((origin, text(header::HOST)), (Some((_, authority)), Some(host)) if authority == host)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::Request};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn ask(request: axum::http::request::Builder, body: &str) -> Response {
+        let config = SiteConfig {
+            gateway: "http://127.0.0.1:9001".parse().unwrap(),
+            callback_internal: "http://127.0.0.1:1".parse().unwrap(),
+            api_key: "key".into(),
+            account: "demo".parse().unwrap(),
+            simulated_phone: true,
+        };
+        site(config).oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap()
+    }
+
+    fn log_in() -> axum::http::request::Builder {
+        Request::post("/session").header("host", "site.test").header("content-type", "application/json")
+    }
+
+    const GRANT: &str = r#"{"grant":"g"}"#;
+
+    #[tokio::test]
+    async fn the_page_starts_a_session_that_scripts_cannot_read() {
+        let response = ask(Request::get("/"), "").await;
+        let cookie = response.headers()["set-cookie"].to_str().unwrap();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+        let kept = ask(Request::get("/").header("cookie", cookie), "").await;
+        assert!(!kept.headers().contains_key("set-cookie"));
+    }
+
+    #[tokio::test]
+    async fn the_page_runs_its_own_scripts_and_the_gateways_only() {
+        let response = ask(Request::get("/"), "").await;
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("script-src 'self' http://127.0.0.1:9001;"), "{policy}");
+        assert!(policy.contains("connect-src 'self' http://127.0.0.1:9001 ws://127.0.0.1:9001;"), "{policy}");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(response.headers()["referrer-policy"], "no-referrer");
+    }
+
+    #[tokio::test]
+    async fn the_state_is_the_sessions_and_does_not_tell_it() {
+        let response = ask(Request::get("/config.json").header("cookie", "session=5e55"), "").await;
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        let config: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(config["state"], Session("5e55".to_owned()).state());
+        assert_ne!(config["state"], Session("5e56".to_owned()).state());
+        assert!(!config.to_string().contains("5e55"));
+    }
+
+    #[tokio::test]
+    async fn a_login_without_session_or_from_elsewhere_is_refused() {
+        let own = "http://site.test";
+        for (request, status) in [
+            (log_in().header("origin", own), StatusCode::UNAUTHORIZED),
+            (log_in().header("cookie", "session=5e55"), StatusCode::FORBIDDEN),
+            (log_in().header("cookie", "session=5e55").header("origin", "http://evil.test"), StatusCode::FORBIDDEN),
+            (log_in().header("cookie", "session=5e55").header("origin", "null"), StatusCode::FORBIDDEN),
+        ] {
+            assert_eq!(ask(request, GRANT).await.status(), status);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_callback_that_is_not_there_is_said_to_come_back() {
+        let request = log_in().header("cookie", "session=5e55").header("origin", "http://site.test");
+        let response = ask(request, GRANT).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()["retry-after"], "1");
+    }
+}

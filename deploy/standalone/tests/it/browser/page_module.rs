@@ -1,0 +1,241 @@
+//! `scenecast.js` against a gateway that does what gateways do on bad days.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{
+    fixture::{Browser, Screen},
+    scripted_gateway::{Connection, ScriptedGateway},
+};
+
+/// A page with the module, before `start`.
+async fn page() -> (Browser, ScriptedGateway) {
+    let gateway = ScriptedGateway::start().await;
+    let browser = Browser::start(Screen::Desktop, "en-US").await;
+    load(&browser, &gateway).await;
+    (browser, gateway)
+}
+
+async fn load(browser: &Browser, gateway: &ScriptedGateway) {
+    browser.visit(&gateway.page).await;
+    browser.see("#ready").await;
+}
+
+/// A page that shows a scene of this many seconds.
+async fn opened_for(seconds: u32) -> (Browser, ScriptedGateway, Connection) {
+    let (browser, mut gateway) = page().await;
+    browser.run("start('a')").await;
+    let mut connection = gateway.connection().await;
+    connection.say(opened(seconds)).await;
+    assert_eq!(next(&browser).await.0, "opened");
+    (browser, gateway, connection)
+}
+
+async fn opened_page() -> (Browser, ScriptedGateway, Connection) {
+    opened_for(120).await
+}
+
+fn opened(seconds: u32) -> Value {
+    let qr = json!({ "url": "https://qr.test/x", "svg": "<svg xmlns='http://www.w3.org/2000/svg'/>" });
+    json!({ "type": "opened", "scene": "scene-1", "key": "key-1", "expires_in": seconds, "qr": qr })
+}
+
+fn resumed(state: &str) -> Value {
+    json!({ "type": "resumed", "scene": "scene-1", "state": state, "expires_in": 100 })
+}
+
+fn scanned(seq: u64) -> Value {
+    json!({ "type": "scanned", "seq": seq, "delivery": "d", "name": "Lin", "avatar": "data:," })
+}
+
+fn confirmed(seq: u64) -> Value {
+    json!({ "type": "confirmed", "seq": seq, "delivery": "e", "name": "Lin", "avatar": "data:,", "grant": "g" })
+}
+
+fn problem(code: &str) -> Value {
+    json!({ "type": "problem", "code": code, "detail": "what is wrong", "retry_after": 30 })
+}
+
+/// The next event that the module tells the page, in order.
+async fn next(browser: &Browser) -> (String, Value) {
+    serde_json::from_value(browser.hear("nextEvent(done)").await).expect("type and detail")
+}
+
+#[tokio::test]
+async fn a_scene_is_opened_and_its_code_handed_over_as_a_picture() {
+    let (browser, mut gateway) = page().await;
+    browser.run("start('a')").await;
+    let mut connection = gateway.connection().await;
+    assert_eq!(connection.first, json!({ "open": { "account": "demo", "state": "a" } }));
+
+    connection.say(opened(120)).await;
+    let (event, detail) = next(&browser).await;
+    assert_eq!(event, "opened");
+    assert_eq!(detail["qr"]["url"], "https://qr.test/x");
+    assert!(detail["qr"]["image"].as_str().unwrap().starts_with("data:image/svg+xml,"));
+    assert!(!detail.to_string().contains("key-1"), "the key stays in the module");
+    assert!(browser.run("return attempt.remaining").await.as_f64().unwrap() > 100.0);
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_resumed_and_repeats_are_dropped() {
+    let (browser, mut gateway, mut connection) = opened_page().await;
+    connection.say(scanned(5)).await;
+    assert_eq!(next(&browser).await, ("scanned".to_owned(), json!({ "name": "Lin", "avatar": "data:," })));
+    connection.cut();
+    assert_eq!(next(&browser).await.0, "offline");
+
+    let mut connection = gateway.connection().await;
+    assert_eq!(connection.first, json!({ "resume": { "key": "key-1", "after": 5 } }));
+    connection.say(resumed("scanned")).await;
+    connection.say(scanned(5)).await;
+    connection.say(confirmed(9)).await;
+    assert_eq!(next(&browser).await, ("online".to_owned(), json!({ "state": "scanned" })));
+    let login = json!({ "name": "Lin", "avatar": "data:,", "grant": "g" });
+    assert_eq!(next(&browser).await, ("confirmed".to_owned(), login));
+}
+
+#[tokio::test]
+async fn a_page_backs_off_up_to_a_cap_and_begins_anew_once_answered() {
+    let (browser, mut gateway, connection) = opened_page().await;
+    // A hundredth of each back-off, so that the cap is soon there.
+    browser.run("Math.random = () => 0.01").await;
+    connection.cut();
+    for retry_in in [0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.15] {
+        assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": retry_in })));
+        gateway.connection().await.cut();
+    }
+    assert_eq!(next(&browser).await.0, "offline");
+
+    let mut connection = gateway.connection().await;
+    connection.say(resumed("open")).await;
+    assert_eq!(next(&browser).await.0, "online");
+    connection.cut();
+    assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.005 })));
+}
+
+#[tokio::test]
+async fn a_restarting_gateway_is_left_alone_for_as_long_as_it_says() {
+    let (browser, mut gateway, connection) = opened_page().await;
+    browser.run("Math.random = () => 0").await;
+    let left = Instant::now();
+    connection.close(1012, "retry_after_ms=700").await;
+    assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.7 })));
+
+    let connection = gateway.connection().await;
+    assert_eq!(connection.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
+    assert!(connection.at - left >= Duration::from_millis(700));
+}
+
+#[tokio::test]
+async fn a_crowded_gateway_is_asked_again_for_a_scene() {
+    let (browser, mut gateway) = page().await;
+    browser.run("start('a')").await;
+    gateway.connection().await.close(1013, "retry_after_ms=50").await;
+    assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.05 })));
+    assert_eq!(gateway.connection().await.first, json!({ "open": { "account": "demo", "state": "a" } }));
+}
+
+#[tokio::test]
+async fn a_gateway_that_asks_for_a_long_wait_is_a_problem_and_a_short_one_is_waited_for() {
+    let (browser, mut gateway) = page().await;
+    browser.run("start('a')").await;
+    for (seconds, event) in [(5, "offline"), (600, "problem")] {
+        let mut connection = gateway.connection().await;
+        connection.say(json!({ "type": "problem", "code": "later", "detail": "…", "retry_after": seconds })).await;
+        connection.close(1013, "retry_after_ms=50").await;
+        assert_eq!(next(&browser).await.0, event);
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_refuses_is_not_asked_again_by_itself() {
+    let (browser, mut gateway) = page().await;
+    // A reconnect would come at once, before the renewal below.
+    browser.run("Math.random = () => 0; start('a')").await;
+    for code in [1003, 1008, 1009] {
+        let mut connection = gateway.connection().await;
+        assert_eq!(connection.first, json!({ "open": { "account": "demo", "state": "a" } }));
+        connection.say(opened(120)).await;
+        assert_eq!(next(&browser).await.0, "opened");
+        connection.say(problem("too_long")).await;
+        connection.close(code, "policy").await;
+        let told = json!({ "code": "too_long", "detail": "what is wrong", "retryAfter": 30 });
+        assert_eq!(next(&browser).await, ("problem".to_owned(), told));
+        browser.run("attempt.renew()").await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_good_for_nothing_any_more_means_expired() {
+    for code in ["scene_expired", "key_invalid"] {
+        let (browser, mut gateway, connection) = opened_page().await;
+        connection.cut();
+        assert_eq!(next(&browser).await.0, "offline");
+        let mut connection = gateway.connection().await;
+        connection.say(problem(code)).await;
+        connection.close(1008, code).await;
+        assert_eq!(next(&browser).await, ("expired".to_owned(), json!({})));
+    }
+}
+
+#[tokio::test]
+async fn each_end_is_told_and_only_a_renewal_opens_another_scene() {
+    let (browser, mut gateway) = page().await;
+    browser.run("Math.random = () => 0; start('a')").await;
+    for end in ["declined", "cancelled", "expired", "confirmed"] {
+        let mut connection = gateway.connection().await;
+        assert_eq!(connection.first, json!({ "open": { "account": "demo", "state": "a" } }));
+        connection.say(opened(120)).await;
+        assert_eq!(next(&browser).await.0, "opened");
+        connection.say(json!({ "type": end, "seq": 1, "delivery": "d" })).await;
+        connection.close(1000, "").await;
+        assert_eq!(next(&browser).await.0, end);
+        browser.run("attempt.renew()").await;
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_silent_at_the_scenes_end_is_taken_for_dead() {
+    let (browser, mut gateway, _silent) = opened_for(1).await;
+    assert_eq!(next(&browser).await.0, "offline");
+    let mut connection = gateway.connection().await;
+    assert_eq!(connection.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
+    connection.say(json!({ "type": "expired" })).await;
+    assert_eq!(next(&browser).await.0, "expired");
+}
+
+#[tokio::test]
+async fn giving_up_tells_the_gateway_under_the_key() {
+    let (browser, mut gateway, _connection) = opened_page().await;
+    browser.run("attempt.cancel()").await;
+    assert_eq!(next(&browser).await, ("cancelled".to_owned(), json!({})));
+    assert_eq!(gateway.given_up().await, ("scene-1".to_owned(), "Bearer key-1".to_owned()));
+}
+
+#[tokio::test]
+async fn a_hidden_page_opens_its_scene_once_it_is_seen() {
+    let (browser, mut gateway) = page().await;
+    browser.hide().await;
+    browser.run("start('a')").await;
+    // Long enough for a connection to arrive, had it been made.
+    browser.hear("fetch('/').then(() => done())").await;
+    let seen = Instant::now();
+    browser.unhide().await;
+    assert!(gateway.connection().await.at > seen);
+}
+
+#[tokio::test]
+async fn a_hidden_page_keeps_its_connection_and_is_not_renewed() {
+    let (browser, mut gateway, mut connection) = opened_page().await;
+    browser.hide().await;
+    connection.say(json!({ "type": "expired" })).await;
+    connection.close(1000, "").await;
+    assert_eq!(next(&browser).await.0, "expired");
+    browser.run("attempt.renew()").await;
+    browser.hear("fetch('/').then(() => done())").await;
+    let seen = Instant::now();
+    browser.unhide().await;
+    assert!(gateway.connection().await.at > seen);
+}

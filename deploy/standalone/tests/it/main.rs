@@ -1,0 +1,3 @@
+//! Scenecast in one process, as its users meet it.
+
+mod browser;
