@@ -1,5 +1,7 @@
 //! Beyond the ceiling.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use scenecast_shared::{config::Limits, internal::CANCEL_PATH};
 use serde_json::json;
@@ -16,7 +18,8 @@ async fn wechat_gets_no_answer_and_delivers_again_and_gateways_are_told() {
     assert!(webhook().await.is_err(), "a connection that closes without a byte");
     drop(held);
     // The place is given back when the callback hears of the end.
-    while webhook().await.is_err() {}
+    let given_back = async { while webhook().await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(10), given_back).await.expect("the place is given back");
 
     let _held = TcpStream::connect(world.pod().internal).await.unwrap();
     let refused = world.call(world.pod(), CANCEL_PATH, &json!({ "scene": new_scene("demo") })).await;
