@@ -1,4 +1,5 @@
-//! One page's socket as a state machine: what arrives in, what to do out. No I/O, no clock.
+//! One page's socket as a state machine: what arrives in, what to do out. No I/O and no
+//! clock; chance only in how long whoever is turned away is to wait.
 //!
 //! ```text
 //! waiting ──first frame──▶ beginning ──begun──▶ held ──over, left or broken──▶ closed
