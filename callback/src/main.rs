@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use scenecast_callback::{Callback, Config};
 use scenecast_shared::{
     bus::{Bus, Role},
-    process::{self, ServeError},
+    process,
     redis::Redis,
-    serve::{Shutdown, serve_admin},
+    serve::{CannotListen, Shutdown, serve_admin},
     store::Store,
     telemetry::{Metrics, Stages},
 };
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     process::main("scenecast-callback", serve)
 }
 
-async fn serve(config: Config) -> Result<(), ServeError> {
+async fn serve(config: Config) -> Result<(), CannotListen> {
     let metrics = Metrics::new();
     let shutdown = Shutdown::new(config.drain);
     let redis = Redis::connect(&config.bus.url, &metrics);

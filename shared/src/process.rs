@@ -54,7 +54,7 @@ pub trait Binary: Checked {
 /// Does what the command line says; `serve` is the process's story, called with telemetry started.
 pub fn main<C: Binary, F>(name: &'static str, serve: impl FnOnce(C) -> F) -> ExitCode
 where
-    F: Future<Output = Result<(), ServeError>>,
+    F: Future<Output = Result<(), CannotListen>>,
 {
     run(&Cli::parse(), name, serve)
 }
@@ -62,7 +62,7 @@ where
 /// The same, for a binary that has this command line under a sub-command.
 pub fn run<C: Binary, F>(cli: &Cli, name: &'static str, serve: impl FnOnce(C) -> F) -> ExitCode
 where
-    F: Future<Output = Result<(), ServeError>>,
+    F: Future<Output = Result<(), CannotListen>>,
 {
     let config: C = match load(cli.config.as_deref(), environment()) {
         Ok(config) => config,
@@ -89,20 +89,9 @@ fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// Why a process can't go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// It was configured for something that it can't be.
-    #[error(transparent)]
-    Config(#[from] BadConfig),
-    /// An address is taken, or not ours.
-    #[error(transparent)]
-    Bind(#[from] CannotListen),
-}
-
 fn run_until_done<C: Binary, F>(name: &'static str, config: C, serve: impl FnOnce(C) -> F) -> ExitCode
 where
-    F: Future<Output = Result<(), ServeError>>,
+    F: Future<Output = Result<(), CannotListen>>,
 {
     let telemetry = match telemetry::start(name, config.telemetry()) {
         Ok(telemetry) => telemetry,
@@ -112,7 +101,6 @@ where
     let served = runtime.block_on(serve(config));
     let code = match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(ServeError::Config(bad)) => refuse(&bad),
         Err(error) => {
             tracing::error!(%error, "stopped");
             ExitCode::FAILURE

@@ -20,9 +20,8 @@ use scenecast_loadtest::{
 use scenecast_shared::{
     bus::{Bus, Role},
     config::{HttpUrl, defaults},
-    process::ServeError,
     scene::{AccountName, Rotating, Secret},
-    serve::{Limits, Listener, Shutdown, serve_admin},
+    serve::{CannotListen, Limits, Listener, Shutdown, serve_admin},
     store::Store,
     telemetry::{Metrics, Stages},
 };
@@ -82,7 +81,7 @@ impl Secrets {
 
 impl Standalone {
     /// Binds and serves all parts; done when they listen.
-    pub async fn start(config: Config) -> Result<Self, ServeError> {
+    pub async fn start(config: Config) -> Result<Self, CannotListen> {
         let account: AccountName = "demo".parse().expect("a valid name");
         let secrets = Secrets::random();
         let metrics = Metrics::new();

@@ -2,14 +2,14 @@
 
 use std::{io::Write, process::ExitCode};
 
-use scenecast_shared::process::{self, ServeError};
+use scenecast_shared::{process, serve::CannotListen};
 use scenecast_standalone::{Config, Standalone};
 
 fn main() -> ExitCode {
     process::main("scenecast-standalone", serve)
 }
 
-async fn serve(config: Config) -> Result<(), ServeError> {
+async fn serve(config: Config) -> Result<(), CannotListen> {
     let standalone = Standalone::start(config).await?;
     // A closed terminal is no reason to fail.
     let _ = writeln!(std::io::stdout(), "\n  The login page: {}\n", standalone.site);

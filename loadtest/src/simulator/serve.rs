@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use scenecast_shared::{
-    process::ServeError,
-    serve::{Limits, Listener, Shutdown, serve_admin},
+    serve::{CannotListen, Limits, Listener, Shutdown, serve_admin},
     telemetry::Metrics,
 };
 
@@ -14,7 +13,7 @@ use super::{Simulator, SimulatorConfig};
 const LIMITS: Limits = Limits { connections: 10_000, headers: Duration::from_secs(30) };
 
 /// Serves until SIGTERM.
-pub async fn serve(config: SimulatorConfig) -> Result<(), ServeError> {
+pub async fn serve(config: SimulatorConfig) -> Result<(), CannotListen> {
     let shutdown = Shutdown::new(config.drain);
     let simulator = Simulator::new(config.public_url, config.accounts);
 
