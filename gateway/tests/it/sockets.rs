@@ -22,7 +22,8 @@ const LIFE: Duration = Duration::from_secs(120);
 /// A scene on the bus, and its key as text.
 async fn scene(world: &World) -> String {
     let (key, claims) = ring(KEY_SECRET).issue(&account(), None, LIFE, SystemTime::now());
-    let opening = Opening { account: account(), binding: None, page: Default::default(), life: LIFE };
+    let opening =
+        Opening { account: account(), binding: None, page: scenecast_shared::scene::Page::default(), life: LIFE };
     world.bus.open(claims.scene, &opening).await.unwrap();
     key.to_string()
 }
