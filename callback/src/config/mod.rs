@@ -1,20 +1,21 @@
 //! What the callback is told: one TOML file, environment over it.
 
+mod account;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    time::Duration,
 };
 
 use scenecast_shared::{
-    config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Seconds, Telemetry, defaults, strong},
+    config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Telemetry, strong},
     process::Binary,
-    scene::{AccountName, Language, Rotating, Secret},
+    scene::{AccountName, Rotating},
     serve::TrustedProxies,
 };
 use serde::Deserialize;
 
-use crate::phrase::Phrase;
+pub use account::{AccountSettings, Confirmation, Mode};
 
 /// A callback process.
 #[derive(Debug, Clone, Deserialize)]
@@ -128,79 +129,6 @@ pub struct ApiKey {
     pub accounts: BTreeSet<AccountName>,
 }
 
-/// One Official Account.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccountSettings {
-    /// `AppID`.
-    pub app_id: String,
-    /// `AppSecret`.
-    pub secret: Secret,
-    /// The token of the webhook's settings at WeChat: 3 to 32 letters and digits.
-    pub token: Rotating,
-    /// The account's own id in messages (`gh_…`).
-    pub original_id: String,
-    /// How WeChat sends messages, as set there.
-    pub mode: Mode,
-    /// What makes a scan a login.
-    pub confirmation: Confirmation,
-    /// How long a page has to redeem its grant; at most ten minutes.
-    #[serde(default = "defaults::grant_life")]
-    pub grant_life: Seconds,
-    /// How many QR codes WeChat grants a day.
-    #[serde(default = "default_qr_quota")]
-    pub qr_quota: u64,
-    /// How long a login waits for what WeChat tells of a person (`unionid`, rarely a name), in
-    /// milliseconds; 0 never asks. A login that WeChat is too slow for goes on without.
-    #[serde(default = "default_profile_wait_ms")]
-    pub profile_wait_ms: u32,
-    /// The language of replies and generated names.
-    #[serde(default)]
-    pub language: Language,
-    /// Replies in other words than ours.
-    #[serde(default)]
-    pub texts: BTreeMap<Phrase, String>,
-}
-
-fn default_qr_quota() -> u64 {
-    100_000
-}
-
-fn default_profile_wait_ms() -> u32 {
-    300
-}
-
-impl AccountSettings {
-    /// How long a login waits for what WeChat tells of a person.
-    pub(crate) fn profile_wait(&self) -> Duration {
-        Duration::from_millis(self.profile_wait_ms.into())
-    }
-
-    /// What is said in this account's words.
-    pub(crate) fn text(&self, phrase: Phrase) -> &str {
-        self.texts.get(&phrase).map_or_else(|| phrase.words(self.language), String::as_str)
-    }
-}
-
-/// How WeChat sends messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Unencrypted; the signature doesn't cover the body.
-    Plain,
-}
-
-/// What makes a scan a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Confirmation {
-    /// Nothing more. Somebody who is shown a stranger's code logs that stranger in.
-    None,
-}
-
-/// WeChat shows at most this many bytes of a reply.
-const LONGEST_TEXT: usize = 2048;
-
 impl Checked for Config {
     fn check(&self) -> Result<(), BadConfig> {
         if self.accounts.is_empty() {
@@ -208,7 +136,7 @@ impl Checked for Config {
         }
         let mut app_ids = BTreeMap::new();
         for (name, account) in &self.accounts {
-            check_account(&format!("accounts.{name}"), account)?;
+            account::check(&format!("accounts.{name}"), account)?;
             if let Some(other) = app_ids.insert(&account.app_id, name) {
                 return bad(&format!("accounts.{name}.app_id"), &format!("is that of accounts.{other} too"));
             }
@@ -230,35 +158,6 @@ impl Checked for Config {
     }
 }
 
-fn check_account(at: &str, account: &AccountSettings) -> Result<(), BadConfig> {
-    if account.app_id.is_empty() {
-        return bad(&format!("{at}.app_id"), "must not be empty");
-    }
-    if account.original_id.is_empty() {
-        return bad(&format!("{at}.original_id"), "must not be empty");
-    }
-    let fits =
-        |token: &Secret| (3..=32).contains(&token.bytes().len()) && token.bytes().iter().all(u8::is_ascii_alphanumeric);
-    if !fits(&account.token.current) || !account.token.previous.as_ref().is_none_or(fits) {
-        return bad(&format!("{at}.token"), "must be 3 to 32 letters and digits");
-    }
-    if !(1..=600).contains(&account.grant_life.duration().as_secs()) {
-        return bad(&format!("{at}.grant_life"), "must be 1 to 600 seconds");
-    }
-    if account.profile_wait() > Duration::from_secs(2) {
-        return bad(
-            &format!("{at}.profile_wait_ms"),
-            "must be at most 2000: WeChat waits 5 seconds for all of a login",
-        );
-    }
-    for (phrase, text) in &account.texts {
-        if text.trim().is_empty() || text.len() > LONGEST_TEXT {
-            return bad(&format!("{at}.texts.{}", phrase.word()), "must have 1 to 2048 bytes");
-        }
-    }
-    Ok(())
-}
-
 fn bad(at: &str, why: &str) -> Result<(), BadConfig> {
     Err(BadConfig::at(at, why))
 }
@@ -274,5 +173,4 @@ impl Binary for Config {
 }
 
 #[cfg(test)]
-#[path = "config_tests.rs"]
 mod tests;

@@ -5,6 +5,7 @@ use std::{collections::HashMap, io::Write, path::Path};
 use scenecast_shared::config::load;
 
 use super::*;
+use crate::phrase::Phrase;
 
 const SECRETS: [(&str, &str); 4] = [
     ("SCENECAST_INTERNAL_SECRET__CURRENT", "internal-secret-of-16"),
