@@ -4,7 +4,7 @@ use super::xml::Elements;
 use crate::scene::{AccountName, DeliveryId, OpenId};
 
 /// Why a body is no message.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadMessage {
     /// Not UTF-8.
     #[error("the body is not UTF-8")]
