@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use backon::{ExponentialBuilder, Retryable};
 use scenecast_shared::{
     bus::{Bus, BusError},
+    config::HttpUrl,
     internal::Refused,
     scene::{AccountName, Cause, Rotating, SceneId, Settled, Transition},
     serve::Problem,
@@ -33,6 +34,7 @@ pub(crate) struct App {
     pub(crate) accounts: BTreeMap<AccountName, Account>,
     pub(crate) api_keys: ApiKeys,
     pub(crate) internal_secret: Rotating,
+    pub(crate) picture_base: HttpUrl,
     pub(crate) bus: Bus,
     pub(crate) replays: ReplayGuard,
     pub(crate) qr_budget: Budget,
@@ -44,6 +46,12 @@ impl App {
     pub(crate) fn account(&self, name: &str) -> Result<&Account, Problem> {
         let account = name.parse().ok().and_then(|name: AccountName| self.accounts.get(&name));
         account.ok_or_else(|| Refused::AccountUnknown.problem())
+    }
+
+    /// Where WeChat's own picture of the code with this ticket is.
+    pub(crate) fn picture_of(&self, ticket: &str) -> String {
+        let ticket: String = url::form_urlencoded::byte_serialize(ticket.as_bytes()).collect();
+        self.picture_base.with(&format!("/cgi-bin/showqrcode?ticket={ticket}"))
     }
 
     /// Settles. While that is undecided it does so again, which the same delivery id makes

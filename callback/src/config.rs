@@ -9,12 +9,13 @@ use std::{
 use scenecast_shared::{
     config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Seconds, Telemetry, defaults, strong},
     process::Binary,
-    scene::{AccountName, Rotating, Secret},
+    scene::{AccountName, Language, Rotating, Secret},
+    serve::TrustedProxies,
     wechat::AesKey,
 };
 use serde::Deserialize;
 
-use crate::phrase::{Language, Phrase};
+use crate::phrase::Phrase;
 
 /// A callback process.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +33,9 @@ pub struct Config {
     /// The sites' backends, by a name for logs.
     #[serde(default)]
     pub api_keys: BTreeMap<String, ApiKey>,
+    /// The proxies whose word is taken for where a webhook came from.
+    #[serde(default)]
+    pub trusted_proxies: TrustedProxies,
     /// WeChat's API.
     #[serde(default)]
     pub wechat: WechatSettings,
@@ -71,8 +75,12 @@ pub struct Settings {
     pub accounts: BTreeMap<AccountName, AccountSettings>,
     /// The sites' backends, by a name for logs.
     pub api_keys: BTreeMap<String, ApiKey>,
+    /// The proxies whose word is taken for where a webhook came from.
+    pub trusted_proxies: TrustedProxies,
     /// WeChat's API, or a simulator's.
     pub api_base: HttpUrl,
+    /// Where WeChat's pictures of QR codes are, or a simulator's.
+    pub picture_base: HttpUrl,
     /// What it takes.
     pub limits: Limits,
 }
@@ -85,7 +93,9 @@ impl From<Config> for Settings {
             internal_secret: config.internal_secret,
             accounts: config.accounts,
             api_keys: config.api_keys,
+            trusted_proxies: config.trusted_proxies,
             api_base: config.wechat.api_base,
+            picture_base: config.wechat.picture_base,
             limits: config.limits,
         }
     }
@@ -97,11 +107,14 @@ impl From<Config> for Settings {
 pub struct WechatSettings {
     /// What its paths are put after: WeChat's own address, or a simulator's.
     pub api_base: HttpUrl,
+    /// Where its pictures of QR codes are: WeChat's own address, or a simulator's.
+    pub picture_base: HttpUrl,
 }
 
 impl Default for WechatSettings {
     fn default() -> Self {
-        Self { api_base: HttpUrl::try_from("https://api.weixin.qq.com".to_owned()).expect("a literal address") }
+        let literal = |url: &str| HttpUrl::try_from(url.to_owned()).expect("a literal address");
+        Self { api_base: literal("https://api.weixin.qq.com"), picture_base: literal("https://mp.weixin.qq.com") }
     }
 }
 

@@ -13,11 +13,10 @@ use axum::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use scenecast_shared::{
-    bus::Opening,
     internal::{
         CANCEL_PATH, Cancel, HEADER, OPEN_PATH, Open, Opened, REOPEN_CHUNK, REOPEN_PATH, Refused, Reopen, verify,
     },
-    scene::{Cause, DeliveryId, Settled, Transition},
+    scene::{Cause, DeliveryId, Opening, Settled, Transition},
     serve::{Problem, read_body},
     telemetry::{Stage, traceparent},
     time::{unix_now, unix_now_ms},
@@ -60,7 +59,7 @@ async fn authentic<T: DeserializeOwned>(app: &App, request: Request) -> Result<T
 
 #[tracing::instrument(skip_all, fields(account, scene))]
 async fn open(State(app): State<Arc<App>>, request: Request) -> Result<Json<Opened>, Problem> {
-    let Open { scene, account, binding, life_ms } = authentic(&app, request).await?;
+    let Open { scene, account, binding, page, life_ms, handle: _ } = authentic(&app, request).await?;
     Span::current().record("account", account.as_str()).record("scene", tracing::field::display(scene));
     let account = app.account(account.as_str())?;
     let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 1800000"))?;
@@ -78,11 +77,12 @@ async fn open(State(app): State<Arc<App>>, request: Request) -> Result<Json<Open
         }
         refused.problem()
     })?;
-    let opening = Opening { account: account.name.clone(), binding, life };
+    let opening = Opening { account: account.name.clone(), binding, page, life };
     if app.bus.open(scene, &opening).await? {
         app.counts.stages.count(Stage::Opened);
     }
-    Ok(Json(Opened { qr_url: code.url }))
+    let picture = app.picture_of(&code.ticket);
+    Ok(Json(Opened::Qr { url: code.url, ticket: code.ticket, picture }))
 }
 
 /// Answers how many were opened; those that were there already, or whose account isn't here, aren't.
@@ -91,9 +91,9 @@ async fn reopen(State(app): State<Arc<App>>, request: Request) -> Result<Json<us
     if lost.len() > REOPEN_CHUNK {
         return Err(Problem::bad_request(format!("there are more than {REOPEN_CHUNK} scenes")));
     }
-    let openings = lost.into_iter().filter_map(|Reopen { scene, account, binding, life_ms }| {
+    let openings = lost.into_iter().filter_map(|Reopen { scene, account, binding, page, life_ms }| {
         let known = app.accounts.contains_key(&account);
-        known.then_some((scene, Opening { account, binding, life: life(life_ms)? }))
+        known.then_some((scene, Opening { account, binding, page, life: life(life_ms)? }))
     });
     let opened = stream::iter(openings)
         .map(async |(scene, opening)| app.bus.open(scene, &opening).await)

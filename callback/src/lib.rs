@@ -25,5 +25,5 @@ mod webhook;
 mod wechat;
 
 pub use config::{Config, Settings};
-pub use phrase::{Language, Phrase};
+pub use phrase::Phrase;
 pub use process::{Bound, Callback};

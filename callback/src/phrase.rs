@@ -1,17 +1,7 @@
 //! What a phone is told, and in which language.
 
+use scenecast_shared::scene::Language;
 use serde::Deserialize;
-
-/// The language of replies and generated names.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Language {
-    /// Chinese.
-    #[default]
-    Zh,
-    /// English.
-    En,
-}
 
 /// Something that is said to a phone. Each can be reworded in the account's `texts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]

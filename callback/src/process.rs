@@ -2,10 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use scenecast_shared::{
     bus::Bus,
-    serve::{CannotListen, Limits, Listener, Shutdown, turn_away, with_problems},
+    serve::{CannotListen, Limits, Listener, Shutdown, TrustedProxies, turn_away, with_client_address, with_problems},
     store::{Budget, ReplayGuard, Store, TokenStore},
     telemetry::{Metrics, Stages},
 };
@@ -28,6 +28,7 @@ pub struct Callback {
     app: Arc<App>,
     public: SocketAddr,
     internal: SocketAddr,
+    trusted_proxies: TrustedProxies,
     limits: Limits,
     shutdown: Shutdown,
 }
@@ -63,6 +64,7 @@ impl Callback {
             accounts: accounts.collect(),
             api_keys: ApiKeys::new(settings.api_keys),
             internal_secret: settings.internal_secret,
+            picture_base: settings.picture_base,
             bus,
             replays: ReplayGuard::new(store.clone()),
             qr_budget: Budget::new(store, QR_CODE),
@@ -73,6 +75,7 @@ impl Callback {
             app: Arc::new(app),
             public: settings.public,
             internal: settings.internal,
+            trusted_proxies: settings.trusted_proxies,
             limits,
             shutdown: shutdown.clone(),
         }
@@ -106,8 +109,10 @@ impl Bound {
 
     /// Serves until the process closes.
     pub async fn serve(self) {
-        let Callback { app, shutdown, .. } = self.callback;
-        let public = with_problems(webhook::router()).with_state(app.clone());
+        let Callback { app, shutdown, trusted_proxies, .. } = self.callback;
+        let public = with_problems(webhook::router())
+            .layer(from_fn_with_state(trusted_proxies, with_client_address))
+            .with_state(app.clone());
         let internal = internal::router().merge(redeem::router());
         let internal = with_problems(internal).layer(from_fn(turn_away)).with_state(app);
         tokio::join!(self.public.serve(public, shutdown.clone()), self.internal.serve(internal, shutdown));

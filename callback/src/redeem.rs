@@ -116,7 +116,7 @@ async fn answer(app: &App, request: Request) -> Result<Redeemed, Problem> {
     let outcome = outcome(settled, &account, grant.digest());
     let told = outcome.as_ref().err().map_or("redeemed".to_owned(), ToString::to_string);
     tracing::info!(site = caller.name, %account, %scene, outcome = told, "a site asked who logged in");
-    let Person { openid, unionid, profile } = outcome?.person().ok_or(BusError::Malformed("person"))?;
+    let Person { account, openid, unionid, profile } = outcome?.person().ok_or(BusError::Malformed("person"))?;
     Ok(Redeemed { account, openid, unionid, profile })
 }
 

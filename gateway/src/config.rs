@@ -6,6 +6,7 @@ use scenecast_shared::{
     config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Origins, Seconds, Telemetry, defaults, strong},
     process::Binary,
     scene::Rotating,
+    serve::TrustedProxies,
 };
 use serde::Deserialize;
 
@@ -28,6 +29,9 @@ pub struct Config {
     pub internal_secret: Rotating,
     /// The origins whose pages may open scenes.
     pub origins: Origins,
+    /// The proxies whose word is taken for where a browser is.
+    #[serde(default)]
+    pub trusted_proxies: TrustedProxies,
     /// How long a scene lives.
     #[serde(default = "defaults::scene_life")]
     pub scene_life: Seconds,
@@ -79,6 +83,8 @@ pub struct Settings {
     pub internal_secret: Rotating,
     /// The origins whose pages may open scenes.
     pub origins: Origins,
+    /// The proxies whose word is taken for where a browser is.
+    pub trusted_proxies: TrustedProxies,
     /// How long a scene lives.
     pub scene_life: Seconds,
     /// What it takes.
@@ -93,6 +99,7 @@ impl From<Config> for Settings {
             key_secret: config.key_secret,
             internal_secret: config.internal_secret,
             origins: config.origins,
+            trusted_proxies: config.trusted_proxies,
             scene_life: config.scene_life,
             limits: config.limits,
         }
@@ -155,6 +162,7 @@ mod tests {
             ("SCENECAST_INTERNAL_SECRET__PREVIOUS", "too short", "internal_secret"),
             ("SCENECAST_LISTEN__PUBLIC", "everywhere", "listen.public"),
             ("SCENECAST_ORIGINS", "www.example.com", "origins"),
+            ("SCENECAST_TRUSTED_PROXIES", "10.0.0.0/40", "trusted_proxies"),
             ("SCENECAST_TYPO", "1", "typo"),
         ] {
             let error = with(&[(name, value)]).unwrap_err();

@@ -12,7 +12,7 @@ use std::{
 
 use scenecast_shared::{
     bus::{BusError, Mailbox, Notice, Watch},
-    scene::SceneId,
+    scene::{Page, SceneId},
     serve::Problem,
     telemetry,
 };
@@ -37,18 +37,20 @@ enum Done {
 /// Not an `async fn`: that would keep its arguments twice.
 pub(crate) fn hold(
     pages: Pages,
+    page: Page,
     socket: Socket,
     early: Result<Vec<Incoming>, Violation>,
 ) -> impl Future<Output = ()> + Send {
     let session = Session::new(Instant::now());
-    let mut page = Page { session, pages, socket, scene: None, watch: None, work: None, leaving: false };
+    let page = Box::new(page);
+    let mut hold = Hold { session, pages, socket, page, scene: None, watch: None, work: None, leaving: false };
     async move {
-        page.pages.counters().open.inc();
-        let end = match page.take(Turn::Received(early.map_err(Broken::Violation))) {
-            Ok(()) => page.run().await,
+        hold.pages.counters().open.inc();
+        let end = match hold.take(Turn::Received(early.map_err(Broken::Violation))) {
+            Ok(()) => hold.run().await,
             Err(end) => end,
         };
-        let Page { pages, socket, watch, .. } = page;
+        let Hold { pages, socket, watch, .. } = hold;
         // The scene is let go of before the socket lingers.
         drop(watch);
         let code = match &end {
@@ -87,10 +89,11 @@ impl From<Violation> for End {
     }
 }
 
-struct Page {
+struct Hold {
     session: Session,
     pages: Pages,
     socket: Socket,
+    page: Box<Page>,
     scene: Option<SceneId>,
     watch: Option<Watch>,
     work: Option<Work>,
@@ -106,7 +109,7 @@ enum Turn {
     Due,
 }
 
-impl Page {
+impl Hold {
     async fn run(&mut self) -> End {
         loop {
             let turn = tokio::select! {
@@ -178,7 +181,8 @@ impl Page {
                     }
                 }
                 Action::Begin(first) => {
-                    let begin = self.pages.clone().begin(first);
+                    // What the page said of itself is told once, with its scene.
+                    let begin = self.pages.clone().begin(first, std::mem::take(&mut *self.page));
                     self.work = Some(Box::pin(async move {
                         let (begun, watch) = begin.await;
                         Done::Begun(begun, watch)
@@ -195,7 +199,7 @@ impl Page {
                 }
                 Action::Reopen(claims, ends) => {
                     self.pages.counters().lost.inc();
-                    self.pages.opener().reopen(claims, ends);
+                    self.pages.opener().reopen(claims, Page::default(), ends);
                 }
                 Action::Close(code, reason) => return Err(End::Close(code, reason)),
                 Action::Drop => return Err(End::Drop),
@@ -209,7 +213,7 @@ impl Page {
 mod tests {
     use super::*;
 
-    fn size_of_future<A, B, C, F: Future>(_: fn(A, B, C) -> F) -> usize {
+    fn size_of_future<A, B, C, D, F: Future>(_: fn(A, B, C, D) -> F) -> usize {
         size_of::<F>()
     }
 

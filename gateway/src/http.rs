@@ -2,7 +2,6 @@
 
 use axum::{
     Json, Router,
-    body::Body,
     extract::{Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
@@ -14,13 +13,16 @@ use hyper_util::rt::TokioIo;
 use scenecast_shared::{
     config::Origins,
     scene::SceneId,
-    serve::{Connection, Crowded, Problem, crowded, read_body, turn_away, with_problems},
+    serve::{
+        Connection, Crowded, Problem, TrustedProxies, crowded, read_body, turn_away, with_client_address, with_problems,
+    },
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
     hold::hold,
     pages::Pages,
+    visitor::page_of,
     wire::Open,
     ws::{self, Socket},
 };
@@ -30,7 +32,7 @@ const MODULE: &str = include_str!("../web/scenecast.js");
 /// The longest body, in bytes.
 const BODY_AT_MOST: usize = 4096;
 
-pub(crate) fn router(pages: Pages, origins: &Origins) -> Router {
+pub(crate) fn router(pages: Pages, origins: &Origins, proxies: TrustedProxies) -> Router {
     let allowed = origins.clone();
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| {
@@ -48,7 +50,10 @@ pub(crate) fn router(pages: Pages, origins: &Origins) -> Router {
         .layer(from_fn_with_state(origins.clone(), check_origin))
         .layer(cors)
         .with_state(pages);
-    Router::new().route("/v1/scenecast.js", get(module)).merge(api)
+    Router::new()
+        .route("/v1/scenecast.js", get(module))
+        .merge(api)
+        .layer(from_fn_with_state(proxies, with_client_address))
 }
 
 /// The module may be imported from any origin; what it opens is checked.
@@ -83,13 +88,14 @@ async fn open_socket(State(pages): State<Pages>, mut request: Request) -> Result
     let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or_else(|| {
         Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_handshake", "this connection can't be upgraded")
     })?;
+    let page = page_of(&request);
     let shutdown = pages.shutdown().clone();
     shutdown.spawn(async move {
         let Some((socket, early)) = take_over(upgrade).await else { return };
         if is_crowded {
             Box::pin(refuse(socket)).await;
         } else {
-            hold(pages, socket, early).await;
+            hold(pages, page, socket, early).await;
         }
     });
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
@@ -112,11 +118,13 @@ async fn refuse(mut socket: Socket) {
     }
 }
 
-async fn open_scene(State(pages): State<Pages>, body: Body) -> Result<Response, Problem> {
-    let body = read_body(body, BODY_AT_MOST).await?;
-    let asked: Open = serde_json::from_slice(&body)
-        .map_err(|_| Problem::bad_request("expected JSON with account and, optionally, a state of 1 to 256 bytes"))?;
-    let (_, opened) = pages.open(&asked).await?;
+async fn open_scene(State(pages): State<Pages>, request: Request) -> Result<Response, Problem> {
+    let page = page_of(&request);
+    let body = read_body(request.into_body(), BODY_AT_MOST).await?;
+    let asked: Open = serde_json::from_slice(&body).map_err(|_| {
+        Problem::bad_request("expected JSON with account and, optionally, a state of 1 to 256 bytes and a locale")
+    })?;
+    let (_, opened) = pages.open(&asked, page).await?;
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((StatusCode::CREATED, headers, Json(opened)).into_response())
 }

@@ -11,6 +11,7 @@
 //! | `pages` | what all pages need: opening, resuming, counting |
 //! | `opener` | calls to the callback, which opens scenes |
 //! | `wire` | the own API's JSON |
+//! | `visitor` | what a request tells of its page |
 //! | `qr` | the QR code's picture |
 
 pub mod config;
@@ -20,6 +21,7 @@ mod opener;
 mod pages;
 mod qr;
 mod session;
+mod visitor;
 mod wire;
 mod ws;
 
@@ -55,12 +57,12 @@ pub struct Bound {
 impl Gateway {
     /// A gateway on this bus. Needs a runtime, for its calls to the callback.
     pub fn build(settings: Settings, bus: Bus, stages: Stages, metrics: &Metrics, shutdown: &Shutdown) -> Self {
-        let Settings { public, origins, limits, .. } = settings.clone();
+        let Settings { public, origins, trusted_proxies, limits, .. } = settings.clone();
         let pages = pages::Pages::new(settings, bus, stages, metrics, shutdown.clone());
         Self {
             address: public,
             limits: Limits { connections: limits.connections(), headers: HEADERS },
-            app: http::router(pages, &origins),
+            app: http::router(pages, &origins, trusted_proxies),
             shutdown: shutdown.clone(),
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use scenecast_shared::{
     config::HttpUrl,
     internal,
-    scene::{Claims, Rotating, SceneId},
+    scene::{Claims, Page, Rotating, SceneId},
     serve::Problem,
     time::{millis, unix_now},
 };
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 /// How long a call may take; WeChat's part of it is a few tenths of a second.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 /// The longest answer that is read, in bytes.
-const ANSWER_AT_MOST: usize = 16 * 1024;
+const ANSWER_AT_MOST: usize = 256 * 1024;
 
 /// Calls any callback pod. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -35,6 +35,7 @@ struct Calls {
 #[derive(Debug)]
 struct Lost {
     claims: Claims,
+    page: Page,
     ends: Instant,
 }
 
@@ -55,7 +56,7 @@ impl Opener {
         Self { calls, lost }
     }
 
-    /// Opens a scene, with a QR code for it.
+    /// Opens a scene; answers what its page shows.
     pub(crate) async fn open(&self, open: &internal::Open) -> Result<internal::Opened, Problem> {
         let answer = self.calls.post(internal::OPEN_PATH, open).await?;
         serde_json::from_slice(&answer).map_err(|_| unavailable("the callback's answer can't be read"))
@@ -67,9 +68,9 @@ impl Opener {
     }
 
     /// Has a lost scene opened again, together with others, as soon as that is possible.
-    pub(crate) fn reopen(&self, claims: Claims, ends: Instant) {
+    pub(crate) fn reopen(&self, claims: Claims, page: Page, ends: Instant) {
         // It fails only when the process ends.
-        let _ = self.lost.send(Lost { claims, ends });
+        let _ = self.lost.send(Lost { claims, page, ends });
     }
 }
 
@@ -103,10 +104,11 @@ impl Calls {
                 lost.retain(|lost| lost.ends > now);
                 let reopens: Vec<_> = lost
                     .iter()
-                    .map(|Lost { claims, ends }| internal::Reopen {
+                    .map(|Lost { claims, page, ends }| internal::Reopen {
                         scene: claims.scene,
                         account: claims.account.clone(),
                         binding: claims.binding,
+                        page: page.clone(),
                         life_ms: millis(*ends - now),
                     })
                     .collect();

@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use scenecast_shared::{
     bus::{Bus, Watch},
-    internal,
-    scene::{BadKey, Binding, Claims, Event, KeyRing, SceneId, State},
+    internal::{self, Handle},
+    scene::{BadKey, Binding, Claims, Event, KeyRing, Page, SceneId, State},
     serve::{Problem, Shutdown},
     telemetry::{Metrics, Stage, Stages},
     time::{millis, unix_now},
@@ -21,7 +21,7 @@ use crate::{
     opener::Opener,
     qr,
     session::{Begun, Handover},
-    wire::{self, First, Frame, Opened, Qr},
+    wire::{self, First, Frame, Opened, Shown},
 };
 
 /// What all pages of this gateway share. Clones are the same one.
@@ -98,35 +98,32 @@ impl Pages {
         })
     }
 
-    /// A new scene with its QR code.
-    pub(crate) async fn open(&self, asked: &wire::Open) -> Result<(Claims, Opened), Problem> {
+    /// A new scene, and what its page shows.
+    pub(crate) async fn open(&self, asked: &wire::Open, mut page: Page) -> Result<(Claims, Opened), Problem> {
+        page.language = asked.locale.map(|locale| locale.0);
         let binding = asked.state.as_ref().map(|state| Binding::of(state.as_str()));
         let (key, claims) = self.0.keys.issue(&asked.account, binding, self.0.life, SystemTime::now());
-        self.open_with(&claims).await.map(|qr| {
-            let opened = Opened { scene: claims.scene, key, expires_in: self.0.life.as_secs(), qr };
-            (claims, opened)
-        })
-    }
-
-    async fn open_with(&self, claims: &Claims) -> Result<Qr, Problem> {
         let open = internal::Open {
             scene: claims.scene,
             account: claims.account.clone(),
             binding: claims.binding,
+            page,
             life_ms: millis(self.0.life),
+            handle: Handle::Any,
         };
-        let url = self.0.opener.open(&open).await?.qr_url;
-        let svg = qr::svg(&url).map_err(|error| {
-            tracing::error!(%error, "WeChat's QR code can't be drawn");
-            Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", "the QR code can't be drawn")
-        })?;
-        Ok(Qr { url, svg })
+        let shown = match self.0.opener.open(&open).await? {
+            internal::Opened::Qr { url, .. } => Shown::Qr { svg: draw(&url)?, url },
+            internal::Opened::MiniProgram { image } => Shown::MiniProgram { image },
+            internal::Opened::Typed { code } => Shown::Code(code),
+        };
+        let opened = Opened { scene: claims.scene, key, expires_in: self.0.life.as_secs(), shown };
+        Ok((claims, opened))
     }
 
     /// What a page's first frame asks for.
-    pub(crate) async fn begin(self, first: First) -> (Result<Begun, Problem>, Option<Watch>) {
+    pub(crate) async fn begin(self, first: First, page: Page) -> (Result<Begun, Problem>, Option<Watch>) {
         let began = match first {
-            First::Open(open) => self.begin_new(&open).await,
+            First::Open(open) => self.begin_new(&open, page).await,
             First::Resume(resume) => self.begin_again(&resume).await,
         };
         match began {
@@ -135,8 +132,8 @@ impl Pages {
         }
     }
 
-    async fn begin_new(&self, open: &wire::Open) -> Result<(Begun, Watch), Problem> {
-        let (claims, opened) = self.open(open).await?;
+    async fn begin_new(&self, open: &wire::Open, page: Page) -> Result<(Begun, Watch), Problem> {
+        let (claims, opened) = self.open(open, page).await?;
         let (watch, mailbox) = self.0.bus.watch(claims.scene, 0).await?;
         let begun = Begun {
             state: State::Open,
@@ -164,7 +161,7 @@ impl Pages {
                     return Err(scene_expired());
                 }
                 self.0.counters.lost.inc();
-                self.0.opener.reopen(claims.clone(), std::time::Instant::now() + remaining);
+                self.0.opener.reopen(claims.clone(), Page::default(), std::time::Instant::now() + remaining);
                 (State::Open, remaining, 0)
             }
         };
@@ -184,6 +181,13 @@ impl Pages {
         }
         tracing::info!(%scene, handover = handover.word(), ms = millis(took), "login handed to its page");
     }
+}
+
+fn draw(url: &str) -> Result<String, Problem> {
+    qr::svg(url).map_err(|error| {
+        tracing::error!(%error, "WeChat's QR code can't be drawn");
+        Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", "the QR code can't be drawn")
+    })
 }
 
 pub(crate) fn scene_expired() -> Problem {

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use scenecast_shared::scene::{Cause, DeliveryId, Grant, KeyRing, Login, Profile, Rotating};
+use scenecast_shared::scene::{Cause, DeliveryId, Grant, KeyRing, Login, Profile, Rotating, Scan};
 
 use super::*;
 
@@ -53,7 +53,7 @@ fn profile() -> Profile {
 
 fn confirmed() -> Notice {
     let grant = Grant::issue(claims().scene);
-    event(Happening::Confirmed(Login { profile: profile(), grant }))
+    event(Happening::Confirmed(Login { profile: profile(), grant, typed: false, registered: false }))
 }
 
 fn mailbox(state: State, remaining: Duration) -> Mailbox {
@@ -111,7 +111,7 @@ fn what_happens_to_the_scene_is_told_and_its_end_closes() {
     let now = Instant::now();
     let mut session = held(now);
     assert!(
-        matches!(&session.noticed(event(Happening::Scanned(profile())), now)[..], [Action::Send(frame)] if frame.contains("\"scanned\""))
+        matches!(&session.noticed(event(Happening::Scanned(Scan { profile: profile(), number: None })), now)[..], [Action::Send(frame)] if frame.contains("\"scanned\""))
     );
     let actions = session.noticed(confirmed(), now);
     assert!(
@@ -248,7 +248,7 @@ fn when_the_pod_leaves_scanned_pages_move_last() {
         session.deadline()
     };
     let mut scanned = held(now);
-    scanned.noticed(event(Happening::Scanned(profile())), now);
+    scanned.noticed(event(Happening::Scanned(Scan { profile: profile(), number: None })), now);
     scanned.leave(now, window, 0.0);
     assert!(scanned.deadline() >= last_idle);
     assert!(last_idle <= now + window);

@@ -1,13 +1,15 @@
 //! The own API's frames and bodies, as JSON.
 
 use scenecast_shared::{
-    scene::{AccountName, DeliveryId, Event, Happening, Key, SceneId, State},
+    scene::{AccountName, DeliveryId, Event, Happening, Key, Language, Number, SceneId, State},
     serve::Problem,
 };
 use serde::{Deserialize, Serialize};
 
 /// The longest `state` that a site may send, in bytes.
 const STATE_AT_MOST: usize = 256;
+/// The longest `locale`, in bytes.
+const LOCALE_AT_MOST: usize = 35;
 
 /// A page's first frame.
 #[derive(Debug, Deserialize)]
@@ -28,6 +30,24 @@ pub(crate) struct Open {
     /// What ties the scene to this browser's session at the site.
     #[serde(default)]
     pub(crate) state: Option<SiteState>,
+    /// The language in which the phone is spoken to, as a BCP 47 tag; the account's if none.
+    #[serde(default)]
+    pub(crate) locale: Option<Locale>,
+}
+
+/// A BCP 47 tag, as far as it is understood here.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Locale(pub(crate) Language);
+
+impl TryFrom<String> for Locale {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let fits =
+            (2..=LOCALE_AT_MOST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if fits { Ok(Self(Language::of(&text))) } else { Err("locale has to be a BCP 47 tag such as zh-CN") }
+    }
 }
 
 /// A site's `state`: 1 to 256 bytes.
@@ -67,13 +87,24 @@ pub(crate) struct Resume {
     pub(crate) after: u64,
 }
 
-/// A QR code, as text and as picture.
+/// What a page shows: one of these.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Qr {
-    /// What it says.
-    pub(crate) url: String,
-    /// Its picture.
-    pub(crate) svg: String,
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Shown {
+    /// A QR code, as text and as picture.
+    Qr {
+        /// What it says.
+        url: String,
+        /// Its picture.
+        svg: String,
+    },
+    /// A mini-program code.
+    MiniProgram {
+        /// Its picture, as a `data:` address.
+        image: String,
+    },
+    /// Digits to be typed to the account.
+    Code(String),
 }
 
 /// A new scene: the answer to `POST /v1/scenes`, and the first frame to a page that opened one.
@@ -85,8 +116,9 @@ pub(crate) struct Opened {
     pub(crate) key: Key,
     /// How long it lives, in seconds.
     pub(crate) expires_in: u64,
-    /// What the phone scans.
-    pub(crate) qr: Qr,
+    /// What the phone finds the scene by.
+    #[serde(flatten)]
+    pub(crate) shown: Shown,
 }
 
 /// A frame to the page.
@@ -135,24 +167,36 @@ pub(crate) struct EventFrame<'a> {
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     avatar: Option<&'a str>,
+    /// What the page has to show, where the phone has to pick it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
     grant: Option<String>,
+    /// Somebody typed this page's code, perhaps by mistake: the page asks before it goes on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    typed: bool,
 }
 
 impl<'a> Frame<'a> {
     /// The frame that tells this event.
     pub(crate) fn event(event: &'a Event) -> Self {
-        let (profile, grant) = match &event.what {
-            Happening::Scanned(profile) => (Some(profile), None),
-            Happening::Confirmed(login) => (Some(&login.profile), Some(login.grant.to_string())),
+        let (profile, login) = match &event.what {
+            Happening::Scanned(scan) => (Some(&scan.profile), None),
+            Happening::Confirmed(login) => (Some(&login.profile), Some(login)),
             Happening::Declined | Happening::Cancelled => (None, None),
+        };
+        let number = match &event.what {
+            Happening::Scanned(scan) => scan.number,
+            _ => None,
         };
         let told = EventFrame {
             seq: event.seq,
             delivery: event.delivery,
             name: profile.map(|profile| profile.name.as_str()),
             avatar: profile.map(|profile| profile.avatar.as_str()),
-            grant,
+            number,
+            grant: login.map(|login| login.grant.to_string()),
+            typed: login.is_some_and(|login| login.typed),
         };
         match event.what {
             Happening::Scanned(_) => Self::Scanned(told),

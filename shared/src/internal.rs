@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    scene::{AccountName, Binding, Rotating, SceneId, Secret, same},
+    scene::{AccountName, Binding, Page, Rotating, SceneId, Secret, same},
     serve::Problem,
 };
 
@@ -27,7 +27,7 @@ pub const REOPEN_CHUNK: usize = 512;
 /// How far the caller's clock may be from ours, in seconds.
 const WINDOW: u64 = 60;
 
-/// A page asks for a scene and what its phone can scan.
+/// A page asks for a scene and what its phone can bring back.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
@@ -37,15 +37,50 @@ pub struct Open {
     pub account: AccountName,
     /// The browser that it is tied to.
     pub binding: Option<Binding>,
+    /// What is known of the page.
+    #[serde(default)]
+    pub page: Page,
     /// How long it lives, in milliseconds.
     pub life_ms: u64,
+    /// What the page wants to show.
+    #[serde(default)]
+    pub handle: Handle,
 }
 
-/// A scene was opened.
+/// What a page wants its phone to find the scene by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Handle {
+    /// The best that the account can do now: its own code, a mini program's, or a typed one.
+    #[default]
+    Any,
+    /// A code to be typed.
+    Typed,
+}
+
+/// A scene was opened: what its page shows.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Opened {
-    /// What the QR code says.
-    pub qr_url: String,
+#[serde(rename_all = "snake_case")]
+pub enum Opened {
+    /// A QR code to be drawn.
+    Qr {
+        /// What it says.
+        url: String,
+        /// WeChat's own name for it. Not a secret: it can be guessed from the code.
+        ticket: String,
+        /// The address of WeChat's own picture of it.
+        picture: String,
+    },
+    /// A mini-program code, which only WeChat can draw.
+    MiniProgram {
+        /// The picture, as a `data:` address.
+        image: String,
+    },
+    /// A code to be typed to the account.
+    Typed {
+        /// Its digits.
+        code: String,
+    },
 }
 
 /// Redis lost a scene whose page is still there.
@@ -58,6 +93,9 @@ pub struct Reopen {
     pub account: AccountName,
     /// The browser that it is tied to.
     pub binding: Option<Binding>,
+    /// What is known of its page.
+    #[serde(default)]
+    pub page: Page,
     /// What is left of its life, in milliseconds.
     pub life_ms: u64,
 }

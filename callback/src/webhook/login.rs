@@ -2,7 +2,7 @@
 
 use scenecast_shared::{
     bus::BusError,
-    scene::{Cause, Grant, OpenId, Person, Refusal, SceneId, Settled, State, Transition},
+    scene::{Acceptance, Cause, Grant, OpenId, Person, Refusal, SceneId, Settled, State, Transition},
     telemetry::{Stage, traceparent},
     wechat::Message,
 };
@@ -40,6 +40,7 @@ async fn settle(app: &App, account: &Account, message: &Message, scene: SceneId,
     let openid = &message.from;
     let info = account.users.look_up(openid).await;
     let person = Person {
+        account: account.name.clone(),
         openid: openid.clone(),
         profile: profile(openid, &info, account.settings.language),
         unionid: info.unionid,
@@ -52,9 +53,13 @@ async fn settle(app: &App, account: &Account, message: &Message, scene: SceneId,
     let transition = match account.settings.confirmation {
         Confirmation::None => Transition::LogIn {
             account: account.name.clone(),
-            person,
-            grant: Grant::issue(scene),
-            life: account.settings.grant_life.duration(),
+            login: Acceptance {
+                person,
+                grant: Grant::issue(scene),
+                life: account.settings.grant_life.duration(),
+                typed: false,
+                registered: false,
+            },
         },
     };
     match app.settle(scene, &cause, &transition, arrival.decide_by()).await {

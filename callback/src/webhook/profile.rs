@@ -3,12 +3,10 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use scenecast_shared::{
-    scene::{OpenId, Profile},
+    scene::{Language, OpenId, Profile},
     wechat::UserInfo,
 };
 use sha2::{Digest, Sha256};
-
-use crate::phrase::Language;
 
 /// Longer names and addresses of avatars than any that WeChat makes.
 const LONGEST_NAME: usize = 64;

@@ -8,7 +8,7 @@ use std::{
 
 use reqwest::{RequestBuilder, Response, StatusCode};
 use scenecast_callback::{
-    Callback, Language, Settings,
+    Callback, Settings,
     config::{AccountSettings, ApiKey, Confirmation, Mode},
 };
 use scenecast_loadtest::{
@@ -20,8 +20,8 @@ use scenecast_shared::{
     config::{self, Drain, Seconds},
     internal,
     redis::Redis,
-    scene::{AccountName, Binding, Event, Grant, Happening, Key, KeyRing, Login, Rotating, SceneId},
-    serve::{Limits, Listener, Shutdown},
+    scene::{AccountName, Binding, Event, Grant, Happening, Key, KeyRing, Language, Login, Rotating, SceneId},
+    serve::{Limits, Listener, Shutdown, TrustedProxies},
     store::Store,
     telemetry::{Metrics, Stages},
     testing::RedisServer,
@@ -155,7 +155,7 @@ impl World {
     pub(crate) async fn open_for(&self, account: &str, life: Duration) -> (SceneId, String) {
         let scene = new_scene(account);
         let opened = self.call(self.pod(), internal::OPEN_PATH, &opening(scene, account, life)).await;
-        (scene, answer(opened, StatusCode::OK).await["qr_url"].as_str().unwrap().to_owned())
+        (scene, answer(opened, StatusCode::OK).await["qr"]["url"].as_str().unwrap().to_owned())
     }
 
     /// Lets a persona scan.
@@ -338,7 +338,9 @@ fn settings(wechat: &Url) -> Settings {
         accounts: ["demo", "other"].map(|it| (name(it), account(it))).into(),
         api_keys: [("shop".to_owned(), key(API_KEY, &["demo"])), ("another".to_owned(), key(OTHER_KEY, &["other"]))]
             .into(),
+        trusted_proxies: TrustedProxies::default(),
         api_base: wechat.to_string().try_into().unwrap(),
+        picture_base: wechat.to_string().try_into().unwrap(),
         limits: config::Limits::default(),
     }
 }

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 
-use scenecast_callback::Language;
-use scenecast_shared::config::{BadConfig, BusUrl, Checked, Drain, Seconds, Telemetry, defaults};
-use scenecast_shared::process::Binary;
+use scenecast_shared::{
+    config::{BadConfig, BusUrl, Checked, Drain, Seconds, Telemetry, defaults},
+    process::Binary,
+    scene::Language,
+};
 use serde::Deserialize;
 
 /// Standalone's configuration. Without any, all of it listens on loopback.
@@ -31,16 +33,12 @@ impl Default for Config {
             listen: Listen::default(),
             bus: BusConfig::default(),
             scene_life: defaults::scene_life(),
-            language: language(&std::env::var("LANG").unwrap_or_default()),
+            // That of the terminal.
+            language: Language::of(&std::env::var("LANG").unwrap_or_default()),
             drain: Drain { notice: Seconds::new(0), window: Seconds::new(1) },
             telemetry: Telemetry::default(),
         }
     }
-}
-
-/// The language of a POSIX locale.
-fn language(locale: &str) -> Language {
-    if locale.starts_with("zh") { Language::Zh } else { Language::En }
 }
 
 /// `[listen]`.
@@ -124,13 +122,6 @@ impl Binary for Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn phones_speak_the_terminals_language() {
-        for (locale, expected) in [("zh_CN.UTF-8", Language::Zh), ("en_US.UTF-8", Language::En), ("", Language::En)] {
-            assert_eq!(language(locale), expected, "{locale}");
-        }
-    }
 
     #[test]
     fn memory_is_refused_where_it_could_be_one_of_several_pods() {

@@ -21,7 +21,7 @@ use scenecast_shared::{
     bus::{Bus, Role},
     config::{HttpUrl, defaults},
     scene::{AccountName, Rotating, Secret},
-    serve::{CannotListen, Limits, Listener, Shutdown, serve_admin},
+    serve::{CannotListen, Limits, Listener, Shutdown, TrustedProxies, serve_admin},
     store::Store,
     telemetry::{Metrics, Stages},
 };
@@ -173,7 +173,9 @@ fn callback_settings(
         internal_secret: secrets.internal.clone(),
         accounts: BTreeMap::from([(account.clone(), settings)]),
         api_keys: BTreeMap::from([("demo-site".to_owned(), key)]),
+        trusted_proxies: TrustedProxies::default(),
         api_base: base(wechat),
+        picture_base: base(wechat),
         limits: scenecast_shared::config::Limits::default(),
     }
 }
@@ -190,6 +192,7 @@ fn gateway_settings(
         callback: base(&http(internal)),
         key_secret: secrets.keys.clone(),
         internal_secret: secrets.internal.clone(),
+        trusted_proxies: TrustedProxies::default(),
         origins: [origin.replace("127.0.0.1", "localhost"), origin].into_iter().collect(),
         scene_life: config.scene_life,
         limits: scenecast_shared::config::Limits::default(),

@@ -14,7 +14,7 @@ use scenecast_shared::{
     bus::Bus,
     config::{Drain, Limits, Seconds},
     scene::{AccountName, KeyRing, Rotating},
-    serve::Shutdown,
+    serve::{Shutdown, TrustedProxies},
     telemetry::{Metrics, Stages},
 };
 
@@ -41,6 +41,7 @@ impl World {
             key_secret: Rotating::fixed(KEY_SECRET),
             internal_secret: Rotating::fixed("what-gateways-sign-their-calls-with"),
             origins: [ORIGIN.to_owned()].into_iter().collect(),
+            trusted_proxies: TrustedProxies::default(),
             scene_life: Seconds::new(120),
             limits,
         };

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use scenecast_shared::bus::Opening;
+use scenecast_shared::scene::Opening;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -22,7 +22,8 @@ const LIFE: Duration = Duration::from_secs(120);
 /// A scene on the bus, and its key as text.
 async fn scene(world: &World) -> String {
     let (key, claims) = ring(KEY_SECRET).issue(&account(), None, LIFE, SystemTime::now());
-    let opening = Opening { account: account(), binding: None, life: LIFE };
+    let opening =
+        Opening { account: account(), binding: None, page: scenecast_shared::scene::Page::default(), life: LIFE };
     world.bus.open(claims.scene, &opening).await.unwrap();
     key.to_string()
 }

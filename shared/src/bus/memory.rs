@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Mailbox, Opening, Watch, hub::Hub};
+use super::{Mailbox, Watch, hub::Hub};
 use crate::{
-    scene::{Cause, Scene, SceneId, Settled, Step, TOMBSTONE_MS},
+    scene::{Cause, Opening, Scene, SceneId, Settled, Step, TOMBSTONE_MS},
     time::unix_now,
 };
 
@@ -83,7 +83,7 @@ impl Scenes {
         if self.by_id.contains_key(&scene) {
             return false;
         }
-        let opened = Scene::open(&opening.account, opening.binding, opening.life, now);
+        let opened = Scene::open(opening, now);
         self.by_end.insert((opened.expires_ms() + TOMBSTONE_MS, scene));
         self.by_id.insert(scene, opened);
         true
@@ -124,19 +124,26 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::scene::{DeliveryId, Grant, Person, Profile, Transition};
+    use crate::scene::{Acceptance, AccountName, DeliveryId, Grant, Page, Person, Profile, Transition};
 
     #[test]
     fn a_scene_is_forgotten_when_its_tombstone_ends_and_not_before() {
         let [brief, logged_in] = ["AAAAAAAAAAAAAAAAAAAAAA", "AQAAAAAAAAAAAAAAAAAAAA"].map(|id| id.parse().unwrap());
         let (t0, life) = (1_800_000_000_000, Duration::from_secs(120));
-        let opening = Opening { account: "demo".parse().unwrap(), binding: None, life };
+        let account: AccountName = "demo".parse().unwrap();
+        let opening = Opening { account: account.clone(), binding: None, page: Page::default(), life };
         let mut scenes = Scenes::default();
         assert!(scenes.open(brief, &opening, t0));
         assert!(scenes.open(logged_in, &opening, t0));
-        let person = Person { openid: "ann".parse().unwrap(), unionid: None, profile: Profile::default() };
-        let account = opening.account.clone();
-        let login = Transition::LogIn { account, person, grant: Grant::issue(logged_in), life };
+        let person = Person {
+            account: account.clone(),
+            openid: "ann".parse().unwrap(),
+            unionid: None,
+            profile: Profile::default(),
+        };
+        let grant = Grant::issue(logged_in);
+        let login =
+            Transition::LogIn { account, login: Acceptance { person, grant, life, typed: false, registered: false } };
         let cause = Cause { delivery: DeliveryId::of(&["1"]), received_at: t0, traceparent: None };
         let later = t0 + 60_000;
         scenes.by_id.get_mut(&logged_in).unwrap().settle(&cause, &login.step(), later * 1000);

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     config::BusUrl,
     redis::Redis,
-    scene::{AccountName, Binding, Cause, Event, SceneId, Settled, State, Transition},
+    scene::{Cause, Event, Opening, SceneId, Settled, State, Transition},
     telemetry::Metrics,
 };
 
@@ -32,17 +32,6 @@ pub enum BusError {
     /// What Redis holds isn't what we store. Nothing was changed.
     #[error("the mailbox can't be read: {0}")]
     Malformed(&'static str),
-}
-
-/// What a scene is opened with.
-#[derive(Debug, Clone)]
-pub struct Opening {
-    /// The account to log in with.
-    pub account: AccountName,
-    /// The browser that it is tied to.
-    pub binding: Option<Binding>,
-    /// How long it lives. It is remembered for ten minutes more.
-    pub life: Duration,
 }
 
 /// A scene's stored state, as a watcher may know it.

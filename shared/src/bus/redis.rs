@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-use super::{BusError, Mailbox, Opening, Role, Watch, hub::Hub, keeper};
+use super::{BusError, Mailbox, Role, Watch, hub::Hub, keeper};
 use crate::{
     redis::{Lua, Redis, RedisError, Reply},
-    scene::{BadId, Cause, Event, Field, Refusal, SceneId, Settled, Standing, State, Step, TOMBSTONE_MS},
+    scene::{BadId, Cause, Event, Field, Opening, Refusal, SceneId, Settled, Standing, State, Step, TOMBSTONE_MS},
     telemetry::Metrics,
     time::millis,
 };
@@ -67,12 +67,11 @@ impl RedisBus {
     }
 
     pub(super) async fn open(&self, scene: SceneId, opening: &Opening) -> Result<bool, BusError> {
-        let args = vec![
-            opening.account.to_string(),
-            opening.binding.map(|binding| binding.to_string()).unwrap_or_default(),
-            millis(opening.life).to_string(),
-            TOMBSTONE_MS.to_string(),
-        ];
+        let mut args = vec![millis(opening.life).to_string(), TOMBSTONE_MS.to_string()];
+        for (field, value) in opening.facts() {
+            args.push(field.name().to_owned());
+            args.push(value);
+        }
         let made = self.redis.call(&self.open, Name(scene).to_string(), args).await.map_err(unanswered)?;
         match made {
             Reply::Integer(made) => Ok(made == 1),

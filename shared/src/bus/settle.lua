@@ -2,7 +2,7 @@
 -- fails half-way rolls nothing back.
 local scene = KEYS[1]
 local channel, delivery, from, to, life, tombstone, body, guards = unpack(ARGV, 1, 8)
-local names = { 'account', 'binding', 'who', 'grant', 'person' }
+local names = { 'account', 'binding', 'page', 'who', 'number', 'choices', 'grant', 'person' }
 
 local stored = redis.call('HMGET', scene, 'state', 'expires', 'seq', 'events', 'd:' .. delivery, unpack(names))
 local state, expires, seq, events, repeated = stored[1], tonumber(stored[2]), tonumber(stored[3]), stored[4], stored[5]

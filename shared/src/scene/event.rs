@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryId, Grant, OpenId};
+use super::{AccountName, DeliveryId, Grant, Number, OpenId};
 
 /// One thing that happened to a scene.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,13 +43,23 @@ impl Event {
 #[serde(rename_all = "snake_case")]
 pub enum Happening {
     /// Somebody scanned, and has yet to confirm.
-    Scanned(Profile),
+    Scanned(Scan),
     /// The login is confirmed; the grant is the page's to redeem.
     Confirmed(Login),
     /// Whoever scanned said no.
     Declined,
     /// The page gave up.
     Cancelled,
+}
+
+/// What a page is told of a scan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scan {
+    /// Who is shown.
+    pub profile: Profile,
+    /// What the page shows, where the phone has to pick it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<Number>,
 }
 
 /// How somebody is shown on the page.
@@ -68,11 +78,20 @@ pub struct Login {
     pub profile: Profile,
     /// To be redeemed by the site's backend.
     pub grant: Grant,
+    /// Whether somebody typed the page's code, perhaps another than their own page's: the page asks
+    /// before it goes on.
+    #[serde(default)]
+    pub typed: bool,
+    /// Whether the site has said before that this person is registered.
+    #[serde(default)]
+    pub registered: bool,
 }
 
 /// Who logged in: for the site's backend only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
+    /// The account whose openid it is: the scene's, or the mini program that stands in for it.
+    pub account: AccountName,
     /// Who that is to the account.
     pub openid: OpenId,
     /// Who that is across the accounts of one Open Platform, where WeChat tells.

@@ -107,25 +107,25 @@ macro_rules! name {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
-        impl FromStr for $name {
-            type Err = BadId;
+        impl std::str::FromStr for $name {
+            type Err = $crate::scene::BadId;
 
-            fn from_str(text: &str) -> Result<Self, BadId> {
+            fn from_str(text: &str) -> Result<Self, $crate::scene::BadId> {
                 let fits: fn(&str) -> bool = $fits;
-                if fits(text) { Ok(Self(text.into())) } else { Err(BadId($what)) }
+                if fits(text) { Ok(Self(text.into())) } else { Err($crate::scene::BadId($what)) }
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = BadId;
+            type Error = $crate::scene::BadId;
 
-            fn try_from(text: String) -> Result<Self, BadId> {
+            fn try_from(text: String) -> Result<Self, $crate::scene::BadId> {
                 text.parse()
             }
         }
@@ -137,6 +137,8 @@ macro_rules! name {
         }
     };
 }
+
+pub(crate) use name;
 
 name! {
     /// What a deployment calls one Official Account or Mini Program, in paths and configuration.

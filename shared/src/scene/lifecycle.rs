@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    AccountName, Binding, DeliveryId, Event, OpenId, Person,
+    AccountName, Binding, DeliveryId, Event, Number, Numbers, OpenId, Page, Person,
     transition::{Field, State, Step},
 };
 use crate::time::millis;
@@ -20,6 +20,31 @@ pub struct Cause {
     pub received_at: u64,
     /// Its W3C trace context.
     pub traceparent: Option<String>,
+}
+
+/// What a scene is opened with.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The account to log in with.
+    pub account: AccountName,
+    /// The browser that it is tied to.
+    pub binding: Option<Binding>,
+    /// What is known of its page.
+    pub page: Page,
+    /// How long it lives. It is remembered for ten minutes more.
+    pub life: Duration,
+}
+
+impl Opening {
+    /// What is stored of it.
+    pub fn facts(&self) -> Vec<(Field, String)> {
+        let mut facts = vec![
+            (Field::Account, self.account.to_string()),
+            (Field::Page, serde_json::to_string(&self.page).expect("a page has string keys only")),
+        ];
+        facts.extend(self.binding.map(|binding| (Field::Binding, binding.to_string())));
+        facts
+    }
 }
 
 /// How a scene stands, to whoever settles.
@@ -48,9 +73,19 @@ impl Standing {
         self.fact(Field::Account)
     }
 
-    /// Who logged in.
+    /// Who scanned, and may have logged in.
     pub fn person(&self) -> Option<Person> {
         serde_json::from_str(self.facts.get(&Field::Person)?).ok()
+    }
+
+    /// What is known of its page.
+    pub fn page(&self) -> Page {
+        self.facts.get(&Field::Page).and_then(|page| serde_json::from_str(page).ok()).unwrap_or_default()
+    }
+
+    /// What the phone may pick from, where it has to pick the page's number.
+    pub fn choices(&self) -> Option<[Number; 3]> {
+        Numbers::choices(self.facts.get(&Field::Choices)?)
     }
 }
 
@@ -88,15 +123,13 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// A scene that opens now. Times in unix milliseconds.
-    pub fn open(account: &AccountName, binding: Option<Binding>, life: Duration, now_ms: u64) -> Self {
-        let mut facts = BTreeMap::from([(Field::Account, account.to_string())]);
-        facts.extend(binding.map(|binding| (Field::Binding, binding.to_string())));
+    /// A scene that opens now, in unix milliseconds.
+    pub fn open(opening: &Opening, now_ms: u64) -> Self {
         Self {
             state: State::Open,
-            expires_ms: now_ms + millis(life),
+            expires_ms: now_ms + millis(opening.life),
             seq: 0,
-            facts,
+            facts: opening.facts().into_iter().collect(),
             deliveries: vec![],
             events: vec![],
         }

@@ -1,7 +1,7 @@
 //! Behaviour of one scene, on plain data.
 
 use super::*;
-use crate::scene::{Grant, Happening, Profile, SceneId, Transition};
+use crate::scene::{Acceptance, AccountName, Binding, Grant, Happening, Numbers, Profile, SceneId, Transition};
 
 const LIFE: Duration = Duration::from_secs(120);
 const GRANT_LIFE: Duration = Duration::from_secs(60);
@@ -12,7 +12,8 @@ fn account() -> AccountName {
 }
 
 fn open() -> Scene {
-    Scene::open(&account(), Some(Binding::of("session")), LIFE, T0)
+    let page = Page { host: Some("shop.example.com".to_owned()), ..Page::default() };
+    Scene::open(&Opening { account: account(), binding: Some(Binding::of("session")), page, life: LIFE }, T0)
 }
 
 fn openid(name: &str) -> OpenId {
@@ -20,23 +21,28 @@ fn openid(name: &str) -> OpenId {
 }
 
 fn person(name: &str) -> Person {
-    Person { openid: openid(name), unionid: None, profile: Profile { name: name.to_owned(), avatar: String::new() } }
+    let profile = Profile { name: name.to_owned(), avatar: String::new() };
+    Person { account: account(), openid: openid(name), unionid: None, profile }
 }
 
 fn grant() -> Grant {
     Grant::issue("AAAAAAAAAAAAAAAAAAAAAA".parse::<SceneId>().unwrap())
 }
 
+fn acceptance(who: &str, grant: Grant) -> Acceptance {
+    Acceptance { person: person(who), grant, life: GRANT_LIFE, typed: false, registered: false }
+}
+
 fn scan(who: &str) -> Transition {
-    Transition::Scan { account: account(), who: openid(who), profile: person(who).profile }
+    Transition::Scan { account: account(), person: person(who), numbers: None }
 }
 
 fn confirm(who: &str) -> Transition {
-    Transition::Confirm { account: account(), person: person(who), grant: grant(), life: GRANT_LIFE }
+    Transition::Confirm { account: account(), login: acceptance(who, grant()), picked: None }
 }
 
 fn log_in(who: &str) -> Transition {
-    Transition::LogIn { account: account(), person: person(who), grant: grant(), life: GRANT_LIFE }
+    Transition::LogIn { account: account(), login: acceptance(who, grant()) }
 }
 
 fn cause(name: &str) -> Cause {
@@ -62,8 +68,8 @@ fn scanned_then_confirmed_then_redeemed() {
     let mut scene = open();
     let grant = grant();
     applied(&settle(&mut scene, "scan", &scan("ann"), 1));
-    let confirm =
-        Transition::Confirm { account: account(), person: person("ann"), grant: grant.clone(), life: GRANT_LIFE };
+    let login = acceptance("ann", grant.clone());
+    let confirm = Transition::Confirm { account: account(), login, picked: None };
     applied(&settle(&mut scene, "yes", &confirm, 2));
     let redeem =
         Transition::Redeem { grant: grant.digest(), account: account(), binding: Some(Binding::of("session")) };
@@ -103,6 +109,24 @@ fn only_whoever_scanned_can_confirm_or_decline() {
 }
 
 #[test]
+fn the_number_that_the_page_shows_has_to_be_picked() {
+    let numbers = Numbers::random();
+    let wrong = numbers.choices.into_iter().find(|choice| *choice != numbers.right);
+    let mut scene = open();
+    let scan = Transition::Scan { account: account(), person: person("ann"), numbers: Some(numbers.clone()) };
+    applied(&settle(&mut scene, "1", &scan, 1));
+    assert_eq!(scene.standing(T0).choices(), Some(numbers.choices));
+    assert!(matches!(&scene.events()[0].what, Happening::Scanned(scan) if scan.number == Some(numbers.right)));
+    for (delivery, picked) in [("2", None), ("3", wrong)] {
+        let confirm = Transition::Confirm { account: account(), login: acceptance("ann", grant()), picked };
+        refused_by(&settle(&mut scene, delivery, &confirm, 2), Refusal::Guard(Field::Number));
+    }
+    let picked = Some(numbers.right);
+    let confirm = Transition::Confirm { account: account(), login: acceptance("ann", grant()), picked };
+    applied(&settle(&mut scene, "4", &confirm, 3));
+}
+
+#[test]
 fn the_same_delivery_changes_nothing_and_is_answered_alike() {
     let mut scene = open();
     let first = settle(&mut scene, "1", &log_in("ann"), 1);
@@ -134,7 +158,7 @@ fn a_grant_lives_from_its_confirmation_on() {
 fn a_grant_is_bound_to_account_and_browser() {
     let mut scene = open();
     let grant = grant();
-    let login = Transition::LogIn { account: account(), person: person("ann"), grant: grant.clone(), life: GRANT_LIFE };
+    let login = Transition::LogIn { account: account(), login: acceptance("ann", grant.clone()) };
     applied(&settle(&mut scene, "1", &login, 1));
     let bound = Some(Binding::of("session"));
     let redeem = |account: &str, digest, binding| Transition::Redeem {
@@ -156,14 +180,14 @@ fn a_grant_is_bound_to_account_and_browser() {
 #[test]
 fn a_message_to_another_account_does_not_touch_the_scene() {
     let other: AccountName = "other".parse().unwrap();
-    let (person, grant, life) = (person("ann"), grant(), GRANT_LIFE);
+    let login = acceptance("ann", grant());
     let mut scene = open();
-    let scan = Transition::Scan { account: other.clone(), who: openid("ann"), profile: person.profile.clone() };
+    let scan = Transition::Scan { account: other.clone(), person: person("ann"), numbers: None };
     refused_by(&settle(&mut scene, "1", &scan, 1), Refusal::Guard(Field::Account));
-    let log_in = Transition::LogIn { account: other.clone(), person: person.clone(), grant: grant.clone(), life };
+    let log_in = Transition::LogIn { account: other.clone(), login: login.clone() };
     refused_by(&settle(&mut scene, "2", &log_in, 2), Refusal::Guard(Field::Account));
     applied(&settle(&mut scene, "3", &self::scan("ann"), 3));
-    let confirm = Transition::Confirm { account: other.clone(), person, grant, life };
+    let confirm = Transition::Confirm { account: other.clone(), login, picked: None };
     refused_by(&settle(&mut scene, "4", &confirm, 4), Refusal::Guard(Field::Account));
     let decline = Transition::Decline { account: other, who: openid("ann") };
     refused_by(&settle(&mut scene, "5", &decline, 5), Refusal::Guard(Field::Account));

@@ -4,15 +4,19 @@ mod event;
 mod id;
 mod key;
 mod lifecycle;
+mod numbers;
+mod page;
 mod secret;
 mod transition;
 
-pub use event::{Event, Happening, Login, Person, Profile};
+pub use event::{Event, Happening, Login, Person, Profile, Scan};
 pub use id::{AccountName, BadId, DeliveryId, OpenId, SceneId};
 pub use key::{BadKey, Claims, Key, KeyRing};
-pub use lifecycle::{Cause, Refusal, Scene, Settled, Standing};
+pub use lifecycle::{Cause, Opening, Refusal, Scene, Settled, Standing};
+pub use numbers::{Number, Numbers};
+pub use page::{ChosenId, Language, Page};
 pub use secret::{Binding, Grant, GrantDigest, Rotating, Secret, same};
-pub use transition::{Field, State, Step, Transition};
+pub use transition::{Acceptance, Field, State, Step, Transition};
 
 /// How long a scene is remembered after it ended, so that a late scan is told "expired" and
 /// not "unknown". Milliseconds.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{AccountName, Binding, Grant, GrantDigest, Happening, Login, OpenId, Person, Profile};
+use super::{AccountName, Binding, Grant, GrantDigest, Happening, Login, Number, Numbers, OpenId, Person, Scan};
 
 /// Where a scene stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,8 +61,14 @@ pub enum Field {
     Account,
     /// The browser that it is tied to; empty if none.
     Binding,
+    /// What is known of its page, as JSON.
+    Page,
     /// The openid of whoever scanned first.
     Who,
+    /// The number that the page shows, where the phone has to pick it.
+    Number,
+    /// What the phone may pick.
+    Choices,
     /// The grant's digest.
     Grant,
     /// Who logged in, as JSON.
@@ -71,18 +77,37 @@ pub enum Field {
 
 impl Field {
     /// All of them, in the order in which scripts return them.
-    pub const ALL: [Self; 5] = [Self::Account, Self::Binding, Self::Who, Self::Grant, Self::Person];
+    pub const ALL: [Self; 8] =
+        [Self::Account, Self::Binding, Self::Page, Self::Who, Self::Number, Self::Choices, Self::Grant, Self::Person];
 
     /// Its name in the store.
     pub fn name(self) -> &'static str {
         match self {
             Self::Account => "account",
             Self::Binding => "binding",
+            Self::Page => "page",
             Self::Who => "who",
+            Self::Number => "number",
+            Self::Choices => "choices",
             Self::Grant => "grant",
             Self::Person => "person",
         }
     }
+}
+
+/// A login that somebody consented to.
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    /// Who logs in.
+    pub person: Person,
+    /// What the page is handed.
+    pub grant: Grant,
+    /// How long the grant can be redeemed.
+    pub life: Duration,
+    /// Whether the page's code was typed.
+    pub typed: bool,
+    /// Whether the site knows this person.
+    pub registered: bool,
 }
 
 /// What somebody wants of a scene.
@@ -93,31 +118,25 @@ pub enum Transition {
         /// The account that the scan came through.
         account: AccountName,
         /// Who holds the phone.
-        who: OpenId,
-        /// How the page shows them.
-        profile: Profile,
+        person: Person,
+        /// What the phone has to pick from, if it has to.
+        numbers: Option<Numbers>,
     },
     /// A phone scanned it, and that is consent enough (confirmation `none`).
     LogIn {
         /// The account that the scan came through.
         account: AccountName,
         /// Who logs in.
-        person: Person,
-        /// What the page is handed.
-        grant: Grant,
-        /// How long the grant can be redeemed.
-        life: Duration,
+        login: Acceptance,
     },
     /// Whoever scanned said yes.
     Confirm {
         /// The account that the answer came through.
         account: AccountName,
         /// Who logs in: the one who scanned, or nobody.
-        person: Person,
-        /// What the page is handed.
-        grant: Grant,
-        /// How long the grant can be redeemed.
-        life: Duration,
+        login: Acceptance,
+        /// What the phone picked: the number that the page shows, or nothing where none is.
+        picked: Option<Number>,
     },
     /// Whoever scanned said no.
     Decline {
@@ -160,36 +179,51 @@ pub struct Step {
 impl Transition {
     /// This transition as data.
     pub fn step(&self) -> Step {
-        let confirmed = |from, guards, person: &Person, grant: &Grant, life| Step {
+        let confirmed = |from, guards, login: &Acceptance| Step {
             from,
             to: State::Confirmed,
             guards,
             sets: vec![
-                (Field::Who, person.openid.to_string()),
-                (Field::Grant, grant.digest().to_string()),
-                (Field::Person, serde_json::to_string(person).expect("a person has string keys only")),
+                (Field::Who, login.person.openid.to_string()),
+                (Field::Grant, login.grant.digest().to_string()),
+                (Field::Person, person(&login.person)),
             ],
-            life: Some(life),
-            tells: Some(Happening::Confirmed(Login { profile: person.profile.clone(), grant: grant.clone() })),
+            life: Some(login.life),
+            tells: Some(Happening::Confirmed(Login {
+                profile: login.person.profile.clone(),
+                grant: login.grant.clone(),
+                typed: login.typed,
+                registered: login.registered,
+            })),
         };
         // Whoever owns one account can sign any message of it, so no message may touch another account's scenes.
         let of = |account: &AccountName| (Field::Account, account.to_string());
         let ended = |from, to, guards, tells| Step { from, to, guards, sets: vec![], life: None, tells };
         match self {
-            Self::Scan { account, who, profile } => Step {
-                from: &[State::Open],
-                to: State::Scanned,
-                guards: vec![of(account)],
-                sets: vec![(Field::Who, who.to_string())],
-                life: None,
-                tells: Some(Happening::Scanned(profile.clone())),
-            },
-            Self::LogIn { account, person, grant, life } => {
-                confirmed(&[State::Open], vec![of(account)], person, grant, *life)
+            Self::Scan { account, person: scanned, numbers } => {
+                let mut sets = vec![(Field::Who, scanned.openid.to_string()), (Field::Person, person(scanned))];
+                if let Some(numbers) = numbers {
+                    sets.push((Field::Number, numbers.right.to_string()));
+                    sets.push((Field::Choices, numbers.text()));
+                }
+                let number = numbers.as_ref().map(|numbers| numbers.right);
+                Step {
+                    from: &[State::Open],
+                    to: State::Scanned,
+                    guards: vec![of(account)],
+                    sets,
+                    life: None,
+                    tells: Some(Happening::Scanned(Scan { profile: scanned.profile.clone(), number })),
+                }
             }
-            Self::Confirm { account, person, grant, life } => {
-                let guards = vec![of(account), (Field::Who, person.openid.to_string())];
-                confirmed(&[State::Scanned], guards, person, grant, *life)
+            Self::LogIn { account, login } => confirmed(&[State::Open], vec![of(account)], login),
+            Self::Confirm { account, login, picked } => {
+                let guards = vec![
+                    of(account),
+                    (Field::Who, login.person.openid.to_string()),
+                    (Field::Number, picked.map(|number| number.to_string()).unwrap_or_default()),
+                ];
+                confirmed(&[State::Scanned], guards, login)
             }
             Self::Decline { account, who } => ended(
                 &[State::Scanned],
@@ -210,6 +244,10 @@ impl Transition {
             ),
         }
     }
+}
+
+fn person(person: &Person) -> String {
+    serde_json::to_string(person).expect("a person has string keys only")
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use super::Shutdown;
+use super::{Peer, Shutdown};
 
 /// Beyond the ceiling, this many connections are still told so; then they wait in the kernel.
 const TOLD: usize = 256;
@@ -105,16 +105,12 @@ impl Listener {
                 () = shutdown.closing() => return,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let crowded = room.available_permits() < TOLD;
                     let connection = Connection { stream, _permit: permit };
-                    shutdown.spawn(serve_connection(
-                        connection,
-                        crowded,
-                        self.limits.headers,
-                        app.clone(),
-                        shutdown.clone(),
-                    ));
+                    let accepted = Accepted { connection, peer: Peer(peer), crowded };
+                    let headers = self.limits.headers;
+                    shutdown.spawn(serve_connection(accepted, headers, app.clone(), shutdown.clone()));
                 }
                 Err(error) => {
                     // Out of file descriptors, mostly: wait for some to be given back.
@@ -126,12 +122,20 @@ impl Listener {
     }
 }
 
-async fn serve_connection(connection: Connection, crowded: bool, headers: Duration, app: Router, shutdown: Shutdown) {
+struct Accepted {
+    connection: Connection,
+    peer: Peer,
+    crowded: bool,
+}
+
+async fn serve_connection(accepted: Accepted, headers: Duration, app: Router, shutdown: Shutdown) {
+    let Accepted { connection, peer, crowded } = accepted;
     // Where these fail the connection is gone, which reading it tells.
     // Logins are single small frames: waiting for more to send would only delay them.
     let _ = connection.stream.set_nodelay(true);
     let _ = rustix::net::sockopt::set_tcp_user_timeout(&connection.stream, UNREAD_FOR);
     let service = tower::service_fn(move |mut request: axum::http::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         if crowded {
             request.extensions_mut().insert(Crowded);
         }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{FutureExt, StreamExt, stream};
 use scenecast_shared::{
-    bus::{Bus, Notice, Opening, Role, Watch},
+    bus::{Bus, Notice, Role, Watch},
     scene::{
-        AccountName, Binding, Cause, DeliveryId, Event, Grant, Happening, Person, Profile, SceneId, Settled, Transition,
+        Acceptance, AccountName, Binding, Cause, DeliveryId, Event, Grant, Happening, Opening, Page, Person, Profile,
+        SceneId, Settled, Transition,
     },
     telemetry::Metrics,
 };
@@ -36,25 +37,29 @@ pub(crate) fn account() -> AccountName {
 }
 
 pub(crate) fn opening() -> Opening {
-    Opening { account: account(), binding: Some(Binding::of("session")), life: LIFE }
+    let page = Page { host: Some("shop.example.com".to_owned()), ..Page::default() };
+    Opening { account: account(), binding: Some(Binding::of("session")), page, life: LIFE }
 }
 
 pub(crate) fn person(name: &str) -> Person {
     let profile = Profile { name: name.to_owned(), avatar: String::new() };
-    Person { openid: name.parse().unwrap(), unionid: None, profile }
+    Person { account: account(), openid: name.parse().unwrap(), unionid: None, profile }
+}
+
+pub(crate) fn acceptance(grant: &Grant, who: &str) -> Acceptance {
+    Acceptance { person: person(who), grant: grant.clone(), life: GRANT_LIFE, typed: false, registered: false }
 }
 
 pub(crate) fn scan(who: &str) -> Transition {
-    let Person { openid, profile, .. } = person(who);
-    Transition::Scan { account: account(), who: openid, profile }
+    Transition::Scan { account: account(), person: person(who), numbers: None }
 }
 
 pub(crate) fn confirm(grant: &Grant, who: &str) -> Transition {
-    Transition::Confirm { account: account(), person: person(who), grant: grant.clone(), life: GRANT_LIFE }
+    Transition::Confirm { account: account(), login: acceptance(grant, who), picked: None }
 }
 
 pub(crate) fn log_in(grant: &Grant, who: &str) -> Transition {
-    Transition::LogIn { account: account(), person: person(who), grant: grant.clone(), life: GRANT_LIFE }
+    Transition::LogIn { account: account(), login: acceptance(grant, who) }
 }
 
 /// A delivery with this name.

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use scenecast_shared::{
-    bus::{Bus, Notice, Opening},
-    scene::{Binding, Field, Grant, GrantDigest, Refusal, Settled, Standing, State, Transition},
+    bus::{Bus, Notice},
+    scene::{
+        Acceptance, Binding, Field, Grant, GrantDigest, Happening, Numbers, Opening, Refusal, Settled, Standing, State,
+        Transition,
+    },
 };
 use tokio::task::JoinSet;
 
 use super::Backend;
 use crate::fixtures::{
-    GRANT_LIFE, LIFE, account, apply, cause, confirm, event, heard, hears_nothing, log_in, notice, opening, person,
-    scan, scene, until,
+    GRANT_LIFE, LIFE, acceptance, account, apply, cause, confirm, event, heard, hears_nothing, log_in, notice, opening,
+    person, scan, scene, until,
 };
 
 /// Runs each test over each backend.
@@ -42,6 +45,7 @@ over_every_backend! {
     nobody_knows_a_scene_that_was_never_opened
     opening_a_scene_again_changes_nothing
     the_second_person_is_refused
+    the_number_that_the_page_shows_has_to_be_picked
     the_same_delivery_is_answered_alike
     the_same_delivery_at_once_on_two_pods_is_applied_once
     of_fifty_people_at_once_one_is_first
@@ -112,13 +116,14 @@ async fn opening_a_scene_again_changes_nothing(backend: Backend) {
     let bus = backend.bus;
     bus.open(scene(1), &opening()).await.unwrap();
     apply(&bus, scene(1), "scan", &scan("ann")).await;
-    let other = Opening { account: "other".parse().unwrap(), binding: None, life: LIFE * 100 };
+    let other = Opening { account: "other".parse().unwrap(), binding: None, life: LIFE * 100, ..opening() };
     assert!(!bus.open(scene(1), &other).await.unwrap());
     let Settled::Refused(Refusal::State(State::Scanned), standing) = settle(&bus, "again", &scan("bob")).await else {
         panic!("it isn't scanned any more")
     };
     assert_eq!(standing.account(), Some(account()));
     assert_eq!(standing.facts[&Field::Binding], Binding::of("session").to_string());
+    assert_eq!(standing.page(), opening().page);
     assert!(standing.remaining <= LIFE);
 }
 
@@ -130,6 +135,24 @@ async fn the_second_person_is_refused(backend: Backend) {
     assert_eq!((refusal, standing.who()), (Refusal::State(State::Scanned), Some(person("ann").openid)));
     let bobs = confirm(&Grant::issue(scene(1)), "bob");
     assert!(matches!(settle(&bus, "3", &bobs).await, Settled::Refused(Refusal::Guard(Field::Who), _)));
+}
+
+async fn the_number_that_the_page_shows_has_to_be_picked(backend: Backend) {
+    let (bus, grant, numbers) = (backend.bus, Grant::issue(scene(1)), Numbers::random());
+    bus.open(scene(1), &opening()).await.unwrap();
+    let (mut watch, _) = bus.watch(scene(1), 0).await.unwrap();
+    let scan = Transition::Scan { account: account(), person: person("ann"), numbers: Some(numbers.clone()) };
+    let Settled::Applied(standing) = settle(&bus, "1", &scan).await else { panic!("refused") };
+    assert_eq!(standing.choices(), Some(numbers.choices));
+    let Happening::Scanned(told) = event(&mut watch).await.what else { panic!("not scanned") };
+    assert_eq!(told.number, Some(numbers.right));
+    let confirm = |picked| Transition::Confirm { account: account(), login: acceptance(&grant, "ann"), picked };
+    let wrong = numbers.choices.into_iter().find(|choice| *choice != numbers.right);
+    for (delivery, picked) in [("2", None), ("3", wrong)] {
+        let settled = settle(&bus, delivery, &confirm(picked)).await;
+        assert!(matches!(settled, Settled::Refused(Refusal::Guard(Field::Number), _)), "{settled:?}");
+    }
+    apply(&bus, scene(1), "4", &confirm(Some(numbers.right))).await;
 }
 
 async fn the_same_delivery_is_answered_alike(backend: Backend) {
@@ -187,7 +210,7 @@ async fn a_grant_lives_from_its_confirmation_on(backend: Backend) {
 
     let (scene, life) = (scene(2), Duration::from_millis(30));
     bus.open(scene, &opening()).await.unwrap();
-    let login = Transition::LogIn { account: account(), person: person("ann"), grant: grant.clone(), life };
+    let login = Transition::LogIn { account: account(), login: Acceptance { life, ..acceptance(&grant, "ann") } };
     apply(&bus, scene, "1", &login).await;
     until("the grant expires", async || bus.read(scene).await.unwrap().unwrap().state == State::Expired).await;
     let late = bus.settle(scene, &cause("backend"), &redeem(grant.digest())).await.unwrap();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use scenecast_shared::{
-    bus::{Bus, BusError, Notice, Opening, Role, Watch},
-    scene::{SceneId, Settled, Transition},
+    bus::{Bus, BusError, Notice, Role, Watch},
+    scene::{Opening, SceneId, Settled, Transition},
     testing::RedisServer,
 };
 use tokio::{

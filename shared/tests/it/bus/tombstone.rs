@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use scenecast_shared::{
-    bus::{Opening, Role},
-    scene::{Grant, SceneId, Settled, TOMBSTONE_MS},
+    bus::Role,
+    scene::{Grant, Opening, SceneId, Settled, TOMBSTONE_MS},
     testing::RedisServer,
 };
 

@@ -1,0 +1,120 @@
+//! Where a request came from, behind the proxies that are declared.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName},
+    middleware::Next,
+    response::Response,
+};
+use ipnet::IpNet;
+use serde::{Deserialize, de};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The other end of a connection, as a request's extension.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Where a request came from, as its extension: the peer, or what a trusted proxy says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+/// The proxies whose `X-Forwarded-For` is believed: addresses or networks, a list or one text with commas.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies(Arc<[IpNet]>);
+
+impl TrustedProxies {
+    /// The last address in the chain of proxies that isn't one of these.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer.to_canonical();
+        let hops = headers.get_all(FORWARDED_FOR).iter().rev();
+        let hops = hops.flat_map(|value| value.to_str().unwrap_or_default().rsplit(',').map(str::trim));
+        for hop in hops {
+            if !self.trust(client) {
+                break;
+            }
+            // What a proxy of ours can't have written ends what can be believed.
+            let Ok(hop) = hop.parse::<IpAddr>() else { break };
+            client = hop.to_canonical();
+        }
+        client
+    }
+
+    fn trust(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl<'de> Deserialize<'de> for TrustedProxies {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            List(Vec<String>),
+            Text(String),
+        }
+        let list = match Written::deserialize(from)? {
+            Written::List(list) => list,
+            Written::Text(text) => text.split(',').map(|network| network.trim().to_owned()).collect(),
+        };
+        list.iter()
+            .map(|written| {
+                written.parse::<IpNet>().or_else(|_| written.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
+                    de::Error::custom(format!("{written:?} is not an address or network such as 10.0.0.0/8"))
+                })
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+/// Says where each request came from. A middleware.
+pub async fn with_client_address(State(proxies): State<TrustedProxies>, mut request: Request, next: Next) -> Response {
+    if let Some(Peer(peer)) = request.extensions().get() {
+        let client = proxies.client(peer.ip(), request.headers());
+        request.extensions_mut().insert(ClientAddress(client));
+    }
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, forwarded: &[&str]) -> String {
+        let proxies: TrustedProxies = serde_json::from_str(r#"["10.0.0.0/8", "127.0.0.1", "fd00::/8"]"#).unwrap();
+        let headers = forwarded.iter().map(|value| (FORWARDED_FOR, value.parse().unwrap())).collect();
+        proxies.client(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn what_trusted_proxies_say_is_believed_and_nothing_else() {
+        for (peer, forwarded, expected) in [
+            ("203.0.113.9", &[][..], "203.0.113.9"),
+            ("203.0.113.9", &["1.2.3.4"], "203.0.113.9"),
+            ("10.1.2.3", &[], "10.1.2.3"),
+            ("10.1.2.3", &["1.2.3.4"], "1.2.3.4"),
+            ("10.1.2.3", &["6.6.6.6, 1.2.3.4"], "1.2.3.4"),
+            ("10.1.2.3", &["6.6.6.6, 1.2.3.4, 10.9.9.9"], "1.2.3.4"),
+            ("10.1.2.3", &["1.2.3.4", "10.9.9.9"], "1.2.3.4"),
+            ("10.1.2.3", &["1.2.3.4, nonsense"], "10.1.2.3"),
+            ("::ffff:10.1.2.3", &["2001:db8::1"], "2001:db8::1"),
+            ("fd00::1", &["::ffff:1.2.3.4"], "1.2.3.4"),
+        ] {
+            assert_eq!(client(peer, forwarded), expected, "{peer} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_an_address_or_a_prefix() {
+        assert!(serde_json::from_str::<TrustedProxies>(r#""10.0.0.0/8, ::1""#).is_ok());
+        for bad in [r#""10.0.0.0/33""#, r#"["localhost"]"#] {
+            assert!(serde_json::from_str::<TrustedProxies>(bad).is_err(), "{bad}");
+        }
+    }
+}
