@@ -13,7 +13,7 @@ use scenecast_shared::{
 use crate::{
     api_keys::ApiKeys,
     app::{Account, App},
-    config::{Mode, Settings},
+    config::Settings,
     counts::Counts,
     internal, redeem, webhook,
     wechat::{AccessToken, Api, Client, Credentials, QR_CODE, Users},
@@ -47,12 +47,12 @@ impl Callback {
         let client = Client::new(settings.api_base, counts.calls.clone());
         let tokens = TokenStore::new(store.clone());
         let accounts = settings.accounts.into_iter().map(|(name, account)| {
-            match account.mode {
-                Mode::Plain => tracing::warn!(
+            if account.encryption().is_none() {
+                tracing::warn!(
                     account = %name,
                     "plain mode: WeChat's signature does not cover its messages, so whoever can read the way from \
                      WeChat to here can forge logins"
-                ),
+                );
             }
             let credentials = Credentials { app_id: account.app_id.clone(), secret: account.secret.clone() };
             let token = AccessToken::new(name.clone(), credentials, client.clone(), tokens.clone());
