@@ -18,7 +18,7 @@ use crate::{
     api_keys::ApiKeys,
     config::AccountSettings,
     counts::Counts,
-    wechat::{Api, Users},
+    wechat::{Api, Sources, Users},
 };
 
 /// One Official Account at work.
@@ -27,6 +27,8 @@ pub(crate) struct Account {
     pub(crate) settings: AccountSettings,
     pub(crate) api: Api,
     pub(crate) users: Users,
+    /// Where its webhooks come from, if that is checked.
+    pub(crate) sources: Option<Sources>,
 }
 
 /// What the callback's handlers share. It keeps nothing that a login needs.

@@ -16,7 +16,7 @@ use crate::{
     config::Settings,
     counts::Counts,
     internal, redeem, webhook,
-    wechat::{AccessToken, Api, Client, Credentials, QR_CODE, Users},
+    wechat::{AccessToken, Api, Client, Credentials, QR_CODE, Sources, Users},
 };
 
 /// Longer than proxies keep a connection that isn't used (60 s), so that none hands us a webhook
@@ -58,7 +58,8 @@ impl Callback {
             let token = AccessToken::new(name.clone(), credentials, client.clone(), tokens.clone());
             let api = Api::new(client.clone(), token);
             let users = Users::new(api.clone(), account.profile_wait());
-            (name.clone(), Account { name, settings: account, api, users })
+            let sources = account.check_source_address.then(|| Sources::new(name.clone(), api.clone()));
+            (name.clone(), Account { name, settings: account, api, users, sources })
         });
         let app = App {
             accounts: accounts.collect(),

@@ -33,6 +33,10 @@ pub struct AccountSettings {
     /// The `EncodingAESKey` of the webhook's settings at WeChat; every mode but plain needs it.
     #[serde(default)]
     pub aes_key: Option<Rotating<AesKey>>,
+    /// Whether a message has to come from one of the addresses that WeChat tells (`getcallbackip`),
+    /// beside being signed. Proxies on the way have to be among the `trusted_proxies`.
+    #[serde(default)]
+    pub check_source_address: bool,
     /// What makes a scan a login.
     pub confirmation: Confirmation,
     /// How long a page has to redeem its grant; at most ten minutes.

@@ -38,8 +38,17 @@ fn the_sample_and_the_secrets_are_a_configuration() {
 
 #[test]
 fn what_the_sample_says_is_what_is_left_out_of_it() {
-    let optional =
-        ["mode", "grant_life", "qr_quota", "profile_wait_ms", "language", "[limits]", "connections", "api_base"];
+    let optional = [
+        "mode",
+        "check_source_address",
+        "grant_life",
+        "qr_quota",
+        "profile_wait_ms",
+        "language",
+        "[limits]",
+        "connections",
+        "api_base",
+    ];
     let short: String = sample()
         .lines()
         .filter(|line| !optional.iter().any(|it| line.starts_with(it)))

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{Path, Request, State, rejection::PathRejection},
-    http::{StatusCode, Uri, header},
+    http::{StatusCode, Uri, header, request::Parts},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
@@ -22,7 +22,7 @@ use axum::{
 use scenecast_shared::{
     internal::Refused,
     scene::SceneId,
-    serve::{Crowded, Problem, Unanswered, read_body},
+    serve::{ClientAddress, Crowded, Problem, Unanswered, read_body},
     store::Replay,
     time::{millis, unix_now_ms},
     wechat::{ACKNOWLEDGED, Kind, Message},
@@ -34,6 +34,7 @@ use self::envelope::{Envelope, Received, WebhookQuery};
 use crate::{
     app::{Account, App},
     phrase::Phrase,
+    wechat::Source,
 };
 
 /// The longest body that is read. WeChat's own have a few hundred bytes.
@@ -134,6 +135,7 @@ async fn receive(app: &App, account: AccountPath, request: Request, arrival: Arr
     let account = app.account(&named(account)?)?;
     Span::current().record("account", account.name.as_str());
     let (head, body) = request.into_parts();
+    check_source(app, account, &head)?;
     let query = WebhookQuery::read(&head.uri)?;
     let envelope = Envelope::expected(account, &query)?;
     let body = read_body(body, LONGEST_BODY).await?;
@@ -148,6 +150,20 @@ async fn receive(app: &App, account: AccountPath, request: Request, arrival: Arr
         Some(reply) => answer(account, &received, reply),
         None => without_decision(account, &received, arrival),
     })
+}
+
+/// Refuses what doesn't come from an address of WeChat's, where the account asks for that. While
+/// WeChat hasn't told them, the signature has to do.
+fn check_source(app: &App, account: &Account, head: &Parts) -> Result<(), Problem> {
+    let Some(sources) = &account.sources else { return Ok(()) };
+    let ClientAddress(address) = head.extensions.get().expect("a listener says where each request came from");
+    let source = sources.judge(*address);
+    app.counts.sources.with_label_values(&[source.word()]).inc();
+    if source == Source::Elsewhere {
+        tracing::warn!(%address, "a webhook from elsewhere; is its last proxy one of the trusted_proxies?");
+        return Err(forbidden("wrong_source", "this address is none of WeChat's"));
+    }
+    Ok(())
 }
 
 /// Whether this body is the one that was signed. Where the signature doesn't cover it, it may be

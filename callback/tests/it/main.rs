@@ -14,6 +14,7 @@ mod process;
 mod redeem;
 mod scan;
 mod sealing;
+mod sources;
 mod token;
 mod verification;
 mod world;

@@ -299,7 +299,7 @@ pub(crate) fn unix_now() -> Duration {
     std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap()
 }
 
-fn any_port() -> SocketAddr {
+pub(crate) fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
@@ -320,6 +320,7 @@ fn settings(wechat: &Url) -> Settings {
         original_id: format!("gh_{account}"),
         mode: Mode::Plain,
         aes_key: None,
+        check_source_address: false,
         confirmation: Confirmation::None,
         grant_life: Seconds::new(60),
         qr_quota: 100_000,
