@@ -5,26 +5,31 @@ use std::sync::{Mutex, MutexGuard};
 use scenecast_shared::scene::AccountName;
 use url::Url;
 
-use super::{config::Account, lock, people::People, quota::Quota, tokens::Tokens};
+use super::{
+    lock,
+    people::People,
+    rules::{quota::Quota, tokens::Tokens},
+    settings::Account,
+};
 
 #[derive(Debug)]
-pub(super) struct Hosted {
-    pub(super) name: AccountName,
-    pub(super) settings: Account,
+pub(crate) struct Hosted {
+    pub(crate) name: AccountName,
+    pub(crate) settings: Account,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) tokens: Tokens,
-    pub(super) qr_codes_a_day: Quota,
-    pub(super) people: People,
+pub(crate) struct State {
+    pub(crate) tokens: Tokens,
+    pub(crate) qr_codes_a_day: Quota,
+    pub(crate) people: People,
     callbacks: Vec<Url>,
     turn: usize,
 }
 
 impl Hosted {
-    pub(super) fn new(name: AccountName, settings: Account, now_secs: u64) -> Self {
+    pub(crate) fn new(name: AccountName, settings: Account, now_secs: u64) -> Self {
         let state = State {
             tokens: Tokens::new(settings.quota.tokens),
             qr_codes_a_day: Quota::a_day(settings.quota.qr_codes),
@@ -36,22 +41,22 @@ impl Hosted {
     }
 
     /// Never held across an await.
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 }
 
 impl State {
-    pub(super) fn set_callbacks(&mut self, callbacks: Vec<Url>) {
+    pub(crate) fn set_callbacks(&mut self, callbacks: Vec<Url>) {
         (self.callbacks, self.turn) = (callbacks, 0);
     }
 
-    pub(super) fn callbacks(&self) -> &[Url] {
+    pub(crate) fn callbacks(&self) -> &[Url] {
         &self.callbacks
     }
 
     /// Whose turn it is; `None` without any callback.
-    pub(super) fn next_callback(&mut self) -> Option<Url> {
+    pub(crate) fn next_callback(&mut self) -> Option<Url> {
         let url = self.callbacks.get(self.turn % self.callbacks.len().max(1)).cloned();
         self.turn = self.turn.wrapping_add(1);
         url

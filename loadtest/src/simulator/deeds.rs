@@ -7,8 +7,8 @@ use scenecast_shared::{
 
 use super::{
     Outcome, Person, Simulator, lock,
-    message::Deed,
-    qr::{BadCode, Code},
+    rules::qr::{BadCode, Code},
+    webhook::message::Deed,
 };
 
 /// Why somebody can't do that.
@@ -46,7 +46,7 @@ impl Simulator {
         self.scan_id(person, id).await
     }
 
-    pub(super) async fn scan_id(&self, person: &Person, id: &str) -> Result<Outcome, CannotDo> {
+    pub(crate) async fn scan_id(&self, person: &Person, id: &str) -> Result<Outcome, CannotDo> {
         let Code { account, scene, ticket, .. } = self.code(id)?;
         let account = self.account(&account)?;
         let deed = {
@@ -64,7 +64,7 @@ impl Simulator {
         Ok(self.deliver(account, person, deed).await)
     }
 
-    pub(super) fn code(&self, id: &str) -> Result<Code, CannotDo> {
+    pub(crate) fn code(&self, id: &str) -> Result<Code, CannotDo> {
         lock(&self.0.codes).find(id, self.now()).map_err(|bad| match bad {
             BadCode::Unknown => CannotDo::UnknownCode,
             BadCode::Expired => CannotDo::ExpiredCode,

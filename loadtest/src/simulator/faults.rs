@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::refusal::Refusal;
+use super::rules::refusal::Refusal;
 
 /// Everything that can go wrong, as it is now. The default is WeChat on a good day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ pub enum Failure {
 
 impl Faults {
     /// What happens to this call of `path`, used up by it.
-    pub(super) fn take(&mut self, path: &str) -> Option<Failure> {
+    pub(crate) fn take(&mut self, path: &str) -> Option<Failure> {
         let at = self.calls.iter().position(|fault| fault.path == path && fault.times > 0)?;
         let fault = &mut self.calls[at];
         fault.times -= 1;
@@ -82,20 +82,20 @@ impl Faults {
     }
 
     /// Whether this attempt's body is cut short.
-    pub(super) fn take_cut(&mut self) -> bool {
+    pub(crate) fn take_cut(&mut self) -> bool {
         let cut = self.cut_bodies > 0;
         self.cut_bodies -= u32::from(cut);
         cut
     }
 
-    pub(super) fn answer_within(&self) -> Duration {
+    pub(crate) fn answer_within(&self) -> Duration {
         Duration::from_millis(self.answer_within_ms)
     }
 }
 
 impl Failure {
     /// What is answered, or how long the right answer takes.
-    pub(super) fn answer(self) -> Result<Response, Duration> {
+    pub(crate) fn answer(self) -> Result<Response, Duration> {
         match self {
             Self::Code(code) => Ok(Refusal(code).into_response()),
             Self::SlowMs(millis) => Err(Duration::from_millis(millis)),
@@ -110,7 +110,7 @@ impl Failure {
     }
 
     /// Its word in the counts of calls.
-    pub(super) fn word(self) -> Option<&'static str> {
+    pub(crate) fn word(self) -> Option<&'static str> {
         match self {
             Self::Code(_) | Self::SlowMs(_) => None,
             Self::Html => Some("html"),

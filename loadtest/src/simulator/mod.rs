@@ -6,12 +6,12 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `config`, `serve` | the simulator as a process |
-//! | `account` | one hosted account: its settings, tokens, quotas, followers, callbacks |
+//! | `settings`, `account` | one hosted account: what it was set up with, and what changes |
 //! | `api` | `api.weixin.qq.com`, as the callback pods call it |
-//! | `tokens`, `qr`, `quota`, `refusal` | the API's rules; no I/O |
+//! | `rules` | its rules; no I/O |
 //! | `people`, `deeds` | who holds the phones, and what they do |
-//! | `phone`, `phone_words` | the same as a web page, in English and Chinese |
-//! | `message`, `delivery`, `judge` | webhooks: written, delivered, and their answers judged |
+//! | `phone` | the same as a web page, in English and Chinese |
+//! | `webhook` | messages: written, delivered, and their answers judged |
 //! | `faults`, `control` | what goes wrong, by Rust and by HTTP |
 
 mod account;
@@ -19,18 +19,13 @@ mod api;
 mod config;
 mod control;
 mod deeds;
-mod delivery;
 mod faults;
-mod judge;
-mod message;
 mod people;
 mod phone;
-mod phone_words;
-mod qr;
-mod quota;
-mod refusal;
+mod rules;
 mod serve;
-mod tokens;
+mod settings;
+mod webhook;
 
 use std::{
     collections::BTreeMap,
@@ -47,13 +42,13 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 use url::Url;
 
-pub use config::{Account, AccountQuota, Listen, SimulatorConfig};
+pub use config::{Listen, SimulatorConfig};
 pub use deeds::CannotDo;
-pub use delivery::{Answer, Attempt, NotVerified, Outcome};
 pub use faults::{CallFault, Failure, Faults};
-pub use judge::{BadAnswer, Screen};
 pub use people::Person;
 pub use serve::serve;
+pub use settings::{Account, AccountQuota};
+pub use webhook::{Answer, Attempt, BadAnswer, NotVerified, Outcome, Screen};
 
 use account::Hosted;
 
@@ -68,7 +63,7 @@ pub struct Simulator(Arc<Inner>);
 struct Inner {
     public_url: Url,
     accounts: BTreeMap<AccountName, Arc<Hosted>>,
-    codes: Mutex<qr::Codes>,
+    codes: Mutex<rules::qr::Codes>,
     faults: Mutex<Faults>,
     /// How far its clock is ahead of ours.
     ahead: Mutex<Duration>,

@@ -2,6 +2,8 @@
 //!
 //! A page of forms: it works without scripts, and a test finds `#persona-ann`, `#scan`, `#reply`.
 
+mod words;
+
 use askama::Template;
 use axum::{
     Form, Router,
@@ -13,9 +15,10 @@ use axum::{
 use scenecast_shared::scene::AccountName;
 use serde::Deserialize;
 
-use super::{CannotDo, Outcome, Person, Screen, Simulator, phone_words::Words};
+use super::{CannotDo, Outcome, Person, Screen, Simulator};
+use words::Words;
 
-pub(super) fn router() -> Router<Simulator> {
+pub(crate) fn router() -> Router<Simulator> {
     Router::new()
         .route("/q/{id}", get(look).post(scan))
         .route("/phone/{account}/say", post(say))

@@ -39,7 +39,7 @@ pub enum BadAnswer {
 }
 
 /// What the phone of `openid` shows when the account `original_id` answers so.
-pub(super) fn judge(status: u16, body: &[u8], openid: &str, original_id: &str) -> Screen {
+pub(crate) fn judge(status: u16, body: &[u8], openid: &str, original_id: &str) -> Screen {
     match read(status, body, openid, original_id) {
         Ok(None) => Screen::Nothing,
         Ok(Some(text)) => Screen::Reply(text),

@@ -4,7 +4,7 @@
 
 /// What somebody did on the phone.
 #[derive(Debug, Clone)]
-pub(super) enum Deed {
+pub(crate) enum Deed {
     /// Began to follow, by scanning.
     Subscribe { scene: String, ticket: String },
     /// Scanned while following.
@@ -16,7 +16,7 @@ pub(super) enum Deed {
 }
 
 /// The document, with CDATA and line breaks where WeChat has them.
-pub(super) fn document(to: &str, from: &str, created: u64, deed: &Deed) -> String {
+pub(crate) fn document(to: &str, from: &str, created: u64, deed: &Deed) -> String {
     let event = |name: &str, key: &str, ticket: Option<&str>| {
         let ticket = ticket.map(|ticket| element("Ticket", ticket)).unwrap_or_default();
         format!("{}{}{}{ticket}", element("MsgType", "event"), element("Event", name), element("EventKey", key))

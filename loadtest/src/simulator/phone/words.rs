@@ -2,23 +2,23 @@
 
 use axum::http::{HeaderMap, header};
 
-use super::CannotDo;
+use crate::simulator::CannotDo;
 
 /// What the page says in one language.
-pub(super) struct Words {
-    pub(super) lang: &'static str,
-    pub(super) phone: &'static str,
-    pub(super) scanned: &'static str,
-    pub(super) who: &'static str,
-    pub(super) follows: &'static str,
-    pub(super) does_not_follow: &'static str,
-    pub(super) scan: &'static str,
-    pub(super) silence: &'static str,
-    pub(super) notice: &'static str,
-    pub(super) write: &'static str,
-    pub(super) send: &'static str,
-    pub(super) unfollow: &'static str,
-    pub(super) left: &'static str,
+pub(crate) struct Words {
+    pub(crate) lang: &'static str,
+    pub(crate) phone: &'static str,
+    pub(crate) scanned: &'static str,
+    pub(crate) who: &'static str,
+    pub(crate) follows: &'static str,
+    pub(crate) does_not_follow: &'static str,
+    pub(crate) scan: &'static str,
+    pub(crate) silence: &'static str,
+    pub(crate) notice: &'static str,
+    pub(crate) write: &'static str,
+    pub(crate) send: &'static str,
+    pub(crate) unfollow: &'static str,
+    pub(crate) left: &'static str,
     unknown_code: &'static str,
     expired_code: &'static str,
     unknown_account: &'static str,
@@ -70,7 +70,7 @@ const NOTICE: &str = "该公众号暂时无法提供服务，请稍后再试";
 
 impl Words {
     /// In the browser's language: the first of its list that is one of ours.
-    pub(super) fn of(headers: &HeaderMap) -> &'static Self {
+    pub(crate) fn of(headers: &HeaderMap) -> &'static Self {
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let ours = accepted.split(',').find_map(|tag| match tag.trim().get(..2) {
             Some("zh") => Some(&CHINESE),
@@ -80,7 +80,7 @@ impl Words {
         ours.unwrap_or(&ENGLISH)
     }
 
-    pub(super) fn cannot(&self, why: CannotDo) -> &'static str {
+    pub(crate) fn cannot(&self, why: CannotDo) -> &'static str {
         match why {
             CannotDo::UnknownCode => self.unknown_code,
             CannotDo::ExpiredCode => self.expired_code,

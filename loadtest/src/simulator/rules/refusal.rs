@@ -8,27 +8,27 @@ use serde_json::json;
 
 /// An `errcode` other than 0; see "Global return codes".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refusal(pub(super) i64);
+pub(crate) struct Refusal(pub(crate) i64);
 
 impl Refusal {
     /// The secret is wrong; or the token is one that WeChat doesn't know any more, or never did.
-    pub(super) const CREDENTIAL: Self = Self(40001);
-    pub(super) const GRANT_TYPE: Self = Self(40002);
-    pub(super) const OPENID: Self = Self(40003);
-    pub(super) const APP_ID: Self = Self(40013);
-    pub(super) const ACTION_NAME: Self = Self(40052);
-    pub(super) const ACTION_INFO: Self = Self(40053);
+    pub(crate) const CREDENTIAL: Self = Self(40001);
+    pub(crate) const GRANT_TYPE: Self = Self(40002);
+    pub(crate) const OPENID: Self = Self(40003);
+    pub(crate) const APP_ID: Self = Self(40013);
+    pub(crate) const ACTION_NAME: Self = Self(40052);
+    pub(crate) const ACTION_INFO: Self = Self(40053);
     /// Not even of a secret's form.
-    pub(super) const SECRET: Self = Self(40125);
-    pub(super) const NO_TOKEN: Self = Self(41001);
-    pub(super) const NO_APP_ID: Self = Self(41002);
-    pub(super) const NO_SECRET: Self = Self(41004);
-    pub(super) const TOKEN_EXPIRED: Self = Self(42001);
-    pub(super) const NOT_GET: Self = Self(43001);
-    pub(super) const NOT_POST: Self = Self(43002);
-    pub(super) const DAY_QUOTA: Self = Self(45009);
-    pub(super) const MINUTE_QUOTA: Self = Self(45011);
-    pub(super) const DATA_FORMAT: Self = Self(47001);
+    pub(crate) const SECRET: Self = Self(40125);
+    pub(crate) const NO_TOKEN: Self = Self(41001);
+    pub(crate) const NO_APP_ID: Self = Self(41002);
+    pub(crate) const NO_SECRET: Self = Self(41004);
+    pub(crate) const TOKEN_EXPIRED: Self = Self(42001);
+    pub(crate) const NOT_GET: Self = Self(43001);
+    pub(crate) const NOT_POST: Self = Self(43002);
+    pub(crate) const DAY_QUOTA: Self = Self(45009);
+    pub(crate) const MINUTE_QUOTA: Self = Self(45011);
+    pub(crate) const DATA_FORMAT: Self = Self(47001);
 
     fn message(self) -> &'static str {
         match self.0 {

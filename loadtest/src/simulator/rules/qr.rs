@@ -23,16 +23,16 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// The scene, as events name it.
-    pub(super) scene: String,
+    pub(crate) scene: String,
     /// Permanent if `None`.
-    pub(super) life: Option<Duration>,
+    pub(crate) life: Option<Duration>,
 }
 
 impl Wanted {
     /// Reads the body of `qrcode/create`.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Refusal> {
         #[derive(Deserialize)]
         struct Body {
             expire_seconds: Option<u64>,
@@ -75,23 +75,23 @@ impl Wanted {
 
 /// One QR code.
 #[derive(Debug, Clone)]
-pub(super) struct Code {
-    pub(super) account: AccountName,
-    pub(super) scene: String,
-    pub(super) ticket: String,
+pub(crate) struct Code {
+    pub(crate) account: AccountName,
+    pub(crate) scene: String,
+    pub(crate) ticket: String,
     until: Option<Instant>,
 }
 
 /// Why a code can't be scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BadCode {
+pub(crate) enum BadCode {
     Unknown,
     Expired,
 }
 
 /// All codes that can be scanned, and those that could until a little while ago.
 #[derive(Debug, Default)]
-pub(super) struct Codes {
+pub(crate) struct Codes {
     by_id: HashMap<String, Code>,
     by_ticket: HashMap<String, String>,
     sweep_at: usize,
@@ -99,7 +99,7 @@ pub(super) struct Codes {
 
 impl Codes {
     /// A new code; its opaque id is what its address ends in.
-    pub(super) fn make(&mut self, account: AccountName, wanted: Wanted, now: Instant) -> (String, Code) {
+    pub(crate) fn make(&mut self, account: AccountName, wanted: Wanted, now: Instant) -> (String, Code) {
         self.sweep(now);
         let id = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
         // Like WeChat's: base64 with `_` and `==`, so it has to be escaped in a query.
@@ -112,7 +112,7 @@ impl Codes {
     }
 
     /// The code with this id, if it can be scanned.
-    pub(super) fn find(&self, id: &str, now: Instant) -> Result<Code, BadCode> {
+    pub(crate) fn find(&self, id: &str, now: Instant) -> Result<Code, BadCode> {
         match self.by_id.get(id) {
             Some(code) if code.until.is_none_or(|until| now < until) => Ok(code.clone()),
             Some(_) => Err(BadCode::Expired),
@@ -121,7 +121,7 @@ impl Codes {
     }
 
     /// The id of the code with this ticket, if it can be scanned.
-    pub(super) fn id_of(&self, ticket: &str, now: Instant) -> Option<&str> {
+    pub(crate) fn id_of(&self, ticket: &str, now: Instant) -> Option<&str> {
         let id = self.by_ticket.get(ticket)?;
         self.find(id, now).ok().map(|_| id.as_str())
     }

@@ -1,4 +1,12 @@
 //! Webhooks: one delivery in up to three attempts, signed; and the verification of their address.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `message` | what WeChat writes |
+//! | `judge` | what it makes of the answer |
+
+mod judge;
+pub(crate) mod message;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,13 +20,11 @@ use scenecast_shared::{
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::{
-    BadAnswer, CannotDo, Person, Screen, Simulator,
-    account::Hosted,
-    judge::judge,
-    lock,
-    message::{Deed, document},
-};
+pub use judge::{BadAnswer, Screen};
+
+use super::{CannotDo, Person, Simulator, account::Hosted, lock};
+use judge::judge;
+use message::{Deed, document};
 
 /// "Three times in total."
 const ATTEMPTS: u32 = 3;
@@ -103,7 +109,7 @@ impl Stamp {
 
 impl Simulator {
     /// Delivers, whether or not the caller waits for it: WeChat doesn't stop because a test did.
-    pub(super) async fn deliver(&self, account: &Arc<Hosted>, person: &Person, deed: Deed) -> Outcome {
+    pub(crate) async fn deliver(&self, account: &Arc<Hosted>, person: &Person, deed: Deed) -> Outcome {
         let openid = person.openid(&account.settings.app_id);
         let (simulator, account) = (self.clone(), account.clone());
         let delivered = tokio::spawn(async move { simulator.deliver_now(&account, &openid, &deed).await });
