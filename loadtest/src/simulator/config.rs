@@ -10,7 +10,7 @@ use scenecast_shared::{
 use serde::Deserialize;
 use url::Url;
 
-use super::Account;
+use super::{Account, Kind};
 
 /// The simulator as a process of its own; `simulator.toml` beside this crate shows all of it.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,7 +20,7 @@ pub struct SimulatorConfig {
     pub listen: Listen,
     /// How others reach the public listener: what QR codes begin with.
     pub public_url: Url,
-    /// The Official Accounts that it hosts.
+    /// The Official Accounts and mini programs that it hosts.
     pub accounts: BTreeMap<AccountName, Account>,
     /// How it leaves.
     #[serde(default)]
@@ -54,8 +54,12 @@ impl Checked for SimulatorConfig {
             if !account.original_id.starts_with("gh_") {
                 return bad("original_id", "must begin with gh_");
             }
-            if account.callbacks.is_empty() {
-                return bad("callbacks", "must name at least one address");
+            match account.kind {
+                Kind::Official if account.callbacks.is_empty() => {
+                    return bad("callbacks", "must name at least one address");
+                }
+                Kind::MiniProgram if account.pages.is_empty() => return bad("pages", "must name at least one page"),
+                _ => {}
             }
         }
         Ok(())
@@ -75,6 +79,7 @@ impl Binary for SimulatorConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::Mode;
 
     const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/simulator.toml");
 
@@ -83,19 +88,24 @@ mod tests {
         scenecast_shared::config::load(Some(SAMPLE.as_ref()), env).map_err(|bad| bad.to_string())
     }
 
-    fn demo(config: SimulatorConfig) -> Account {
-        config.accounts.into_values().next().unwrap()
+    fn account(config: &SimulatorConfig, name: &str) -> Account {
+        config.accounts[&name.parse().unwrap()].clone()
     }
 
     #[test]
-    fn the_sample_hosts_the_sample_account() {
-        let Account { app_id, original_id, .. } = demo(with(&[]).unwrap());
+    fn the_sample_hosts_the_sample_accounts() {
+        let config = with(&[]).unwrap();
+        let Account { app_id, original_id, kind, mode, aes_key, .. } = account(&config, "demo");
         assert_eq!((app_id.as_str(), original_id.as_str()), (Account::SAMPLE_APP_ID, Account::SAMPLE_ORIGINAL_ID));
+        assert_eq!((kind, mode, aes_key), (Kind::Official, Mode::Plain, Account::SAMPLE_AES_KEY.parse().unwrap()));
+        let Account { app_id, kind, pages, .. } = account(&config, "mini");
+        assert_eq!((app_id.as_str(), kind), (Account::SAMPLE_MINI_APP_ID, Kind::MiniProgram));
+        assert_eq!(pages, [Account::SAMPLE_PAGE]);
     }
 
     #[test]
     fn quotas_are_a_verified_service_accounts_unless_written() {
-        let quota = demo(with(&[("SCENECAST_ACCOUNTS__DEMO__QUOTA__QR_CODES", "3")]).unwrap()).quota;
+        let quota = account(&with(&[("SCENECAST_ACCOUNTS__DEMO__QUOTA__QR_CODES", "3")]).unwrap(), "demo").quota;
         assert_eq!((quota.qr_codes, quota.tokens), (3, 2000));
     }
 
@@ -105,6 +115,11 @@ mod tests {
             ("SCENECAST_ACCOUNTS__DEMO__TOKEN", "ab", "accounts.demo.token"),
             ("SCENECAST_ACCOUNTS__DEMO__TOKEN", "a-b-c", "accounts.demo.token"),
             ("SCENECAST_ACCOUNTS__DEMO__ORIGINAL_ID", "1", "accounts.demo.original_id"),
+            ("SCENECAST_ACCOUNTS__DEMO__MODE", "open", "mode"),
+            ("SCENECAST_ACCOUNTS__DEMO__AES_KEY", "short", "aes_key"),
+            ("SCENECAST_ACCOUNTS__DEMO__RIGHTS", "all", "rights"),
+            ("SCENECAST_ACCOUNTS__DEMO__KIND", "mini_program", "accounts.demo.pages"),
+            ("SCENECAST_ACCOUNTS__MINI__KIND", "official", "accounts.mini.callbacks"),
             ("SCENECAST_ACCOUNTS__DEMO__TITEL", "Demo", "titel"),
             ("SCENECAST_ACCOUNTS__OTHER__TITLE", "Other", "accounts.other"),
             ("SCENECAST_PUBLIC_URL", "here", "public_url"),

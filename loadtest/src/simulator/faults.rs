@@ -17,13 +17,17 @@ use super::rules::refusal::Refusal;
 pub struct Faults {
     /// What happens to the next API calls, first come first served.
     pub calls: Vec<CallFault>,
-    /// Each attempt to deliver is made twice at the same instant. The phone shows the second answer:
-    /// WeChat gives up a connection before it makes the next.
+    /// Each attempt to deliver is made twice at the same instant, at two callbacks where there are
+    /// several. The phone shows the second answer: WeChat gives up a connection before it makes the
+    /// next.
     pub duplicate_deliveries: bool,
     /// So many attempts lose the second half of their body.
     pub cut_bodies: u32,
     /// Later attempts have the first one's timestamp and nonce. Undocumented, so both are tested.
     pub retry_reuses_nonce: bool,
+    /// Messages are sealed with the account's previous key, if it has one: not all of WeChat has
+    /// heard of the change yet.
+    pub seals_with_previous_key: bool,
     /// How long a callback may take, to the last byte, in milliseconds.
     pub answer_within_ms: u64,
 }
@@ -35,6 +39,7 @@ impl Default for Faults {
             duplicate_deliveries: false,
             cut_bodies: 0,
             retry_reuses_nonce: false,
+            seals_with_previous_key: false,
             answer_within_ms: 5000,
         }
     }

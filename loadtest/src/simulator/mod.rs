@@ -20,8 +20,11 @@ mod config;
 mod control;
 mod deeds;
 mod faults;
+mod menu;
+mod mini_program;
 mod people;
 mod phone;
+mod picture;
 mod rules;
 mod serve;
 mod settings;
@@ -43,12 +46,15 @@ use tokio::sync::broadcast;
 use url::Url;
 
 pub use config::{Listen, SimulatorConfig};
-pub use deeds::CannotDo;
+pub use deeds::{CannotDo, Deed, Held};
 pub use faults::{CallFault, Failure, Faults};
+pub use menu::{MenuLink, menu_links};
+pub use mini_program::Launch;
 pub use people::Person;
+pub use picture::read_code;
 pub use serve::serve;
-pub use settings::{Account, AccountQuota};
-pub use webhook::{Answer, Attempt, BadAnswer, NotVerified, Outcome, Screen};
+pub use settings::{Account, AccountQuota, Kind, Mode, Rights};
+pub use webhook::{AesKey, Answer, Attempt, BadAnswer, BadSeal, NotAKey, NotVerified, Outcome, Screen};
 
 use account::Hosted;
 
@@ -63,7 +69,7 @@ pub struct Simulator(Arc<Inner>);
 struct Inner {
     public_url: Url,
     accounts: BTreeMap<AccountName, Arc<Hosted>>,
-    codes: Mutex<rules::qr::Codes>,
+    codes: Mutex<rules::codes::Codes>,
     faults: Mutex<Faults>,
     /// How far its clock is ahead of ours.
     ahead: Mutex<Duration>,
@@ -157,6 +163,12 @@ impl Simulator {
         Ok(())
     }
 
+    /// Seals messages with this key from now on, as when it was changed in WeChat's console.
+    pub fn rotate_aes_key(&self, account: &AccountName, key: AesKey) -> Result<(), CannotDo> {
+        self.account(account)?.state().rotate_aes_key(key);
+        Ok(())
+    }
+
     /// How often this path of the API was called.
     pub fn calls(&self, path: &str) -> Calls {
         lock(&self.0.calls).get(path).cloned().unwrap_or_default()
@@ -183,8 +195,8 @@ impl Simulator {
         self.0.next_message.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// What the QR code with this id says.
-    fn qr_url(&self, id: &str) -> Url {
+    /// What the code with this id says.
+    fn code_url(&self, id: &str) -> Url {
         self.0.public_url.join(&format!("q/{id}")).expect("an id has no character that a URL would mind")
     }
 }

@@ -4,25 +4,38 @@ use serde::Deserialize;
 
 use crate::simulator::{Simulator, account::Hosted, rules::refusal::Refusal};
 
-/// How an account asks for a token.
+/// How an account says who it is.
 #[derive(Debug, Deserialize)]
 pub(super) struct Credentials {
-    pub(super) grant_type: Option<String>,
-    pub(super) appid: Option<String>,
-    pub(super) secret: Option<String>,
+    grant_type: Option<String>,
+    appid: Option<String>,
+    secret: Option<String>,
     #[serde(default)]
     pub(super) force_refresh: bool,
 }
 
-/// How it calls with one.
+/// What it asks for with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grant {
+    /// An access token.
+    Token,
+    /// Who a mini program's user is.
+    JsCode,
+}
+
+/// How it calls with a token.
 #[derive(Debug, Deserialize)]
 pub(super) struct Access {
     access_token: Option<String>,
 }
 
 impl Simulator {
-    pub(super) fn authenticate(&self, credentials: &Credentials) -> Result<&Hosted, Refusal> {
-        if credentials.grant_type.as_deref() != Some("client_credential") {
+    pub(super) fn authenticate(&self, credentials: &Credentials, grant: Grant) -> Result<&Hosted, Refusal> {
+        let (grant_type, wrong_secret) = match grant {
+            Grant::Token => ("client_credential", Refusal::CREDENTIAL),
+            Grant::JsCode => ("authorization_code", Refusal::SECRET),
+        };
+        if credentials.grant_type.as_deref() != Some(grant_type) {
             return Err(Refusal::GRANT_TYPE);
         }
         let app_id = credentials.appid.as_deref().filter(|id| !id.is_empty()).ok_or(Refusal::NO_APP_ID)?;
@@ -31,7 +44,7 @@ impl Simulator {
         let account = account.ok_or(Refusal::APP_ID)?;
         match account.settings.secret.text() {
             secret if secret == given => Ok(account),
-            secret if secret.len() == given.len() => Err(Refusal::CREDENTIAL),
+            secret if secret.len() == given.len() => Err(wrong_secret),
             _ => Err(Refusal::SECRET),
         }
     }

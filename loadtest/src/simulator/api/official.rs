@@ -7,27 +7,28 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use fast_qr::{convert::svg::SvgBuilder, qr::QRBuilder};
 use scenecast_shared::scene::OpenId;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Reply, caller::Access};
 use crate::simulator::{
-    Person, Simulator, lock,
-    rules::{qr::Wanted, refusal::Refusal},
+    Person, Simulator, lock, picture,
+    rules::{qr::WantedQr, refusal::Refusal},
+    settings::Ability,
 };
 
 pub(super) async fn create_qr(State(simulator): State<Simulator>, Query(access): Query<Access>, body: Bytes) -> Reply {
     let account = simulator.authorize(&access)?;
-    let wanted = Wanted::parse(&body)?;
+    account.settings.require(Ability::QrCodes)?;
+    let wanted = WantedQr::parse(&body)?;
     let now = simulator.now();
     if !account.state().qr_codes_a_day.take(now) {
         return Err(Refusal::DAY_QUOTA);
     }
     let life = wanted.life;
-    let (id, code) = lock(&simulator.0.codes).make(account.name.clone(), wanted, now);
-    let mut reply = json!({ "ticket": code.ticket, "url": simulator.qr_url(&id) });
+    let (id, ticket) = lock(&simulator.0.codes).make_qr(account.name.clone(), wanted, now);
+    let mut reply = json!({ "ticket": ticket, "url": simulator.code_url(&id) });
     if let Some(life) = life {
         reply["expire_seconds"] = life.as_secs().into();
     }
@@ -44,8 +45,7 @@ pub(super) async fn show_qr(State(simulator): State<Simulator>, Query(Ticket { t
     let Some(id) = lock(&simulator.0.codes).id_of(&ticket, simulator.now()).map(ToOwned::to_owned) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let code = QRBuilder::new(simulator.qr_url(&id).as_str()).build().expect("an address fits into a QR code");
-    svg(SvgBuilder::default().to_str(&code))
+    svg(picture::svg(simulator.code_url(&id).as_str()))
 }
 
 #[derive(Debug, Deserialize)]
@@ -60,6 +60,7 @@ pub(super) async fn user_info(
     Query(User { openid }): Query<User>,
 ) -> Reply {
     let account = simulator.authorize(&access)?;
+    account.settings.require(Ability::Users)?;
     let openid: OpenId = openid.parse().map_err(|_| Refusal::OPENID)?;
     let relation = account.state().people.find(&openid).cloned().ok_or(Refusal::OPENID)?;
     let Some(since) = relation.follows_since else {

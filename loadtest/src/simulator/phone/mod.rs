@@ -1,6 +1,13 @@
-//! The phone as a web page: open what a QR code says, choose who you are, scan, read the reply.
+//! The phone as a web page: open what a code says, choose who you are, scan, read the reply.
 //!
-//! A page of forms: it works without scripts, and a test finds `#persona-ann`, `#scan`, `#reply`.
+//! A page of forms: it works without scripts, and a test finds `#persona-ann`, `#scan`, `#reply`,
+//! `.menu-link`.
+//!
+//! | call | what |
+//! |---|---|
+//! | `GET`, `POST /q/{id}` | a code in front of the camera, and scanned |
+//! | `GET /phone/{account}` | an account that is written to without scanning |
+//! | `POST /phone/{account}/follow`, `…/say`, `…/unfollow` | what can be done with it |
 
 mod words;
 
@@ -15,12 +22,18 @@ use axum::{
 use scenecast_shared::scene::AccountName;
 use serde::Deserialize;
 
-use super::{CannotDo, Outcome, Person, Screen, Simulator};
+use super::{
+    CannotDo, Deed, Launch, Outcome, Person, Screen, Simulator,
+    menu::{self, Part},
+    rules::codes::Opens,
+};
 use words::Words;
 
 pub(crate) fn router() -> Router<Simulator> {
     Router::new()
         .route("/q/{id}", get(look).post(scan))
+        .route("/phone/{account}", get(write))
+        .route("/phone/{account}/follow", post(follow))
         .route("/phone/{account}/say", post(say))
         .route("/phone/{account}/unfollow", post(unfollow))
 }
@@ -34,10 +47,14 @@ struct Page {
 }
 
 enum View {
-    /// Who are you?
-    Choose(Vec<Choice>),
+    /// A code in front of the camera: who are you?
+    Camera { choices: Vec<Choice>, opens_page: bool },
+    /// An account to write to: who are you?
+    Write { account: AccountName, choices: Vec<Choice> },
     /// The chat with the account.
     Chat { account: AccountName, person: Person, said: String, screen: Screen },
+    /// A mini program's page.
+    MiniProgram { launch: Launch, person: Person, js_code: Option<String> },
     /// Not following (any more).
     Left,
     /// Nothing can be done.
@@ -46,21 +63,22 @@ enum View {
 
 struct Choice {
     person: Person,
-    follows: bool,
+    /// What they are to the account; nothing to a mini program.
+    standing: &'static str,
 }
 
 async fn look(State(simulator): State<Simulator>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let words = Words::of(&headers);
-    let choices = || -> Result<Page, CannotDo> {
-        let account = simulator.code(&id)?.account;
-        let choices = Person::personas().into_iter().map(|person| {
-            let follows = simulator.follows(&person, &account)?;
-            Ok(Choice { person, follows })
-        });
-        let view = View::Choose(choices.collect::<Result<_, _>>()?);
-        Ok(Page { words, title: simulator.title(&account)?, view })
+    let camera = || {
+        let code = simulator.code(&id)?;
+        let (opens_page, stranger) = match code.opens {
+            Opens::Chat { .. } => (false, words.does_not_follow),
+            Opens::Page { .. } => (true, ""),
+        };
+        let choices = simulator.choices(&code.account, if opens_page { "" } else { words.follows }, stranger)?;
+        simulator.page(words, &code.account, View::Camera { choices, opens_page })
     };
-    page(words, choices())
+    answer(words, camera())
 }
 
 async fn scan(
@@ -71,11 +89,44 @@ async fn scan(
 ) -> Response {
     let words = Words::of(&headers);
     let scanned = async {
-        let account = simulator.code(&id)?.account;
-        let outcome = simulator.scan_id(&form.person, &id).await?;
+        let (code, url) = (simulator.code(&id)?, simulator.code_url(&id));
+        match code.opens {
+            Opens::Chat { .. } => {
+                let outcome = simulator.scan(&form.person, url.as_str()).await?;
+                simulator.chat(words, code.account, form, outcome)
+            }
+            Opens::Page { .. } => {
+                let launch = simulator.scan_code(url.as_str())?;
+                let js_code = form.log_in.then(|| simulator.wx_login(&form.person, &code.account)).transpose()?;
+                simulator.page(words, &code.account, View::MiniProgram { launch, person: form.person, js_code })
+            }
+        }
+    };
+    answer(words, scanned.await)
+}
+
+async fn write(State(simulator): State<Simulator>, Path(account): Path<AccountName>, headers: HeaderMap) -> Response {
+    let words = Words::of(&headers);
+    let writing = || {
+        let choices = simulator.choices(&account, words.follows, words.does_not_follow_yet)?;
+        simulator.page(words, &account, View::Write { account: account.clone(), choices })
+    };
+    answer(words, writing())
+}
+
+async fn follow(
+    State(simulator): State<Simulator>,
+    Path(account): Path<AccountName>,
+    headers: HeaderMap,
+    Form(form): Form<Filled>,
+) -> Response {
+    let words = Words::of(&headers);
+    let followed = async {
+        let outcome = simulator.send(&form.person, &account, Deed::Follow { event_key: None }).await?;
+        let form = Filled { text: String::new(), ..form };
         simulator.chat(words, account, form, outcome)
     };
-    page(words, scanned.await)
+    answer(words, followed.await)
 }
 
 async fn say(
@@ -86,10 +137,15 @@ async fn say(
 ) -> Response {
     let words = Words::of(&headers);
     let said = async {
-        let outcome = simulator.say(&form.person, &account, &form.text).await?;
+        let content = form.text.clone();
+        let deed = match form.menu.clone() {
+            Some(id) => Deed::Tap { content, id },
+            None => Deed::Say(content),
+        };
+        let outcome = simulator.send(&form.person, &account, deed).await?;
         simulator.chat(words, account, form, outcome)
     };
-    page(words, said.await)
+    answer(words, said.await)
 }
 
 async fn unfollow(
@@ -101,9 +157,9 @@ async fn unfollow(
     let words = Words::of(&headers);
     let left = async {
         simulator.unfollow(&form.person, &account).await?;
-        Ok(Page { words, title: simulator.title(&account)?, view: View::Left })
+        simulator.page(words, &account, View::Left)
     };
-    page(words, left.await)
+    answer(words, left.await)
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,6 +168,11 @@ struct Filled {
     person: Person,
     #[serde(default)]
     text: String,
+    /// Which link was tapped, if one was.
+    menu: Option<String>,
+    /// Whether the mini program asks who is there.
+    #[serde(default)]
+    log_in: bool,
 }
 
 fn persona<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Person, D::Error> {
@@ -120,8 +181,21 @@ fn persona<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Person, D::Error
 }
 
 impl Simulator {
-    fn title(&self, account: &AccountName) -> Result<String, CannotDo> {
-        Ok(self.account(account)?.settings.title.clone())
+    fn page(&self, words: &'static Words, account: &AccountName, view: View) -> Result<Page, CannotDo> {
+        Ok(Page { words, title: self.account(account)?.settings.title.clone(), view })
+    }
+
+    fn choices(
+        &self,
+        account: &AccountName,
+        follower: &'static str,
+        stranger: &'static str,
+    ) -> Result<Vec<Choice>, CannotDo> {
+        let choices = Person::personas().into_iter().map(|person| {
+            let standing = if self.follows(&person, account)? { follower } else { stranger };
+            Ok(Choice { person, standing })
+        });
+        choices.collect()
     }
 
     fn chat(
@@ -131,18 +205,17 @@ impl Simulator {
         form: Filled,
         outcome: Outcome,
     ) -> Result<Page, CannotDo> {
-        let title = self.title(&account)?;
-        let view = View::Chat { account, person: form.person, said: form.text, screen: outcome.shown };
-        Ok(Page { words, title, view })
+        let view = View::Chat { account: account.clone(), person: form.person, said: form.text, screen: outcome.shown };
+        self.page(words, &account, view)
     }
 }
 
-fn page(words: &'static Words, made: Result<Page, CannotDo>) -> Response {
+fn answer(words: &'static Words, made: Result<Page, CannotDo>) -> Response {
     let status = match made {
         Ok(_) => StatusCode::OK,
         Err(CannotDo::UnknownCode | CannotDo::UnknownAccount) => StatusCode::NOT_FOUND,
         Err(CannotDo::ExpiredCode) => StatusCode::GONE,
-        Err(CannotDo::NotFollowing) => StatusCode::CONFLICT,
+        Err(CannotDo::OtherKind | CannotDo::NotFollowing | CannotDo::Following) => StatusCode::CONFLICT,
     };
     let stuck = |why| Page { words, title: "WeChat".to_owned(), view: View::Stuck(words.cannot(why)) };
     let page = made.unwrap_or_else(stuck);

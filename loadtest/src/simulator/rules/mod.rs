@@ -3,10 +3,15 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `tokens` | an account's access tokens |
-//! | `qr` | QR codes with a scene |
+//! | `qr`, `page_code` | what codes may be asked for |
+//! | `codes` | those that there are |
+//! | `js_codes` | what a mini program logs in with |
 //! | `quota` | how often something may be done |
 //! | `refusal` | error answers |
 
+pub(crate) mod codes;
+pub(crate) mod js_codes;
+pub(crate) mod page_code;
 pub(crate) mod qr;
 pub(crate) mod quota;
 pub(crate) mod refusal;
