@@ -30,11 +30,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::Span;
 
-use crate::{
-    app::{Account, App},
-    config::Mode,
-    phrase::Phrase,
-};
+use crate::{accounts::Account, app::App, config::Mode, phrase::Phrase};
 
 /// The longest body that is read. WeChat's own have a few hundred bytes.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -125,7 +121,7 @@ fn named(account: AccountPath) -> Result<String, Problem> {
 
 /// WeChat asks whether this address is the account's.
 async fn verify(State(app): State<Arc<App>>, account: AccountPath, uri: Uri) -> Result<Response, Problem> {
-    let account = app.account(&named(account)?)?;
+    let account = &app.account(&named(account)?)?;
     let asked = WebhookQuery::check(&uri, account)?;
     let echo = asked.echostr.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?;
     tracing::info!(account = %account.name, "WeChat verified this address");
@@ -159,7 +155,7 @@ async fn deliver(State(app): State<Arc<App>>, account: AccountPath, request: Req
 type Answered = (&'static str, Option<Response>);
 
 async fn receive(app: &App, account: AccountPath, request: Request, arrival: Arrival) -> Result<Answered, Problem> {
-    let account = app.account(&named(account)?)?;
+    let account = &app.account(&named(account)?)?;
     Span::current().record("account", account.name.as_str());
     let (head, body) = request.into_parts();
     let asked = WebhookQuery::check(&head.uri, account)?;
