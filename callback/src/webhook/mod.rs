@@ -31,11 +31,7 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use self::envelope::{Envelope, Received, WebhookQuery};
-use crate::{
-    app::{Account, App},
-    phrase::Phrase,
-    wechat::Source,
-};
+use crate::{accounts::Account, app::App, phrase::Phrase, wechat::Source};
 
 /// The longest body that is read. WeChat's own have a few hundred bytes.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -97,7 +93,7 @@ fn named(account: AccountPath) -> Result<String, Problem> {
 
 /// WeChat asks whether this address is the account's.
 async fn verify(State(app): State<Arc<App>>, account: AccountPath, uri: Uri) -> Result<Response, Problem> {
-    let account = app.account(&named(account)?)?;
+    let account = &app.account(&named(account)?)?;
     let query = WebhookQuery::read(&uri)?;
     query.verify(account)?;
     let echo = query.echostr.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?;
@@ -132,7 +128,7 @@ async fn deliver(State(app): State<Arc<App>>, account: AccountPath, request: Req
 type Answered = (&'static str, Option<Response>);
 
 async fn receive(app: &App, account: AccountPath, request: Request, arrival: Arrival) -> Result<Answered, Problem> {
-    let account = app.account(&named(account)?)?;
+    let account = &app.account(&named(account)?)?;
     Span::current().record("account", account.name.as_str());
     let (head, body) = request.into_parts();
     check_source(app, account, &head)?;
