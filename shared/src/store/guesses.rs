@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
 use crate::{
-    scene::{AccountName, OpenId},
+    scene::{AccountName, DeliveryId, OpenId},
     time::millis,
 };
 
@@ -38,19 +38,26 @@ impl Guesses {
     }
 
     /// Somebody guesses, at this unix time. Of guesses at the same time each is counted before its
-    /// outcome is known, so no number of them at once gets round the pauses.
-    pub async fn guess(&self, account: &AccountName, openid: &OpenId, now: Duration) -> Result<Guess, StoreError> {
-        let guess = |stored: Option<&str>| match Record::read(stored).guess(millis(now)) {
+    /// outcome is known, so no number of them at once gets round the pauses. The last delivery is the
+    /// same guess when it comes again.
+    pub async fn guess(
+        &self,
+        account: &AccountName,
+        openid: &OpenId,
+        delivery: DeliveryId,
+        now: Duration,
+    ) -> Result<Guess, StoreError> {
+        let guess = |stored: Option<&str>| match Record::read(stored).guess(delivery, millis(now)) {
             Ok(record) => (Some(record.written()), Guess::Allowed),
             Err(wait) => (stored.map(str::to_owned), Guess::SlowDown(wait)),
         };
         self.0.update(&guesses(account, openid), Some(FORGOTTEN), guess).await
     }
 
-    /// The last guess was right: it is taken off the count, and no more than it, or a code of one's
-    /// own would pay for guessing others'.
-    pub async fn right(&self, account: &AccountName, openid: &OpenId) -> Result<(), StoreError> {
-        let right = |stored: Option<&str>| (stored.map(|_| Record::read(stored).right().written()), ());
+    /// This guess was right. If it is the last one, it is taken off the count, and no more than it, or a
+    /// code of one's own would pay for guessing others'.
+    pub async fn right(&self, account: &AccountName, openid: &OpenId, delivery: DeliveryId) -> Result<(), StoreError> {
+        let right = |stored: Option<&str>| (stored.map(|_| Record::read(stored).right(delivery).written()), ());
         self.0.update(&guesses(account, openid), Some(FORGOTTEN), right).await
     }
 }
@@ -61,10 +68,15 @@ fn guesses(account: &AccountName, openid: &OpenId) -> String {
 
 /// What is remembered of somebody's guesses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 struct Record {
     wrong: u32,
     /// When the last one was made, in unix milliseconds.
     last: u64,
+    /// The delivery that made it.
+    delivery: Option<DeliveryId>,
+    /// Whether it is known to have been right.
+    right: bool,
 }
 
 impl Record {
@@ -78,18 +90,26 @@ impl Record {
     }
 
     /// Counts a guess, or says how long to wait for it.
-    fn guess(self, now: u64) -> Result<Self, Duration> {
+    fn guess(self, delivery: DeliveryId, now: u64) -> Result<Self, Duration> {
+        if self.delivery == Some(delivery) {
+            return Ok(self);
+        }
         // A pod's clock may be a little behind another's.
         let since = Duration::from_millis(now.saturating_sub(self.last));
         let wrong = if since < FORGOTTEN { self.wrong } else { 0 };
         match pause(wrong).checked_sub(since) {
-            None | Some(Duration::ZERO) => Ok(Self { wrong: wrong.saturating_add(1), last: now }),
+            None | Some(Duration::ZERO) => {
+                Ok(Self { wrong: wrong.saturating_add(1), last: now, delivery: Some(delivery), right: false })
+            }
             Some(wait) => Err(wait),
         }
     }
 
-    fn right(self) -> Self {
-        Self { wrong: self.wrong.saturating_sub(1), ..self }
+    fn right(self, delivery: DeliveryId) -> Self {
+        if self.right || self.delivery != Some(delivery) {
+            return self;
+        }
+        Self { wrong: self.wrong.saturating_sub(1), right: true, ..self }
     }
 }
 
@@ -109,43 +129,63 @@ mod tests {
     const HOUR: u64 = 60 * 60 * 1000;
 
     fn after(wrong: u32) -> Record {
-        Record { wrong, last: NOW }
+        Record { wrong, last: NOW, ..Record::default() }
+    }
+
+    /// One that nothing else is.
+    fn delivery() -> DeliveryId {
+        DeliveryId::of(&[&rand::random::<u64>().to_string()])
+    }
+
+    fn counted(record: Result<Record, Duration>) -> Result<(u32, u64), Duration> {
+        record.map(|record| (record.wrong, record.last))
     }
 
     #[test]
     fn five_mistakes_are_free_and_each_more_doubles_the_pause() {
         let mut record = Record::default();
         for _ in 0..5 {
-            record = record.guess(NOW).unwrap();
+            record = record.guess(delivery(), NOW).unwrap();
         }
         for seconds in [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600] {
             let pause = Duration::from_secs(seconds);
             let now = record.last;
-            assert_eq!(record.guess(now), Err(pause));
-            assert_eq!(record.guess(now + 1_500), Err(pause.saturating_sub(Duration::from_millis(1_500))));
-            record = record.guess(now + millis(pause)).unwrap();
+            assert_eq!(record.guess(delivery(), now), Err(pause));
+            assert_eq!(record.guess(delivery(), now + 1_500), Err(pause.saturating_sub(Duration::from_millis(1_500))));
+            record = record.guess(delivery(), now + millis(pause)).unwrap();
         }
     }
 
     #[test]
     fn an_hour_without_a_guess_is_forgiven() {
-        assert_eq!(after(20).guess(NOW + HOUR), Ok(Record { wrong: 1, last: NOW + HOUR }));
-        assert_eq!(after(20).guess(NOW + HOUR - 1), Ok(Record { wrong: 21, last: NOW + HOUR - 1 }));
+        assert_eq!(counted(after(20).guess(delivery(), NOW + HOUR)), Ok((1, NOW + HOUR)));
+        assert_eq!(counted(after(20).guess(delivery(), NOW + HOUR - 1)), Ok((21, NOW + HOUR - 1)));
     }
 
     #[test]
     fn a_right_guess_takes_back_itself_only() {
-        let before = after(4);
-        assert_eq!(before.guess(NOW).unwrap().right(), before);
-        assert_eq!(after(0).right(), after(0));
-        assert_eq!(after(9).right().guess(NOW), Err(Duration::from_secs(16)));
+        let (one, other) = (delivery(), delivery());
+        let guessed = after(4).guess(one, NOW).unwrap();
+        assert_eq!(guessed.right(one).wrong, 4);
+        assert_eq!(guessed.right(one).right(one).wrong, 4);
+        assert_eq!(guessed.right(other), guessed);
+        assert_eq!(after(0).right(one), after(0));
+        assert_eq!(guessed.right(one).guess(other, NOW).unwrap().right(one).wrong, 5, "a later guess is not it");
+    }
+
+    #[test]
+    fn the_same_delivery_is_the_same_guess() {
+        let one = delivery();
+        let guessed = after(4).guess(one, NOW).unwrap();
+        assert_eq!(guessed.guess(one, NOW + 1), Ok(guessed), "though the next would have to wait");
+        assert_eq!(guessed.guess(delivery(), NOW + 1), Err(Duration::from_millis(1_999)));
     }
 
     #[test]
     fn a_day_of_guessing_finds_next_to_nothing() {
         let (mut record, mut now, mut guesses) = (Record::default(), NOW, 0_u32);
         while now < NOW + 24 * HOUR {
-            match record.guess(now) {
+            match record.guess(delivery(), now) {
                 Ok(counted) => (record, guesses) = (counted, guesses + 1),
                 Err(wait) => now += millis(wait),
             }
@@ -155,8 +195,8 @@ mod tests {
 
     #[test]
     fn neither_a_clock_that_is_behind_nor_nonsense_locks_anybody_out() {
-        assert_eq!(after(5).guess(NOW - 60_000), Err(Duration::from_secs(2)));
-        assert_eq!(after(u32::MAX).guess(NOW + 600_000).unwrap().wrong, u32::MAX);
+        assert_eq!(after(5).guess(delivery(), NOW - 60_000), Err(Duration::from_secs(2)));
+        assert_eq!(after(u32::MAX).guess(delivery(), NOW + 600_000).unwrap().wrong, u32::MAX);
         for stored in [None, Some("nonsense"), Some("{}")] {
             assert_eq!(Record::read(stored), Record::default());
         }

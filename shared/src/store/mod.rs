@@ -29,7 +29,7 @@ pub use guesses::{Guess, Guesses};
 use memory::Memory;
 pub use outbox::{Letter, LetterKind, Outbox, Posted, Room, Sweep, Taken};
 pub use pauses::Pauses;
-pub use pending::Pending;
+pub use pending::{Asked, Pending};
 pub use replay::{Replay, ReplayGuard};
 pub use token::{Lease, StoredToken, TokenStore};
 pub use users::{Follow, Told, User, Users};

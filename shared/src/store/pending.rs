@@ -1,11 +1,23 @@
-//! Which scene somebody scanned and has yet to answer for.
+//! Which scene somebody is asked about, for those who type their answer.
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
 use crate::scene::{AccountName, OpenId, SceneId};
 
-/// What people have yet to answer: one scene each. Clones are the same one.
+/// What somebody is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The scene.
+    pub scene: SceneId,
+    /// Whether they typed its code.
+    pub typed: bool,
+}
+
+/// What people are asked about: one scene each. It stays when they have answered, so that an answer
+/// that is delivered again is one still. Clones are the same one.
 #[derive(Debug, Clone)]
 pub struct Pending(Store);
 
@@ -20,21 +32,17 @@ impl Pending {
         &self,
         account: &AccountName,
         openid: &OpenId,
-        scene: SceneId,
+        asked: Asked,
         life: Duration,
     ) -> Result<(), StoreError> {
-        self.0.put(&pending(account, openid), scene.to_string(), life).await
+        let asked = serde_json::to_string(&asked).expect("what is asked has string keys only");
+        self.0.put(&pending(account, openid), asked, life).await
     }
 
-    /// The scene that this person is asked about.
-    pub async fn get(&self, account: &AccountName, openid: &OpenId) -> Result<Option<SceneId>, StoreError> {
-        let scene = self.0.get(&pending(account, openid)).await?;
-        Ok(scene.and_then(|scene| scene.parse().ok()))
-    }
-
-    /// This scene is answered for; a later one that the person is asked about stays.
-    pub async fn clear(&self, account: &AccountName, openid: &OpenId, scene: SceneId) -> Result<(), StoreError> {
-        self.0.release(&pending(account, openid), &scene.to_string()).await
+    /// What this person is asked about. What can't be read is nothing that they could answer.
+    pub async fn get(&self, account: &AccountName, openid: &OpenId) -> Result<Option<Asked>, StoreError> {
+        let asked = self.0.get(&pending(account, openid)).await?;
+        Ok(asked.and_then(|asked| serde_json::from_str(&asked).ok()))
     }
 }
 

@@ -56,7 +56,9 @@ pub enum Kind {
     Scan(String),
     /// Stopped following. No reply reaches them.
     Unsubscribe,
-    /// Anything else, by its `MsgType` or `Event`.
+    /// Any other event, by its `Event`.
+    Event(String),
+    /// Any other message, by its `MsgType`.
     Other(String),
 }
 
@@ -82,7 +84,7 @@ impl Message {
                     "subscribe" => Kind::Subscribe(key),
                     "scan" => Kind::Scan(key),
                     "unsubscribe" => Kind::Unsubscribe,
-                    _ => Kind::Other(event),
+                    _ => Kind::Event(event),
                 };
                 (kind, identity)
             }
@@ -152,7 +154,7 @@ mod tests {
     #[test]
     fn an_event_that_is_not_known_is_kept_by_its_name() {
         for kind in ["CLICK", "VIEW", "LOCATION", "scancode_push", "scancode_waitmsg", "user_scan_product", "新"] {
-            assert_eq!(parse(&event(kind, "")).kind, Kind::Other(kind.to_owned()));
+            assert_eq!(parse(&event(kind, "")).kind, Kind::Event(kind.to_owned()));
         }
     }
 
@@ -196,7 +198,7 @@ mod tests {
             "scancode_push",
             "<EventKey>6</EventKey><ScanCodeInfo><ScanType>qrcode</ScanType><EventKey>1</EventKey></ScanCodeInfo>",
         ));
-        assert_eq!(message.kind, Kind::Other("scancode_push".to_owned()));
+        assert_eq!(message.kind, Kind::Event("scancode_push".to_owned()));
     }
 
     #[test]

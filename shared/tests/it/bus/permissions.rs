@@ -6,8 +6,8 @@ use scenecast_shared::{
     bus::{Bus, BusError, Role},
     scene::Transition,
     store::{
-        Budget, Codes, Guess, Guesses, Letter, LetterKind, Outbox, Pauses, Pending, Replay, ReplayGuard, Room, Store,
-        StoredToken, Sweep, TokenStore, Users,
+        Asked, Budget, Codes, Guess, Guesses, Letter, LetterKind, Outbox, Pauses, Pending, Replay, ReplayGuard, Room,
+        Store, StoredToken, Sweep, TokenStore, Users,
     },
     telemetry::Metrics,
     testing::{RedisServer, acl_rules},
@@ -91,11 +91,11 @@ async fn knows_people(store: &Store) {
         (Pending::new(store.clone()), Guesses::new(store.clone()), Codes::new(store.clone()));
     let met = Users::new(store.clone(), None).meet(&account(), &who, 0, |user| user.registered(true)).await;
     assert!(met.unwrap().0.registered);
-    pending.put(&account(), &who, scene(1), LIFE).await.unwrap();
-    pending.clear(&account(), &who, scene(1)).await.unwrap();
-    assert_eq!(pending.get(&account(), &who).await, Ok(None));
-    assert_eq!(guesses.guess(&account(), &who, LIFE).await, Ok(Guess::Allowed));
-    guesses.right(&account(), &who).await.unwrap();
+    let (asked, delivery) = (Asked { scene: scene(1), typed: false }, cause("code").delivery);
+    pending.put(&account(), &who, asked, LIFE).await.unwrap();
+    assert_eq!(pending.get(&account(), &who).await, Ok(Some(asked)));
+    assert_eq!(guesses.guess(&account(), &who, delivery, LIFE).await, Ok(Guess::Allowed));
+    guesses.right(&account(), &who, delivery).await.unwrap();
     let code = codes.issue(&account(), scene(1), LIFE).await.unwrap();
     assert_eq!(codes.find(&account(), &code).await, Ok(Some(scene(1))));
 }

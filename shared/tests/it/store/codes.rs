@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use scenecast_shared::{
-    scene::TOMBSTONE_MS,
+    scene::{DeliveryId, TOMBSTONE_MS},
     store::{Code, Codes, Guess, Guesses},
     time::unix_now,
 };
@@ -13,12 +13,18 @@ use crate::fixtures::{LIFE, account, scene};
 
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 
+/// One that no other message has.
+fn delivery() -> DeliveryId {
+    DeliveryId::of(&[&rand::random::<u64>().to_string()])
+}
+
 over_every_backend! {
     a_code_finds_its_scene_on_each_pod_in_its_account_only
     a_code_is_remembered_for_ten_minutes_after_its_life
     codes_grow_by_a_digit_for_each_tenfold_that_are_open
     wrong_guesses_are_slowed_down_on_each_pod_for_one_person_only
     guesses_at_once_get_round_nothing
+    a_delivery_that_comes_again_is_the_same_guess
     a_right_guess_is_not_counted
     who_has_not_guessed_for_an_hour_begins_anew
 }
@@ -69,35 +75,49 @@ async fn codes_grow_by_a_digit_for_each_tenfold_that_are_open(pods: Pods) {
 async fn wrong_guesses_are_slowed_down_on_each_pod_for_one_person_only(pods: Pods) {
     let (here, there) = (Guesses::new(pods.here), Guesses::new(pods.there));
     for _ in 0..5 {
-        assert_eq!(here.guess(&account(), &ann(), NOW).await, Ok(Guess::Allowed));
+        assert_eq!(here.guess(&account(), &ann(), delivery(), NOW).await, Ok(Guess::Allowed));
     }
     let pause = Duration::from_secs(2);
-    assert_eq!(there.guess(&account(), &ann(), NOW).await, Ok(Guess::SlowDown(pause)));
-    assert_eq!(there.guess(&account(), &bo(), NOW).await, Ok(Guess::Allowed));
-    assert_eq!(there.guess(&other(), &ann(), NOW).await, Ok(Guess::Allowed));
-    assert_eq!(there.guess(&account(), &ann(), NOW + pause).await, Ok(Guess::Allowed));
-    assert_eq!(here.guess(&account(), &ann(), NOW + pause).await, Ok(Guess::SlowDown(2 * pause)));
+    assert_eq!(there.guess(&account(), &ann(), delivery(), NOW).await, Ok(Guess::SlowDown(pause)));
+    assert_eq!(there.guess(&account(), &bo(), delivery(), NOW).await, Ok(Guess::Allowed));
+    assert_eq!(there.guess(&other(), &ann(), delivery(), NOW).await, Ok(Guess::Allowed));
+    assert_eq!(there.guess(&account(), &ann(), delivery(), NOW + pause).await, Ok(Guess::Allowed));
+    assert_eq!(here.guess(&account(), &ann(), delivery(), NOW + pause).await, Ok(Guess::SlowDown(2 * pause)));
 }
 
 async fn guesses_at_once_get_round_nothing(pods: Pods) {
     let (here, there) = (Guesses::new(pods.here), Guesses::new(pods.there));
-    let guesses =
-        at_once(40, &here, &there, |guesses, _| async move { guesses.guess(&account(), &ann(), NOW).await.unwrap() })
-            .await;
+    let guesses = at_once(40, &here, &there, |guesses, _| async move {
+        guesses.guess(&account(), &ann(), delivery(), NOW).await.unwrap()
+    })
+    .await;
     assert_eq!(guesses.iter().filter(|guess| **guess == Guess::Allowed).count(), 5);
+}
+
+async fn a_delivery_that_comes_again_is_the_same_guess(pods: Pods) {
+    let (here, there) = (Guesses::new(pods.here), Guesses::new(pods.there));
+    for _ in 0..4 {
+        here.guess(&account(), &ann(), delivery(), NOW).await.unwrap();
+    }
+    let last = delivery();
+    for guesses in [&here, &there, &here] {
+        assert_eq!(guesses.guess(&account(), &ann(), last, NOW).await, Ok(Guess::Allowed));
+    }
+    assert!(matches!(there.guess(&account(), &ann(), delivery(), NOW).await, Ok(Guess::SlowDown(_))));
 }
 
 async fn a_right_guess_is_not_counted(pods: Pods) {
     let guesses = Guesses::new(pods.here.clone());
-    guesses.right(&account(), &ann()).await.unwrap();
+    guesses.right(&account(), &ann(), delivery()).await.unwrap();
     for _ in 0..10 {
-        assert_eq!(guesses.guess(&account(), &ann(), NOW).await, Ok(Guess::Allowed));
-        guesses.right(&account(), &ann()).await.unwrap();
+        let right = delivery();
+        assert_eq!(guesses.guess(&account(), &ann(), right, NOW).await, Ok(Guess::Allowed));
+        guesses.right(&account(), &ann(), right).await.unwrap();
     }
     for _ in 0..5 {
-        assert_eq!(guesses.guess(&account(), &ann(), NOW).await, Ok(Guess::Allowed));
+        assert_eq!(guesses.guess(&account(), &ann(), delivery(), NOW).await, Ok(Guess::Allowed));
     }
-    assert!(matches!(guesses.guess(&account(), &ann(), NOW).await, Ok(Guess::SlowDown(_))));
+    assert!(matches!(guesses.guess(&account(), &ann(), delivery(), NOW).await, Ok(Guess::SlowDown(_))));
     if let Some(life) = pods.life("guess:demo:oAnn").await {
         assert!((3_500..=3_600).contains(&life), "{life}");
     }
@@ -106,8 +126,8 @@ async fn a_right_guess_is_not_counted(pods: Pods) {
 async fn who_has_not_guessed_for_an_hour_begins_anew(pods: Pods) {
     let guesses = Guesses::new(pods.here.clone());
     for _ in 0..5 {
-        assert_eq!(guesses.guess(&account(), &ann(), unix_now()).await, Ok(Guess::Allowed));
+        assert_eq!(guesses.guess(&account(), &ann(), delivery(), unix_now()).await, Ok(Guess::Allowed));
     }
     pods.pass(Duration::from_secs(3_600), "guess:demo:oAnn").await;
-    assert_eq!(guesses.guess(&account(), &ann(), unix_now()).await, Ok(Guess::Allowed));
+    assert_eq!(guesses.guess(&account(), &ann(), delivery(), unix_now()).await, Ok(Guess::Allowed));
 }
