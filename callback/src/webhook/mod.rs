@@ -233,6 +233,7 @@ fn word(kind: &Kind) -> &'static str {
         Kind::Subscribe(_) => "subscribe",
         Kind::Scan(_) => "scan",
         Kind::Unsubscribe => "unsubscribe",
+        Kind::Event(_) => "event",
         Kind::Other(_) => "other",
     }
 }
