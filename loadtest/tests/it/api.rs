@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::{Body, StatusCode, header::CONTENT_TYPE};
-use scenecast_loadtest::simulator::{Account, Failure, Person};
+use scenecast_loadtest::simulator::{Account, Failure, Person, Rights};
 use serde_json::{Value, json};
 
 use crate::world::{SECRET, World, person, text};
@@ -105,6 +105,31 @@ async fn qr_codes_have_a_daily_quota() {
     assert_eq!(code(&world.create_qr("b").await), 45009);
     world.simulator.advance(Duration::from_secs(24 * 3600));
     assert_eq!(code(&world.create_qr("c").await), 0);
+}
+
+#[tokio::test]
+async fn an_account_without_the_right_to_a_call_is_told_so() {
+    for (rights, qr_codes, users) in [
+        (Rights::VerifiedService, 0, 0),
+        (Rights::VerifiedSubscription, 48001, 0),
+        (Rights::UnverifiedService, 48001, 48001),
+        (Rights::UnverifiedSubscription, 48001, 48001),
+    ] {
+        let world = World::with(|account| account.rights = rights).await;
+        assert_eq!(code(&world.create_qr("a").await), qr_codes, "{rights:?}");
+        let path =
+            format!("/cgi-bin/user/info?access_token={}&openid={}", world.access_token().await, world.openid("ann"));
+        assert_eq!(code(&world.get_json(&path).await), users, "{rights:?}");
+    }
+}
+
+#[tokio::test]
+async fn wechat_tells_where_its_webhooks_come_from() {
+    let networks = ["127.0.0.1", "101.226.103.0/25"].map(ToOwned::to_owned);
+    let world = World::with(|account| account.callback_ips = networks.to_vec()).await;
+    let path = format!("/cgi-bin/getcallbackip?access_token={}", world.access_token().await);
+    assert_eq!(world.get_json(&path).await, json!({ "ip_list": networks }));
+    assert_eq!(code(&world.get_json("/cgi-bin/getcallbackip?access_token=made-up").await), 40001);
 }
 
 #[tokio::test]

@@ -6,8 +6,11 @@
 mod api;
 mod cluster;
 mod control;
+mod mini_program;
+mod people;
 mod phone;
 mod process;
 mod scripted_callback;
+mod sealing;
 mod webhook;
 mod world;
