@@ -10,6 +10,7 @@ mod mini_program;
 mod people;
 mod phone;
 mod process;
+mod receiver;
 mod scripted_callback;
 mod sealing;
 mod webhook;
