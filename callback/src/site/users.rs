@@ -52,7 +52,8 @@ async fn register(State(app): State<Arc<App>>, path: UserPath, request: Request)
     let Registration { registered } = json(&read_body(body, LONGEST_BODY).await?)?;
     let change = app.users.change(&account.name, &openid, |user| user.registered(registered));
     change.await?.ok_or_else(unknown)?;
-    tracing::info!(site, account = %account.name, who = openid.short(), registered, "a site said whether it has somebody");
+    let (account, who) = (&account.name, openid.short());
+    tracing::info!(site, %account, who, registered, "a site said whether it has somebody");
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -64,13 +64,13 @@ impl Courier {
 
     /// Takes over a letter; done when it is stored.
     pub(super) async fn put(&self, letter: &Letter) -> Result<(), StoreError> {
-        let posted = self.mail.outbox.put(letter).await?;
-        let is_full = posted == Posted::Dead;
+        let is_full = self.mail.outbox.put(letter).await? == Posted::Dead;
+        let was_full = self.outbox_is_full.swap(is_full, Ordering::Relaxed);
         if is_full {
             self.count_dead("no_room");
-        }
-        if is_full != self.outbox_is_full.swap(is_full, Ordering::Relaxed) && is_full {
-            tracing::error!(account = %self.account, "the outbox is full; new letters are dead until its site has caught up");
+            if !was_full {
+                tracing::error!(account = %self.account, "the outbox is full; new letters are dead until there is room");
+            }
         }
         self.put.notify_one();
         Ok(())
