@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use scenecast_shared::{scene::AccountName, store::TokenStore};
+use scenecast_shared::{scene::AccountName, serve::Shutdown, store::TokenStore};
 
 use crate::{
     api_keys::ApiKeys,
     config::{AccountSettings, Settings},
+    site::{Mail, Site},
     wechat::{AccessToken, Api, Client, Credentials, Sources, Users},
 };
 
@@ -16,6 +17,7 @@ pub(crate) struct Account {
     pub(crate) settings: AccountSettings,
     pub(crate) api: Api,
     pub(crate) users: Users,
+    pub(crate) site: Site,
     /// Where its webhooks come from, if that is checked.
     pub(crate) sources: Option<Sources>,
 }
@@ -24,6 +26,7 @@ pub(crate) struct Account {
 pub(crate) struct Tools {
     pub(crate) client: Client,
     pub(crate) tokens: TokenStore,
+    pub(crate) mail: Mail,
 }
 
 /// All of them, as one configuration has them.
@@ -39,6 +42,13 @@ impl Accounts {
             (name.clone(), Arc::new(account))
         });
         Self { official: official.collect(), api_keys: ApiKeys::new(settings.api_keys.clone()) }
+    }
+
+    /// Begins to tell their sites what happens, until the process closes.
+    pub(crate) fn start(&self, shutdown: &Shutdown) {
+        for account in self.official.values() {
+            account.site.start(shutdown);
+        }
     }
 
     /// The Official Account of this name.
@@ -61,6 +71,7 @@ impl Account {
         let api = Api::new(tools.client.clone(), token);
         let users = Users::new(api.clone(), settings.profile_wait());
         let sources = settings.check_source_address.then(|| Sources::new(name.clone(), api.clone()));
-        Self { name, settings, api, users, sources }
+        let site = Site::new(name.clone(), settings.language, settings.webhooks.clone(), &tools.mail);
+        Self { name, settings, api, users, site, sources }
     }
 }

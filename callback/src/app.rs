@@ -9,7 +9,7 @@ use scenecast_shared::{
     internal::Refused,
     scene::{AccountName, Cause, Rotating, SceneId, Settled, Transition},
     serve::Problem,
-    store::{Budget, Replay, ReplayGuard},
+    store::{Budget, Replay, ReplayGuard, Users},
     wechat::Signed,
 };
 use tokio::{
@@ -29,6 +29,7 @@ pub(crate) struct App {
     pub(crate) internal_secret: Rotating,
     pub(crate) picture_base: HttpUrl,
     pub(crate) bus: Bus,
+    pub(crate) users: Users,
     pub(crate) replays: ReplayGuard,
     pub(crate) qr_budget: Budget,
     pub(crate) counts: Counts,

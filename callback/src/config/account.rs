@@ -9,7 +9,7 @@ use scenecast_shared::{
 };
 use serde::Deserialize;
 
-use super::bad;
+use super::{Webhooks, bad};
 use crate::phrase::Phrase;
 
 /// WeChat shows at most this many bytes of a reply.
@@ -55,6 +55,9 @@ pub struct AccountSettings {
     /// Replies in other words than ours.
     #[serde(default)]
     pub texts: BTreeMap<Phrase, String>,
+    /// Where its site is told what happens; nowhere if absent.
+    #[serde(default)]
+    pub webhooks: Option<Webhooks>,
 }
 
 fn default_qr_quota() -> u64 {

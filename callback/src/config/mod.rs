@@ -1,6 +1,7 @@
 //! What the callback is told: one TOML file, environment over it.
 
 mod account;
+mod webhooks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,6 +17,8 @@ use scenecast_shared::{
 use serde::Deserialize;
 
 pub use account::{AccountSettings, Confirmation, Mode};
+
+pub use webhooks::{Endpoint, Target, Webhooks};
 
 /// A callback process.
 #[derive(Debug, Clone, Deserialize)]

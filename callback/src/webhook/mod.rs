@@ -7,7 +7,7 @@
 
 mod envelope;
 mod login;
-mod profile;
+pub(crate) mod profile;
 
 use std::{sync::Arc, time::Duration};
 
