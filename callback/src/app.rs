@@ -9,7 +9,7 @@ use scenecast_shared::{
     internal::Refused,
     scene::{AccountName, Cause, Rotating, SceneId, Settled, Transition},
     serve::Problem,
-    store::{Budget, Replay, ReplayGuard},
+    store::{Budget, Replay, ReplayGuard, Users},
     wechat::Signed,
 };
 use tokio::time::{Instant, timeout_at};
@@ -18,7 +18,8 @@ use crate::{
     api_keys::ApiKeys,
     config::AccountSettings,
     counts::Counts,
-    wechat::{Api, Users},
+    site::Site,
+    wechat::{self, Api},
 };
 
 /// One Official Account at work.
@@ -26,7 +27,8 @@ pub(crate) struct Account {
     pub(crate) name: AccountName,
     pub(crate) settings: AccountSettings,
     pub(crate) api: Api,
-    pub(crate) users: Users,
+    pub(crate) users: wechat::Users,
+    pub(crate) site: Site,
 }
 
 /// What the callback's handlers share. It keeps nothing that a login needs.
@@ -36,6 +38,7 @@ pub(crate) struct App {
     pub(crate) internal_secret: Rotating,
     pub(crate) picture_base: HttpUrl,
     pub(crate) bus: Bus,
+    pub(crate) users: Users,
     pub(crate) replays: ReplayGuard,
     pub(crate) qr_budget: Budget,
     pub(crate) counts: Counts,

@@ -1,5 +1,7 @@
 //! What the callback is told: one TOML file, environment over it.
 
+mod webhooks;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -16,6 +18,8 @@ use scenecast_shared::{
 use serde::Deserialize;
 
 use crate::phrase::Phrase;
+
+pub use webhooks::{Endpoint, Target, Webhooks};
 
 /// A callback process.
 #[derive(Debug, Clone, Deserialize)]
@@ -165,6 +169,9 @@ pub struct AccountSettings {
     /// Replies in other words than ours.
     #[serde(default)]
     pub texts: BTreeMap<Phrase, String>,
+    /// Where its site is told what happens; nowhere if absent.
+    #[serde(default)]
+    pub webhooks: Option<Webhooks>,
 }
 
 fn default_qr_quota() -> u64 {

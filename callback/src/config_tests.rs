@@ -95,6 +95,54 @@ fn a_bad_value_is_named() {
     }
 }
 
+/// The sample with its webhooks, or with these.
+fn with_webhooks(webhooks: &str) -> Result<Config, String> {
+    let sample = sample();
+    let (before, rest) = sample.split_once("# [accounts.demo.webhooks]\n").unwrap();
+    let (written, after) = rest.split_once("#\n").unwrap();
+    let uncommented = || written.lines().fold(String::new(), |text, line| text + &line[2..] + "\n");
+    let written = if webhooks.is_empty() { uncommented() } else { webhooks.to_owned() };
+    let toml = format!("{before}[accounts.demo.webhooks]\n{written}\n{after}");
+    read(&toml, &[("SCENECAST_ACCOUNTS__DEMO__WEBHOOKS__SECRET__CURRENT", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")])
+}
+
+#[test]
+fn webhooks_are_json_to_one_address_unless_they_are_forms_to_two() {
+    let webhooks = |written| with_webhooks(written).unwrap().accounts.into_values().next().unwrap().webhooks.unwrap();
+    assert!(read(&sample(), &[]).unwrap().accounts.into_values().next().unwrap().webhooks.is_none());
+    let (sample, short) = (webhooks(""), webhooks("url = 'https://www.example.com/wechat'"));
+    assert!(matches!(&sample.target, Target::Json(url) if url.url().as_str() == "https://www.example.com/wechat"));
+    assert_eq!(format!("{sample:?}"), format!("{short:?}"), "what the sample says is what is left out of it");
+    let form = webhooks("format = 'form'\nfollowed_url = 'http://site/a'\nunfollowed_url = 'http://site/b'");
+    assert!(matches!(form.target, Target::Form { .. }));
+}
+
+#[test]
+fn webhooks_that_make_no_sense_are_named_and_show_no_secret() {
+    let url = "url = 'https://www.example.com/wechat?key=hush'";
+    for (written, named) in [
+        ("format = 'json'".to_owned(), "format json takes url"),
+        (format!("{url}\nfollowed_url = 'http://site/a'"), "format json takes url"),
+        (format!("format = 'form'\n{url}"), "format form takes followed_url"),
+        ("format = 'form'\nfollowed_url = 'http://site/a'".to_owned(), "format form takes followed_url"),
+        (format!("format = 'xml'\n{url}"), "xml"),
+        ("url = 'site/hush'".to_owned(), "must be an address"),
+        ("url = 'ftp://site/hush'".to_owned(), "must be an address"),
+        (format!("{url}\nretry_after = 5"), "retry_after"),
+        (format!("{url}\nretry_for = 59"), "retry_for"),
+        (format!("{url}\nretry = 1"), "retry"),
+        (format!("{url}\n[accounts.demo.webhooks.secret]\nprevious = 'whsec_hush'"), "secret: must be whsec_"),
+    ] {
+        let error = with_webhooks(&written).unwrap_err();
+        assert!(error.contains(named) && error.contains("webhooks"), "{written}: {error}");
+        assert!(!error.contains("hush") && !error.contains("C2FVsBQI"), "{error}");
+    }
+    let missing = read(&sample().replace("# [accounts.demo.webhooks]", "[accounts.demo.webhooks]"), &[]).unwrap_err();
+    assert!(missing.contains("secret"), "{missing}");
+    let shown = format!("{:?}", with_webhooks(url).unwrap());
+    assert!(shown.contains("https://www.example.com/…") && !shown.contains("hush"), "{shown}");
+}
+
 #[test]
 fn a_secret_that_can_be_guessed_is_refused() {
     for (name, value, named) in [

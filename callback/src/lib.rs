@@ -7,6 +7,7 @@
 //! | `webhook` | what WeChat sends: verification, scans, follows; and what phones are told |
 //! | `internal` | what gateways ask: open a scene with its QR code, re-open, cancel |
 //! | `redeem` | what the site's backend asks: redeem |
+//! | [`site`] | what else it asks, and what it is told: users, webhooks |
 //! | `wechat` | what we ask of WeChat: access token, QR codes, users |
 //! | `phrase` | what phones are told |
 //! | `api_keys` | who may redeem for which accounts |
@@ -21,6 +22,7 @@ mod phrase;
 mod process;
 mod redeem;
 mod request;
+pub mod site;
 mod webhook;
 mod wechat;
 

@@ -6,7 +6,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use scenecast_shared::{
     bus::Bus,
     serve::{CannotListen, Limits, Listener, Shutdown, TrustedProxies, turn_away, with_client_address, with_problems},
-    store::{Budget, ReplayGuard, Store, TokenStore},
+    store::{Budget, ReplayGuard, Room, Store, TokenStore, Users},
     telemetry::{Metrics, Stages},
 };
 
@@ -15,8 +15,10 @@ use crate::{
     app::{Account, App},
     config::Settings,
     counts::Counts,
-    internal, redeem, webhook,
-    wechat::{AccessToken, Api, Client, Credentials, QR_CODE, Users},
+    internal, redeem,
+    site::{self, Mail, Site},
+    webhook,
+    wechat::{self, AccessToken, Api, Client, Credentials, QR_CODE},
 };
 
 /// Longer than proxies keep a connection that isn't used (60 s), so that none hands us a webhook
@@ -46,6 +48,7 @@ impl Callback {
         let counts = Counts::new(metrics, stages);
         let client = Client::new(settings.api_base, counts.calls.clone());
         let tokens = TokenStore::new(store.clone());
+        let mail = Mail::new(store.clone(), Room::default(), metrics);
         let accounts = settings.accounts.into_iter().map(|(name, account)| {
             if account.encryption().is_none() {
                 tracing::warn!(
@@ -57,8 +60,9 @@ impl Callback {
             let credentials = Credentials { app_id: account.app_id.clone(), secret: account.secret.clone() };
             let token = AccessToken::new(name.clone(), credentials, client.clone(), tokens.clone());
             let api = Api::new(client.clone(), token);
-            let users = Users::new(api.clone(), account.profile_wait());
-            (name.clone(), Account { name, settings: account, api, users })
+            let users = wechat::Users::new(api.clone(), account.profile_wait());
+            let site = Site::new(name.clone(), account.language, account.webhooks.clone(), &mail);
+            (name.clone(), Account { name, settings: account, api, users, site })
         });
         let app = App {
             accounts: accounts.collect(),
@@ -66,6 +70,7 @@ impl Callback {
             internal_secret: settings.internal_secret,
             picture_base: settings.picture_base,
             bus,
+            users: Users::new(store.clone(), Some(Users::LIFE)),
             replays: ReplayGuard::new(store.clone()),
             qr_budget: Budget::new(store, QR_CODE),
             counts,
@@ -110,10 +115,13 @@ impl Bound {
     /// Serves until the process closes.
     pub async fn serve(self) {
         let Callback { app, shutdown, trusted_proxies, .. } = self.callback;
+        for account in app.accounts.values() {
+            account.site.start(&shutdown);
+        }
         let public = with_problems(webhook::router())
             .layer(from_fn_with_state(trusted_proxies, with_client_address))
             .with_state(app.clone());
-        let internal = internal::router().merge(redeem::router());
+        let internal = internal::router().merge(redeem::router()).merge(site::router());
         let internal = with_problems(internal).layer(from_fn(turn_away)).with_state(app);
         tokio::join!(self.public.serve(public, shutdown.clone()), self.internal.serve(internal, shutdown));
     }

@@ -7,7 +7,7 @@
 
 mod envelope;
 mod login;
-mod profile;
+pub(crate) mod profile;
 
 use std::{sync::Arc, time::Duration};
 
@@ -221,7 +221,7 @@ fn word(kind: &Kind) -> &'static str {
         Kind::Subscribe(_) => "subscribe",
         Kind::Scan(_) => "scan",
         Kind::Unsubscribe => "unsubscribe",
-        Kind::Other(_) => "other",
+        Kind::Event(_) | Kind::Other(_) => "other",
     }
 }
 

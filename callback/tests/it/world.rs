@@ -139,6 +139,14 @@ impl World {
         }
     }
 
+    /// What the callbacks have in common beside scenes.
+    pub(crate) fn store(&self) -> Store {
+        match &self.redis {
+            None => self.memory.1.clone(),
+            Some(server) => Store::over(Some(Redis::connect(&server.url().parse().unwrap(), &Metrics::new()))),
+        }
+    }
+
     /// A gateway's call to this callback.
     pub(crate) async fn call(&self, pod: &Pod, path: &str, body: &Value) -> Response {
         let body = body.to_string();
@@ -326,6 +334,7 @@ fn settings(wechat: &Url) -> Settings {
         profile_wait_ms: 2000,
         language: Language::En,
         texts: BTreeMap::new(),
+        webhooks: None,
     };
     let key = |key: &str, accounts: &[&str]| ApiKey {
         key: Rotating::fixed(key),

@@ -164,6 +164,7 @@ fn callback_settings(
         profile_wait_ms: 300,
         language: config.language,
         texts: BTreeMap::new(),
+        webhooks: None,
     };
     let key =
         ApiKey { key: Rotating { current: secrets.api.clone(), previous: None }, accounts: [account.clone()].into() };

@@ -12,7 +12,7 @@ use axum::{
 use serde_json::json;
 
 use super::Crowded;
-use crate::bus::BusError;
+use crate::{bus::BusError, store::StoreError};
 
 /// When those whom a listener has no room for may try again.
 const ROOM_AGAIN: Duration = Duration::from_secs(5);
@@ -75,6 +75,22 @@ impl From<BusError> for Problem {
             BusError::Malformed(_) => {
                 tracing::error!(%error, "a scene is not what we store");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "scene_malformed", "this scene can't be read")
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Undecided(_) => {
+                tracing::warn!(%error, "what is stored can't be reached");
+                let detail = "what is stored can't be reached right now";
+                Self::unavailable("store_unavailable", detail, Duration::from_secs(2))
+            }
+            StoreError::Malformed(_) => {
+                tracing::error!(%error, "what is stored is not what we store");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store_malformed", "what is stored can't be read")
             }
         }
     }
