@@ -9,17 +9,14 @@ use scenecast_shared::{
     internal::Refused,
     scene::{AccountName, Cause, Rotating, SceneId, Settled, Transition},
     serve::Problem,
-    store::{Budget, Replay, ReplayGuard, Users},
+    store::{Budget, Codes, Guesses, Pending, Replay, ReplayGuard, StoreError, Users},
     wechat::Signed,
 };
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    api_keys::ApiKeys,
-    config::AccountSettings,
-    counts::Counts,
-    site::Site,
-    wechat::{self, Api},
+    api_keys::ApiKeys, config::AccountSettings, counts::Counts, geo::GeoDatabase, site::Site, webhook::People,
+    wechat::Api,
 };
 
 /// One Official Account at work.
@@ -27,7 +24,7 @@ pub(crate) struct Account {
     pub(crate) name: AccountName,
     pub(crate) settings: AccountSettings,
     pub(crate) api: Api,
-    pub(crate) users: wechat::Users,
+    pub(crate) people: People,
     pub(crate) site: Site,
 }
 
@@ -39,6 +36,10 @@ pub(crate) struct App {
     pub(crate) picture_base: HttpUrl,
     pub(crate) bus: Bus,
     pub(crate) users: Users,
+    pub(crate) pending: Pending,
+    pub(crate) codes: Codes,
+    pub(crate) guesses: Guesses,
+    pub(crate) geo_database: Option<GeoDatabase>,
     pub(crate) replays: ReplayGuard,
     pub(crate) qr_budget: Budget,
     pub(crate) counts: Counts,
@@ -49,6 +50,15 @@ impl App {
     pub(crate) fn account(&self, name: &str) -> Result<&Account, Problem> {
         let account = name.parse().ok().and_then(|name: AccountName| self.accounts.get(&name));
         account.ok_or_else(|| Refused::AccountUnknown.problem())
+    }
+
+    /// The account whose webhook this path is.
+    pub(crate) fn account_at(&self, path: &str) -> Result<&Account, Problem> {
+        if let Some(name) = path.strip_prefix("/wechat/") {
+            return self.account(name);
+        }
+        let is_here = |account: &&Account| account.settings.path.as_ref().is_some_and(|own| own.as_str() == path);
+        self.accounts.values().find(is_here).ok_or_else(|| Refused::AccountUnknown.problem())
     }
 
     /// Where WeChat's own picture of the code with this ticket is.
@@ -66,11 +76,9 @@ impl App {
         transition: &Transition,
         deadline: Instant,
     ) -> Result<Settled, BusError> {
-        let settling = (|| self.bus.settle(scene, cause, transition))
-            .retry(pauses())
-            .when(|error: &BusError| matches!(error, BusError::Undecided(_)));
-        let too_late = || BusError::Undecided("no answer before the deadline".into());
-        timeout_at(deadline, settling).await.unwrap_or_else(|_| Err(too_late()))
+        let is_undecided = |error: &BusError| matches!(error, BusError::Undecided(_));
+        let settled = insist(deadline, || self.bus.settle(scene, cause, transition), is_undecided).await;
+        settled.unwrap_or_else(|| Err(BusError::Undecided("no answer before the deadline".into())))
     }
 
     /// Whether a message with this signature is genuine; `None` if the deadline came first.
@@ -81,9 +89,17 @@ impl App {
         body: &[u8],
         deadline: Instant,
     ) -> Option<Replay> {
-        let checking = (|| self.replays.check(account, signed, body)).retry(pauses());
-        timeout_at(deadline, checking).await.ok().and_then(Result::ok)
+        insist(deadline, || self.replays.check(account, signed, body), |_: &StoreError| true).await?.ok()
     }
+}
+
+/// Asks again while there is no answer; `None` if the deadline came first.
+pub(crate) async fn insist<T, E, F: Future<Output = Result<T, E>>>(
+    deadline: Instant,
+    ask: impl FnMut() -> F,
+    is_undecided: impl FnMut(&E) -> bool,
+) -> Option<Result<T, E>> {
+    timeout_at(deadline, ask.retry(pauses()).when(is_undecided)).await.ok()
 }
 
 /// Between attempts, for as long as a deadline allows.

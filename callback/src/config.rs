@@ -17,7 +17,7 @@ use scenecast_shared::{
 };
 use serde::Deserialize;
 
-use crate::phrase::Phrase;
+use crate::{geo::GeoDatabase, texts::Texts, webhook::WebhookPath};
 
 pub use webhooks::{Endpoint, Target, Webhooks};
 
@@ -40,6 +40,9 @@ pub struct Config {
     /// The proxies whose word is taken for where a webhook came from.
     #[serde(default)]
     pub trusted_proxies: TrustedProxies,
+    /// Tells people where in the world the page is that they log in.
+    #[serde(default)]
+    pub geo_database: Option<GeoDatabase>,
     /// WeChat's API.
     #[serde(default)]
     pub wechat: WechatSettings,
@@ -81,6 +84,8 @@ pub struct Settings {
     pub api_keys: BTreeMap<String, ApiKey>,
     /// The proxies whose word is taken for where a webhook came from.
     pub trusted_proxies: TrustedProxies,
+    /// Tells people where in the world the page is that they log in.
+    pub geo_database: Option<GeoDatabase>,
     /// WeChat's API, or a simulator's.
     pub api_base: HttpUrl,
     /// Where WeChat's pictures of QR codes are, or a simulator's.
@@ -98,6 +103,7 @@ impl From<Config> for Settings {
             accounts: config.accounts,
             api_keys: config.api_keys,
             trusted_proxies: config.trusted_proxies,
+            geo_database: config.geo_database,
             api_base: config.wechat.api_base,
             picture_base: config.wechat.picture_base,
             limits: config.limits,
@@ -152,7 +158,14 @@ pub struct AccountSettings {
     #[serde(default)]
     pub aes_key: Option<Rotating<AesKey>>,
     /// What makes a scan a login.
+    #[serde(default)]
     pub confirmation: Confirmation,
+    /// What the site is called where people are asked whether they log in; the host of the page if absent.
+    #[serde(default)]
+    pub site: Option<String>,
+    /// Where its webhook is too, beside `/wechat/{account}`.
+    #[serde(default)]
+    pub path: Option<WebhookPath>,
     /// How long a page has to redeem its grant; at most ten minutes.
     #[serde(default = "defaults::grant_life")]
     pub grant_life: Seconds,
@@ -168,7 +181,7 @@ pub struct AccountSettings {
     pub language: Language,
     /// Replies in other words than ours.
     #[serde(default)]
-    pub texts: BTreeMap<Phrase, String>,
+    pub texts: Texts,
     /// Where its site is told what happens; nowhere if absent.
     #[serde(default)]
     pub webhooks: Option<Webhooks>,
@@ -195,11 +208,6 @@ impl AccountSettings {
     pub(crate) fn profile_wait(&self) -> Duration {
         Duration::from_millis(self.profile_wait_ms.into())
     }
-
-    /// What is said in this account's words.
-    pub(crate) fn text(&self, phrase: Phrase) -> &str {
-        self.texts.get(&phrase).map_or_else(|| phrase.words(self.language), String::as_str)
-    }
 }
 
 /// How WeChat sends messages.
@@ -216,24 +224,29 @@ pub enum Mode {
 }
 
 /// What makes a scan a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confirmation {
+    /// Whoever scanned says yes.
+    #[default]
+    Tap,
+    /// They pick, among three, the number that the page shows.
+    Number,
     /// Nothing more. Somebody who is shown a stranger's code logs that stranger in.
     None,
 }
-
-/// WeChat shows at most this many bytes of a reply.
-const LONGEST_TEXT: usize = 2048;
 
 impl Checked for Config {
     fn check(&self) -> Result<(), BadConfig> {
         if self.accounts.is_empty() {
             return bad("accounts", "there must be at least one");
         }
-        let mut app_ids = BTreeMap::new();
+        let (mut app_ids, mut paths) = (BTreeMap::new(), BTreeMap::new());
         for (name, account) in &self.accounts {
             check_account(&format!("accounts.{name}"), account)?;
+            if let Some(other) = account.path.as_ref().and_then(|path| paths.insert(path, name)) {
+                return bad(&format!("accounts.{name}.path"), &format!("is that of accounts.{other} too"));
+            }
             if let Some(other) = app_ids.insert(&account.app_id, name) {
                 return bad(&format!("accounts.{name}.app_id"), &format!("is that of accounts.{other} too"));
             }
@@ -279,10 +292,8 @@ fn check_account(at: &str, account: &AccountSettings) -> Result<(), BadConfig> {
             "must be at most 2000: WeChat waits 5 seconds for all of a login",
         );
     }
-    for (phrase, text) in &account.texts {
-        if text.trim().is_empty() || text.len() > LONGEST_TEXT {
-            return bad(&format!("{at}.texts.{}", phrase.word()), "must have 1 to 2048 bytes");
-        }
+    if account.site.as_ref().is_some_and(|site| site.trim().is_empty()) {
+        return bad(&format!("{at}.site"), "must not be empty");
     }
     Ok(())
 }

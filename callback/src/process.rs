@@ -6,7 +6,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use scenecast_shared::{
     bus::Bus,
     serve::{CannotListen, Limits, Listener, Shutdown, TrustedProxies, turn_away, with_client_address, with_problems},
-    store::{Budget, ReplayGuard, Room, Store, TokenStore, Users},
+    store::{Budget, Codes, Guesses, Pending, ReplayGuard, Room, Store, TokenStore, Users},
     telemetry::{Metrics, Stages},
 };
 
@@ -17,8 +17,8 @@ use crate::{
     counts::Counts,
     internal, redeem,
     site::{self, Mail, Site},
-    webhook,
-    wechat::{self, AccessToken, Api, Client, Credentials, QR_CODE},
+    webhook::{self, People},
+    wechat::{AccessToken, Api, Client, Credentials, QR_CODE},
 };
 
 /// Longer than proxies keep a connection that isn't used (60 s), so that none hands us a webhook
@@ -49,6 +49,7 @@ impl Callback {
         let client = Client::new(settings.api_base, counts.calls.clone());
         let tokens = TokenStore::new(store.clone());
         let mail = Mail::new(store.clone(), Room::default(), metrics);
+        let users = Users::new(store.clone(), Some(Users::LIFE));
         let accounts = settings.accounts.into_iter().map(|(name, account)| {
             if account.encryption().is_none() {
                 tracing::warn!(
@@ -60,9 +61,15 @@ impl Callback {
             let credentials = Credentials { app_id: account.app_id.clone(), secret: account.secret.clone() };
             let token = AccessToken::new(name.clone(), credentials, client.clone(), tokens.clone());
             let api = Api::new(client.clone(), token);
-            let users = wechat::Users::new(api.clone(), account.profile_wait());
+            let people = People {
+                account: name.clone(),
+                api: api.clone(),
+                users: users.clone(),
+                wait: account.profile_wait(),
+                language: account.language,
+            };
             let site = Site::new(name.clone(), account.language, account.webhooks.clone(), &mail);
-            (name.clone(), Account { name, settings: account, api, users, site })
+            (name.clone(), Account { name, settings: account, api, people, site })
         });
         let app = App {
             accounts: accounts.collect(),
@@ -70,10 +77,14 @@ impl Callback {
             internal_secret: settings.internal_secret,
             picture_base: settings.picture_base,
             bus,
-            users: Users::new(store.clone(), Some(Users::LIFE)),
+            pending: Pending::new(store.clone()),
+            codes: Codes::new(store.clone()),
+            guesses: Guesses::new(store.clone()),
+            geo_database: settings.geo_database,
             replays: ReplayGuard::new(store.clone()),
             qr_budget: Budget::new(store, QR_CODE),
             counts,
+            users,
         };
         let limits = Limits { connections: settings.limits.connections(), headers: IDLE };
         Self {
@@ -118,7 +129,8 @@ impl Bound {
         for account in app.accounts.values() {
             account.site.start(&shutdown);
         }
-        let public = with_problems(webhook::router())
+        let paths = app.accounts.values().filter_map(|account| account.settings.path.as_ref());
+        let public = with_problems(webhook::router(paths))
             .layer(from_fn_with_state(trusted_proxies, with_client_address))
             .with_state(app.clone());
         let internal = internal::router().merge(redeem::router()).merge(site::router());

@@ -5,14 +5,11 @@
 //! | `client` | one call: sent, limited, counted, its answer told apart |
 //! | `token` | the access token, one refresh at a time across pods |
 //! | `api` | QR codes and user info, with the token |
-//! | `users` | what WeChat tells of people, remembered |
 
 mod api;
 mod client;
 mod token;
-mod users;
 
 pub(crate) use api::{Api, QR_CODE};
 pub(crate) use client::{CallError, Client};
 pub(crate) use token::{AccessToken, Credentials};
-pub(crate) use users::Users;
