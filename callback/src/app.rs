@@ -1,6 +1,6 @@
 //! What the callback's handlers share.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use scenecast_shared::{
@@ -12,26 +12,21 @@ use scenecast_shared::{
     store::{Budget, Codes, Guesses, Pending, Replay, ReplayGuard, StoreError, Users},
     wechat::Signed,
 };
-use tokio::time::{Instant, timeout_at};
-
-use crate::{
-    api_keys::ApiKeys, config::AccountSettings, counts::Counts, geo::GeoDatabase, site::Site, webhook::People,
-    wechat::Api,
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
 };
 
-/// One Official Account at work.
-pub(crate) struct Account {
-    pub(crate) name: AccountName,
-    pub(crate) settings: AccountSettings,
-    pub(crate) api: Api,
-    pub(crate) people: People,
-    pub(crate) site: Site,
-}
+use crate::{
+    accounts::{Account, Accounts},
+    counts::Counts,
+    geo::GeoDatabase,
+};
 
 /// What the callback's handlers share. It keeps nothing that a login needs.
 pub(crate) struct App {
-    pub(crate) accounts: BTreeMap<AccountName, Account>,
-    pub(crate) api_keys: ApiKeys,
+    /// Replaced as a whole when the configuration changes.
+    pub(crate) accounts: watch::Sender<Arc<Accounts>>,
     pub(crate) internal_secret: Rotating,
     pub(crate) picture_base: HttpUrl,
     pub(crate) bus: Bus,
@@ -46,19 +41,23 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// The account with this name.
-    pub(crate) fn account(&self, name: &str) -> Result<&Account, Problem> {
-        let account = name.parse().ok().and_then(|name: AccountName| self.accounts.get(&name));
+    /// The accounts as they are now. Whoever asks keeps these, whatever changes meanwhile.
+    pub(crate) fn accounts(&self) -> Arc<Accounts> {
+        self.accounts.borrow().clone()
+    }
+
+    /// The Official Account with this name.
+    pub(crate) fn account(&self, name: &str) -> Result<Arc<Account>, Problem> {
+        let account = name.parse().ok().and_then(|name: AccountName| self.accounts().official(&name).cloned());
         account.ok_or_else(|| Refused::AccountUnknown.problem())
     }
 
     /// The account whose webhook this path is.
-    pub(crate) fn account_at(&self, path: &str) -> Result<&Account, Problem> {
-        if let Some(name) = path.strip_prefix("/wechat/") {
-            return self.account(name);
+    pub(crate) fn account_at(&self, path: &str) -> Result<Arc<Account>, Problem> {
+        match path.strip_prefix("/wechat/") {
+            Some(name) => self.account(name),
+            None => self.accounts().at_path(path).cloned().ok_or_else(Problem::not_found),
         }
-        let is_here = |account: &&Account| account.settings.path.as_ref().is_some_and(|own| own.as_str() == path);
-        self.accounts.values().find(is_here).ok_or_else(|| Refused::AccountUnknown.problem())
     }
 
     /// Where WeChat's own picture of the code with this ticket is.

@@ -9,11 +9,13 @@
 //! | `redeem` | what the site's backend asks: redeem |
 //! | [`site`] | what else it asks, and what it is told: users, webhooks |
 //! | `wechat` | what we ask of WeChat: access token, QR codes, users |
-//! | [`phrase`], [`texts`], `template`, `menu` | what phones are told, in whose words; what they answer |
+//! | [`Phrase`], [`Texts`], `template`, `menu` | what phones are told, in whose words; what they answer |
 //! | [`geo`] | where in the world an address is |
+//! | `accounts` | the accounts at work |
 //! | `api_keys` | who may redeem for which accounts |
 //! | `app`, `request`, `counts` | what handlers share: accounts and bus, reading within limits, metrics |
 
+mod accounts;
 mod api_keys;
 mod app;
 pub mod config;

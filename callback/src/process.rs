@@ -10,15 +10,17 @@ use scenecast_shared::{
     telemetry::{Metrics, Stages},
 };
 
+use tokio::sync::watch;
+
 use crate::{
-    api_keys::ApiKeys,
-    app::{Account, App},
+    accounts::{Accounts, Tools},
+    app::App,
     config::Settings,
     counts::Counts,
     internal, redeem,
-    site::{self, Mail, Site},
-    webhook::{self, People},
-    wechat::{AccessToken, Api, Client, Credentials, QR_CODE},
+    site::{self, Mail},
+    webhook,
+    wechat::{Client, QR_CODE},
 };
 
 /// Longer than proxies keep a connection that isn't used (60 s), so that none hands us a webhook
@@ -46,34 +48,14 @@ impl Callback {
         shutdown: &Shutdown,
     ) -> Self {
         let counts = Counts::new(metrics, stages);
-        let client = Client::new(settings.api_base, counts.calls.clone());
+        let client = Client::new(settings.api_base.clone(), counts.calls.clone());
         let tokens = TokenStore::new(store.clone());
-        let mail = Mail::new(store.clone(), Room::default(), metrics);
         let users = Users::new(store.clone(), Some(Users::LIFE));
-        let accounts = settings.accounts.into_iter().map(|(name, account)| {
-            if account.encryption().is_none() {
-                tracing::warn!(
-                    account = %name,
-                    "plain mode: WeChat's signature does not cover its messages, so whoever can read the way from \
-                     WeChat to here can forge logins"
-                );
-            }
-            let credentials = Credentials { app_id: account.app_id.clone(), secret: account.secret.clone() };
-            let token = AccessToken::new(name.clone(), credentials, client.clone(), tokens.clone());
-            let api = Api::new(client.clone(), token);
-            let people = People {
-                account: name.clone(),
-                api: api.clone(),
-                users: users.clone(),
-                wait: account.profile_wait(),
-                language: account.language,
-            };
-            let site = Site::new(name.clone(), account.language, account.webhooks.clone(), &mail);
-            (name.clone(), Account { name, settings: account, api, people, site })
-        });
+        let mail = Mail::new(store.clone(), Room::default(), metrics);
+        let tools = Tools { client, tokens, users: users.clone(), mail };
+        let accounts = Arc::new(Accounts::new(&settings, &tools));
         let app = App {
-            accounts: accounts.collect(),
-            api_keys: ApiKeys::new(settings.api_keys),
+            accounts: watch::Sender::new(accounts),
             internal_secret: settings.internal_secret,
             picture_base: settings.picture_base,
             bus,
@@ -126,11 +108,10 @@ impl Bound {
     /// Serves until the process closes.
     pub async fn serve(self) {
         let Callback { app, shutdown, trusted_proxies, .. } = self.callback;
-        for account in app.accounts.values() {
+        for account in app.accounts().iter() {
             account.site.start(&shutdown);
         }
-        let paths = app.accounts.values().filter_map(|account| account.settings.path.as_ref());
-        let public = with_problems(webhook::router(paths))
+        let public = with_problems(webhook::router())
             .layer(from_fn_with_state(trusted_proxies, with_client_address))
             .with_state(app.clone());
         let internal = internal::router().merge(redeem::router()).merge(site::router());

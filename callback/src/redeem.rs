@@ -94,7 +94,8 @@ async fn redeem(State(app): State<Arc<App>>, request: Request) -> Result<Json<Re
 #[tracing::instrument(name = "redeem", skip_all, fields(site, account, scene))]
 async fn answer(app: &App, request: Request) -> Result<Redeemed, Problem> {
     let (head, body) = request.into_parts();
-    let caller = app.api_keys.caller(&head.headers)?;
+    let accounts = app.accounts();
+    let caller = accounts.api_keys.caller(&head.headers)?;
     let RedeemRequest { grant, state, account } = json(&read_body(body, LONGEST_BODY).await?)?;
     let account = account_of(caller, account)?;
     let binding = state.as_deref().map(Binding::of);

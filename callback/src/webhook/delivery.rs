@@ -17,7 +17,8 @@ use super::{
     reply::{Facts, Reply},
 };
 use crate::{
-    app::{Account, App, insist},
+    accounts::Account,
+    app::{App, insist},
     phrase::Phrase,
 };
 

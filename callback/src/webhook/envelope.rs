@@ -18,7 +18,7 @@ use scenecast_shared::{
 use serde::Deserialize;
 
 use super::forbidden;
-use crate::app::Account;
+use crate::accounts::Account;
 
 /// The query of every request that WeChat makes.
 #[derive(Deserialize)]

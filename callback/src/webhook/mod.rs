@@ -32,13 +32,13 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{StatusCode, Uri, header},
+    http::{StatusCode, Uri, header, request::Parts},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
 };
 use scenecast_shared::{
-    serve::{Crowded, Problem, Unanswered, read_body},
+    serve::{ClientAddress, Crowded, Problem, Unanswered, read_body},
     store::Replay,
     time::{millis, unix_now_ms},
     wechat::{ACKNOWLEDGED, Kind, Message},
@@ -53,10 +53,7 @@ use self::{
     reply::Reply,
     scan::Scanned,
 };
-use crate::{
-    app::{Account, App},
-    phrase::Phrase,
-};
+use crate::{accounts::Account, app::App, phrase::Phrase, wechat::Source};
 
 pub use path::WebhookPath;
 pub(crate) use people::People;
@@ -70,11 +67,11 @@ const HUNG_UP: Duration = Duration::from_millis(5_500);
 /// An attempt that arrives this long after the message was sent is WeChat's last.
 const LAST_ATTEMPT_SECS: u64 = 9;
 
-/// The webhooks of all accounts, and where some of them are as well.
-pub(crate) fn router<'a>(paths: impl Iterator<Item = &'a WebhookPath>) -> Router<Arc<App>> {
+pub(crate) fn router() -> Router<Arc<App>> {
     let webhook = || get(verify).post(deliver);
-    let router = Router::new().route("/wechat/{account}", webhook());
-    paths.fold(router, |router, path| router.route(path.as_str(), webhook())).layer(from_fn(stay_silent))
+    // Accounts may have paths of their own, which change with the configuration.
+    let router = Router::new().route("/wechat/{account}", webhook()).route("/{*path}", webhook());
+    router.layer(from_fn(stay_silent))
 }
 
 /// Beyond the ceiling WeChat gets no answer, and delivers again: an error would end the delivery.
@@ -117,7 +114,7 @@ impl Arrival {
 
 /// WeChat asks whether this address is the account's.
 async fn verify(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Problem> {
-    let account = app.account_at(uri.path())?;
+    let account = &app.account_at(uri.path())?;
     let query = WebhookQuery::read(&uri)?;
     query.verify(account)?;
     let echo = query.echostr.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?;
@@ -152,9 +149,10 @@ async fn deliver(State(app): State<Arc<App>>, request: Request) -> Response {
 type Answered = (&'static str, Option<Response>);
 
 async fn receive(app: &App, request: Request, arrival: Arrival) -> Result<Answered, Problem> {
-    let account = app.account_at(request.uri().path())?;
+    let account = &app.account_at(request.uri().path())?;
     Span::current().record("account", account.name.as_str());
     let (head, body) = request.into_parts();
+    check_source(app, account, &head)?;
     let query = WebhookQuery::read(&head.uri)?;
     let envelope = Envelope::expected(account, &query)?;
     let body = read_body(body, LONGEST_BODY).await?;
@@ -178,6 +176,20 @@ async fn receive(app: &App, request: Request, arrival: Arrival) -> Result<Answer
         }
         Err(unfinished) => answer(&received, unfinished.reply),
     })
+}
+
+/// Refuses what doesn't come from an address of WeChat's, where the account asks for that. While
+/// WeChat hasn't told them, the signature has to do.
+fn check_source(app: &App, account: &Account, head: &Parts) -> Result<(), Problem> {
+    let Some(sources) = &account.sources else { return Ok(()) };
+    let ClientAddress(address) = head.extensions.get().expect("a listener says where each request came from");
+    let source = sources.judge(*address);
+    app.counts.sources.with_label_values(&[source.word()]).inc();
+    if source == Source::Elsewhere {
+        tracing::warn!(%address, "a webhook from elsewhere; is its last proxy one of the trusted_proxies?");
+        return Err(forbidden("wrong_source", "this address is none of WeChat's"));
+    }
+    Ok(())
 }
 
 /// Whether this body is the one that was signed. Where the signature doesn't cover it, it may be

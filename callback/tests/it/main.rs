@@ -15,6 +15,7 @@ mod redeem;
 mod scan;
 mod sealing;
 mod site;
+mod sources;
 mod token;
 mod users;
 mod verification;

@@ -310,7 +310,7 @@ pub(crate) fn unix_now() -> Duration {
     std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap()
 }
 
-fn any_port() -> SocketAddr {
+pub(crate) fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
@@ -331,6 +331,7 @@ fn settings(wechat: &Url) -> Settings {
         original_id: format!("gh_{account}"),
         mode: Mode::Plain,
         aes_key: None,
+        check_source_address: false,
         confirmation: Confirmation::None,
         site: None,
         path: None,

@@ -23,8 +23,8 @@ const RANDOM: usize = 16;
 /// most 16 bytes of padding, would refuse half of WeChat's messages.
 const PADDED_TO: usize = 32;
 
-/// 43 characters are 258 bits. The last two count for nothing, and may be set: WeChat's console
-/// takes, and makes, such keys.
+/// 43 characters are 258 bits. The last two count for nothing and may be set, as they are in keys
+/// that WeChat takes; decoders refuse that by default.
 const ENCODING_AES_KEY: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()

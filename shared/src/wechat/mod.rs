@@ -11,7 +11,7 @@ mod sealed;
 mod signature;
 mod xml;
 
-pub use api::{ApiError, Code, QrCode, Token, UserInfo, parse_answer};
+pub use api::{ApiError, CallbackIps, Code, QrCode, Token, UserInfo, parse_answer};
 pub use crypto::{AesKey, BadAesKey, Undecryptable};
 pub use message::{BadMessage, Kind, Message};
 pub use reply::{ACKNOWLEDGED, text_reply};

@@ -1,24 +1,24 @@
 //! What the callback is told: one TOML file, environment over it.
 
+mod account;
 mod webhooks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    time::Duration,
 };
 
 use scenecast_shared::{
-    config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Seconds, Telemetry, defaults, strong},
+    config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Telemetry, strong},
     process::Binary,
-    scene::{AccountName, Language, Rotating, Secret},
+    scene::{AccountName, Rotating},
     serve::TrustedProxies,
-    wechat::AesKey,
 };
 use serde::Deserialize;
 
-use crate::{geo::GeoDatabase, texts::Texts, webhook::WebhookPath};
+use crate::geo::GeoDatabase;
 
+pub use account::{AccountSettings, Confirmation, Mode};
 pub use webhooks::{Endpoint, Target, Webhooks};
 
 /// A callback process.
@@ -139,103 +139,6 @@ pub struct ApiKey {
     pub accounts: BTreeSet<AccountName>,
 }
 
-/// One Official Account.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccountSettings {
-    /// `AppID`.
-    pub app_id: String,
-    /// `AppSecret`.
-    pub secret: Secret,
-    /// The token of the webhook's settings at WeChat: 3 to 32 letters and digits.
-    pub token: Rotating,
-    /// The account's own id in messages (`gh_…`).
-    pub original_id: String,
-    /// How WeChat sends messages, as set there.
-    #[serde(default)]
-    pub mode: Mode,
-    /// The `EncodingAESKey` of the webhook's settings at WeChat; every mode but plain needs it.
-    #[serde(default)]
-    pub aes_key: Option<Rotating<AesKey>>,
-    /// What makes a scan a login.
-    #[serde(default)]
-    pub confirmation: Confirmation,
-    /// What the site is called where people are asked whether they log in; the host of the page if absent.
-    #[serde(default)]
-    pub site: Option<String>,
-    /// Where its webhook is too, beside `/wechat/{account}`.
-    #[serde(default)]
-    pub path: Option<WebhookPath>,
-    /// How long a page has to redeem its grant; at most ten minutes.
-    #[serde(default = "defaults::grant_life")]
-    pub grant_life: Seconds,
-    /// How many QR codes WeChat grants a day.
-    #[serde(default = "default_qr_quota")]
-    pub qr_quota: u64,
-    /// How long a login waits for what WeChat tells of a person (`unionid`, rarely a name), in
-    /// milliseconds; 0 never asks. A login that WeChat is too slow for goes on without.
-    #[serde(default = "default_profile_wait_ms")]
-    pub profile_wait_ms: u32,
-    /// The language of replies and generated names.
-    #[serde(default)]
-    pub language: Language,
-    /// Replies in other words than ours.
-    #[serde(default)]
-    pub texts: Texts,
-    /// Where its site is told what happens; nowhere if absent.
-    #[serde(default)]
-    pub webhooks: Option<Webhooks>,
-}
-
-fn default_qr_quota() -> u64 {
-    100_000
-}
-
-fn default_profile_wait_ms() -> u32 {
-    300
-}
-
-impl AccountSettings {
-    /// What its messages are encrypted with; nothing in plain mode.
-    pub(crate) fn encryption(&self) -> Option<&Rotating<AesKey>> {
-        match self.mode {
-            Mode::Plain => None,
-            Mode::Safe | Mode::Compatible => Some(self.aes_key.as_ref().expect("it was checked at the start")),
-        }
-    }
-
-    /// How long a login waits for what WeChat tells of a person.
-    pub(crate) fn profile_wait(&self) -> Duration {
-        Duration::from_millis(self.profile_wait_ms.into())
-    }
-}
-
-/// How WeChat sends messages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Encrypted, and signed with what is encrypted.
-    #[default]
-    Safe,
-    /// The same, with an unsigned copy in plain beside it that is not read: as safe, and three times as long.
-    Compatible,
-    /// Unencrypted; the signature doesn't cover the body.
-    Plain,
-}
-
-/// What makes a scan a login.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Confirmation {
-    /// Whoever scanned says yes.
-    #[default]
-    Tap,
-    /// They pick, among three, the number that the page shows.
-    Number,
-    /// Nothing more. Somebody who is shown a stranger's code logs that stranger in.
-    None,
-}
-
 impl Checked for Config {
     fn check(&self) -> Result<(), BadConfig> {
         if self.accounts.is_empty() {
@@ -243,7 +146,7 @@ impl Checked for Config {
         }
         let (mut app_ids, mut paths) = (BTreeMap::new(), BTreeMap::new());
         for (name, account) in &self.accounts {
-            check_account(&format!("accounts.{name}"), account)?;
+            account::check(&format!("accounts.{name}"), account)?;
             if let Some(other) = account.path.as_ref().and_then(|path| paths.insert(path, name)) {
                 return bad(&format!("accounts.{name}.path"), &format!("is that of accounts.{other} too"));
             }
@@ -268,36 +171,6 @@ impl Checked for Config {
     }
 }
 
-fn check_account(at: &str, account: &AccountSettings) -> Result<(), BadConfig> {
-    if account.app_id.is_empty() {
-        return bad(&format!("{at}.app_id"), "must not be empty");
-    }
-    if account.original_id.is_empty() {
-        return bad(&format!("{at}.original_id"), "must not be empty");
-    }
-    let fits =
-        |token: &Secret| (3..=32).contains(&token.bytes().len()) && token.bytes().iter().all(u8::is_ascii_alphanumeric);
-    if !fits(&account.token.current) || !account.token.previous.as_ref().is_none_or(fits) {
-        return bad(&format!("{at}.token"), "must be 3 to 32 letters and digits");
-    }
-    if account.mode != Mode::Plain && account.aes_key.is_none() {
-        return bad(&format!("{at}.aes_key"), "must be the account's EncodingAESKey, unless its mode is plain");
-    }
-    if !(1..=600).contains(&account.grant_life.duration().as_secs()) {
-        return bad(&format!("{at}.grant_life"), "must be 1 to 600 seconds");
-    }
-    if account.profile_wait() > Duration::from_secs(2) {
-        return bad(
-            &format!("{at}.profile_wait_ms"),
-            "must be at most 2000: WeChat waits 5 seconds for all of a login",
-        );
-    }
-    if account.site.as_ref().is_some_and(|site| site.trim().is_empty()) {
-        return bad(&format!("{at}.site"), "must not be empty");
-    }
-    Ok(())
-}
-
 fn bad(at: &str, why: &str) -> Result<(), BadConfig> {
     Err(BadConfig::at(at, why))
 }
@@ -313,5 +186,4 @@ impl Binary for Config {
 }
 
 #[cfg(test)]
-#[path = "config_tests.rs"]
 mod tests;

@@ -48,6 +48,7 @@ fn what_the_sample_says_is_what_is_left_out_of_it() {
     let optional = [
         "mode",
         "confirmation",
+        "check_source_address",
         "grant_life",
         "qr_quota",
         "profile_wait_ms",
