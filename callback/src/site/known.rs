@@ -3,12 +3,11 @@
 use scenecast_shared::{
     scene::{AccountName, Language, OpenId, Profile},
     store::User,
-    wechat::UserInfo,
 };
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::webhook::profile::profile;
+use crate::webhook::profile::profile_on_record;
 
 /// What is known of somebody.
 #[derive(Serialize)]
@@ -29,16 +28,11 @@ pub(super) struct Known<'a> {
 impl<'a> Known<'a> {
     pub(super) fn new(account: &'a AccountName, openid: &'a OpenId, user: &'a User, language: Language) -> Self {
         let following = user.follow.map(|follow| follow.follows);
-        let told = user.told.as_ref().map_or_else(UserInfo::default, |told| UserInfo {
-            nickname: told.profile.name.clone(),
-            headimgurl: told.profile.avatar.clone(),
-            ..UserInfo::default()
-        });
         Self {
             account,
             openid,
             unionid: user.unionid.as_deref(),
-            profile: (following != Some(false)).then(|| profile(openid, &told, language)),
+            profile: (following != Some(false)).then(|| profile_on_record(openid, Some(user), language)),
             following,
             registered: user.registered,
             logins: user.logins,

@@ -17,7 +17,11 @@ use scenecast_shared::{
 use serde::Deserialize;
 
 use super::known::Known;
-use crate::{accounts::Account, app::App, request::json};
+use crate::{
+    accounts::{Account, Accounts},
+    app::App,
+    request::json,
+};
 
 const LONGEST_BODY: usize = 1024;
 
@@ -38,32 +42,36 @@ struct Registration {
 type UserPath = Result<Path<(String, String)>, PathRejection>;
 
 async fn find(State(app): State<Arc<App>>, path: UserPath, headers: HeaderMap) -> Result<Response, Problem> {
-    let (account, openid, _) = asked(&app, path, &headers)?;
+    let accounts = app.accounts();
+    let (account, openid, _) = asked(&accounts, path, &headers)?;
     let user = app.users.find(&account.name, &openid).await?.ok_or_else(unknown)?;
     Ok(Json(Known::new(&account.name, &openid, &user, account.settings.language)).into_response())
 }
 
 async fn register(State(app): State<Arc<App>>, path: UserPath, request: Request) -> Result<StatusCode, Problem> {
     let (head, body) = request.into_parts();
-    let (account, openid, site) = asked(&app, path, &head.headers)?;
+    let accounts = app.accounts();
+    let (account, openid, site) = asked(&accounts, path, &head.headers)?;
     let Registration { registered } = json(&read_body(body, LONGEST_BODY).await?)?;
     let change = app.users.change(&account.name, &openid, |user| user.registered(registered));
     change.await?.ok_or_else(unknown)?;
-    let (account, who) = (&account.name, openid.short());
-    tracing::info!(site, %account, who, registered, "a site said whether it has somebody");
+    tracing::info!(site, account = %account.name, who = openid.short(), registered, "a site said whether it has somebody");
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Whom a call is about, and the site's name; an account that isn't the caller's is none.
-fn asked(app: &App, path: UserPath, headers: &HeaderMap) -> Result<(Arc<Account>, OpenId, String), Problem> {
-    let accounts = app.accounts();
+fn asked<'a>(
+    accounts: &'a Accounts,
+    path: UserPath,
+    headers: &HeaderMap,
+) -> Result<(&'a Account, OpenId, &'a str), Problem> {
     let caller = accounts.api_keys.caller(headers)?;
     let Path((account, openid)) = path.map_err(|_| Problem::bad_request("the path is not text"))?;
-    let account = account.parse().ok().and_then(|name| accounts.official(&name).cloned());
-    let account = account.filter(|account| caller.accounts.contains(&account.name));
+    let account = account.parse().ok().filter(|account| caller.accounts.contains(account));
+    let account = account.and_then(|account| accounts.official(&account));
     let account = account.ok_or_else(|| Refused::AccountUnknown.problem())?;
     let openid = openid.parse().map_err(|error| Problem::bad_request(format!("the path has {error}")))?;
-    Ok((account, openid, caller.name.to_owned()))
+    Ok((account, openid, caller.name))
 }
 
 fn unknown() -> Problem {

@@ -31,6 +31,11 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// There is nothing at this path.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+    }
+
     /// A problem that the same request will meet again.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), retry_after: None }
@@ -111,9 +116,7 @@ pub async fn turn_away(request: Request, next: Next) -> Result<Response, Problem
 
 /// The routes, with problems for paths and methods that there aren't.
 pub fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    routes
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes other methods")
-        })
+    routes.fallback(|| async { Problem::not_found() }).method_not_allowed_fallback(|| async {
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes other methods")
+    })
 }
