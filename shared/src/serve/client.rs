@@ -15,6 +15,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, de};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The other end of a connection, as a request's extension.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,11 @@ pub struct Peer(pub SocketAddr);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
-/// The proxies whose `X-Forwarded-For` is believed: addresses or networks, a list or one text with commas.
+/// Marks requests that came by HTTPS, as a trusted proxy says, where TLS ends.
+#[derive(Debug, Clone, Copy)]
+pub struct ByHttps;
+
+/// The proxies whose `X-Forwarded-…` is believed: addresses or networks, a list or one text with commas.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Arc<[IpNet]>);
 
@@ -43,6 +48,13 @@ impl TrustedProxies {
             client = hop.to_canonical();
         }
         client
+    }
+
+    /// Whether a trusted proxy says that the browser came by HTTPS.
+    fn by_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        // Where there are several, the first is what the browser used.
+        let used = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok()?.split(',').next());
+        self.trust(peer.to_canonical()) && used.is_some_and(|used| used.trim().eq_ignore_ascii_case("https"))
     }
 
     fn trust(&self, address: IpAddr) -> bool {
@@ -73,10 +85,13 @@ impl<'de> Deserialize<'de> for TrustedProxies {
     }
 }
 
-/// Says where each request came from. A middleware.
+/// Says where each request came from, and how. A middleware.
 pub async fn with_client_address(State(proxies): State<TrustedProxies>, mut request: Request, next: Next) -> Response {
-    if let Some(Peer(peer)) = request.extensions().get() {
+    if let Some(Peer(peer)) = request.extensions().get().copied() {
         let client = proxies.client(peer.ip(), request.headers());
+        if proxies.by_https(peer.ip(), request.headers()) {
+            request.extensions_mut().insert(ByHttps);
+        }
         request.extensions_mut().insert(ClientAddress(client));
     }
     next.run(request).await
@@ -86,10 +101,13 @@ pub async fn with_client_address(State(proxies): State<TrustedProxies>, mut requ
 mod tests {
     use super::*;
 
+    fn proxies() -> TrustedProxies {
+        serde_json::from_str(r#"["10.0.0.0/8", "127.0.0.1", "fd00::/8"]"#).unwrap()
+    }
+
     fn client(peer: &str, forwarded: &[&str]) -> String {
-        let proxies: TrustedProxies = serde_json::from_str(r#"["10.0.0.0/8", "127.0.0.1", "fd00::/8"]"#).unwrap();
         let headers = forwarded.iter().map(|value| (FORWARDED_FOR, value.parse().unwrap())).collect();
-        proxies.client(peer.parse().unwrap(), &headers).to_string()
+        proxies().client(peer.parse().unwrap(), &headers).to_string()
     }
 
     #[test]
@@ -107,6 +125,20 @@ mod tests {
             ("fd00::1", &["::ffff:1.2.3.4"], "1.2.3.4"),
         ] {
             assert_eq!(client(peer, forwarded), expected, "{peer} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_knows_of_https() {
+        for (peer, forwarded, expected) in [
+            ("10.1.2.3", Some("https"), true),
+            ("::ffff:10.1.2.3", Some("HTTPS, http"), true),
+            ("10.1.2.3", Some("http, https"), false),
+            ("10.1.2.3", None, false),
+            ("203.0.113.9", Some("https"), false),
+        ] {
+            let headers = forwarded.iter().map(|value| (FORWARDED_PROTO, value.parse().unwrap())).collect();
+            assert_eq!(proxies().by_https(peer.parse().unwrap(), &headers), expected, "{peer} {forwarded:?}");
         }
     }
 
