@@ -19,15 +19,11 @@ use scenecast_shared::{
 
 use crate::{
     wire::{First, Frame},
-    ws::{Incoming, close},
+    ws::{Incoming, Liveness, Silence, close},
 };
 
 /// How long a page may take to send its first frame.
 pub(crate) const FIRST_FRAME: Duration = Duration::from_secs(5);
-/// After this much silence the page is asked whether it is still there …
-const PING_AFTER: Duration = Duration::from_secs(25);
-/// … and has this long to answer.
-const PONG_LIMIT: Duration = Duration::from_secs(10);
 /// How soon to ask again whether a scene has ended, when the bus gives no answer, …
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// … and for how long.
@@ -101,9 +97,7 @@ pub(crate) struct Begun {
 #[derive(Debug)]
 pub(crate) struct Session {
     phase: Phase,
-    /// When the peer was last heard, or asked.
-    heard: Instant,
-    asked: bool,
+    liveness: Liveness,
     leave_at: Option<Instant>,
 }
 
@@ -128,12 +122,12 @@ struct Held {
 
 impl Session {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { phase: Phase::Waiting { until: now + FIRST_FRAME }, heard: now, asked: false, leave_at: None }
+        Self { phase: Phase::Waiting { until: now + FIRST_FRAME }, liveness: Liveness::new(now), leave_at: None }
     }
 
     /// When [`Session::due`] is to be called.
     pub(crate) fn deadline(&self) -> Instant {
-        let alive = self.heard + if self.asked { PONG_LIMIT } else { PING_AFTER };
+        let alive = self.liveness.deadline();
         let phase = match &self.phase {
             Phase::Waiting { until } => Some(*until),
             Phase::Beginning => None,
@@ -143,8 +137,7 @@ impl Session {
     }
 
     pub(crate) fn received(&mut self, incoming: Incoming, now: Instant) -> Vec<Action> {
-        self.heard = now;
-        self.asked = false;
+        self.liveness.heard(now);
         match incoming {
             Incoming::Pong => vec![],
             Incoming::Ping(payload) => vec![Action::Pong(payload)],
@@ -226,15 +219,10 @@ impl Session {
             }
             _ => {}
         }
-        let silent = now.saturating_duration_since(self.heard);
-        if self.asked && silent >= PONG_LIMIT {
-            vec![Action::Drop]
-        } else if !self.asked && silent >= PING_AFTER {
-            self.asked = true;
-            self.heard = now;
-            vec![Action::Ping]
-        } else {
-            vec![]
+        match self.liveness.due(now) {
+            Silence::Fine => vec![],
+            Silence::Ask => vec![Action::Ping],
+            Silence::Gone => vec![Action::Drop],
         }
     }
 
@@ -281,17 +269,22 @@ fn restart() -> Action {
     Action::Close(close::RESTART, retry_after(Duration::from_millis(rand::random_range(0..1000))))
 }
 
-/// Tells the problem and closes, with a delay where coming back can help.
+/// Tells the problem and closes.
 pub(crate) fn refuse(problem: &Problem) -> Vec<Action> {
-    let close = match problem.retry_after {
+    let (code, reason) = close_for(problem);
+    vec![Action::Send(Frame::problem(problem).json()), Action::Close(code, reason)]
+}
+
+/// The close that a problem ends in: with a delay where coming back can help.
+pub(crate) fn close_for(problem: &Problem) -> (u16, String) {
+    match problem.retry_after {
         // Spread, so that those who were refused together don't come back together.
-        Some(after) => Action::Close(close::TRY_LATER, retry_after(after.mul_f32(rand::random_range(1.0..2.0)))),
+        Some(after) => (close::TRY_LATER, retry_after(after.mul_f32(rand::random_range(1.0..2.0)))),
         None if problem.status == StatusCode::INTERNAL_SERVER_ERROR => {
-            Action::Close(close::TRY_LATER, retry_after(Duration::from_secs(5)))
+            (close::TRY_LATER, retry_after(Duration::from_secs(5)))
         }
-        None => Action::Close(close::POLICY, problem.code.to_owned()),
-    };
-    vec![Action::Send(Frame::problem(problem).json()), close]
+        None => (close::POLICY, problem.code.to_owned()),
+    }
 }
 
 /// The reason text that the page's JavaScript reads its reconnect delay from.
