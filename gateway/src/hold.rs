@@ -14,12 +14,11 @@ use scenecast_shared::{
     bus::{BusError, Mailbox, Notice, Watch},
     scene::{Page, SceneId},
     serve::Problem,
-    telemetry,
 };
 
 use crate::{
-    pages::Pages,
-    session::{Action, Begun, Session},
+    pages::{Pages, push_span},
+    session::{Action, Begun, Session, close_for},
     wire::Frame,
     ws::{Broken, Incoming, Socket, Violation},
 };
@@ -53,21 +52,38 @@ pub(crate) fn hold(
         let Hold { pages, socket, watch, .. } = hold;
         // The scene is let go of before the socket lingers.
         drop(watch);
-        let code = match &end {
-            End::Close(code, _) => code.to_string(),
-            End::Drop => "none".to_owned(),
-        };
-        pages.counters().open.dec();
-        pages.counters().closed.with_label_values(&[&code]).inc();
-        if let End::Close(code, reason) = end {
-            Box::pin(async move { socket.close(code, &reason).await }).await;
-        }
+        Box::pin(end.carry_out(&pages, socket)).await;
     }
 }
 
-enum End {
+/// How a socket ends.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// With this code and reason.
     Close(u16, String),
+    /// Without a word: nobody would hear it.
     Drop,
+}
+
+impl End {
+    /// With what this problem ends in.
+    pub(crate) fn with(problem: &Problem) -> Self {
+        let (code, reason) = close_for(problem);
+        Self::Close(code, reason)
+    }
+
+    /// Counts it and does it.
+    pub(crate) async fn carry_out(self, pages: &Pages, socket: Socket) {
+        let code = match &self {
+            Self::Close(code, _) => code.to_string(),
+            Self::Drop => "none".to_owned(),
+        };
+        pages.counters().open.dec();
+        pages.counters().closed.with_label_values(&[&code]).inc();
+        if let Self::Close(code, reason) = self {
+            socket.close(code, &reason).await;
+        }
+    }
 }
 
 impl From<Broken> for End {
@@ -170,15 +186,11 @@ impl Hold {
                 Action::Ping => self.socket.ping()?,
                 Action::Pong(payload) => self.socket.pong(&payload)?,
                 Action::HandOver(event, handover) => {
-                    let span = tracing::info_span!("push", scene = self.scene.map(tracing::field::display));
-                    if let Some(traceparent) = &event.traceparent {
-                        telemetry::continue_from(&span, traceparent);
-                    }
-                    let _entered = span.enter();
+                    let Some(scene) = self.scene else { continue };
+                    let push = push_span(scene, &event);
+                    let _entered = push.enter();
                     self.socket.send(&Frame::event(&event).json())?;
-                    if let Some(scene) = self.scene {
-                        self.pages.handed_over(scene, &event, handover);
-                    }
+                    self.pages.handed_over(scene, &event, handover);
                 }
                 Action::Begin(first) => {
                     // What the page said of itself is told once, with its scene.
@@ -198,8 +210,7 @@ impl Hold {
                     }));
                 }
                 Action::Reopen(claims, ends) => {
-                    self.pages.counters().lost.inc();
-                    self.pages.opener().reopen(claims, Page::default(), ends);
+                    self.pages.reopen(&claims, Page::default(), ends, true);
                 }
                 Action::Close(code, reason) => return Err(End::Close(code, reason)),
                 Action::Drop => return Err(End::Drop),

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ use scenecast_shared::{
     internal::{self, Handle},
     scene::{BadKey, Binding, Claims, Event, KeyRing, Page, SceneId, State},
     serve::{Problem, Shutdown},
-    telemetry::{Metrics, Stage, Stages},
+    telemetry::{self, Metrics, Stage, Stages},
     time::{millis, unix_now},
 };
 
@@ -40,7 +40,7 @@ struct Inner {
 pub(crate) struct Counters {
     pub(crate) open: IntGauge,
     pub(crate) closed: IntCounterVec,
-    pub(crate) lost: IntCounter,
+    lost: IntCounter,
     stages: Stages,
     scan_to_push: Histogram,
 }
@@ -80,6 +80,10 @@ impl Pages {
 
     pub(crate) fn opener(&self) -> &Opener {
         &self.0.opener
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.0.keys
     }
 
     pub(crate) fn shutdown(&self) -> &Shutdown {
@@ -160,13 +164,22 @@ impl Pages {
                 if remaining.is_zero() {
                     return Err(scene_expired());
                 }
-                self.0.counters.lost.inc();
-                self.0.opener.reopen(claims.clone(), Page::default(), std::time::Instant::now() + remaining);
+                self.reopen(&claims, Page::default(), Instant::now() + remaining, true);
                 (State::Open, remaining, 0)
             }
         };
         let frame = Frame::resumed(scene, state, remaining).json();
         Ok((Begun { claims, state, remaining, frame, more: stored > resume.after, stored }, watch))
+    }
+
+    /// Has a scene that Redis doesn't have opened until then: again, if it `was_there`.
+    pub(crate) fn reopen(&self, claims: &Claims, page: Page, ends: Instant, was_there: bool) {
+        if was_there {
+            self.0.counters.lost.inc();
+        } else {
+            self.0.counters.stages.count(Stage::Opened);
+        }
+        self.0.opener.reopen(claims.clone(), page, ends);
     }
 
     /// The page has its grant.
@@ -183,7 +196,17 @@ impl Pages {
     }
 }
 
-fn draw(url: &str) -> Result<String, Problem> {
+/// The last step of a login, and of the trace that began with its message.
+pub(crate) fn push_span(scene: SceneId, event: &Event) -> tracing::Span {
+    let span = tracing::info_span!("push", %scene);
+    if let Some(traceparent) = &event.traceparent {
+        telemetry::continue_from(&span, traceparent);
+    }
+    span
+}
+
+/// The picture of a QR code that says this.
+pub(crate) fn draw(url: &str) -> Result<String, Problem> {
     qr::svg(url).map_err(|error| {
         tracing::error!(%error, "WeChat's QR code can't be drawn");
         Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", "the QR code can't be drawn")

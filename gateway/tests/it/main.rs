@@ -8,7 +8,7 @@ mod sockets;
 
 use std::{net::SocketAddr, time::Duration};
 
-use scenecast_gateway::{Gateway, Settings};
+use scenecast_gateway::{Gateway, Settings, config::Compatible};
 use scenecast_loadtest::browser::{Frame, Heard, Page};
 use scenecast_shared::{
     bus::Bus,
@@ -43,6 +43,7 @@ impl World {
             origins: [ORIGIN.to_owned()].into_iter().collect(),
             trusted_proxies: TrustedProxies::default(),
             scene_life: Seconds::new(120),
+            compatible: Compatible::default(),
             limits,
         };
         let (bus, metrics) = (Bus::memory(), Metrics::new());
