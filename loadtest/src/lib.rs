@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`simulator`] | WeChat: its API, its webhooks, the phones |
 //! | [`browser`] | login pages' connections |
+//! | [`visitor`] | a browser with cookies, for pages that were written for other servers |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
 
 pub mod browser;
 pub mod cluster;
 pub mod simulator;
+pub mod visitor;
 
 use std::net::SocketAddr;
 

@@ -36,16 +36,18 @@ pub(super) async fn accept(
     let (upgrade, mut headers) = Upgrade::of(&mut request, None)?;
     let (claims, kept) = flow.own_or_new(&cookies_of(&request), id.as_str()).await;
     headers.extend(kept);
-    let mut scene = Following::new(&flow, claims, visitor(&request, Some(id)));
+    let scene = Box::new(Following::new(&flow, claims, visitor(&request, Some(id))));
     let shutdown = flow.pages().shutdown().clone();
-    shutdown.spawn(async move {
-        let Some(mut line) = Line::accept(flow, upgrade).await else { return };
-        let ended = line.tell(&mut scene, words).await;
-        // The scene is let go of before the socket lingers.
-        drop(scene);
-        line.end(ended).await;
-    });
+    shutdown.spawn(serve(flow, upgrade, scene, words));
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+}
+
+async fn serve(flow: Flow, upgrade: Upgrade, mut scene: Box<Following>, words: fn(&Login) -> String) {
+    let Some(mut line) = Box::pin(Line::accept(flow, upgrade)).await else { return };
+    let ended = line.tell(&mut scene, words).await;
+    // The scene is let go of before the socket lingers.
+    drop(scene);
+    line.end(ended).await;
 }
 
 /// An accepted socket.
@@ -153,4 +155,19 @@ impl Line {
 /// Waits a little longer than this, or less, so that those who wait for the same don't end together.
 pub(super) async fn about(time: Duration) {
     tokio::time::sleep(time.mul_f32(rand::random_range(0.6..1.4))).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, D, F: Future>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_page_costs_one_small_task() {
+        let size = size_of_future(serve);
+        assert!(size <= 1200, "{size} bytes a page");
+    }
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
 
+mod compatible;
 mod http;
 mod sockets;
 
@@ -24,16 +25,19 @@ const KEY_SECRET: &str = "what-gateways-sign-their-keys-with";
 /// A gateway on any port, whose callback is away.
 struct World {
     address: SocketAddr,
+    /// Where QR codes are sent to whoever connects, where that is on.
+    on_open: Option<SocketAddr>,
     bus: Bus,
     metrics: Metrics,
+    shutdown: Shutdown,
 }
 
 impl World {
     async fn new() -> Self {
-        Self::with(Limits::default()).await
+        Self::with(Limits::default(), Compatible::default()).await
     }
 
-    async fn with(limits: Limits) -> Self {
+    async fn with(limits: Limits, compatible: Compatible) -> Self {
         let settings = Settings {
             public: SocketAddr::from(([127, 0, 0, 1], 0)),
             // The discard port: nobody is there.
@@ -43,16 +47,16 @@ impl World {
             origins: [ORIGIN.to_owned()].into_iter().collect(),
             trusted_proxies: TrustedProxies::default(),
             scene_life: Seconds::new(120),
-            compatible: Compatible::default(),
+            compatible,
             limits,
         };
         let (bus, metrics) = (Bus::memory(), Metrics::new());
-        let shutdown = Shutdown::new(Drain::default());
+        let shutdown = Shutdown::new(Drain { notice: Seconds::new(0), window: Seconds::new(1) });
         let gateway = Gateway::build(settings, bus.clone(), Stages::new(&metrics), &metrics, &shutdown);
         let bound = gateway.bind().await.unwrap();
-        let address = bound.address();
+        let (address, on_open) = (bound.address(), bound.on_open_address());
         tokio::spawn(bound.serve());
-        Self { address, bus, metrics }
+        Self { address, on_open, bus, metrics, shutdown }
     }
 
     async fn page(&self) -> Page {

@@ -152,7 +152,7 @@ async fn pages_of_other_origins_are_not_let_in() {
 
 #[tokio::test]
 async fn beyond_the_ceiling_a_page_is_told_to_come_back() {
-    let world = World::with(Limits::new(1.try_into().unwrap())).await;
+    let world = World::with(Limits::new(1.try_into().unwrap()), Compatible::default()).await;
     let mut held = world.page().await;
     held.resume(&scene(&world).await, 0).await.unwrap();
     frame(&mut held).await;
