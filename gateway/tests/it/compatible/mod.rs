@@ -37,7 +37,7 @@ impl World {
     }
 
     /// What the browser's only cookie of ours says.
-    fn claims(&self, visitor: &Visitor) -> Claims {
+    fn claims(visitor: &Visitor) -> Claims {
         let cookies = visitor.cookies();
         assert_eq!(cookies.len(), 1, "{cookies:?}");
         let key = cookies.values().next().unwrap().parse().unwrap();
