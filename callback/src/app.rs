@@ -1,6 +1,6 @@
 //! What the callback's handlers share.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use scenecast_shared::{
@@ -12,27 +12,20 @@ use scenecast_shared::{
     store::{Budget, Replay, ReplayGuard},
     wechat::Signed,
 };
-use tokio::time::{Instant, timeout_at};
-
-use crate::{
-    api_keys::ApiKeys,
-    config::AccountSettings,
-    counts::Counts,
-    wechat::{Api, Users},
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
 };
 
-/// One Official Account at work.
-pub(crate) struct Account {
-    pub(crate) name: AccountName,
-    pub(crate) settings: AccountSettings,
-    pub(crate) api: Api,
-    pub(crate) users: Users,
-}
+use crate::{
+    accounts::{Account, Accounts},
+    counts::Counts,
+};
 
 /// What the callback's handlers share. It keeps nothing that a login needs.
 pub(crate) struct App {
-    pub(crate) accounts: BTreeMap<AccountName, Account>,
-    pub(crate) api_keys: ApiKeys,
+    /// Replaced as a whole when the configuration changes.
+    pub(crate) accounts: watch::Sender<Arc<Accounts>>,
     pub(crate) internal_secret: Rotating,
     pub(crate) picture_base: HttpUrl,
     pub(crate) bus: Bus,
@@ -42,9 +35,14 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// The account with this name.
-    pub(crate) fn account(&self, name: &str) -> Result<&Account, Problem> {
-        let account = name.parse().ok().and_then(|name: AccountName| self.accounts.get(&name));
+    /// The accounts as they are now. Whoever asks keeps these, whatever changes meanwhile.
+    pub(crate) fn accounts(&self) -> Arc<Accounts> {
+        self.accounts.borrow().clone()
+    }
+
+    /// The Official Account with this name.
+    pub(crate) fn account(&self, name: &str) -> Result<Arc<Account>, Problem> {
+        let account = name.parse().ok().and_then(|name: AccountName| self.accounts().official(&name).cloned());
         account.ok_or_else(|| Refused::AccountUnknown.problem())
     }
 

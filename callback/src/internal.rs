@@ -91,8 +91,9 @@ async fn reopen(State(app): State<Arc<App>>, request: Request) -> Result<Json<us
     if lost.len() > REOPEN_CHUNK {
         return Err(Problem::bad_request(format!("there are more than {REOPEN_CHUNK} scenes")));
     }
+    let accounts = app.accounts();
     let openings = lost.into_iter().filter_map(|Reopen { scene, account, binding, page, life_ms }| {
-        let known = app.accounts.contains_key(&account);
+        let known = accounts.official(&account).is_some();
         known.then_some((scene, Opening { account, binding, page, life: life(life_ms)? }))
     });
     let opened = stream::iter(openings)

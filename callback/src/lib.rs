@@ -9,9 +9,11 @@
 //! | `redeem` | what the site's backend asks: redeem |
 //! | `wechat` | what we ask of WeChat: access token, QR codes, users |
 //! | `phrase` | what phones are told |
+//! | `accounts` | the accounts at work |
 //! | `api_keys` | who may redeem for which accounts |
 //! | `app`, `request`, `counts` | what handlers share: accounts and bus, reading within limits, metrics |
 
+mod accounts;
 mod api_keys;
 mod app;
 pub mod config;

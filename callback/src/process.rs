@@ -10,13 +10,15 @@ use scenecast_shared::{
     telemetry::{Metrics, Stages},
 };
 
+use tokio::sync::watch;
+
 use crate::{
-    api_keys::ApiKeys,
-    app::{Account, App},
-    config::{Mode, Settings},
+    accounts::{Accounts, Tools},
+    app::App,
+    config::Settings,
     counts::Counts,
     internal, redeem, webhook,
-    wechat::{AccessToken, Api, Client, Credentials, QR_CODE, Users},
+    wechat::{Client, QR_CODE},
 };
 
 /// Longer than proxies keep a connection that isn't used (60 s), so that none hands us a webhook
@@ -44,25 +46,12 @@ impl Callback {
         shutdown: &Shutdown,
     ) -> Self {
         let counts = Counts::new(metrics, stages);
-        let client = Client::new(settings.api_base, counts.calls.clone());
+        let client = Client::new(settings.api_base.clone(), counts.calls.clone());
         let tokens = TokenStore::new(store.clone());
-        let accounts = settings.accounts.into_iter().map(|(name, account)| {
-            match account.mode {
-                Mode::Plain => tracing::warn!(
-                    account = %name,
-                    "plain mode: WeChat's signature does not cover its messages, so whoever can read the way from \
-                     WeChat to here can forge logins"
-                ),
-            }
-            let credentials = Credentials { app_id: account.app_id.clone(), secret: account.secret.clone() };
-            let token = AccessToken::new(name.clone(), credentials, client.clone(), tokens.clone());
-            let api = Api::new(client.clone(), token);
-            let users = Users::new(api.clone(), account.profile_wait());
-            (name.clone(), Account { name, settings: account, api, users })
-        });
+        let tools = Tools { client, tokens };
+        let accounts = Arc::new(Accounts::new(&settings, &tools));
         let app = App {
-            accounts: accounts.collect(),
-            api_keys: ApiKeys::new(settings.api_keys),
+            accounts: watch::Sender::new(accounts),
             internal_secret: settings.internal_secret,
             picture_base: settings.picture_base,
             bus,

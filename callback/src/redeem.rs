@@ -94,7 +94,8 @@ async fn redeem(State(app): State<Arc<App>>, request: Request) -> Result<Json<Re
 #[tracing::instrument(name = "redeem", skip_all, fields(site, account, scene))]
 async fn answer(app: &App, request: Request) -> Result<Redeemed, Problem> {
     let (head, body) = request.into_parts();
-    let caller = app.api_keys.caller(&head.headers).ok_or_else(|| {
+    let accounts = app.accounts();
+    let caller = accounts.api_keys.caller(&head.headers).ok_or_else(|| {
         Problem::new(StatusCode::UNAUTHORIZED, "api_key_invalid", "Authorization has no valid API key")
     })?;
     let RedeemRequest { grant, state, account } = json(&read_body(body, LONGEST_BODY).await?)?;

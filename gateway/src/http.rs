@@ -1,38 +1,53 @@
 //! What browsers can ask: `/v1/…`.
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
-    extract::{Path, Request, State, rejection::PathRejection},
+    extract::{
+        Path, Query, Request, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{get, post},
 };
 use scenecast_shared::{
     config::Origins,
-    scene::SceneId,
+    scene::{Claims, SceneId},
     serve::{Problem, TrustedProxies, crowded, read_body, turn_away, with_client_address, with_problems},
 };
+use serde::Deserialize;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
-    hold::hold,
+    hold::{Leave, hold},
     pages::Pages,
+    poll::poll,
+    session::End,
+    sse,
     visitor::page_of,
     wire::Open,
-    ws::{self, Socket, Upgrade},
+    ws::{self, Upgrade},
 };
 
 /// The page's JavaScript.
 const MODULE: &str = include_str!("../web/scenecast.js");
 /// The longest body, in bytes.
 const BODY_AT_MOST: usize = 4096;
+/// The longest that a poll may wait, …
+const WAIT_AT_MOST: Duration = Duration::from_secs(30);
+/// … and how long it does unless it says so: less than proxies do.
+const WAIT: Duration = Duration::from_secs(25);
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The own API's routes, and the `compatible` ones beside them.
 pub(crate) fn router(pages: Pages, compatible: Router, origins: &Origins, proxies: &TrustedProxies) -> Router {
     let requests = Router::new()
         .route("/v1/scenes", post(open_scene))
-        .route("/v1/scenes/{scene}", delete(give_up))
+        .route("/v1/scenes/{scene}", get(poll_scene).delete(give_up))
+        .route("/v1/scenes/{scene}/events", get(stream_events))
         .layer(from_fn(turn_away))
         .route("/v1/ws", get(open_socket))
         .with_state(pages);
@@ -48,10 +63,11 @@ pub(crate) fn for_pages(routes: Router, origins: &Origins, proxies: &TrustedProx
             origin.to_str().is_ok_and(|origin| allowed.allow(origin))
         }))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("last-event-id")])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, LAST_EVENT_ID])
         // For the compatible routes' cookies; the own API looks at none.
         .allow_credentials(true)
-        .max_age(std::time::Duration::from_secs(600));
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(Duration::from_secs(600));
     // Browsers can read what the inner ones refuse, too.
     routes
         .layer(from_fn_with_state(origins.clone(), check_origin))
@@ -92,22 +108,12 @@ async fn open_socket(State(pages): State<Pages>, mut request: Request) -> Result
         let is_crowded = upgrade.is_crowded();
         let Some((socket, early)) = upgrade.socket().await else { return };
         if is_crowded {
-            Box::pin(refuse(socket)).await;
+            Box::pin(Leave::Told(End::Refused(crowded())).take(socket)).await;
         } else {
             hold(pages, page, socket, early).await;
         }
     });
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
-}
-
-async fn refuse(mut socket: Socket) {
-    for action in crate::session::refuse(&crowded()) {
-        match action {
-            crate::session::Action::Send(text) if socket.send(&text).is_err() => return,
-            crate::session::Action::Close(code, reason) => return socket.close(code, &reason).await,
-            _ => {}
-        }
-    }
 }
 
 async fn open_scene(State(pages): State<Pages>, request: Request) -> Result<Response, Problem> {
@@ -121,11 +127,58 @@ async fn open_scene(State(pages): State<Pages>, request: Request) -> Result<Resp
     Ok((StatusCode::CREATED, headers, Json(opened)).into_response())
 }
 
+async fn stream_events(
+    State(pages): State<Pages>,
+    scene: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let claims = owner(&pages, scene, &headers)?;
+    let after = match headers.get(LAST_EVENT_ID) {
+        None => 0,
+        Some(seq) => seq.to_str().ok().and_then(|seq| seq.parse().ok()).ok_or_else(|| {
+            Problem::bad_request("Last-Event-ID has to be the id of the last event that this scene's page has seen")
+        })?,
+    };
+    sse::events(pages, claims, after).await
+}
+
+/// What a poll asks for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Poll {
+    /// The `seq` of the last event that the page has seen.
+    #[serde(default)]
+    after: u64,
+    /// How long it may take, in seconds.
+    wait: Option<u64>,
+}
+
+async fn poll_scene(
+    State(pages): State<Pages>,
+    scene: Result<Path<String>, PathRejection>,
+    asked: Result<Query<Poll>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let claims = owner(&pages, scene, &headers)?;
+    let asked = asked.ok().map(|Query(Poll { after, wait })| (after, wait.map_or(WAIT, Duration::from_secs)));
+    let (after, wait) = asked.filter(|(_, wait)| *wait <= WAIT_AT_MOST).ok_or_else(|| {
+        Problem::bad_request("a poll takes after, the seq of the last event seen, and wait, 0 to 30 seconds")
+    })?;
+    poll(pages, claims, after, wait).await
+}
+
 async fn give_up(
     State(pages): State<Pages>,
     scene: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
+    let claims = owner(&pages, scene, &headers)?;
+    pages.opener().cancel(claims.scene).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the key says that the request shows, if it is the scene's.
+fn owner(pages: &Pages, scene: Result<Path<String>, PathRejection>, headers: &HeaderMap) -> Result<Claims, Problem> {
     let key = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
@@ -134,6 +187,5 @@ async fn give_up(
     if scene.ok().and_then(|Path(scene)| scene.parse::<SceneId>().ok()) != Some(claims.scene) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "key_invalid", "this key belongs to another scene"));
     }
-    pages.opener().cancel(claims.scene).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(claims)
 }

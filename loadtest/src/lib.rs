@@ -5,10 +5,12 @@
 //! | [`simulator`] | WeChat: its API, its webhooks, the phones |
 //! | [`browser`] | login pages' connections |
 //! | [`visitor`] | a browser with cookies, for pages that were written for other servers |
+//! | [`receiver`] | a site's server for webhooks |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
 
 pub mod browser;
 pub mod cluster;
+pub mod receiver;
 pub mod simulator;
 pub mod visitor;
 

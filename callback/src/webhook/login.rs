@@ -9,11 +9,7 @@ use scenecast_shared::{
 use tracing::{Span, field::display};
 
 use super::{Arrival, profile::profile};
-use crate::{
-    app::{Account, App},
-    config::Confirmation,
-    phrase::Phrase,
-};
+use crate::{accounts::Account, app::App, config::Confirmation, phrase::Phrase};
 
 /// Logs whoever sent the message in on this scene. `None`: it couldn't be decided in time.
 pub(super) async fn log_in(

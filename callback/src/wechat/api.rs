@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use scenecast_shared::{
     scene::{OpenId, SceneId},
-    wechat::{ApiError, Code, QrCode, UserInfo},
+    wechat::{ApiError, CallbackIps, Code, QrCode, UserInfo},
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -53,6 +53,11 @@ impl Api {
         let code: QrCode = self.call(&ask).await?;
         let drawable = code.url.starts_with("http") && code.url.len() <= LONGEST_URL;
         if drawable { Ok(code) } else { Err(ApiError::Nonsense(code.url.len()).into()) }
+    }
+
+    /// The addresses that WeChat's webhooks come from.
+    pub(crate) async fn callback_ips(&self) -> Result<CallbackIps, CallError> {
+        self.call(&ApiCall { path: "/cgi-bin/getcallbackip", query: vec![], body: None }).await
     }
 
     /// What WeChat tells of a follower.

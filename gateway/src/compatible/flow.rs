@@ -138,7 +138,7 @@ impl Flow {
         let mailbox = self.pages().bus().read(claims.scene).await?;
         let remaining = claims.remaining(SystemTime::now());
         if mailbox.is_none() && !remaining.is_zero() {
-            self.pages().reopen(claims, page, Instant::now() + remaining, true);
+            self.pages().reopen(claims.clone(), page, Instant::now() + remaining);
         }
         Ok(mailbox)
     }

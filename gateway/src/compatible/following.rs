@@ -1,41 +1,40 @@
-//! A scene, followed to its end, whatever carries it to its page.
-//!
-//! These pages mostly don't come back when their connection ends. So it doesn't end because Redis is
-//! away: what can't be watched yet is watched later.
+//! A scene, followed to its end for a page that mostly doesn't come back when its connection does. So
+//! it isn't let go because Redis is away: what can't be watched yet is watched later.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use scenecast_shared::{
-    bus::{Notice, Watch},
-    scene::{Claims, Event, Happening, Login, Page, State},
+use scenecast_shared::scene::{Claims, Event, Happening, Login, Page};
+
+use super::{flow::Flow, line::about};
+use crate::{
+    session::{End, Handover, Told},
+    watching::Watching,
 };
 
-use super::flow::Flow;
-use crate::{pages::push_span, session::Handover};
-
-/// How soon Redis is asked again when it gives no answer, …
+/// How soon Redis is asked again when it gives no answer.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-/// … and for how long after what should be the scene's end.
-const ASK_FOR: Duration = Duration::from_secs(30);
+/// Longer than any scene.
+const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a page can be told of its scene.
-pub(super) enum Told {
+/// What a page of these routes can be told.
+pub(super) enum News {
     /// Somebody scanned, and has yet to confirm.
     Scanned,
-    /// Somebody logged in.
-    LoggedIn(Box<Arrived>),
+    /// Somebody logged in; nothing comes after that.
+    LoggedIn(Arrived),
     /// Nobody will log in any more.
     Over,
+    /// The pod has to go.
+    Leaving,
 }
 
 /// A login that has come to its page's pod.
 pub(super) struct Arrived {
-    pub(super) login: Login,
     event: Arc<Event>,
-    handover: Handover,
+    handover: Option<Handover>,
 }
 
 /// One page's scene.
@@ -43,133 +42,62 @@ pub(super) struct Following {
     flow: Flow,
     claims: Claims,
     page: Box<Page>,
-    watch: Option<Watch>,
-    /// When to look whether it has ended.
-    ends: Instant,
-    /// Whether it has been seen in Redis.
-    known: bool,
-    redeemed: bool,
-    /// The highest `seq` in the mailbox at the beginning: what is told up to it is late.
-    stored: u64,
+    watching: Option<Box<Watching>>,
 }
 
 impl Following {
-    /// Of this scene; its page is kept for the case that Redis loses it.
+    /// Of this scene, whose page is kept for the case that Redis loses it.
     pub(super) fn new(flow: &Flow, claims: Claims, page: Page) -> Self {
-        Self {
-            flow: flow.clone(),
-            ends: Instant::now() + claims.remaining(SystemTime::now()),
-            claims,
-            page: Box::new(page),
-            watch: None,
-            known: false,
-            redeemed: false,
-            stored: 0,
-        }
+        Self { flow: flow.clone(), claims, page: Box::new(page), watching: None }
     }
 
-    /// What comes next.
-    pub(super) async fn next(&mut self) -> Told {
+    /// What comes next. May be dropped half-way without loss.
+    pub(super) async fn next(&mut self) -> News {
         loop {
-            let Some(watch) = &mut self.watch else {
+            let Some(watching) = &mut self.watching else {
                 if Box::pin(self.begin()).await {
                     continue;
                 }
-                return Told::Over;
+                return News::Over;
             };
-            let notice = tokio::select! {
-                notice = watch.next() => Some(notice),
-                () = tokio::time::sleep_until(self.ends.into()) => None,
-            };
-            match notice {
-                Some(Notice::Event(event)) => return self.told(event),
-                Some(Notice::Lost) if self.reopens() => {}
-                None if Box::pin(self.goes_on()).await => {}
-                Some(Notice::Lost) | None => return Told::Over,
+            match watching.next(Instant::now() + FAR).await {
+                None => {}
+                Some(Told::End(End::Restart)) => return News::Leaving,
+                Some(Told::End(_)) => return News::Over,
+                Some(Told::Event(event, handover)) => match event.what {
+                    Happening::Scanned(_) => return News::Scanned,
+                    Happening::Confirmed(_) => return News::LoggedIn(Arrived { event, handover }),
+                    Happening::Declined | Happening::Cancelled => {}
+                },
             }
         }
     }
 
-    fn told(&mut self, event: Arc<Event>) -> Told {
-        self.known = true;
-        match &event.what {
-            Happening::Scanned(_) => Told::Scanned,
-            Happening::Confirmed(login) => {
-                let handover = match event.seq > self.stored {
-                    true => Handover::Live,
-                    false if self.redeemed => Handover::Again,
-                    false => Handover::Late,
-                };
-                Told::LoggedIn(Box::new(Arrived { login: login.clone(), event, handover }))
-            }
-            Happening::Declined | Happening::Cancelled => Told::Over,
-        }
-    }
-
-    /// Begins to watch, as soon as that is possible; answers whether there is anything to wait for.
+    /// Begins to watch, as soon as that is possible; answers whether it still was.
     async fn begin(&mut self) -> bool {
-        loop {
-            match self.flow.pages().bus().watch(self.claims.scene, 0).await {
-                Ok((watch, mailbox)) => {
-                    let Some(mailbox) = mailbox else {
-                        self.watch = Some(watch);
-                        return true;
-                    };
-                    self.known = true;
-                    self.redeemed = mailbox.state == State::Redeemed;
-                    self.stored = mailbox.events.last().map_or(0, |event| event.seq);
-                    self.ends = Instant::now() + mailbox.remaining;
-                    self.watch = Some(watch);
-                    return !matches!(mailbox.state, State::Declined | State::Cancelled | State::Expired);
+        while !self.claims.remaining(SystemTime::now() - ASK_AGAIN).is_zero() {
+            let page = self.flow.can_reopen().then(|| (*self.page).clone());
+            match Watching::stay(self.flow.pages().clone(), self.claims.clone(), page).await {
+                Ok(watching) => {
+                    self.watching = Some(Box::new(watching));
+                    return true;
                 }
-                Err(error) => {
-                    tracing::debug!(%error, "a scene can't be watched yet");
-                    if Instant::now() > self.ends + ASK_FOR {
-                        return false;
-                    }
-                    tokio::time::sleep(ASK_AGAIN.mul_f32(rand::random_range(0.5..1.5))).await;
-                }
+                Err(error) => tracing::debug!(%error, "a scene can't be watched yet"),
             }
+            about(ASK_AGAIN).await;
         }
-    }
-
-    /// The mailbox at what should be the end: our clock and Redis's may differ, and the login may have
-    /// come at the last moment.
-    async fn goes_on(&mut self) -> bool {
-        let now = Instant::now();
-        match self.flow.pages().bus().read(self.claims.scene).await {
-            Ok(Some(mailbox)) if !mailbox.remaining.is_zero() && mailbox.state != State::Expired => {
-                self.ends = now + mailbox.remaining;
-                true
-            }
-            Ok(_) => false,
-            Err(_) if self.claims.remaining(SystemTime::now() - ASK_FOR).is_zero() => false,
-            Err(_) => {
-                self.ends = now + ASK_AGAIN;
-                true
-            }
-        }
-    }
-
-    /// Has the scene opened, which Redis doesn't have; answers whether there is time left for that. It
-    /// was lost, or its page waits longer than others do before it asks for a code: then its code will
-    /// find it open.
-    fn reopens(&mut self) -> bool {
-        let now = Instant::now();
-        let can = self.ends > now && self.flow.can_reopen();
-        if can {
-            let was_there = std::mem::replace(&mut self.known, true);
-            self.flow.pages().reopen(&self.claims, (*self.page).clone(), self.ends, was_there);
-        }
-        can
+        false
     }
 
     /// Hands a login over by `send`, and counts it once that has worked.
-    pub(super) fn hand_over<E>(&self, arrived: &Arrived, send: impl FnOnce(&Login) -> Result<(), E>) -> Result<(), E> {
-        let push = push_span(self.claims.scene, &arrived.event);
-        let _entered = push.enter();
-        send(&arrived.login)?;
-        self.flow.pages().handed_over(self.claims.scene, &arrived.event, arrived.handover);
-        Ok(())
+    pub(super) fn hand_over<E>(
+        &self,
+        Arrived { event, handover }: &Arrived,
+        send: impl FnOnce(&Login) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match (&self.watching, &event.what) {
+            (Some(watching), Happening::Confirmed(login)) => watching.carry(event, *handover, |_| send(login)),
+            _ => Ok(()),
+        }
     }
 }

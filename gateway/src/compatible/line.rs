@@ -19,11 +19,13 @@ use scenecast_shared::{
 
 use super::{
     flow::{Flow, cookies_of, visitor},
-    following::{Following, Told},
+    following::{Following, News},
 };
 use crate::{
-    hold::End,
-    ws::{Broken, Incoming, Liveness, Silence, Socket, Upgrade, close},
+    hold::Leave,
+    pages::{Counted, Transport},
+    session::End,
+    ws::{Incoming, Liveness, Silence, Socket, Upgrade},
 };
 
 /// Accepts the socket of a page that chose this id, and tells it of its login in these words.
@@ -55,14 +57,7 @@ pub(super) struct Line {
     flow: Flow,
     socket: Socket,
     liveness: Liveness,
-    /// When it has to go, once its pod leaves.
-    leave_at: Option<Instant>,
-}
-
-enum Turn {
-    Received(Result<Vec<Incoming>, Broken>),
-    Leaving,
-    Due,
+    counted: Counted,
 }
 
 impl Line {
@@ -70,82 +65,76 @@ impl Line {
     pub(super) async fn accept(flow: Flow, upgrade: Upgrade) -> Option<Self> {
         let is_crowded = upgrade.is_crowded();
         let (socket, early) = upgrade.socket().await?;
-        flow.pages().counters().open.inc();
-        let mut line = Self { flow, socket, liveness: Liveness::new(Instant::now()), leave_at: None };
+        let counted = flow.pages().count(Transport::WebSocket);
+        let mut line = Self { flow, socket, liveness: Liveness::new(Instant::now()), counted };
         let begun = match early {
-            _ if is_crowded => Err(End::with(&crowded())),
+            _ if is_crowded => Err(crowded().into()),
             Ok(incoming) => line.take(incoming),
-            Err(violation) => Err(violation.into()),
+            Err(violation) => Err(Leave::Violated(violation)),
         };
         match begun {
             Ok(()) => Some(line),
-            Err(end) => {
-                line.end(Err(end)).await;
+            Err(leave) => {
+                line.end(Err(leave)).await;
                 None
             }
         }
     }
 
-    /// Waits for `work`, for as long as the page is there and the pod may wait.
-    pub(super) async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
+    /// Waits for `work`, for as long as the page is there.
+    pub(super) async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Leave> {
         let mut work = pin!(work);
         loop {
-            let deadline = self.leave_at.map_or(self.liveness.deadline(), |at| at.min(self.liveness.deadline()));
-            let turn = tokio::select! {
+            let received = tokio::select! {
                 done = &mut work => return Ok(done),
-                received = self.socket.receive() => Turn::Received(received),
-                () = self.flow.pages().shutdown().closing(), if self.leave_at.is_none() => Turn::Leaving,
-                () = tokio::time::sleep_until(deadline.into()) => Turn::Due,
+                received = self.socket.receive() => Some(received),
+                () = tokio::time::sleep_until(self.liveness.deadline().into()) => None,
             };
-            let now = Instant::now();
-            match turn {
-                Turn::Received(incoming) => self.take(incoming?)?,
-                // Its page wouldn't find another pod: it is among the last to go.
-                Turn::Leaving => self.leave_at = Some(now + self.flow.pages().shutdown().window()),
-                Turn::Due if self.leave_at.is_some_and(|at| at <= now) => {
-                    return Err(End::Close(close::RESTART, String::new()));
-                }
-                Turn::Due => match self.liveness.due(now) {
+            match received {
+                Some(incoming) => self.take(incoming?)?,
+                None => match self.liveness.due(Instant::now()) {
                     Silence::Fine => {}
                     Silence::Ask => self.socket.ping()?,
-                    Silence::Gone => return Err(End::Drop),
+                    Silence::Gone => return Err(Leave::Gone),
                 },
             }
         }
     }
 
     /// Tells the page of its login, in these words; done when its scene is over.
-    pub(super) async fn tell(&mut self, scene: &mut Following, words: fn(&Login) -> String) -> Result<(), End> {
+    pub(super) async fn tell(&mut self, scene: &mut Following, words: fn(&Login) -> String) -> Result<(), Leave> {
         loop {
             match self.meanwhile(scene.next()).await? {
-                Told::Scanned => {}
-                Told::LoggedIn(arrived) => {
-                    return Ok(scene.hand_over(&arrived, |login| self.socket.send(&words(login)))?);
-                }
-                Told::Over => return Ok(()),
+                News::Scanned => {}
+                News::LoggedIn(login) => return Ok(scene.hand_over(&login, |login| self.socket.send(&words(login)))?),
+                News::Over => return Ok(()),
+                News::Leaving => return Err(Leave::Told(End::Restart)),
             }
         }
     }
 
     /// Sends a text.
-    pub(super) fn say(&mut self, text: &str) -> Result<(), End> {
+    pub(super) fn say(&mut self, text: &str) -> Result<(), Leave> {
         Ok(self.socket.send(text)?)
     }
 
-    /// Closes.
-    pub(super) async fn end(self, ended: Result<(), End>) {
-        let end = ended.err().unwrap_or_else(|| End::Close(close::DONE, String::new()));
-        Box::pin(end.carry_out(self.flow.pages(), self.socket)).await;
+    /// Closes, without a word: a page of these routes would take any text for something else.
+    pub(super) async fn end(self, ended: Result<(), Leave>) {
+        let Self { socket, mut counted, .. } = self;
+        let leave = ended.err().unwrap_or(Leave::Told(End::Over));
+        counted.ends(leave.word());
+        drop(counted);
+        Box::pin(leave.close(socket)).await;
     }
 
-    fn take(&mut self, incoming: Vec<Incoming>) -> Result<(), End> {
+    fn take(&mut self, incoming: Vec<Incoming>) -> Result<(), Leave> {
         self.liveness.heard(Instant::now());
         for incoming in incoming {
             match incoming {
                 Incoming::Text(_) => self.flow.count_ignored(),
                 Incoming::Ping(payload) => self.socket.pong(&payload)?,
                 Incoming::Pong => {}
-                Incoming::Close => return Err(End::Close(close::DONE, String::new())),
+                Incoming::Close => return Err(Leave::Closed),
             }
         }
         Ok(())
@@ -168,6 +157,6 @@ mod tests {
     #[test]
     fn a_page_costs_one_small_task() {
         let size = size_of_future(serve);
-        assert!(size <= 1200, "{size} bytes a page");
+        assert!(size <= 1536, "{size} bytes a page");
     }
 }

@@ -22,7 +22,7 @@ use super::{
     line::{Line, about},
     picture::Picture,
 };
-use crate::{hold::End, ws::Upgrade};
+use crate::{hold::Leave, ws::Upgrade};
 
 pub(super) fn router(flow: Flow) -> Router {
     Router::new().fallback(connect).with_state(flow)
@@ -40,9 +40,8 @@ async fn connect(State(flow): State<Flow>, mut request: Request) -> Result<Respo
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
 }
 
-async fn serve(line: &mut Line, flow: &Flow, page: Page) -> Result<(), End> {
-    let opened = line.meanwhile(Box::pin(open(flow, &page))).await?;
-    let (claims, address) = opened.map_err(|problem| End::with(&problem))?;
+async fn serve(line: &mut Line, flow: &Flow, page: Page) -> Result<(), Leave> {
+    let (claims, address) = line.meanwhile(Box::pin(open(flow, &page))).await??;
     line.say(&json!({ "message_type": "qrcode_url", "url": address }).to_string())?;
     line.tell(&mut Following::new(flow, claims, page), scanned).await
 }
@@ -51,15 +50,17 @@ fn scanned(login: &Login) -> String {
     json!({ "message_type": "scan_success", "user": login.profile.name }).to_string()
 }
 
-/// A scene, and the address of what its page shows. What may work later is tried again then: the page
-/// wouldn't.
+/// A scene, and the address of what its page shows. What may work later is tried again, as long as there
+/// is a later here: the page wouldn't.
 async fn open(flow: &Flow, page: &Page) -> Result<(Claims, String), Problem> {
     loop {
         let (_, claims) = flow.issue();
         match flow.open(&claims, page.clone(), Handle::Any).await {
             Ok(Opened::Qr { picture, .. }) => return Ok((claims, picture)),
             Ok(opened) => return Ok((claims, Picture::of(&opened)?.data_url())),
-            Err(Problem { retry_after: Some(after), .. }) => about(after.max(Duration::from_secs(1))).await,
+            Err(Problem { retry_after: Some(after), .. }) if !flow.pages().shutdown().is_leaving() => {
+                about(after.max(Duration::from_secs(1))).await;
+            }
             Err(problem) => return Err(problem),
         }
     }

@@ -38,8 +38,12 @@ use serde_json::json;
 use super::{
     cookies::Cookies,
     flow::{Flow, cookies_of, room, visitor},
-    following::{Following, Told},
+    following::{Arrived, Following, News},
     line::about,
+};
+use crate::{
+    pages::{Counted, Transport},
+    session::End,
 };
 
 /// How long a page's connection may last.
@@ -150,17 +154,23 @@ async fn subscribe(State(flow): State<Flow>, request: Request) -> Response {
 struct Talk {
     flow: Flow,
     page: Page,
-    scene: Following,
+    /// None once it has logged in.
+    scene: Option<Following>,
     frames: VecDeque<Event>,
     until: Instant,
-    leaving: bool,
+    counted: Counted,
 }
 
 impl Talk {
     fn new(flow: Flow, page: Page, claims: Claims) -> Self {
-        let scene = Following::new(&flow, claims, page.clone());
-        let frames = VecDeque::from([Event::default().retry(RETRY)]);
-        Self { flow, page, scene, frames, until: Instant::now() + STREAM, leaving: false }
+        Self {
+            scene: Some(Following::new(&flow, claims, page.clone())),
+            page,
+            frames: VecDeque::from([Event::default().retry(RETRY)]),
+            until: Instant::now() + STREAM,
+            counted: flow.pages().count(Transport::Sse),
+            flow,
+        }
     }
 
     fn say(&mut self, text: &str) {
@@ -173,41 +183,45 @@ impl Talk {
             if let Some(frame) = self.frames.pop_front() {
                 return Some(frame);
             }
-            let shutdown = self.flow.pages().shutdown().clone();
-            tokio::select! {
-                told = self.scene.next() => self.take(told).await?,
-                () = shutdown.closing(), if !self.leaving => {
-                    self.leaving = true;
-                    self.until = self.until.min(Instant::now() + shutdown.window());
+            let Some(scene) = &mut self.scene else {
+                tokio::time::sleep_until(self.until.into()).await;
+                self.counted.ends(End::Over.word());
+                return None;
+            };
+            let Ok(news) = tokio::time::timeout_at(self.until.into(), scene.next()).await else {
+                self.counted.ends(End::Expired.word());
+                return None;
+            };
+            match news {
+                News::Scanned => self.say("scan"),
+                News::LoggedIn(login) => self.log_in(&login),
+                News::Over => self.refresh().await?,
+                News::Leaving => {
+                    self.counted.ends(End::Restart.word());
+                    return None;
                 }
-                () = tokio::time::sleep_until(self.until.into()) => return None,
             }
         }
     }
 
-    async fn take(&mut self, told: Told) -> Option<()> {
-        match told {
-            Told::Scanned => self.say("scan"),
-            Told::LoggedIn(arrived) => {
-                let frame = Event::default().data(format!("login#{}", cookie(&arrived.login.grant)));
-                let frames = &mut self.frames;
-                let Ok(()) = self.scene.hand_over(&arrived, |_| {
-                    frames.push_back(frame);
-                    Ok::<_, Infallible>(())
-                });
-                self.until = self.until.min(Instant::now() + FAREWELL);
-            }
-            Told::Over => match new(&self.flow, self.page.clone()).await {
-                Ok((coded, _)) => {
-                    self.scene = Following::new(&self.flow, coded.claims, self.page.clone());
-                    self.say(&format!("refresh#{}", coded.code));
-                }
-                Err(_) => {
-                    about(HOLD).await;
-                    return None;
-                }
-            },
-        }
+    fn log_in(&mut self, login: &Arrived) {
+        let Some(scene) = self.scene.take() else { return };
+        let Ok(()) = scene.hand_over(login, |login| {
+            self.say(&format!("login#{}", cookie(&login.grant)));
+            Ok::<_, Infallible>(())
+        });
+        self.until = self.until.min(Instant::now() + FAREWELL);
+    }
+
+    /// Goes on with a new code; none if there is none.
+    async fn refresh(&mut self) -> Option<()> {
+        let Ok((Coded { claims, code }, _)) = new(&self.flow, self.page.clone()).await else {
+            self.counted.ends(End::Expired.word());
+            about(HOLD).await;
+            return None;
+        };
+        self.scene = Some(Following::new(&self.flow, claims, self.page.clone()));
+        self.say(&format!("refresh#{code}"));
         Some(())
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Mailbox, Watch, hub::Hub};
 use crate::{
-    scene::{Cause, Opening, Scene, SceneId, Settled, Step, TOMBSTONE_MS},
+    scene::{Cause, Opening, Scene, SceneId, Settled, Standing, Step, TOMBSTONE_MS},
     time::unix_now,
 };
 
@@ -71,6 +71,10 @@ impl MemoryBus {
 
     pub(super) fn read(&self, scene: SceneId) -> Option<Mailbox> {
         self.scenes().mailbox(scene)
+    }
+
+    pub(super) fn standing(&self, scene: SceneId) -> Option<Standing> {
+        self.scenes().by_id.get(&scene).map(|scene| scene.standing(now_us() / 1000))
     }
 
     pub(super) fn held(&self) -> usize {

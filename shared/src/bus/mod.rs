@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     config::BusUrl,
     redis::Redis,
-    scene::{Cause, Event, Opening, SceneId, Settled, State, Transition},
+    scene::{Cause, Event, Opening, SceneId, Settled, Standing, State, Transition},
     telemetry::Metrics,
 };
 
@@ -118,6 +118,14 @@ impl Bus {
         match &self.0 {
             Backend::Memory(bus) => Ok(bus.read(scene)),
             Backend::Redis(bus) => bus.read(scene).await,
+        }
+    }
+
+    /// How the scene stands now, with what only those who settle may know.
+    pub async fn standing(&self, scene: SceneId) -> Result<Option<Standing>, BusError> {
+        match &self.0 {
+            Backend::Memory(bus) => Ok(bus.standing(scene)),
+            Backend::Redis(bus) => bus.standing(scene).await,
         }
     }
 

@@ -127,6 +127,17 @@ impl RedisBus {
         read.pop().unwrap_or(Err(BusError::Malformed("no answer")))
     }
 
+    pub(super) async fn standing(&self, scene: SceneId) -> Result<Option<Standing>, BusError> {
+        let fields: Vec<_> = ["state"].into_iter().chain(Field::ALL.map(Field::name)).collect();
+        let mut hashes = self.redis.hashes(vec![Name(scene).to_string()], &fields).await.map_err(unanswered)?;
+        let hash = hashes.pop().unwrap_or(Err(RedisError::Foreign)).map_err(unanswered)?;
+        let (Some(Some(stored)), life) = (hash.0.first(), hash.1) else { return Ok(None) };
+        let (state, remaining) = state(stored, life)?;
+        let facts =
+            Field::ALL.into_iter().zip(hash.0.into_iter().skip(1)).filter_map(|(field, fact)| Some((field, fact?)));
+        Ok(Some(Standing { state, remaining, facts: facts.collect() }))
+    }
+
     pub(super) fn held(&self) -> usize {
         self.hub.held()
     }
@@ -152,15 +163,22 @@ fn unanswered(error: RedisError) -> BusError {
     }
 }
 
-/// Reads `state` and `events` of a hash with this life. The life ends with the tombstone.
+/// The state of a hash with this life, and what is left of it. The life ends with the tombstone.
+fn state(stored: &str, life: i64) -> Result<(State, Duration), BusError> {
+    let stored = State::from_word(stored).ok_or(BusError::Malformed("state"))?;
+    let remaining = u64::try_from(life).unwrap_or(0).saturating_sub(TOMBSTONE_MS);
+    let state = if stored.can_expire() && remaining == 0 { State::Expired } else { stored };
+    Ok((state, Duration::from_millis(remaining)))
+}
+
+/// Reads `state` and `events` of a hash with this life.
 fn mailbox(fields: &[Option<String>], life: i64) -> Result<Option<Mailbox>, BusError> {
     let [Some(state), events] = fields else { return Ok(None) };
-    let stored = State::from_word(state).ok_or(BusError::Malformed("state"))?;
-    let remaining = u64::try_from(life).unwrap_or(0).saturating_sub(TOMBSTONE_MS);
+    let (state, remaining) = self::state(state, life)?;
     let events = events.as_deref().unwrap_or_default().lines();
     Ok(Some(Mailbox {
-        state: if stored.can_expire() && remaining == 0 { State::Expired } else { stored },
-        remaining: Duration::from_millis(remaining),
+        state,
+        remaining,
         events: events
             .map(|line| Event::parse(line).map(Arc::new))
             .collect::<Option<_>>()

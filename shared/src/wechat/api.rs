@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::serve::Networks;
+
 /// An error code of WeChat's API that somebody acts upon; see "Global return codes".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -106,6 +108,13 @@ pub struct UserInfo {
     /// Only where the account belongs to an Open Platform.
     #[serde(default)]
     pub unionid: Option<String>,
+}
+
+/// Where webhooks come from.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CallbackIps {
+    /// Addresses and networks.
+    pub ip_list: Networks,
 }
 
 /// Reads an answer: `T`, or the error that WeChat reports with status 200.

@@ -17,7 +17,7 @@ async fn when_a_pod_leaves_they_are_the_last_to_go() {
     let shutdown = world.shutdown.clone();
     let left = tokio::spawn(async move { shutdown.leave().await });
     world.shutdown.closing().await;
-    let claims = world.claims(&ended);
+    let claims = claims_of(&ended);
     world.open(&claims, "7").await;
     world.log_in(&claims).await;
     assert_eq!(said(&mut logged_in).await, Said::Text("Ann 🦊".to_owned()), "it could still log in");

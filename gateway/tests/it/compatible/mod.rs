@@ -36,14 +36,6 @@ impl World {
         format!("ws://{}{path}", self.address)
     }
 
-    /// What the browser's only cookie of ours says.
-    fn claims(visitor: &Visitor) -> Claims {
-        let cookies = visitor.cookies();
-        assert_eq!(cookies.len(), 1, "{cookies:?}");
-        let key = cookies.values().next().unwrap().parse().unwrap();
-        ring(KEY_SECRET).check(&key, SystemTime::now()).unwrap()
-    }
-
     /// Opens this scene, as the callback does when its page asks for a code.
     async fn open(&self, claims: &Claims, chosen_id: &str) {
         let page = Page { chosen_id: Some(chosen_id.parse::<ChosenId>().unwrap()), ..Page::default() };
@@ -98,4 +90,12 @@ impl World {
 
 async fn said(socket: &mut Socket) -> Said {
     tokio::time::timeout(Duration::from_secs(10), socket.hear()).await.expect("something is said within 10 s")
+}
+
+/// What the browser's only cookie of ours says.
+fn claims_of(visitor: &Visitor) -> Claims {
+    let cookies = visitor.cookies();
+    assert_eq!(cookies.len(), 1, "{cookies:?}");
+    let key = cookies.values().next().unwrap().parse().unwrap();
+    ring(KEY_SECRET).check(&key, SystemTime::now()).unwrap()
 }

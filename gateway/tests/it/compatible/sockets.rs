@@ -11,7 +11,7 @@ async fn a_path_socket_is_told_the_name_and_nothing_else() {
     for path in ["/wx/websocket/1700000000", "/websocket/1700000001"] {
         let visitor = Visitor::default();
         let mut socket = visitor.connect(&world.ws(path)).await.unwrap();
-        let claims = world.claims(&visitor);
+        let claims = claims_of(&visitor);
         world.open(&claims, "1700000000").await;
         world.log_in(&claims).await;
         assert_eq!(said(&mut socket).await, Said::Text("Ann 🦊".to_owned()));
@@ -25,7 +25,7 @@ async fn a_client_id_socket_is_told_who_without_an_openid() {
     let world = world().await;
     let visitor = Visitor::default();
     let mut socket = visitor.connect(&world.ws("/websocket?clientid=scene-1700000000123")).await.unwrap();
-    let claims = world.claims(&visitor);
+    let claims = claims_of(&visitor);
     world.open(&claims, "scene-1700000000123").await;
     let grant = world.log_in(&claims).await.to_string();
     let Said::Text(text) = said(&mut socket).await else { panic!() };
@@ -44,7 +44,7 @@ async fn another_browser_with_the_same_id_is_told_nothing() {
     let mut in_advance = eve.connect(&id).await.unwrap();
     let mut socket = ann.connect(&id).await.unwrap();
     let mut afterwards = eve.connect(&id).await.unwrap();
-    let (anns, eves) = (world.claims(&ann), world.claims(&eve));
+    let (anns, eves) = (claims_of(&ann), claims_of(&eve));
     assert_ne!(anns.scene, eves.scene);
     world.holds(2).await;
 
@@ -67,7 +67,7 @@ async fn a_page_that_comes_back_in_the_middle_is_told_what_it_missed() {
     let world = world().await;
     let visitor = Visitor::default();
     drop(visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap());
-    let claims = world.claims(&visitor);
+    let claims = claims_of(&visitor);
     world.open(&claims, "7").await;
     let grant = world.log_in(&claims).await;
     let mut back = visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
@@ -75,7 +75,7 @@ async fn a_page_that_comes_back_in_the_middle_is_told_what_it_missed() {
 
     world.redeem(&claims, &grant).await;
     visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
-    assert_ne!(world.claims(&visitor).scene, claims.scene, "a login that is over isn't shown to the next one");
+    assert_ne!(claims_of(&visitor).scene, claims.scene, "a login that is over isn't shown to the next one");
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn what_a_page_says_is_ignored_and_counted() {
     let world = world().await;
     let visitor = Visitor::default();
     let mut socket = visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
-    let claims = world.claims(&visitor);
+    let claims = claims_of(&visitor);
     world.holds(1).await;
     socket.say(r#"{"equipmentType":"7","nickname":"Mallory"}"#).await.unwrap();
     socket.say("nonsense").await.unwrap();
@@ -98,7 +98,7 @@ async fn a_result_is_there_until_it_is_redeemed() {
     let world = world().await;
     let visitor = Visitor::default();
     drop(visitor.connect(&world.ws("/websocket/1700000000")).await.unwrap());
-    let claims = world.claims(&visitor);
+    let claims = claims_of(&visitor);
     let poll = async || visitor.get(&world.url("/wx/result/1700000000")).await;
     assert_eq!(poll().await.status(), StatusCode::NO_CONTENT, "its code hasn't been asked for");
     world.open(&claims, "1700000000").await;
@@ -138,11 +138,11 @@ async fn a_picture_waits_for_its_pages_socket_and_its_cookie() {
     assert!(visitor.cookies().is_empty(), "the socket's may be on its way");
 
     assert_eq!(ask(&visitor, "/wx/qrcode/7?cookie=waited").await, (307, Some("?cookie=given".to_owned())));
-    let claims = world.claims(&visitor);
+    let claims = claims_of(&visitor);
     // No callback makes codes here.
     assert_eq!(ask(&visitor, "/wx/qrcode/7?cookie=given").await, (503, None));
     visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
-    assert_eq!(world.claims(&visitor), claims, "picture and socket are of one scene");
+    assert_eq!(claims_of(&visitor), claims, "picture and socket are of one scene");
 
     let without_cookies = reqwest::get(world.url("/wx/qrcode/7?cookie=given")).await.unwrap();
     assert_eq!(without_cookies.status(), StatusCode::FORBIDDEN);

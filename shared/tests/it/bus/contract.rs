@@ -44,6 +44,7 @@ over_every_backend! {
     a_scene_that_is_watched_before_it_is_opened_is_heard
     nobody_knows_a_scene_that_was_never_opened
     opening_a_scene_again_changes_nothing
+    how_a_scene_stands_can_be_asked
     the_second_person_is_refused
     the_number_that_the_page_shows_has_to_be_picked
     the_same_delivery_is_answered_alike
@@ -125,6 +126,18 @@ async fn opening_a_scene_again_changes_nothing(backend: Backend) {
     assert_eq!(standing.facts[&Field::Binding], Binding::of("session").to_string());
     assert_eq!(standing.page(), opening().page);
     assert!(standing.remaining <= LIFE);
+}
+
+async fn how_a_scene_stands_can_be_asked(backend: Backend) {
+    let bus = backend.bus;
+    assert_eq!(bus.standing(scene(1)).await, Ok(None));
+    bus.open(scene(1), &opening()).await.unwrap();
+    let open = bus.standing(scene(1)).await.unwrap().unwrap();
+    assert_eq!((open.state, open.who(), open.page()), (State::Open, None, opening().page));
+    let Settled::Applied(settled) = settle(&bus, "scan", &scan("ann")).await else { panic!("it wasn't applied") };
+    let asked = bus.standing(scene(1)).await.unwrap().unwrap();
+    assert!(asked.remaining <= settled.remaining && asked.remaining > LIFE / 2, "{asked:?}");
+    assert_eq!(Standing { remaining: settled.remaining, ..asked }, settled);
 }
 
 async fn the_second_person_is_refused(backend: Backend) {

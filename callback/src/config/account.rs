@@ -1,0 +1,140 @@
+//! What an Official Account is told.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use scenecast_shared::{
+    config::{BadConfig, Seconds, defaults},
+    scene::{Language, Rotating, Secret},
+    wechat::AesKey,
+};
+use serde::Deserialize;
+
+use super::bad;
+use crate::phrase::Phrase;
+
+/// WeChat shows at most this many bytes of a reply.
+const LONGEST_TEXT: usize = 2048;
+
+/// One Official Account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountSettings {
+    /// `AppID`.
+    pub app_id: String,
+    /// `AppSecret`.
+    pub secret: Secret,
+    /// The token of the webhook's settings at WeChat: 3 to 32 letters and digits.
+    pub token: Rotating,
+    /// The account's own id in messages (`gh_…`).
+    pub original_id: String,
+    /// How WeChat sends messages, as set there.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The `EncodingAESKey` of the webhook's settings at WeChat; every mode but plain needs it.
+    #[serde(default)]
+    pub aes_key: Option<Rotating<AesKey>>,
+    /// Whether a message has to come from one of the addresses that WeChat tells (`getcallbackip`),
+    /// beside being signed. Proxies on the way have to be among the `trusted_proxies`.
+    #[serde(default)]
+    pub check_source_address: bool,
+    /// What makes a scan a login.
+    pub confirmation: Confirmation,
+    /// How long a page has to redeem its grant; at most ten minutes.
+    #[serde(default = "defaults::grant_life")]
+    pub grant_life: Seconds,
+    /// How many QR codes WeChat grants a day.
+    #[serde(default = "default_qr_quota")]
+    pub qr_quota: u64,
+    /// How long a login waits for what WeChat tells of a person (`unionid`, rarely a name), in
+    /// milliseconds; 0 never asks. A login that WeChat is too slow for goes on without.
+    #[serde(default = "default_profile_wait_ms")]
+    pub profile_wait_ms: u32,
+    /// The language of replies and generated names.
+    #[serde(default)]
+    pub language: Language,
+    /// Replies in other words than ours.
+    #[serde(default)]
+    pub texts: BTreeMap<Phrase, String>,
+}
+
+fn default_qr_quota() -> u64 {
+    100_000
+}
+
+fn default_profile_wait_ms() -> u32 {
+    300
+}
+
+impl AccountSettings {
+    /// What its messages are encrypted with; nothing in plain mode.
+    pub(crate) fn encryption(&self) -> Option<&Rotating<AesKey>> {
+        match self.mode {
+            Mode::Plain => None,
+            Mode::Safe | Mode::Compatible => Some(self.aes_key.as_ref().expect("it was checked at the start")),
+        }
+    }
+
+    /// How long a login waits for what WeChat tells of a person.
+    pub(crate) fn profile_wait(&self) -> Duration {
+        Duration::from_millis(self.profile_wait_ms.into())
+    }
+
+    /// What is said in this account's words.
+    pub(crate) fn text(&self, phrase: Phrase) -> &str {
+        self.texts.get(&phrase).map_or_else(|| phrase.words(self.language), String::as_str)
+    }
+}
+
+/// How WeChat sends messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Encrypted, and signed with what is encrypted.
+    #[default]
+    Safe,
+    /// The same, with an unsigned copy in plain beside it that is not read: as safe, and three times as long.
+    Compatible,
+    /// Unencrypted; the signature doesn't cover the body.
+    Plain,
+}
+
+/// What makes a scan a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confirmation {
+    /// Nothing more. Somebody who is shown a stranger's code logs that stranger in.
+    None,
+}
+
+/// Names the first value that makes no sense.
+pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), BadConfig> {
+    if account.app_id.is_empty() {
+        return bad(&format!("{at}.app_id"), "must not be empty");
+    }
+    if account.original_id.is_empty() {
+        return bad(&format!("{at}.original_id"), "must not be empty");
+    }
+    let fits =
+        |token: &Secret| (3..=32).contains(&token.bytes().len()) && token.bytes().iter().all(u8::is_ascii_alphanumeric);
+    if !fits(&account.token.current) || !account.token.previous.as_ref().is_none_or(fits) {
+        return bad(&format!("{at}.token"), "must be 3 to 32 letters and digits");
+    }
+    if account.mode != Mode::Plain && account.aes_key.is_none() {
+        return bad(&format!("{at}.aes_key"), "must be the account's EncodingAESKey, unless its mode is plain");
+    }
+    if !(1..=600).contains(&account.grant_life.duration().as_secs()) {
+        return bad(&format!("{at}.grant_life"), "must be 1 to 600 seconds");
+    }
+    if account.profile_wait() > Duration::from_secs(2) {
+        return bad(
+            &format!("{at}.profile_wait_ms"),
+            "must be at most 2000: WeChat waits 5 seconds for all of a login",
+        );
+    }
+    for (phrase, text) in &account.texts {
+        if text.trim().is_empty() || text.len() > LONGEST_TEXT {
+            return bad(&format!("{at}.texts.{}", phrase.word()), "must have 1 to 2048 bytes");
+        }
+    }
+    Ok(())
+}
