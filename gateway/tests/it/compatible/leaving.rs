@@ -11,16 +11,14 @@ async fn when_a_pod_leaves_they_are_the_last_to_go() {
     let mut waiting = visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
     let ended = Visitor::default();
     let mut logged_in = ended.connect(&world.ws("/wx/websocket/7")).await.unwrap();
-    world.holds(2).await;
+    world.metric_is("scenes_held", 2).await;
 
     let began = Instant::now();
     let shutdown = world.shutdown.clone();
     let left = tokio::spawn(async move { shutdown.leave().await });
     world.shutdown.closing().await;
-    let claims = claims_of(&ended);
-    world.open(&claims, "7").await;
-    world.log_in(&claims).await;
-    assert_eq!(said(&mut logged_in).await, Said::Text("Ann 🦊".to_owned()), "it could still log in");
+    world.log_in(&world.opened_by(&ended).await).await;
+    assert_eq!(said(&mut logged_in).await, Said::Text("Ann".to_owned()), "it could still log in");
     assert_eq!(said(&mut waiting).await, Said::Closed(1012));
     assert!(began.elapsed() >= world.shutdown.window(), "{:?}", began.elapsed());
     left.await.unwrap();
@@ -28,10 +26,10 @@ async fn when_a_pod_leaves_they_are_the_last_to_go() {
 
 #[tokio::test]
 async fn beyond_the_ceiling_a_socket_is_closed_without_a_word() {
-    let world = World::with(Limits::new(1.try_into().unwrap()), all()).await;
+    let world = World::compatible(Bus::memory(), Limits::new(1.try_into().unwrap()), all()).await;
     let visitor = Visitor::default();
     let held = visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
-    world.holds(1).await;
+    world.metric_is("scenes_held", 1).await;
     let mut crowded = visitor.connect(&world.ws("/wx/websocket/8")).await.unwrap();
     // This page would show any text as somebody's name.
     assert_eq!(said(&mut crowded).await, Said::Closed(1013));
