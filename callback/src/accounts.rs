@@ -2,12 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use prometheus::IntGaugeVec;
 use scenecast_shared::{scene::AccountName, store::TokenStore};
 
 use crate::{
     api_keys::ApiKeys,
-    config::{AccountSettings, Mode, Settings},
-    wechat::{AccessToken, Api, Client, Credentials, Users},
+    clock::Clock,
+    config::{AccountSettings, MiniProgramSettings, Mode, Settings},
+    handle::Given,
+    wechat::{AccessToken, Api, Calls, Circuit, Client, Credentials, MiniProgramApi, Users},
 };
 
 /// One Official Account at work.
@@ -16,18 +19,29 @@ pub(crate) struct Account {
     pub(crate) settings: AccountSettings,
     pub(crate) api: Api,
     pub(crate) users: Users,
+    pub(crate) given: Given,
+}
+
+/// One mini program at work.
+pub(crate) struct MiniProgram {
+    pub(crate) name: AccountName,
+    pub(crate) settings: MiniProgramSettings,
+    pub(crate) api: MiniProgramApi,
+}
+
+/// All of them, as one configuration has them.
+pub(crate) struct Accounts {
+    official: BTreeMap<AccountName, Arc<Account>>,
+    mini_programs: BTreeMap<AccountName, Arc<MiniProgram>>,
+    pub(crate) api_keys: ApiKeys,
 }
 
 /// What all accounts work with.
 pub(crate) struct Tools {
     pub(crate) client: Client,
     pub(crate) tokens: TokenStore,
-}
-
-/// All of them, as one configuration has them.
-pub(crate) struct Accounts {
-    official: BTreeMap<AccountName, Arc<Account>>,
-    pub(crate) api_keys: ApiKeys,
+    pub(crate) circuit_open: IntGaugeVec,
+    pub(crate) clock: Clock,
 }
 
 impl Accounts {
@@ -36,12 +50,37 @@ impl Accounts {
             let account = Account::new(name.clone(), settings.clone(), tools);
             (name.clone(), Arc::new(account))
         });
-        Self { official: official.collect(), api_keys: ApiKeys::new(settings.api_keys.clone()) }
+        let mini_programs = settings.mini_programs.iter().map(|(name, settings)| {
+            let mini_program = MiniProgram::new(name.clone(), settings.clone(), tools);
+            (name.clone(), Arc::new(mini_program))
+        });
+        Self {
+            official: official.collect(),
+            mini_programs: mini_programs.collect(),
+            api_keys: ApiKeys::new(settings.api_keys.clone()),
+        }
     }
 
     /// The Official Account of this name.
     pub(crate) fn official(&self, name: &AccountName) -> Option<&Arc<Account>> {
         self.official.get(name)
+    }
+
+    /// The mini program of this name.
+    pub(crate) fn mini_program(&self, name: &AccountName) -> Option<&Arc<MiniProgram>> {
+        self.mini_programs.get(name)
+    }
+
+    /// Whether there is an account of this name, of whichever kind.
+    pub(crate) fn has(&self, name: &AccountName) -> bool {
+        self.official.contains_key(name) || self.mini_programs.contains_key(name)
+    }
+
+    /// Whether this mini program may log in on this account's scenes: its own, and those of Official
+    /// Accounts that it stands in for.
+    pub(crate) fn stands_for(&self, mini_program: &AccountName, account: &AccountName) -> bool {
+        let stands_in = |account: &Arc<Account>| account.settings.fallback_mini_program.as_ref() == Some(mini_program);
+        mini_program == account || self.official(account).is_some_and(stands_in)
     }
 }
 
@@ -55,9 +94,25 @@ impl Account {
             ),
         }
         let credentials = Credentials { app_id: settings.app_id.clone(), secret: settings.secret.clone() };
-        let token = AccessToken::new(name.clone(), credentials, tools.client.clone(), tools.tokens.clone());
-        let api = Api::new(tools.client.clone(), token);
+        let api = Api::new(tools.calls(&name, credentials));
         let users = Users::new(api.clone(), settings.profile_wait());
-        Self { name, settings, api, users }
+        Self { name, settings, api, users, given: Given::default() }
+    }
+}
+
+impl MiniProgram {
+    fn new(name: AccountName, settings: MiniProgramSettings, tools: &Tools) -> Self {
+        let credentials = Credentials { app_id: settings.app_id.clone(), secret: settings.secret.clone() };
+        let api = MiniProgramApi::new(tools.calls(&name, credentials.clone()), credentials);
+        Self { name, settings, api }
+    }
+}
+
+impl Tools {
+    fn calls(&self, account: &AccountName, credentials: Credentials) -> Calls {
+        let circuit = Circuit::new(account.clone(), self.clock.clone(), self.circuit_open.clone());
+        let (client, tokens) = (self.client.clone(), self.tokens.clone());
+        let token = AccessToken::new(account.clone(), credentials, client.clone(), circuit.clone(), tokens);
+        Calls::new(client, token, circuit)
     }
 }

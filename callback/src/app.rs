@@ -9,7 +9,7 @@ use scenecast_shared::{
     internal::Refused,
     scene::{AccountName, Cause, Rotating, SceneId, Settled, Transition},
     serve::Problem,
-    store::{Budget, Replay, ReplayGuard},
+    store::{Budget, JsCodes, Replay, ReplayGuard},
     wechat::Signed,
 };
 use tokio::{
@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     accounts::{Account, Accounts},
+    clock::Clock,
     counts::Counts,
 };
 
@@ -31,6 +32,8 @@ pub(crate) struct App {
     pub(crate) bus: Bus,
     pub(crate) replays: ReplayGuard,
     pub(crate) qr_budget: Budget,
+    pub(crate) js_codes: JsCodes,
+    pub(crate) clock: Clock,
     pub(crate) counts: Counts,
 }
 

@@ -6,7 +6,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use scenecast_shared::{
     bus::Bus,
     serve::{CannotListen, Limits, Listener, Shutdown, TrustedProxies, turn_away, with_client_address, with_problems},
-    store::{Budget, ReplayGuard, Store, TokenStore},
+    store::{Budget, JsCodes, ReplayGuard, Store, TokenStore},
     telemetry::{Metrics, Stages},
 };
 
@@ -17,7 +17,7 @@ use crate::{
     app::App,
     config::Settings,
     counts::Counts,
-    internal, redeem, webhook,
+    internal, miniapp, redeem, webhook,
     wechat::{Client, QR_CODE},
 };
 
@@ -48,7 +48,7 @@ impl Callback {
         let counts = Counts::new(metrics, stages);
         let client = Client::new(settings.api_base.clone(), counts.calls.clone());
         let tokens = TokenStore::new(store.clone());
-        let tools = Tools { client, tokens };
+        let tools = Tools { client, tokens, circuit_open: counts.circuit_open.clone(), clock: settings.clock.clone() };
         let accounts = Arc::new(Accounts::new(&settings, &tools));
         let app = App {
             accounts: watch::Sender::new(accounts),
@@ -56,7 +56,9 @@ impl Callback {
             picture_base: settings.picture_base,
             bus,
             replays: ReplayGuard::new(store.clone()),
-            qr_budget: Budget::new(store, QR_CODE),
+            qr_budget: Budget::new(store.clone(), QR_CODE),
+            js_codes: JsCodes::new(store),
+            clock: settings.clock,
             counts,
         };
         let limits = Limits { connections: settings.limits.connections(), headers: IDLE };
@@ -99,7 +101,7 @@ impl Bound {
     /// Serves until the process closes.
     pub async fn serve(self) {
         let Callback { app, shutdown, trusted_proxies, .. } = self.callback;
-        let public = with_problems(webhook::router())
+        let public = with_problems(webhook::router().merge(miniapp::router()))
             .layer(from_fn_with_state(trusted_proxies, with_client_address))
             .with_state(app.clone());
         let internal = internal::router().merge(redeem::router());

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use scenecast_shared::{
     config::{BadConfig, Seconds, defaults},
-    scene::{Language, Rotating, Secret},
+    scene::{AccountName, Language, Rotating, Secret},
 };
 use serde::Deserialize;
 
-use super::bad;
+use super::{bad, check_grant_life};
 use crate::phrase::Phrase;
 
 /// WeChat shows at most this many bytes of a reply.
@@ -36,6 +36,10 @@ pub struct AccountSettings {
     /// How many QR codes WeChat grants a day.
     #[serde(default = "default_qr_quota")]
     pub qr_quota: u64,
+    /// The mini program whose codes pages get instead where this account gives no QR codes (any more
+    /// today); codes to be typed if none.
+    #[serde(default)]
+    pub fallback_mini_program: Option<AccountName>,
     /// How long a login waits for what WeChat tells of a person (`unionid`, rarely a name), in
     /// milliseconds; 0 never asks. A login that WeChat is too slow for goes on without.
     #[serde(default = "default_profile_wait_ms")]
@@ -77,9 +81,14 @@ pub enum Mode {
 }
 
 /// What makes a scan a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confirmation {
+    /// The phone is told of the page, and has to say yes.
+    #[default]
+    Tap,
+    /// The phone has to pick the number that the page shows.
+    Number,
     /// Nothing more. Somebody who is shown a stranger's code logs that stranger in.
     None,
 }
@@ -97,9 +106,7 @@ pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), BadConfig
     if !fits(&account.token.current) || !account.token.previous.as_ref().is_none_or(fits) {
         return bad(&format!("{at}.token"), "must be 3 to 32 letters and digits");
     }
-    if !(1..=600).contains(&account.grant_life.duration().as_secs()) {
-        return bad(&format!("{at}.grant_life"), "must be 1 to 600 seconds");
-    }
+    check_grant_life(at, account.grant_life)?;
     if account.profile_wait() > Duration::from_secs(2) {
         return bad(
             &format!("{at}.profile_wait_ms"),

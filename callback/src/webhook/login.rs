@@ -8,8 +8,8 @@ use scenecast_shared::{
 };
 use tracing::{Span, field::display};
 
-use super::{Arrival, profile::profile};
-use crate::{accounts::Account, app::App, config::Confirmation, phrase::Phrase};
+use super::Arrival;
+use crate::{accounts::Account, app::App, config::Confirmation, phrase::Phrase, profile::profile};
 
 /// Logs whoever sent the message in on this scene. `None`: it couldn't be decided in time.
 pub(super) async fn log_in(
@@ -57,6 +57,7 @@ async fn settle(app: &App, account: &Account, message: &Message, scene: SceneId,
                 registered: false,
             },
         },
+        Confirmation::Tap | Confirmation::Number => unreachable!("the configuration has none of these yet"),
     };
     match app.settle(scene, &cause, &transition, arrival.decide_by()).await {
         Ok(settled) => {

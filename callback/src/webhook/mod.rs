@@ -6,7 +6,6 @@
 //! and the delivery's id makes that harmless. The last attempt asks the person to scan again.
 
 mod login;
-mod profile;
 
 use std::{sync::Arc, time::Duration};
 

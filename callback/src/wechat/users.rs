@@ -5,7 +5,7 @@ use std::time::Duration;
 use moka::future::Cache;
 use scenecast_shared::{
     scene::OpenId,
-    wechat::{Code, UserInfo},
+    wechat::{ApiError, Code, UserInfo},
 };
 use tracing::Instrument;
 
@@ -52,8 +52,7 @@ impl Users {
     async fn ask(&self, openid: OpenId) -> UserInfo {
         let asked = async {
             match self.api.user_info(&openid).await {
-                // It will say the same next time.
-                Err(error) if matches!(error.code(), Some(Code::Forbidden | Code::Other(_))) => {
+                Err(CallError::Answer(error)) if says_the_same_next_time(&error) => {
                     tracing::warn!(who = openid.short(), %error, "WeChat tells nothing of somebody");
                     Ok(UserInfo::default())
                 }
@@ -62,6 +61,7 @@ impl Users {
         };
         match self.known.try_get_with_by_ref(&openid, asked).await {
             Ok(info) => info,
+            Err(error) if matches!(*error, CallError::NotMade(_)) => UserInfo::default(),
             Err(error) => {
                 let error: &CallError = &error;
                 tracing::warn!(who = openid.short(), %error, "could not look somebody up");
@@ -69,4 +69,9 @@ impl Users {
             }
         }
     }
+}
+
+fn says_the_same_next_time(error: &ApiError) -> bool {
+    let ApiError::Refused { code, .. } = error else { return false };
+    matches!(code, Code::Forbidden | Code::NoSuchPerson | Code::Mistake | Code::Other(_))
 }

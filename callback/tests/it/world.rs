@@ -8,7 +8,7 @@ use std::{
 
 use reqwest::{RequestBuilder, Response, StatusCode};
 use scenecast_callback::{
-    Callback, Settings,
+    Callback, Clock, Settings,
     config::{AccountSettings, ApiKey, Confirmation, Mode},
 };
 use scenecast_loadtest::{
@@ -320,6 +320,7 @@ fn settings(wechat: &Url) -> Settings {
         confirmation: Confirmation::None,
         grant_life: Seconds::new(60),
         qr_quota: 100_000,
+        fallback_mini_program: None,
         profile_wait_ms: 2000,
         language: Language::En,
         texts: BTreeMap::new(),
@@ -333,11 +334,13 @@ fn settings(wechat: &Url) -> Settings {
         internal: any_port(),
         internal_secret: Rotating::fixed(INTERNAL),
         accounts: ["demo", "other"].map(|it| (name(it), account(it))).into(),
+        mini_programs: BTreeMap::new(),
         api_keys: [("shop".to_owned(), key(API_KEY, &["demo"])), ("another".to_owned(), key(OTHER_KEY, &["other"]))]
             .into(),
         trusted_proxies: TrustedProxies::default(),
         api_base: wechat.to_string().try_into().unwrap(),
         picture_base: wechat.to_string().try_into().unwrap(),
         limits: config::Limits::default(),
+        clock: Clock::default(),
     }
 }

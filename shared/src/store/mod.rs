@@ -1,6 +1,7 @@
 //! What else the pods have in common, beside scenes: small values under names, each with a life.
 
 mod budget;
+mod js_codes;
 mod replay;
 mod token;
 
@@ -12,7 +13,8 @@ use std::{
 
 use tokio::time::Instant;
 
-pub use budget::Budget;
+pub use budget::{Budget, Spent};
+pub use js_codes::JsCodes;
 pub use replay::{Replay, ReplayGuard};
 pub use token::{Lease, StoredToken, TokenStore};
 

@@ -5,10 +5,12 @@
 
 mod api;
 mod message;
+mod picture;
 mod reply;
 mod signature;
 
-pub use api::{ApiError, Code, QrCode, Token, UserInfo, parse_answer};
+pub use api::{ApiError, Code, QrCode, Session, Token, UserInfo, parse_answer};
 pub use message::{BadMessage, Kind, Message};
+pub use picture::Picture;
 pub use reply::{ACKNOWLEDGED, text_reply};
 pub use signature::{BadSignature, Signed, sign};

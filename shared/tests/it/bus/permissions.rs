@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use scenecast_shared::{
     bus::{Bus, BusError, Role},
-    scene::Transition,
-    store::{Budget, Replay, ReplayGuard, Store, StoredToken, TokenStore},
+    scene::{DeliveryId, Transition},
+    store::{Budget, JsCodes, Replay, ReplayGuard, Spent, Store, StoredToken, TokenStore},
     telemetry::Metrics,
     testing::{RedisServer, acl_rules},
-    wechat::Signed,
+    wechat::{Session, Signed},
 };
 
 use crate::fixtures::{LIFE, account, apply, cause, heard, name, opening, pod, scan, scene};
@@ -69,11 +69,18 @@ async fn a_callback_settles_and_uses_the_stores() {
 
     let store = Store::over(redis);
     let tokens = TokenStore::new(store.clone());
-    let lease = tokens.lease(&account()).await.unwrap().expect("the right");
-    tokens.put(&account(), &StoredToken { token: "token".to_owned(), expires_at: 0 }, LIFE).await.unwrap();
-    tokens.release(&account(), lease).await.unwrap();
-    assert!(tokens.get(&account()).await.unwrap().is_some());
+    let lease = tokens.lease("wxdemo").await.unwrap().expect("the right");
+    tokens.put("wxdemo", &StoredToken { token: "token".to_owned(), expires_at: 0 }, LIFE).await.unwrap();
+    tokens.release("wxdemo", lease).await.unwrap();
+    assert!(tokens.get("wxdemo").await.unwrap().is_some());
     let signed = Signed { signature: "s", timestamp: "1800000000", nonce: "n" };
     assert_eq!(ReplayGuard::new(store.clone()).check(&account(), signed, b"body").await, Ok(Replay::Genuine));
-    assert_eq!(Budget::new(store, "qrcode").spend(&account(), SystemTime::now()).await, Ok(1));
+    let (budget, js_codes) = (Budget::new(store.clone(), "qrcode"), JsCodes::new(store));
+    assert_eq!(budget.spend(&account(), SystemTime::now()).await, Ok(Spent::Calls(1)));
+    budget.use_up(&account(), SystemTime::now()).await.unwrap();
+    js_codes
+        .remember(DeliveryId::of(&["a"]), &Session { openid: "oAnn".parse().unwrap(), unionid: None })
+        .await
+        .unwrap();
+    assert!(js_codes.recall(DeliveryId::of(&["a"])).await.unwrap().is_some());
 }

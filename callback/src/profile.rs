@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 64;
 const LONGEST_AVATAR: usize = 512;
 
 /// How this person is shown: as WeChat tells, or as generated. Alike at each login.
-pub(super) fn profile(openid: &OpenId, info: &UserInfo, language: Language) -> Profile {
+pub(crate) fn profile(openid: &OpenId, info: &UserInfo, language: Language) -> Profile {
     // The openid itself stays between callback and site; its digest may be seen.
     let digest = Sha256::new().chain_update(b"profile").chain_update(openid.as_str()).finalize();
     let name = name(&info.nickname).unwrap_or_else(|| {
