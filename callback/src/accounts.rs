@@ -8,9 +8,9 @@ use scenecast_shared::{scene::AccountName, store::TokenStore};
 use crate::{
     api_keys::ApiKeys,
     clock::Clock,
-    config::{AccountSettings, MiniProgramSettings, Mode, Settings},
+    config::{AccountSettings, MiniProgramSettings, Settings},
     handle::Given,
-    wechat::{AccessToken, Api, Calls, Circuit, Client, Credentials, MiniProgramApi, Users},
+    wechat::{AccessToken, Api, Calls, Circuit, Client, Credentials, MiniProgramApi, Sources, Users},
 };
 
 /// One Official Account at work.
@@ -19,6 +19,8 @@ pub(crate) struct Account {
     pub(crate) settings: AccountSettings,
     pub(crate) api: Api,
     pub(crate) users: Users,
+    /// Where its webhooks come from, if that is checked.
+    pub(crate) sources: Option<Sources>,
     pub(crate) given: Given,
 }
 
@@ -86,17 +88,18 @@ impl Accounts {
 
 impl Account {
     fn new(name: AccountName, settings: AccountSettings, tools: &Tools) -> Self {
-        match settings.mode {
-            Mode::Plain => tracing::warn!(
+        if settings.encryption().is_none() {
+            tracing::warn!(
                 account = %name,
                 "plain mode: WeChat's signature does not cover its messages, so whoever can read the way from WeChat \
                  to here can forge logins"
-            ),
+            );
         }
         let credentials = Credentials { app_id: settings.app_id.clone(), secret: settings.secret.clone() };
         let api = Api::new(tools.calls(&name, credentials));
         let users = Users::new(api.clone(), settings.profile_wait());
-        Self { name, settings, api, users, given: Given::default() }
+        let sources = settings.check_source_address.then(|| Sources::new(name.clone(), api.clone()));
+        Self { name, settings, api, users, sources, given: Given::default() }
     }
 }
 

@@ -10,6 +10,8 @@ pub(crate) struct Counts {
     pub(crate) stages: Stages,
     /// Webhooks by what became of them.
     pub(crate) webhooks: IntCounterVec,
+    /// Webhooks of accounts that check where they come from, by what they found.
+    pub(crate) sources: IntCounterVec,
     /// From a webhook's headers to its answer.
     pub(crate) webhook_seconds: Histogram,
     /// Calls of WeChat's API by `call` and `result`.
@@ -33,6 +35,7 @@ impl Counts {
         Self {
             stages,
             webhooks: metrics.counters("webhooks_total", "Webhooks by what became of them.", &["outcome"]),
+            sources: metrics.counters("webhook_sources_total", "Webhooks by where they came from.", &["source"]),
             webhook_seconds: metrics.seconds("webhook_seconds", "From a webhook's headers to its answer."),
             calls: metrics.counters("wechat_calls_total", "Calls of WeChat's API.", &["call", "result"]),
             circuit_open: metrics.gauges(

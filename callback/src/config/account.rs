@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use scenecast_shared::{
     config::{BadConfig, Seconds, defaults},
     scene::{AccountName, Language, Rotating, Secret},
+    wechat::AesKey,
 };
 use serde::Deserialize;
 
@@ -27,7 +28,15 @@ pub struct AccountSettings {
     /// The account's own id in messages (`gh_…`).
     pub original_id: String,
     /// How WeChat sends messages, as set there.
+    #[serde(default)]
     pub mode: Mode,
+    /// The `EncodingAESKey` of the webhook's settings at WeChat; every mode but plain needs it.
+    #[serde(default)]
+    pub aes_key: Option<Rotating<AesKey>>,
+    /// Whether a message has to come from one of the addresses that WeChat tells (`getcallbackip`),
+    /// beside being signed. Proxies on the way have to be among the `trusted_proxies`.
+    #[serde(default)]
+    pub check_source_address: bool,
     /// What makes a scan a login.
     pub confirmation: Confirmation,
     /// How long a page has to redeem its grant; at most ten minutes.
@@ -61,6 +70,14 @@ fn default_profile_wait_ms() -> u32 {
 }
 
 impl AccountSettings {
+    /// What its messages are encrypted with; nothing in plain mode.
+    pub(crate) fn encryption(&self) -> Option<&Rotating<AesKey>> {
+        match self.mode {
+            Mode::Plain => None,
+            Mode::Safe | Mode::Compatible => Some(self.aes_key.as_ref().expect("it was checked at the start")),
+        }
+    }
+
     /// How long a login waits for what WeChat tells of a person.
     pub(crate) fn profile_wait(&self) -> Duration {
         Duration::from_millis(self.profile_wait_ms.into())
@@ -73,9 +90,14 @@ impl AccountSettings {
 }
 
 /// How WeChat sends messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
+    /// Encrypted, and signed with what is encrypted.
+    #[default]
+    Safe,
+    /// The same, with an unsigned copy in plain beside it that is not read: as safe, and three times as long.
+    Compatible,
     /// Unencrypted; the signature doesn't cover the body.
     Plain,
 }
@@ -105,6 +127,9 @@ pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), BadConfig
         |token: &Secret| (3..=32).contains(&token.bytes().len()) && token.bytes().iter().all(u8::is_ascii_alphanumeric);
     if !fits(&account.token.current) || !account.token.previous.as_ref().is_none_or(fits) {
         return bad(&format!("{at}.token"), "must be 3 to 32 letters and digits");
+    }
+    if account.mode != Mode::Plain && account.aes_key.is_none() {
+        return bad(&format!("{at}.aes_key"), "must be the account's EncodingAESKey, unless its mode is plain");
     }
     check_grant_life(at, account.grant_life)?;
     if account.profile_wait() > Duration::from_secs(2) {

@@ -7,10 +7,11 @@ use scenecast_shared::config::load;
 use super::*;
 use crate::phrase::Phrase;
 
-const SECRETS: [(&str, &str); 4] = [
+const SECRETS: [(&str, &str); 5] = [
     ("SCENECAST_INTERNAL_SECRET__CURRENT", "internal-secret-of-16"),
     ("SCENECAST_ACCOUNTS__DEMO__SECRET", "hush-hush"),
     ("SCENECAST_ACCOUNTS__DEMO__TOKEN__CURRENT", "abc123"),
+    ("SCENECAST_ACCOUNTS__DEMO__AES_KEY__CURRENT", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"),
     ("SCENECAST_API_KEYS__SHOP__KEY__CURRENT", "api-key-of-the-shop"),
 ];
 
@@ -37,7 +38,17 @@ fn the_sample_and_the_secrets_are_a_configuration() {
 
 #[test]
 fn what_the_sample_says_is_what_is_left_out_of_it() {
-    let optional = ["grant_life", "qr_quota", "profile_wait_ms", "language", "[limits]", "connections", "api_base"];
+    let optional = [
+        "mode",
+        "check_source_address",
+        "grant_life",
+        "qr_quota",
+        "profile_wait_ms",
+        "language",
+        "[limits]",
+        "connections",
+        "api_base",
+    ];
     let short: String = sample()
         .lines()
         .filter(|line| !optional.iter().any(|it| line.starts_with(it)))
@@ -63,8 +74,7 @@ fn a_bad_value_is_named() {
         ("redis://127.0.0.1:6379", "http://x", "bus.url"),
         ("confirmation = \"none\"", "confirmation = \"tap\"", "tap"),
         ("confirmation = \"none\"", "", "confirmation"),
-        ("mode = \"plain\"", "mode = \"safe\"", "safe"),
-        ("mode = \"plain\"", "", "mode"),
+        ("mode = \"safe\"", "mode = \"encrypted\"", "encrypted"),
         ("original_id = \"gh_0123456789ab\"", "", "original_id"),
         ("original_id = \"gh_0123456789ab\"", "original_id = ''", "accounts.demo.original_id"),
         ("app_id = \"wx0123456789abcdef\"", "app_id = ''", "accounts.demo.app_id"),
@@ -103,10 +113,27 @@ fn a_secret_that_can_be_guessed_is_refused() {
         ("SCENECAST_API_KEYS__SHOP__KEY__CURRENT", "too-short", "api_keys.shop.key"),
         ("SCENECAST_ACCOUNTS__DEMO__TOKEN__CURRENT", "ab", "accounts.demo.token"),
         ("SCENECAST_ACCOUNTS__DEMO__TOKEN__PREVIOUS", "with-hyphens", "accounts.demo.token"),
+        ("SCENECAST_ACCOUNTS__DEMO__AES_KEY__CURRENT", "too-short", "accounts.demo.aes_key"),
+        ("SCENECAST_ACCOUNTS__DEMO__AES_KEY__CURRENT", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEF/", "43 letters"),
+        ("SCENECAST_ACCOUNTS__DEMO__AES_KEY__PREVIOUS", "too-short", "accounts.demo.aes_key"),
     ] {
         let error = read(&sample(), &[(name, value)]).unwrap_err();
         assert!(error.contains(named) && !error.contains(value), "{error}");
     }
+}
+
+#[test]
+fn every_mode_but_plain_needs_a_key() {
+    let no_key = [("SCENECAST_ACCOUNTS__DEMO__AES_KEY__CURRENT", "")];
+    for mode in ["mode = \"safe\"", "mode = \"compatible\"", ""] {
+        let toml = sample().replace("mode = \"safe\"", mode);
+        assert!(read(&toml, &[]).is_ok(), "{mode}");
+        let error = read(&toml, &no_key).unwrap_err();
+        assert!(error.contains("accounts.demo.aes_key"), "{error}");
+    }
+    let plain = sample().replace("mode = \"safe\"", "mode = \"plain\"");
+    assert!(read(&plain, &no_key).is_ok());
+    assert!(read(&plain, &[]).is_ok(), "it is there for the day the mode changes");
 }
 
 #[test]

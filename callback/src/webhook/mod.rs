@@ -5,14 +5,15 @@
 //! While Redis doesn't say whether a login was stored, there is no answer: WeChat delivers again,
 //! and the delivery's id makes that harmless. The last attempt asks the person to scan again.
 
+mod envelope;
 mod login;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{Path, Query, Request, State, rejection::PathRejection},
-    http::{StatusCode, Uri, header},
+    extract::{Path, Request, State, rejection::PathRejection},
+    http::{StatusCode, Uri, header, request::Parts},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
@@ -20,16 +21,16 @@ use axum::{
 use scenecast_shared::{
     internal::Refused,
     scene::SceneId,
-    serve::{Crowded, Problem, Unanswered, read_body},
+    serve::{ClientAddress, Crowded, Problem, Unanswered, read_body},
     store::Replay,
-    time::{millis, unix_now, unix_now_ms},
-    wechat::{ACKNOWLEDGED, Kind, Message, Signed, text_reply},
+    time::{millis, unix_now_ms},
+    wechat::{ACKNOWLEDGED, Kind, Message},
 };
-use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::Span;
 
-use crate::{accounts::Account, app::App, config::Mode, phrase::Phrase};
+use self::envelope::{Envelope, Received, WebhookQuery};
+use crate::{accounts::Account, app::App, phrase::Phrase, wechat::Source};
 
 /// The longest body that is read. WeChat's own have a few hundred bytes.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -82,35 +83,6 @@ impl Arrival {
     }
 }
 
-/// The query of every request that WeChat makes.
-#[derive(Deserialize)]
-struct WebhookQuery {
-    signature: String,
-    timestamp: String,
-    nonce: String,
-    #[serde(default)]
-    echostr: Option<String>,
-    #[serde(default)]
-    encrypt_type: Option<String>,
-}
-
-impl WebhookQuery {
-    fn signed(&self) -> Signed<'_> {
-        Signed { signature: &self.signature, timestamp: &self.timestamp, nonce: &self.nonce }
-    }
-
-    /// The query, if it is WeChat's and signed for this account.
-    fn check(uri: &Uri, account: &Account) -> Result<Self, Problem> {
-        let Query(asked) = Query::<Self>::try_from_uri(uri)
-            .map_err(|_| Problem::bad_request("the query lacks signature, timestamp or nonce, or has one twice"))?;
-        asked
-            .signed()
-            .verify(&account.settings.token, unix_now().as_secs())
-            .map_err(|error| forbidden("signature_invalid", error.to_string()))?;
-        Ok(asked)
-    }
-}
-
 /// The account in the path; what isn't text can't be one.
 type AccountPath = Result<Path<String>, PathRejection>;
 
@@ -121,8 +93,9 @@ fn named(account: AccountPath) -> Result<String, Problem> {
 /// WeChat asks whether this address is the account's.
 async fn verify(State(app): State<Arc<App>>, account: AccountPath, uri: Uri) -> Result<Response, Problem> {
     let account = &app.account(&named(account)?)?;
-    let asked = WebhookQuery::check(&uri, account)?;
-    let echo = asked.echostr.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?;
+    let query = WebhookQuery::read(&uri)?;
+    query.verify(account)?;
+    let echo = query.echostr.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?;
     tracing::info!(account = %account.name, "WeChat verified this address");
     // The signature doesn't cover the echo: no browser may take it for a page.
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
@@ -157,30 +130,52 @@ async fn receive(app: &App, account: AccountPath, request: Request, arrival: Arr
     let account = &app.account(&named(account)?)?;
     Span::current().record("account", account.name.as_str());
     let (head, body) = request.into_parts();
-    let asked = WebhookQuery::check(&head.uri, account)?;
-    // A request that chose how it is checked would choose the weakest way.
-    match account.settings.mode {
-        Mode::Plain if matches!(asked.encrypt_type.as_deref(), None | Some("raw")) => {}
-        Mode::Plain => return Err(forbidden("mode_mismatch", "this account is configured for plain messages")),
-    }
+    check_source(app, account, &head)?;
+    let query = WebhookQuery::read(&head.uri)?;
+    let envelope = Envelope::expected(account, &query)?;
     let body = read_body(body, LONGEST_BODY).await?;
-    let verdict = app.replay(&account.name, asked.signed(), &body, arrival.decide_by()).await;
-    if verdict == Some(Replay::Forged) {
-        return Err(forbidden("signature_reused", "this signature came with another body"));
-    }
-    let message = Message::parse(&body).map_err(|error| Problem::bad_request(error.to_string()))?;
-    if message.to != account.settings.original_id {
-        return Err(forbidden("wrong_account", "the message is for another account"));
-    }
-    Span::current().record("kind", word(&message.kind));
-    let decided = match verdict {
-        Some(_) => act(app, account, &message, arrival).await,
-        None => None,
+    let received = envelope.open(account, &body)?;
+    Span::current().record("kind", word(&received.message.kind));
+    let decided = if is_known_genuine(app, account, &envelope, &body, arrival).await? {
+        act(app, account, &received.message, arrival).await
+    } else {
+        None
     };
     Ok(match decided {
-        Some(reply) => answer(account, &message, reply),
-        None => without_decision(account, &message, arrival),
+        Some(reply) => answer(account, &received, reply),
+        None => without_decision(account, &received, arrival),
     })
+}
+
+/// Refuses what doesn't come from an address of WeChat's, where the account asks for that. While
+/// WeChat hasn't told them, the signature has to do.
+fn check_source(app: &App, account: &Account, head: &Parts) -> Result<(), Problem> {
+    let Some(sources) = &account.sources else { return Ok(()) };
+    let ClientAddress(address) = head.extensions.get().expect("a listener says where each request came from");
+    let source = sources.judge(*address);
+    app.counts.sources.with_label_values(&[source.word()]).inc();
+    if source == Source::Elsewhere {
+        tracing::warn!(%address, "a webhook from elsewhere; is its last proxy one of the trusted_proxies?");
+        return Err(forbidden("wrong_source", "this address is none of WeChat's"));
+    }
+    Ok(())
+}
+
+/// Whether this body is the one that was signed. Where the signature doesn't cover it, it may be
+/// that Redis doesn't say so in time.
+async fn is_known_genuine(
+    app: &App,
+    account: &Account,
+    envelope: &Envelope<'_>,
+    body: &[u8],
+    arrival: Arrival,
+) -> Result<bool, Problem> {
+    let Some(signed) = envelope.beside_the_body() else { return Ok(true) };
+    match app.replay(&account.name, signed, body, arrival.decide_by()).await {
+        Some(Replay::Genuine) => Ok(true),
+        Some(Replay::Forged) => Err(forbidden("signature_reused", "this signature came with another body")),
+        None => Ok(false),
+    }
 }
 
 /// What is answered to a message.
@@ -210,11 +205,11 @@ fn scene_of(message: &Message) -> Option<SceneId> {
     message.scanned()?.parse().ok()
 }
 
-fn answer(account: &Account, message: &Message, reply: Reply) -> Answered {
+fn answer(account: &Account, received: &Received<'_>, reply: Reply) -> Answered {
     let (outcome, content_type, body) = match reply {
         Reply::Acknowledge => ("acknowledged", "text/plain; charset=utf-8", ACKNOWLEDGED.to_owned()),
         Reply::Say(phrase) => {
-            let text = text_reply(message, account.settings.text(phrase), unix_now().as_secs());
+            let text = received.text_reply(account.settings.text(phrase));
             (phrase.word(), "application/xml; charset=utf-8", text)
         }
     };
@@ -222,10 +217,10 @@ fn answer(account: &Account, message: &Message, reply: Reply) -> Answered {
 }
 
 /// Silence, so that WeChat delivers again; where it won't, whoever scanned is asked to.
-fn without_decision(account: &Account, message: &Message, arrival: Arrival) -> Answered {
-    if arrival.is_last(message) {
-        let scanned = scene_of(message).is_some();
-        return answer(account, message, if scanned { Reply::Say(Phrase::ScanAgain) } else { Reply::Acknowledge });
+fn without_decision(account: &Account, received: &Received<'_>, arrival: Arrival) -> Answered {
+    if arrival.is_last(&received.message) {
+        let scanned = scene_of(&received.message).is_some();
+        return answer(account, received, if scanned { Reply::Say(Phrase::ScanAgain) } else { Reply::Acknowledge });
     }
     tracing::warn!("Redis gave no answer in time; WeChat gets none, and delivers again");
     ("undecided", None)
@@ -237,6 +232,7 @@ fn word(kind: &Kind) -> &'static str {
         Kind::Subscribe(_) => "subscribe",
         Kind::Scan(_) => "scan",
         Kind::Unsubscribe => "unsubscribe",
+        Kind::Event(_) => "event",
         Kind::Other(_) => "other",
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scenecast_shared::{
     scene::{OpenId, SceneId},
-    wechat::{ApiError, QrCode, UserInfo},
+    wechat::{ApiError, CallbackIps, QrCode, UserInfo},
 };
 use serde_json::json;
 
@@ -51,6 +51,12 @@ impl Api {
         let code = self.0.call(&ask).await?;
         let drawable = code.url.starts_with("http") && code.url.len() <= LONGEST_URL;
         if drawable { Ok(code) } else { Err(ApiError::Nonsense(code.url.len()).into()) }
+    }
+
+    /// The addresses that WeChat's webhooks come from.
+    pub(crate) async fn callback_ips(&self) -> Result<CallbackIps, CallError> {
+        let ask = ApiCall { path: "/cgi-bin/getcallbackip", query: vec![], body: None, answer: Answer::JSON };
+        self.0.call(&ask).await
     }
 
     /// What WeChat tells of a follower.

@@ -7,6 +7,7 @@
 //! | `token` | the access token, one refresh at a time across pods |
 //! | `calls` | an account's calls, with all of the above |
 //! | `api`, `mini_program` | what is asked for an Official Account, and for a mini program |
+//! | `sources` | where webhooks come from |
 //! | `users` | what WeChat tells of people, remembered |
 
 mod api;
@@ -14,6 +15,7 @@ mod calls;
 mod circuit;
 mod client;
 mod mini_program;
+mod sources;
 mod token;
 mod users;
 
@@ -22,5 +24,6 @@ pub(crate) use calls::Calls;
 pub(crate) use circuit::Circuit;
 pub(crate) use client::{CallError, Client};
 pub(crate) use mini_program::MiniProgramApi;
+pub(crate) use sources::{Source, Sources};
 pub(crate) use token::{AccessToken, Credentials};
 pub(crate) use users::Users;

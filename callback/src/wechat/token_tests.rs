@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use scenecast_loadtest::simulator::{Account, AccountQuota, Simulator};
+use scenecast_loadtest::simulator::{Account, Simulator};
 use scenecast_shared::{
     bus::{Bus, Role},
     config::{BusUrl, Drain},
@@ -22,16 +22,7 @@ async fn token_over(store: Store) -> (AccessToken, Simulator) {
     let limits = Limits { connections: 100, headers: Duration::from_secs(60) };
     let wechat = Listener::bind("simulator", SocketAddr::from(([127, 0, 0, 1], 0)), limits).await.unwrap();
     let url: url::Url = format!("http://{}", wechat.address()).parse().unwrap();
-    let account = Account {
-        title: "Demo".into(),
-        app_id: "wxdemo".into(),
-        secret: "app-secret-0123456789abcdef01234".into(),
-        token: "abc123".into(),
-        original_id: "gh_demo".into(),
-        callbacks: vec![],
-        unionid: false,
-        quota: AccountQuota::default(),
-    };
+    let account = Account::sample("app-secret-0123456789abcdef01234".into(), "abc123".into());
     let credentials = Credentials { app_id: account.app_id.clone(), secret: account.secret.clone() };
     let simulator = Simulator::new(url.clone(), BTreeMap::from([(demo(), account)]));
     tokio::spawn(wechat.serve(simulator.router(), Shutdown::new(Drain::default())));

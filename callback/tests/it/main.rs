@@ -5,12 +5,16 @@
 
 mod bad_messages;
 mod crowded;
+mod encrypted;
+mod independent;
 mod late_redis;
 mod logs;
 mod open;
 mod process;
 mod redeem;
 mod scan;
+mod sealing;
+mod sources;
 mod token;
 mod verification;
 mod world;

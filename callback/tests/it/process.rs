@@ -8,7 +8,7 @@ use tokio::{
     process::Command,
 };
 
-use crate::world::{API_KEY, INTERNAL, SECRET, TOKEN, assert_speakable};
+use crate::world::{AES_KEY, API_KEY, INTERNAL, SECRET, TOKEN, assert_speakable};
 
 fn binary(config: &Path, command: &str) -> Command {
     let mut binary = Command::new(env!("CARGO_BIN_EXE_scenecast-callback"));
@@ -16,6 +16,7 @@ fn binary(config: &Path, command: &str) -> Command {
     binary.env("SCENECAST_INTERNAL_SECRET__CURRENT", INTERNAL);
     binary.env("SCENECAST_ACCOUNTS__DEMO__SECRET", SECRET);
     binary.env("SCENECAST_ACCOUNTS__DEMO__TOKEN__CURRENT", TOKEN);
+    binary.env("SCENECAST_ACCOUNTS__DEMO__AES_KEY__CURRENT", AES_KEY);
     binary.env("SCENECAST_API_KEYS__SHOP__KEY__CURRENT", API_KEY);
     binary
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use scenecast_loadtest::simulator::{Failure, Faults, Screen};
 use scenecast_shared::scene::Happening;
 
-use crate::world::{World, event, name, person, reply, signed};
+use crate::world::{World, event, event_at, name, person, reply, signed, unix_now};
 
 const USER_INFO: &str = "/cgi-bin/user/info";
 
@@ -98,12 +98,25 @@ async fn a_code_that_is_over_unknown_or_of_another_account_logs_nobody_in() {
 #[tokio::test]
 async fn the_accounts_other_codes_are_no_logins() {
     let world = World::new().await;
-    for key in ["a-poster", "qrscene_", "", "123", &"景".repeat(64)] {
+    let keys = ["a-poster", "qrscene_", "", "123", "last_trade_no_4", "scanbarcode|ean13|6901", "scanimage|7"];
+    for key in keys.into_iter().chain([&*"景".repeat(64)]) {
         let scanned = world.webhook("demo", &signed(), event("SCAN", key)).send().await.unwrap();
         assert_eq!(scanned.text().await.unwrap(), "success", "{key}");
         let followed = world.webhook("demo", &signed(), event("subscribe", &format!("qrscene_{key}"))).send().await;
         assert!(followed.unwrap().text().await.unwrap().contains("Welcome!"), "{key}");
     }
+}
+
+#[tokio::test]
+async fn a_scan_in_the_same_second_as_another_event_is_a_message_of_its_own() {
+    let world = World::new().await;
+    let ((scene, _), now) = (world.open().await, unix_now().as_secs());
+    let at_once = [event_at(now, "LOCATION", ""), event_at(now, "SCAN", &scene.to_string())];
+    for (message, answer) in at_once.into_iter().zip(["success", "You are logged in."]) {
+        let answered = world.webhook("demo", &signed(), message).send().await.unwrap();
+        assert!(answered.text().await.unwrap().contains(answer));
+    }
+    assert_eq!(world.events(scene).await.len(), 1);
 }
 
 #[tokio::test]

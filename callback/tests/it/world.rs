@@ -34,6 +34,8 @@ use crate::logs;
 
 pub(crate) const SECRET: &str = "app-secret-0123456789abcdef01234";
 pub(crate) const TOKEN: &str = "webhookToken1";
+/// Its last character sets the two bits that count for nothing.
+pub(crate) const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 pub(crate) const INTERNAL: &str = "internal-secret-0123456789";
 pub(crate) const API_KEY: &str = "api-key-of-the-shop-0123456789";
 pub(crate) const OTHER_KEY: &str = "api-key-of-another-0123456789";
@@ -43,7 +45,7 @@ pub(crate) const STATE: &str = "browser-session";
 pub(crate) const LIFE: Duration = Duration::from_secs(120);
 
 /// What nobody may be shown; the simulator's access tokens all begin with the last.
-const UNSPEAKABLE: [&str; 6] = [SECRET, TOKEN, INTERNAL, API_KEY, OTHER_KEY, "97_"];
+const UNSPEAKABLE: [&str; 7] = [SECRET, TOKEN, AES_KEY, INTERNAL, API_KEY, OTHER_KEY, "97_"];
 
 pub(crate) struct World {
     pub(crate) simulator: Simulator,
@@ -297,7 +299,7 @@ pub(crate) fn unix_now() -> Duration {
     std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap()
 }
 
-fn any_port() -> SocketAddr {
+pub(crate) fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
@@ -317,6 +319,8 @@ fn settings(wechat: &Url) -> Settings {
         token: Rotating::fixed(TOKEN),
         original_id: format!("gh_{account}"),
         mode: Mode::Plain,
+        aes_key: None,
+        check_source_address: false,
         confirmation: Confirmation::None,
         grant_life: Seconds::new(60),
         qr_quota: 100_000,

@@ -157,6 +157,8 @@ fn callback_settings(
         token: Rotating { current: secrets.token.clone(), previous: None },
         original_id: simulator::Account::SAMPLE_ORIGINAL_ID.to_owned(),
         mode: Mode::Plain,
+        aes_key: None,
+        check_source_address: false,
         confirmation: Confirmation::None,
         grant_life: defaults::grant_life(),
         qr_quota: AccountQuota::default().qr_codes.into(),

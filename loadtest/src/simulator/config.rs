@@ -5,10 +5,12 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use scenecast_shared::{
     config::{BadConfig, Checked, Drain, Telemetry},
     process::Binary,
-    scene::{AccountName, Secret},
+    scene::AccountName,
 };
 use serde::Deserialize;
 use url::Url;
+
+use super::{Account, Kind};
 
 /// The simulator as a process of its own; `simulator.toml` beside this crate shows all of it.
 #[derive(Debug, Clone, Deserialize)]
@@ -18,7 +20,7 @@ pub struct SimulatorConfig {
     pub listen: Listen,
     /// How others reach the public listener: what QR codes begin with.
     pub public_url: Url,
-    /// The Official Accounts that it hosts.
+    /// The Official Accounts and mini programs that it hosts.
     pub accounts: BTreeMap<AccountName, Account>,
     /// How it leaves.
     #[serde(default)]
@@ -38,68 +40,6 @@ pub struct Listen {
     pub admin: SocketAddr,
 }
 
-/// An Official Account, as set up with WeChat.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Account {
-    /// What people see as its name.
-    pub title: String,
-    /// `AppID`.
-    pub app_id: String,
-    /// `AppSecret`.
-    pub secret: Secret,
-    /// The token that webhooks are signed with: 3 to 32 letters and digits.
-    pub token: Secret,
-    /// The account's own id in messages (`gh_…`).
-    pub original_id: String,
-    /// Where webhooks go. WeChat knows one address; here attempts go to several in turn, so that
-    /// drills choose between pods without a proxy.
-    pub callbacks: Vec<Url>,
-    /// Whether it belongs to an Open Platform, so that `user/info` has a `unionid`.
-    #[serde(default)]
-    pub unionid: bool,
-    /// What it may do in a day.
-    #[serde(default)]
-    pub quota: AccountQuota,
-}
-
-impl Account {
-    /// The sample account's app id.
-    pub const SAMPLE_APP_ID: &str = "wx0123456789abcdef";
-    /// Its own id in messages.
-    pub const SAMPLE_ORIGINAL_ID: &str = "gh_0123456789ab";
-
-    /// A made-up account with a verified service account's quotas, and no server yet.
-    pub fn sample(secret: Secret, token: Secret) -> Self {
-        Self {
-            title: "Demo".to_owned(),
-            app_id: Self::SAMPLE_APP_ID.to_owned(),
-            secret,
-            token,
-            original_id: Self::SAMPLE_ORIGINAL_ID.to_owned(),
-            callbacks: vec![],
-            unionid: false,
-            quota: AccountQuota::default(),
-        }
-    }
-}
-
-/// What an account may do in a day. The defaults are a verified service account's.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AccountQuota {
-    /// `qrcode/create`.
-    pub qr_codes: u32,
-    /// `cgi-bin/token`.
-    pub tokens: u32,
-}
-
-impl Default for AccountQuota {
-    fn default() -> Self {
-        Self { qr_codes: 100_000, tokens: 2000 }
-    }
-}
-
 impl Checked for SimulatorConfig {
     fn check(&self) -> Result<(), BadConfig> {
         if self.public_url.path() != "/" || self.public_url.query().is_some() {
@@ -114,8 +54,12 @@ impl Checked for SimulatorConfig {
             if !account.original_id.starts_with("gh_") {
                 return bad("original_id", "must begin with gh_");
             }
-            if account.callbacks.is_empty() {
-                return bad("callbacks", "must name at least one address");
+            match account.kind {
+                Kind::Official if account.callbacks.is_empty() => {
+                    return bad("callbacks", "must name at least one address");
+                }
+                Kind::MiniProgram if account.pages.is_empty() => return bad("pages", "must name at least one page"),
+                _ => {}
             }
         }
         Ok(())
@@ -135,6 +79,7 @@ impl Binary for SimulatorConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::Mode;
 
     const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/simulator.toml");
 
@@ -143,19 +88,24 @@ mod tests {
         scenecast_shared::config::load(Some(SAMPLE.as_ref()), env).map_err(|bad| bad.to_string())
     }
 
-    fn demo(config: SimulatorConfig) -> Account {
-        config.accounts.into_values().next().unwrap()
+    fn account(config: &SimulatorConfig, name: &str) -> Account {
+        config.accounts[&name.parse().unwrap()].clone()
     }
 
     #[test]
-    fn the_sample_hosts_the_sample_account() {
-        let Account { app_id, original_id, .. } = demo(with(&[]).unwrap());
+    fn the_sample_hosts_the_sample_accounts() {
+        let config = with(&[]).unwrap();
+        let Account { app_id, original_id, kind, mode, aes_key, .. } = account(&config, "demo");
         assert_eq!((app_id.as_str(), original_id.as_str()), (Account::SAMPLE_APP_ID, Account::SAMPLE_ORIGINAL_ID));
+        assert_eq!((kind, mode, aes_key), (Kind::Official, Mode::Plain, Account::SAMPLE_AES_KEY.parse().unwrap()));
+        let Account { app_id, kind, pages, .. } = account(&config, "mini");
+        assert_eq!((app_id.as_str(), kind), (Account::SAMPLE_MINI_APP_ID, Kind::MiniProgram));
+        assert_eq!(pages, [Account::SAMPLE_PAGE]);
     }
 
     #[test]
     fn quotas_are_a_verified_service_accounts_unless_written() {
-        let quota = demo(with(&[("SCENECAST_ACCOUNTS__DEMO__QUOTA__QR_CODES", "3")]).unwrap()).quota;
+        let quota = account(&with(&[("SCENECAST_ACCOUNTS__DEMO__QUOTA__QR_CODES", "3")]).unwrap(), "demo").quota;
         assert_eq!((quota.qr_codes, quota.tokens), (3, 2000));
     }
 
@@ -165,6 +115,11 @@ mod tests {
             ("SCENECAST_ACCOUNTS__DEMO__TOKEN", "ab", "accounts.demo.token"),
             ("SCENECAST_ACCOUNTS__DEMO__TOKEN", "a-b-c", "accounts.demo.token"),
             ("SCENECAST_ACCOUNTS__DEMO__ORIGINAL_ID", "1", "accounts.demo.original_id"),
+            ("SCENECAST_ACCOUNTS__DEMO__MODE", "open", "mode"),
+            ("SCENECAST_ACCOUNTS__DEMO__AES_KEY", "short", "aes_key"),
+            ("SCENECAST_ACCOUNTS__DEMO__RIGHTS", "all", "rights"),
+            ("SCENECAST_ACCOUNTS__DEMO__KIND", "mini_program", "accounts.demo.pages"),
+            ("SCENECAST_ACCOUNTS__MINI__KIND", "official", "accounts.mini.callbacks"),
             ("SCENECAST_ACCOUNTS__DEMO__TITEL", "Demo", "titel"),
             ("SCENECAST_ACCOUNTS__OTHER__TITLE", "Other", "accounts.other"),
             ("SCENECAST_PUBLIC_URL", "here", "public_url"),

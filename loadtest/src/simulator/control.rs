@@ -18,7 +18,7 @@ use axum::{
 
 use super::{Calls, Faults, Simulator, lock};
 
-pub(super) fn router() -> Router<Simulator> {
+pub(crate) fn router() -> Router<Simulator> {
     Router::new()
         .route("/sim/faults", get(faults).put(set_faults))
         .route("/sim/tokens", delete(expire_tokens))

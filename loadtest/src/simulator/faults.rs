@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::refusal::Refusal;
+use super::rules::refusal::Refusal;
 
 /// Everything that can go wrong, as it is now. The default is WeChat on a good day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,13 +17,17 @@ use super::refusal::Refusal;
 pub struct Faults {
     /// What happens to the next API calls, first come first served.
     pub calls: Vec<CallFault>,
-    /// Each attempt to deliver is made twice at the same instant. The phone shows the second answer:
-    /// WeChat gives up a connection before it makes the next.
+    /// Each attempt to deliver is made twice at the same instant, at two callbacks where there are
+    /// several. The phone shows the second answer: WeChat gives up a connection before it makes the
+    /// next.
     pub duplicate_deliveries: bool,
     /// So many attempts lose the second half of their body.
     pub cut_bodies: u32,
     /// Later attempts have the first one's timestamp and nonce. Undocumented, so both are tested.
     pub retry_reuses_nonce: bool,
+    /// Messages are sealed with the account's previous key, if it has one: not all of WeChat has
+    /// heard of the change yet.
+    pub seals_with_previous_key: bool,
     /// How long a callback may take, to the last byte, in milliseconds.
     pub answer_within_ms: u64,
 }
@@ -35,6 +39,7 @@ impl Default for Faults {
             duplicate_deliveries: false,
             cut_bodies: 0,
             retry_reuses_nonce: false,
+            seals_with_previous_key: false,
             answer_within_ms: 5000,
         }
     }
@@ -70,7 +75,7 @@ pub enum Failure {
 
 impl Faults {
     /// What happens to this call of `path`, used up by it.
-    pub(super) fn take(&mut self, path: &str) -> Option<Failure> {
+    pub(crate) fn take(&mut self, path: &str) -> Option<Failure> {
         let at = self.calls.iter().position(|fault| fault.path == path && fault.times > 0)?;
         let fault = &mut self.calls[at];
         fault.times -= 1;
@@ -82,20 +87,20 @@ impl Faults {
     }
 
     /// Whether this attempt's body is cut short.
-    pub(super) fn take_cut(&mut self) -> bool {
+    pub(crate) fn take_cut(&mut self) -> bool {
         let cut = self.cut_bodies > 0;
         self.cut_bodies -= u32::from(cut);
         cut
     }
 
-    pub(super) fn answer_within(&self) -> Duration {
+    pub(crate) fn answer_within(&self) -> Duration {
         Duration::from_millis(self.answer_within_ms)
     }
 }
 
 impl Failure {
     /// What is answered, or how long the right answer takes.
-    pub(super) fn answer(self) -> Result<Response, Duration> {
+    pub(crate) fn answer(self) -> Result<Response, Duration> {
         match self {
             Self::Code(code) => Ok(Refusal(code).into_response()),
             Self::SlowMs(millis) => Err(Duration::from_millis(millis)),
@@ -110,7 +115,7 @@ impl Failure {
     }
 
     /// Its word in the counts of calls.
-    pub(super) fn word(self) -> Option<&'static str> {
+    pub(crate) fn word(self) -> Option<&'static str> {
         match self {
             Self::Code(_) | Self::SlowMs(_) => None,
             Self::Html => Some("html"),

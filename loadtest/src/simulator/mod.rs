@@ -6,12 +6,12 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `config`, `serve` | the simulator as a process |
-//! | `account` | one hosted account: its settings, tokens, quotas, followers, callbacks |
+//! | `settings`, `account` | one hosted account: what it was set up with, and what changes |
 //! | `api` | `api.weixin.qq.com`, as the callback pods call it |
-//! | `tokens`, `qr`, `quota`, `refusal` | the API's rules; no I/O |
+//! | `rules` | its rules; no I/O |
 //! | `people`, `deeds` | who holds the phones, and what they do |
-//! | `phone`, `phone_words` | the same as a web page, in English and Chinese |
-//! | `message`, `delivery`, `judge` | webhooks: written, delivered, and their answers judged |
+//! | `phone` | the same as a web page, in English and Chinese |
+//! | `webhook` | messages: written, delivered, and their answers judged |
 //! | `faults`, `control` | what goes wrong, by Rust and by HTTP |
 
 mod account;
@@ -19,18 +19,16 @@ mod api;
 mod config;
 mod control;
 mod deeds;
-mod delivery;
 mod faults;
-mod judge;
-mod message;
+mod menu;
+mod mini_program;
 mod people;
 mod phone;
-mod phone_words;
-mod qr;
-mod quota;
-mod refusal;
+mod picture;
+mod rules;
 mod serve;
-mod tokens;
+mod settings;
+mod webhook;
 
 use std::{
     collections::BTreeMap,
@@ -47,13 +45,16 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 use url::Url;
 
-pub use config::{Account, AccountQuota, Listen, SimulatorConfig};
-pub use deeds::CannotDo;
-pub use delivery::{Answer, Attempt, NotVerified, Outcome};
+pub use config::{Listen, SimulatorConfig};
+pub use deeds::{CannotDo, Deed, Held};
 pub use faults::{CallFault, Failure, Faults};
-pub use judge::{BadAnswer, Screen};
+pub use menu::{MenuLink, menu_links};
+pub use mini_program::Launch;
 pub use people::Person;
+pub use picture::read_code;
 pub use serve::serve;
+pub use settings::{Account, AccountQuota, Kind, Mode, Rights};
+pub use webhook::{AesKey, Answer, Attempt, BadAnswer, BadSeal, NotAKey, NotVerified, Outcome, Screen};
 
 use account::Hosted;
 
@@ -68,7 +69,7 @@ pub struct Simulator(Arc<Inner>);
 struct Inner {
     public_url: Url,
     accounts: BTreeMap<AccountName, Arc<Hosted>>,
-    codes: Mutex<qr::Codes>,
+    codes: Mutex<rules::codes::Codes>,
     faults: Mutex<Faults>,
     /// How far its clock is ahead of ours.
     ahead: Mutex<Duration>,
@@ -162,6 +163,12 @@ impl Simulator {
         Ok(())
     }
 
+    /// Seals messages with this key from now on, as when it was changed in WeChat's console.
+    pub fn rotate_aes_key(&self, account: &AccountName, key: AesKey) -> Result<(), CannotDo> {
+        self.account(account)?.state().rotate_aes_key(key);
+        Ok(())
+    }
+
     /// How often this path of the API was called.
     pub fn calls(&self, path: &str) -> Calls {
         lock(&self.0.calls).get(path).cloned().unwrap_or_default()
@@ -188,8 +195,8 @@ impl Simulator {
         self.0.next_message.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// What the QR code with this id says.
-    fn qr_url(&self, id: &str) -> Url {
+    /// What the code with this id says.
+    fn code_url(&self, id: &str) -> Url {
         self.0.public_url.join(&format!("q/{id}")).expect("an id has no character that a URL would mind")
     }
 }

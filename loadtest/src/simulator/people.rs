@@ -38,22 +38,22 @@ impl Person {
     }
 
     /// The name with a capital letter, as WeChat shows it.
-    pub(super) fn nickname(&self) -> String {
+    pub(crate) fn nickname(&self) -> String {
         let mut letters = self.name.chars();
         letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
     }
 
-    pub(super) fn has_profile(&self) -> bool {
+    pub(crate) fn has_profile(&self) -> bool {
         self.has_profile
     }
 
     /// Who this is to the account with that app id: 28 characters, another one for each account.
-    pub(super) fn openid(&self, app_id: &str) -> OpenId {
+    pub(crate) fn openid(&self, app_id: &str) -> OpenId {
         self.identity(app_id).parse().expect("it has the characters of an openid")
     }
 
     /// Who this is to all accounts of one Open Platform.
-    pub(super) fn unionid(&self) -> String {
+    pub(crate) fn unionid(&self) -> String {
         self.identity("open platform")
     }
 
@@ -72,24 +72,24 @@ impl fmt::Display for Person {
 
 /// What an account knows of somebody.
 #[derive(Debug, Clone)]
-pub(super) struct Relation {
-    pub(super) person: Person,
+pub(crate) struct Relation {
+    pub(crate) person: Person,
     /// Since when, in unix seconds, if now.
-    pub(super) follows_since: Option<u64>,
+    pub(crate) follows_since: Option<u64>,
     /// The scene of the code that made them follow.
-    pub(super) scene: String,
+    pub(crate) scene: String,
 }
 
 /// Everybody an account has had to do with.
 #[derive(Debug)]
-pub(super) struct People {
+pub(crate) struct People {
     app_id: String,
     known: HashMap<OpenId, Relation>,
 }
 
 impl People {
     /// Those personas that follow from the start.
-    pub(super) fn new(app_id: &str, now_secs: u64) -> Self {
+    pub(crate) fn new(app_id: &str, now_secs: u64) -> Self {
         let mut people = Self { app_id: app_id.to_owned(), known: HashMap::new() };
         for person in Person::personas().iter().filter(|person| person.follows_at_first) {
             people.of(person, now_secs);
@@ -98,7 +98,7 @@ impl People {
     }
 
     /// What the account knows of this person, from now on.
-    pub(super) fn of(&mut self, person: &Person, now_secs: u64) -> &mut Relation {
+    pub(crate) fn of(&mut self, person: &Person, now_secs: u64) -> &mut Relation {
         self.known.entry(person.openid(&self.app_id)).or_insert_with(|| Relation {
             person: person.clone(),
             follows_since: person.follows_at_first.then_some(now_secs),
@@ -107,12 +107,12 @@ impl People {
     }
 
     /// Whether this person follows the account.
-    pub(super) fn follows(&self, person: &Person) -> bool {
+    pub(crate) fn follows(&self, person: &Person) -> bool {
         let known = self.known.get(&person.openid(&self.app_id));
         known.map_or(person.follows_at_first, |relation| relation.follows_since.is_some())
     }
 
-    pub(super) fn find(&self, openid: &OpenId) -> Option<&Relation> {
+    pub(crate) fn find(&self, openid: &OpenId) -> Option<&Relation> {
         self.known.get(openid)
     }
 }

@@ -44,7 +44,7 @@ async fn the_page_speaks_chinese_to_who_does() {
 async fn scanning_shows_the_reply_and_nothing_in_it_is_markup() {
     let world = World::calling(&Callback::replying("<b>hello</b>\n& welcome").await).await;
     let page = scan(&world, "dora").await;
-    assert!(page.contains("id=\"reply\">&#60;b&#62;hello&#60;/b&#62;\n&#38; welcome</p>"), "{page}");
+    assert!(page.contains("id=\"reply\">&#60;b&#62;hello&#60;/b&#62;\n&#38; welcome</div>"), "{page}");
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn the_chat_goes_on_with_text_until_one_leaves() {
     let world = World::calling(&Callback::replying("hello").await).await;
     let post = |action: &str, form: &[(&str, &str)]| world.http.post(world.url(action)).form(form).send();
     let page = body(post("/phone/demo/say", &[("person", "ann"), ("text", "<hi>")]).await.unwrap()).await;
-    assert!(page.contains("id=\"said\">&#60;hi&#62;</p>") && page.contains("id=\"reply\">hello</p>"), "{page}");
+    assert!(page.contains("id=\"said\">&#60;hi&#62;</p>") && page.contains("id=\"reply\">hello</div>"), "{page}");
     let page = body(post("/phone/demo/unfollow", &[("person", "ann")]).await.unwrap()).await;
     assert!(page.contains("id=\"left\""), "{page}");
     let refused = post("/phone/demo/say", &[("person", "ann"), ("text", "hi")]).await.unwrap();

@@ -90,7 +90,7 @@ impl Default for Limits {
 
 /// A secret of our own making, in rotation: at least 16 bytes, since shorter ones can be guessed.
 pub fn strong<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Rotating, D::Error> {
-    let secret = Rotating::deserialize(from)?;
+    let secret = <Rotating>::deserialize(from)?;
     if secret.any(|secret| secret.bytes().len() < 16) {
         return Err(de::Error::custom("a secret must have at least 16 characters"));
     }

@@ -2,6 +2,7 @@
 
 mod address;
 mod connection;
+mod streams;
 mod subscriptions;
 
 use std::time::Duration;
@@ -15,9 +16,10 @@ use fred::{
 
 pub use address::RedisAddress;
 pub(crate) use fred::types::Value as Reply;
+pub(crate) use streams::{Entry, Out};
 pub(crate) use subscriptions::{Doorbell, Subscriber, Subscriptions};
 
-use crate::telemetry::Metrics;
+use crate::{telemetry::Metrics, time::millis};
 
 /// The client's own log lines tell what ours say in better words, and more.
 pub(crate) const CLIENT_LOGS: &str = "fred=error";
@@ -144,7 +146,7 @@ impl Redis {
 }
 
 fn expiration(life: Duration) -> Expiration {
-    Expiration::PX(i64::try_from(life.as_millis()).unwrap_or(i64::MAX))
+    Expiration::PX(i64::try_from(millis(life)).unwrap_or(i64::MAX))
 }
 
 /// Reads the answers to `HMGET` and `PTTL`.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::id::name;
 
 /// A language that people are spoken to in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     /// Chinese.

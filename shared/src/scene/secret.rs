@@ -1,6 +1,6 @@
 //! Secrets: the deployment's own, in rotation, and the one-time grant.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, marker::PhantomData, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -71,45 +71,45 @@ impl<'de> Deserialize<'de> for Secret {
 /// made is made with `current`, what is checked may be `previous`. Written as the two, or as a text
 /// that is the current one.
 #[derive(Debug, Clone)]
-pub struct Rotating {
+pub struct Rotating<T = Secret> {
     /// Signs, and is accepted.
-    pub current: Secret,
+    pub current: T,
     /// Is still accepted.
-    pub previous: Option<Secret>,
+    pub previous: Option<T>,
 }
 
-impl<'de> Deserialize<'de> for Rotating {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Rotating<T> {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Both {
-            current: Secret,
+        #[serde(deny_unknown_fields, bound = "T: Deserialize<'de>")]
+        struct Both<T> {
+            current: T,
             #[serde(default)]
-            previous: Option<Secret>,
+            previous: Option<T>,
         }
 
         // By hand, because serde's own messages would repeat a text that is not what they expect.
-        struct Written;
+        struct Written<T>(PhantomData<T>);
 
-        impl<'de> de::Visitor<'de> for Written {
-            type Value = Rotating;
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Written<T> {
+            type Value = Rotating<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a secret, or its current and previous value")
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Rotating, E> {
-                let current = Secret::deserialize(de::value::StrDeserializer::<E>::new(text))?;
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Rotating<T>, E> {
+                let current = T::deserialize(de::value::StrDeserializer::<E>::new(text))?;
                 Ok(Rotating { current, previous: None })
             }
 
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Rotating, A::Error> {
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Rotating<T>, A::Error> {
                 let Both { current, previous } = Both::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 Ok(Rotating { current, previous })
             }
         }
 
-        from.deserialize_any(Written)
+        from.deserialize_any(Written(PhantomData))
     }
 }
 
@@ -118,10 +118,20 @@ impl Rotating {
     pub fn fixed(secret: &str) -> Self {
         Self { current: secret.into(), previous: None }
     }
+}
+
+impl<T> Rotating<T> {
+    /// The accepted secret that satisfies `check`. Both are checked, so that the time it takes
+    /// doesn't tell which.
+    pub fn find(&self, check: impl Fn(&T) -> bool) -> Option<&T> {
+        let current = check(&self.current);
+        let previous = self.previous.as_ref().filter(|previous| check(previous));
+        if current { Some(&self.current) } else { previous }
+    }
 
     /// Whether any accepted secret satisfies `check`.
-    pub fn any(&self, check: impl Fn(&Secret) -> bool) -> bool {
-        check(&self.current) | self.previous.as_ref().is_some_and(check)
+    pub fn any(&self, check: impl Fn(&T) -> bool) -> bool {
+        self.find(check).is_some()
     }
 }
 

@@ -1,33 +1,67 @@
-//! What else the pods have in common, beside scenes: small values under names, each with a life.
+//! What else the pods have in common, beside scenes: small values under names, most of them with a
+//! life; and letters to the sites.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `token`, `replay`, `budget` | access tokens, the replay guard, what is left of a day's quota |
+//! | `users`, `pending` | what is known of people; which scene somebody has yet to answer |
+//! | `codes`, `guesses` | typed codes, and how fast somebody may guess them |
+//! | `js_codes` | who sent which `js_code` |
+//! | `outbox`, `pauses` | letters to the sites, until they are delivered |
+//! | `memory`, `stream` | what a Redis would hold, inside one process; streams over either |
 
 mod budget;
+mod codes;
+mod guesses;
 mod js_codes;
+mod memory;
+mod outbox;
+mod pauses;
+mod pending;
 mod replay;
+mod stream;
 mod token;
+mod users;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
-
-use tokio::time::Instant;
+use std::{sync::Arc, time::Duration};
 
 pub use budget::{Budget, Spent};
+pub use codes::{Code, Codes};
+pub use guesses::{Guess, Guesses};
 pub use js_codes::JsCodes;
+use memory::Memory;
+pub use outbox::{Letter, LetterKind, Outbox, Posted, Room, Sweep, Taken};
+pub use pauses::Pauses;
+pub use pending::{Asked, Pending};
 pub use replay::{Replay, ReplayGuard};
 pub use token::{Lease, StoredToken, TokenStore};
+pub use users::{Follow, Told, User, Users};
 
-use crate::redis::{Lua, Redis, RedisError};
+use crate::{
+    redis::{Lua, Redis, RedisError, Reply},
+    time::millis,
+};
 
-/// The store gave no answer; nothing can be said about whether a write happened.
+/// How often a change is tried over while others change the same value.
+const ATTEMPTS: usize = 100;
+
+/// Why the store didn't do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the store gave no answer: {0}")]
-pub struct StoreError(String);
+pub enum StoreError {
+    /// No answer, or a refusal. Whether a write happened is undecided: ask again, or let the sender do so.
+    #[error("the store gave no answer: {0}")]
+    Undecided(String),
+    /// What is stored isn't what we store. Nothing was changed, and asking again changes nothing.
+    #[error("what is stored can't be read: {0}")]
+    Malformed(&'static str),
+}
 
 impl From<RedisError> for StoreError {
     fn from(error: RedisError) -> Self {
-        Self(error.to_string())
+        match error {
+            RedisError::Foreign => Self::Malformed("type"),
+            RedisError::NoAnswer(why) => Self::Undecided(why),
+        }
     }
 }
 
@@ -37,37 +71,45 @@ pub struct Store(Backend);
 
 #[derive(Debug, Clone)]
 enum Backend {
-    Memory(Arc<Mutex<HashMap<String, (String, Instant)>>>),
-    Redis { redis: Redis, release: Lua, count: Lua },
+    Memory(Arc<Memory>),
+    Redis(Redis, Arc<Scripts>),
+}
+
+#[derive(Debug)]
+struct Scripts {
+    count: Lua,
+    swap: Lua,
+    append: Lua,
 }
 
 impl Store {
     /// Over this Redis, or inside this process if there is none.
     pub fn over(redis: Option<Redis>) -> Self {
+        let scripts = || Scripts {
+            count: Lua::new(include_str!("count.lua")),
+            swap: Lua::new(include_str!("swap.lua")),
+            append: Lua::new(include_str!("append.lua")),
+        };
         Self(match redis {
             None => Backend::Memory(Arc::default()),
-            Some(redis) => Backend::Redis {
-                redis,
-                release: Lua::new(include_str!("release.lua")),
-                count: Lua::new(include_str!("count.lua")),
-            },
+            Some(redis) => Backend::Redis(redis, Arc::new(scripts())),
         })
     }
 
     async fn get(&self, name: &str) -> Result<Option<String>, StoreError> {
         match &self.0 {
-            Backend::Memory(values) => Ok(alive(values).get(name).map(|(value, _)| value.clone())),
-            Backend::Redis { redis, .. } => Ok(redis.get(name).await?),
+            Backend::Memory(memory) => Ok(memory.values().get(name).map(str::to_owned)),
+            Backend::Redis(redis, _) => Ok(redis.get(name).await?),
         }
     }
 
     async fn put(&self, name: &str, value: String, life: Duration) -> Result<(), StoreError> {
         match &self.0 {
-            Backend::Memory(values) => {
-                alive(values).insert(name.to_owned(), (value, Instant::now() + life));
+            Backend::Memory(memory) => {
+                memory.values().put(name, value, Some(life));
                 Ok(())
             }
-            Backend::Redis { redis, .. } => Ok(redis.set(name, value, life).await?),
+            Backend::Redis(redis, _) => Ok(redis.set(name, value, life).await?),
         }
     }
 
@@ -75,32 +117,78 @@ impl Store {
     /// there already: the client asks again where a connection took the first answer with it.
     async fn claim(&self, name: &str, value: &str, life: Duration) -> Result<Option<String>, StoreError> {
         let there = match &self.0 {
-            Backend::Memory(values) => {
-                let mut values = alive(values);
-                let there = values.get(name).map(|(value, _)| value.clone());
+            Backend::Memory(memory) => {
+                let mut values = memory.values();
+                let there = values.get(name).map(str::to_owned);
                 if there.is_none() {
-                    values.insert(name.to_owned(), (value.to_owned(), Instant::now() + life));
+                    values.put(name, value.to_owned(), Some(life));
                 }
                 there
             }
-            Backend::Redis { redis, .. } => redis.set_if_free(name, value, life).await?,
+            Backend::Redis(redis, _) => redis.set_if_free(name, value, life).await?,
         };
         Ok(there.filter(|there| there != value))
     }
 
     /// Removes the name if it still has this value.
     async fn release(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        match &self.0 {
-            Backend::Memory(values) => {
-                let mut values = alive(values);
-                if values.get(name).is_some_and(|(there, _)| there == value) {
-                    values.remove(name);
-                }
-                Ok(())
+        self.swap(name, Some(value), None, None).await?;
+        Ok(())
+    }
+
+    /// Gives the name what `change` makes of its value, for `life` from now on, or no end. Where others
+    /// change it at the same time, `change` is called again with what they made of it; where a
+    /// connection took the answer with it, with what it made itself. What it leaves as it is, keeps
+    /// its life.
+    async fn update<T: Send>(
+        &self,
+        name: &str,
+        life: Option<Duration>,
+        mut change: impl FnMut(Option<&str>) -> (Option<String>, T) + Send,
+    ) -> Result<T, StoreError> {
+        let mut there = self.get(name).await?;
+        for _ in 0..ATTEMPTS {
+            let (value, answer) = change(there.as_deref());
+            if value == there {
+                return Ok(answer);
             }
-            Backend::Redis { redis, release, .. } => {
-                redis.call(release, name.to_owned(), vec![value.to_owned()]).await?;
-                Ok(())
+            match self.swap(name, there.as_deref(), value.as_deref(), life).await? {
+                Swapped::Yes => return Ok(answer),
+                Swapped::No(now) => there = now,
+            }
+        }
+        Err(StoreError::Undecided("too many change the same value".into()))
+    }
+
+    async fn swap(
+        &self,
+        name: &str,
+        read: Option<&str>,
+        value: Option<&str>,
+        life: Option<Duration>,
+    ) -> Result<Swapped, StoreError> {
+        match &self.0 {
+            Backend::Memory(memory) => {
+                let mut values = memory.values();
+                let there = values.get(name);
+                if there != read {
+                    return Ok(Swapped::No(there.map(str::to_owned)));
+                }
+                match value {
+                    Some(value) => values.put(name, value.to_owned(), life),
+                    None => values.remove(name),
+                }
+                Ok(Swapped::Yes)
+            }
+            Backend::Redis(redis, scripts) => {
+                let has = |value: Option<&str>| u8::from(value.is_some()).to_string();
+                let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+                let life = life.map(|life| millis(life).to_string()).unwrap_or_default();
+                let args = vec![has(read), text(read), has(value), text(value), life];
+                match redis.call(&scripts.swap, name.to_owned(), args).await? {
+                    Reply::Integer(_) => Ok(Swapped::Yes),
+                    there => Ok(Swapped::No(there.into_string())),
+                }
             }
         }
     }
@@ -108,27 +196,19 @@ impl Store {
     /// Adds one and answers the sum; the name's life begins with the first.
     async fn count(&self, name: &str, life: Duration) -> Result<u64, StoreError> {
         match &self.0 {
-            Backend::Memory(values) => {
-                let mut values = alive(values);
-                let (count, _) =
-                    values.entry(name.to_owned()).or_insert_with(|| ("0".to_owned(), Instant::now() + life));
-                let sum = count.parse::<u64>().unwrap_or(0) + 1;
-                *count = sum.to_string();
-                Ok(sum)
-            }
-            Backend::Redis { redis, count, .. } => {
-                let args = vec![life.as_millis().to_string()];
-                let sum = redis.call(count, name.to_owned(), args).await?;
-                sum.as_u64().ok_or_else(|| StoreError("a count that is no number".into()))
+            Backend::Memory(memory) => Ok(memory.values().count(name, life)),
+            Backend::Redis(redis, scripts) => {
+                let args = vec![millis(life).to_string()];
+                let sum = redis.call(&scripts.count, name.to_owned(), args).await?;
+                sum.as_u64().ok_or(StoreError::Malformed("count"))
             }
         }
     }
 }
 
-fn alive(values: &Mutex<HashMap<String, (String, Instant)>>) -> MutexGuard<'_, HashMap<String, (String, Instant)>> {
-    // No code that holds the lock panics half-way through a change.
-    let mut values = values.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = Instant::now();
-    values.retain(|_, (_, ends)| *ends > now);
-    values
+/// What became of a swap.
+enum Swapped {
+    Yes,
+    /// Somebody else was faster, and this is what is there now.
+    No(Option<String>),
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::scene::OpenId;
+use crate::{scene::OpenId, serve::Networks};
 
 /// An error code of WeChat's API, by what there is to do about it; see "Global return codes".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -151,6 +151,13 @@ pub struct Session {
     /// Only where the mini program belongs to an Open Platform.
     #[serde(default)]
     pub unionid: Option<String>,
+}
+
+/// Where webhooks come from.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CallbackIps {
+    /// Addresses and networks.
+    pub ip_list: Networks,
 }
 
 /// Reads an answer: `T`, or the error that WeChat reports with status 200.

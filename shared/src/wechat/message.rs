@@ -1,13 +1,10 @@
 //! What WeChat posts: one flat XML document a message.
 
-use std::collections::BTreeMap;
-
-use quick_xml::{Reader, escape::resolve_predefined_entity, events::Event};
-
+use super::xml::Elements;
 use crate::scene::{AccountName, DeliveryId, OpenId};
 
 /// Why a body is no message.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadMessage {
     /// Not UTF-8.
     #[error("the body is not UTF-8")]
@@ -40,6 +37,10 @@ pub struct Message {
     pub created: u64,
     /// What it is.
     pub kind: Kind,
+    /// `Ticket` of the QR code that was scanned. Not a secret: it can be guessed from the code.
+    pub ticket: Option<String>,
+    /// `bizmsgmenuid` of a text that was not typed, but sent by touching a link of ours in the chat.
+    pub menu_id: Option<String>,
     /// What tells it from another by the same person in the same second.
     identity: String,
 }
@@ -55,16 +56,19 @@ pub enum Kind {
     Scan(String),
     /// Stopped following. No reply reaches them.
     Unsubscribe,
-    /// Anything else, by its `MsgType` or `Event`.
+    /// Any other event, by its `Event`.
+    Event(String),
+    /// Any other message, by its `MsgType`.
     Other(String),
 }
 
 impl Message {
     /// Reads a message. Elements that it doesn't know are passed over.
     pub fn parse(body: &[u8]) -> Result<Self, BadMessage> {
-        let text = std::str::from_utf8(body).map_err(|_| BadMessage::NotUtf8)?;
-        let mut elements = elements(text)?;
-        let mut take = |name: &'static str| elements.remove(name).ok_or(BadMessage::Element(name));
+        let mut elements = Elements::read(body)?;
+        let ticket = elements.take("Ticket").ok().filter(|ticket| !ticket.is_empty());
+        let menu_id = elements.take("bizmsgmenuid").ok().filter(|id| !id.is_empty());
+        let mut take = |name| elements.take(name);
 
         let to = take("ToUserName")?;
         let from = take("FromUserName")?.parse().map_err(|_| BadMessage::Element("FromUserName"))?;
@@ -80,14 +84,14 @@ impl Message {
                     "subscribe" => Kind::Subscribe(key),
                     "scan" => Kind::Scan(key),
                     "unsubscribe" => Kind::Unsubscribe,
-                    _ => Kind::Other(event),
+                    _ => Kind::Event(event),
                 };
                 (kind, identity)
             }
             "text" => (Kind::Text(take("Content")?), take("MsgId")?),
             _ => (Kind::Other(msg_type), take("MsgId").unwrap_or_default()),
         };
-        Ok(Self { to, from, created, kind, identity })
+        Ok(Self { to, from, created, kind, ticket, menu_id, identity })
     }
 
     /// Which delivery it is: alike each time WeChat delivers it, and for no other message.
@@ -103,74 +107,6 @@ impl Message {
             Kind::Scan(key) => Some(key.strip_prefix("qrscene_").unwrap_or(key)),
             _ => None,
         }
-    }
-}
-
-/// The root's children that hold text only, by name.
-fn elements(text: &str) -> Result<BTreeMap<String, String>, BadMessage> {
-    let mut reader = Reader::from_str(text);
-    reader.config_mut().check_end_names = true;
-    let mut elements = BTreeMap::new();
-    let mut depth = 0_u32;
-    let mut roots = 0;
-    let mut open: Option<(String, String)> = None;
-    loop {
-        match reader.read_event().map_err(|_| BadMessage::NotXml)? {
-            Event::DocType(_) => return Err(BadMessage::Doctype),
-            Event::Start(tag) => {
-                depth += 1;
-                roots += u32::from(depth == 1);
-                if roots > 1 {
-                    return Err(BadMessage::NotXml);
-                }
-                if depth == 2 {
-                    open = Some((tag.name().as_ref().to_owned(), String::new()));
-                }
-            }
-            Event::Empty(tag) => {
-                roots += u32::from(depth == 0);
-                if depth == 1 {
-                    keep(&mut elements, tag.name().as_ref().to_owned(), String::new())?;
-                }
-            }
-            Event::End(_) => {
-                depth = depth.checked_sub(1).ok_or(BadMessage::NotXml)?;
-                if depth == 1
-                    && let Some((name, value)) = open.take()
-                {
-                    keep(&mut elements, name, value)?;
-                }
-            }
-            Event::Text(part) => append(&mut open, depth, &part)?,
-            Event::CData(part) => append(&mut open, depth, &part)?,
-            Event::GeneralRef(reference) => {
-                let resolved = match reference.resolve_char_ref() {
-                    Ok(Some(character)) => character.to_string(),
-                    Ok(None) => resolve_predefined_entity(&reference).ok_or(BadMessage::Entity)?.to_owned(),
-                    Err(_) => return Err(BadMessage::NotXml),
-                };
-                append(&mut open, depth, &resolved)?;
-            }
-            Event::Eof => break,
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
-        }
-    }
-    if depth == 0 && roots == 1 { Ok(elements) } else { Err(BadMessage::NotXml) }
-}
-
-fn append(open: &mut Option<(String, String)>, depth: u32, part: &str) -> Result<(), BadMessage> {
-    match (open, depth) {
-        (Some((_, value)), 2) => value.push_str(part),
-        (_, 0) if !part.trim().is_empty() => return Err(BadMessage::NotXml),
-        _ => {}
-    }
-    Ok(())
-}
-
-fn keep(elements: &mut BTreeMap<String, String>, name: String, value: String) -> Result<(), BadMessage> {
-    match elements.insert(name, value) {
-        None => Ok(()),
-        Some(_) => Err(BadMessage::Twice),
     }
 }
 
@@ -202,11 +138,47 @@ mod tests {
             ("SCAN", "<EventKey><![CDATA[abc]]></EventKey><Ticket>t</Ticket>", Some("abc")),
             ("scan", "<EventKey>123</EventKey>", Some("123")),
             ("SCAN", "<EventKey>qrscene_abc</EventKey>", Some("abc")),
+            ("subscribe", "<EventKey>scanbarcode|ean13|6901</EventKey>", None),
+            ("subscribe", "<EventKey>scanimage|7</EventKey>", None),
+            ("subscribe", "<EventKey>abc</EventKey>", None),
             ("CLICK", "<EventKey>abc</EventKey>", None),
+            ("CLICK", "<EventKey>qrscene_abc</EventKey>", None),
+            ("VIEW", "<EventKey>https://x</EventKey><MenuId>1</MenuId>", None),
+            ("LOCATION", "<Latitude>1</Latitude><Longitude>2</Longitude><Precision>3</Precision>", None),
             ("unsubscribe", "<EventKey></EventKey>", None),
         ] {
             assert_eq!(parse(&event(kind, key)).scanned(), scene, "{kind} {key}");
         }
+    }
+
+    #[test]
+    fn an_event_that_is_not_known_is_kept_by_its_name() {
+        for kind in ["CLICK", "VIEW", "LOCATION", "scancode_push", "scancode_waitmsg", "user_scan_product", "新"] {
+            assert_eq!(parse(&event(kind, "")).kind, Kind::Event(kind.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_scan_has_the_ticket_of_its_code() {
+        for (ticket, kept) in
+            [("<Ticket><![CDATA[gQ_=]]></Ticket>", Some("gQ_=")), ("<Ticket></Ticket>", None), ("", None)]
+        {
+            assert_eq!(parse(&event("SCAN", ticket)).ticket.as_deref(), kept);
+        }
+    }
+
+    #[test]
+    fn a_touched_link_is_told_from_typed_words() {
+        let text = |rest: &str| {
+            event("", rest)
+                .replace("event]]>", "text]]>")
+                .replace("<Event>", "<MsgId>1</MsgId><Content>yes</Content><E>")
+                .replace("</Event>", "</E>")
+        };
+        let touched = parse(&text("<bizmsgmenuid><![CDATA[s-1]]></bizmsgmenuid>"));
+        assert_eq!((touched.menu_id.as_deref(), touched.kind), (Some("s-1"), Kind::Text("yes".to_owned())));
+        assert_eq!(parse(&text("")).menu_id, None);
+        assert_eq!(parse(&text("<bizmsgmenuid/>")).menu_id, None);
     }
 
     #[test]
@@ -226,7 +198,7 @@ mod tests {
             "scancode_push",
             "<EventKey>6</EventKey><ScanCodeInfo><ScanType>qrcode</ScanType><EventKey>1</EventKey></ScanCodeInfo>",
         ));
-        assert_eq!(message.kind, Kind::Other("scancode_push".to_owned()));
+        assert_eq!(message.kind, Kind::Event("scancode_push".to_owned()));
     }
 
     #[test]
@@ -235,11 +207,10 @@ mod tests {
         let scan = |key: &str| parse(&event("SCAN", &format!("<EventKey>{key}</EventKey>"))).delivery(&account);
         assert_eq!(scan("a"), scan("a"));
         assert_ne!(scan("a"), scan("b"));
-        assert_ne!(parse(&event("SCAN", "")).delivery(&account), parse(&event("LOCATION", "")).delivery(&account));
-        assert_ne!(
-            parse(&event("SCAN", "")).delivery(&account),
-            parse(&event("SCAN", "")).delivery(&"other".parse().unwrap())
-        );
+        let (scanned, elsewhere) = (parse(&event("SCAN", "")), parse(&event("LOCATION", "")));
+        assert_eq!((&scanned.from, scanned.created), (&elsewhere.from, elsewhere.created), "in one second");
+        assert_ne!(scanned.delivery(&account), elsewhere.delivery(&account));
+        assert_ne!(scanned.delivery(&account), scanned.delivery(&"other".parse().unwrap()));
     }
 
     #[test]

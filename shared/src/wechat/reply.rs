@@ -1,11 +1,9 @@
 //! What is answered to WeChat.
 
-use quick_xml::{
-    Writer,
-    events::{BytesCData, BytesEnd, BytesStart, BytesText, Event},
+use super::{
+    Message,
+    xml::{Value, write},
 };
-
-use super::Message;
 
 /// "Received, and nothing to say." WeChat takes it as the end of a delivery.
 pub const ACKNOWLEDGED: &str = "success";
@@ -14,24 +12,13 @@ pub const ACKNOWLEDGED: &str = "success";
 pub fn text_reply(message: &Message, text: &str, now_secs: u64) -> String {
     // Characters that XML 1.0 can't carry would make WeChat show its error notice instead.
     let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')).collect();
-    let created = now_secs.to_string();
-    let mut writer = Writer::new(Vec::with_capacity(256 + text.len()));
-    let mut write = |event| writer.write_event(event).expect("a Vec takes every byte");
-    write(Event::Start(BytesStart::new("xml")));
-    for (name, value) in
-        [("ToUserName", message.from.as_str()), ("FromUserName", &message.to), ("MsgType", "text"), ("Content", &text)]
-    {
-        write(Event::Start(BytesStart::new(name)));
-        for part in BytesCData::escaped(value) {
-            write(Event::CData(part));
-        }
-        write(Event::End(BytesEnd::new(name)));
-    }
-    write(Event::Start(BytesStart::new("CreateTime")));
-    write(Event::Text(BytesText::new(&created)));
-    write(Event::End(BytesEnd::new("CreateTime")));
-    write(Event::End(BytesEnd::new("xml")));
-    String::from_utf8(writer.into_inner()).expect("only UTF-8 was written")
+    write(&[
+        ("ToUserName", Value::Text(message.from.as_str())),
+        ("FromUserName", Value::Text(&message.to)),
+        ("CreateTime", Value::Number(now_secs)),
+        ("MsgType", Value::Text("text")),
+        ("Content", Value::Text(&text)),
+    ])
 }
 
 #[cfg(test)]
@@ -48,7 +35,7 @@ mod tests {
         assert_eq!(
             text_reply(&asked, "你好", 7),
             "<xml><ToUserName><![CDATA[oAnn]]></ToUserName><FromUserName><![CDATA[gh_1]]></FromUserName>\
-             <MsgType><![CDATA[text]]></MsgType><Content><![CDATA[你好]]></Content><CreateTime>7</CreateTime></xml>"
+             <CreateTime>7</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[你好]]></Content></xml>"
         );
     }
 

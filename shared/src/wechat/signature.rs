@@ -2,7 +2,7 @@
 
 use sha1::{Digest, Sha1};
 
-use crate::scene::{Rotating, same};
+use crate::scene::{Rotating, Secret, same};
 
 /// How far a request's timestamp may be from our clock, in seconds. WeChat names no window; this
 /// is wide enough for its three deliveries and a clock that is off.
@@ -22,7 +22,7 @@ pub fn sign(parts: &[&str]) -> String {
 /// The signed part of a request's query.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed<'a> {
-    /// `signature`.
+    /// `signature`, which covers no body; or `msg_signature`, which covers what is encrypted.
     pub signature: &'a str,
     /// `timestamp`, in unix seconds.
     pub timestamp: &'a str,
@@ -42,17 +42,30 @@ pub enum BadSignature {
 }
 
 impl Signed<'_> {
-    /// Checks the signature against the account's tokens, in constant time, then the timestamp.
-    pub fn verify(&self, tokens: &Rotating, now_secs: u64) -> Result<(), BadSignature> {
-        let matches = tokens.any(|token| {
-            let expected = sign(&[token.text(), self.timestamp, self.nonce]);
+    /// Checks `signature` against the account's tokens, in constant time, then the timestamp.
+    /// Answers the token that it was made with.
+    pub fn verify<'t>(&self, tokens: &'t Rotating, now_secs: u64) -> Result<&'t Secret, BadSignature> {
+        self.check(&[self.timestamp, self.nonce], tokens, now_secs)
+    }
+
+    /// The same for `msg_signature`, over `Encrypt` as it arrived.
+    pub fn verify_over<'t>(
+        &self,
+        encrypted: &str,
+        tokens: &'t Rotating,
+        now_secs: u64,
+    ) -> Result<&'t Secret, BadSignature> {
+        self.check(&[self.timestamp, self.nonce, encrypted], tokens, now_secs)
+    }
+
+    fn check<'t>(&self, parts: &[&str], tokens: &'t Rotating, now_secs: u64) -> Result<&'t Secret, BadSignature> {
+        let made_with = |token: &Secret| {
+            let expected = sign(&[&[token.text()], parts].concat());
             same(expected.as_bytes(), self.signature.as_bytes())
-        });
-        if !matches {
-            return Err(BadSignature::Mismatch);
-        }
+        };
+        let token = tokens.find(made_with).ok_or(BadSignature::Mismatch)?;
         match self.timestamp.parse::<u64>() {
-            Ok(timestamp) if timestamp.abs_diff(now_secs) <= WINDOW => Ok(()),
+            Ok(timestamp) if timestamp.abs_diff(now_secs) <= WINDOW => Ok(token),
             _ => Err(BadSignature::Stale),
         }
     }
@@ -63,7 +76,7 @@ mod tests {
     use super::*;
 
     fn verify(signature: &str, timestamp: &str, nonce: &str, now: u64) -> Result<(), BadSignature> {
-        Signed { signature, timestamp, nonce }.verify(&Rotating::fixed("AAAAA"), now)
+        Signed { signature, timestamp, nonce }.verify(&Rotating::fixed("AAAAA"), now).map(drop)
     }
 
     #[test]
@@ -117,6 +130,24 @@ mod tests {
             timestamp: "1714037059",
             nonce: "486452656",
         };
-        assert_eq!(signed.verify(&tokens, 1_714_037_059), Ok(()));
+        assert_eq!(signed.verify(&tokens, 1_714_037_059).map(Secret::text), Ok("AAAAA"));
+    }
+
+    #[test]
+    fn a_signature_over_a_message_is_good_for_that_message() {
+        let good = sign(&["AAAAA", "1714037059", "486452656", "Zm9v"]);
+        let plain = sign(&["AAAAA", "1714037059", "486452656"]);
+        let tokens = Rotating { current: "new".into(), previous: Some("AAAAA".into()) };
+        let verify = |signature: &str, nonce, encrypted, now| {
+            let signed = Signed { signature, timestamp: "1714037059", nonce };
+            signed.verify_over(encrypted, &tokens, now).map(Secret::text)
+        };
+        assert_eq!(verify(&good, "486452656", "Zm9v", 1_714_037_059), Ok("AAAAA"));
+        for (signature, nonce, encrypted) in
+            [(&good, "486452656", "Zm9w"), (&good, "486452657", "Zm9v"), (&good, "", ""), (&plain, "486452656", "Zm9v")]
+        {
+            assert_eq!(verify(signature, nonce, encrypted, 1_714_037_059), Err(BadSignature::Mismatch));
+        }
+        assert_eq!(verify(&good, "486452656", "Zm9v", 1_714_037_360), Err(BadSignature::Stale));
     }
 }

@@ -1,17 +1,20 @@
 //! What Redis has to allow each kind of pod, and what it needn't.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use scenecast_shared::{
     bus::{Bus, BusError, Role},
     scene::{DeliveryId, Transition},
-    store::{Budget, JsCodes, Replay, ReplayGuard, Spent, Store, StoredToken, TokenStore},
+    store::{
+        Asked, Budget, Codes, Guess, Guesses, JsCodes, Letter, LetterKind, Outbox, Pauses, Pending, Replay,
+        ReplayGuard, Room, Spent, Store, StoredToken, Sweep, TokenStore, Users,
+    },
     telemetry::Metrics,
     testing::{RedisServer, acl_rules},
     wechat::{Session, Signed},
 };
 
-use crate::fixtures::{LIFE, account, apply, cause, heard, name, opening, pod, scan, scene};
+use crate::fixtures::{LIFE, account, apply, cause, heard, name, opening, person, pod, scan, scene};
 
 const PASSWORD: &str = "password";
 
@@ -43,6 +46,8 @@ async fn a_gateway_watches_and_reads_and_can_do_nothing_else() {
         &["HMGET", "token:demo", "x"],
         &["PTTL", "token:demo"],
         &["SSUBSCRIBE", "token:demo"],
+        &["HMGET", "user:demo:oAnn", "x"],
+        &["XLEN", "outbox:demo"],
         &["KEYS", "*"],
         &["PUBSUB", "SHARDCHANNELS"],
         &["CLIENT", "PAUSE", "1000"],
@@ -75,7 +80,7 @@ async fn a_callback_settles_and_uses_the_stores() {
     assert!(tokens.get("wxdemo").await.unwrap().is_some());
     let signed = Signed { signature: "s", timestamp: "1800000000", nonce: "n" };
     assert_eq!(ReplayGuard::new(store.clone()).check(&account(), signed, b"body").await, Ok(Replay::Genuine));
-    let (budget, js_codes) = (Budget::new(store.clone(), "qrcode"), JsCodes::new(store));
+    let (budget, js_codes) = (Budget::new(store.clone(), "qrcode"), JsCodes::new(store.clone()));
     assert_eq!(budget.spend(&account(), SystemTime::now()).await, Ok(Spent::Calls(1)));
     budget.use_up(&account(), SystemTime::now()).await.unwrap();
     js_codes
@@ -83,4 +88,36 @@ async fn a_callback_settles_and_uses_the_stores() {
         .await
         .unwrap();
     assert!(js_codes.recall(DeliveryId::of(&["a"])).await.unwrap().is_some());
+    knows_people(&store).await;
+    carries_letters(&store).await;
+}
+
+async fn knows_people(store: &Store) {
+    let who = person("ann").openid;
+    let (pending, guesses, codes) =
+        (Pending::new(store.clone()), Guesses::new(store.clone()), Codes::new(store.clone()));
+    let met = Users::new(store.clone(), None).meet(&account(), &who, 0, |user| user.registered(true)).await;
+    assert!(met.unwrap().0.registered);
+    let (asked, delivery) = (Asked { scene: scene(1), typed: false }, cause("code").delivery);
+    pending.put(&account(), &who, asked, LIFE).await.unwrap();
+    assert_eq!(pending.get(&account(), &who).await, Ok(Some(asked)));
+    assert_eq!(guesses.guess(&account(), &who, delivery, LIFE).await, Ok(Guess::Allowed));
+    guesses.right(&account(), &who, delivery).await.unwrap();
+    let code = codes.issue(&account(), scene(1), LIFE).await.unwrap();
+    assert_eq!(codes.find(&account(), &code).await, Ok(Some(scene(1))));
+}
+
+async fn carries_letters(store: &Store) {
+    let outbox = Outbox::new(store.clone(), Room { waiting: 1, dead: 1 });
+    let delivery = cause("follow").delivery;
+    let letter = Letter { account: account(), kind: LetterKind::Followed, delivery, created: 0, body: "x".into() };
+    for _ in ["waits", "dead"] {
+        outbox.put(&letter).await.unwrap();
+    }
+    outbox.take_new(&account(), 1).await.unwrap();
+    let at_once = Pauses { first: Duration::ZERO, longest: Duration::ZERO };
+    let due = outbox.take_due(&account(), 1, at_once, &mut Sweep::default()).await.unwrap();
+    outbox.bury(&due[0]).await.unwrap();
+    assert_eq!(outbox.waiting(&account()).await, Ok(0));
+    assert!(outbox.dead(&account()).await.unwrap() > 0);
 }

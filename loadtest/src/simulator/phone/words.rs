@@ -2,27 +2,38 @@
 
 use axum::http::{HeaderMap, header};
 
-use super::CannotDo;
+use crate::simulator::CannotDo;
 
 /// What the page says in one language.
-pub(super) struct Words {
-    pub(super) lang: &'static str,
-    pub(super) phone: &'static str,
-    pub(super) scanned: &'static str,
-    pub(super) who: &'static str,
-    pub(super) follows: &'static str,
-    pub(super) does_not_follow: &'static str,
-    pub(super) scan: &'static str,
-    pub(super) silence: &'static str,
-    pub(super) notice: &'static str,
-    pub(super) write: &'static str,
-    pub(super) send: &'static str,
-    pub(super) unfollow: &'static str,
-    pub(super) left: &'static str,
+pub(crate) struct Words {
+    pub(crate) lang: &'static str,
+    pub(crate) phone: &'static str,
+    pub(crate) scanned: &'static str,
+    pub(crate) who: &'static str,
+    pub(crate) follows: &'static str,
+    pub(crate) does_not_follow: &'static str,
+    pub(crate) does_not_follow_yet: &'static str,
+    pub(crate) scan: &'static str,
+    pub(crate) scanned_page: &'static str,
+    pub(crate) open: &'static str,
+    pub(crate) page: &'static str,
+    pub(crate) scene: &'static str,
+    pub(crate) deep_link: &'static str,
+    pub(crate) log_in: &'static str,
+    pub(crate) js_code: &'static str,
+    pub(crate) silence: &'static str,
+    pub(crate) notice: &'static str,
+    pub(crate) write: &'static str,
+    pub(crate) send: &'static str,
+    pub(crate) follow: &'static str,
+    pub(crate) unfollow: &'static str,
+    pub(crate) left: &'static str,
     unknown_code: &'static str,
     expired_code: &'static str,
     unknown_account: &'static str,
+    other_kind: &'static str,
     not_following: &'static str,
+    following: &'static str,
 }
 
 static ENGLISH: Words = Words {
@@ -32,17 +43,28 @@ static ENGLISH: Words = Words {
     who: "Who are you?",
     follows: "follows this account",
     does_not_follow: "will begin to follow",
+    does_not_follow_yet: "does not follow this account",
     scan: "Scan",
+    scanned_page: "The code of this mini program is in front of your camera.",
+    open: "Open",
+    page: "Page",
+    scene: "Scene",
+    deep_link: "Link to this page",
+    log_in: "Log in (wx.login)",
+    js_code: "Code, good once and for five minutes",
     silence: "The account says nothing.",
     notice: NOTICE,
     write: "Message",
     send: "Send",
+    follow: "Follow",
     unfollow: "Unfollow",
     left: "You no longer follow this account.",
     unknown_code: "WeChat does not know this QR code.",
     expired_code: "This QR code has expired. Ask the page for a new one.",
     unknown_account: "There is no such account.",
+    other_kind: "That is not done with this kind of account.",
     not_following: "You do not follow this account.",
+    following: "You follow this account already.",
 };
 
 static CHINESE: Words = Words {
@@ -52,17 +74,28 @@ static CHINESE: Words = Words {
     who: "你是谁？",
     follows: "已关注该公众号",
     does_not_follow: "扫码后关注",
+    does_not_follow_yet: "未关注该公众号",
     scan: "扫一扫",
+    scanned_page: "摄像头已对准该小程序的小程序码。",
+    open: "打开",
+    page: "页面",
+    scene: "场景值",
+    deep_link: "此页面的链接",
+    log_in: "登录 (wx.login)",
+    js_code: "登录凭证（一次有效，五分钟内）",
     silence: "公众号没有回复。",
     notice: NOTICE,
     write: "消息",
     send: "发送",
+    follow: "关注",
     unfollow: "取消关注",
     left: "你已取消关注该公众号。",
     unknown_code: "微信不认识这个二维码。",
     expired_code: "二维码已过期，请在网页上重新获取。",
     unknown_account: "没有这个公众号。",
+    other_kind: "这种账号没有此功能。",
     not_following: "你尚未关注该公众号。",
+    following: "你已关注该公众号。",
 };
 
 /// WeChat's own words, in whatever language the phone is.
@@ -70,7 +103,7 @@ const NOTICE: &str = "该公众号暂时无法提供服务，请稍后再试";
 
 impl Words {
     /// In the browser's language: the first of its list that is one of ours.
-    pub(super) fn of(headers: &HeaderMap) -> &'static Self {
+    pub(crate) fn of(headers: &HeaderMap) -> &'static Self {
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let ours = accepted.split(',').find_map(|tag| match tag.trim().get(..2) {
             Some("zh") => Some(&CHINESE),
@@ -80,12 +113,14 @@ impl Words {
         ours.unwrap_or(&ENGLISH)
     }
 
-    pub(super) fn cannot(&self, why: CannotDo) -> &'static str {
+    pub(crate) fn cannot(&self, why: CannotDo) -> &'static str {
         match why {
             CannotDo::UnknownCode => self.unknown_code,
             CannotDo::ExpiredCode => self.expired_code,
             CannotDo::UnknownAccount => self.unknown_account,
+            CannotDo::OtherKind => self.other_kind,
             CannotDo::NotFollowing => self.not_following,
+            CannotDo::Following => self.following,
         }
     }
 }

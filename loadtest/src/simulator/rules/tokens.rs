@@ -15,9 +15,9 @@ const BETWEEN_FORCED: Duration = Duration::from_secs(30);
 
 /// What is answered: a token, and how long it lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Issued {
-    pub(super) token: String,
-    pub(super) life: Duration,
+pub(crate) struct Issued {
+    pub(crate) token: String,
+    pub(crate) life: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ impl Line {
 /// One account's access tokens: `cgi-bin/token` and `cgi-bin/stable_token` know nothing of each
 /// other's, and the API takes both.
 #[derive(Debug)]
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     plain: Line,
     plain_a_day: Quota,
     stable: Line,
@@ -73,7 +73,7 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// No token yet; `a_day` of the plain ones may be fetched.
-    pub(super) fn new(a_day: u32) -> Self {
+    pub(crate) fn new(a_day: u32) -> Self {
         Self {
             plain: Line::default(),
             plain_a_day: Quota::a_day(a_day),
@@ -86,7 +86,7 @@ impl Tokens {
     }
 
     /// `cgi-bin/token`: always a new one.
-    pub(super) fn plain(&mut self, now: Instant) -> Result<Issued, Refusal> {
+    pub(crate) fn plain(&mut self, now: Instant) -> Result<Issued, Refusal> {
         if !self.plain_a_day.take(now) {
             return Err(Refusal::DAY_QUOTA);
         }
@@ -94,7 +94,7 @@ impl Tokens {
     }
 
     /// `cgi-bin/stable_token`: the same one until shortly before its end.
-    pub(super) fn stable(&mut self, now: Instant) -> Result<Issued, Refusal> {
+    pub(crate) fn stable(&mut self, now: Instant) -> Result<Issued, Refusal> {
         if !self.stable_a_minute.take(now) {
             return Err(Refusal::MINUTE_QUOTA);
         }
@@ -106,7 +106,7 @@ impl Tokens {
 
     /// `cgi-bin/stable_token` with `force_refresh`: a new one, at most every 30 s and 20 times a
     /// day. Sooner "it is not refreshed": the same one again.
-    pub(super) fn forced(&mut self, now: Instant) -> Result<Issued, Refusal> {
+    pub(crate) fn forced(&mut self, now: Instant) -> Result<Issued, Refusal> {
         if self.forced.is_some_and(|last| now < last + BETWEEN_FORCED) {
             return self.stable(now);
         }
@@ -118,13 +118,13 @@ impl Tokens {
     }
 
     /// Whether a call with this token is let in; `None` if it isn't this account's (any more).
-    pub(super) fn check(&self, token: &str, now: Instant) -> Option<Result<(), Refusal>> {
+    pub(crate) fn check(&self, token: &str, now: Instant) -> Option<Result<(), Refusal>> {
         let live = self.plain.find(token).or_else(|| self.stable.find(token))?;
         Some(if now < live.until { Ok(()) } else { Err(Refusal::TOKEN_EXPIRED) })
     }
 
     /// Ends all of them before their time, as WeChat has done.
-    pub(super) fn expire(&mut self, now: Instant) {
+    pub(crate) fn expire(&mut self, now: Instant) {
         self.plain.expire(now);
         self.stable.expire(now);
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// A count that begins anew when its period is over. WeChat counts from midnight to midnight in
 /// Beijing; here the first use begins the day, so that a test never crosses one unawares.
 #[derive(Debug)]
-pub(super) struct Quota {
+pub(crate) struct Quota {
     limit: u32,
     period: Duration,
     since: Option<Instant>,
@@ -14,17 +14,17 @@ pub(super) struct Quota {
 
 impl Quota {
     /// So many a day.
-    pub(super) fn a_day(limit: u32) -> Self {
+    pub(crate) fn a_day(limit: u32) -> Self {
         Self { limit, period: Duration::from_secs(24 * 3600), since: None, used: 0 }
     }
 
     /// So many a minute.
-    pub(super) fn a_minute(limit: u32) -> Self {
+    pub(crate) fn a_minute(limit: u32) -> Self {
         Self { period: Duration::from_secs(60), ..Self::a_day(limit) }
     }
 
     /// Uses it once, or says that it is used up.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
         if self.since.is_none_or(|since| now >= since + self.period) {
             (self.since, self.used) = (Some(now), 0);
         }

@@ -1,38 +1,28 @@
-//! QR codes with a scene: what may be asked for, and which ones there are. No I/O.
+//! What may be asked of `qrcode/create`.
 //!
 //! Facts: "Create QR code" of developers.weixin.qq.com.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use base64::{
-    Engine,
-    engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD},
-};
-use scenecast_shared::scene::AccountName;
 use serde::Deserialize;
 
 use super::refusal::Refusal;
 
 const DEFAULT_LIFE_SECS: u64 = 60;
 const MAX_LIFE_SECS: u64 = 2_592_000;
-/// How long an expired code is still told from one that never was.
-const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(crate) struct WantedQr {
     /// The scene, as events name it.
-    pub(super) scene: String,
+    pub(crate) scene: String,
     /// Permanent if `None`.
-    pub(super) life: Option<Duration>,
+    pub(crate) life: Option<Duration>,
 }
 
-impl Wanted {
+impl WantedQr {
     /// Reads the body of `qrcode/create`.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Refusal> {
         #[derive(Deserialize)]
         struct Body {
             expire_seconds: Option<u64>,
@@ -73,77 +63,12 @@ impl Wanted {
     }
 }
 
-/// One QR code.
-#[derive(Debug, Clone)]
-pub(super) struct Code {
-    pub(super) account: AccountName,
-    pub(super) scene: String,
-    pub(super) ticket: String,
-    until: Option<Instant>,
-}
-
-/// Why a code can't be scanned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BadCode {
-    Unknown,
-    Expired,
-}
-
-/// All codes that can be scanned, and those that could until a little while ago.
-#[derive(Debug, Default)]
-pub(super) struct Codes {
-    by_id: HashMap<String, Code>,
-    by_ticket: HashMap<String, String>,
-    sweep_at: usize,
-}
-
-impl Codes {
-    /// A new code; its opaque id is what its address ends in.
-    pub(super) fn make(&mut self, account: AccountName, wanted: Wanted, now: Instant) -> (String, Code) {
-        self.sweep(now);
-        let id = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
-        // Like WeChat's: base64 with `_` and `==`, so it has to be escaped in a query.
-        let ticket = format!("gQ{}", URL_SAFE.encode(rand::random::<[u8; 64]>()));
-        let until = wanted.life.map(|life| now + life);
-        let code = Code { account, scene: wanted.scene, ticket: ticket.clone(), until };
-        self.by_ticket.insert(ticket, id.clone());
-        self.by_id.insert(id.clone(), code.clone());
-        (id, code)
-    }
-
-    /// The code with this id, if it can be scanned.
-    pub(super) fn find(&self, id: &str, now: Instant) -> Result<Code, BadCode> {
-        match self.by_id.get(id) {
-            Some(code) if code.until.is_none_or(|until| now < until) => Ok(code.clone()),
-            Some(_) => Err(BadCode::Expired),
-            None => Err(BadCode::Unknown),
-        }
-    }
-
-    /// The id of the code with this ticket, if it can be scanned.
-    pub(super) fn id_of(&self, ticket: &str, now: Instant) -> Option<&str> {
-        let id = self.by_ticket.get(ticket)?;
-        self.find(id, now).ok().map(|_| id.as_str())
-    }
-
-    /// Forgets old codes whenever their number has doubled, so that each costs little.
-    fn sweep(&mut self, now: Instant) {
-        if self.by_id.len() < self.sweep_at {
-            return;
-        }
-        self.by_id.retain(|_, code| code.until.is_none_or(|until| now < until + REMEMBERED));
-        let by_id = &self.by_id;
-        self.by_ticket.retain(|_, id| by_id.contains_key(id));
-        self.sweep_at = (self.by_id.len() * 2).max(1024);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn wanted(scene: &str, life: Option<u64>) -> Wanted {
-        Wanted { scene: scene.to_owned(), life: life.map(Duration::from_secs) }
+    fn wanted(scene: &str, life: Option<u64>) -> WantedQr {
+        WantedQr { scene: scene.to_owned(), life: life.map(Duration::from_secs) }
     }
 
     fn body(action: &str, scene: &str, rest: &str) -> String {
@@ -181,33 +106,7 @@ mod tests {
             ("{'action_name':'QR_SCENE'}".to_owned(), Err(Refusal::DATA_FORMAT)),
             (String::new(), Err(Refusal::DATA_FORMAT)),
         ] {
-            assert_eq!(Wanted::parse(body.as_bytes()), expected, "{body}");
+            assert_eq!(WantedQr::parse(body.as_bytes()), expected, "{body}");
         }
-    }
-
-    fn make(codes: &mut Codes, now: Instant) -> (String, Code) {
-        codes.make("demo".parse().unwrap(), wanted("abc", Some(60)), now)
-    }
-
-    #[test]
-    fn a_code_can_be_scanned_until_it_expires() {
-        let (mut codes, now) = (Codes::default(), Instant::now());
-        let (id, code) = make(&mut codes, now);
-        assert_eq!(codes.find(&id, now).unwrap().scene, "abc");
-        assert_eq!(codes.id_of(&code.ticket, now), Some(id.as_str()));
-        let end = now + Duration::from_secs(60);
-        assert_eq!(codes.find(&id, end).unwrap_err(), BadCode::Expired);
-        assert_eq!(codes.id_of(&code.ticket, end), None);
-        assert_eq!(codes.find("made-up", now).unwrap_err(), BadCode::Unknown);
-    }
-
-    #[test]
-    fn old_codes_do_not_pile_up() {
-        let (mut codes, start) = (Codes::default(), Instant::now());
-        for n in 0..10_000 {
-            make(&mut codes, start + Duration::from_secs(n));
-        }
-        assert!(codes.by_id.len() <= 2048, "{}", codes.by_id.len());
-        assert_eq!(codes.by_id.len(), codes.by_ticket.len());
     }
 }

@@ -1,24 +1,31 @@
 //! Webhooks: one delivery in up to three attempts, signed; and the verification of their address.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `message` | what WeChat writes |
+//! | `envelope`, `seal` | how it is signed and sealed |
+//! | `judge` | what it makes of the answer |
+
+mod envelope;
+mod judge;
+pub(crate) mod message;
+mod seal;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::body::Bytes;
 use reqwest::header::CONTENT_TYPE;
-use scenecast_shared::{
-    scene::{AccountName, OpenId, Secret},
-    time::unix_now,
-    wechat::sign,
-};
+use scenecast_shared::scene::{AccountName, OpenId};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::{
-    BadAnswer, CannotDo, Person, Screen, Simulator,
-    account::Hosted,
-    judge::judge,
-    lock,
-    message::{Deed, document},
-};
+pub use judge::{BadAnswer, Screen};
+pub use seal::{AesKey, BadSeal, NotAKey};
+
+use super::{CannotDo, Deed, Simulator, account::Hosted, lock};
+use envelope::{Envelope, Stamp};
+use judge::{Exchange, judge};
+use message::{Message, What};
 
 /// "Three times in total."
 const ATTEMPTS: u32 = 3;
@@ -78,55 +85,35 @@ pub enum NotVerified {
     Answer(Url, Answer),
 }
 
-/// What makes two attempts to deliver one message differ.
-#[derive(Debug, Clone)]
-struct Stamp {
-    timestamp: String,
-    nonce: String,
-}
-
-impl Stamp {
-    fn new() -> Self {
-        Self { timestamp: unix_now().as_secs().to_string(), nonce: rand::random::<u32>().to_string() }
-    }
-
-    fn sign(&self, mut url: Url, token: &Secret) -> Url {
-        let signature = sign(&[token.text(), &self.timestamp, &self.nonce]);
-        url.query_pairs_mut().extend_pairs([
-            ("signature", signature.as_str()),
-            ("timestamp", &self.timestamp),
-            ("nonce", &self.nonce),
-        ]);
-        url
-    }
-}
-
 impl Simulator {
     /// Delivers, whether or not the caller waits for it: WeChat doesn't stop because a test did.
-    pub(super) async fn deliver(&self, account: &Arc<Hosted>, person: &Person, deed: Deed) -> Outcome {
-        let openid = person.openid(&account.settings.app_id);
-        let (simulator, account) = (self.clone(), account.clone());
-        let delivered = tokio::spawn(async move { simulator.deliver_now(&account, &openid, &deed).await });
+    pub(crate) async fn deliver(&self, account: Arc<Hosted>, message: Message) -> Outcome {
+        let simulator = self.clone();
+        let delivered = tokio::spawn(async move { simulator.deliver_now(&account, &message).await });
         delivered.await.expect("a delivery doesn't panic, and nobody aborts it")
     }
 
-    async fn deliver_now(&self, account: &Hosted, openid: &OpenId, deed: &Deed) -> Outcome {
-        let original_id = &account.settings.original_id;
-        let body = Bytes::from(document(original_id, openid.as_str(), unix_now().as_secs(), deed));
-        let first = Stamp::new();
+    async fn deliver_now(&self, account: &Hosted, message: &Message) -> Outcome {
+        let openid = &message.from;
+        let sealed = || {
+            let key = account.state().sealing_key(self.faults().seals_with_previous_key).clone();
+            Envelope::around(message, &account.settings, &key)
+        };
+        let mut envelope = sealed();
         let (mut attempts, mut nth) = (Vec::new(), 1);
         let shown = loop {
             let faults = self.faults();
-            let stamp = if nth == 1 || faults.retry_reuses_nonce { first.clone() } else { Stamp::new() };
-            let attempt = || self.attempt(account, openid, nth, &stamp, &body);
-            if faults.duplicate_deliveries {
-                let (one, two) = tokio::join!(attempt(), attempt());
-                attempts.extend(one.into_iter().chain(two));
-            } else {
-                attempts.extend(attempt().await);
+            if nth > 1 && !faults.retry_reuses_nonce {
+                envelope = sealed();
             }
+            let callbacks = account.state().next_callbacks(if faults.duplicate_deliveries { 2 } else { 1 });
+            let made = callbacks.into_iter().map(|callback| self.attempt(account, openid, nth, callback, &envelope));
+            attempts.extend(futures_util::future::join_all(made).await);
             match attempts.last().map(|last| &last.answer) {
-                Some(Answer::Got { status, body }) => break judge(*status, body, openid.as_str(), original_id),
+                Some(Answer::Got { status, body }) => {
+                    let exchange = Exchange { openid: openid.as_str(), account: &account.settings, key: &envelope.key };
+                    break judge(*status, body, exchange);
+                }
                 Some(_) if nth == ATTEMPTS => break Screen::Notice(BadAnswer::NoAnswer),
                 // At once: WeChat documents no pause.
                 Some(_) => nth += 1,
@@ -134,27 +121,25 @@ impl Simulator {
             }
         };
         // Who has left sees nothing any more.
-        let shown = if matches!(deed, Deed::Unsubscribe) { Screen::Nothing } else { shown };
+        let shown = if matches!(message.what, What::Deed(Deed::Unfollow)) { Screen::Nothing } else { shown };
         Outcome { shown, attempts }
     }
 
-    /// One request, to whichever callback's turn it is; `None` without any.
+    /// One request.
     async fn attempt(
         &self,
         account: &Hosted,
         openid: &OpenId,
         nth: u32,
-        stamp: &Stamp,
-        body: &Bytes,
-    ) -> Option<Attempt> {
-        let callback = account.state().next_callback()?;
-        let mut url = stamp.sign(callback, &account.settings.token);
-        url.query_pairs_mut().append_pair("openid", openid.as_str());
+        callback: Url,
+        envelope: &Envelope,
+    ) -> Attempt {
+        let url = envelope.address(callback, &account.settings.token);
         let (cut, limit) = {
             let mut faults = lock(&self.0.faults);
             (faults.take_cut(), faults.answer_within())
         };
-        let body = if cut { body.slice(..body.len() / 2) } else { body.clone() };
+        let body = if cut { envelope.body.slice(..envelope.body.len() / 2) } else { envelope.body.clone() };
         let request = self.0.client.post(url.clone()).header(CONTENT_TYPE, "text/xml").body(body.clone());
 
         let started = Instant::now();
@@ -165,7 +150,7 @@ impl Simulator {
         let attempt = Attempt { account, openid: openid.clone(), url, body, nth, answer, took };
         // Nobody has to be listening.
         let _ = self.0.attempts.send(attempt.clone());
-        Some(attempt)
+        attempt
     }
 
     /// What WeChat does when an address is entered in its console, for each of the account's.

@@ -1,5 +1,0 @@
--- Removes a value if it is still the caller's.
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  return redis.call('DEL', KEYS[1])
-end
-return 0

@@ -1,0 +1,83 @@
+//! Streams, over Redis or inside one process: appended to, given out once and again, removed.
+
+use std::time::Duration;
+
+use super::{Backend, Store, StoreError};
+use crate::redis::{Entry, Out};
+
+impl Store {
+    /// Appends if there are fewer than so many; answers whether there were.
+    pub(super) async fn append_if_room(&self, stream: &str, text: String, room: usize) -> Result<bool, StoreError> {
+        match &self.0 {
+            Backend::Memory(memory) => Ok(memory.stream(stream, |stream| {
+                let has_room = stream.length() < room;
+                if has_room {
+                    stream.append(&text);
+                }
+                has_room
+            })),
+            Backend::Redis(redis, scripts) => {
+                let args = vec![text, room.to_string()];
+                let appended = redis.call(&scripts.append, stream.to_owned(), args).await?;
+                Ok(appended.as_u64() == Some(1))
+            }
+        }
+    }
+
+    /// Appends, and lets go of the oldest beyond about so many.
+    pub(super) async fn append(&self, stream: &str, text: &str, at_most: usize) -> Result<(), StoreError> {
+        match &self.0 {
+            Backend::Memory(memory) => memory.stream(stream, |stream| {
+                stream.append(text);
+                stream.trim(at_most);
+            }),
+            Backend::Redis(redis, _) => redis.append(stream, text, at_most).await?,
+        }
+        Ok(())
+    }
+
+    /// How many entries it has, given out or not.
+    pub(super) async fn length(&self, stream: &str) -> Result<u64, StoreError> {
+        match &self.0 {
+            Backend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.length() as u64)),
+            Backend::Redis(redis, _) => Ok(redis.length(stream).await?),
+        }
+    }
+
+    /// Gives out entries for the first time.
+    pub(super) async fn give_new(&self, stream: &str, at_most: usize) -> Result<Vec<Entry>, StoreError> {
+        match &self.0 {
+            Backend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.give_new(at_most))),
+            Backend::Redis(redis, _) => Ok(redis.give_new(stream, at_most).await?),
+        }
+    }
+
+    /// The entries that are out, from after this one on.
+    pub(super) async fn out(&self, stream: &str, after: Option<&str>, at_most: usize) -> Result<Vec<Out>, StoreError> {
+        match &self.0 {
+            Backend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.out(after, at_most))),
+            Backend::Redis(redis, _) => Ok(redis.out(stream, after, at_most).await?),
+        }
+    }
+
+    /// Gives out again those that are still out since so long ago.
+    pub(super) async fn give_again(
+        &self,
+        stream: &str,
+        overdue: &[(String, Duration)],
+    ) -> Result<Vec<Entry>, StoreError> {
+        match &self.0 {
+            Backend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.give_again(overdue))),
+            Backend::Redis(redis, _) => Ok(redis.give_again(stream, overdue).await?),
+        }
+    }
+
+    /// Removes an entry.
+    pub(super) async fn remove(&self, stream: &str, id: &str) -> Result<(), StoreError> {
+        match &self.0 {
+            Backend::Memory(memory) => memory.stream(stream, |stream| stream.remove(id)),
+            Backend::Redis(redis, _) => redis.remove(stream, id).await?,
+        }
+        Ok(())
+    }
+}
