@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`simulator`] | WeChat: its API, its webhooks, the phones |
 //! | [`browser`] | login pages' connections |
+//! | [`receiver`] | a site's server for webhooks |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
 
 pub mod browser;
 pub mod cluster;
+pub mod receiver;
 pub mod simulator;
 
 use std::net::SocketAddr;

@@ -9,13 +9,16 @@
 //! | `settings`, `account` | one hosted account: what it was set up with, and what changes |
 //! | `api` | `api.weixin.qq.com`, as the callback pods call it |
 //! | `rules` | its rules; no I/O |
-//! | `people`, `deeds` | who holds the phones, and what they do |
-//! | `phone` | the same as a web page, in English and Chinese |
+//! | `people`, `deeds`, `mini_program` | who holds the phones, and what they do |
+//! | `menu`, `picture` | what can be tapped in a text, and scanned in a picture; no I/O |
+//! | `phone` | the phone as a web page, in English and Chinese |
 //! | `webhook` | messages: written, delivered, and their answers judged |
+//! | `calls` | what WeChat has seen of the API's callers |
 //! | `faults`, `control` | what goes wrong, by Rust and by HTTP |
 
 mod account;
 mod api;
+mod calls;
 mod config;
 mod control;
 mod deeds;
@@ -41,10 +44,10 @@ use std::{
 
 use axum::Router;
 use scenecast_shared::{scene::AccountName, time::unix_now};
-use serde::Serialize;
 use tokio::sync::broadcast;
 use url::Url;
 
+pub use calls::{Call, Calls, TokenUse};
 pub use config::{Listen, SimulatorConfig};
 pub use deeds::{CannotDo, Deed, Held};
 pub use faults::{CallFault, Failure, Faults};
@@ -57,6 +60,7 @@ pub use settings::{Account, AccountQuota, Kind, Mode, Rights};
 pub use webhook::{AesKey, Answer, Attempt, BadAnswer, BadSeal, NotAKey, NotVerified, Outcome, Screen};
 
 use account::Hosted;
+use calls::CallLog;
 
 /// How many attempts a reader of [`Simulator::attempts`] may fall behind.
 const ATTEMPTS_KEPT: usize = 1024;
@@ -73,27 +77,10 @@ struct Inner {
     faults: Mutex<Faults>,
     /// How far its clock is ahead of ours.
     ahead: Mutex<Duration>,
-    calls: Mutex<BTreeMap<String, Calls>>,
+    calls: Mutex<CallLog>,
     attempts: broadcast::Sender<Attempt>,
     next_message: AtomicU64,
     client: reqwest::Client,
-}
-
-/// How often one path of the API was called, by result: `ok`, an `errcode`, or the fault that
-/// happened instead of an answer (`html`, `empty`, `closed`).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Calls(BTreeMap<String, u64>);
-
-impl Calls {
-    /// With any result.
-    pub fn total(&self) -> u64 {
-        self.0.values().sum()
-    }
-
-    /// With this one.
-    pub fn with(&self, result: &str) -> u64 {
-        self.0.get(result).copied().unwrap_or(0)
-    }
 }
 
 impl Simulator {
@@ -171,7 +158,12 @@ impl Simulator {
 
     /// How often this path of the API was called.
     pub fn calls(&self, path: &str) -> Calls {
-        lock(&self.0.calls).get(path).cloned().unwrap_or_default()
+        lock(&self.0.calls).counts().get(path).cloned().unwrap_or_default()
+    }
+
+    /// The newest calls of the API one by one, oldest first.
+    pub fn call_log(&self) -> Vec<Call> {
+        lock(&self.0.calls).newest()
     }
 
     /// Every attempt to deliver from now on, as it ends.
@@ -187,8 +179,10 @@ impl Simulator {
         self.0.accounts.get(name).ok_or(CannotDo::UnknownAccount)
     }
 
-    fn count(&self, path: &str, result: String) {
-        *lock(&self.0.calls).entry(path.to_owned()).or_default().0.entry(result).or_default() += 1;
+    fn log(&self, path: String, result: String, token: Option<TokenUse>) {
+        let at = unix_now() + *lock(&self.0.ahead);
+        let at_ms = u64::try_from(at.as_millis()).expect("some million years are left");
+        lock(&self.0.calls).add(Call { at_ms, path, result, token });
     }
 
     fn message_id(&self) -> u64 {

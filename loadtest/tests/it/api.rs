@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::{Body, StatusCode, header::CONTENT_TYPE};
-use scenecast_loadtest::simulator::{Account, Failure, Person};
+use scenecast_loadtest::simulator::{Account, Failure, Person, Rights};
 use serde_json::{Value, json};
 
 use crate::world::{SECRET, World, person, text};
@@ -108,6 +108,31 @@ async fn qr_codes_have_a_daily_quota() {
 }
 
 #[tokio::test]
+async fn an_account_without_the_right_to_a_call_is_told_so() {
+    for (rights, qr_codes, users) in [
+        (Rights::VerifiedService, 0, 0),
+        (Rights::VerifiedSubscription, 48001, 0),
+        (Rights::UnverifiedService, 48001, 48001),
+        (Rights::UnverifiedSubscription, 48001, 48001),
+    ] {
+        let world = World::with(|account| account.rights = rights).await;
+        assert_eq!(code(&world.create_qr("a").await), qr_codes, "{rights:?}");
+        let path =
+            format!("/cgi-bin/user/info?access_token={}&openid={}", world.access_token().await, world.openid("ann"));
+        assert_eq!(code(&world.get_json(&path).await), users, "{rights:?}");
+    }
+}
+
+#[tokio::test]
+async fn wechat_tells_where_its_webhooks_come_from() {
+    let networks = ["127.0.0.1", "101.226.103.0/25"].map(ToOwned::to_owned);
+    let world = World::with(|account| account.callback_ips = networks.to_vec()).await;
+    let path = format!("/cgi-bin/getcallbackip?access_token={}", world.access_token().await);
+    assert_eq!(world.get_json(&path).await, json!({ "ip_list": networks }));
+    assert_eq!(code(&world.get_json("/cgi-bin/getcallbackip?access_token=made-up").await), 40001);
+}
+
+#[tokio::test]
 async fn a_user_is_told_of_as_far_as_wechat_does() {
     let world = World::with(|account| account.unionid = true).await;
     let token = world.access_token().await;
@@ -172,6 +197,93 @@ async fn calls_fail_as_often_as_told_and_are_counted_by_result() {
     let calls = world.simulator.calls(STABLE_TOKEN);
     assert_eq!(["-1", "html", "empty", "closed", "ok"].map(|result| calls.with(result)), [2, 1, 1, 1, 1]);
     assert_eq!(calls.total(), 6);
+}
+
+#[tokio::test]
+async fn every_error_that_wechat_documents_can_be_made_to_happen_on_every_call() {
+    let world = World::new().await;
+    let http = &world.http;
+    for path in [
+        "/cgi-bin/token",
+        "/cgi-bin/getcallbackip",
+        "/cgi-bin/user/info",
+        STABLE_TOKEN,
+        "/cgi-bin/qrcode/create",
+        "/wxa/getwxacodeunlimit",
+        "/sns/jscode2session",
+    ] {
+        for errcode in [
+            -1, 40001, 40002, 40003, 40013, 40014, 40029, 40033, 40053, 40097, 40125, 40129, 40159, 40163, 40164,
+            40169, 40226, 40243, 41001, 41002, 41004, 41030, 42001, 43004, 45009, 45011, 45015, 45029, 45047, 46004,
+            47001, 48001, 48004, 50001, 89501, 89503, 89506, 89507,
+        ] {
+            world.simulator.fail_calls(path, 1, Failure::Code(errcode));
+            let answer: Value = http.get(world.url(path)).send().await.unwrap().json().await.unwrap();
+            assert_eq!(code(&answer), errcode, "{path}");
+            let message = text(&answer, "errmsg");
+            assert!(!message.starts_with("refused") && message.contains(" rid: "), "{message}");
+            assert_eq!(world.simulator.calls(path).with(&errcode.to_string()), 1);
+        }
+    }
+    world.simulator.fail_calls(STABLE_TOKEN, 1, Failure::Code(40164));
+    let refused = text(&world.stable_token().await, "errmsg");
+    assert!(refused.starts_with("invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist rid: "), "{refused}");
+}
+
+#[tokio::test]
+async fn each_call_is_logged_with_its_result_and_its_token_but_not_the_tokens_text() {
+    let world = World::new().await;
+    let info = async |token: &str| {
+        world.get(&format!("/cgi-bin/user/info?access_token={token}&openid={}", world.openid("ann"))).await
+    };
+    let first = world.access_token().await;
+    info(&first).await;
+    world.simulator.expire_tokens();
+    info(&first).await;
+    world.simulator.advance(Duration::from_secs(3600));
+    let second = world.access_token().await;
+    info(&second).await;
+    info("made-up").await;
+
+    let log = world.simulator.call_log();
+    let lines: Vec<_> = log
+        .iter()
+        .map(|call| {
+            let generation = call.token.as_ref().map(|token| token.generation);
+            (call.path.as_str(), call.result.as_str(), generation)
+        })
+        .collect();
+    let user_info = "/cgi-bin/user/info";
+    assert_eq!(
+        lines,
+        [
+            (STABLE_TOKEN, "ok", Some(1)),
+            (user_info, "ok", Some(1)),
+            (user_info, "42001", Some(1)),
+            (STABLE_TOKEN, "ok", Some(2)),
+            (user_info, "ok", Some(2)),
+            (user_info, "40001", None),
+        ]
+    );
+    assert!(log.iter().flat_map(|call| &call.token).all(|token| token.account == world.account));
+    assert!(log[3].at_ms - log[2].at_ms >= 3_600_000, "by WeChat's clock");
+    let shown = world.get("/sim/call-log").await.text().await.unwrap();
+    assert!(!shown.contains(&first) && shown.contains(r#""token":{"account":"demo","generation":2}"#), "{shown}");
+}
+
+#[tokio::test]
+async fn two_forced_refreshes_half_a_minute_apart_kill_the_token_before_them() {
+    let world = World::new().await;
+    let old = world.access_token().await;
+    let mut forced = credentials(APP_ID, SECRET);
+    forced["force_refresh"] = true.into();
+    let force = async || text(&world.post_json(STABLE_TOKEN, &forced).await, "access_token");
+    let first = force().await;
+    assert_eq!(force().await, first, "not within half a minute");
+    world.simulator.advance(Duration::from_secs(30));
+    assert_ne!(force().await, first);
+    let dead = world.get_json(&format!("/cgi-bin/getcallbackip?access_token={old}")).await;
+    assert_eq!(code(&dead), 40001);
 }
 
 #[tokio::test]

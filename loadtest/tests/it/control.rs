@@ -1,9 +1,11 @@
 //! The switches by HTTP.
 
 use reqwest::StatusCode;
+use scenecast_loadtest::simulator::Mode;
+use scenecast_shared::wechat::Kind;
 use serde_json::json;
 
-use crate::world::World;
+use crate::{scripted_callback::Callback, world::World};
 
 #[tokio::test]
 async fn faults_are_read_and_set() {
@@ -22,6 +24,26 @@ async fn a_fault_that_does_not_exist_is_refused() {
     let world = World::new().await;
     let set = world.http.put(world.url("/sim/faults")).json(&json!({ "earthquake": true })).send().await.unwrap();
     assert_eq!(set.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_key_is_changed() {
+    let callback = Callback::saying("success").await;
+    let world = World::with(|account| {
+        account.mode = Mode::Safe;
+        account.callbacks = vec![callback.url()];
+    })
+    .await;
+    let put = async |account: &str, key: &str| {
+        let url = world.url(&format!("/sim/accounts/{account}/aes-key"));
+        world.http.put(url).json(&key).send().await.unwrap().status()
+    };
+    let key = "A".repeat(43);
+    assert_eq!(put("demo", &key).await, StatusCode::NO_CONTENT);
+    assert_eq!(put("other", &key).await, StatusCode::NOT_FOUND);
+    assert_eq!(put("demo", "short").await, StatusCode::UNPROCESSABLE_ENTITY);
+    world.say("ann", "hi").await;
+    assert_eq!(callback.received()[0].opened(&key.parse().unwrap()).message().kind, Kind::Text("hi".to_owned()));
 }
 
 #[tokio::test]

@@ -6,8 +6,12 @@
 mod api;
 mod cluster;
 mod control;
+mod mini_program;
+mod people;
 mod phone;
 mod process;
+mod receiver;
 mod scripted_callback;
+mod sealing;
 mod webhook;
 mod world;

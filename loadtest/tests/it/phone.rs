@@ -82,6 +82,48 @@ async fn the_chat_goes_on_with_text_until_one_leaves() {
 }
 
 #[tokio::test]
+async fn a_link_in_a_reply_is_a_button_that_sends_its_text() {
+    let reply = "Was it you?\n<a href=\"weixin://bizmsgmenu?msgmenucontent=yes&msgmenuid=1\">Yes <3</a> or \
+                 <a href=\"https://example.com/?a&b\">look</a>";
+    let callback = Callback::replying(reply).await;
+    let world = World::calling(&callback).await;
+    let page = scan(&world, "ann").await;
+    for part in [
+        "id=\"reply\">Was it you?\n<button class=\"menu-link\" form=\"menu-2\">Yes &#60;3</button> or ",
+        "<a href=\"https://example.com/?a&#38;b\" rel=\"noreferrer\">look</a></div>",
+        "<form id=\"menu-2\" method=\"post\" action=\"/phone/demo/say\" hidden>",
+        "name=\"text\" value=\"yes\"",
+        "name=\"menu\" value=\"1\"",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    let form = [("person", "ann"), ("text", "yes"), ("menu", "1")];
+    let page = body(world.http.post(world.url("/phone/demo/say")).form(&form).send().await.unwrap()).await;
+    assert!(page.contains("id=\"said\">yes</p>"), "{page}");
+    assert_eq!(callback.received()[1].element("bizmsgmenuid").as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn an_account_can_be_written_to_without_scanning() {
+    let callback = Callback::replying("hello").await;
+    let world = World::calling(&callback).await;
+    let page = body(world.get("/phone/demo").await).await;
+    for part in ["id=\"persona-ann\"", "id=\"text\"", "id=\"send\"", "formaction=\"/phone/demo/follow\""] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert_eq!(page.matches("does not follow this account").count(), 2);
+
+    let post = |action: &str, form: &[(&str, &str)]| world.http.post(world.url(action)).form(form).send();
+    let refused = post("/phone/demo/say", &[("person", "chen"), ("text", "1234")]).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::CONFLICT);
+    let page = body(post("/phone/demo/follow", &[("person", "chen"), ("text", "")]).await.unwrap()).await;
+    assert!(page.contains("id=\"reply\">hello</div>") && !page.contains("id=\"said\""), "{page}");
+    let page = body(post("/phone/demo/say", &[("person", "chen"), ("text", "1234")]).await.unwrap()).await;
+    assert!(page.contains("id=\"said\">1234</p>"), "{page}");
+    assert_eq!(world.get("/phone/other").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn nobody_else_can_hold_the_phone() {
     let world = World::new().await;
     let url = text(&world.create_qr("abc").await, "url");

@@ -13,12 +13,17 @@ use axum::{
     http::{HeaderMap, Method},
     response::{IntoResponse, Response},
 };
-use scenecast_loadtest::http;
+use scenecast_loadtest::{
+    http,
+    simulator::{Account, AesKey},
+};
 use scenecast_shared::{
     serve::{Limits, Listener, Shutdown},
-    wechat::{Message, text_reply},
+    wechat::{Message, sign, text_reply},
 };
 use url::Url;
+
+use crate::world::TOKEN;
 
 /// One request as the callback got it.
 #[derive(Debug, Clone)]
@@ -32,6 +37,33 @@ pub(crate) struct Received {
 impl Received {
     pub(crate) fn message(&self) -> Message {
         Message::parse(&self.body).unwrap()
+    }
+
+    /// What the body's only element of this name says.
+    pub(crate) fn element(&self, name: &str) -> Option<String> {
+        let document = roxmltree::Document::parse(std::str::from_utf8(&self.body).unwrap()).unwrap();
+        let mut found = document.root_element().children().filter(|child| child.has_tag_name(name));
+        let element = found.next()?;
+        assert!(found.next().is_none(), "{name} twice");
+        Some(element.text().unwrap_or_default().to_owned())
+    }
+
+    /// The same request with what is sealed in its body.
+    pub(crate) fn opened(&self, key: &AesKey) -> Self {
+        let body = key.open(Account::SAMPLE_APP_ID, &self.element("Encrypt").unwrap()).unwrap();
+        Self { body: body.into(), ..self.clone() }
+    }
+
+    /// A well-formed reply with this text, sealed with this key.
+    pub(crate) fn sealed_reply(&self, key: &AesKey, text: &str) -> Response {
+        let reply = text_reply(&self.opened(key).message(), text, 7);
+        let encrypt = key.seal(Account::SAMPLE_APP_ID, [7; 16], reply.as_bytes());
+        let signature = sign(&[TOKEN, "7", "nonce", &encrypt]);
+        format!(
+            "<xml><Encrypt>{encrypt}</Encrypt><MsgSignature>{signature}</MsgSignature><TimeStamp>7</TimeStamp>\
+             <Nonce>nonce</Nonce></xml>"
+        )
+        .into_response()
     }
 
     /// A well-formed reply with this text.

@@ -192,6 +192,18 @@ async fn a_webhook_can_be_delivered_twice_at_the_same_instant() {
 }
 
 #[tokio::test]
+async fn a_webhook_that_is_delivered_twice_goes_to_two_callbacks() {
+    let [one, two] = [Callback::replying("hello").await, Callback::replying("hello").await];
+    let world = World::calling_in_turn(vec![one.url(), two.url()]).await;
+    world.fault(|faults| faults.duplicate_deliveries = true);
+    // An odd number of turns before must not matter.
+    for deliveries in 1..=3 {
+        world.say("ann", "hi").await;
+        assert_eq!((one.received().len(), two.received().len()), (deliveries, deliveries));
+    }
+}
+
+#[tokio::test]
 async fn a_body_can_be_cut_short() {
     let callback = Callback::saying(StatusCode::BAD_REQUEST).await;
     let world = World::calling(&callback).await;

@@ -20,6 +20,7 @@ pub(crate) struct World {
     pub(crate) simulator: Simulator,
     pub(crate) account: AccountName,
     pub(crate) http: reqwest::Client,
+    app_id: String,
     url: Url,
 }
 
@@ -41,14 +42,23 @@ impl World {
 
     /// With an account set up so.
     pub(crate) async fn with(set_up: impl FnOnce(&mut Account)) -> Self {
-        let mut account = Account::sample(SECRET.into(), TOKEN.into());
+        Self::hosting(Account::sample(SECRET.into(), TOKEN.into()), set_up).await
+    }
+
+    /// With a mini program set up so.
+    pub(crate) async fn with_mini_program(set_up: impl FnOnce(&mut Account)) -> Self {
+        Self::hosting(Account::sample_mini_program(SECRET.into(), TOKEN.into()), set_up).await
+    }
+
+    async fn hosting(mut account: Account, set_up: impl FnOnce(&mut Account)) -> Self {
         set_up(&mut account);
+        let app_id = account.app_id.clone();
         let listener = bind().await;
         let (url, name) = (http(listener.address()), "demo".parse::<AccountName>().unwrap());
         let simulator = Simulator::new(url.clone(), BTreeMap::from([(name.clone(), account)]));
         tokio::spawn(listener.serve(simulator.router(), Shutdown::never()));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { simulator, account: name, http, url }
+        Self { simulator, account: name, app_id, http, url }
     }
 
     pub(crate) fn fault(&self, change: impl FnOnce(&mut Faults)) {
@@ -75,7 +85,7 @@ impl World {
 
     /// What `cgi-bin/stable_token` answers.
     pub(crate) async fn stable_token(&self) -> Value {
-        let body = json!({ "grant_type": "client_credential", "appid": Account::SAMPLE_APP_ID, "secret": SECRET });
+        let body = json!({ "grant_type": "client_credential", "appid": self.app_id, "secret": SECRET });
         self.post_json("/cgi-bin/stable_token", &body).await
     }
 

@@ -1,7 +1,7 @@
 //! Access tokens, and where webhooks come from.
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::{Query, State},
 };
@@ -12,26 +12,31 @@ use super::{
     caller::{Access, Credentials, Grant},
 };
 use crate::simulator::{
-    Simulator,
+    Simulator, TokenUse,
+    account::Hosted,
     rules::{refusal::Refusal, tokens::Issued},
 };
 
-pub(super) async fn token(State(simulator): State<Simulator>, Query(credentials): Query<Credentials>) -> Reply {
+type TokenReply = Result<(Extension<TokenUse>, Json<Value>), Refusal>;
+
+pub(super) async fn token(State(simulator): State<Simulator>, Query(credentials): Query<Credentials>) -> TokenReply {
     let account = simulator.authenticate(&credentials, Grant::Token)?;
     let issued = account.state().tokens.plain(simulator.now())?;
-    Ok(token_reply(&issued))
+    Ok(token_reply(account, &issued))
 }
 
-pub(super) async fn stable_token(State(simulator): State<Simulator>, body: Bytes) -> Reply {
+pub(super) async fn stable_token(State(simulator): State<Simulator>, body: Bytes) -> TokenReply {
     let credentials: Credentials = serde_json::from_slice(&body).map_err(|_| Refusal::DATA_FORMAT)?;
     let account = simulator.authenticate(&credentials, Grant::Token)?;
     let (mut state, now) = (account.state(), simulator.now());
     let issued = if credentials.force_refresh { state.tokens.forced(now)? } else { state.tokens.stable(now)? };
-    Ok(token_reply(&issued))
+    Ok(token_reply(account, &issued))
 }
 
-fn token_reply(issued: &Issued) -> Json<Value> {
-    Json(json!({ "access_token": issued.token, "expires_in": issued.life.as_secs() }))
+/// The log gets to know which token it was.
+fn token_reply(account: &Hosted, issued: &Issued) -> (Extension<TokenUse>, Json<Value>) {
+    let token = TokenUse { account: account.name.clone(), generation: issued.generation };
+    (Extension(token), Json(json!({ "access_token": issued.token, "expires_in": issued.life.as_secs() })))
 }
 
 /// Any account may ask.

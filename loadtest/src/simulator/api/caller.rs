@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::simulator::{Simulator, account::Hosted, rules::refusal::Refusal};
+use crate::simulator::{Simulator, TokenUse, account::Hosted, rules::refusal::Refusal};
 
 /// How an account says who it is.
 #[derive(Debug, Deserialize)]
@@ -51,12 +51,19 @@ impl Simulator {
 
     pub(super) fn authorize(&self, access: &Access) -> Result<&Hosted, Refusal> {
         let token = access.access_token.as_deref().filter(|token| !token.is_empty()).ok_or(Refusal::NO_TOKEN)?;
-        let now = self.now();
-        for account in self.0.accounts.values() {
-            if let Some(checked) = account.state().tokens.check(token, now) {
-                return checked.map(|()| &**account);
-            }
-        }
-        Err(Refusal::CREDENTIAL)
+        let (account, _) = self.owner(token).ok_or(Refusal::CREDENTIAL)?;
+        account.state().tokens.check(token, self.now())?;
+        Ok(account)
+    }
+
+    /// The token that this call comes with, if WeChat ever issued it.
+    pub(super) fn token_use(&self, access: &Access) -> Option<TokenUse> {
+        let (account, generation) = self.owner(access.access_token.as_deref()?)?;
+        Some(TokenUse { account: account.name.clone(), generation })
+    }
+
+    fn owner(&self, token: &str) -> Option<(&Hosted, u64)> {
+        let generation = |account: &Hosted| account.state().tokens.generation(token);
+        self.0.accounts.values().find_map(|account| Some((&**account, generation(account)?)))
     }
 }

@@ -1,17 +1,19 @@
 //! What happens to every call of the API before and after it is answered.
 
 use axum::{
-    extract::{Request, State},
+    extract::{Query, Request, State},
     http::{Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use crate::simulator::{Failure, Simulator, lock, rules::refusal::Refusal};
+use super::caller::Access;
+use crate::simulator::{Failure, Simulator, TokenUse, lock, rules::refusal::Refusal};
 
-/// Lets faults happen, counts, and is as picky about requests as WeChat's front is.
+/// Lets faults happen, logs, and is as picky about requests as WeChat's front is.
 pub(super) async fn pass(State(simulator): State<Simulator>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
+    let called_with = Query::<Access>::try_from_uri(request.uri()).ok().and_then(|query| simulator.token_use(&query));
     let failure = lock(&simulator.0.faults).take(&path);
     let (response, late) = match failure.map(Failure::answer) {
         Some(Ok(response)) => (response, None),
@@ -28,7 +30,8 @@ pub(super) async fn pass(State(simulator): State<Simulator>, request: Request, n
         (None, None) if response.status() == StatusCode::OK => "ok".to_owned(),
         (None, None) => response.status().as_u16().to_string(),
     };
-    simulator.count(&path, result);
+    let token = called_with.or_else(|| response.extensions().get::<TokenUse>().cloned());
+    simulator.log(path, result, token);
     if let Some(late) = late {
         tokio::time::sleep(late).await;
     }

@@ -93,7 +93,7 @@ async fn scan(
         match code.opens {
             Opens::Chat { .. } => {
                 let outcome = simulator.scan(&form.person, url.as_str()).await?;
-                simulator.chat(words, code.account, form, outcome)
+                simulator.chat(words, &code.account, form, outcome)
             }
             Opens::Page { .. } => {
                 let launch = simulator.scan_code(url.as_str())?;
@@ -124,7 +124,7 @@ async fn follow(
     let followed = async {
         let outcome = simulator.send(&form.person, &account, Deed::Follow { event_key: None }).await?;
         let form = Filled { text: String::new(), ..form };
-        simulator.chat(words, account, form, outcome)
+        simulator.chat(words, &account, form, outcome)
     };
     answer(words, followed.await)
 }
@@ -143,7 +143,7 @@ async fn say(
             None => Deed::Say(content),
         };
         let outcome = simulator.send(&form.person, &account, deed).await?;
-        simulator.chat(words, account, form, outcome)
+        simulator.chat(words, &account, form, outcome)
     };
     answer(words, said.await)
 }
@@ -201,12 +201,12 @@ impl Simulator {
     fn chat(
         &self,
         words: &'static Words,
-        account: AccountName,
+        account: &AccountName,
         form: Filled,
         outcome: Outcome,
     ) -> Result<Page, CannotDo> {
         let view = View::Chat { account: account.clone(), person: form.person, said: form.text, screen: outcome.shown };
-        self.page(words, &account, view)
+        self.page(words, account, view)
     }
 }
 

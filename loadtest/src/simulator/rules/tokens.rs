@@ -2,7 +2,10 @@
 //!
 //! Facts: "Get access token" and "Get stable access token" of developers.weixin.qq.com.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -17,16 +20,19 @@ const BETWEEN_FORCED: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Issued {
     pub(crate) token: String,
+    /// Which of the account's tokens it is, from 1.
+    pub(crate) generation: u64,
     pub(crate) life: Duration,
 }
 
 #[derive(Debug, Clone)]
 struct Live {
     token: String,
+    generation: u64,
     until: Instant,
 }
 
-/// The newest token, and the one before it while it lasts. Older ones are forgotten.
+/// The newest token, and the one before it while it lasts. Older ones are dead.
 #[derive(Debug, Default)]
 struct Line {
     current: Option<Live>,
@@ -34,17 +40,17 @@ struct Line {
 }
 
 impl Line {
-    fn renew(&mut self, now: Instant) -> Issued {
+    fn renew(&mut self, generation: u64, now: Instant) -> Issued {
         self.previous = self.current.take().map(|old| Live { until: old.until.min(now + OVERLAP), ..old });
         let token = format!("97_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 100]>()));
-        self.current = Some(Live { token: token.clone(), until: now + LIFE });
-        Issued { token, life: LIFE }
+        self.current = Some(Live { token: token.clone(), generation, until: now + LIFE });
+        Issued { token, generation, life: LIFE }
     }
 
     fn lasting(&self, now: Instant) -> Option<Issued> {
-        let Live { token, until } = self.current.as_ref()?;
+        let Live { token, generation, until } = self.current.clone()?;
         let life = until.duration_since(now);
-        (life > OVERLAP).then(|| Issued { token: token.clone(), life })
+        (life > OVERLAP).then_some(Issued { token, generation, life })
     }
 
     fn find(&self, token: &str) -> Option<&Live> {
@@ -58,6 +64,13 @@ impl Line {
     }
 }
 
+/// Which call a token is fetched by.
+#[derive(Debug, Clone, Copy)]
+enum Call {
+    Plain,
+    Stable,
+}
+
 /// One account's access tokens: `cgi-bin/token` and `cgi-bin/stable_token` know nothing of each
 /// other's, and the API takes both.
 #[derive(Debug)]
@@ -69,6 +82,8 @@ pub(crate) struct Tokens {
     stable_a_day: Quota,
     forced_a_day: Quota,
     forced: Option<Instant>,
+    /// Every token that there ever was, dead or alive, and which one it is.
+    generations: HashMap<String, u64>,
 }
 
 impl Tokens {
@@ -82,6 +97,7 @@ impl Tokens {
             stable_a_day: Quota::a_day(500_000),
             forced_a_day: Quota::a_day(20),
             forced: None,
+            generations: HashMap::new(),
         }
     }
 
@@ -90,7 +106,7 @@ impl Tokens {
         if !self.plain_a_day.take(now) {
             return Err(Refusal::DAY_QUOTA);
         }
-        Ok(self.plain.renew(now))
+        Ok(self.renew(Call::Plain, now))
     }
 
     /// `cgi-bin/stable_token`: the same one until shortly before its end.
@@ -101,7 +117,7 @@ impl Tokens {
         if !self.stable_a_day.take(now) {
             return Err(Refusal::DAY_QUOTA);
         }
-        Ok(self.stable.lasting(now).unwrap_or_else(|| self.stable.renew(now)))
+        Ok(self.stable.lasting(now).unwrap_or_else(|| self.renew(Call::Stable, now)))
     }
 
     /// `cgi-bin/stable_token` with `force_refresh`: a new one, at most every 30 s and 20 times a
@@ -114,13 +130,28 @@ impl Tokens {
             return Err(Refusal::DAY_QUOTA);
         }
         self.forced = Some(now);
-        Ok(self.stable.renew(now))
+        Ok(self.renew(Call::Stable, now))
     }
 
-    /// Whether a call with this token is let in; `None` if it isn't this account's (any more).
-    pub(crate) fn check(&self, token: &str, now: Instant) -> Option<Result<(), Refusal>> {
-        let live = self.plain.find(token).or_else(|| self.stable.find(token))?;
-        Some(if now < live.until { Ok(()) } else { Err(Refusal::TOKEN_EXPIRED) })
+    fn renew(&mut self, call: Call, now: Instant) -> Issued {
+        let line = match call {
+            Call::Plain => &mut self.plain,
+            Call::Stable => &mut self.stable,
+        };
+        let issued = line.renew(self.generations.len() as u64 + 1, now);
+        self.generations.insert(issued.token.clone(), issued.generation);
+        issued
+    }
+
+    /// Which of this account's tokens it is, dead or alive; `None` if it never was one.
+    pub(crate) fn generation(&self, token: &str) -> Option<u64> {
+        self.generations.get(token).copied()
+    }
+
+    /// Whether a call with this token of the account's is let in.
+    pub(crate) fn check(&self, token: &str, now: Instant) -> Result<(), Refusal> {
+        let live = self.plain.find(token).or_else(|| self.stable.find(token)).ok_or(Refusal::CREDENTIAL)?;
+        if now < live.until { Ok(()) } else { Err(Refusal::TOKEN_EXPIRED) }
     }
 
     /// Ends all of them before their time, as WeChat has done.
@@ -134,8 +165,9 @@ impl Tokens {
 mod tests {
     use super::*;
 
-    const VALID: Option<Result<(), Refusal>> = Some(Ok(()));
-    const EXPIRED: Option<Result<(), Refusal>> = Some(Err(Refusal::TOKEN_EXPIRED));
+    const VALID: Result<(), Refusal> = Ok(());
+    const EXPIRED: Result<(), Refusal> = Err(Refusal::TOKEN_EXPIRED);
+    const NOT_LATEST: Result<(), Refusal> = Err(Refusal::CREDENTIAL);
 
     fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)
@@ -170,7 +202,7 @@ mod tests {
         assert_eq!(tokens.check(&first, start + secs(309)), VALID);
         assert_eq!(tokens.check(&first, start + secs(310)), EXPIRED);
         let third = tokens.plain(start + secs(20)).unwrap().token;
-        assert_eq!(tokens.check(&first, start + secs(20)), None, "only two are known at a time");
+        assert_eq!(tokens.check(&first, start + secs(20)), NOT_LATEST, "only two live at a time");
         assert_eq!([tokens.check(&second, start + secs(20)), tokens.check(&third, start + secs(20))], [VALID, VALID]);
     }
 
@@ -183,6 +215,19 @@ mod tests {
         }
         assert_eq!(tokens.stable(start).unwrap().token, stable);
         assert_eq!(tokens.check(&stable, start), VALID);
+    }
+
+    #[test]
+    fn tokens_are_numbered_in_the_order_in_which_they_were_issued() {
+        let (mut tokens, start) = tokens();
+        let stable = tokens.stable(start).unwrap();
+        let plain = tokens.plain(start).unwrap();
+        let forced = tokens.forced(start + secs(30)).unwrap();
+        assert_eq!([&stable, &plain, &forced].map(|issued| issued.generation), [1, 2, 3]);
+        assert_eq!(tokens.stable(start + secs(40)).unwrap().generation, 3);
+        tokens.forced(start + secs(60)).unwrap();
+        assert_eq!(tokens.generation(&stable.token), Some(1), "even a dead one");
+        assert_eq!(tokens.generation("made-up"), None);
     }
 
     #[test]
@@ -201,7 +246,7 @@ mod tests {
         assert_eq!(tokens.check(&old, start), VALID);
         assert_eq!(tokens.forced(start + secs(29)).unwrap().token, first, "too soon: not refreshed");
         assert_ne!(tokens.forced(start + secs(30)).unwrap().token, first);
-        assert_eq!(tokens.check(&old, start + secs(30)), None);
+        assert_eq!(tokens.check(&old, start + secs(30)), NOT_LATEST);
     }
 
     #[test]

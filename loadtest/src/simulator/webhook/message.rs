@@ -42,7 +42,7 @@ impl Message {
     fn content(&self) -> String {
         let message =
             |kind: &str, rest: &str| format!("{}{rest}<MsgId>{}</MsgId>\n", element("MsgType", kind), self.id);
-        let text = |content: &str, rest: &str| message("text", &format!("{}{rest}", element("Content", content)));
+        let text = |content: &str| message("text", &element("Content", content));
         // Nothing is fetched from these; an id that WeChat would give out is as good as any.
         let media = || element("MediaId", &format!("media-{}", self.id));
         match &self.what {
@@ -53,8 +53,8 @@ impl Message {
             What::Deed(deed) => match deed {
                 Deed::Follow { event_key } => event("subscribe", &event_key.as_deref().map(key).unwrap_or_default()),
                 Deed::Unfollow => event("unsubscribe", &key("")),
-                Deed::Say(content) => text(content, ""),
-                Deed::Tap { content, id } => text(content, &element("bizmsgmenuid", id)),
+                Deed::Say(content) => text(content),
+                Deed::Tap { content, id } => format!("{}{}", text(content), element("bizmsgmenuid", id)),
                 Deed::SendImage => {
                     let address = format!("http://mmbiz.qpic.cn/mmbiz_jpg/{}/0", self.id);
                     message("image", &format!("{}{}", element("PicUrl", &address), media()))
@@ -162,7 +162,7 @@ mod tests {
             ),
             (
                 Deed::Tap { content: "满意".into(), id: "101".into() },
-                &[("Content", "满意"), ("bizmsgmenuid", "101"), ("MsgId", "9")],
+                &[("Content", "满意"), ("MsgId", "9"), ("bizmsgmenuid", "101")],
             ),
             (
                 Deed::SendImage,

@@ -96,7 +96,8 @@ impl Simulator {
     async fn deliver_now(&self, account: &Hosted, message: &Message) -> Outcome {
         let openid = &message.from;
         let sealed = || {
-            let key = account.state().sealing_key(self.faults().seals_with_previous_key).clone();
+            let previous = self.faults().seals_with_previous_key;
+            let key = account.state().sealing_key(previous).clone();
             Envelope::around(message, &account.settings, &key)
         };
         let mut envelope = sealed();

@@ -75,8 +75,8 @@ pub enum BadSeal {
 }
 
 impl AesKey {
-    /// Seals a message for (or from) the account with this app id: what `Encrypt` says.
-    pub(crate) fn seal(&self, app_id: &str, random: [u8; 16], message: &[u8]) -> String {
+    /// Seals a message to or from the account with this app id: what `Encrypt` says.
+    pub fn seal(&self, app_id: &str, random: [u8; 16], message: &[u8]) -> String {
         let length = u32::try_from(message.len()).expect("a message has less than 4 GB");
         let mut text = [&random[..], &length.to_be_bytes(), message, app_id.as_bytes()].concat();
         let filling = FILLED_TO - text.len() % FILLED_TO;
@@ -88,7 +88,7 @@ impl AesKey {
     }
 
     /// The message in an `Encrypt` of the account with this app id.
-    pub(crate) fn open(&self, app_id: &str, sealed: &str) -> Result<Vec<u8>, BadSeal> {
+    pub fn open(&self, app_id: &str, sealed: &str) -> Result<Vec<u8>, BadSeal> {
         let mut text = STANDARD.decode(sealed).map_err(|_| BadSeal::Blocks)?;
         if text.is_empty() || !text.len().is_multiple_of(FILLED_TO) {
             return Err(BadSeal::Blocks);
