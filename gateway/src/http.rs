@@ -1,27 +1,36 @@
 //! What browsers can ask: `/v1/…`.
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
-    extract::{Path, Request, State, rejection::PathRejection},
+    extract::{
+        Path, Query, Request, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{get, post},
 };
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use scenecast_shared::{
     config::Origins,
-    scene::SceneId,
+    scene::{Claims, SceneId},
     serve::{
         Connection, Crowded, Problem, TrustedProxies, crowded, read_body, turn_away, with_client_address, with_problems,
     },
 };
+use serde::Deserialize;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
-    hold::hold,
+    hold::{Leave, hold},
     pages::Pages,
+    poll::poll,
+    session::End,
+    sse,
     visitor::page_of,
     wire::Open,
     ws::{self, Socket},
@@ -31,6 +40,11 @@ use crate::{
 const MODULE: &str = include_str!("../web/scenecast.js");
 /// The longest body, in bytes.
 const BODY_AT_MOST: usize = 4096;
+/// The longest that a poll may wait, …
+const WAIT_AT_MOST: Duration = Duration::from_secs(30);
+/// … and how long it does unless it says so: less than proxies do.
+const WAIT: Duration = Duration::from_secs(25);
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 pub(crate) fn router(pages: Pages, origins: &Origins, proxies: TrustedProxies) -> Router {
     let allowed = origins.clone();
@@ -39,11 +53,13 @@ pub(crate) fn router(pages: Pages, origins: &Origins, proxies: TrustedProxies) -
             origin.to_str().is_ok_and(|origin| allowed.allow(origin))
         }))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("last-event-id")])
-        .max_age(std::time::Duration::from_secs(600));
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, LAST_EVENT_ID])
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(Duration::from_secs(600));
     let requests = Router::new()
         .route("/v1/scenes", post(open_scene))
-        .route("/v1/scenes/{scene}", delete(give_up))
+        .route("/v1/scenes/{scene}", get(poll_scene).delete(give_up))
+        .route("/v1/scenes/{scene}/events", get(stream_events))
         .layer(from_fn(turn_away));
     // Under the layers below, so that browsers can read these problems, too.
     let api = with_problems(requests.route("/v1/ws", get(open_socket)))
@@ -93,7 +109,7 @@ async fn open_socket(State(pages): State<Pages>, mut request: Request) -> Result
     shutdown.spawn(async move {
         let Some((socket, early)) = take_over(upgrade).await else { return };
         if is_crowded {
-            Box::pin(refuse(socket)).await;
+            Box::pin(Leave::Told(End::Refused(crowded())).take(socket)).await;
         } else {
             hold(pages, page, socket, early).await;
         }
@@ -108,16 +124,6 @@ async fn take_over(upgrade: OnUpgrade) -> Option<(Socket, Result<Vec<ws::Incomin
     Some(Socket::new(parts.io.into_inner(), &parts.read_buf))
 }
 
-async fn refuse(mut socket: Socket) {
-    for action in crate::session::refuse(&crowded()) {
-        match action {
-            crate::session::Action::Send(text) if socket.send(&text).is_err() => return,
-            crate::session::Action::Close(code, reason) => return socket.close(code, &reason).await,
-            _ => {}
-        }
-    }
-}
-
 async fn open_scene(State(pages): State<Pages>, request: Request) -> Result<Response, Problem> {
     let page = page_of(&request);
     let body = read_body(request.into_body(), BODY_AT_MOST).await?;
@@ -129,11 +135,58 @@ async fn open_scene(State(pages): State<Pages>, request: Request) -> Result<Resp
     Ok((StatusCode::CREATED, headers, Json(opened)).into_response())
 }
 
+async fn stream_events(
+    State(pages): State<Pages>,
+    scene: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let claims = owner(&pages, scene, &headers)?;
+    let after = match headers.get(LAST_EVENT_ID) {
+        None => 0,
+        Some(seq) => seq.to_str().ok().and_then(|seq| seq.parse().ok()).ok_or_else(|| {
+            Problem::bad_request("Last-Event-ID has to be the id of the last event that this scene's page has seen")
+        })?,
+    };
+    sse::events(pages, claims, after).await
+}
+
+/// What a poll asks for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Poll {
+    /// The `seq` of the last event that the page has seen.
+    #[serde(default)]
+    after: u64,
+    /// How long it may take, in seconds.
+    wait: Option<u64>,
+}
+
+async fn poll_scene(
+    State(pages): State<Pages>,
+    scene: Result<Path<String>, PathRejection>,
+    asked: Result<Query<Poll>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let claims = owner(&pages, scene, &headers)?;
+    let asked = asked.ok().map(|Query(Poll { after, wait })| (after, wait.map_or(WAIT, Duration::from_secs)));
+    let (after, wait) = asked.filter(|(_, wait)| *wait <= WAIT_AT_MOST).ok_or_else(|| {
+        Problem::bad_request("a poll takes after, the seq of the last event seen, and wait, 0 to 30 seconds")
+    })?;
+    poll(pages, claims, after, wait).await
+}
+
 async fn give_up(
     State(pages): State<Pages>,
     scene: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
+    let claims = owner(&pages, scene, &headers)?;
+    pages.opener().cancel(claims.scene).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the key says that the request shows, if it is the scene's.
+fn owner(pages: &Pages, scene: Result<Path<String>, PathRejection>, headers: &HeaderMap) -> Result<Claims, Problem> {
     let key = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
@@ -142,6 +195,5 @@ async fn give_up(
     if scene.ok().and_then(|Path(scene)| scene.parse::<SceneId>().ok()) != Some(claims.scene) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "key_invalid", "this key belongs to another scene"));
     }
-    pages.opener().cancel(claims.scene).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(claims)
 }

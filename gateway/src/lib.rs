@@ -6,9 +6,10 @@
 //! | [`config`] | what a gateway is told |
 //! | `http` | what browsers can ask |
 //! | `ws` | WebSocket framing, in next to no memory |
-//! | `session` | one page's socket as a state machine, without I/O |
-//! | `hold` | one page's task, where socket, watch and session meet |
-//! | `pages` | what all pages need: opening, resuming, counting |
+//! | `session` | one page's scene as a state machine, without I/O |
+//! | `watching` | one page's watch on its scene, where bus, clock and session meet |
+//! | `hold`, `sse`, `poll` | what carries it to the page: a socket's task, a stream, one answer at a time |
+//! | `pages` | what all pages need: keys, opening, counting |
 //! | `opener` | calls to the callback, which opens scenes |
 //! | `wire` | the own API's JSON |
 //! | `visitor` | what a request tells of its page |
@@ -19,9 +20,12 @@ mod hold;
 mod http;
 mod opener;
 mod pages;
+mod poll;
 mod qr;
 mod session;
+mod sse;
 mod visitor;
+mod watching;
 mod wire;
 mod ws;
 

@@ -1,16 +1,16 @@
-//! What every page's connection needs: opening, resuming, and the counters.
+//! What every page's connection needs: keys, opening, and the counters.
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use axum::http::StatusCode;
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec};
 use scenecast_shared::{
-    bus::{Bus, Watch},
+    bus::Bus,
     internal::{self, Handle},
-    scene::{BadKey, Binding, Claims, Event, KeyRing, Page, SceneId, State},
+    scene::{BadKey, Binding, Claims, Event, KeyRing, Page, SceneId},
     serve::{Problem, Shutdown},
     telemetry::{Metrics, Stage, Stages},
     time::{millis, unix_now},
@@ -20,8 +20,8 @@ use crate::{
     config::Settings,
     opener::Opener,
     qr,
-    session::{Begun, Handover},
-    wire::{self, First, Frame, Opened, Shown},
+    session::Handover,
+    wire::{self, Opened, Shown},
 };
 
 /// What all pages of this gateway share. Clones are the same one.
@@ -37,12 +37,53 @@ struct Inner {
     counters: Counters,
 }
 
-pub(crate) struct Counters {
-    pub(crate) open: IntGauge,
-    pub(crate) closed: IntCounterVec,
-    pub(crate) lost: IntCounter,
+struct Counters {
+    open: IntGaugeVec,
+    closed: IntCounterVec,
+    lost: IntCounter,
     stages: Stages,
     scan_to_push: Histogram,
+}
+
+/// What carries a scene to its page.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Transport {
+    WebSocket,
+    Sse,
+    Poll,
+}
+
+impl Transport {
+    /// Its word in metrics.
+    fn word(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Sse => "sse",
+            Self::Poll => "poll",
+        }
+    }
+}
+
+/// A connection that waits on a scene, as the metrics have it. One that says nothing of its end is gone.
+pub(crate) struct Counted {
+    pages: Pages,
+    transport: Transport,
+    end: &'static str,
+}
+
+impl Counted {
+    /// How the connection ends.
+    pub(crate) fn ends(&mut self, how: &'static str) {
+        self.end = how;
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let (counters, transport) = (&self.pages.0.counters, self.transport.word());
+        counters.open.with_label_values(&[transport]).dec();
+        counters.closed.with_label_values(&[transport, self.end]).inc();
+    }
 }
 
 impl Pages {
@@ -50,11 +91,11 @@ impl Pages {
         let held = bus.clone();
         metrics.sampled("scenes_held", "Scenes with a page in this process.", move || held.held());
         let counters = Counters {
-            open: metrics.gauge("connections_open", "WebSockets that are open."),
+            open: metrics.gauges("connections_open", "Connections that wait on a scene.", &["transport"]),
             closed: metrics.counters(
                 "connections_closed_total",
-                "WebSockets that were closed, by close code.",
-                &["code"],
+                "Connections that waited on a scene, by how that ended.",
+                &["transport", "end"],
             ),
             lost: metrics
                 .counter("scenes_lost_total", "Times that a page's scene was missing in Redis and asked for again."),
@@ -84,10 +125,6 @@ impl Pages {
 
     pub(crate) fn shutdown(&self) -> &Shutdown {
         &self.0.shutdown
-    }
-
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.0.counters
     }
 
     /// What the key says, if it is one of ours.
@@ -120,53 +157,16 @@ impl Pages {
         Ok((claims, opened))
     }
 
-    /// What a page's first frame asks for.
-    pub(crate) async fn begin(self, first: First, page: Page) -> (Result<Begun, Problem>, Option<Watch>) {
-        let began = match first {
-            First::Open(open) => self.begin_new(&open, page).await,
-            First::Resume(resume) => self.begin_again(&resume).await,
-        };
-        match began {
-            Ok((begun, watch)) => (Ok(begun), Some(watch)),
-            Err(problem) => (Err(problem), None),
-        }
+    /// Has a scene that Redis lost opened again for what is left of its life.
+    pub(crate) fn reopen(&self, claims: Claims, ends: Instant) {
+        self.0.counters.lost.inc();
+        self.0.opener.reopen(claims, Page::default(), ends);
     }
 
-    async fn begin_new(&self, open: &wire::Open, page: Page) -> Result<(Begun, Watch), Problem> {
-        let (claims, opened) = self.open(open, page).await?;
-        let (watch, mailbox) = self.0.bus.watch(claims.scene, 0).await?;
-        let begun = Begun {
-            state: State::Open,
-            remaining: mailbox.map_or(self.0.life, |mailbox| mailbox.remaining),
-            frame: Frame::Opened(&opened).json(),
-            more: false,
-            stored: 0,
-            claims,
-        };
-        Ok((begun, watch))
-    }
-
-    async fn begin_again(&self, resume: &wire::Resume) -> Result<(Begun, Watch), Problem> {
-        let claims = self.check(&resume.key)?;
-        let scene = claims.scene;
-        let (watch, mailbox) = self.0.bus.watch(scene, resume.after).await?;
-        let (state, remaining, stored) = match mailbox {
-            Some(mailbox) => {
-                let stored = mailbox.events.last().map_or(0, |event| event.seq);
-                (mailbox.state, mailbox.remaining, stored)
-            }
-            None => {
-                let remaining = claims.remaining(SystemTime::now());
-                if remaining.is_zero() {
-                    return Err(scene_expired());
-                }
-                self.0.counters.lost.inc();
-                self.0.opener.reopen(claims.clone(), Page::default(), std::time::Instant::now() + remaining);
-                (State::Open, remaining, 0)
-            }
-        };
-        let frame = Frame::resumed(scene, state, remaining).json();
-        Ok((Begun { claims, state, remaining, frame, more: stored > resume.after, stored }, watch))
+    /// Counts a connection that waits on a scene, until it is dropped.
+    pub(crate) fn count(&self, transport: Transport) -> Counted {
+        self.0.counters.open.with_label_values(&[transport.word()]).inc();
+        Counted { pages: self.clone(), transport, end: "gone" }
     }
 
     /// The page has its grant.

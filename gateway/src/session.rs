@@ -1,8 +1,9 @@
-//! One page's socket as a state machine: what arrives in, what to do out. No I/O and no
-//! clock; chance only in how long whoever is turned away is to wait.
+//! One page's scene, from its opening or resuming to its end: what happens to it in, what the page
+//! is told out, whatever carries it there. No I/O and no clock; chance only in how long whoever is
+//! turned away is to wait.
 //!
 //! ```text
-//! waiting ──first frame──▶ beginning ──begun──▶ held ──over, left or broken──▶ closed
+//! begun ──scanned──▶ … ──confirmed, declined, cancelled, expired, left or unanswered──▶ end
 //! ```
 
 use std::{
@@ -13,21 +14,10 @@ use std::{
 use axum::http::StatusCode;
 use scenecast_shared::{
     bus::{BusError, Mailbox, Notice},
-    scene::{Claims, Event, Happening, State},
+    scene::{Claims, Event, Happening, SceneId, State},
     serve::Problem,
 };
 
-use crate::{
-    wire::{First, Frame},
-    ws::{Incoming, close},
-};
-
-/// How long a page may take to send its first frame.
-pub(crate) const FIRST_FRAME: Duration = Duration::from_secs(5);
-/// After this much silence the page is asked whether it is still there …
-const PING_AFTER: Duration = Duration::from_secs(25);
-/// … and has this long to answer.
-const PONG_LIMIT: Duration = Duration::from_secs(10);
 /// How soon to ask again whether a scene has ended, when the bus gives no answer, …
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// … and for how long.
@@ -38,24 +28,60 @@ const LATE: f32 = 0.8;
 /// What to do for a page.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// Send this text.
-    Send(String),
-    /// Send the login of this event, and count it.
-    HandOver(Arc<Event>, Handover),
-    /// Ask whether the page is there.
-    Ping,
-    /// Answer the page's ping.
-    Pong(Vec<u8>),
-    /// Open or resume; [`Session::begun`] gets the outcome.
-    Begin(First),
+    /// Tell it something.
+    Tell(Told),
     /// Read the mailbox; [`Session::checked`] gets it.
     CheckEnd,
     /// Redis lost the scene: open it again until then.
     Reopen(Claims, Instant),
-    /// Close with this code and reason, and be done.
-    Close(u16, String),
-    /// Be done.
-    Drop,
+}
+
+/// What a page is told.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// Something happened to its scene.
+    Event(Arc<Event>, Option<Handover>),
+    /// That was all.
+    End(End),
+}
+
+/// Why a page is told no more.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// Nothing more can happen to its scene.
+    Over,
+    /// The scene's time is over.
+    Expired,
+    /// This pod leaves: the page goes on elsewhere.
+    Restart,
+    /// The scene can't be opened, resumed or read.
+    Refused(Problem),
+}
+
+impl End {
+    /// Its word in metrics.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Over => "over",
+            Self::Expired => "expired",
+            Self::Restart => "restart",
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// After how long the page is to come back, where that can help. By chance, so that pages that
+    /// leave together don't come back together.
+    pub(crate) fn back_in(&self) -> Option<Duration> {
+        match self {
+            Self::Over | Self::Expired => None,
+            Self::Restart => Some(Duration::from_millis(rand::random_range(0..1000))),
+            Self::Refused(problem) => match problem.retry_after {
+                Some(after) => Some(after.mul_f32(rand::random_range(1.0..2.0))),
+                None if problem.status == StatusCode::INTERNAL_SERVER_ERROR => Some(Duration::from_secs(5)),
+                None => None,
+            },
+        }
+    }
 }
 
 /// How a login comes to its page.
@@ -89,214 +115,142 @@ pub(crate) struct Begun {
     pub(crate) state: State,
     /// What is left of its life.
     pub(crate) remaining: Duration,
-    /// The frame that tells the page so.
-    pub(crate) frame: String,
     /// Whether an event that the page hasn't seen is on its way to it.
     pub(crate) more: bool,
     /// The highest `seq` in the mailbox: what the page is told up to it is a replay.
     pub(crate) stored: u64,
 }
 
-/// One page's socket.
+/// One page's scene.
 #[derive(Debug)]
 pub(crate) struct Session {
-    phase: Phase,
-    /// When the peer was last heard, or asked.
-    heard: Instant,
-    asked: bool,
+    claims: Claims,
+    state: State,
+    /// When the state's life ends, as far as is known.
+    ends: Instant,
+    /// When to look whether it has, if it isn't being looked at.
+    check_at: Option<Instant>,
+    /// Since when the bus hasn't said whether it has.
+    asking_since: Option<Instant>,
+    stored: u64,
     leave_at: Option<Instant>,
 }
 
-#[derive(Debug)]
-enum Phase {
-    Waiting { until: Instant },
-    Beginning,
-    Held(Box<Held>),
-}
-
-#[derive(Debug)]
-struct Held {
-    claims: Claims,
-    /// When to look whether the scene has ended, if it isn't being looked at.
-    ends: Option<Instant>,
-    /// Since when the bus hasn't said whether it has.
-    asking_since: Option<Instant>,
-    scanned: bool,
-    redeemed: bool,
-    stored: u64,
-}
-
 impl Session {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { phase: Phase::Waiting { until: now + FIRST_FRAME }, heard: now, asked: false, leave_at: None }
+    /// The session of a scene that has begun, and what to do first.
+    pub(crate) fn new(begun: Begun, now: Instant) -> (Self, Vec<Action>) {
+        let Begun { claims, state, remaining, more, stored } = begun;
+        let first = match state {
+            State::Open | State::Scanned => vec![],
+            State::Expired => vec![end(End::Expired)],
+            _ if more => vec![],
+            _ => vec![end(End::Over)],
+        };
+        let ends = now + remaining;
+        (Self { claims, state, ends, check_at: Some(ends), asking_since: None, stored, leave_at: None }, first)
+    }
+
+    pub(crate) fn scene(&self) -> SceneId {
+        self.claims.scene
+    }
+
+    /// Where the scene stands, as far as has been heard.
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    /// What is left of that state's life.
+    pub(crate) fn remaining(&self, now: Instant) -> Duration {
+        self.ends.saturating_duration_since(now)
     }
 
     /// When [`Session::due`] is to be called.
-    pub(crate) fn deadline(&self) -> Instant {
-        let alive = self.heard + if self.asked { PONG_LIMIT } else { PING_AFTER };
-        let phase = match &self.phase {
-            Phase::Waiting { until } => Some(*until),
-            Phase::Beginning => None,
-            Phase::Held(held) => held.ends,
-        };
-        [Some(alive), phase, self.leave_at].into_iter().flatten().min().unwrap_or(alive)
-    }
-
-    pub(crate) fn received(&mut self, incoming: Incoming, now: Instant) -> Vec<Action> {
-        self.heard = now;
-        self.asked = false;
-        match incoming {
-            Incoming::Pong => vec![],
-            Incoming::Ping(payload) => vec![Action::Pong(payload)],
-            Incoming::Close => vec![done()],
-            Incoming::Text(text) if matches!(self.phase, Phase::Waiting { .. }) => {
-                self.phase = Phase::Beginning;
-                match serde_json::from_str(&text) {
-                    Ok(first) => vec![Action::Begin(first)],
-                    Err(_) => refuse(&bad_request("the first frame has to be an open or a resume")),
-                }
-            }
-            Incoming::Text(_) => refuse(&bad_request("nothing is expected after the first frame")),
-        }
-    }
-
-    pub(crate) fn begun(&mut self, begun: Result<Begun, Problem>, now: Instant) -> Vec<Action> {
-        match begun {
-            Ok(Begun { claims, state, remaining, frame, more, stored }) => {
-                let over = match state {
-                    State::Open | State::Scanned => None,
-                    State::Expired => Some(vec![Action::Send(Frame::Expired.json()), done()]),
-                    _ if more => None,
-                    _ => Some(vec![done()]),
-                };
-                self.phase = Phase::Held(Box::new(Held {
-                    claims,
-                    ends: Some(now + remaining),
-                    asking_since: None,
-                    scanned: state == State::Scanned,
-                    redeemed: state == State::Redeemed,
-                    stored,
-                }));
-                std::iter::once(Action::Send(frame)).chain(over.into_iter().flatten()).collect()
-            }
-            Err(problem) => refuse(&problem),
-        }
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        [self.check_at, self.leave_at].into_iter().flatten().min()
     }
 
     pub(crate) fn noticed(&mut self, notice: Notice, now: Instant) -> Vec<Action> {
-        let Phase::Held(held) = &mut self.phase else { return vec![] };
         match notice {
-            Notice::Event(event) => match &event.what {
-                Happening::Scanned(_) => {
-                    held.scanned = true;
-                    vec![Action::Send(Frame::event(&event).json())]
-                }
-                Happening::Confirmed(_) => {
-                    let handover = match event.seq > held.stored {
-                        true => Handover::Live,
-                        false if held.redeemed => Handover::Again,
-                        false => Handover::Late,
-                    };
-                    vec![Action::HandOver(event, handover), done()]
-                }
-                Happening::Declined | Happening::Cancelled => vec![Action::Send(Frame::event(&event).json()), done()],
-            },
-            Notice::Lost => match held.ends {
-                Some(ends) if ends > now => {
-                    held.scanned = false;
-                    vec![Action::Reopen(held.claims.clone(), ends)]
-                }
-                _ => vec![Action::Send(Frame::Expired.json()), done()],
-            },
+            Notice::Event(event) => self.heard(event),
+            Notice::Lost if self.ends > now => {
+                self.state = State::Open;
+                vec![Action::Reopen(self.claims.clone(), self.ends)]
+            }
+            Notice::Lost => self.expired(),
         }
+    }
+
+    fn heard(&mut self, event: Arc<Event>) -> Vec<Action> {
+        let is_replay = event.seq <= self.stored;
+        let (state, handover) = match &event.what {
+            Happening::Scanned(_) => (State::Scanned, None),
+            Happening::Declined => (State::Declined, None),
+            Happening::Cancelled => (State::Cancelled, None),
+            Happening::Confirmed(_) => (
+                State::Confirmed,
+                Some(match self.state {
+                    _ if !is_replay => Handover::Live,
+                    State::Redeemed => Handover::Again,
+                    _ => Handover::Late,
+                }),
+            ),
+        };
+        if !is_replay {
+            self.state = state;
+        }
+        let tell = Action::Tell(Told::Event(event, handover));
+        if state == State::Scanned { vec![tell] } else { vec![tell, end(End::Over)] }
     }
 
     /// The deadline has come.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<Action> {
         if self.leave_at.is_some_and(|at| at <= now) {
-            return vec![restart()];
+            return vec![end(End::Restart)];
         }
-        match &mut self.phase {
-            Phase::Waiting { until } if *until <= now => {
-                return refuse(&bad_request("no first frame came within 5 seconds"));
-            }
-            Phase::Held(held) if held.ends.is_some_and(|ends| ends <= now) => {
-                held.ends = None;
-                return vec![Action::CheckEnd];
-            }
-            _ => {}
+        if self.check_at.is_some_and(|at| at <= now) {
+            self.check_at = None;
+            return vec![Action::CheckEnd];
         }
-        let silent = now.saturating_duration_since(self.heard);
-        if self.asked && silent >= PONG_LIMIT {
-            vec![Action::Drop]
-        } else if !self.asked && silent >= PING_AFTER {
-            self.asked = true;
-            self.heard = now;
-            vec![Action::Ping]
-        } else {
-            vec![]
-        }
+        vec![]
     }
 
     /// The mailbox at what should be the scene's end: our clock and Redis's may differ, and the
     /// login may have come at the last moment.
     pub(crate) fn checked(&mut self, read: &Result<Option<Mailbox>, BusError>, now: Instant) -> Vec<Action> {
-        let Phase::Held(held) = &mut self.phase else { return vec![] };
         match read {
             Ok(Some(mailbox)) if !mailbox.remaining.is_zero() && mailbox.state != State::Expired => {
-                held.asking_since = None;
-                held.ends = Some(now + mailbox.remaining);
+                self.asking_since = None;
+                self.ends = now + mailbox.remaining;
+                self.check_at = Some(self.ends);
                 vec![]
             }
-            Ok(_) => vec![Action::Send(Frame::Expired.json()), done()],
+            Ok(_) => self.expired(),
             Err(error) => {
-                let since = *held.asking_since.get_or_insert(now);
+                let since = *self.asking_since.get_or_insert(now);
                 if now.saturating_duration_since(since) < ASK_FOR {
-                    held.ends = Some(now + ASK_AGAIN);
+                    self.check_at = Some(now + ASK_AGAIN);
                     vec![]
                 } else {
-                    refuse(&error.clone().into())
+                    vec![end(End::Refused(error.clone().into()))]
                 }
             }
         }
     }
 
+    fn expired(&mut self) -> Vec<Action> {
+        self.state = State::Expired;
+        vec![end(End::Expired)]
+    }
+
     /// The pod leaves within `window`; `share`, from 0 to 1, is this page's place in it.
     pub(crate) fn leave(&mut self, now: Instant, window: Duration, share: f32) {
-        let scanned = matches!(&self.phase, Phase::Held(held) if held.scanned);
-        let place = if scanned { LATE + (1.0 - LATE) * share } else { LATE * share };
+        let place = if self.state == State::Scanned { LATE + (1.0 - LATE) * share } else { LATE * share };
         self.leave_at = Some(now + window.mul_f32(place));
     }
 }
 
-fn bad_request(detail: &str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad_request", detail)
-}
-
-fn done() -> Action {
-    Action::Close(close::DONE, String::new())
-}
-
-fn restart() -> Action {
-    Action::Close(close::RESTART, retry_after(Duration::from_millis(rand::random_range(0..1000))))
-}
-
-/// Tells the problem and closes, with a delay where coming back can help.
-pub(crate) fn refuse(problem: &Problem) -> Vec<Action> {
-    let close = match problem.retry_after {
-        // Spread, so that those who were refused together don't come back together.
-        Some(after) => Action::Close(close::TRY_LATER, retry_after(after.mul_f32(rand::random_range(1.0..2.0)))),
-        None if problem.status == StatusCode::INTERNAL_SERVER_ERROR => {
-            Action::Close(close::TRY_LATER, retry_after(Duration::from_secs(5)))
-        }
-        None => Action::Close(close::POLICY, problem.code.to_owned()),
-    };
-    vec![Action::Send(Frame::problem(problem).json()), close]
-}
-
-/// The reason text that the page's JavaScript reads its reconnect delay from.
-fn retry_after(delay: Duration) -> String {
-    format!("retry_after_ms={}", delay.as_millis())
+fn end(end: End) -> Action {
+    Action::Tell(Told::End(end))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One page's socket, on plain data.
+//! One page's scene, on plain data.
 
 use std::time::SystemTime;
 
@@ -7,39 +7,29 @@ use scenecast_shared::scene::{Cause, DeliveryId, Grant, KeyRing, Login, Profile,
 use super::*;
 
 const LIFE: Duration = Duration::from_secs(120);
+/// The event of each test has it.
+const SEQ: u64 = 7;
 
 fn claims() -> Claims {
     KeyRing::new(Rotating::fixed("s")).issue(&"demo".parse().unwrap(), None, LIFE, SystemTime::now()).1
 }
 
+/// A scene in this state, whose page hasn't seen its last event if there is `more`.
 fn begun(state: State, more: bool) -> Begun {
-    Begun {
-        claims: claims(),
-        state,
-        remaining: LIFE,
-        frame: "the first frame".to_owned(),
-        more,
-        stored: if more { 7 } else { 0 },
-    }
+    Begun { claims: claims(), state, remaining: LIFE, more, stored: if more { SEQ } else { 0 } }
 }
 
-fn text(text: &str) -> Incoming {
-    Incoming::Text(text.to_owned())
-}
-
-/// A session whose page has opened a scene.
-fn held(now: Instant) -> Session {
-    let mut session = Session::new(now);
-    assert!(matches!(session.received(text(r#"{"open":{"account":"demo"}}"#), now)[..], [Action::Begin(_)]));
-    let actions = session.begun(Ok(begun(State::Open, false)), now);
-    assert!(matches!(&actions[..], [Action::Send(frame)] if frame == "the first frame"), "{actions:?}");
+/// The session of a page whose scene is open.
+fn open(now: Instant) -> Session {
+    let (session, first) = Session::new(begun(State::Open, false), now);
+    assert!(first.is_empty(), "{first:?}");
     session
 }
 
 fn event(what: Happening) -> Notice {
     let cause = Cause { delivery: DeliveryId::of(&["d"]), received_at: 0, traceparent: None };
     Notice::Event(Arc::new(Event {
-        seq: 7,
+        seq: SEQ,
         delivery: cause.delivery,
         received_at: cause.received_at,
         traceparent: cause.traceparent,
@@ -49,6 +39,10 @@ fn event(what: Happening) -> Notice {
 
 fn profile() -> Profile {
     Profile { name: "Ann".to_owned(), avatar: "data:,".to_owned() }
+}
+
+fn scanned() -> Notice {
+    event(Happening::Scanned(Scan { profile: profile(), number: None }))
 }
 
 fn confirmed() -> Notice {
@@ -64,62 +58,29 @@ fn no_answer() -> Result<Option<Mailbox>, BusError> {
     Err(BusError::Undecided("away".to_owned()))
 }
 
-#[track_caller]
-fn closes(actions: &[Action], code: u16) {
-    assert!(matches!(actions.last(), Some(Action::Close(with, _)) if *with == code), "{actions:?}");
-}
-
-#[test]
-fn a_page_that_says_nothing_is_closed_after_five_seconds() {
-    let now = Instant::now();
-    let mut session = Session::new(now);
-    assert_eq!(session.deadline(), now + FIRST_FRAME);
-    closes(&session.due(now + FIRST_FRAME), close::POLICY);
-}
-
-#[test]
-fn a_first_frame_that_is_neither_open_nor_resume_is_refused() {
-    for frame in [
-        "",
-        "hello",
-        "null",
-        "{}",
-        "[]",
-        r#"{"open":{}}"#,
-        r#"{"open":{"account":"../x"}}"#,
-        r#"{"open":{"account":"demo","scene":"x"}}"#,
-        r#"{"open":{"account":"demo","state":""}}"#,
-        r#"{"resume":{"key":1}}"#,
-        r#"{"resume":{}}"#,
-        r#"{"open":{"account":"demo"},"resume":{"key":"x"}}"#,
-    ] {
-        let now = Instant::now();
-        let actions = Session::new(now).received(text(frame), now);
-        closes(&actions, close::POLICY);
+/// The end that the page is told last.
+fn end_of(actions: &[Action]) -> Option<&'static str> {
+    match actions.last() {
+        Some(Action::Tell(Told::End(end))) => Some(end.word()),
+        _ => None,
     }
 }
 
 #[test]
-fn a_second_frame_is_refused() {
+fn what_happens_to_the_scene_is_told_and_where_it_stands_is_known() {
     let now = Instant::now();
-    let actions = held(now).received(text(r#"{"open":{"account":"demo"}}"#), now);
-    closes(&actions, close::POLICY);
-}
+    let mut session = open(now);
+    let actions = session.noticed(scanned(), now);
+    assert!(matches!(&actions[..], [Action::Tell(Told::Event(_, None))]), "{actions:?}");
+    assert_eq!(session.state(), State::Scanned);
 
-#[test]
-fn what_happens_to_the_scene_is_told_and_its_end_closes() {
-    let now = Instant::now();
-    let mut session = held(now);
-    assert!(
-        matches!(&session.noticed(event(Happening::Scanned(Scan { profile: profile(), number: None })), now)[..], [Action::Send(frame)] if frame.contains("\"scanned\""))
-    );
     let actions = session.noticed(confirmed(), now);
-    assert!(
-        matches!(&actions[..], [Action::HandOver(_, Handover::Live), Action::Close(close::DONE, _)]),
-        "{actions:?}"
-    );
-    for what in [Happening::Declined, Happening::Cancelled] {
-        closes(&held(now).noticed(event(what), now), close::DONE);
+    assert!(matches!(&actions[0], Action::Tell(Told::Event(_, Some(Handover::Live)))), "{actions:?}");
+    assert_eq!((end_of(&actions), session.state()), (Some("over"), State::Confirmed));
+    for (what, state) in [(Happening::Declined, State::Declined), (Happening::Cancelled, State::Cancelled)] {
+        let mut session = open(now);
+        let actions = session.noticed(event(what), now);
+        assert_eq!((actions.len(), end_of(&actions), session.state()), (2, Some("over"), state));
     }
 }
 
@@ -127,39 +88,32 @@ fn what_happens_to_the_scene_is_told_and_its_end_closes() {
 fn a_login_from_the_mailbox_is_late_and_a_redeemed_one_a_repeat() {
     let now = Instant::now();
     for (state, expected) in [(State::Confirmed, Handover::Late), (State::Redeemed, Handover::Again)] {
-        let mut session = Session::new(now);
-        session.begun(Ok(begun(state, true)), now);
+        let (mut session, _) = Session::new(begun(state, true), now);
         let actions = session.noticed(confirmed(), now);
-        assert!(matches!(actions[0], Action::HandOver(_, handover) if handover == expected), "{actions:?}");
+        assert!(
+            matches!(actions[0], Action::Tell(Told::Event(_, Some(handover))) if handover == expected),
+            "{actions:?}"
+        );
+        assert_eq!(session.state(), state, "a replay changes nothing");
     }
 }
 
 #[test]
-fn no_frame_has_an_openid() {
-    let Notice::Event(event) = confirmed() else { unreachable!() };
-    let frame = Frame::event(&event).json();
-    assert!(frame.contains("\"grant\"") && !frame.contains("openid"), "{frame}");
-}
-
-#[test]
-fn a_silent_page_is_asked_and_a_dead_one_dropped() {
+fn a_resumed_scene_goes_on_where_something_can_still_come() {
     let now = Instant::now();
-    let mut session = held(now);
-    let asked = now + PING_AFTER;
-    assert_eq!(session.deadline(), asked);
-    assert!(matches!(session.due(asked)[..], [Action::Ping]));
-    assert_eq!(session.deadline(), asked + PONG_LIMIT);
-    assert!(matches!(session.due(asked + PONG_LIMIT)[..], [Action::Drop]));
-}
-
-#[test]
-fn a_page_that_answers_is_asked_again_later() {
-    let now = Instant::now();
-    let mut session = held(now);
-    let asked = now + PING_AFTER;
-    session.due(asked);
-    assert!(session.received(Incoming::Pong, asked + Duration::from_secs(1)).is_empty());
-    assert_eq!(session.deadline(), asked + Duration::from_secs(1) + PING_AFTER);
+    for (state, more, end) in [
+        (State::Open, false, None),
+        (State::Scanned, true, None),
+        (State::Confirmed, true, None),
+        (State::Confirmed, false, Some("over")),
+        (State::Redeemed, false, Some("over")),
+        (State::Declined, true, None),
+        (State::Cancelled, false, Some("over")),
+        (State::Expired, false, Some("expired")),
+    ] {
+        let (session, first) = Session::new(begun(state, more), now);
+        assert_eq!((end_of(&first), session.state()), (end, state), "{more}");
+    }
 }
 
 #[test]
@@ -173,26 +127,29 @@ fn at_its_end_the_mailbox_decides() {
         (Ok(Some(mailbox(State::Confirmed, Duration::from_secs(60)))), false),
         (no_answer(), false),
     ] {
-        let mut session = held(start);
+        let mut session = open(start);
+        assert_eq!(session.deadline(), Some(end));
         assert!(matches!(session.due(end)[..], [Action::CheckEnd]));
+        assert_eq!(session.deadline(), None, "it is asked once at a time");
         let actions = session.checked(&read, end);
-        assert_eq!(!actions.is_empty(), expires, "{read:?}");
-        if expires {
-            closes(&actions, close::DONE);
-        }
+        assert_eq!(end_of(&actions), expires.then_some("expired"), "{read:?}");
+        assert_eq!(session.state(), if expires { State::Expired } else { State::Open });
     }
 }
 
 #[test]
 fn a_bus_that_stays_away_at_the_end_is_not_waited_for_for_ever() {
-    let mut session = held(Instant::now());
+    let mut session = open(Instant::now());
     let mut now = Instant::now() + LIFE;
     loop {
         let actions = session.checked(&no_answer(), now);
         if !actions.is_empty() {
-            break closes(&actions, close::TRY_LATER);
+            assert!(
+                matches!(&actions[..], [Action::Tell(Told::End(End::Refused(problem)))] if problem.retry_after.is_some())
+            );
+            break;
         }
-        now += ASK_AGAIN;
+        now = session.deadline().unwrap();
         assert!(now < Instant::now() + LIFE + 2 * ASK_FOR);
     }
 }
@@ -200,42 +157,12 @@ fn a_bus_that_stays_away_at_the_end_is_not_waited_for_for_ever() {
 #[test]
 fn a_lost_scene_is_opened_again_for_what_is_left_of_it() {
     let now = Instant::now();
-    let mut session = held(now);
+    let mut session = open(now);
+    session.noticed(scanned(), now);
     let actions = session.noticed(Notice::Lost, now);
     assert!(matches!(&actions[..], [Action::Reopen(_, ends)] if *ends == now + LIFE), "{actions:?}");
-    closes(&session.noticed(Notice::Lost, now + LIFE), close::DONE);
-}
-
-#[test]
-fn a_resume_says_where_the_scene_stands() {
-    let now = Instant::now();
-    for (state, more, over) in [
-        (State::Open, false, false),
-        (State::Scanned, true, false),
-        (State::Confirmed, true, false),
-        (State::Confirmed, false, true),
-        (State::Redeemed, false, true),
-        (State::Declined, true, false),
-        (State::Cancelled, false, true),
-        (State::Expired, false, true),
-    ] {
-        let actions = Session::new(now).begun(Ok(begun(state, more)), now);
-        assert!(matches!(&actions[0], Action::Send(frame) if frame == "the first frame"));
-        assert_eq!(actions.len() > 1, over, "{state:?} {more}");
-    }
-}
-
-#[test]
-fn a_refusal_says_whether_to_come_back() {
-    let now = Instant::now();
-    let gone = Problem::new(StatusCode::FORBIDDEN, "key_invalid", "…");
-    let later = BusError::Undecided("away".to_owned()).into();
-    closes(&Session::new(now).begun(Err(gone), now), close::POLICY);
-    let actions = Session::new(now).begun(Err(later), now);
-    let [Action::Send(frame), Action::Close(close::TRY_LATER, reason)] = &actions[..] else { panic!("{actions:?}") };
-    assert!(frame.contains("\"retry_after\":2"), "{frame}");
-    let delay: u64 = reason.strip_prefix("retry_after_ms=").unwrap().parse().unwrap();
-    assert!((2000..=4000).contains(&delay), "{delay}");
+    assert_eq!(session.state(), State::Open, "whoever scanned has to scan again");
+    assert_eq!(end_of(&session.noticed(Notice::Lost, now + LIFE)), Some("expired"));
 }
 
 #[test]
@@ -243,23 +170,14 @@ fn when_the_pod_leaves_scanned_pages_move_last() {
     let now = Instant::now();
     let window = Duration::from_secs(20);
     let last_idle = {
-        let mut session = held(now);
+        let mut session = open(now);
         session.leave(now, window, 1.0);
-        session.deadline()
+        session.deadline().unwrap()
     };
-    let mut scanned = held(now);
-    scanned.noticed(event(Happening::Scanned(Scan { profile: profile(), number: None })), now);
-    scanned.leave(now, window, 0.0);
-    assert!(scanned.deadline() >= last_idle);
+    let mut session = open(now);
+    session.noticed(scanned(), now);
+    session.leave(now, window, 0.0);
+    assert!(session.deadline().unwrap() >= last_idle);
     assert!(last_idle <= now + window);
-    closes(&scanned.due(now + window), close::RESTART);
-}
-
-#[test]
-fn pings_are_answered_and_a_close_is_a_close() {
-    let now = Instant::now();
-    assert!(
-        matches!(&held(now).received(Incoming::Ping(b"x".to_vec()), now)[..], [Action::Pong(payload)] if payload == b"x")
-    );
-    closes(&held(now).received(Incoming::Close, now), close::DONE);
+    assert_eq!(end_of(&session.due(now + window)), Some("restart"));
 }

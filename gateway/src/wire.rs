@@ -5,6 +5,7 @@ use scenecast_shared::{
     serve::Problem,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// The longest `state` that a site may send, in bytes.
 const STATE_AT_MOST: usize = 256;
@@ -146,6 +147,11 @@ pub(crate) enum Frame<'a> {
     Cancelled(EventFrame<'a>),
     /// The scene's time is over.
     Expired,
+    /// This pod leaves. On a WebSocket the close says so.
+    Restart {
+        /// After how long to go on at another, in milliseconds.
+        retry_after_ms: u64,
+    },
     /// Something went wrong; a close follows.
     Problem {
         /// What programs look at.
@@ -220,8 +226,41 @@ impl<'a> Frame<'a> {
         Self::Resumed { scene, state: state.word(), expires_in: remaining.as_secs() }
     }
 
+    /// Its `type`.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Opened(_) => "opened",
+            Self::Resumed { .. } => "resumed",
+            Self::Scanned(_) => "scanned",
+            Self::Confirmed(_) => "confirmed",
+            Self::Declined(_) => "declined",
+            Self::Cancelled(_) => "cancelled",
+            Self::Expired => "expired",
+            Self::Restart { .. } => "restart",
+            Self::Problem { .. } => "problem",
+        }
+    }
+
     /// Its JSON.
     pub(crate) fn json(&self) -> String {
         serde_json::to_string(self).expect("a frame has string keys only")
     }
 }
+
+/// The answer to a poll.
+#[derive(Debug, Serialize)]
+pub(crate) struct Polled {
+    /// The scene.
+    pub(crate) scene: SceneId,
+    /// Where it stands.
+    pub(crate) state: &'static str,
+    /// What is left of its life, in seconds, while somebody can still scan or confirm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_in: Option<u64>,
+    /// What has happened since the event that was asked after: frames as on the other transports.
+    pub(crate) events: Vec<Box<RawValue>>,
+}
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

@@ -191,6 +191,6 @@ async fn connections_are_counted() {
     page.resume(&scene(&world).await, 0).await.unwrap();
     frame(&mut page).await;
     let text = world.metrics.text();
-    assert!(text.contains("\nscenecast_connections_open 1\n"), "{text}");
+    assert!(text.contains("\nscenecast_connections_open{transport=\"websocket\"} 1\n"), "{text}");
     assert!(text.contains("\nscenecast_scenes_held 1\n"), "{text}");
 }
