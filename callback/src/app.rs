@@ -9,7 +9,7 @@ use scenecast_shared::{
     internal::Refused,
     scene::{AccountName, Cause, Rotating, SceneId, Settled, Transition},
     serve::Problem,
-    store::{Budget, JsCodes, Replay, ReplayGuard},
+    store::{Budget, Codes, JsCodes, Replay, ReplayGuard},
     wechat::Signed,
 };
 use tokio::{
@@ -32,6 +32,7 @@ pub(crate) struct App {
     pub(crate) bus: Bus,
     pub(crate) replays: ReplayGuard,
     pub(crate) qr_budget: Budget,
+    pub(crate) codes: Codes,
     pub(crate) js_codes: JsCodes,
     pub(crate) clock: Clock,
     pub(crate) counts: Counts,

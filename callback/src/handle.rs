@@ -170,8 +170,11 @@ async fn code(mini_program: &MiniProgram, scene: SceneId) -> Result<Opened, Call
 }
 
 async fn typed(app: &App, account: &Account, scene: SceneId, life: Duration) -> Result<Opened, Problem> {
-    let _ = (app, account, scene, life);
-    Err(Refused::Quota.problem())
+    let code = app.codes.issue(&account.name, scene, life).await.map_err(|error| {
+        tracing::warn!(account = %account.name, %scene, %error, "could not issue a code to be typed");
+        Refused::BusUnavailable.problem()
+    })?;
+    Ok(Opened::Typed { code: code.to_string() })
 }
 
 /// What a gateway can tell its page of WeChat's refusal. What WeChat said is for our log.

@@ -6,7 +6,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use scenecast_shared::{
     bus::Bus,
     serve::{CannotListen, Limits, Listener, Shutdown, TrustedProxies, turn_away, with_client_address, with_problems},
-    store::{Budget, JsCodes, ReplayGuard, Store, TokenStore},
+    store::{Budget, Codes, JsCodes, ReplayGuard, Store, TokenStore},
     telemetry::{Metrics, Stages},
 };
 
@@ -57,6 +57,7 @@ impl Callback {
             bus,
             replays: ReplayGuard::new(store.clone()),
             qr_budget: Budget::new(store.clone(), QR_CODE),
+            codes: Codes::new(store.clone()),
             js_codes: JsCodes::new(store),
             clock: settings.clock,
             counts,

@@ -132,6 +132,9 @@ pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), BadConfig
         return bad(&format!("{at}.aes_key"), "must be the account's EncodingAESKey, unless its mode is plain");
     }
     check_grant_life(at, account.grant_life)?;
+    if account.confirmation != Confirmation::None {
+        return bad(&format!("{at}.confirmation"), "tap and number are mini programs' so far");
+    }
     if account.profile_wait() > Duration::from_secs(2) {
         return bad(
             &format!("{at}.profile_wait_ms"),

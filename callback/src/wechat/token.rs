@@ -114,15 +114,19 @@ impl AccessToken {
         Ok(token)
     }
 
-    /// Another token than this one, which WeChat refused.
+    /// Another token than this one, which WeChat refused; the same where WeChat gives no other, which is
+    /// worth another call and not another question.
     pub(crate) async fn replace(&self, refused: &str) -> Result<String, CallError> {
-        let token = self.renew(Some(refused)).await?;
-        if token != refused {
-            return Ok(token);
+        match self.renew(Some(refused)).await {
+            Ok(token) => {
+                if token == refused {
+                    self.put_off(&CallError::NoOtherToken);
+                }
+                Ok(token)
+            }
+            Err(CallError::NoOtherToken) => Ok(refused.to_owned()),
+            Err(error) => Err(error),
         }
-        let error = CallError::NoOtherToken;
-        self.put_off(&error);
-        Err(error)
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

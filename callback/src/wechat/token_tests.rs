@@ -39,7 +39,7 @@ async fn a_token_is_renewed_before_it_ends_while_calls_go_on_with_it() {
     let store = Store::over(None);
     let (token, simulator) = token_over(store.clone()).await;
     let ending = StoredToken { token: "ending".into(), expires_at: unix_now_ms() + 100_000 };
-    TokenStore::new(store).put("wxdemo", &ending, Duration::from_secs(100)).await.unwrap();
+    TokenStore::new(store).put(Account::SAMPLE_APP_ID, &ending, Duration::from_secs(100)).await.unwrap();
     assert_eq!(token.get().await.unwrap(), "ending", "what another pod fetched");
     assert_eq!(token.get().await.unwrap(), "ending", "nobody waits for the renewal");
     while token.get().await.unwrap() == "ending" {
@@ -53,7 +53,7 @@ async fn a_token_that_is_about_to_end_is_not_used() {
     let store = Store::over(None);
     let (token, _simulator) = token_over(store.clone()).await;
     let ending = StoredToken { token: "ending".into(), expires_at: unix_now_ms() + 4_000 };
-    TokenStore::new(store).put("wxdemo", &ending, Duration::from_secs(4)).await.unwrap();
+    TokenStore::new(store).put(Account::SAMPLE_APP_ID, &ending, Duration::from_secs(4)).await.unwrap();
     assert_ne!(token.get().await.unwrap(), "ending");
 }
 
