@@ -3,14 +3,19 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use prometheus::IntGaugeVec;
-use scenecast_shared::{scene::AccountName, store::TokenStore};
+use scenecast_shared::{
+    scene::AccountName,
+    store::{TokenStore, Users},
+};
 
 use crate::{
     api_keys::ApiKeys,
     clock::Clock,
     config::{AccountSettings, MiniProgramSettings, Settings},
     handle::Given,
-    wechat::{AccessToken, Api, Calls, Circuit, Client, Credentials, MiniProgramApi, Sources, Users},
+    site::{Mail, Site},
+    webhook::People,
+    wechat::{AccessToken, Api, Calls, Circuit, Client, Credentials, MiniProgramApi, Sources},
 };
 
 /// One Official Account at work.
@@ -18,7 +23,8 @@ pub(crate) struct Account {
     pub(crate) name: AccountName,
     pub(crate) settings: AccountSettings,
     pub(crate) api: Api,
-    pub(crate) users: Users,
+    pub(crate) people: People,
+    pub(crate) site: Site,
     /// Where its webhooks come from, if that is checked.
     pub(crate) sources: Option<Sources>,
     pub(crate) given: Given,
@@ -29,6 +35,7 @@ pub(crate) struct MiniProgram {
     pub(crate) name: AccountName,
     pub(crate) settings: MiniProgramSettings,
     pub(crate) api: MiniProgramApi,
+    pub(crate) site: Site,
 }
 
 /// All of them, as one configuration has them.
@@ -42,6 +49,8 @@ pub(crate) struct Accounts {
 pub(crate) struct Tools {
     pub(crate) client: Client,
     pub(crate) tokens: TokenStore,
+    pub(crate) users: Users,
+    pub(crate) mail: Mail,
     pub(crate) circuit_open: IntGaugeVec,
     pub(crate) clock: Clock,
 }
@@ -61,6 +70,17 @@ impl Accounts {
             mini_programs: mini_programs.collect(),
             api_keys: ApiKeys::new(settings.api_keys.clone()),
         }
+    }
+
+    /// The Official Account whose own path this is.
+    pub(crate) fn at_path(&self, path: &str) -> Option<&Arc<Account>> {
+        self.official.values().find(|account| account.settings.path.as_ref().is_some_and(|own| own.as_str() == path))
+    }
+
+    /// The sites of all of them.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = &Site> {
+        let official = self.official.values().map(|account| &account.site);
+        official.chain(self.mini_programs.values().map(|mini_program| &mini_program.site))
     }
 
     /// The Official Account of this name.
@@ -97,9 +117,16 @@ impl Account {
         }
         let credentials = Credentials { app_id: settings.app_id.clone(), secret: settings.secret.clone() };
         let api = Api::new(tools.calls(&name, credentials));
-        let users = Users::new(api.clone(), settings.profile_wait());
+        let people = People {
+            account: name.clone(),
+            api: api.clone(),
+            users: tools.users.clone(),
+            wait: settings.profile_wait(),
+            language: settings.language,
+        };
+        let site = Site::new(name.clone(), settings.language, settings.webhooks.clone(), &tools.mail);
         let sources = settings.check_source_address.then(|| Sources::new(name.clone(), api.clone()));
-        Self { name, settings, api, users, sources, given: Given::default() }
+        Self { name, settings, api, people, site, sources, given: Given::default() }
     }
 }
 
@@ -107,7 +134,8 @@ impl MiniProgram {
     fn new(name: AccountName, settings: MiniProgramSettings, tools: &Tools) -> Self {
         let credentials = Credentials { app_id: settings.app_id.clone(), secret: settings.secret.clone() };
         let api = MiniProgramApi::new(tools.calls(&name, credentials.clone()), credentials);
-        Self { name, settings, api }
+        let site = Site::new(name.clone(), settings.language, settings.webhooks.clone(), &tools.mail);
+        Self { name, settings, api, site }
     }
 }
 

@@ -9,8 +9,12 @@
 //! | `internal` | what gateways ask: open a scene, re-open, cancel |
 //! | `handle` | what a page shows: a QR code, a mini program's code, or one to be typed |
 //! | `redeem` | what the site's backend asks: redeem |
+//! | [`site`] | what else it asks, and what it is told: users, webhooks |
 //! | `wechat` | what we ask of WeChat: access token, codes, people |
-//! | `phrase`, `profile` | what phones are told, and how people are shown on pages |
+//! | [`Phrase`], [`Texts`], `template`, `menu` | what phones are told, in whose words; what they answer |
+//! | `profile` | how people are shown |
+//! | [`geo`] | where in the world an address is |
+//! | `login` | what webhooks and mini programs have in common of a login |
 //! | `accounts` | the accounts at work |
 //! | `api_keys` | who may redeem for which accounts |
 //! | `app`, `request`, `counts`, `clock` | what handlers share: accounts and bus, reading within limits, metrics, the time of day |
@@ -21,14 +25,20 @@ mod app;
 mod clock;
 pub mod config;
 mod counts;
+pub mod geo;
 mod handle;
 mod internal;
+mod login;
+mod menu;
 mod miniapp;
 mod phrase;
 mod process;
 mod profile;
 mod redeem;
 mod request;
+pub mod site;
+mod template;
+mod texts;
 mod webhook;
 mod wechat;
 
@@ -36,3 +46,5 @@ pub use clock::Clock;
 pub use config::{Config, Settings};
 pub use phrase::Phrase;
 pub use process::{Bound, Callback};
+pub use texts::{BadText, Texts};
+pub use webhook::WebhookPath;

@@ -4,6 +4,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use scenecast_shared::{
     scene::{Language, OpenId, Profile},
+    store::User,
     wechat::UserInfo,
 };
 use sha2::{Digest, Sha256};
@@ -25,6 +26,16 @@ pub(crate) fn profile(openid: &OpenId, info: &UserInfo, language: Language) -> P
     });
     let avatar = avatar(&info.headimgurl).unwrap_or_else(|| drawn(&name, digest[2]));
     Profile { name, avatar }
+}
+
+/// The same, by what WeChat told before, if anything.
+pub(crate) fn profile_on_record(openid: &OpenId, user: Option<&User>, language: Language) -> Profile {
+    let told = user.and_then(|user| user.told.as_ref()).map(|told| UserInfo {
+        nickname: told.profile.name.clone(),
+        headimgurl: told.profile.avatar.clone(),
+        ..UserInfo::default()
+    });
+    profile(openid, &told.unwrap_or_default(), language)
 }
 
 fn name(told: &str) -> Option<String> {

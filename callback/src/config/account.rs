@@ -1,6 +1,6 @@
 //! What an Official Account is told.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use scenecast_shared::{
     config::{BadConfig, Seconds, defaults},
@@ -9,11 +9,8 @@ use scenecast_shared::{
 };
 use serde::Deserialize;
 
-use super::{bad, check_grant_life};
-use crate::phrase::Phrase;
-
-/// WeChat shows at most this many bytes of a reply.
-const LONGEST_TEXT: usize = 2048;
+use super::{Webhooks, bad, check_grant_life};
+use crate::{texts::Texts, webhook::WebhookPath};
 
 /// One Official Account.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,7 +35,14 @@ pub struct AccountSettings {
     #[serde(default)]
     pub check_source_address: bool,
     /// What makes a scan a login.
+    #[serde(default)]
     pub confirmation: Confirmation,
+    /// What the site is called where people are asked whether they log in; the host of the page if absent.
+    #[serde(default)]
+    pub site: Option<String>,
+    /// Where its webhook is too, beside `/wechat/{account}`.
+    #[serde(default)]
+    pub path: Option<WebhookPath>,
     /// How long a page has to redeem its grant; at most ten minutes.
     #[serde(default = "defaults::grant_life")]
     pub grant_life: Seconds,
@@ -58,7 +62,10 @@ pub struct AccountSettings {
     pub language: Language,
     /// Replies in other words than ours.
     #[serde(default)]
-    pub texts: BTreeMap<Phrase, String>,
+    pub texts: Texts,
+    /// Where its site is told what happens; nowhere if absent.
+    #[serde(default)]
+    pub webhooks: Option<Webhooks>,
 }
 
 fn default_qr_quota() -> u64 {
@@ -81,11 +88,6 @@ impl AccountSettings {
     /// How long a login waits for what WeChat tells of a person.
     pub(crate) fn profile_wait(&self) -> Duration {
         Duration::from_millis(self.profile_wait_ms.into())
-    }
-
-    /// What is said in this account's words.
-    pub(crate) fn text(&self, phrase: Phrase) -> &str {
-        self.texts.get(&phrase).map_or_else(|| phrase.words(self.language), String::as_str)
     }
 }
 
@@ -132,19 +134,14 @@ pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), BadConfig
         return bad(&format!("{at}.aes_key"), "must be the account's EncodingAESKey, unless its mode is plain");
     }
     check_grant_life(at, account.grant_life)?;
-    if account.confirmation != Confirmation::None {
-        return bad(&format!("{at}.confirmation"), "tap and number are mini programs' so far");
-    }
     if account.profile_wait() > Duration::from_secs(2) {
         return bad(
             &format!("{at}.profile_wait_ms"),
             "must be at most 2000: WeChat waits 5 seconds for all of a login",
         );
     }
-    for (phrase, text) in &account.texts {
-        if text.trim().is_empty() || text.len() > LONGEST_TEXT {
-            return bad(&format!("{at}.texts.{}", phrase.word()), "must have 1 to 2048 bytes");
-        }
+    if account.site.as_ref().is_some_and(|site| site.trim().is_empty()) {
+        return bad(&format!("{at}.site"), "must not be empty");
     }
     Ok(())
 }

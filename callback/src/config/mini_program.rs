@@ -6,7 +6,7 @@ use scenecast_shared::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Confirmation, bad, check_grant_life};
+use super::{Confirmation, Webhooks, bad, check_grant_life};
 
 /// One mini program: pages show its code, and its login page asks before it logs anybody in.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,6 +34,9 @@ pub struct MiniProgramSettings {
     /// The language of generated names.
     #[serde(default)]
     pub language: Language,
+    /// Where its site is told what happens; nowhere if absent.
+    #[serde(default)]
+    pub webhooks: Option<Webhooks>,
 }
 
 fn default_page() -> String {

@@ -2,6 +2,7 @@
 
 mod account;
 mod mini_program;
+mod webhooks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,10 +17,11 @@ use scenecast_shared::{
 };
 use serde::Deserialize;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, geo::GeoDatabase};
 
 pub use account::{AccountSettings, Confirmation, Mode};
 pub use mini_program::{EnvVersion, MiniProgramSettings};
+pub use webhooks::{Endpoint, Target, Webhooks};
 
 /// A callback process.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,6 +46,9 @@ pub struct Config {
     /// The proxies whose word is taken for where a webhook came from.
     #[serde(default)]
     pub trusted_proxies: TrustedProxies,
+    /// Tells people where in the world the page is that they log in.
+    #[serde(default)]
+    pub geo_database: Option<GeoDatabase>,
     /// WeChat's API.
     #[serde(default)]
     pub wechat: WechatSettings,
@@ -87,6 +92,8 @@ pub struct Settings {
     pub api_keys: BTreeMap<String, ApiKey>,
     /// The proxies whose word is taken for where a webhook came from.
     pub trusted_proxies: TrustedProxies,
+    /// Tells people where in the world the page is that they log in.
+    pub geo_database: Option<GeoDatabase>,
     /// WeChat's API, or a simulator's.
     pub api_base: HttpUrl,
     /// Where WeChat's pictures of QR codes are, or a simulator's.
@@ -107,6 +114,7 @@ impl From<Config> for Settings {
             mini_programs: config.mini_programs,
             api_keys: config.api_keys,
             trusted_proxies: config.trusted_proxies,
+            geo_database: config.geo_database,
             api_base: config.wechat.api_base,
             picture_base: config.wechat.picture_base,
             limits: config.limits,
@@ -148,8 +156,12 @@ impl Checked for Config {
         if self.accounts.is_empty() && self.mini_programs.is_empty() {
             return bad("accounts", "there must be at least one, or one of mini_programs");
         }
+        let mut paths = BTreeMap::new();
         for (name, account) in &self.accounts {
             account::check(&format!("accounts.{name}"), account)?;
+            if let Some(other) = account.path.as_ref().and_then(|path| paths.insert(path, name)) {
+                return bad(&format!("accounts.{name}.path"), &format!("is that of accounts.{other} too"));
+            }
             if let Some(other) = &account.fallback_mini_program
                 && !self.mini_programs.contains_key(other)
             {

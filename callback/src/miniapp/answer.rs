@@ -8,8 +8,7 @@ use axum::{
 };
 use scenecast_shared::{
     scene::{
-        Acceptance, AccountName, DeliveryId, Field, Grant, Number, Person, Refusal, SceneId, Settled,
-        State as SceneState, Transition,
+        AccountName, DeliveryId, Field, Number, Person, Refusal, SceneId, Settled, State as SceneState, Transition,
     },
     serve::{Problem, read_body},
     telemetry::Stage,
@@ -19,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::{Span, field::display};
 
-use super::{LIMIT, LONGEST_BODY, NotDone, cause, ticket::Ticket, word};
-use crate::{accounts::MiniProgram, app::App, request::json};
+use super::{LIMIT, LONGEST_BODY, NotDone, cause, known, logged_in, ticket::Ticket, word};
+use crate::{accounts::MiniProgram, app::App, login::acceptance, request::json};
 
 /// What a mini program sends.
 #[derive(Deserialize)]
@@ -118,13 +117,8 @@ async fn settle(
     let settled = match said {
         Said::No => app.settle(scene, &cause, &decline, deadline).await?,
         Said::Yes { picked } => {
-            let login = Acceptance {
-                person,
-                grant: Grant::issue(scene),
-                life: mini_program.settings.grant_life.duration(),
-                typed: false,
-                registered: false,
-            };
+            let known = known(app, &person, deadline).await?;
+            let login = acceptance(scene, person, mini_program.settings.grant_life, false, known.as_ref());
             let confirm = Transition::Confirm { account, login, picked };
             match app.settle(scene, &cause, &confirm, deadline).await? {
                 // There is one pick: who doesn't see the page would have the right one by the third.
@@ -139,6 +133,7 @@ async fn settle(
         let confirmed = standing.state == SceneState::Confirmed;
         app.counts.stages.count(if confirmed { Stage::Confirmed } else { Stage::Declined });
     }
+    logged_in(app, mini_program, scene, &settled, &cause, deadline).await?;
     Ok(settled)
 }
 

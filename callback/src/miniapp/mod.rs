@@ -16,14 +16,21 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Router, http::StatusCode, middleware::from_fn, routing::post};
 use scenecast_shared::{
-    scene::{Cause, DeliveryId, State},
+    internal::Refused,
+    scene::{Cause, DeliveryId, Person, SceneId, Settled, State},
     serve::{Problem, turn_away},
+    store::{StoreError, User},
     telemetry::traceparent,
     time::unix_now_ms,
 };
+use tokio::time::Instant;
 use tracing::Span;
 
-use crate::app::App;
+use crate::{
+    accounts::MiniProgram,
+    app::{App, insist},
+    login::LoggedIn,
+};
 
 const LONGEST_BODY: usize = 4 * 1024;
 /// How long settling may take. The same call may come again.
@@ -74,6 +81,50 @@ impl From<NotDone> for Problem {
 /// The cause of what this call settles.
 fn cause(delivery: DeliveryId) -> Cause {
     Cause { delivery, received_at: unix_now_ms(), traceparent: traceparent(&Span::current()) }
+}
+
+/// What is known of somebody; nothing where what is stored can't be read.
+async fn known(app: &App, person: &Person, deadline: Instant) -> Result<Option<User>, Problem> {
+    match insist(deadline, || app.users.find(&person.account, &person.openid), is_undecided).await {
+        Some(Ok(user)) => Ok(user),
+        Some(Err(error @ StoreError::Malformed(_))) => {
+            tracing::error!(account = %person.account, who = person.openid.short(), %error, "passed over");
+            Ok(None)
+        }
+        Some(Err(StoreError::Undecided(_))) | None => Err(Refused::BusUnavailable.problem()),
+    }
+}
+
+/// Remembers the login and tells the site, where this settled one: before the phone is told, and again
+/// where it asks again.
+async fn logged_in(
+    app: &App,
+    mini_program: &MiniProgram,
+    scene: SceneId,
+    settled: &Settled,
+    cause: &Cause,
+    deadline: Instant,
+) -> Result<(), Problem> {
+    let (Settled::Applied(standing) | Settled::Repeated(standing)) = settled else { return Ok(()) };
+    let (State::Confirmed | State::Redeemed, Some(openid)) = (standing.state, standing.who()) else { return Ok(()) };
+    let page = standing.page();
+    let login = LoggedIn {
+        account: &mini_program.name,
+        site: &mini_program.site,
+        openid: &openid,
+        delivery: cause.delivery,
+        at: cause.received_at,
+        scene,
+        page: &page,
+    };
+    match insist(deadline, || login.keep(&app.users), is_undecided).await {
+        Some(Ok(_) | Err(StoreError::Malformed(_))) => Ok(()),
+        Some(Err(StoreError::Undecided(_))) | None => Err(Refused::BusUnavailable.problem()),
+    }
+}
+
+fn is_undecided(error: &StoreError) -> bool {
+    matches!(error, StoreError::Undecided(_))
 }
 
 /// Where the scene stands, in the words of a phone: what the site's backend does is nothing to it.

@@ -9,8 +9,8 @@ use axum::{
 use scenecast_shared::{
     internal::Refused,
     scene::{
-        Acceptance, AccountName, DeliveryId, Field, Grant, Number, Numbers, OpenId, Page, Person, Refusal, SceneId,
-        Settled, Standing, State as SceneState, Transition,
+        AccountName, DeliveryId, Field, Number, OpenId, Page, Person, Refusal, SceneId, Settled, Standing,
+        State as SceneState,
     },
     serve::{Problem, read_body},
     telemetry::Stage,
@@ -21,11 +21,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::{Span, field::display};
 
-use super::{LIMIT, LONGEST_BODY, NotDone, cause, sender::sender, ticket::Ticket, word};
+use super::{LIMIT, LONGEST_BODY, NotDone, cause, known, logged_in, sender::sender, ticket::Ticket, word};
 use crate::{
     accounts::{Accounts, MiniProgram},
     app::App,
-    config::Confirmation,
+    login,
     profile::profile,
     request::json,
 };
@@ -112,28 +112,19 @@ async fn scan_once(
     session: Session,
     call: DeliveryId,
 ) -> Result<Settled, Problem> {
-    let settings = &mini_program.settings;
+    let (settings, deadline) = (&mini_program.settings, Instant::now() + LIMIT);
     let person = Person {
         account: mini_program.name.clone(),
         profile: profile(&session.openid, &UserInfo::default(), settings.language),
         openid: session.openid,
         unionid: session.unionid,
     };
-    let transition = |account: AccountName| match settings.confirmation {
-        Confirmation::None => Transition::LogIn {
-            account,
-            login: Acceptance {
-                person: person.clone(),
-                grant: Grant::issue(scene),
-                life: settings.grant_life.duration(),
-                typed: false,
-                registered: false,
-            },
-        },
-        Confirmation::Tap => Transition::Scan { account, person: person.clone(), numbers: None },
-        Confirmation::Number => Transition::Scan { account, person: person.clone(), numbers: Some(Numbers::random()) },
+    let known = known(app, &person, deadline).await?;
+    let transition = |account: AccountName| {
+        let login = login::acceptance(scene, person.clone(), settings.grant_life, false, known.as_ref());
+        login::wish(settings.confirmation, account, login)
     };
-    let (cause, deadline) = (cause(call), Instant::now() + LIMIT);
+    let cause = cause(call);
     let mut settled = app.settle(scene, &cause, &transition(mini_program.name.clone()), deadline).await?;
     if let Settled::Refused(Refusal::Guard(Field::Account), standing) = &settled
         && let Some(account) = standing.account()
@@ -145,6 +136,7 @@ async fn scan_once(
         let confirmed = standing.state == SceneState::Confirmed;
         app.counts.stages.count(if confirmed { Stage::Confirmed } else { Stage::Scanned });
     }
+    logged_in(app, mini_program, scene, &settled, &cause, deadline).await?;
     Ok(settled)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use scenecast_shared::{
+    internal::Refused,
     scene::DeliveryId,
     serve::Problem,
     wechat::{ApiError, Code, Session},
@@ -46,7 +47,7 @@ async fn recall(app: &App, call: DeliveryId, looks: u32) -> Result<Session, Prob
         }
         let recalled = app.js_codes.recall(call).await.map_err(|error| {
             tracing::warn!(%error, "can't see who sent a js_code");
-            Problem::unavailable("bus_unavailable", "scenes can't be reached right now", Duration::from_secs(2))
+            Refused::BusUnavailable.problem()
         })?;
         if let Some(session) = recalled {
             return Ok(session);

@@ -8,7 +8,6 @@
 //! | `calls` | an account's calls, with all of the above |
 //! | `api`, `mini_program` | what is asked for an Official Account, and for a mini program |
 //! | `sources` | where webhooks come from |
-//! | `users` | what WeChat tells of people, remembered |
 
 mod api;
 mod calls;
@@ -17,7 +16,6 @@ mod client;
 mod mini_program;
 mod sources;
 mod token;
-mod users;
 
 pub(crate) use api::{Api, QR_CODE};
 pub(crate) use calls::Calls;
@@ -26,4 +24,3 @@ pub(crate) use client::{CallError, Client};
 pub(crate) use mini_program::MiniProgramApi;
 pub(crate) use sources::{Source, Sources};
 pub(crate) use token::{AccessToken, Credentials};
-pub(crate) use users::Users;

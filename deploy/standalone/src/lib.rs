@@ -9,7 +9,7 @@ pub mod site;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use scenecast_callback::{
-    Callback, Clock,
+    Callback, Clock, Texts,
     config::{AccountSettings, ApiKey, Confirmation, Mode},
 };
 use scenecast_gateway::Gateway;
@@ -160,12 +160,15 @@ fn callback_settings(
         aes_key: None,
         check_source_address: false,
         confirmation: Confirmation::None,
+        site: None,
+        path: None,
         grant_life: defaults::grant_life(),
         qr_quota: AccountQuota::default().qr_codes.into(),
         fallback_mini_program: None,
         profile_wait_ms: 300,
         language: config.language,
-        texts: BTreeMap::new(),
+        texts: Texts::default(),
+        webhooks: None,
     };
     let key =
         ApiKey { key: Rotating { current: secrets.api.clone(), previous: None }, accounts: [account.clone()].into() };
@@ -177,6 +180,7 @@ fn callback_settings(
         mini_programs: BTreeMap::new(),
         api_keys: BTreeMap::from([("demo-site".to_owned(), key)]),
         trusted_proxies: TrustedProxies::default(),
+        geo_database: None,
         api_base: base(wechat),
         picture_base: base(wechat),
         limits: scenecast_shared::config::Limits::default(),
