@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
 
 mod bad_messages;
+mod confirm;
 mod crowded;
 mod encrypted;
 mod independent;

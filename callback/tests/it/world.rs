@@ -13,7 +13,7 @@ use scenecast_callback::{
 };
 use scenecast_loadtest::{
     http,
-    simulator::{self, Outcome, Person, Screen, Simulator},
+    simulator::{self, Outcome, Person, Screen, Simulator, menu_links},
 };
 use scenecast_shared::{
     bus::{Bus, Role},
@@ -22,7 +22,7 @@ use scenecast_shared::{
     redis::Redis,
     scene::{AccountName, Binding, Event, Grant, Happening, Key, KeyRing, Language, Login, Rotating, SceneId},
     serve::{Limits, Listener, Shutdown, TrustedProxies},
-    store::Store,
+    store::{Store, User, Users},
     telemetry::{Metrics, Stages},
     testing::RedisServer,
     wechat::sign,
@@ -171,11 +171,74 @@ impl World {
         self.simulator.scan(&person(persona), qr_url).await.unwrap()
     }
 
+    /// One of each, with two pods, whose account asks for this confirmation.
+    pub(crate) async fn each_asking(confirmation: Confirmation) -> [Self; 2] {
+        [Self::asking(None, confirmation).await, Self::asking(Some(RedisServer::start().await), confirmation).await]
+    }
+
+    /// Two pods, to which WeChat delivers in turn, whose account asks for this confirmation.
+    pub(crate) async fn asking(redis: Option<RedisServer>, confirmation: Confirmation) -> Self {
+        let mut world = Self::with(redis, |settings| demo(settings).confirmation = confirmation).await;
+        world.add_pod().await;
+        world
+    }
+
+    /// Opens a new scene of `demo`, and lets a persona scan it: the scene, and what the phone shows.
+    pub(crate) async fn scan_new(&self, persona: &str) -> (SceneId, Outcome) {
+        let (scene, qr_url) = self.open().await;
+        (scene, self.scan(persona, &qr_url).await)
+    }
+
+    /// Lets a persona write to `demo`.
+    pub(crate) async fn say(&self, persona: &str, text: &str) -> Outcome {
+        self.simulator.say(&person(persona), &name("demo"), text).await.unwrap()
+    }
+
+    /// Lets a persona touch the link with this label in what `demo` replied before.
+    pub(crate) async fn touch(&self, persona: &str, asked: &Outcome, label: &str) -> Outcome {
+        let link = menu_links(reply(asked)).into_iter().find(|link| link.label == label);
+        let link = link.unwrap_or_else(|| panic!("no {label} in {asked:?}"));
+        self.simulator.tap(&person(persona), &name("demo"), &link).await.unwrap()
+    }
+
+    /// Delivers the same once more, to the other pod: what is said then.
+    pub(crate) async fn again(&self, outcome: &Outcome) -> String {
+        let attempt = outcome.attempts.last().unwrap();
+        let port = attempt.url.port().unwrap();
+        let other = self.pods.iter().find(|pod| pod.public.port() != port).unwrap_or(self.pod());
+        let mut url = attempt.url.clone();
+        url.set_port(Some(other.public.port())).unwrap();
+        let answered = self.http.post(url).body(attempt.body.clone()).send().await.unwrap().text().await.unwrap();
+        said(&answered).to_owned()
+    }
+
+    /// What is on record of a persona.
+    pub(crate) async fn user(&self, persona: &str) -> User {
+        let openid = self.openid(persona, "demo").parse().unwrap();
+        Users::new(self.store(), None).find(&name("demo"), &openid).await.unwrap().unwrap()
+    }
+
+    /// This line of both pods' metrics together.
+    pub(crate) fn metric(&self, line: &str) -> u64 {
+        self.pods.iter().map(|pod| pod.metric(line)).sum()
+    }
+
     /// Lets a persona scan a new scene of `demo`, and answers the grant that its page got.
     pub(crate) async fn log_in(&self, persona: &str) -> Grant {
         let (scene, qr_url) = self.open().await;
         self.scan(persona, &qr_url).await;
         self.login(scene).await.grant
+    }
+
+    /// What has happened to a scene, in words.
+    pub(crate) async fn history(&self, scene: SceneId) -> Vec<&'static str> {
+        let word = |event: &Event| match event.what {
+            Happening::Scanned(_) => "scanned",
+            Happening::Confirmed(_) => "confirmed",
+            Happening::Declined => "declined",
+            Happening::Cancelled => "cancelled",
+        };
+        self.events(scene).await.iter().map(word).collect()
     }
 
     /// What has happened to a scene.
@@ -187,7 +250,11 @@ impl World {
     /// The one login of this scene.
     pub(crate) async fn login(&self, scene: SceneId) -> Login {
         let events = self.events(scene).await;
-        let [Event { what: Happening::Confirmed(login), .. }] = &events[..] else { panic!("{events:?}") };
+        let logins = events.iter().filter_map(|event| match &event.what {
+            Happening::Confirmed(login) => Some(login.clone()),
+            _ => None,
+        });
+        let [login] = &logins.collect::<Vec<_>>()[..] else { panic!("{events:?}") };
         login.clone()
     }
 
@@ -286,6 +353,17 @@ pub(crate) fn reply(outcome: &Outcome) -> &str {
         Screen::Reply(text) => text,
         other => panic!("no reply: {other:?}"),
     }
+}
+
+/// What a webhook's answer says to the phone; nothing where it only acknowledges.
+pub(crate) fn said(answered: &str) -> &str {
+    let content = answered.split_once("<Content><![CDATA[").and_then(|(_, rest)| rest.split_once("]]></Content>"));
+    content.map_or("", |(content, _)| content)
+}
+
+/// The settings of `demo`.
+pub(crate) fn demo(settings: &mut Settings) -> &mut AccountSettings {
+    settings.accounts.get_mut(&name("demo")).unwrap()
 }
 
 pub(crate) fn opening(scene: SceneId, account: &str, life: Duration) -> Value {
