@@ -20,7 +20,7 @@ use scenecast_shared::{
     config::{self, Drain, Seconds},
     internal,
     redis::Redis,
-    scene::{AccountName, Binding, Event, Grant, Happening, Key, KeyRing, Language, Login, Rotating, SceneId},
+    scene::{AccountName, Binding, Event, Grant, Happening, Key, KeyRing, Language, Login, Page, Rotating, SceneId},
     serve::{Limits, Listener, Shutdown, TrustedProxies},
     store::{Store, User, Users},
     telemetry::{Metrics, Stages},
@@ -161,8 +161,19 @@ impl World {
     }
 
     pub(crate) async fn open_for(&self, account: &str, life: Duration) -> (SceneId, String) {
+        self.open_with(account, life, &Page::default()).await
+    }
+
+    /// Opens a new scene of `demo` for this page.
+    pub(crate) async fn open_page(&self, page: &Page) -> (SceneId, String) {
+        self.open_with("demo", LIFE, page).await
+    }
+
+    async fn open_with(&self, account: &str, life: Duration, page: &Page) -> (SceneId, String) {
         let scene = new_scene(account);
-        let opened = self.call(self.pod(), internal::OPEN_PATH, &opening(scene, account, life)).await;
+        let mut opening = opening(scene, account, life);
+        opening["page"] = json!(page);
+        let opened = self.call(self.pod(), internal::OPEN_PATH, &opening).await;
         (scene, answer(opened, StatusCode::OK).await["qr"]["url"].as_str().unwrap().to_owned())
     }
 
@@ -344,6 +355,15 @@ pub(crate) fn event_at(created: u64, event: &str, key: &str) -> String {
         "<xml><ToUserName><![CDATA[{ORIGINAL_ID}]]></ToUserName><FromUserName><![CDATA[oNobody]]></FromUserName>\
          <CreateTime>{created}</CreateTime><MsgType><![CDATA[event]]></MsgType><Event><![CDATA[{event}]]></Event>\
          <EventKey><![CDATA[{key}]]></EventKey></xml>"
+    )
+}
+
+/// A text of somebody who doesn't exist, sent at this time.
+pub(crate) fn text_at(created: u64, content: &str) -> String {
+    format!(
+        "<xml><ToUserName>{ORIGINAL_ID}</ToUserName><FromUserName>oNobody</FromUserName><CreateTime>{created}</CreateTime>\
+         <MsgType>text</MsgType><Content><![CDATA[{content}]]></Content><MsgId>{}</MsgId></xml>",
+        rand::random::<u32>()
     )
 }
 
