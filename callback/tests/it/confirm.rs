@@ -22,7 +22,7 @@ async fn a_follower_and_a_newcomer_are_asked_and_log_in_by_a_touch() {
             let (scene, asked) = world.scan_new(persona).await;
             assert!(reply(&asked).starts_with("Please confirm this login:\n"), "{asked:?}");
             assert_eq!(world.history(scene).await, ["scanned"]);
-            assert_eq!(reply(&world.touch(persona, &asked, "Log in").await), DONE);
+            assert_eq!(reply(&world.touch(persona, &asked, "Confirm").await), DONE);
             assert_eq!(world.history(scene).await, ["scanned", "confirmed"]);
             assert!(!world.login(scene).await.typed);
         }
@@ -57,8 +57,8 @@ async fn an_answer_may_be_typed() {
 async fn who_says_no_is_not_logged_in_whatever_they_say_later() {
     for world in World::each_asking(Confirmation::Tap).await {
         let (scene, asked) = world.scan_new("bo").await;
-        assert_eq!(reply(&world.touch("bo", &asked, "Not me").await), NO);
-        assert_eq!(reply(&world.touch("bo", &asked, "Log in").await), NO);
+        assert_eq!(reply(&world.touch("bo", &asked, "Decline").await), NO);
+        assert_eq!(reply(&world.touch("bo", &asked, "Confirm").await), NO);
         assert_eq!(reply(&world.say("bo", "1").await), NO);
         assert_eq!(world.history(scene).await, ["scanned", "declined"]);
         assert_eq!(world.metric("scenecast_scenes_total{stage=\"declined\"}"), 1);
@@ -69,8 +69,8 @@ async fn who_says_no_is_not_logged_in_whatever_they_say_later() {
 async fn who_has_answered_is_told_so() {
     for world in World::each_asking(Confirmation::Tap).await {
         let (scene, asked) = world.scan_new("bo").await;
-        world.touch("bo", &asked, "Log in").await;
-        for label in ["Log in", "Not me"] {
+        world.touch("bo", &asked, "Confirm").await;
+        for label in ["Confirm", "Decline"] {
             assert_eq!(reply(&world.touch("bo", &asked, label).await), BEFORE);
         }
         assert_eq!(reply(&world.say("bo", "1").await), BEFORE);
@@ -84,7 +84,7 @@ async fn an_answer_that_comes_too_late_logs_nobody_in() {
         let (scene, qr_url) = world.open_for("demo", Duration::from_millis(800)).await;
         let asked = world.scan("bo", &qr_url).await;
         tokio::time::sleep(Duration::from_millis(801)).await;
-        assert!(reply(&world.touch("bo", &asked, "Log in").await).starts_with(OVER));
+        assert!(reply(&world.touch("bo", &asked, "Confirm").await).starts_with(OVER));
         assert!(reply(&world.say("bo", "1").await).starts_with(OVER));
         assert_eq!(world.history(scene).await, ["scanned"]);
     }
@@ -95,7 +95,7 @@ async fn a_page_that_gave_up_while_they_were_asked_is_not_logged_in() {
     for world in World::each_asking(Confirmation::Tap).await {
         let (scene, asked) = world.scan_new("bo").await;
         world.call(world.pod(), CANCEL_PATH, &json!({ "scene": scene })).await;
-        assert!(reply(&world.touch("bo", &asked, "Log in").await).starts_with(OVER));
+        assert!(reply(&world.touch("bo", &asked, "Confirm").await).starts_with(OVER));
         assert_eq!(world.history(scene).await, ["scanned", "cancelled"]);
     }
 }
@@ -108,7 +108,7 @@ async fn typed_answers_are_about_the_latest_scan_and_links_about_their_own() {
         assert_eq!(reply(&world.say("bo", "1").await), DONE);
         assert_eq!(world.history(second).await, ["scanned", "confirmed"]);
         assert_eq!(world.history(first).await, ["scanned"]);
-        assert_eq!(reply(&world.touch("bo", &asked_first, "Log in").await), DONE);
+        assert_eq!(reply(&world.touch("bo", &asked_first, "Confirm").await), DONE);
         assert!(!world.login(second).await.typed);
         assert!(world.login(first).await.typed, "how they came to it isn't known any more, so the page asks");
     }
@@ -138,11 +138,11 @@ async fn while_somebody_is_asked_others_are_refused_and_can_answer_nothing() {
         for text in ["1", "0"] {
             assert_eq!(world.say("ann", text).await.shown, Screen::Nothing, "{text}");
         }
-        for label in ["Log in", "Not me"] {
+        for label in ["Confirm", "Decline"] {
             assert!(reply(&world.touch("ann", &asked, label).await).starts_with(UNKNOWN), "{label}");
         }
         assert_eq!(world.history(scene).await, ["scanned"]);
-        assert_eq!(reply(&world.touch("bo", &asked, "Log in").await), DONE);
+        assert_eq!(reply(&world.touch("bo", &asked, "Confirm").await), DONE);
         assert_eq!(world.history(scene).await, ["scanned", "confirmed"]);
     }
 }
@@ -161,7 +161,7 @@ async fn whatever_is_delivered_again_is_answered_alike_and_changes_nothing() {
         assert_eq!(world.user("bo").await.logins, 1);
 
         let (scene, asked) = world.scan_new("bo").await;
-        let answered = world.touch("bo", &asked, "Not me").await;
+        let answered = world.touch("bo", &asked, "Decline").await;
         assert_eq!((world.again(&answered).await, world.again(&asked).await), (NO.into(), reply(&asked).into()));
         assert_eq!(world.history(scene).await, ["scanned", "declined"]);
         assert_eq!(world.metric("scenecast_scenes_total{stage=\"scanned\"}"), 2);
@@ -172,7 +172,7 @@ async fn whatever_is_delivered_again_is_answered_alike_and_changes_nothing() {
 async fn a_scan_that_is_delivered_again_does_not_take_typed_answers_from_a_later_one() {
     for world in World::each_asking(Confirmation::Tap).await {
         let (first, asked) = world.scan_new("bo").await;
-        world.touch("bo", &asked, "Log in").await;
+        world.touch("bo", &asked, "Confirm").await;
         let (second, _) = world.scan_new("bo").await;
         world.again(&asked).await;
         assert_eq!(reply(&world.say("bo", "1").await), DONE);
@@ -186,7 +186,7 @@ async fn the_same_delivery_twice_at_once_is_one_change_and_two_equal_answers() {
     for world in World::each_asking(Confirmation::Tap).await {
         world.simulator.set_faults(Faults { duplicate_deliveries: true, ..Faults::default() });
         let (scene, asked) = world.scan_new("chen").await;
-        let answered = world.touch("chen", &asked, "Log in").await;
+        let answered = world.touch("chen", &asked, "Confirm").await;
         assert_eq!((asked.attempts.len(), answered.attempts.len()), (2, 2));
         assert_eq!(reply(&answered), DONE);
         assert_eq!(world.history(scene).await, ["scanned", "confirmed"]);
@@ -199,7 +199,7 @@ async fn of_yes_and_no_at_the_same_instant_on_two_pods_the_first_wins() {
     for world in World::each_asking(Confirmation::Tap).await {
         for _ in 0..10 {
             let (scene, asked) = world.scan_new("bo").await;
-            let (yes, no) = tokio::join!(world.touch("bo", &asked, "Log in"), world.touch("bo", &asked, "Not me"));
+            let (yes, no) = tokio::join!(world.touch("bo", &asked, "Confirm"), world.touch("bo", &asked, "Decline"));
             let told = (reply(&yes), reply(&no));
             match world.history(scene).await[..] {
                 ["scanned", "confirmed"] => assert_eq!(told, (DONE, BEFORE)),
@@ -220,7 +220,7 @@ async fn an_answer_that_nobody_asked_for_is_a_text_like_any_other() {
     let theirs = MenuLink { content: "1".into(), id: "another-menu".into(), label: "1".into() };
     let touched = world.simulator.tap(&person("bo"), &name("demo"), &theirs).await.unwrap();
     assert_eq!(touched.shown, Screen::Nothing, "a link of the site's own menus");
-    let nobodys = MenuLink { content: "Log in".into(), id: "AAAAAAAAAAAAAAAAAAAAAA".into(), label: String::new() };
+    let nobodys = MenuLink { content: "Confirm".into(), id: "AAAAAAAAAAAAAAAAAAAAAA".into(), label: String::new() };
     let touched = world.simulator.tap(&person("bo"), &name("demo"), &nobodys).await.unwrap();
     assert!(reply(&touched).starts_with(UNKNOWN), "{touched:?}");
 }
@@ -230,7 +230,7 @@ async fn a_link_of_another_account_is_none_of_this_ones() {
     for world in World::each().await {
         let (scene, qr_url) = world.open_for("other", Duration::from_secs(60)).await;
         world.scan("bo", &qr_url).await;
-        let link = MenuLink { content: "Not me".into(), id: scene.to_string(), label: String::new() };
+        let link = MenuLink { content: "Decline".into(), id: scene.to_string(), label: String::new() };
         let touched = world.simulator.tap(&person("bo"), &name("demo"), &link).await.unwrap();
         assert!(reply(&touched).starts_with(UNKNOWN), "{touched:?}");
         assert_eq!(world.history(scene).await, ["confirmed"]);

@@ -19,7 +19,7 @@ async fn shown(world: &World, scene: SceneId) -> String {
 /// The numbers that the phone may pick, in their order.
 fn choices(asked: &Outcome) -> Vec<String> {
     let labels = menu_links(reply(asked)).into_iter().map(|link| link.label);
-    labels.filter(|label| label != "Not me").collect()
+    labels.filter(|label| label != "Decline").collect()
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn yes_is_not_enough_and_no_is() {
             assert_eq!(reply(&world.say("bo", yes).await), reply(&asked), "{yes}: they are asked again");
         }
         assert_eq!(world.history(scene).await, ["scanned"]);
-        assert_eq!(reply(&world.touch("bo", &asked, "Not me").await), "You said no. The page is not logged in.");
+        assert_eq!(reply(&world.touch("bo", &asked, "Decline").await), "You said no. The page is not logged in.");
         assert_eq!(world.history(scene).await, ["scanned", "declined"]);
     }
 }

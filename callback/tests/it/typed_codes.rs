@@ -53,7 +53,7 @@ async fn who_typed_it_is_asked_where_a_scan_would_be() {
             assert_eq!(world.history(scene).await, ["scanned"]);
             let events = world.events(scene).await;
             let shown = serde_json::to_value(&events[0].what).unwrap()["scanned"]["number"].as_u64();
-            let label = shown.map_or("Log in".to_owned(), |number| number.to_string());
+            let label = shown.map_or("Confirm".to_owned(), |number| number.to_string());
             assert_eq!(reply(&world.touch("bo", &asked, &label).await), DONE);
             assert!(world.login(scene).await.typed, "by whichever way they answer");
         }

@@ -30,7 +30,7 @@ use scenecast_shared::{
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::logs;
+use crate::{logs, site::PATIENCE};
 
 pub(crate) const SECRET: &str = "app-secret-0123456789abcdef01234";
 pub(crate) const TOKEN: &str = "webhookToken1";
@@ -184,7 +184,26 @@ impl World {
 
     /// One of each, with two pods, whose account asks for this confirmation.
     pub(crate) async fn each_asking(confirmation: Confirmation) -> [Self; 2] {
-        [Self::asking(None, confirmation).await, Self::asking(Some(RedisServer::start().await), confirmation).await]
+        Self::each_with(|settings| demo(settings).confirmation = confirmation).await
+    }
+
+    /// One of each, with two pods and a changed configuration.
+    pub(crate) async fn each_with(change: impl Fn(&mut Settings)) -> [Self; 2] {
+        let mut worlds = [Self::with(None, &change).await, Self::with(Some(RedisServer::start().await), &change).await];
+        for world in &mut worlds {
+            world.add_pod().await;
+        }
+        worlds
+    }
+
+    /// Waits until this is so.
+    pub(crate) async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+        let becomes = async {
+            while !is_so().await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, becomes).await.unwrap_or_else(|_| panic!("it never happened that {what}"));
     }
 
     /// Two pods, to which WeChat delivers in turn, whose account asks for this confirmation.
@@ -351,8 +370,13 @@ pub(crate) fn event(event: &str, key: &str) -> String {
 
 /// The same, sent at this time.
 pub(crate) fn event_at(created: u64, event: &str, key: &str) -> String {
+    event_from("oNobody", created, event, key)
+}
+
+/// An event of this person, sent at this time.
+pub(crate) fn event_from(openid: &str, created: u64, event: &str, key: &str) -> String {
     format!(
-        "<xml><ToUserName><![CDATA[{ORIGINAL_ID}]]></ToUserName><FromUserName><![CDATA[oNobody]]></FromUserName>\
+        "<xml><ToUserName><![CDATA[{ORIGINAL_ID}]]></ToUserName><FromUserName><![CDATA[{openid}]]></FromUserName>\
          <CreateTime>{created}</CreateTime><MsgType><![CDATA[event]]></MsgType><Event><![CDATA[{event}]]></Event>\
          <EventKey><![CDATA[{key}]]></EventKey></xml>"
     )
