@@ -34,8 +34,8 @@ use crate::{
 
 /// A full chunk of scenes to open again, with room to spare.
 const LONGEST_BODY: usize = REOPEN_CHUNK * 512;
-/// The longest life of a scene.
-const LONGEST_LIFE: Duration = Duration::from_secs(30 * 60);
+/// The longest life of a scene, which those of compatible routes have.
+const LONGEST_LIFE: Duration = Duration::from_secs(60 * 60);
 /// Scenes that are opened again at a time.
 const REOPENED_AT_ONCE: usize = 64;
 /// How long giving up a scene may take.
@@ -62,7 +62,7 @@ async fn open(State(app): State<Arc<App>>, request: Request) -> Result<Json<Open
     let Open { scene, account, binding, page, life_ms, handle: _ } = authentic(&app, request).await?;
     Span::current().record("account", account.as_str()).record("scene", tracing::field::display(scene));
     let account = app.account(account.as_str())?;
-    let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 1800000"))?;
+    let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 3600000"))?;
     let used =
         app.qr_budget.spend(&account.name, SystemTime::now()).await.map_err(|_| Refused::BusUnavailable.problem())?;
     let left = i64::try_from(account.settings.qr_quota.saturating_sub(used)).unwrap_or(i64::MAX);

@@ -27,8 +27,10 @@ pub struct Frame {
     pub key: String,
     /// What is left of its life, in seconds.
     pub expires_in: u64,
-    /// The QR code.
+    /// The QR code to show, …
     pub qr: Qr,
+    /// … or the mini-program code; where it is neither, the digits in `code` are to be typed.
+    pub mini_program: MiniProgram,
     /// Where a resumed scene stands.
     pub state: String,
     /// The event's place among the scene's.
@@ -37,12 +39,18 @@ pub struct Frame {
     pub name: String,
     /// How they are shown.
     pub avatar: String,
+    /// What the page shows for the phone to pick; 0 if nothing.
+    pub number: u8,
     /// What the site's backend redeems.
     pub grant: String,
-    /// What a problem is.
+    /// Whether the page has to ask before it goes on, because its code was typed.
+    pub typed: bool,
+    /// What a problem is, or an `opened` scene's digits.
     pub code: String,
-    /// When to come back, in seconds.
+    /// When to come back after a problem, in seconds.
     pub retry_after: u64,
+    /// When to come back after a `restart`, in milliseconds.
+    pub retry_after_ms: u64,
 }
 
 /// A QR code.
@@ -53,6 +61,14 @@ pub struct Qr {
     pub url: String,
     /// Its picture.
     pub svg: String,
+}
+
+/// A mini-program code.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct MiniProgram {
+    /// Its picture, a `data:` address.
+    pub image: String,
 }
 
 /// What comes next on a page's connection.

@@ -23,6 +23,7 @@ use scenecast_shared::{
     time::unix_now_ms,
 };
 use serde::Serialize;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{known::Known, webhooks::Courier};
 use crate::config::Webhooks;
@@ -36,6 +37,8 @@ pub struct Site {
     account: AccountName,
     language: Language,
     courier: Option<Arc<Courier>>,
+    /// Ends the courier's work when this account's settings are replaced.
+    relieved: DropGuard,
 }
 
 /// Something that happened to somebody.
@@ -65,13 +68,13 @@ impl Site {
     /// The site of this account, which speaks this language; told only where there are `webhooks`.
     pub fn new(account: AccountName, language: Language, webhooks: Option<Webhooks>, mail: &Mail) -> Self {
         let courier = webhooks.map(|webhooks| Courier::new(account.clone(), webhooks, mail.clone()));
-        Self { account, language, courier }
+        Self { account, language, courier, relieved: CancellationToken::new().drop_guard() }
     }
 
-    /// Begins to deliver, until the process closes.
+    /// Begins to deliver, until the process closes or this is dropped.
     pub fn start(&self, shutdown: &Shutdown) {
         if let Some(courier) = &self.courier {
-            courier.start(shutdown);
+            courier.start(shutdown, self.relieved.token());
         }
     }
 

@@ -18,6 +18,7 @@ use scenecast_shared::{
     time::{millis, unix_now_ms},
 };
 use tokio::{sync::Notify, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     mail::{Mail, Undelivered},
@@ -64,26 +65,27 @@ impl Courier {
 
     /// Takes over a letter; done when it is stored.
     pub(super) async fn put(&self, letter: &Letter) -> Result<(), StoreError> {
-        let posted = self.mail.outbox.put(letter).await?;
-        let is_full = posted == Posted::Dead;
+        let is_full = self.mail.outbox.put(letter).await? == Posted::Dead;
+        let was_full = self.outbox_is_full.swap(is_full, Ordering::Relaxed);
         if is_full {
             self.count_dead("no_room");
-        }
-        if is_full != self.outbox_is_full.swap(is_full, Ordering::Relaxed) && is_full {
-            tracing::error!(account = %self.account, "the outbox is full; new letters are dead until its site has caught up");
+            if !was_full {
+                tracing::error!(account = %self.account, "the outbox is full; new letters are dead until there is room");
+            }
         }
         self.put.notify_one();
         Ok(())
     }
 
-    /// Carries letters until the process closes, and then ends with those that are on their way.
-    pub(super) fn start(self: &Arc<Self>, shutdown: &Shutdown) {
+    /// Carries letters until the process closes or they are another's to carry, and then ends with those that are
+    /// on their way.
+    pub(super) fn start(self: &Arc<Self>, shutdown: &Shutdown, relieved: &CancellationToken) {
         for round in [Round::New, Round::Again(Sweep::default())] {
-            shutdown.spawn(self.clone().carry(round, shutdown.clone()));
+            shutdown.spawn(self.clone().carry(round, shutdown.clone(), relieved.clone()));
         }
     }
 
-    async fn carry(self: Arc<Self>, mut round: Round, shutdown: Shutdown) {
+    async fn carry(self: Arc<Self>, mut round: Round, shutdown: Shutdown, relieved: CancellationToken) {
         let at_once = match round {
             Round::New => NEW_AT_ONCE,
             Round::Again(_) => AGAIN_AT_ONCE,
@@ -99,6 +101,7 @@ impl Courier {
             }
             tokio::select! {
                 () = shutdown.closing() => break,
+                () = relieved.cancelled() => break,
                 Some(_) = on_their_way.join_next() => {}
                 () = self.look_again(&round), if on_their_way.len() < at_once => {}
             }

@@ -3,77 +3,29 @@
 
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
 
+mod compatible;
+mod events;
 mod http;
+mod leaving;
+mod polls;
 mod sockets;
+mod stream;
+mod together;
+mod world;
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use scenecast_gateway::{Gateway, Settings};
+use reqwest::Method;
 use scenecast_loadtest::browser::{Frame, Heard, Page};
-use scenecast_shared::{
-    bus::Bus,
-    config::{Drain, Limits, Seconds},
-    scene::{AccountName, KeyRing, Rotating},
-    serve::{Shutdown, TrustedProxies},
-    telemetry::{Metrics, Stages},
-};
+use scenecast_shared::{bus::Bus, config::Limits, scene::Number};
+use stream::{Next, Stream};
+use world::{LIFE, ORIGIN, Scene, WINDOW, World, account, confirm, log_in, scan};
 
-const ORIGIN: &str = "https://www.example.com";
-const KEY_SECRET: &str = "what-gateways-sign-their-keys-with";
-
-/// A gateway on any port, whose callback is away.
-struct World {
-    address: SocketAddr,
-    bus: Bus,
-    metrics: Metrics,
-}
-
-impl World {
-    async fn new() -> Self {
-        Self::with(Limits::default()).await
-    }
-
-    async fn with(limits: Limits) -> Self {
-        let settings = Settings {
-            public: SocketAddr::from(([127, 0, 0, 1], 0)),
-            // The discard port: nobody is there.
-            callback: "http://127.0.0.1:9".to_owned().try_into().unwrap(),
-            key_secret: Rotating::fixed(KEY_SECRET),
-            internal_secret: Rotating::fixed("what-gateways-sign-their-calls-with"),
-            origins: [ORIGIN.to_owned()].into_iter().collect(),
-            trusted_proxies: TrustedProxies::default(),
-            scene_life: Seconds::new(120),
-            limits,
-        };
-        let (bus, metrics) = (Bus::memory(), Metrics::new());
-        let shutdown = Shutdown::new(Drain::default());
-        let gateway = Gateway::build(settings, bus.clone(), Stages::new(&metrics), &metrics, &shutdown);
-        let bound = gateway.bind().await.unwrap();
-        let address = bound.address();
-        tokio::spawn(bound.serve());
-        Self { address, bus, metrics }
-    }
-
-    async fn page(&self) -> Page {
-        Page::connect(&self.address.to_string(), ORIGIN).await.unwrap()
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-}
-
-fn account() -> AccountName {
-    "demo".parse().unwrap()
-}
-
-/// A ring as this gateway has it, or another deployment's.
-fn ring(secret: &str) -> KeyRing {
-    KeyRing::new(Rotating::fixed(secret))
-}
+/// How long a test waits for what has to happen.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn hear(page: &mut Page) -> Heard {
-    tokio::time::timeout(Duration::from_secs(10), page.hear()).await.expect("an answer within 10 s")
+    tokio::time::timeout(PATIENCE, page.hear()).await.expect("an answer within 10 s")
 }
 
 async fn frame(page: &mut Page) -> Frame {
@@ -88,4 +40,23 @@ async fn close_code(page: &mut Page) -> u16 {
         Heard::Closed(code, _) => code,
         other => panic!("instead of a close: {other:?}"),
     }
+}
+
+/// What a page shows for the phone to pick.
+fn number() -> Number {
+    "42".parse().unwrap()
+}
+
+/// Waits for what can only be asked for.
+async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    until_within(PATIENCE, what, is_so).await;
+}
+
+async fn until_within(patience: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let becomes = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(patience, becomes).await.unwrap_or_else(|_| panic!("it never happened that {what}"));
 }

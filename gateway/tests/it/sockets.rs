@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use scenecast_shared::scene::Opening;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -17,22 +16,11 @@ use tokio_tungstenite::tungstenite::{
 
 use super::*;
 
-const LIFE: Duration = Duration::from_secs(120);
-
-/// A scene on the bus, and its key as text.
-async fn scene(world: &World) -> String {
-    let (key, claims) = ring(KEY_SECRET).issue(&account(), None, LIFE, SystemTime::now());
-    let opening =
-        Opening { account: account(), binding: None, page: scenecast_shared::scene::Page::default(), life: LIFE };
-    world.bus.open(claims.scene, &opening).await.unwrap();
-    key.to_string()
-}
-
 #[tokio::test]
 async fn a_page_resumes_by_its_key() {
     let world = World::new().await;
     let mut page = world.page().await;
-    page.resume(&scene(&world).await, 0).await.unwrap();
+    page.resume(&world.scene().await.key, 0).await.unwrap();
     let resumed = frame(&mut page).await;
     assert_eq!((resumed.kind.as_str(), resumed.state.as_str()), ("resumed", "open"));
     assert!((118..=120).contains(&resumed.expires_in));
@@ -43,7 +31,7 @@ async fn a_page_resumes_by_its_key() {
 async fn a_page_that_leaves_is_let_go_of() {
     let world = World::new().await;
     let mut page = world.page().await;
-    page.resume(&scene(&world).await, 0).await.unwrap();
+    page.resume(&world.scene().await.key, 0).await.unwrap();
     frame(&mut page).await;
     page.send(Message::Close(None)).await.unwrap();
     assert!(matches!(hear(&mut page).await, Heard::Closed(..)));
@@ -53,9 +41,9 @@ async fn a_page_that_leaves_is_let_go_of() {
 #[tokio::test]
 async fn made_up_and_foreign_keys_open_nothing() {
     let world = World::new().await;
-    let foreign = ring("another deployment's").issue(&account(), None, LIFE, SystemTime::now()).0;
+    let foreign = Scene::issue_under("another deployment's", LIFE, SystemTime::now());
     let mut page = world.page().await;
-    page.resume(&foreign.to_string(), 0).await.unwrap();
+    page.resume(&foreign.key, 0).await.unwrap();
     let problem = frame(&mut page).await;
     assert_eq!((problem.kind.as_str(), problem.code.as_str()), ("problem", "key_invalid"));
     assert_eq!(close_code(&mut page).await, 1008);
@@ -71,9 +59,8 @@ async fn made_up_and_foreign_keys_open_nothing() {
 async fn the_key_of_a_scene_that_is_long_over_says_so() {
     let world = World::new().await;
     let long_ago = SystemTime::now() - Duration::from_secs(3600);
-    let key = ring(KEY_SECRET).issue(&account(), None, LIFE, long_ago).0;
     let mut page = world.page().await;
-    page.resume(&key.to_string(), 0).await.unwrap();
+    page.resume(&Scene::issue(LIFE, long_ago).key, 0).await.unwrap();
     assert_eq!(frame(&mut page).await.code, "scene_expired");
     assert_eq!(close_code(&mut page).await, 1008);
 }
@@ -118,7 +105,7 @@ async fn frames_that_mean_nothing_are_refused_by_their_kind() {
 #[tokio::test]
 async fn a_first_frame_in_fragments_is_a_first_frame() {
     let world = World::new().await;
-    let text = format!("{{\"resume\":{{\"key\":\"{}\"}}}}", scene(&world).await);
+    let text = format!("{{\"resume\":{{\"key\":\"{}\"}}}}", world.scene().await.key);
     let (one, two) = text.split_at(20);
     let mut page = world.page().await;
     let first = RawFrame::message(one.to_owned(), OpCode::Data(Data::Text), false);
@@ -152,9 +139,9 @@ async fn pages_of_other_origins_are_not_let_in() {
 
 #[tokio::test]
 async fn beyond_the_ceiling_a_page_is_told_to_come_back() {
-    let world = World::with(Limits::new(1.try_into().unwrap())).await;
+    let world = World::with(Bus::memory(), Limits::new(1.try_into().unwrap())).await;
     let mut held = world.page().await;
-    held.resume(&scene(&world).await, 0).await.unwrap();
+    held.resume(&world.scene().await.key, 0).await.unwrap();
     frame(&mut held).await;
 
     let mut crowded = world.page().await;
@@ -188,9 +175,11 @@ async fn frames_sent_with_the_handshake_and_not_masked_are_read_as_such() {
 async fn connections_are_counted() {
     let world = World::new().await;
     let mut page = world.page().await;
-    page.resume(&scene(&world).await, 0).await.unwrap();
+    page.resume(&world.scene().await.key, 0).await.unwrap();
     frame(&mut page).await;
-    let text = world.metrics.text();
-    assert!(text.contains("\nscenecast_connections_open{transport=\"websocket\"} 1\n"), "{text}");
-    assert!(text.contains("\nscenecast_scenes_held 1\n"), "{text}");
+    assert_eq!(world.metric("connections_open{transport=\"websocket\"}"), 1);
+    assert_eq!(world.metric("scenes_held"), 1);
+    page.send(Message::Close(None)).await.unwrap();
+    hear(&mut page).await;
+    assert_eq!(world.metric("connections_closed_total{end=\"gone\",transport=\"websocket\"}"), 1);
 }

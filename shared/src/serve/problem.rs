@@ -116,9 +116,7 @@ pub async fn turn_away(request: Request, next: Next) -> Result<Response, Problem
 
 /// The routes, with problems for paths and methods that there aren't.
 pub fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    routes
-        .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes other methods")
-        })
+    routes.fallback(|| async { Problem::not_found() }).method_not_allowed_fallback(|| async {
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes other methods")
+    })
 }
