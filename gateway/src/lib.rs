@@ -12,12 +12,14 @@
 //! | `pages` | what all pages need: keys, opening, counting |
 //! | `opener` | calls to the callback, which opens scenes |
 //! | `wire` | the own API's JSON |
+//! | `module` | the page's JavaScript |
 //! | `visitor` | what a request tells of its page |
 //! | `qr` | the QR code's picture |
 
 pub mod config;
 mod hold;
 mod http;
+mod module;
 mod opener;
 mod pages;
 mod poll;
@@ -39,6 +41,7 @@ use scenecast_shared::{
 };
 
 pub use config::{Config, Settings};
+pub use module::page_module;
 
 /// How long a request's headers may take.
 const HEADERS: Duration = Duration::from_secs(10);

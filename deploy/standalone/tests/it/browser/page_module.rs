@@ -36,6 +36,11 @@ async fn opened_page() -> (Browser, ScriptedGateway, Connection) {
     opened_for(120).await
 }
 
+/// What a page in American English opens its scene with.
+fn open() -> Value {
+    json!({ "open": { "account": "demo", "state": "a", "locale": "en-US" } })
+}
+
 fn opened(seconds: u32) -> Value {
     let qr = json!({ "url": "https://qr.test/x", "svg": "<svg xmlns='http://www.w3.org/2000/svg'/>" });
     json!({ "type": "opened", "scene": "scene-1", "key": "key-1", "expires_in": seconds, "qr": qr })
@@ -67,7 +72,7 @@ async fn a_scene_is_opened_and_its_code_handed_over_as_a_picture() {
     let (browser, mut gateway) = page().await;
     browser.run("start('a')").await;
     let mut connection = gateway.connection().await;
-    assert_eq!(connection.first, json!({ "open": { "account": "demo", "state": "a" } }));
+    assert_eq!(connection.first, open());
 
     connection.say(opened(120)).await;
     let (event, detail) = next(&browser).await;
@@ -92,7 +97,7 @@ async fn a_lost_connection_is_resumed_and_repeats_are_dropped() {
     connection.say(scanned(5)).await;
     connection.say(confirmed(9)).await;
     assert_eq!(next(&browser).await, ("online".to_owned(), json!({ "state": "scanned" })));
-    let login = json!({ "name": "Lin", "avatar": "data:,", "grant": "g" });
+    let login = json!({ "name": "Lin", "avatar": "data:,", "grant": "g", "typed": false });
     assert_eq!(next(&browser).await, ("confirmed".to_owned(), login));
 }
 
@@ -134,7 +139,7 @@ async fn a_crowded_gateway_is_asked_again_for_a_scene() {
     browser.run("start('a')").await;
     gateway.connection().await.close(1013, "retry_after_ms=50").await;
     assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.05 })));
-    assert_eq!(gateway.connection().await.first, json!({ "open": { "account": "demo", "state": "a" } }));
+    assert_eq!(gateway.connection().await.first, open());
 }
 
 #[tokio::test]
@@ -156,7 +161,7 @@ async fn a_gateway_that_refuses_is_not_asked_again_by_itself() {
     browser.run("Math.random = () => 0; start('a')").await;
     for code in [1003, 1008, 1009] {
         let mut connection = gateway.connection().await;
-        assert_eq!(connection.first, json!({ "open": { "account": "demo", "state": "a" } }));
+        assert_eq!(connection.first, open());
         connection.say(opened(120)).await;
         assert_eq!(next(&browser).await.0, "opened");
         connection.say(problem("too_long")).await;
@@ -186,7 +191,7 @@ async fn each_end_is_told_and_only_a_renewal_opens_another_scene() {
     browser.run("Math.random = () => 0; start('a')").await;
     for end in ["declined", "cancelled", "expired", "confirmed"] {
         let mut connection = gateway.connection().await;
-        assert_eq!(connection.first, json!({ "open": { "account": "demo", "state": "a" } }));
+        assert_eq!(connection.first, open());
         connection.say(opened(120)).await;
         assert_eq!(next(&browser).await.0, "opened");
         connection.say(json!({ "type": end, "seq": 1, "delivery": "d" })).await;

@@ -12,6 +12,7 @@ use axum::{
     response::Html,
     routing::{delete, get},
 };
+use scenecast_gateway::page_module;
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::mpsc};
 
@@ -29,8 +30,6 @@ window.start = (state) => {
 };
 document.documentElement.id = 'ready';
 </script>";
-
-const MODULE: &str = include_str!("../../../../../gateway/web/scenecast.js");
 
 /// A server with the page, the module, and a WebSocket that leaves the talking to the test.
 pub(super) struct ScriptedGateway {
@@ -59,7 +58,7 @@ impl ScriptedGateway {
         let (given_up, given_up_heard) = mpsc::unbounded_channel();
         let app = Router::new()
             .route("/", get(async || Html(PAGE)))
-            .route("/v1/scenecast.js", get(async || ([(header::CONTENT_TYPE, "text/javascript")], MODULE)))
+            .route("/v1/scenecast.js", get(async || ([(header::CONTENT_TYPE, "text/javascript")], page_module())))
             .route("/v1/ws", get(accept))
             .route("/v1/scenes/{scene}", delete(give_up))
             .with_state(Arc::new(Senders { connections, given_up }));
