@@ -42,8 +42,8 @@ pub(super) async fn redeemed(browser: &Browser) -> Value {
     serde_json::from_str(&shown).expect("JSON")
 }
 
-pub(super) const ENGLISH: [&str; 3] = ["Scan the code with WeChat", "Scanned. Logging in…", "You are logged in"];
-const CHINESE: [&str; 3] = ["请使用微信扫描二维码", "已扫码，正在登录…", "已登录"];
+pub(super) const ENGLISH: [&str; 3] = ["Scan the code with WeChat", "Logging in…", "You are logged in"];
+const CHINESE: [&str; 3] = ["请使用微信扫描二维码", "正在登录…", "已登录"];
 
 /// Has the page keep every status that it shows from now on.
 pub(super) const KEEP_STATUSES: &str = "const status = document.querySelector('#status'); window.statuses = []; \

@@ -1,5 +1,6 @@
 //! The login page and the page's JavaScript, in a headless Chromium.
 
+mod demo_page;
 mod fallback;
 mod fixture;
 mod login_page;

@@ -84,6 +84,43 @@ async fn a_scene_is_opened_and_its_code_handed_over_as_a_picture() {
 }
 
 #[tokio::test]
+async fn a_code_may_be_a_mini_programs_or_be_typed() {
+    let image = json!({ "image": "data:image/jpeg;base64,/9j/" });
+    for (field, value, name) in [("mini_program", image, "miniProgram"), ("code", json!("48201937"), "code")] {
+        let (browser, mut gateway) = page().await;
+        browser.run("start('a')").await;
+        let mut opened = json!({ "type": "opened", "scene": "scene-1", "key": "key-1", "expires_in": 120 });
+        opened[field] = value.clone();
+        gateway.connection().await.say(opened).await;
+        let mut told = json!({ "scene": "scene-1", "expiresIn": 120 });
+        told[name] = value;
+        assert_eq!(next(&browser).await, ("opened".to_owned(), told));
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_told_the_number_to_show_and_whether_to_ask_before_it_goes_on() {
+    let (browser, _gateway, mut connection) = opened_page().await;
+    let mut scan = scanned(5);
+    scan["number"] = json!(42);
+    connection.say(scan).await;
+    assert_eq!(next(&browser).await.1, json!({ "name": "Lin", "avatar": "data:,", "number": 42 }));
+    let mut login = confirmed(9);
+    login["typed"] = json!(true);
+    connection.say(login).await;
+    assert_eq!(next(&browser).await.1, json!({ "name": "Lin", "avatar": "data:,", "grant": "g", "typed": true }));
+}
+
+#[tokio::test]
+async fn the_phone_is_spoken_to_in_the_pages_language() {
+    let (browser, mut gateway) = page().await;
+    for (lang, sent) in [("zh-CN", json!("zh-CN")), ("", json!("en-US")), ("en_US", json!(null))] {
+        browser.run(&format!("document.documentElement.lang = '{lang}'; start('a')")).await;
+        assert_eq!(gateway.connection().await.first["open"]["locale"], sent, "{lang}");
+    }
+}
+
+#[tokio::test]
 async fn a_lost_connection_is_resumed_and_repeats_are_dropped() {
     let (browser, mut gateway, mut connection) = opened_page().await;
     connection.say(scanned(5)).await;
