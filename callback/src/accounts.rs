@@ -2,12 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use scenecast_shared::{scene::AccountName, store::TokenStore};
+use scenecast_shared::{
+    scene::AccountName,
+    store::{TokenStore, Users},
+};
 
 use crate::{
     api_keys::ApiKeys,
     config::{AccountSettings, Settings},
-    wechat::{AccessToken, Api, Client, Credentials, Sources, Users},
+    site::{Mail, Site},
+    webhook::People,
+    wechat::{AccessToken, Api, Client, Credentials, Sources},
 };
 
 /// One Official Account at work.
@@ -15,7 +20,8 @@ pub(crate) struct Account {
     pub(crate) name: AccountName,
     pub(crate) settings: AccountSettings,
     pub(crate) api: Api,
-    pub(crate) users: Users,
+    pub(crate) people: People,
+    pub(crate) site: Site,
     /// Where its webhooks come from, if that is checked.
     pub(crate) sources: Option<Sources>,
 }
@@ -24,6 +30,8 @@ pub(crate) struct Account {
 pub(crate) struct Tools {
     pub(crate) client: Client,
     pub(crate) tokens: TokenStore,
+    pub(crate) users: Users,
+    pub(crate) mail: Mail,
 }
 
 /// All of them, as one configuration has them.
@@ -39,6 +47,16 @@ impl Accounts {
             (name.clone(), Arc::new(account))
         });
         Self { official: official.collect(), api_keys: ApiKeys::new(settings.api_keys.clone()) }
+    }
+
+    /// The Official Account whose own path this is.
+    pub(crate) fn at_path(&self, path: &str) -> Option<&Arc<Account>> {
+        self.official.values().find(|account| account.settings.path.as_ref().is_some_and(|own| own.as_str() == path))
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.official.values()
     }
 
     /// The Official Account of this name.
@@ -59,8 +77,15 @@ impl Account {
         let credentials = Credentials { app_id: settings.app_id.clone(), secret: settings.secret.clone() };
         let token = AccessToken::new(name.clone(), credentials, tools.client.clone(), tools.tokens.clone());
         let api = Api::new(tools.client.clone(), token);
-        let users = Users::new(api.clone(), settings.profile_wait());
+        let people = People {
+            account: name.clone(),
+            api: api.clone(),
+            users: tools.users.clone(),
+            wait: settings.profile_wait(),
+            language: settings.language,
+        };
+        let site = Site::new(name.clone(), settings.language, settings.webhooks.clone(), &tools.mail);
         let sources = settings.check_source_address.then(|| Sources::new(name.clone(), api.clone()));
-        Self { name, settings, api, users, sources }
+        Self { name, settings, api, people, site, sources }
     }
 }

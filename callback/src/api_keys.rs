@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::http::{HeaderMap, header};
-use scenecast_shared::scene::{AccountName, Secret, same};
+use axum::http::{HeaderMap, StatusCode, header};
+use scenecast_shared::{
+    scene::{AccountName, Secret, same},
+    serve::Problem,
+};
 
 use crate::{config::ApiKey, request};
 
@@ -25,7 +28,13 @@ impl ApiKeys {
     }
 
     /// Whose key `Authorization: Bearer` has. Takes the same time whichever key it is, if any.
-    pub(crate) fn caller(&self, headers: &HeaderMap) -> Option<Caller<'_>> {
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller<'_>, Problem> {
+        self.find(headers).ok_or_else(|| {
+            Problem::new(StatusCode::UNAUTHORIZED, "api_key_invalid", "Authorization has no valid API key")
+        })
+    }
+
+    fn find(&self, headers: &HeaderMap) -> Option<Caller<'_>> {
         let (scheme, presented) = request::header(headers, header::AUTHORIZATION.as_str())?.split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return None;
@@ -54,7 +63,7 @@ mod tests {
             ("shop".to_owned(), key(Rotating { current: "new".into(), previous: Some("old".into()) })),
         ]));
         let headers = HeaderMap::from_iter([(header::AUTHORIZATION, authorization.parse().unwrap())]);
-        keys.caller(&headers).map(|caller| caller.name.to_owned())
+        keys.find(&headers).map(|caller| caller.name.to_owned())
     }
 
     #[test]
@@ -80,6 +89,6 @@ mod tests {
         let twice = [(header::AUTHORIZATION, "Bearer a".parse().unwrap()); 1];
         let mut headers = HeaderMap::from_iter(twice);
         headers.append(header::AUTHORIZATION, "Bearer b".parse().unwrap());
-        assert!(keys.caller(&headers).is_none());
+        assert!(keys.find(&headers).is_none());
     }
 }

@@ -9,7 +9,7 @@ use scenecast_shared::{
     internal::Refused,
     scene::{AccountName, Cause, Rotating, SceneId, Settled, Transition},
     serve::Problem,
-    store::{Budget, Replay, ReplayGuard},
+    store::{Budget, Codes, Guesses, Pending, Replay, ReplayGuard, StoreError, Users},
     wechat::Signed,
 };
 use tokio::{
@@ -20,6 +20,7 @@ use tokio::{
 use crate::{
     accounts::{Account, Accounts},
     counts::Counts,
+    geo::GeoDatabase,
 };
 
 /// What the callback's handlers share. It keeps nothing that a login needs.
@@ -29,6 +30,11 @@ pub(crate) struct App {
     pub(crate) internal_secret: Rotating,
     pub(crate) picture_base: HttpUrl,
     pub(crate) bus: Bus,
+    pub(crate) users: Users,
+    pub(crate) pending: Pending,
+    pub(crate) codes: Codes,
+    pub(crate) guesses: Guesses,
+    pub(crate) geo_database: Option<GeoDatabase>,
     pub(crate) replays: ReplayGuard,
     pub(crate) qr_budget: Budget,
     pub(crate) counts: Counts,
@@ -46,6 +52,14 @@ impl App {
         account.ok_or_else(|| Refused::AccountUnknown.problem())
     }
 
+    /// The account whose webhook this path is.
+    pub(crate) fn account_at(&self, path: &str) -> Result<Arc<Account>, Problem> {
+        match path.strip_prefix("/wechat/") {
+            Some(name) => self.account(name),
+            None => self.accounts().at_path(path).cloned().ok_or_else(Problem::not_found),
+        }
+    }
+
     /// Where WeChat's own picture of the code with this ticket is.
     pub(crate) fn picture_of(&self, ticket: &str) -> String {
         let ticket: String = url::form_urlencoded::byte_serialize(ticket.as_bytes()).collect();
@@ -61,11 +75,9 @@ impl App {
         transition: &Transition,
         deadline: Instant,
     ) -> Result<Settled, BusError> {
-        let settling = (|| self.bus.settle(scene, cause, transition))
-            .retry(pauses())
-            .when(|error: &BusError| matches!(error, BusError::Undecided(_)));
-        let too_late = || BusError::Undecided("no answer before the deadline".into());
-        timeout_at(deadline, settling).await.unwrap_or_else(|_| Err(too_late()))
+        let is_undecided = |error: &BusError| matches!(error, BusError::Undecided(_));
+        let settled = insist(deadline, || self.bus.settle(scene, cause, transition), is_undecided).await;
+        settled.unwrap_or_else(|| Err(BusError::Undecided("no answer before the deadline".into())))
     }
 
     /// Whether a message with this signature is genuine; `None` if the deadline came first.
@@ -76,9 +88,17 @@ impl App {
         body: &[u8],
         deadline: Instant,
     ) -> Option<Replay> {
-        let checking = (|| self.replays.check(account, signed, body)).retry(pauses());
-        timeout_at(deadline, checking).await.ok().and_then(Result::ok)
+        insist(deadline, || self.replays.check(account, signed, body), |_: &StoreError| true).await?.ok()
     }
+}
+
+/// Asks again while there is no answer; `None` if the deadline came first.
+pub(crate) async fn insist<T, E, F: Future<Output = Result<T, E>>>(
+    deadline: Instant,
+    ask: impl FnMut() -> F,
+    is_undecided: impl FnMut(&E) -> bool,
+) -> Option<Result<T, E>> {
+    timeout_at(deadline, ask.retry(pauses()).when(is_undecided)).await.ok()
 }
 
 /// Between attempts, for as long as a deadline allows.

@@ -10,6 +10,8 @@ pub(crate) struct Counts {
     pub(crate) stages: Stages,
     /// Webhooks by what became of them.
     pub(crate) webhooks: IntCounterVec,
+    /// Typed codes by what became of them.
+    pub(crate) typed_codes: IntCounterVec,
     /// Webhooks of accounts that check where they come from, by what they found.
     pub(crate) sources: IntCounterVec,
     /// From a webhook's headers to its answer.
@@ -27,6 +29,7 @@ impl Counts {
         Self {
             stages,
             webhooks: metrics.counters("webhooks_total", "Webhooks by what became of them.", &["outcome"]),
+            typed_codes: metrics.counters("typed_codes_total", "Typed codes by what became of them.", &["result"]),
             sources: metrics.counters("webhook_sources_total", "Webhooks by where they came from.", &["source"]),
             webhook_seconds: metrics.seconds("webhook_seconds", "From a webhook's headers to its answer."),
             calls: metrics.counters("wechat_calls_total", "Calls of WeChat's API.", &["call", "result"]),

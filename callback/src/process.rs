@@ -6,7 +6,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use scenecast_shared::{
     bus::Bus,
     serve::{CannotListen, Limits, Listener, Shutdown, TrustedProxies, turn_away, with_client_address, with_problems},
-    store::{Budget, ReplayGuard, Store, TokenStore},
+    store::{Budget, Codes, Guesses, Pending, ReplayGuard, Room, Store, TokenStore, Users},
     telemetry::{Metrics, Stages},
 };
 
@@ -17,7 +17,9 @@ use crate::{
     app::App,
     config::Settings,
     counts::Counts,
-    internal, redeem, webhook,
+    internal, redeem,
+    site::{self, Mail},
+    webhook,
     wechat::{Client, QR_CODE},
 };
 
@@ -48,16 +50,23 @@ impl Callback {
         let counts = Counts::new(metrics, stages);
         let client = Client::new(settings.api_base.clone(), counts.calls.clone());
         let tokens = TokenStore::new(store.clone());
-        let tools = Tools { client, tokens };
+        let users = Users::new(store.clone(), Some(Users::LIFE));
+        let mail = Mail::new(store.clone(), Room::default(), metrics);
+        let tools = Tools { client, tokens, users: users.clone(), mail };
         let accounts = Arc::new(Accounts::new(&settings, &tools));
         let app = App {
             accounts: watch::Sender::new(accounts),
             internal_secret: settings.internal_secret,
             picture_base: settings.picture_base,
             bus,
+            pending: Pending::new(store.clone()),
+            codes: Codes::new(store.clone()),
+            guesses: Guesses::new(store.clone()),
+            geo_database: settings.geo_database,
             replays: ReplayGuard::new(store.clone()),
             qr_budget: Budget::new(store, QR_CODE),
             counts,
+            users,
         };
         let limits = Limits { connections: settings.limits.connections(), headers: IDLE };
         Self {
@@ -99,10 +108,13 @@ impl Bound {
     /// Serves until the process closes.
     pub async fn serve(self) {
         let Callback { app, shutdown, trusted_proxies, .. } = self.callback;
+        for account in app.accounts().iter() {
+            account.site.start(&shutdown);
+        }
         let public = with_problems(webhook::router())
             .layer(from_fn_with_state(trusted_proxies, with_client_address))
             .with_state(app.clone());
-        let internal = internal::router().merge(redeem::router());
+        let internal = internal::router().merge(redeem::router()).merge(site::router());
         let internal = with_problems(internal).layer(from_fn(turn_away)).with_state(app);
         tokio::join!(self.public.serve(public, shutdown.clone()), self.internal.serve(internal, shutdown));
     }

@@ -95,9 +95,7 @@ async fn redeem(State(app): State<Arc<App>>, request: Request) -> Result<Json<Re
 async fn answer(app: &App, request: Request) -> Result<Redeemed, Problem> {
     let (head, body) = request.into_parts();
     let accounts = app.accounts();
-    let caller = accounts.api_keys.caller(&head.headers).ok_or_else(|| {
-        Problem::new(StatusCode::UNAUTHORIZED, "api_key_invalid", "Authorization has no valid API key")
-    })?;
+    let caller = accounts.api_keys.caller(&head.headers)?;
     let RedeemRequest { grant, state, account } = json(&read_body(body, LONGEST_BODY).await?)?;
     let account = account_of(caller, account)?;
     let binding = state.as_deref().map(Binding::of);

@@ -1,6 +1,6 @@
 //! What an Official Account is told.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use scenecast_shared::{
     config::{BadConfig, Seconds, defaults},
@@ -9,11 +9,8 @@ use scenecast_shared::{
 };
 use serde::Deserialize;
 
-use super::bad;
-use crate::phrase::Phrase;
-
-/// WeChat shows at most this many bytes of a reply.
-const LONGEST_TEXT: usize = 2048;
+use super::{Webhooks, bad};
+use crate::{texts::Texts, webhook::WebhookPath};
 
 /// One Official Account.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,7 +35,14 @@ pub struct AccountSettings {
     #[serde(default)]
     pub check_source_address: bool,
     /// What makes a scan a login.
+    #[serde(default)]
     pub confirmation: Confirmation,
+    /// What the site is called where people are asked whether they log in; the host of the page if absent.
+    #[serde(default)]
+    pub site: Option<String>,
+    /// Where its webhook is too, beside `/wechat/{account}`.
+    #[serde(default)]
+    pub path: Option<WebhookPath>,
     /// How long a page has to redeem its grant; at most ten minutes.
     #[serde(default = "defaults::grant_life")]
     pub grant_life: Seconds,
@@ -54,7 +58,10 @@ pub struct AccountSettings {
     pub language: Language,
     /// Replies in other words than ours.
     #[serde(default)]
-    pub texts: BTreeMap<Phrase, String>,
+    pub texts: Texts,
+    /// Where its site is told what happens; nowhere if absent.
+    #[serde(default)]
+    pub webhooks: Option<Webhooks>,
 }
 
 fn default_qr_quota() -> u64 {
@@ -78,11 +85,6 @@ impl AccountSettings {
     pub(crate) fn profile_wait(&self) -> Duration {
         Duration::from_millis(self.profile_wait_ms.into())
     }
-
-    /// What is said in this account's words.
-    pub(crate) fn text(&self, phrase: Phrase) -> &str {
-        self.texts.get(&phrase).map_or_else(|| phrase.words(self.language), String::as_str)
-    }
 }
 
 /// How WeChat sends messages.
@@ -99,9 +101,14 @@ pub enum Mode {
 }
 
 /// What makes a scan a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confirmation {
+    /// The phone is told of the page, and has to say yes.
+    #[default]
+    Tap,
+    /// The phone has to pick the number that the page shows.
+    Number,
     /// Nothing more. Somebody who is shown a stranger's code logs that stranger in.
     None,
 }
@@ -131,10 +138,8 @@ pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), BadConfig
             "must be at most 2000: WeChat waits 5 seconds for all of a login",
         );
     }
-    for (phrase, text) in &account.texts {
-        if text.trim().is_empty() || text.len() > LONGEST_TEXT {
-            return bad(&format!("{at}.texts.{}", phrase.word()), "must have 1 to 2048 bytes");
-        }
+    if account.site.as_ref().is_some_and(|site| site.trim().is_empty()) {
+        return bad(&format!("{at}.site"), "must not be empty");
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the callback is told: one TOML file, environment over it.
 
 mod account;
+mod webhooks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +16,10 @@ use scenecast_shared::{
 };
 use serde::Deserialize;
 
+use crate::geo::GeoDatabase;
+
 pub use account::{AccountSettings, Confirmation, Mode};
+pub use webhooks::{Endpoint, Target, Webhooks};
 
 /// A callback process.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,6 +40,9 @@ pub struct Config {
     /// The proxies whose word is taken for where a webhook came from.
     #[serde(default)]
     pub trusted_proxies: TrustedProxies,
+    /// Tells people where in the world the page is that they log in.
+    #[serde(default)]
+    pub geo_database: Option<GeoDatabase>,
     /// WeChat's API.
     #[serde(default)]
     pub wechat: WechatSettings,
@@ -77,6 +84,8 @@ pub struct Settings {
     pub api_keys: BTreeMap<String, ApiKey>,
     /// The proxies whose word is taken for where a webhook came from.
     pub trusted_proxies: TrustedProxies,
+    /// Tells people where in the world the page is that they log in.
+    pub geo_database: Option<GeoDatabase>,
     /// WeChat's API, or a simulator's.
     pub api_base: HttpUrl,
     /// Where WeChat's pictures of QR codes are, or a simulator's.
@@ -94,6 +103,7 @@ impl From<Config> for Settings {
             accounts: config.accounts,
             api_keys: config.api_keys,
             trusted_proxies: config.trusted_proxies,
+            geo_database: config.geo_database,
             api_base: config.wechat.api_base,
             picture_base: config.wechat.picture_base,
             limits: config.limits,
@@ -134,9 +144,12 @@ impl Checked for Config {
         if self.accounts.is_empty() {
             return bad("accounts", "there must be at least one");
         }
-        let mut app_ids = BTreeMap::new();
+        let (mut app_ids, mut paths) = (BTreeMap::new(), BTreeMap::new());
         for (name, account) in &self.accounts {
             account::check(&format!("accounts.{name}"), account)?;
+            if let Some(other) = account.path.as_ref().and_then(|path| paths.insert(path, name)) {
+                return bad(&format!("accounts.{name}.path"), &format!("is that of accounts.{other} too"));
+            }
             if let Some(other) = app_ids.insert(&account.app_id, name) {
                 return bad(&format!("accounts.{name}.app_id"), &format!("is that of accounts.{other} too"));
             }

@@ -26,12 +26,19 @@ fn read(toml: &str, env: &[(&str, &str)]) -> Result<Config, String> {
     load(Some(file.path()), env).map_err(|bad| bad.to_string())
 }
 
+/// A phrase in the account's words, of which nothing is known that could be filled in.
+fn say(account: &AccountSettings, phrase: Phrase) -> Option<String> {
+    account.texts.say(phrase, account.language, |_| None)
+}
+
 #[test]
 fn the_sample_and_the_secrets_are_a_configuration() {
     let config = read(&sample(), &[]).unwrap();
     let demo = &config.accounts[&"demo".parse().unwrap()];
     assert_eq!(demo.secret.text(), "hush-hush");
-    assert_eq!(demo.text(Phrase::Welcome), "欢迎关注！");
+    assert_eq!(demo.confirmation, Confirmation::Tap);
+    assert_eq!(say(demo, Phrase::Welcome).unwrap(), "欢迎关注！");
+    assert_eq!(say(demo, Phrase::AutoReply), None);
     assert_eq!(config.api_keys["shop"].key.current.text(), "api-key-of-the-shop");
     assert!(config.api_keys["shop"].key.previous.is_none());
 }
@@ -40,6 +47,7 @@ fn the_sample_and_the_secrets_are_a_configuration() {
 fn what_the_sample_says_is_what_is_left_out_of_it() {
     let optional = [
         "mode",
+        "confirmation",
         "check_source_address",
         "grant_life",
         "qr_quota",
@@ -59,10 +67,12 @@ fn what_the_sample_says_is_what_is_left_out_of_it() {
 
 #[test]
 fn words_can_be_replaced_and_the_others_follow_the_language() {
-    let toml = sample().replace("language = \"zh\"", "language = \"en\"").replace("welcome =", "logged_in =");
-    let demo = read(&toml, &[]).unwrap().accounts.into_values().next().unwrap();
-    assert_eq!(demo.text(Phrase::LoggedIn), "欢迎关注！");
-    assert_eq!(demo.text(Phrase::Welcome), "Welcome!");
+    let toml = sample().replace("language = \"zh\"", "language = \"en\"").replace("welcome =", "taken =");
+    let taken = ("SCENECAST_ACCOUNTS__DEMO__TEXTS__EXPIRED", "过期了");
+    let demo = read(&toml, &[taken]).unwrap().accounts.into_values().next().unwrap();
+    assert_eq!(say(&demo, Phrase::Taken).unwrap(), "欢迎关注！");
+    assert_eq!(say(&demo, Phrase::Expired).unwrap(), "过期了");
+    assert_eq!(say(&demo, Phrase::Welcome).unwrap(), "Welcome!");
 }
 
 #[test]
@@ -72,8 +82,10 @@ fn a_bad_value_is_named() {
     for (from, to, named) in [
         ("redis://127.0.0.1:6379", "memory:", "memory: carries scenes inside one process"),
         ("redis://127.0.0.1:6379", "http://x", "bus.url"),
-        ("confirmation = \"none\"", "confirmation = \"tap\"", "tap"),
-        ("confirmation = \"none\"", "", "confirmation"),
+        ("confirmation = \"tap\"", "confirmation = \"always\"", "always"),
+        ("# site = \"Example Shop\"", "site = ' '", "accounts.demo.site"),
+        ("# path = \"/wx/callback\"", "path = '/wechat/other'", "accounts.demo.path"),
+        ("# path = \"/wx/callback\"", "path = 'wx/callback'", "accounts.demo.path"),
         ("mode = \"safe\"", "mode = \"encrypted\"", "encrypted"),
         ("original_id = \"gh_0123456789ab\"", "", "original_id"),
         ("original_id = \"gh_0123456789ab\"", "original_id = ''", "accounts.demo.original_id"),
@@ -83,7 +95,11 @@ fn a_bad_value_is_named() {
         ("profile_wait_ms = 300", "profile_wait_ms = 2001", "accounts.demo.profile_wait_ms"),
         ("language = \"zh\"", "language = \"fr\"", "fr"),
         ("welcome =", "hello =", "hello"),
-        ("\"欢迎关注！\"", "' '", "accounts.demo.texts.welcome"),
+        ("\"欢迎关注！\"", "' '", "welcome: must not be empty for key `accounts.demo.texts`"),
+        ("\"欢迎关注！\"", "'{nmae}'", "welcome: there is no placeholder {nmae}"),
+        ("\"欢迎关注！\"", "'{place}'", "welcome: {place} is not known when this is said"),
+        ("[listen]", "geo_database = '/nowhere/x.mmdb'\n[listen]", "geo_database"),
+        ("[listen]", "geo_database = 'Cargo.toml'\n[listen]", "Cargo.toml is not a database in MaxMind's format"),
         ("accounts = [\"demo\"]", "accounts = [\"Demo\"]", "an account name"),
         ("[api_keys.shop]", other, "accounts.other.app_id: is that of accounts.demo too"),
         (
@@ -103,6 +119,54 @@ fn a_bad_value_is_named() {
         assert!(error.contains(named), "{to:?}: {error}");
         assert!(SECRETS.iter().all(|(_, secret)| !error.contains(secret)), "{error}");
     }
+}
+
+/// The sample with its webhooks, or with these.
+fn with_webhooks(webhooks: &str) -> Result<Config, String> {
+    let sample = sample();
+    let (before, rest) = sample.split_once("# [accounts.demo.webhooks]\n").unwrap();
+    let (written, after) = rest.split_once("#\n").unwrap();
+    let uncommented = || written.lines().fold(String::new(), |text, line| text + &line[2..] + "\n");
+    let written = if webhooks.is_empty() { uncommented() } else { webhooks.to_owned() };
+    let toml = format!("{before}[accounts.demo.webhooks]\n{written}\n{after}");
+    read(&toml, &[("SCENECAST_ACCOUNTS__DEMO__WEBHOOKS__SECRET__CURRENT", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")])
+}
+
+#[test]
+fn webhooks_are_json_to_one_address_unless_they_are_forms_to_two() {
+    let webhooks = |written| with_webhooks(written).unwrap().accounts.into_values().next().unwrap().webhooks.unwrap();
+    assert!(read(&sample(), &[]).unwrap().accounts.into_values().next().unwrap().webhooks.is_none());
+    let (sample, short) = (webhooks(""), webhooks("url = 'https://www.example.com/wechat'"));
+    assert!(matches!(&sample.target, Target::Json(url) if url.url().as_str() == "https://www.example.com/wechat"));
+    assert_eq!(format!("{sample:?}"), format!("{short:?}"), "what the sample says is what is left out of it");
+    let form = webhooks("format = 'form'\nfollowed_url = 'http://site/a'\nunfollowed_url = 'http://site/b'");
+    assert!(matches!(form.target, Target::Form { .. }));
+}
+
+#[test]
+fn webhooks_that_make_no_sense_are_named_and_show_no_secret() {
+    let url = "url = 'https://www.example.com/wechat?key=hush'";
+    for (written, named) in [
+        ("format = 'json'".to_owned(), "format json takes url"),
+        (format!("{url}\nfollowed_url = 'http://site/a'"), "format json takes url"),
+        (format!("format = 'form'\n{url}"), "format form takes followed_url"),
+        ("format = 'form'\nfollowed_url = 'http://site/a'".to_owned(), "format form takes followed_url"),
+        (format!("format = 'xml'\n{url}"), "xml"),
+        ("url = 'site/hush'".to_owned(), "must be an address"),
+        ("url = 'ftp://site/hush'".to_owned(), "must be an address"),
+        (format!("{url}\nretry_after = 5"), "retry_after"),
+        (format!("{url}\nretry_for = 59"), "retry_for"),
+        (format!("{url}\nretry = 1"), "retry"),
+        (format!("{url}\n[accounts.demo.webhooks.secret]\nprevious = 'whsec_hush'"), "secret: must be whsec_"),
+    ] {
+        let error = with_webhooks(&written).unwrap_err();
+        assert!(error.contains(named) && error.contains("webhooks"), "{written}: {error}");
+        assert!(!error.contains("hush") && !error.contains("C2FVsBQI"), "{error}");
+    }
+    let missing = read(&sample().replace("# [accounts.demo.webhooks]", "[accounts.demo.webhooks]"), &[]).unwrap_err();
+    assert!(missing.contains("secret"), "{missing}");
+    let shown = format!("{:?}", with_webhooks(url).unwrap());
+    assert!(shown.contains("https://www.example.com/…") && !shown.contains("hush"), "{shown}");
 }
 
 #[test]

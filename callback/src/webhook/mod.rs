@@ -3,25 +3,41 @@
 //!
 //! WeChat waits five seconds for an answer and delivers three times, about five seconds apart.
 //! While Redis doesn't say whether a login was stored, there is no answer: WeChat delivers again,
-//! and the delivery's id makes that harmless. The last attempt asks the person to scan again.
+//! and the delivery's id makes that harmless. The last attempt asks the person to do it again.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `envelope` | a message out of a request, a reply into an answer |
+//! | `purpose` | what a message is for |
+//! | `delivery`, `reply` | a message on its way through; what it is answered |
+//! | `scan`, `code`, `answer` | somebody scans, types a code, says whether it is they |
+//! | `news` | what happens to people: remembered, and told to the site |
+//! | `people`, `profile` | who they are, and how they are shown |
+//! | `path` | where an account's webhook may be as well |
 
+mod answer;
+mod code;
+mod delivery;
 mod envelope;
-mod login;
-mod profile;
+mod news;
+mod path;
+mod people;
+pub(crate) mod profile;
+mod purpose;
+mod reply;
+mod scan;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{Path, Request, State, rejection::PathRejection},
+    extract::{Request, State},
     http::{StatusCode, Uri, header, request::Parts},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
 };
 use scenecast_shared::{
-    internal::Refused,
-    scene::SceneId,
     serve::{ClientAddress, Crowded, Problem, Unanswered, read_body},
     store::Replay,
     time::{millis, unix_now_ms},
@@ -30,8 +46,17 @@ use scenecast_shared::{
 use tokio::time::Instant;
 use tracing::Span;
 
-use self::envelope::{Envelope, Received, WebhookQuery};
+use self::{
+    delivery::{Delivery, Outcome, Unfinished},
+    envelope::{Envelope, Received, WebhookQuery},
+    purpose::Purpose,
+    reply::Reply,
+    scan::Scanned,
+};
 use crate::{accounts::Account, app::App, phrase::Phrase, wechat::Source};
+
+pub use path::WebhookPath;
+pub(crate) use people::People;
 
 /// The longest body that is read. WeChat's own have a few hundred bytes.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -43,7 +68,10 @@ const HUNG_UP: Duration = Duration::from_millis(5_500);
 const LAST_ATTEMPT_SECS: u64 = 9;
 
 pub(crate) fn router() -> Router<Arc<App>> {
-    Router::new().route("/wechat/{account}", get(verify).post(deliver)).layer(from_fn(stay_silent))
+    let webhook = || get(verify).post(deliver);
+    // Accounts may have paths of their own, which change with the configuration.
+    let router = Router::new().route("/wechat/{account}", webhook()).route("/{*path}", webhook());
+    router.layer(from_fn(stay_silent))
 }
 
 /// Beyond the ceiling WeChat gets no answer, and delivers again: an error would end the delivery.
@@ -84,16 +112,9 @@ impl Arrival {
     }
 }
 
-/// The account in the path; what isn't text can't be one.
-type AccountPath = Result<Path<String>, PathRejection>;
-
-fn named(account: AccountPath) -> Result<String, Problem> {
-    account.map(|Path(account)| account).map_err(|_| Refused::AccountUnknown.problem())
-}
-
 /// WeChat asks whether this address is the account's.
-async fn verify(State(app): State<Arc<App>>, account: AccountPath, uri: Uri) -> Result<Response, Problem> {
-    let account = &app.account(&named(account)?)?;
+async fn verify(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Problem> {
+    let account = &app.account_at(uri.path())?;
     let query = WebhookQuery::read(&uri)?;
     query.verify(account)?;
     let echo = query.echostr.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?;
@@ -104,10 +125,10 @@ async fn verify(State(app): State<Arc<App>>, account: AccountPath, uri: Uri) -> 
 }
 
 /// WeChat delivers a message.
-#[tracing::instrument(name = "webhook", skip_all, fields(account, kind, scene))]
-async fn deliver(State(app): State<Arc<App>>, account: AccountPath, request: Request) -> Response {
+#[tracing::instrument(name = "webhook", skip_all, fields(account, purpose, scene))]
+async fn deliver(State(app): State<Arc<App>>, request: Request) -> Response {
     let arrival = Arrival::now();
-    let (outcome, response) = match receive(&app, account, request, arrival).await {
+    let (outcome, response) = match receive(&app, request, arrival).await {
         Ok(answered) => answered,
         Err(problem) => {
             tracing::warn!(code = problem.code, detail = problem.detail, "refused a webhook");
@@ -127,8 +148,8 @@ async fn deliver(State(app): State<Arc<App>>, account: AccountPath, request: Req
 /// What became of a delivery, in a word, and what WeChat is answered, if anything.
 type Answered = (&'static str, Option<Response>);
 
-async fn receive(app: &App, account: AccountPath, request: Request, arrival: Arrival) -> Result<Answered, Problem> {
-    let account = &app.account(&named(account)?)?;
+async fn receive(app: &App, request: Request, arrival: Arrival) -> Result<Answered, Problem> {
+    let account = &app.account_at(request.uri().path())?;
     Span::current().record("account", account.name.as_str());
     let (head, body) = request.into_parts();
     check_source(app, account, &head)?;
@@ -136,15 +157,24 @@ async fn receive(app: &App, account: AccountPath, request: Request, arrival: Arr
     let envelope = Envelope::expected(account, &query)?;
     let body = read_body(body, LONGEST_BODY).await?;
     let received = envelope.open(account, &body)?;
-    Span::current().record("kind", word(&received.message.kind));
-    let decided = if is_known_genuine(app, account, &envelope, &body, arrival).await? {
-        act(app, account, &received.message, arrival).await
-    } else {
-        None
+    let purpose = Purpose::of(&received.message);
+    Span::current().record("purpose", purpose.word());
+    let (genuine, delivery) = tokio::join!(
+        is_known_genuine(app, account, &envelope, &body, arrival),
+        Delivery::begin(app, account, &received.message, &purpose, arrival),
+    );
+    let outcome = match (genuine?, delivery) {
+        (true, Ok(delivery)) => act(&delivery).await,
+        (false, Ok(delivery)) => Err(Unfinished { again: true, reply: delivery.at_last() }),
+        (_, Err(unfinished)) => Err(unfinished),
     };
-    Ok(match decided {
-        Some(reply) => answer(account, &received, reply),
-        None => without_decision(account, &received, arrival),
+    Ok(match outcome {
+        Ok(reply) => answer(&received, reply),
+        Err(unfinished) if unfinished.again && !arrival.is_last(&received.message) => {
+            tracing::warn!("Redis gave no answer in time; WeChat gets none, and delivers again");
+            ("undecided", None)
+        }
+        Err(unfinished) => answer(&received, unfinished.reply),
     })
 }
 
@@ -179,63 +209,33 @@ async fn is_known_genuine(
     }
 }
 
-/// What is answered to a message.
-#[derive(Clone, Copy)]
-enum Reply {
-    /// A text.
-    Say(Phrase),
-    /// That it was received.
-    Acknowledge,
-}
-
-/// Does what the message is for; `None` if that couldn't be decided in time. A code that doesn't
-/// say a scene is one of the account's others, and no login.
-async fn act(app: &App, account: &Account, message: &Message, arrival: Arrival) -> Option<Reply> {
-    match (&message.kind, scene_of(message)) {
-        (_, Some(scene)) => login::log_in(app, account, message, scene, arrival).await.map(Reply::Say),
-        (Kind::Subscribe(_), None) => Some(Reply::Say(Phrase::Welcome)),
-        (Kind::Unsubscribe, None) => {
-            account.users.forget(&message.from).await;
-            Some(Reply::Acknowledge)
+/// Does what the message is for.
+async fn act(delivery: &Delivery<'_>) -> Outcome {
+    match delivery.purpose {
+        Purpose::Scan(scene) => {
+            let Scanned { reply, page } = delivery.scan(*scene, false).await?;
+            if matches!(delivery.message.kind, Kind::Subscribe(_)) {
+                let followed = delivery.follow(Some((*scene, &page))).await;
+                followed.map_err(|unfinished| Unfinished { reply: reply.clone(), ..unfinished })?;
+            }
+            Ok(reply)
         }
-        _ => Some(Reply::Acknowledge),
+        Purpose::Code(code) => delivery.type_code(code).await,
+        Purpose::Answer { answer, about } => delivery.answer(*answer, *about).await,
+        Purpose::Follow => delivery.follow(None).await.map(|()| delivery.say(Phrase::Welcome)),
+        Purpose::Unfollow => delivery.unfollow().await,
+        Purpose::Write => Ok(delivery.say(Phrase::AutoReply)),
+        Purpose::Event => Ok(Reply::Acknowledge),
     }
 }
 
-fn scene_of(message: &Message) -> Option<SceneId> {
-    message.scanned()?.parse().ok()
-}
-
-fn answer(account: &Account, received: &Received<'_>, reply: Reply) -> Answered {
-    let (outcome, content_type, body) = match reply {
-        Reply::Acknowledge => ("acknowledged", "text/plain; charset=utf-8", ACKNOWLEDGED.to_owned()),
-        Reply::Say(phrase) => {
-            let text = received.text_reply(account.settings.text(phrase));
-            (phrase.word(), "application/xml; charset=utf-8", text)
-        }
+fn answer(received: &Received<'_>, reply: Reply) -> Answered {
+    let outcome = reply.word();
+    let (content_type, body) = match reply {
+        Reply::Acknowledge => ("text/plain; charset=utf-8", ACKNOWLEDGED.to_owned()),
+        Reply::Say { text, .. } => ("application/xml; charset=utf-8", received.text_reply(&text)),
     };
     (outcome, Some(([(header::CONTENT_TYPE, content_type)], body).into_response()))
-}
-
-/// Silence, so that WeChat delivers again; where it won't, whoever scanned is asked to.
-fn without_decision(account: &Account, received: &Received<'_>, arrival: Arrival) -> Answered {
-    if arrival.is_last(&received.message) {
-        let scanned = scene_of(&received.message).is_some();
-        return answer(account, received, if scanned { Reply::Say(Phrase::ScanAgain) } else { Reply::Acknowledge });
-    }
-    tracing::warn!("Redis gave no answer in time; WeChat gets none, and delivers again");
-    ("undecided", None)
-}
-
-fn word(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Text(_) => "text",
-        Kind::Subscribe(_) => "subscribe",
-        Kind::Scan(_) => "scan",
-        Kind::Unsubscribe => "unsubscribe",
-        Kind::Event(_) => "event",
-        Kind::Other(_) => "other",
-    }
 }
 
 fn forbidden(code: &'static str, detail: impl Into<String>) -> Problem {

@@ -4,6 +4,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use scenecast_shared::{
     scene::{Language, OpenId, Profile},
+    store::User,
     wechat::UserInfo,
 };
 use sha2::{Digest, Sha256};
@@ -13,7 +14,7 @@ const LONGEST_NAME: usize = 64;
 const LONGEST_AVATAR: usize = 512;
 
 /// How this person is shown: as WeChat tells, or as generated. Alike at each login.
-pub(super) fn profile(openid: &OpenId, info: &UserInfo, language: Language) -> Profile {
+pub(crate) fn profile(openid: &OpenId, info: &UserInfo, language: Language) -> Profile {
     // The openid itself stays between callback and site; its digest may be seen.
     let digest = Sha256::new().chain_update(b"profile").chain_update(openid.as_str()).finalize();
     let name = name(&info.nickname).unwrap_or_else(|| {
@@ -25,6 +26,16 @@ pub(super) fn profile(openid: &OpenId, info: &UserInfo, language: Language) -> P
     });
     let avatar = avatar(&info.headimgurl).unwrap_or_else(|| drawn(&name, digest[2]));
     Profile { name, avatar }
+}
+
+/// The same, by what WeChat told before, if anything.
+pub(crate) fn profile_on_record(openid: &OpenId, user: Option<&User>, language: Language) -> Profile {
+    let told = user.and_then(|user| user.told.as_ref()).map(|told| UserInfo {
+        nickname: told.profile.name.clone(),
+        headimgurl: told.profile.avatar.clone(),
+        ..UserInfo::default()
+    });
+    profile(openid, &told.unwrap_or_default(), language)
 }
 
 fn name(told: &str) -> Option<String> {

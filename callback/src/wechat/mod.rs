@@ -6,16 +6,13 @@
 //! | `token` | the access token, one refresh at a time across pods |
 //! | `api` | QR codes and user info, with the token |
 //! | `sources` | where webhooks come from |
-//! | `users` | what WeChat tells of people, remembered |
 
 mod api;
 mod client;
 mod sources;
 mod token;
-mod users;
 
 pub(crate) use api::{Api, QR_CODE};
 pub(crate) use client::{CallError, Client};
 pub(crate) use sources::{Source, Sources};
 pub(crate) use token::{AccessToken, Credentials};
-pub(crate) use users::Users;

@@ -9,7 +9,7 @@ pub mod site;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use scenecast_callback::{
-    Callback,
+    Callback, Texts,
     config::{AccountSettings, ApiKey, Confirmation, Mode},
 };
 use scenecast_gateway::{Gateway, config::Compatible};
@@ -160,11 +160,14 @@ fn callback_settings(
         aes_key: None,
         check_source_address: false,
         confirmation: Confirmation::None,
+        site: None,
+        path: None,
         grant_life: defaults::grant_life(),
         qr_quota: AccountQuota::default().qr_codes.into(),
         profile_wait_ms: 300,
         language: config.language,
-        texts: BTreeMap::new(),
+        texts: Texts::default(),
+        webhooks: None,
     };
     let key =
         ApiKey { key: Rotating { current: secrets.api.clone(), previous: None }, accounts: [account.clone()].into() };
@@ -175,6 +178,7 @@ fn callback_settings(
         accounts: BTreeMap::from([(account.clone(), settings)]),
         api_keys: BTreeMap::from([("demo-site".to_owned(), key)]),
         trusted_proxies: TrustedProxies::default(),
+        geo_database: None,
         api_base: base(wechat),
         picture_base: base(wechat),
         limits: scenecast_shared::config::Limits::default(),

@@ -71,7 +71,7 @@ impl Redis {
         if given.is_null() {
             return Ok(vec![]);
         }
-        let given: XReadResponse<String, String, String, String> = given.into_xread_response()?;
+        let given: XReadResponse<String, String, String, Reply> = given.into_xread_response()?;
         Ok(given.into_values().flatten().map(entry).collect())
     }
 
@@ -108,7 +108,7 @@ impl Redis {
         let answers: Vec<Reply> = pipeline.all().await?;
         let mut entries = vec![];
         for answer in answers {
-            let given: Vec<XReadValue<String, String, String>> = answer.into_xread_value()?;
+            let given: Vec<XReadValue<String, String, Reply>> = answer.into_xread_value()?;
             entries.extend(given.into_iter().map(entry));
         }
         Ok(entries)
@@ -132,6 +132,6 @@ impl Redis {
     }
 }
 
-fn entry((id, mut fields): XReadValue<String, String, String>) -> Entry {
-    Entry { id, text: fields.remove(FIELD).unwrap_or_default() }
+fn entry((id, mut fields): XReadValue<String, String, Reply>) -> Entry {
+    Entry { id, text: fields.remove(FIELD).and_then(Reply::into_string).unwrap_or_default() }
 }

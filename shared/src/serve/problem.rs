@@ -12,7 +12,7 @@ use axum::{
 use serde_json::json;
 
 use super::Crowded;
-use crate::bus::BusError;
+use crate::{bus::BusError, store::StoreError};
 
 /// When those whom a listener has no room for may try again.
 const ROOM_AGAIN: Duration = Duration::from_secs(5);
@@ -31,6 +31,11 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// There is nothing at this path.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+    }
+
     /// A problem that the same request will meet again.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), retry_after: None }
@@ -80,6 +85,22 @@ impl From<BusError> for Problem {
     }
 }
 
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Undecided(_) => {
+                tracing::warn!(%error, "what is stored can't be reached");
+                let detail = "what is stored can't be reached right now";
+                Self::unavailable("store_unavailable", detail, Duration::from_secs(2))
+            }
+            StoreError::Malformed(_) => {
+                tracing::error!(%error, "what is stored is not what we store");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store_malformed", "what is stored can't be read")
+            }
+        }
+    }
+}
+
 /// Beyond the ceiling.
 pub fn crowded() -> Problem {
     Problem::unavailable("crowded", "this server has no room left", ROOM_AGAIN)
@@ -95,9 +116,7 @@ pub async fn turn_away(request: Request, next: Next) -> Result<Response, Problem
 
 /// The routes, with problems for paths and methods that there aren't.
 pub fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    routes
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes other methods")
-        })
+    routes.fallback(|| async { Problem::not_found() }).method_not_allowed_fallback(|| async {
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes other methods")
+    })
 }

@@ -91,7 +91,7 @@ async fn of_many_letters_each_is_given_to_one_of_two_pods(pods: Pods) {
 async fn the_letter_of_a_pod_that_died_is_given_to_another(pods: Pods) {
     let (here, there) = outboxes(&pods);
     put(&here, 0..1).await;
-    let pauses = Pauses { first: Duration::from_millis(200), longest: Duration::from_secs(1) };
+    let pauses = Pauses { first: Duration::from_secs(1), longest: Duration::from_secs(1) };
     drop((new(&there, 1).await, there));
     assert_eq!(new(&here, 1).await, []);
     assert_eq!(due(&here, pauses).await, []);
@@ -106,8 +106,8 @@ async fn a_letter_that_fails_waits_twice_as_long_each_time(pods: Pods) {
     for outbox in [&there, &here, &there] {
         assert_eq!(due(outbox, AT_ONCE).await.len(), 1);
     }
-    let first = Duration::from_millis(100);
-    sleep(first * 3).await;
+    let first = Duration::from_millis(500);
+    sleep(first * 5 / 2).await;
     assert_eq!(due(&here, Pauses { first, longest: Duration::MAX }).await, []);
     assert_eq!(due(&here, Pauses { first, longest: first * 2 }).await.len(), 1, "no pause is longer than the longest");
 }
@@ -116,7 +116,7 @@ async fn of_two_pods_that_find_a_letter_due_one_gets_it(pods: Pods) {
     let (here, there) = outboxes(&pods);
     put(&here, 0..1).await;
     new(&here, 1).await;
-    let first = Duration::from_millis(300);
+    let first = Duration::from_millis(1_500);
     sleep(first * 5 / 4).await;
     let taken =
         at_once(

@@ -85,9 +85,11 @@ async fn what_is_no_letter_is_dead_and_stops_no_other() {
     for fields in [&["letter", "{}"][..], &["letter", "nonsense"], &["another", "field"], &["a", "1", "b", "2"]] {
         server.cli(&[&["XADD", "outbox:demo", "*"], fields].concat()).await.unwrap();
     }
+    let not_text = "return redis.call('XADD', KEYS[1], '*', 'letter', '\\255')";
+    server.cli(&["EVAL", not_text, "1", "outbox:demo"]).await.unwrap();
     put(&outbox, 0..1).await;
     assert_eq!(letters(&new(&outbox, 10).await), [letter(0)]);
-    assert_eq!((outbox.waiting(&account()).await, outbox.dead(&account()).await), (Ok(1), Ok(4)));
+    assert_eq!((outbox.waiting(&account()).await, outbox.dead(&account()).await), (Ok(1), Ok(5)));
 }
 
 #[tokio::test]

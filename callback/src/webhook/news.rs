@@ -1,0 +1,61 @@
+//! What happens to people: remembered of them, counted once a delivery, and told to the site, all of
+//! it before WeChat is answered. What fails is done again when WeChat delivers again, and not told twice.
+
+use scenecast_shared::{
+    scene::{Page, SceneId, Standing},
+    store::{LetterKind, User},
+};
+
+use super::{
+    delivery::{Delivery, Outcome, Unfinished},
+    reply::{Facts, Reply},
+};
+use crate::{phrase::Phrase, site::News};
+
+impl Delivery<'_> {
+    /// They are logged in on this scene.
+    pub(super) async fn logged_in(&self, scene: SceneId, standing: &Standing) -> Outcome {
+        let say = |logins| self.say_of(Phrase::LoggedIn, &Facts { scene: Some((scene, standing)), logins });
+        let (id, now) = (self.id(), self.arrival.unix_ms);
+        let told = async {
+            let (user, logins) = self.meet(|user| user.logged_in(id, now)).await?;
+            self.tell(LetterKind::LoggedIn, &user, Some((scene, &standing.page()))).await?;
+            Ok(logins)
+        };
+        // The page has its login, whatever becomes of the rest.
+        told.await.map(say).map_err(|unfinished: Unfinished| Unfinished { reply: say(None), ..unfinished })
+    }
+
+    /// They follow, by scanning this scene or otherwise.
+    pub(super) async fn follow(&self, scanned: Option<(SceneId, &Page)>) -> Result<(), Unfinished> {
+        let created = self.message.created;
+        let (user, _) = self.meet(|user| user.followed(created)).await?;
+        self.tell(LetterKind::Followed, &user, scanned).await
+    }
+
+    /// They don't follow any more, and WeChat asks that what it told of them is deleted.
+    pub(super) async fn unfollow(&self) -> Outcome {
+        let created = self.message.created;
+        let (user, _) = self.meet(|user| user.unfollowed(created)).await?;
+        self.tell(LetterKind::Unfollowed, &user, None).await?;
+        Ok(Reply::Acknowledge)
+    }
+
+    /// Changes what is known of them; what can't be read stays as it is.
+    async fn meet<T: Send>(
+        &self,
+        change: impl Fn(&mut User) -> T + Copy + Send,
+    ) -> Result<(User, Option<T>), Unfinished> {
+        let now = self.arrival.unix_ms;
+        let met = self.ask(|| self.app.users.meet(&self.account.name, self.openid(), now, change)).await?;
+        Ok(met.map_or_else(|| (User::seen(now), None), |(user, answer)| (user, Some(answer))))
+    }
+
+    async fn tell(&self, kind: LetterKind, user: &User, scanned: Option<(SceneId, &Page)>) -> Result<(), Unfinished> {
+        let scene =
+            scanned.map(|(scene, page)| page.chosen_id.as_ref().map_or_else(|| scene.to_string(), ToString::to_string));
+        let news = News { kind, delivery: self.id(), openid: self.openid(), user, scene: scene.as_deref() };
+        self.ask(|| self.account.site.tell(news)).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! Where an account's webhook may be, beside `/wechat/{account}`. No I/O.
+
+use serde::Deserialize;
+
+/// A path such as `/wx/callback`: 1 to 128 characters in segments of letters, digits, `-`, `_` and `.`;
+/// none of our own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WebhookPath(String);
+
+impl WebhookPath {
+    /// The path itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for WebhookPath {
+    type Error = &'static str;
+
+    fn try_from(path: String) -> Result<Self, Self::Error> {
+        let fits = |segment: &str| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+            !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
+        };
+        let Some(segments) = path.strip_prefix('/').filter(|rest| rest.len() < 128 && rest.split('/').all(fits)) else {
+            return Err("must be a path such as /wx/callback, of letters, digits, -, _ and .");
+        };
+        match segments.split('/').next() {
+            Some("wechat" | "v1") => Err("must not begin with /wechat or /v1, which are ours"),
+            _ => Ok(Self(path)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_plain_and_none_of_ours() {
+        for path in ["/wx/callback", "/weChatNotice", "/a-b_c.d/1", "/wechats", &format!("/{}", "x".repeat(127))] {
+            assert_eq!(WebhookPath::try_from(path.to_owned()).unwrap().as_str(), path);
+        }
+        for path in [
+            "",
+            "/",
+            "wx",
+            "/wx/",
+            "//wx",
+            "/wx//callback",
+            "/../wx",
+            "/wx/.",
+            "/{any}",
+            "/*any",
+            "/wx?a=b",
+            "/w x",
+            "/微信",
+            "/%77x",
+            "/wechat",
+            "/wechat/demo",
+            "/v1/redeem",
+            &format!("/{}", "x".repeat(128)),
+        ] {
+            assert!(WebhookPath::try_from(path.to_owned()).is_err(), "{path}");
+        }
+    }
+}
