@@ -9,7 +9,7 @@ use scenecast_shared::{
     internal::Refused,
     scene::{AccountName, Cause, Rotating, SceneId, Settled, Transition},
     serve::Problem,
-    store::{Budget, Codes, Guesses, Pending, Replay, ReplayGuard, StoreError, Users},
+    store::{Budget, Codes, Guesses, JsCodes, Pending, Replay, ReplayGuard, StoreError, Users},
     wechat::Signed,
 };
 use tokio::{
@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     accounts::{Account, Accounts},
+    clock::Clock,
     counts::Counts,
     geo::GeoDatabase,
 };
@@ -37,6 +38,8 @@ pub(crate) struct App {
     pub(crate) geo_database: Option<GeoDatabase>,
     pub(crate) replays: ReplayGuard,
     pub(crate) qr_budget: Budget,
+    pub(crate) js_codes: JsCodes,
+    pub(crate) clock: Clock,
     pub(crate) counts: Counts,
 }
 

@@ -6,9 +6,12 @@
 mod bad_messages;
 mod crowded;
 mod encrypted;
+mod handles;
+mod hostile_mini_program;
 mod independent;
 mod late_redis;
 mod logs;
+mod mini_program;
 mod open;
 mod process;
 mod redeem;
