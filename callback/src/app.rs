@@ -111,7 +111,8 @@ async fn insist<T, E, F: Future<Output = Result<T, E>>>(
     ask: impl FnMut() -> F,
     is_undecided: impl FnMut(&E) -> bool,
 ) -> Option<Result<T, E>> {
-    timeout_at(deadline, ask.retry(pauses()).when(is_undecided)).await.ok()
+    // Boxed: what these need would be part of every webhook several times.
+    timeout_at(deadline, Box::pin(ask.retry(pauses()).when(is_undecided).into_future())).await.ok()
 }
 
 /// Between attempts, for as long as a deadline allows.
