@@ -55,7 +55,10 @@ export class Socket {
         if (frame.type === 'problem') problem = problemOf(frame);
         else hear(frame);
       });
-      socket.addEventListener('close', ({ code, reason }) => resolve(Socket.#ending(code, reason, problem)));
+      socket.addEventListener('close', ({ code, reason }) => {
+        patience.rest();
+        resolve(Socket.#ending(code, reason, problem));
+      });
       patience.signal.addEventListener('abort', () => {
         resolve(Ending.lost());
         socket.close();

@@ -114,14 +114,15 @@ async fn what_worked_is_kept_for_the_next_code() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_sheds_load_is_asked_again_in_the_same_way() {
+async fn a_gateway_that_sheds_load_or_leaves_is_asked_again_in_the_same_way() {
     let (scenecast, proxy, browser) = behind(|asked, nth| match (asked, nth) {
         (Socket, _) => Way::Refused,
         (Open | Stream, 0) => Way::Crowded,
+        (Stream, 1) => Way::Moved,
         _ => Way::Passed,
     })
     .await;
     held_by(&scenecast, "sse").await;
     logs_in_once(&scenecast, &browser).await;
-    assert_eq!(proxy.asked(), [Socket, Open, Open, Stream, Stream]);
+    assert_eq!(proxy.asked(), [Socket, Open, Open, Stream, Stream, Stream]);
 }

@@ -48,6 +48,8 @@ pub(super) enum Way {
     Cut(Duration),
     /// The gateway is said to have no room for a second.
     Crowded,
+    /// A stream is told at once that its gateway leaves.
+    Moved,
 }
 
 /// What becomes of the `nth` request of a kind, from 0.
@@ -109,17 +111,32 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
         _ => Asked::Other,
     };
     let way = if asked == Asked::Other { Way::Passed } else { shared.way(asked) };
-    if let Way::Crowded = way {
-        let headers = [(header::RETRY_AFTER, "1"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-        return (StatusCode::SERVICE_UNAVAILABLE, headers, [(header::ACCESS_CONTROL_EXPOSE_HEADERS, "retry-after")])
-            .into_response();
-    }
-    let patience = if let Way::Cut(after) = way { after } else { Duration::from_secs(60) };
+    let patience = match way {
+        Way::Crowded => return crowded(),
+        Way::Moved => return moved(),
+        Way::Cut(after) => after,
+        _ => Duration::from_secs(60),
+    };
     match tokio::time::timeout(patience, shared.ask(request)).await {
         Ok(Ok(answer)) => answer_with(answer, way),
         Ok(Err(_)) => StatusCode::BAD_GATEWAY.into_response(),
         Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
     }
+}
+
+fn crowded() -> Response {
+    let headers = [
+        (header::RETRY_AFTER, "1"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "retry-after"),
+    ];
+    (StatusCode::SERVICE_UNAVAILABLE, headers).into_response()
+}
+
+fn moved() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    let restart = "event: restart\ndata: {\"type\":\"restart\",\"retry_after_ms\":300}\nretry: 300\n\n";
+    (headers, restart).into_response()
 }
 
 impl Shared {
