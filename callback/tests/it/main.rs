@@ -15,6 +15,7 @@ mod mini_program;
 mod open;
 mod process;
 mod redeem;
+mod reload;
 mod scan;
 mod sealing;
 mod site;
