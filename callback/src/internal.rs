@@ -28,8 +28,8 @@ use crate::{
 
 /// A full chunk of scenes to open again, with room to spare.
 const LONGEST_BODY: usize = REOPEN_CHUNK * 512;
-/// The longest life of a scene.
-const LONGEST_LIFE: Duration = Duration::from_secs(30 * 60);
+/// The longest life of a scene, which those of compatible routes have.
+const LONGEST_LIFE: Duration = Duration::from_secs(60 * 60);
 /// Scenes that are opened again at a time.
 const REOPENED_AT_ONCE: usize = 64;
 /// How long giving up a scene may take.
@@ -55,7 +55,7 @@ async fn authentic<T: DeserializeOwned>(app: &App, request: Request) -> Result<T
 async fn open(State(app): State<Arc<App>>, request: Request) -> Result<Json<Opened>, Problem> {
     let Open { scene, account, binding, page, life_ms, handle } = authentic(&app, request).await?;
     Span::current().record("account", account.as_str()).record("scene", tracing::field::display(scene));
-    let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 1800000"))?;
+    let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 3600000"))?;
     let opened = handle::make(&app, &account, scene, life, handle).await?;
     if app.bus.open(scene, &Opening { account, binding, page, life }).await? {
         app.counts.stages.count(Stage::Opened);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use scenecast_shared::{
     config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Origins, Seconds, Telemetry, defaults, strong},
     process::Binary,
-    scene::Rotating,
+    scene::{AccountName, Rotating},
     serve::TrustedProxies,
 };
 use serde::Deserialize;
@@ -38,6 +38,9 @@ pub struct Config {
     /// What it takes.
     #[serde(default)]
     pub limits: Limits,
+    /// Routes for login pages that were written for other servers.
+    #[serde(default)]
+    pub compatible: Compatible,
     /// How it leaves.
     #[serde(default)]
     pub drain: Drain,
@@ -70,6 +73,51 @@ pub struct Callback {
     pub url: HttpUrl,
 }
 
+/// `[compatible]`: routes for login pages that were written for other servers, each off unless it
+/// names the account that its pages log in with. `docs/compatible.md` says what they are and what they
+/// are unfit for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compatible {
+    /// An id that the page chose, in the path of its WebSocket.
+    pub path_socket: Option<CompatibleRoute>,
+    /// An id that the page chose, in the query of its WebSocket; the account is a mini program.
+    pub client_id_socket: Option<CompatibleRoute>,
+    /// A code that is typed to the account.
+    pub typed_code: Option<CompatibleRoute>,
+    /// A QR code for whoever connects, on a port of its own.
+    pub qr_on_open: Option<CompatibleListener>,
+    /// A ticket that the page polls with.
+    pub ticket_polling: Option<CompatibleRoute>,
+}
+
+impl Compatible {
+    /// Whether none of them is on.
+    pub(crate) fn is_off(&self) -> bool {
+        let Self { path_socket, client_id_socket, typed_code, qr_on_open, ticket_polling } = self;
+        let routes = [path_socket, client_id_socket, typed_code, ticket_polling];
+        qr_on_open.is_none() && routes.iter().all(|route| route.is_none())
+    }
+}
+
+/// A compatible route of the public listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompatibleRoute {
+    /// The account that its pages log in with.
+    pub account: AccountName,
+}
+
+/// A compatible route with a listener of its own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompatibleListener {
+    /// The account that its pages log in with.
+    pub account: AccountName,
+    /// Where its pages connect.
+    pub listen: SocketAddr,
+}
+
 /// What a gateway needs of it, whatever process it is in.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -87,6 +135,8 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// How long a scene lives.
     pub scene_life: Seconds,
+    /// Routes for login pages that were written for other servers.
+    pub compatible: Compatible,
     /// What it takes.
     pub limits: Limits,
 }
@@ -101,6 +151,7 @@ impl From<Config> for Settings {
             origins: config.origins,
             trusted_proxies: config.trusted_proxies,
             scene_life: config.scene_life,
+            compatible: config.compatible,
             limits: config.limits,
         }
     }
@@ -146,6 +197,7 @@ mod tests {
     fn the_sample_is_good_once_it_has_its_secrets() {
         let config = with(&[]).unwrap();
         assert!(config.origins.allow("https://www.example.com"));
+        assert!(config.compatible.is_off());
         let bare = load::<Config>(Some(SAMPLE.as_ref()), []).unwrap_err();
         assert!(bare.to_string().contains("secret"), "{bare}");
     }
@@ -163,6 +215,9 @@ mod tests {
             ("SCENECAST_LISTEN__PUBLIC", "everywhere", "listen.public"),
             ("SCENECAST_ORIGINS", "www.example.com", "origins"),
             ("SCENECAST_TRUSTED_PROXIES", "10.0.0.0/40", "trusted_proxies"),
+            ("SCENECAST_COMPATIBLE__PATH_SOCKET__ACCOUNT", "Demo!", "compatible.path_socket.account"),
+            ("SCENECAST_COMPATIBLE__QR_ON_OPEN__ACCOUNT", "demo", "listen"),
+            ("SCENECAST_COMPATIBLE__PATH_SOCKETS__ACCOUNT", "demo", "path_sockets"),
             ("SCENECAST_TYPO", "1", "typo"),
         ] {
             let error = with(&[(name, value)]).unwrap_err();

@@ -13,14 +13,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use scenecast_shared::{
     config::Origins,
     scene::{Claims, SceneId},
-    serve::{
-        Connection, Crowded, Problem, TrustedProxies, crowded, read_body, turn_away, with_client_address, with_problems,
-    },
+    serve::{Problem, TrustedProxies, crowded, read_body, turn_away, with_client_address, with_problems},
 };
 use serde::Deserialize;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -33,7 +29,7 @@ use crate::{
     sse,
     visitor::page_of,
     wire::Open,
-    ws::{self, Socket},
+    ws::{self, Upgrade},
 };
 
 /// The page's JavaScript.
@@ -46,7 +42,21 @@ const WAIT_AT_MOST: Duration = Duration::from_secs(30);
 const WAIT: Duration = Duration::from_secs(25);
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-pub(crate) fn router(pages: Pages, origins: &Origins, proxies: TrustedProxies) -> Router {
+/// The own API's routes, and the `compatible` ones beside them.
+pub(crate) fn router(pages: Pages, compatible: Router, origins: &Origins, proxies: &TrustedProxies) -> Router {
+    let requests = Router::new()
+        .route("/v1/scenes", post(open_scene))
+        .route("/v1/scenes/{scene}", get(poll_scene).delete(give_up))
+        .route("/v1/scenes/{scene}/events", get(stream_events))
+        .layer(from_fn(turn_away))
+        .route("/v1/ws", get(open_socket))
+        .with_state(pages);
+    let api = for_pages(with_problems(requests.merge(compatible)), origins, proxies);
+    Router::new().route("/v1/scenecast.js", get(module)).merge(api)
+}
+
+/// These routes, for pages of these origins.
+pub(crate) fn for_pages(routes: Router, origins: &Origins, proxies: &TrustedProxies) -> Router {
     let allowed = origins.clone();
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| {
@@ -54,22 +64,15 @@ pub(crate) fn router(pages: Pages, origins: &Origins, proxies: TrustedProxies) -
         }))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, LAST_EVENT_ID])
+        // For the compatible routes' cookies; the own API looks at none.
+        .allow_credentials(true)
         .expose_headers([header::RETRY_AFTER])
         .max_age(Duration::from_secs(600));
-    let requests = Router::new()
-        .route("/v1/scenes", post(open_scene))
-        .route("/v1/scenes/{scene}", get(poll_scene).delete(give_up))
-        .route("/v1/scenes/{scene}/events", get(stream_events))
-        .layer(from_fn(turn_away));
-    // Under the layers below, so that browsers can read these problems, too.
-    let api = with_problems(requests.route("/v1/ws", get(open_socket)))
+    // Browsers can read what the inner ones refuse, too.
+    routes
         .layer(from_fn_with_state(origins.clone(), check_origin))
         .layer(cors)
-        .with_state(pages);
-    Router::new()
-        .route("/v1/scenecast.js", get(module))
-        .merge(api)
-        .layer(from_fn_with_state(proxies, with_client_address))
+        .layer(from_fn_with_state(proxies.clone(), with_client_address))
 }
 
 /// The module may be imported from any origin; what it opens is checked.
@@ -98,16 +101,12 @@ async fn check_origin(State(origins): State<Origins>, request: Request, next: Ne
 
 /// Beyond the ceiling too it is let in, to be told: browsers hide the status of a failed handshake.
 async fn open_socket(State(pages): State<Pages>, mut request: Request) -> Result<Response, Problem> {
-    let headers =
-        ws::accept(request.headers()).map_err(|bad| Problem::new(bad.status(), "bad_handshake", bad.to_string()))?;
-    let is_crowded = request.extensions().get::<Crowded>().is_some();
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or_else(|| {
-        Problem::new(StatusCode::UPGRADE_REQUIRED, "bad_handshake", "this connection can't be upgraded")
-    })?;
+    let (upgrade, headers) = Upgrade::of(&mut request, Some(ws::PROTOCOL))?;
     let page = page_of(&request);
     let shutdown = pages.shutdown().clone();
     shutdown.spawn(async move {
-        let Some((socket, early)) = take_over(upgrade).await else { return };
+        let is_crowded = upgrade.is_crowded();
+        let Some((socket, early)) = upgrade.socket().await else { return };
         if is_crowded {
             Box::pin(Leave::Told(End::Refused(crowded())).take(socket)).await;
         } else {
@@ -115,13 +114,6 @@ async fn open_socket(State(pages): State<Pages>, mut request: Request) -> Result
         }
     });
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
-}
-
-/// Takes the bare socket back from the HTTP server, whose buffers end here.
-async fn take_over(upgrade: OnUpgrade) -> Option<(Socket, Result<Vec<ws::Incoming>, ws::Violation>)> {
-    let upgraded = upgrade.await.ok()?;
-    let parts = upgraded.downcast::<TokioIo<Connection>>().ok()?;
-    Some(Socket::new(parts.io.into_inner(), &parts.read_buf))
 }
 
 async fn open_scene(State(pages): State<Pages>, request: Request) -> Result<Response, Problem> {

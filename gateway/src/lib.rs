@@ -14,7 +14,9 @@
 //! | `wire` | the own API's JSON |
 //! | `visitor` | what a request tells of its page |
 //! | `qr` | the QR code's picture |
+//! | `compatible` | routes for login pages that were written for other servers |
 
+mod compatible;
 pub mod config;
 mod hold;
 mod http;
@@ -32,6 +34,7 @@ mod ws;
 use std::{net::SocketAddr, time::Duration};
 
 use axum::Router;
+use futures_util::future::join_all;
 use scenecast_shared::{
     bus::Bus,
     serve::{CannotListen, Limits, Listener, Shutdown},
@@ -48,44 +51,58 @@ pub struct Gateway {
     address: SocketAddr,
     limits: Limits,
     app: Router,
+    on_open: Option<(SocketAddr, Router)>,
     shutdown: Shutdown,
 }
 
 /// A gateway that listens.
 pub struct Bound {
-    public: Listener,
-    app: Router,
+    public: (Listener, Router),
+    on_open: Option<(Listener, Router)>,
     shutdown: Shutdown,
 }
 
 impl Gateway {
     /// A gateway on this bus. Needs a runtime, for its calls to the callback.
     pub fn build(settings: Settings, bus: Bus, stages: Stages, metrics: &Metrics, shutdown: &Shutdown) -> Self {
-        let Settings { public, origins, trusted_proxies, limits, .. } = settings.clone();
+        let Settings { public, origins, trusted_proxies, compatible, limits, .. } = settings.clone();
         let pages = pages::Pages::new(settings, bus, stages, metrics, shutdown.clone());
+        let compatible = compatible::routes(&compatible, &pages, metrics);
+        let on_open = compatible.on_open;
         Self {
             address: public,
             limits: Limits { connections: limits.connections(), headers: HEADERS },
-            app: http::router(pages, &origins, trusted_proxies),
+            app: http::router(pages, compatible.public, &origins, &trusted_proxies),
+            on_open: on_open.map(|(address, app)| (address, http::for_pages(app, &origins, &trusted_proxies))),
             shutdown: shutdown.clone(),
         }
     }
 
-    /// Takes its address.
+    /// Takes its addresses.
     pub async fn bind(self) -> Result<Bound, CannotListen> {
         let public = Listener::bind("browsers", self.address, self.limits).await?;
-        Ok(Bound { public, app: self.app, shutdown: self.shutdown })
+        let on_open = match self.on_open {
+            Some((address, app)) => Some((Listener::bind("QR codes on open", address, self.limits).await?, app)),
+            None => None,
+        };
+        Ok(Bound { public: (public, self.app), on_open, shutdown: self.shutdown })
     }
 }
 
 impl Bound {
     /// Where browsers connect.
     pub fn address(&self) -> SocketAddr {
-        self.public.address()
+        self.public.0.address()
+    }
+
+    /// Where pages connect that are sent a QR code when their socket opens, if any may.
+    pub fn on_open_address(&self) -> Option<SocketAddr> {
+        self.on_open.as_ref().map(|(listener, _)| listener.address())
     }
 
     /// Serves until the process closes.
     pub async fn serve(self) {
-        self.public.serve(self.app, self.shutdown).await;
+        let listeners = std::iter::once(self.public).chain(self.on_open);
+        join_all(listeners.map(|(listener, app)| listener.serve(app, self.shutdown.clone()))).await;
     }
 }

@@ -114,7 +114,10 @@ impl Calls {
                     .collect();
                 match self.post(internal::REOPEN_PATH, &reopens).await {
                     Ok(_) => {
-                        tracing::warn!(scenes = reopens.len(), "Redis had lost scenes; they are open again");
+                        tracing::warn!(
+                            scenes = reopens.len(),
+                            "pages waited for scenes that Redis didn't have; they are open"
+                        );
                         break;
                     }
                     Err(problem) if problem.retry_after.is_none() => {

@@ -123,6 +123,10 @@ impl Pages {
         &self.0.opener
     }
 
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.0.keys
+    }
+
     pub(crate) fn shutdown(&self) -> &Shutdown {
         &self.0.shutdown
     }
@@ -158,9 +162,15 @@ impl Pages {
     }
 
     /// Has a scene that Redis lost opened again for what is left of its life.
-    pub(crate) fn reopen(&self, claims: Claims, ends: Instant) {
+    pub(crate) fn reopen(&self, claims: Claims, page: Page, ends: Instant) {
         self.0.counters.lost.inc();
-        self.0.opener.reopen(claims, Page::default(), ends);
+        self.0.opener.reopen(claims, page, ends);
+    }
+
+    /// Has a scene opened whose page hasn't asked for its code yet.
+    pub(crate) fn open_early(&self, claims: Claims, page: Page, ends: Instant) {
+        self.0.counters.stages.count(Stage::Opened);
+        self.0.opener.reopen(claims, page, ends);
     }
 
     /// Counts a connection that waits on a scene, until it is dropped.
@@ -183,7 +193,8 @@ impl Pages {
     }
 }
 
-fn draw(url: &str) -> Result<String, Problem> {
+/// The picture of a QR code that says this.
+pub(crate) fn draw(url: &str) -> Result<String, Problem> {
     qr::svg(url).map_err(|error| {
         tracing::error!(%error, "WeChat's QR code can't be drawn");
         Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", "the QR code can't be drawn")

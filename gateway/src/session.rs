@@ -247,6 +247,11 @@ impl Session {
         let place = if self.state == State::Scanned { LATE + (1.0 - LATE) * share } else { LATE * share };
         self.leave_at = Some(now + window.mul_f32(place));
     }
+
+    /// The same, for a page that would find no other pod: it is the last to go.
+    pub(crate) fn leave_last(&mut self, now: Instant, window: Duration) {
+        self.leave_at = Some(now + window);
+    }
 }
 
 fn end(end: End) -> Action {

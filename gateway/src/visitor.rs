@@ -11,16 +11,17 @@ const LONGEST_HOST: usize = 253;
 pub(crate) fn page_of(request: &Request) -> Page {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     Page {
-        host: header(header::ORIGIN).and_then(host),
+        // A page's own GETs have no Origin, but where they are from.
+        host: header(header::ORIGIN).or_else(|| header(header::REFERER)).and_then(host),
         address: request.extensions().get::<ClientAddress>().map(|client| client.0),
         browser: header(header::USER_AGENT).and_then(browser),
         ..Page::default()
     }
 }
 
-fn host(origin: &str) -> Option<String> {
-    let origin = Url::parse(origin).ok()?;
-    origin.host_str().filter(|host| host.len() <= LONGEST_HOST).map(ToOwned::to_owned)
+fn host(address: &str) -> Option<String> {
+    let address = Url::parse(address).ok()?;
+    address.host_str().filter(|host| host.len() <= LONGEST_HOST).map(ToOwned::to_owned)
 }
 
 /// Browser and system, in words that people know. Nothing that a browser made up is passed on.
@@ -91,10 +92,11 @@ mod tests {
 
     #[test]
     fn a_page_is_known_by_its_origins_host() {
-        let of = |origin: &str| page_of(&Request::builder().header("origin", origin).body(Body::empty()).unwrap()).host;
-        assert_eq!(of("https://www.example.com:8443").as_deref(), Some("www.example.com"));
-        assert_eq!(of("https://例子.cn").as_deref(), None);
-        assert_eq!(of("null"), None);
+        let of = |name, value: &str| page_of(&Request::builder().header(name, value).body(Body::empty()).unwrap()).host;
+        assert_eq!(of("origin", "https://www.example.com:8443").as_deref(), Some("www.example.com"));
+        assert_eq!(of("referer", "https://www.example.com/login?next=/").as_deref(), Some("www.example.com"));
+        assert_eq!(of("origin", "https://例子.cn").as_deref(), None);
+        assert_eq!(of("origin", "null"), None);
         assert_eq!(page_of(&Request::new(Body::empty())), Page::default());
     }
 }

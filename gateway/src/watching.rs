@@ -18,7 +18,7 @@ use scenecast_shared::{
 
 use crate::{
     pages::{Pages, scene_expired},
-    session::{Action, Begun, Handover, Session, Told},
+    session::{Action, Begun, End, Handover, Session, Told},
     wire::{self, Frame, Opened},
 };
 
@@ -33,6 +33,17 @@ pub(crate) struct Watching {
     check: Option<Check>,
     told: VecDeque<Told>,
     leaving: bool,
+    /// Of a page that doesn't come back.
+    stays: Option<Box<Stays>>,
+}
+
+/// A page that doesn't come back when its connection ends.
+struct Stays {
+    /// What is known of it, which goes with its scene if that has to be opened again. None where that
+    /// would be of no use.
+    page: Option<Page>,
+    /// Whether Redis is known to have had the scene: its code may be asked for later.
+    known: bool,
 }
 
 impl Watching {
@@ -59,7 +70,7 @@ impl Watching {
                 if remaining.is_zero() {
                     return Err(scene_expired());
                 }
-                pages.reopen(claims.clone(), Instant::now() + remaining);
+                pages.reopen(claims.clone(), Page::default(), Instant::now() + remaining);
                 (State::Open, remaining, 0)
             }
         };
@@ -67,9 +78,23 @@ impl Watching {
         Ok(Self::new(pages, begun, watch))
     }
 
+    /// Watches a scene, open already or not, for a page that doesn't come back when its connection ends.
+    /// If Redis loses it, it is opened again with what is known of the `page`, or is over if that is nothing.
+    pub(crate) async fn stay(pages: Pages, claims: Claims, page: Option<Page>) -> Result<Self, BusError> {
+        let (watch, mailbox) = pages.bus().watch(claims.scene, 0).await?;
+        let known = mailbox.is_some();
+        let (state, remaining, stored) = match mailbox {
+            Some(mailbox) => (mailbox.state, mailbox.remaining, mailbox.events.last().map_or(0, |event| event.seq)),
+            None => (State::Open, claims.remaining(SystemTime::now()), 0),
+        };
+        let begun = Begun { claims, state, remaining, more: stored > 0, stored };
+        Ok(Self { stays: Some(Box::new(Stays { page, known })), ..Self::new(pages, begun, watch) })
+    }
+
     fn new(pages: Pages, begun: Begun, watch: Watch) -> Self {
         let (session, first) = Session::new(begun, Instant::now());
-        let mut watching = Self { pages, session, watch, check: None, told: VecDeque::new(), leaving: false };
+        let mut watching =
+            Self { pages, session, watch, check: None, told: VecDeque::new(), leaving: false, stays: None };
         watching.act(first);
         watching
     }
@@ -148,7 +173,11 @@ impl Watching {
     /// The pod leaves.
     pub(crate) fn leave(&mut self) {
         self.leaving = true;
-        self.session.leave(Instant::now(), self.pages.shutdown().window(), rand::random());
+        let (now, window) = (Instant::now(), self.pages.shutdown().window());
+        match self.stays {
+            None => self.session.leave(now, window, rand::random()),
+            Some(_) => self.session.leave_last(now, window),
+        }
     }
 
     /// Sends an event to the page; a login in the trace of its cause, and counted once it is sent.
@@ -178,8 +207,20 @@ impl Watching {
                     let (bus, scene) = (self.pages.bus().clone(), self.session.scene());
                     self.check = Some(Box::pin(async move { bus.read(scene).await }));
                 }
-                Action::Reopen(claims, ends) => self.pages.reopen(claims, ends),
+                Action::Reopen(claims, ends) => self.reopen(claims, ends),
             }
+        }
+    }
+
+    fn reopen(&mut self, claims: Claims, ends: Instant) {
+        let Some(stays) = &mut self.stays else {
+            return self.pages.reopen(claims, Page::default(), ends);
+        };
+        match (&stays.page, std::mem::replace(&mut stays.known, true)) {
+            (None, _) => self.told.push_back(Told::End(End::Expired)),
+            (Some(page), true) => self.pages.reopen(claims, page.clone(), ends),
+            // It isn't lost, but its page waits longer than others do before it asks for a code.
+            (Some(page), false) => self.pages.open_early(claims, page.clone(), ends),
         }
     }
 }

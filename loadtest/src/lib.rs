@@ -4,13 +4,18 @@
 //! |---|---|
 //! | [`simulator`] | WeChat: its API, its webhooks, the phones |
 //! | [`browser`] | login pages' connections |
+//! | [`visitor`] | a browser with cookies, for pages that were written for other servers |
+//! | `chromium` | a real browser (feature `chromium`) |
 //! | [`receiver`] | a site's server for webhooks |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
 
 pub mod browser;
+#[cfg(feature = "chromium")]
+pub mod chromium;
 pub mod cluster;
 pub mod receiver;
 pub mod simulator;
+pub mod visitor;
 
 use std::net::SocketAddr;
 

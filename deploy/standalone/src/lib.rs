@@ -12,7 +12,7 @@ use scenecast_callback::{
     Callback, Clock, Texts,
     config::{AccountSettings, ApiKey, Confirmation, Mode},
 };
-use scenecast_gateway::Gateway;
+use scenecast_gateway::{Gateway, config::Compatible};
 use scenecast_loadtest::{
     http,
     simulator::{self, AccountQuota, Simulator},
@@ -203,6 +203,7 @@ fn gateway_settings(
         trusted_proxies: TrustedProxies::default(),
         origins: [origin.replace("127.0.0.1", "localhost"), origin].into_iter().collect(),
         scene_life: config.scene_life,
+        compatible: Compatible::default(),
         limits: scenecast_shared::config::Limits::default(),
     }
 }

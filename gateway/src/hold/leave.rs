@@ -24,7 +24,7 @@ pub(crate) enum Leave {
 
 impl Leave {
     /// Its word in metrics.
-    pub(super) fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Told(end) => end.word(),
             Self::Violated(_) => "violation",
@@ -33,20 +33,22 @@ impl Leave {
         }
     }
 
-    /// Closes the socket so.
+    /// Tells the page so, and closes its socket.
     pub(crate) async fn take(self, mut socket: Socket) {
+        let frame = match &self {
+            Self::Told(End::Expired) => Some(Frame::Expired.json()),
+            Self::Told(End::Refused(problem)) => Some(Frame::problem(problem).json()),
+            _ => None,
+        };
+        if frame.is_none_or(|frame| socket.send(&frame).is_ok()) {
+            self.close(socket).await;
+        }
+    }
+
+    /// Closes the socket so, without a word.
+    pub(crate) async fn close(self, socket: Socket) {
         let (code, reason) = match self {
-            Self::Told(end) => {
-                let frame = match &end {
-                    End::Over | End::Restart => None,
-                    End::Expired => Some(Frame::Expired.json()),
-                    End::Refused(problem) => Some(Frame::problem(problem).json()),
-                };
-                if frame.is_some_and(|frame| socket.send(&frame).is_err()) {
-                    return;
-                }
-                farewell(&end)
-            }
+            Self::Told(end) => farewell(&end),
             Self::Violated(violation) => (violation.close_code(), violation.to_string()),
             Self::Closed => (close::DONE, String::new()),
             Self::Slow | Self::Gone => return,

@@ -20,11 +20,11 @@ use crate::{
     session::{End, Told},
     watching::Watching,
     wire::{First, Frame},
-    ws::{Broken, Incoming, Socket, Violation},
+    ws::{Broken, Incoming, Silence, Socket, Violation},
 };
 
 pub(crate) use leave::Leave;
-use peer::{Peer, Said, Silence};
+use peer::{Peer, Said};
 
 /// Opens or resumes a scene; answers the frame that says so, too.
 type Begin = Pin<Box<dyn Future<Output = Result<(Box<Watching>, String), Problem>> + Send>>;
@@ -158,10 +158,9 @@ impl Hold {
         if let Scene::Watched(watching) = &mut self.scene {
             watching.due();
         }
-        match self.peer.due(Instant::now()) {
-            Silence::Wait => Ok(()),
+        match self.peer.due(Instant::now())? {
+            Silence::Fine => Ok(()),
             Silence::Ask => Ok(self.socket.ping()?),
-            Silence::Refuse(problem) => Err(problem.into()),
             Silence::Gone => Err(Leave::Gone),
         }
     }

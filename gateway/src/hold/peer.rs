@@ -4,23 +4,20 @@ use std::time::{Duration, Instant};
 
 use scenecast_shared::serve::Problem;
 
-use crate::{wire::First, ws::Incoming};
+use crate::{
+    wire::First,
+    ws::{Incoming, Liveness, Silence},
+};
 
 /// How long a page may take to send its first frame.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
-/// After this much silence the page is asked whether it is still there …
-const PING_AFTER: Duration = Duration::from_secs(25);
-/// … and has this long to answer.
-const PONG_LIMIT: Duration = Duration::from_secs(10);
 
 /// A page, as its socket's other end.
 #[derive(Debug)]
 pub(super) struct Peer {
     /// Until when it may send its first frame, if it hasn't.
     first_by: Option<Instant>,
-    /// When it was last heard, or asked.
-    heard: Instant,
-    asked: bool,
+    liveness: Liveness,
 }
 
 /// What a page said.
@@ -36,29 +33,15 @@ pub(super) enum Said {
     Close,
 }
 
-/// What a page's silence calls for.
-#[derive(Debug)]
-pub(super) enum Silence {
-    /// Nothing.
-    Wait,
-    /// To ask whether it is there.
-    Ask,
-    /// To tell it that this was too long.
-    Refuse(Problem),
-    /// Nothing any more: it isn't there.
-    Gone,
-}
-
 impl Peer {
     /// A page that has just connected.
     pub(super) fn new(now: Instant) -> Self {
-        Self { first_by: Some(now + FIRST_FRAME), heard: now, asked: false }
+        Self { first_by: Some(now + FIRST_FRAME), liveness: Liveness::new(now) }
     }
 
     /// What it said; a page says one thing, first.
     pub(super) fn received(&mut self, incoming: Incoming, now: Instant) -> Result<Said, Problem> {
-        self.heard = now;
-        self.asked = false;
+        self.liveness.heard(now);
         match incoming {
             Incoming::Pong => Ok(Said::Pong),
             Incoming::Ping(payload) => Ok(Said::Ping(payload)),
@@ -72,25 +55,16 @@ impl Peer {
 
     /// When [`Peer::due`] is to be called.
     pub(super) fn deadline(&self) -> Instant {
-        let alive = self.heard + if self.asked { PONG_LIMIT } else { PING_AFTER };
+        let alive = self.liveness.deadline();
         self.first_by.map_or(alive, |by| by.min(alive))
     }
 
-    /// The deadline has come, perhaps.
-    pub(super) fn due(&mut self, now: Instant) -> Silence {
+    /// The deadline has come, perhaps: what its silence means.
+    pub(super) fn due(&mut self, now: Instant) -> Result<Silence, Problem> {
         if self.first_by.is_some_and(|by| by <= now) {
-            return Silence::Refuse(Problem::bad_request("no first frame came within 5 seconds"));
+            return Err(Problem::bad_request("no first frame came within 5 seconds"));
         }
-        let silent = now.saturating_duration_since(self.heard);
-        if self.asked && silent >= PONG_LIMIT {
-            Silence::Gone
-        } else if !self.asked && silent >= PING_AFTER {
-            self.asked = true;
-            self.heard = now;
-            Silence::Ask
-        } else {
-            Silence::Wait
-        }
+        Ok(self.liveness.due(now))
     }
 }
 
@@ -115,7 +89,7 @@ mod tests {
         let now = Instant::now();
         let mut peer = Peer::new(now);
         assert_eq!(peer.deadline(), now + FIRST_FRAME);
-        assert!(matches!(peer.due(now + FIRST_FRAME), Silence::Refuse(_)));
+        assert!(peer.due(now + FIRST_FRAME).is_err());
     }
 
     #[test]
@@ -148,24 +122,13 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_page_is_asked_and_a_dead_one_is_gone() {
-        let now = Instant::now();
-        let mut peer = heard(now);
-        let asked = now + PING_AFTER;
-        assert_eq!(peer.deadline(), asked);
-        assert!(matches!(peer.due(asked), Silence::Ask));
-        assert_eq!(peer.deadline(), asked + PONG_LIMIT);
-        assert!(matches!(peer.due(asked + PONG_LIMIT), Silence::Gone));
-    }
-
-    #[test]
     fn a_page_that_answers_is_asked_again_later() {
-        let now = Instant::now();
-        let mut peer = heard(now);
-        let asked = now + PING_AFTER;
-        peer.due(asked);
-        assert!(matches!(peer.received(Incoming::Pong, asked + Duration::from_secs(1)), Ok(Said::Pong)));
-        assert_eq!(peer.deadline(), asked + Duration::from_secs(1) + PING_AFTER);
+        let mut peer = heard(Instant::now());
+        let asked = peer.deadline();
+        assert!(matches!(peer.due(asked), Ok(Silence::Ask)));
+        assert!(matches!(peer.received(Incoming::Pong, asked), Ok(Said::Pong)));
+        assert!(matches!(peer.due(peer.deadline()), Ok(Silence::Ask)));
+        assert!(matches!(peer.due(peer.deadline()), Ok(Silence::Gone)));
     }
 
     #[test]

@@ -28,8 +28,8 @@ impl BadHandshake {
     }
 }
 
-/// The headers that accept this handshake.
-pub(crate) fn accept(asked: &HeaderMap) -> Result<HeaderMap, BadHandshake> {
+/// The headers that accept this handshake, and with it the sub-protocol, where one is spoken.
+pub(crate) fn accept(asked: &HeaderMap, protocol: Option<&'static str>) -> Result<HeaderMap, BadHandshake> {
     if !lists(asked, &header::CONNECTION, "upgrade") || !lists(asked, &header::UPGRADE, "websocket") {
         return Err(BadHandshake::NotUpgrade);
     }
@@ -38,16 +38,17 @@ pub(crate) fn accept(asked: &HeaderMap) -> Result<HeaderMap, BadHandshake> {
     }
     // 16 bytes in base64.
     let key = asked.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24).ok_or(BadHandshake::Key)?;
-    if !lists(asked, &header::SEC_WEBSOCKET_PROTOCOL, PROTOCOL) {
+    if protocol.is_some_and(|protocol| !lists(asked, &header::SEC_WEBSOCKET_PROTOCOL, protocol)) {
         return Err(BadHandshake::Protocol);
     }
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| BadHandshake::Key)?;
-    Ok(HeaderMap::from_iter([
+    let mut headers = HeaderMap::from_iter([
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
         (header::UPGRADE, HeaderValue::from_static("websocket")),
-        (header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL)),
         (header::SEC_WEBSOCKET_ACCEPT, accept),
-    ]))
+    ]);
+    headers.extend(protocol.map(|protocol| (header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol))));
+    Ok(headers)
 }
 
 /// Whether one of the comma-separated values of this header is `wanted`.
@@ -87,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_rfcs_example_is_accepted() {
-        let headers = accept(&asked(&[])).unwrap();
+        let headers = accept(&asked(&[]), Some(PROTOCOL)).unwrap();
         assert_eq!(headers["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(headers["sec-websocket-protocol"], PROTOCOL);
     }
@@ -103,7 +104,15 @@ mod tests {
             ("sec-websocket-protocol", None, BadHandshake::Protocol),
             ("sec-websocket-protocol", Some("scenecast.v2"), BadHandshake::Protocol),
         ] {
-            assert_eq!(accept(&asked(&[(name, value)])), Err(why), "{name} {value:?}");
+            assert_eq!(accept(&asked(&[(name, value)]), Some(PROTOCOL)), Err(why), "{name} {value:?}");
+        }
+    }
+
+    #[test]
+    fn where_no_sub_protocol_is_spoken_none_is_chosen() {
+        for offered in [None, Some("chat")] {
+            let headers = accept(&asked(&[("sec-websocket-protocol", offered)]), None).unwrap();
+            assert!(!headers.contains_key("sec-websocket-protocol"));
         }
     }
 }

@@ -6,11 +6,15 @@
 
 mod decoder;
 mod handshake;
+mod liveness;
 mod socket;
+mod upgrade;
 
 pub(crate) use decoder::{Incoming, Violation};
-pub(crate) use handshake::accept;
+pub(crate) use handshake::PROTOCOL;
+pub(crate) use liveness::{Liveness, Silence};
 pub(crate) use socket::{Broken, Socket};
+pub(crate) use upgrade::Upgrade;
 
 /// Close codes (RFC 6455 section 7.4 and the IANA registry) that this server sends.
 pub(crate) mod close {

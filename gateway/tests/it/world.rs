@@ -6,7 +6,7 @@ use std::{
 };
 
 use reqwest::{Method, RequestBuilder};
-use scenecast_gateway::{Gateway, Settings};
+use scenecast_gateway::{Gateway, Settings, config::Compatible};
 use scenecast_loadtest::browser::Page;
 use scenecast_shared::{
     bus::Bus,
@@ -30,6 +30,8 @@ pub(crate) const WINDOW: Seconds = Seconds::new(2);
 /// A gateway on any port, whose callback is away.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
+    /// Where QR codes are sent to whoever connects, where that is on.
+    pub(crate) on_open: Option<SocketAddr>,
     pub(crate) bus: Bus,
     pub(crate) metrics: Metrics,
     pub(crate) shutdown: Shutdown,
@@ -46,6 +48,11 @@ impl World {
     }
 
     pub(crate) async fn with(bus: Bus, limits: Limits) -> Self {
+        Self::compatible(bus, limits, Compatible::default()).await
+    }
+
+    /// One with these routes for other servers' pages.
+    pub(crate) async fn compatible(bus: Bus, limits: Limits, compatible: Compatible) -> Self {
         let settings = Settings {
             public: SocketAddr::from(([127, 0, 0, 1], 0)),
             // The discard port: nobody is there.
@@ -55,15 +62,16 @@ impl World {
             origins: [ORIGIN.to_owned()].into_iter().collect(),
             trusted_proxies: TrustedProxies::default(),
             scene_life: Seconds::new(120),
+            compatible,
             limits,
         };
         let metrics = Metrics::new();
         let shutdown = Shutdown::new(Drain { notice: Seconds::new(0), window: WINDOW });
         let gateway = Gateway::build(settings, bus.clone(), Stages::new(&metrics), &metrics, &shutdown);
         let bound = gateway.bind().await.unwrap();
-        let address = bound.address();
+        let (address, on_open) = (bound.address(), bound.on_open_address());
         tokio::spawn(bound.serve());
-        Self { address, bus, metrics, shutdown }
+        Self { address, on_open, bus, metrics, shutdown }
     }
 
     pub(crate) async fn page(&self) -> Page {

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::Networks;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The other end of a connection, as a request's extension.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +23,11 @@ pub struct Peer(pub SocketAddr);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
-/// The proxies whose `X-Forwarded-For` is believed.
+/// Marks requests that came by HTTPS, as a trusted proxy says, where TLS ends.
+#[derive(Debug, Clone, Copy)]
+pub struct ByHttps;
+
+/// The proxies whose `X-Forwarded-…` is believed.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub struct TrustedProxies(Networks);
@@ -43,12 +48,22 @@ impl TrustedProxies {
         }
         client
     }
+
+    /// Whether a trusted proxy says that the browser came by HTTPS.
+    fn by_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        // Where there are several, the first is what the browser used.
+        let used = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok()?.split(',').next());
+        self.0.contain(peer) && used.is_some_and(|used| used.trim().eq_ignore_ascii_case("https"))
+    }
 }
 
-/// Says where each request came from. A middleware.
+/// Says where each request came from, and how. A middleware.
 pub async fn with_client_address(State(proxies): State<TrustedProxies>, mut request: Request, next: Next) -> Response {
-    if let Some(Peer(peer)) = request.extensions().get() {
+    if let Some(Peer(peer)) = request.extensions().get().copied() {
         let client = proxies.client(peer.ip(), request.headers());
+        if proxies.by_https(peer.ip(), request.headers()) {
+            request.extensions_mut().insert(ByHttps);
+        }
         request.extensions_mut().insert(ClientAddress(client));
     }
     next.run(request).await
@@ -58,10 +73,13 @@ pub async fn with_client_address(State(proxies): State<TrustedProxies>, mut requ
 mod tests {
     use super::*;
 
+    fn proxies() -> TrustedProxies {
+        serde_json::from_str(r#"["10.0.0.0/8", "127.0.0.1", "fd00::/8"]"#).unwrap()
+    }
+
     fn client(peer: &str, forwarded: &[&str]) -> String {
-        let proxies: TrustedProxies = serde_json::from_str(r#"["10.0.0.0/8", "127.0.0.1", "fd00::/8"]"#).unwrap();
         let headers = forwarded.iter().map(|value| (FORWARDED_FOR, value.parse().unwrap())).collect();
-        proxies.client(peer.parse().unwrap(), &headers).to_string()
+        proxies().client(peer.parse().unwrap(), &headers).to_string()
     }
 
     #[test]
@@ -79,6 +97,20 @@ mod tests {
             ("fd00::1", &["::ffff:1.2.3.4"], "1.2.3.4"),
         ] {
             assert_eq!(client(peer, forwarded), expected, "{peer} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_knows_of_https() {
+        for (peer, forwarded, expected) in [
+            ("10.1.2.3", Some("https"), true),
+            ("::ffff:10.1.2.3", Some("HTTPS, http"), true),
+            ("10.1.2.3", Some("http, https"), false),
+            ("10.1.2.3", None, false),
+            ("203.0.113.9", Some("https"), false),
+        ] {
+            let headers = forwarded.iter().map(|value| (FORWARDED_PROTO, value.parse().unwrap())).collect();
+            assert_eq!(proxies().by_https(peer.parse().unwrap(), &headers), expected, "{peer} {forwarded:?}");
         }
     }
 }

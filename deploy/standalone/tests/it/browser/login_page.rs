@@ -2,15 +2,12 @@
 
 use std::net::SocketAddr;
 
-use fantoccini::key::Key;
+use scenecast_loadtest::chromium::{Browser, Key, Screen};
 use scenecast_shared::config::Seconds;
 use scenecast_standalone::{Config, Standalone, config::Listen};
 use serde_json::{Value, json};
 
-use super::{
-    fixture::{Browser, Screen},
-    relay::Relay,
-};
+use super::relay::Relay;
 
 /// A standalone on any ports, whose codes are good for so long.
 async fn standalone(scene_life: Seconds) -> Standalone {

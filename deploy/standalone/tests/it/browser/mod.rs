@@ -1,6 +1,5 @@
 //! The login page and the page's JavaScript, in a headless Chromium.
 
-mod fixture;
 mod login_page;
 mod page_module;
 mod relay;

@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use scenecast_loadtest::chromium::{Browser, Screen};
 use serde_json::{Value, json};
 
-use super::{
-    fixture::{Browser, Screen},
-    scripted_gateway::{Connection, ScriptedGateway},
-};
+use super::scripted_gateway::{Connection, ScriptedGateway};
 
 /// A page with the module, before `start`.
 async fn page() -> (Browser, ScriptedGateway) {

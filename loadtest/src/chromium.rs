@@ -1,4 +1,4 @@
-//! One Chromium for one test, driven by `WebDriver`.
+//! One Chromium for one test, driven by `WebDriver`. Where it can't go on it panics, which fails the test.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -7,11 +7,8 @@ use std::{
     time::Duration,
 };
 
-use fantoccini::{
-    Client, ClientBuilder, Locator,
-    elements::Element,
-    wd::{Capabilities, WindowHandle},
-};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element, wd::Capabilities};
+pub use fantoccini::{key::Key, wd::WindowHandle};
 use serde_json::{Value, json};
 
 /// How long anything that a test waits for may take.
@@ -19,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What somebody looks through.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Screen {
+pub enum Screen {
     /// 1280 by 800, with a mouse.
     Desktop,
     /// 360 by 740, with a finger.
@@ -27,7 +24,7 @@ pub(super) enum Screen {
 }
 
 /// A browser, closed when it is dropped.
-pub(super) struct Browser {
+pub struct Browser {
     client: Client,
     _driver: Driver,
     _profile: tempfile::TempDir,
@@ -35,12 +32,12 @@ pub(super) struct Browser {
 
 impl Browser {
     /// Starts one whose user prefers `language`, such as `en-US`.
-    pub(super) async fn start(screen: Screen, language: &str) -> Self {
+    pub async fn start(screen: Screen, language: &str) -> Self {
         Self::start_with(screen, language, "").await
     }
 
     /// Starts one that finds what `rules` say where they say (`MAP host:port host:port`).
-    pub(super) async fn start_with(screen: Screen, language: &str, rules: &str) -> Self {
+    pub async fn start_with(screen: Screen, language: &str, rules: &str) -> Self {
         let driver = Driver::start();
         let profile = tempfile::tempdir().expect("a directory for the profile");
         let client = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
@@ -51,12 +48,13 @@ impl Browser {
         Self { client, _driver: driver, _profile: profile }
     }
 
-    pub(super) async fn visit(&self, url: &str) {
+    /// Goes to this address; done when its page has loaded.
+    pub async fn visit(&self, url: &str) {
         self.client.goto(url).await.expect("the page loads");
     }
 
     /// Waits until there is such an element, shown.
-    pub(super) async fn see(&self, selector: &str) -> Element {
+    pub async fn see(&self, selector: &str) -> Element {
         let element = self.client.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
         let Ok(element) = element else {
             panic!("{selector} was not seen, but {}", self.run("return document.body.innerText").await);
@@ -66,40 +64,41 @@ impl Browser {
     }
 
     /// The text of an element that is to be seen.
-    pub(super) async fn text(&self, selector: &str) -> String {
+    pub async fn text(&self, selector: &str) -> String {
         self.see(selector).await.text().await.expect("the page is there")
     }
 
     /// An attribute of an element that is to be seen.
-    pub(super) async fn attribute(&self, selector: &str, name: &str) -> String {
+    pub async fn attribute(&self, selector: &str, name: &str) -> String {
         let value = self.see(selector).await.attr(name).await.expect("the page is there");
         value.unwrap_or_else(|| panic!("{selector} has no {name}"))
     }
 
-    pub(super) async fn click(&self, selector: &str) {
+    /// Clicks an element that is to be seen.
+    pub async fn click(&self, selector: &str) {
         self.see(selector).await.click().await.expect("what is seen can be clicked");
     }
 
     /// Presses a key on whatever has the focus.
-    pub(super) async fn press(&self, key: fantoccini::key::Key) {
+    pub async fn press(&self, key: Key) {
         let focused = self.client.active_element().await.expect("something has the focus");
         focused.send_keys(&char::from(key).to_string()).await.expect("the page is there");
     }
 
     /// What a script returns.
-    pub(super) async fn run(&self, script: &str) -> Value {
+    pub async fn run(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.expect("the script runs")
     }
 
     /// What a script hands to the function `done`, whenever it does.
-    pub(super) async fn hear(&self, script: &str) -> Value {
+    pub async fn hear(&self, script: &str) -> Value {
         let script = format!("const done = arguments[0]; {script}");
         let heard = tokio::time::timeout(PATIENCE, self.client.execute_async(&script, Vec::new())).await;
         heard.expect("the page says something in time").expect("the script runs")
     }
 
     /// Does what opens another window, and goes on in it. Comes back with the one that it was in.
-    pub(super) async fn open_window(&self, open: impl Future) -> WindowHandle {
+    pub async fn open_window(&self, open: impl Future) -> WindowHandle {
         let here = self.client.window().await.expect("a window");
         let before = self.client.windows().await.expect("windows");
         open.await;
@@ -109,18 +108,19 @@ impl Browser {
         here
     }
 
-    pub(super) async fn switch_to(&self, window: WindowHandle) {
+    /// Goes on in this window.
+    pub async fn switch_to(&self, window: WindowHandle) {
         self.client.switch_to_window(window).await.expect("the window is there");
     }
 
     /// Puts the window away, until the page knows that nobody sees it.
-    pub(super) async fn hide(&self) {
+    pub async fn hide(&self) {
         self.client.minimize_window().await.expect("the window is there");
         self.hear("document.hidden ? done() : document.addEventListener('visibilitychange', () => done())").await;
     }
 
     /// Takes the window out again.
-    pub(super) async fn unhide(&self) {
+    pub async fn unhide(&self) {
         self.client.set_window_rect(0, 0, 1280, 800).await.expect("the window is there");
     }
 }

@@ -1,0 +1,173 @@
+//! What these routes have in common: which scene a browser means, and how far it is.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use axum::{extract::Request, http::HeaderMap};
+use scenecast_shared::{
+    bus::{BusError, Mailbox},
+    internal::{self, Handle},
+    scene::{AccountName, ChosenId, Claims, Happening, Key, Login, Page, State, TOMBSTONE_MS},
+    serve::{ByHttps, Crowded, Problem, crowded},
+    time::millis,
+};
+
+use super::{Counters, Route, cookies, cookies::Cookies};
+use crate::{
+    pages::{Pages, scene_expired},
+    visitor::page_of,
+};
+
+/// One route at work for its account. Clones are the same one.
+#[derive(Clone)]
+pub(super) struct Flow(Arc<Inner>);
+
+struct Inner {
+    route: Route,
+    account: AccountName,
+    pages: Pages,
+    counters: Arc<Counters>,
+}
+
+impl Flow {
+    pub(super) fn new(route: Route, account: &AccountName, pages: &Pages, counters: &Arc<Counters>) -> Self {
+        Self(Arc::new(Inner { route, account: account.clone(), pages: pages.clone(), counters: counters.clone() }))
+    }
+
+    pub(super) fn pages(&self) -> &Pages {
+        &self.0.pages
+    }
+
+    /// Whether a scene that Redis has lost is of any use once it is open again. A typed code isn't: what
+    /// it stands for has to be looked up, and was lost, too.
+    pub(super) fn can_reopen(&self) -> bool {
+        self.0.route != Route::TypedCode
+    }
+
+    /// A page sent something that means nothing.
+    pub(super) fn count_ignored(&self) {
+        self.0.counters.ignored.with_label_values(&[self.0.route.word()]).inc();
+    }
+
+    /// A browser asked to watch what it has no cookie for.
+    pub(super) fn count_foreign(&self) {
+        self.0.counters.foreign.with_label_values(&[self.0.route.word()]).inc();
+    }
+
+    /// A new scene's key. Nothing is stored by that.
+    pub(super) fn issue(&self) -> (Key, Claims) {
+        self.pages().keys().issue(&self.0.account, None, self.0.route.life(), SystemTime::now())
+    }
+
+    /// What a cookie says, if it is one of this route's account.
+    pub(super) fn claims(&self, value: &str) -> Option<Claims> {
+        let key = value.split('.').next().unwrap_or_default().parse().ok()?;
+        let claims = self.pages().keys().check(&key, SystemTime::now()).ok()?;
+        (claims.account == self.0.account).then_some(claims)
+    }
+
+    /// The scene that this browser has for `id`, if it can still log in.
+    pub(super) async fn own(&self, cookies: &Cookies, id: &str) -> Option<Claims> {
+        let Some(value) = cookies.get(&self.cookie(id)) else {
+            self.count_foreign();
+            return None;
+        };
+        let claims = self.claims(value)?;
+        match self.pages().bus().read(claims.scene).await {
+            Ok(Some(mailbox)) => matches!(mailbox.state, State::Open | State::Scanned | State::Confirmed),
+            Ok(None) if !self.can_reopen() => false,
+            // Nobody has asked for its code yet, or nobody can say.
+            Ok(None) | Err(_) => !claims.remaining(SystemTime::now()).is_zero(),
+        }
+        .then_some(claims)
+    }
+
+    /// The scene that this browser has for `id`, or a new one, and the headers by which it keeps that.
+    pub(super) async fn own_or_new(&self, cookies: &Cookies, id: &str) -> (Claims, HeaderMap) {
+        match self.own(cookies, id).await {
+            Some(claims) => (claims, HeaderMap::new()),
+            None => {
+                let (key, claims) = self.issue();
+                (claims, self.keep(cookies, id, &key.to_string()))
+            }
+        }
+    }
+
+    /// The headers by which the browser keeps the key in `value` for `id`, for as long as it says anything.
+    pub(super) fn keep(&self, cookies: &Cookies, id: &str, value: &str) -> HeaderMap {
+        let life = self.0.route.life() + Duration::from_millis(TOMBSTONE_MS);
+        let ends = |value: &str| {
+            let key = value.split('.').next()?.parse().ok()?;
+            Some(self.pages().keys().check(&key, SystemTime::now()).ok()?.expires)
+        };
+        cookies.keep(&self.cookie(id), value, life, ends)
+    }
+
+    fn cookie(&self, id: &str) -> String {
+        cookies::name(self.0.route.word(), id)
+    }
+
+    /// Opens the scene, if it isn't yet, for what is left of its life; answers what its page shows.
+    pub(super) async fn open(&self, claims: &Claims, page: Page, handle: Handle) -> Result<internal::Opened, Problem> {
+        let life = claims.remaining(SystemTime::now());
+        if life.is_zero() {
+            return Err(scene_expired());
+        }
+        let open = internal::Open {
+            scene: claims.scene,
+            account: claims.account.clone(),
+            binding: None,
+            page,
+            life_ms: millis(life),
+            handle,
+        };
+        self.pages().opener().open(&open).await
+    }
+
+    /// The login that waits for this scene's page, for pages that poll. While nobody can say there is
+    /// none yet, and it is there for a later poll.
+    pub(super) async fn login(&self, claims: &Claims, page: Page) -> Option<Login> {
+        let mailbox = self.mailbox(claims, page).await.ok()??;
+        (mailbox.state == State::Confirmed).then(|| login_in(&mailbox))?
+    }
+
+    /// The scene's mailbox. One that Redis has lost is opened again meanwhile.
+    pub(super) async fn mailbox(&self, claims: &Claims, page: Page) -> Result<Option<Mailbox>, BusError> {
+        let mailbox = self.pages().bus().read(claims.scene).await?;
+        let remaining = claims.remaining(SystemTime::now());
+        if mailbox.is_none() && !remaining.is_zero() {
+            self.pages().reopen(claims.clone(), page, Instant::now() + remaining);
+        }
+        Ok(mailbox)
+    }
+}
+
+/// The login that was told to a mailbox's page.
+pub(super) fn login_in(mailbox: &Mailbox) -> Option<Login> {
+    mailbox.events.iter().find_map(|event| match &event.what {
+        Happening::Confirmed(login) => Some(login.clone()),
+        _ => None,
+    })
+}
+
+/// Our cookies of a request.
+pub(super) fn cookies_of(request: &Request) -> Cookies {
+    Cookies::of(request.headers(), request.extensions().get::<ByHttps>())
+}
+
+/// The page that makes this request, and what it calls its scene.
+pub(super) fn visitor(request: &Request, chosen_id: Option<ChosenId>) -> Page {
+    Page { chosen_id, ..page_of(request) }
+}
+
+/// Whether there is room for this request.
+pub(super) fn room(request: &Request) -> Result<(), Problem> {
+    request.extensions().get::<Crowded>().map_or(Ok(()), |Crowded| Err(crowded()))
+}
+
+/// The id that a page chose.
+pub(super) fn chosen(text: &str) -> Result<ChosenId, Problem> {
+    text.parse().map_err(|_| Problem::bad_request("the id has to be 1 to 64 visible ASCII characters"))
+}

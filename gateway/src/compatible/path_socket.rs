@@ -1,0 +1,126 @@
+//! A page that chooses an id: a QR code for it, and a WebSocket whose path ends in it, on which the
+//! name of whoever logs in is the only thing ever said; or, before there was that, a result to poll for.
+//!
+//! | route | what |
+//! |---|---|
+//! | `/wx/websocket/{id}`, `/websocket/{id}` | the socket |
+//! | `GET /wx/qrcode/{id}` | the QR code, as a picture |
+//! | `GET /wx/result/{id}` | 204, or the login as JSON |
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::{Path, Request, State, rejection::PathRejection},
+    http::{StatusCode, Uri, header},
+    middleware::from_fn,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use scenecast_shared::{
+    internal::Handle,
+    scene::{ChosenId, Login},
+    serve::{Problem, turn_away},
+};
+use serde_json::json;
+
+use super::{
+    flow::{Flow, chosen, cookies_of, visitor},
+    line::accept,
+    picture::Picture,
+};
+
+/// How long a picture waits for its page's socket to be answered, which has the cookie that both need.
+const COOKIE_COMES_WITHIN: Duration = Duration::from_millis(300);
+/// What a picture is asked for with, having waited, …
+const WAITED: &str = "cookie=waited";
+/// … and having been given a cookie.
+const GIVEN: &str = "cookie=given";
+
+pub(super) fn router<S>(flow: Flow) -> Router<S> {
+    let pictures = Router::new()
+        .route("/wx/qrcode/", get(no_id))
+        .route("/wx/qrcode/{*id}", get(picture))
+        .route("/wx/result/", get(no_id))
+        .route("/wx/result/{*id}", get(result))
+        .layer(from_fn(turn_away));
+    Router::new()
+        .route("/wx/websocket/", get(no_id))
+        .route("/wx/websocket/{*id}", get(connect))
+        .route("/websocket/", get(no_id))
+        .route("/websocket/{*id}", get(connect))
+        .merge(pictures)
+        .with_state(flow)
+}
+
+/// The id in the path; what isn't text can't be one.
+type IdPath = Result<Path<String>, PathRejection>;
+
+fn named(id: IdPath) -> Result<ChosenId, Problem> {
+    let Path(id) = id.map_err(|_| Problem::bad_request("the id isn't text"))?;
+    if id.contains('/') { Err(Problem::bad_request("the id can't have a slash")) } else { chosen(&id) }
+}
+
+async fn no_id() -> Problem {
+    Problem::bad_request("the path has to end in an id of 1 to 64 visible ASCII characters")
+}
+
+async fn connect(State(flow): State<Flow>, id: IdPath, request: Request) -> Result<Response, Problem> {
+    accept(flow, request, named(id)?, |login| login.profile.name.clone()).await
+}
+
+/// The picture. A page asks for it and opens its socket at the same moment, and then neither has a
+/// cookie: the socket's is waited for, and where none comes one is given before there is a scene. So
+/// whichever the browser keeps in the end, the picture is of that.
+async fn picture(State(flow): State<Flow>, id: IdPath, uri: Uri, request: Request) -> Result<Response, Problem> {
+    let id = named(id)?;
+    let cookies = cookies_of(&request);
+    let again = |marker| [(header::LOCATION, format!("?{marker}")), (header::CACHE_CONTROL, "no-store".to_owned())];
+    match (flow.own(&cookies, id.as_str()).await, uri.query()) {
+        (Some(claims), _) => {
+            let opened = flow.open(&claims, visitor(&request, Some(id)), Handle::Any).await?;
+            Ok(Picture::of(&opened)?.into_response())
+        }
+        (None, Some(GIVEN)) => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "cookie_missing",
+            "only the browser that waits may have the code, and this one keeps no cookie of ours",
+        )),
+        (None, Some(WAITED)) => {
+            let (key, _) = flow.issue();
+            let kept = flow.keep(&cookies, id.as_str(), &key.to_string());
+            Ok((StatusCode::TEMPORARY_REDIRECT, again(GIVEN), kept).into_response())
+        }
+        (None, _) => {
+            tokio::time::sleep(COOKIE_COMES_WITHIN).await;
+            Ok((StatusCode::TEMPORARY_REDIRECT, again(WAITED)).into_response())
+        }
+    }
+}
+
+/// What a page polls for that has no socket.
+async fn result(State(flow): State<Flow>, id: IdPath, request: Request) -> Result<Response, Problem> {
+    let id = named(id)?;
+    let page = visitor(&request, Some(id.clone()));
+    let login = match flow.own(&cookies_of(&request), id.as_str()).await {
+        Some(claims) => flow.login(&claims, page).await,
+        None => None,
+    };
+    let no_store = [(header::CACHE_CONTROL, "no-store")];
+    Ok(match login {
+        Some(login) => (no_store, Json(shown(&login, &id))).into_response(),
+        None => (StatusCode::NO_CONTENT, no_store).into_response(),
+    })
+}
+
+fn shown(login: &Login, id: &ChosenId) -> serde_json::Value {
+    json!({
+        "nickname": login.profile.name,
+        "state": 1,
+        // WeChat has told no region since 2021.
+        "location": "",
+        "equipmentType": id.as_str(),
+        // In place of the openid, which is for the site's backend only: that redeems this for it.
+        "phoneIme": login.grant.to_string(),
+    })
+}
