@@ -12,6 +12,7 @@ mod independent;
 mod late_redis;
 mod logs;
 mod mini_program;
+mod mini_program_page;
 mod open;
 mod process;
 mod redeem;
