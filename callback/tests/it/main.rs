@@ -16,6 +16,7 @@ mod mini_program_page;
 mod open;
 mod process;
 mod redeem;
+mod refusals;
 mod reload;
 mod scan;
 mod sealing;
