@@ -1,6 +1,9 @@
 //! The accounts at work, and the keys of the sites that log in with them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use prometheus::IntGaugeVec;
 use scenecast_shared::{
@@ -39,6 +42,7 @@ pub(crate) struct MiniProgram {
 }
 
 /// All of them, as one configuration has them.
+#[derive(Default)]
 pub(crate) struct Accounts {
     official: BTreeMap<AccountName, Arc<Account>>,
     mini_programs: BTreeMap<AccountName, Arc<MiniProgram>>,
@@ -56,14 +60,28 @@ pub(crate) struct Tools {
 }
 
 impl Accounts {
+    /// All accounts, made anew.
     pub(crate) fn new(settings: &Settings, tools: &Tools) -> Self {
+        Self::default().renewed(settings, tools, |_, _| false)
+    }
+
+    /// The accounts of these settings: the same one where it `is_same` (by its section and name), with its
+    /// token and all that it has learned.
+    pub(crate) fn renewed(
+        &self,
+        settings: &Settings,
+        tools: &Tools,
+        is_same: impl Fn(&str, &AccountName) -> bool,
+    ) -> Self {
         let official = settings.accounts.iter().map(|(name, settings)| {
-            let account = Account::new(name.clone(), settings.clone(), tools);
-            (name.clone(), Arc::new(account))
+            let same = self.official.get(name).filter(|_| is_same("accounts", name));
+            let make = || Arc::new(Account::new(name.clone(), settings.clone(), tools));
+            (name.clone(), same.cloned().unwrap_or_else(make))
         });
         let mini_programs = settings.mini_programs.iter().map(|(name, settings)| {
-            let mini_program = MiniProgram::new(name.clone(), settings.clone(), tools);
-            (name.clone(), Arc::new(mini_program))
+            let same = self.mini_programs.get(name).filter(|_| is_same("mini_programs", name));
+            let make = || Arc::new(MiniProgram::new(name.clone(), settings.clone(), tools));
+            (name.clone(), same.cloned().unwrap_or_else(make))
         });
         Self {
             official: official.collect(),
@@ -72,15 +90,26 @@ impl Accounts {
         }
     }
 
+    /// The sites of those accounts that aren't the same in `before`.
+    pub(crate) fn sites_that_are_new<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a Site> {
+        let official = self
+            .official
+            .iter()
+            .filter(|(name, account)| !before.official.get(*name).is_some_and(|before| Arc::ptr_eq(before, account)));
+        let mini_programs = self.mini_programs.iter().filter(|(name, mini_program)| {
+            !before.mini_programs.get(*name).is_some_and(|before| Arc::ptr_eq(before, mini_program))
+        });
+        official.map(|(_, account)| &account.site).chain(mini_programs.map(|(_, mini_program)| &mini_program.site))
+    }
+
+    /// The names of all of them.
+    pub(crate) fn names(&self) -> BTreeSet<&AccountName> {
+        self.official.keys().chain(self.mini_programs.keys()).collect()
+    }
+
     /// The Official Account whose own path this is.
     pub(crate) fn at_path(&self, path: &str) -> Option<&Arc<Account>> {
         self.official.values().find(|account| account.settings.path.as_ref().is_some_and(|own| own.as_str() == path))
-    }
-
-    /// The sites of all of them.
-    pub(crate) fn sites(&self) -> impl Iterator<Item = &Site> {
-        let official = self.official.values().map(|account| &account.site);
-        official.chain(self.mini_programs.values().map(|mini_program| &mini_program.site))
     }
 
     /// The Official Account of this name.

@@ -11,6 +11,7 @@ use scenecast_shared::{
 use crate::{config::ApiKey, request};
 
 /// The sites' backends, by name.
+#[derive(Default)]
 pub(crate) struct ApiKeys(BTreeMap<String, ApiKey>);
 
 /// Whose key a call has.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Config`] | what it is told |
 //! | [`Callback`] | built, bound, served; `main.rs` is the process around it |
+//! | [`reload`] | accounts that come and go while it serves |
 //! | `webhook` | what WeChat sends: verification, scans, follows; and what phones are told |
 //! | `miniapp` | what mini programs send: scans, and what the person says to them |
 //! | `internal` | what gateways ask: open a scene, re-open, cancel |
@@ -35,6 +36,7 @@ mod phrase;
 mod process;
 mod profile;
 mod redeem;
+pub mod reload;
 mod request;
 pub mod site;
 mod template;
@@ -45,6 +47,6 @@ mod wechat;
 pub use clock::Clock;
 pub use config::{Config, Settings};
 pub use phrase::Phrase;
-pub use process::{Bound, Callback};
+pub use process::{Bound, Callback, Replacing};
 pub use texts::{BadText, Texts};
 pub use webhook::WebhookPath;

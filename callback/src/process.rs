@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::middleware::{from_fn, from_fn_with_state};
 use scenecast_shared::{
     bus::Bus,
+    scene::AccountName,
     serve::{CannotListen, Limits, Listener, Shutdown, TrustedProxies, turn_away, with_client_address, with_problems},
     store::{Budget, Codes, Guesses, JsCodes, Pending, ReplayGuard, Room, Store, TokenStore, Users},
     telemetry::{Metrics, Stages},
@@ -30,6 +31,7 @@ const IDLE: Duration = Duration::from_secs(75);
 /// A callback that is ready to bind.
 pub struct Callback {
     app: Arc<App>,
+    tools: Arc<Tools>,
     public: SocketAddr,
     internal: SocketAddr,
     trusted_proxies: TrustedProxies,
@@ -74,6 +76,7 @@ impl Callback {
         let limits = Limits { connections: settings.limits.connections(), headers: IDLE };
         Self {
             app: Arc::new(app),
+            tools: Arc::new(tools),
             public: settings.public,
             internal: settings.internal,
             trusted_proxies: settings.trusted_proxies,
@@ -108,10 +111,16 @@ impl Bound {
         self.internal.address()
     }
 
+    /// Replaces its accounts while it serves.
+    pub fn replacing(&self) -> Replacing {
+        let Callback { app, tools, shutdown, .. } = &self.callback;
+        Replacing { app: app.clone(), tools: tools.clone(), shutdown: shutdown.clone() }
+    }
+
     /// Serves until the process closes.
     pub async fn serve(self) {
         let Callback { app, shutdown, trusted_proxies, .. } = self.callback;
-        for site in app.accounts().sites() {
+        for site in app.accounts().sites_that_are_new(&Accounts::default()) {
             site.start(&shutdown);
         }
         let public = with_problems(webhook::router().merge(miniapp::router()))
@@ -120,5 +129,27 @@ impl Bound {
         let internal = internal::router().merge(redeem::router()).merge(site::router());
         let internal = with_problems(internal).layer(from_fn(turn_away)).with_state(app);
         tokio::join!(self.public.serve(public, shutdown.clone()), self.internal.serve(internal, shutdown));
+    }
+}
+
+/// What replaces the accounts of a callback that serves.
+pub struct Replacing {
+    app: Arc<App>,
+    tools: Arc<Tools>,
+    shutdown: Shutdown,
+}
+
+impl Replacing {
+    /// Takes over these accounts and API keys, and nothing else of the settings. An account that
+    /// `is_same` as before stays the same. Whoever is being answered goes on with what was before.
+    pub(crate) fn replace(&self, settings: &Settings, is_same: impl Fn(&str, &AccountName) -> bool) {
+        let before = self.app.accounts();
+        let accounts = Arc::new(before.renewed(settings, &self.tools, is_same));
+        for site in accounts.sites_that_are_new(&before) {
+            site.start(&self.shutdown);
+        }
+        let (added, removed) = (&accounts.names() - &before.names(), &before.names() - &accounts.names());
+        tracing::info!(?added, ?removed, "took over a changed configuration");
+        self.app.accounts.send_replace(accounts);
     }
 }

@@ -32,6 +32,13 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+impl Cli {
+    /// That of this process.
+    pub fn of_process() -> Self {
+        Self::parse()
+    }
+}
+
 /// What a binary can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum Command {
@@ -56,7 +63,7 @@ pub fn main<C: Binary, F>(name: &'static str, serve: impl FnOnce(C) -> F) -> Exi
 where
     F: Future<Output = Result<(), CannotListen>>,
 {
-    run(&Cli::parse(), name, serve)
+    run(&Cli::of_process(), name, serve)
 }
 
 /// The same, for a binary that has this command line under a sub-command.
@@ -85,7 +92,7 @@ where
 }
 
 /// The variables that are text; what isn't can't be one of ours.
-fn environment() -> impl Iterator<Item = (String, String)> {
+pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 

@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::world::{AES_KEY, API_KEY, INTERNAL, SECRET, TOKEN, assert_speakable};
 
-fn binary(config: &Path, command: &str) -> Command {
+pub(crate) fn binary(config: &Path, command: &str) -> Command {
     let mut binary = Command::new(env!("CARGO_BIN_EXE_scenecast-callback"));
     binary.arg(command).arg("--config").arg(config).env_clear().kill_on_drop(true);
     binary.env("SCENECAST_INTERNAL_SECRET__CURRENT", INTERNAL);
@@ -22,7 +22,7 @@ fn binary(config: &Path, command: &str) -> Command {
 }
 
 /// The sample, on any ports, over a Redis that isn't there.
-fn sample(change: impl Fn(String) -> String) -> tempfile::NamedTempFile {
+pub(crate) fn sample(change: impl Fn(String) -> String) -> tempfile::NamedTempFile {
     let sample = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("callback.toml")).unwrap();
     let sample = ["0.0.0.0:8081", "0.0.0.0:8082", "0.0.0.0:9081"]
         .into_iter()

@@ -470,7 +470,7 @@ pub(crate) fn any_port() -> SocketAddr {
 /// No test crosses midnight unawares.
 fn noon() -> Clock {
     let (clock, now) = (Clock::default(), SystemTime::now());
-    clock.advance(next_china_day(now).duration_since(now).unwrap() + Duration::from_secs(12 * 60 * 60));
+    clock.advance(next_china_day(now).duration_since(now).unwrap() + Duration::from_secs(12 * 60 * 60 + 60));
     clock
 }
 

@@ -9,14 +9,17 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     sync::atomic::{AtomicU8, Ordering},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use scenecast_shared::{
-    scene::AccountName,
+    internal,
+    scene::{AccountName, KeyRing, Rotating},
     serve::{Limits, Listener, Shutdown},
     testing::{RedisServer, acl_rules},
+    time::{millis, unix_now},
 };
+use serde_json::json;
 use tempfile::TempDir;
 use url::Url;
 
@@ -173,6 +176,22 @@ impl Cluster {
     /// Where probes reach callback `n`.
     pub fn callback_admin(&self, n: usize) -> SocketAddr {
         self.at(8400, n)
+    }
+
+    /// Opens a scene at callback `n` as a gateway does; answers the status, and what a page would show.
+    pub async fn open_at(&self, n: usize) -> (u16, String) {
+        let account = &self.account;
+        let keys = KeyRing::new(Rotating::fixed(KEY_SECRET));
+        let life = Duration::from_secs(120);
+        let (_, claims) = keys.issue(account, None, life, SystemTime::now());
+        let open = json!({ "scene": claims.scene, "account": account, "binding": null, "life_ms": millis(life) });
+        let body = open.to_string();
+        let signature =
+            internal::sign(&Rotating::fixed(INTERNAL_SECRET), unix_now(), internal::OPEN_PATH, body.as_bytes());
+        let url = format!("http://{}{}", self.callback_internal(n), internal::OPEN_PATH);
+        let request = reqwest::Client::new().post(url).header(internal::HEADER, signature).body(body);
+        let opened = request.send().await.expect("the callback answers");
+        (opened.status().as_u16(), opened.text().await.expect("an answer is text"))
     }
 
     /// From now on WeChat delivers to these callbacks, in turn.

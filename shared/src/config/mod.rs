@@ -31,17 +31,56 @@ pub trait Checked: DeserializeOwned {
     fn check(&self) -> Result<(), BadConfig>;
 }
 
+/// A configuration file as it was read.
+#[derive(Debug)]
+pub struct File {
+    text: String,
+    sections: toml::Table,
+}
+
+impl File {
+    /// Reads a TOML file.
+    pub fn read(path: &Path) -> Result<Self, BadConfig> {
+        let text = std::fs::read_to_string(path).map_err(|error| BadConfig::at(path.display(), error))?;
+        // Parsed here, too: the message of `config` would show the line, and with it maybe a secret.
+        match toml::from_str(&text) {
+            Ok(sections) => Ok(Self { text, sections }),
+            Err(error) => {
+                let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+                Err(BadConfig::at(format!("{}, line {line}", path.display()), error.message()))
+            }
+        }
+    }
+
+    /// Whether the value at this place is the same in both, or in neither.
+    pub fn same(&self, other: &Self, place: &[&str]) -> bool {
+        let value = |file: &Self| {
+            let (first, rest) = place.split_first()?;
+            rest.iter().try_fold(file.sections.get(*first)?.clone(), |value, name| value.get(*name).cloned())
+        };
+        value(self) == value(other)
+    }
+
+    /// The names of all that stands at its top.
+    pub fn sections(&self) -> impl Iterator<Item = &str> {
+        self.sections.keys().map(String::as_str)
+    }
+}
+
 /// Reads `file`, if one is given, and `env` over it.
 pub fn load<T: Checked>(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Result<T, BadConfig> {
+    let file = file.map(File::read).transpose()?;
+    load_over(file.as_ref(), env)
+}
+
+/// The same with a file that was read before.
+pub fn load_over<T: Checked>(
+    file: Option<&File>,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<T, BadConfig> {
     let mut builder = config::Config::builder();
     if let Some(file) = file {
-        let text = std::fs::read_to_string(file).map_err(|error| BadConfig::at(file.display(), error))?;
-        // Parsed here first: the other's message would show the line, and with it maybe a secret.
-        if let Err(error) = toml::from_str::<toml::Table>(&text) {
-            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-            return Err(BadConfig::at(format!("{}, line {line}", file.display()), error.message()));
-        }
-        builder = builder.add_source(config::File::from_str(&text, config::FileFormat::Toml));
+        builder = builder.add_source(config::File::from_str(&file.text, config::FileFormat::Toml));
     }
     let env: HashMap<_, _> = env.into_iter().filter(|(name, _)| !is_anothers(name)).collect();
     let environment = config::Environment::with_prefix(ENV_PREFIX)

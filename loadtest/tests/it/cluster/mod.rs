@@ -2,6 +2,7 @@
 
 mod faults;
 mod logins;
+mod token_storm;
 mod traces;
 
 use std::{net::SocketAddr, time::Duration};
