@@ -35,6 +35,8 @@ use crate::{
 pub const ORIGIN: &str = "https://www.example.com";
 /// What the site's backend redeems with.
 pub const API_KEY: &str = "an-api-key-of-the-site";
+/// What it redeems the mini program's grants with.
+pub const MINI_API_KEY: &str = "an-api-key-for-the-mini-program";
 /// What the account's secret is.
 pub const APP_SECRET: &str = "the-app-secret-of-the-account";
 /// What WeChat signs with.
@@ -45,8 +47,8 @@ const GATEWAY_PASSWORD: &str = "the-gateways-redis-password";
 const CALLBACK_PASSWORD: &str = "the-callbacks-redis-password";
 
 /// Secrets that must not turn up in a log, an answer or a metric.
-pub const SECRETS: [&str; 7] =
-    [API_KEY, APP_SECRET, TOKEN, INTERNAL_SECRET, KEY_SECRET, GATEWAY_PASSWORD, CALLBACK_PASSWORD];
+pub const SECRETS: [&str; 8] =
+    [API_KEY, MINI_API_KEY, APP_SECRET, TOKEN, INTERNAL_SECRET, KEY_SECRET, GATEWAY_PASSWORD, CALLBACK_PASSWORD];
 
 static CLUSTERS: AtomicU8 = AtomicU8::new(1);
 
@@ -73,6 +75,8 @@ pub struct Cluster {
     pub simulator: Simulator,
     /// The account that pages log in with.
     pub account: AccountName,
+    /// The mini program that some log in with.
+    pub mini_program: AccountName,
     wechat: Url,
     gateways: Vec<Process>,
     callbacks: Vec<Process>,
@@ -100,14 +104,18 @@ impl Cluster {
         let wechat = Listener::bind("simulator", (host, 0).into(), limits).await.expect("the address is free");
         let wechat_url = http(wechat.address());
         let account: AccountName = "demo".parse().expect("a valid name");
+        let mini_program: AccountName = "demo-mini".parse().expect("a valid name");
         let sample = Account::sample(APP_SECRET.into(), TOKEN.into());
-        let simulated = Account { unionid: true, mode: setup.mode, ..sample };
-        let simulator = Simulator::new(wechat_url.clone(), BTreeMap::from([(account.clone(), simulated)]));
+        let simulated = BTreeMap::from([
+            (account.clone(), Account { unionid: true, mode: setup.mode, ..sample }),
+            (mini_program.clone(), Account::sample_mini_program(APP_SECRET.into(), TOKEN.into())),
+        ]);
+        let simulator = Simulator::new(wechat_url.clone(), simulated);
         tokio::spawn(wechat.serve(simulator.router(), Shutdown::never()));
 
         let files = tempfile::tempdir().expect("a temporary directory can be made");
         let (gateways, callbacks, wechat) = (vec![], vec![], wechat_url);
-        let mut cluster = Self { redis, simulator, account, wechat, gateways, callbacks, host, files };
+        let mut cluster = Self { redis, simulator, account, mini_program, wechat, gateways, callbacks, host, files };
         for n in 0..setup.callbacks {
             let config = cluster.callback_config(n, &setup);
             let config = cluster.write(&format!("callback-{n}.toml"), &config);
@@ -168,6 +176,11 @@ impl Cluster {
         self.at(8100, n)
     }
 
+    /// Where mini programs reach callback `n`.
+    pub fn callback_public(&self, n: usize) -> SocketAddr {
+        self.at(8200, n)
+    }
+
     /// Where backends reach callback `n`.
     pub fn callback_internal(&self, n: usize) -> SocketAddr {
         self.at(8300, n)
@@ -198,7 +211,7 @@ impl Cluster {
     pub fn deliver_to(&self, callbacks: Vec<usize>) {
         let urls = callbacks
             .into_iter()
-            .map(|n| http(self.at(8200, n)).join(&format!("/wechat/{}", self.account)).expect("a valid path"));
+            .map(|n| http(self.callback_public(n)).join(&format!("/wechat/{}", self.account)).expect("a valid path"));
         self.simulator.set_callbacks(&self.account, urls.collect()).expect("the simulator hosts this account");
     }
 
@@ -227,7 +240,7 @@ impl Cluster {
              [internal_secret]\ncurrent = '{INTERNAL_SECRET}'\n\
              [compatible]\n\
              path_socket.account = 'demo'\n\
-             client_id_socket.account = 'demo'\n\
+             client_id_socket.account = 'demo-mini'\n\
              typed_code.account = 'demo'\n\
              ticket_polling.account = 'demo'\n\
              qr_on_open = {{ account = 'demo', listen = '{}' }}\n\
@@ -260,16 +273,20 @@ impl Cluster {
              [accounts.demo]\napp_id = '{}'\nsecret = '{APP_SECRET}'\noriginal_id = '{}'\n\
              mode = '{mode}'\naes_key.current = '{}'\n\
              confirmation = 'none'\nlanguage = 'en'\ntoken.current = '{TOKEN}'\n\
+             [mini_programs.demo-mini]\napp_id = '{}'\nsecret = '{APP_SECRET}'\n\
+             confirmation = 'none'\nlanguage = 'en'\n\
              [api_keys.site]\naccounts = ['demo']\nkey.current = '{API_KEY}'\n\
+             [api_keys.mini]\naccounts = ['demo-mini']\nkey.current = '{MINI_API_KEY}'\n\
              [drain]\nnotice = 0\nwindow = 2\n\
              {}",
-            self.at(8200, n),
+            self.callback_public(n),
             self.callback_internal(n),
             self.callback_admin(n),
             self.redis.url_for("callback", CALLBACK_PASSWORD),
             Account::SAMPLE_APP_ID,
             Account::SAMPLE_ORIGINAL_ID,
             Account::SAMPLE_AES_KEY,
+            Account::SAMPLE_MINI_APP_ID,
             setup.settings,
         )
     }

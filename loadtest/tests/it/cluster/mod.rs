@@ -107,11 +107,16 @@ async fn stored(cluster: &Cluster, opened: &Frame) {
 }
 
 /// Waits for what can only be asked for.
-async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let becomes = async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), becomes).await.unwrap_or_else(|_| panic!("not in 20 s: {what}"));
+    within(what, becomes).await;
+}
+
+/// Waits for what has to happen.
+pub(crate) async fn within<T>(what: &str, happens: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), happens).await.unwrap_or_else(|_| panic!("not in 20 s: {what}"))
 }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use scenecast_loadtest::{
-    chromium::{Browser, Screen},
-    cluster::{Cluster, Ingress},
-    simulator::{Outcome, Person, read_code},
+    chromium::{Browser, Screen as Window},
+    cluster::Ingress,
 };
-use serde_json::Value;
+
+use super::*;
 
 /// Whom WeChat still tells the name of.
 const ANN: &str = "Ann";
@@ -25,7 +25,7 @@ impl World {
     async fn new() -> Self {
         let cluster = Cluster::start(2, 2).await;
         let ingress = cluster.ingress(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pages")).await;
-        let browser = Browser::start(Screen::Desktop, "zh-CN").await;
+        let browser = Browser::start(Window::Desktop, "zh-CN").await;
         Self { cluster, ingress, browser }
     }
 
