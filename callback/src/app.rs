@@ -108,7 +108,8 @@ async fn insist<T, E, F: Future<Output = Result<T, E>>>(
     ask: impl FnMut() -> F,
     is_undecided: impl FnMut(&E) -> bool,
 ) -> Option<Result<T, E>> {
-    timeout_at(deadline, ask.retry(pauses()).when(is_undecided)).await.ok()
+    // Boxed: what a call of Redis needs would be part of every webhook's future, once for each.
+    Box::pin(timeout_at(deadline, ask.retry(pauses()).when(is_undecided))).await.ok()
 }
 
 /// Between attempts, for as long as a deadline allows.
