@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use prometheus::IntGaugeVec;
 use scenecast_shared::{
     scene::AccountName,
     store::{TokenStore, Users},
@@ -9,10 +10,12 @@ use scenecast_shared::{
 
 use crate::{
     api_keys::ApiKeys,
-    config::{AccountSettings, Settings},
+    clock::Clock,
+    config::{AccountSettings, MiniProgramSettings, Settings},
+    handle::Given,
     site::{Mail, Site},
     webhook::People,
-    wechat::{AccessToken, Api, Client, Credentials, Sources},
+    wechat::{AccessToken, Api, Calls, Circuit, Client, Credentials, MiniProgramApi, Sources},
 };
 
 /// One Official Account at work.
@@ -24,6 +27,22 @@ pub(crate) struct Account {
     pub(crate) site: Site,
     /// Where its webhooks come from, if that is checked.
     pub(crate) sources: Option<Sources>,
+    pub(crate) given: Given,
+}
+
+/// One mini program at work.
+pub(crate) struct MiniProgram {
+    pub(crate) name: AccountName,
+    pub(crate) settings: MiniProgramSettings,
+    pub(crate) api: MiniProgramApi,
+    pub(crate) site: Site,
+}
+
+/// All of them, as one configuration has them.
+pub(crate) struct Accounts {
+    official: BTreeMap<AccountName, Arc<Account>>,
+    mini_programs: BTreeMap<AccountName, Arc<MiniProgram>>,
+    pub(crate) api_keys: ApiKeys,
 }
 
 /// What all accounts work with.
@@ -32,12 +51,8 @@ pub(crate) struct Tools {
     pub(crate) tokens: TokenStore,
     pub(crate) users: Users,
     pub(crate) mail: Mail,
-}
-
-/// All of them, as one configuration has them.
-pub(crate) struct Accounts {
-    official: BTreeMap<AccountName, Arc<Account>>,
-    pub(crate) api_keys: ApiKeys,
+    pub(crate) circuit_open: IntGaugeVec,
+    pub(crate) clock: Clock,
 }
 
 impl Accounts {
@@ -46,7 +61,15 @@ impl Accounts {
             let account = Account::new(name.clone(), settings.clone(), tools);
             (name.clone(), Arc::new(account))
         });
-        Self { official: official.collect(), api_keys: ApiKeys::new(settings.api_keys.clone()) }
+        let mini_programs = settings.mini_programs.iter().map(|(name, settings)| {
+            let mini_program = MiniProgram::new(name.clone(), settings.clone(), tools);
+            (name.clone(), Arc::new(mini_program))
+        });
+        Self {
+            official: official.collect(),
+            mini_programs: mini_programs.collect(),
+            api_keys: ApiKeys::new(settings.api_keys.clone()),
+        }
     }
 
     /// The Official Account whose own path this is.
@@ -54,14 +77,32 @@ impl Accounts {
         self.official.values().find(|account| account.settings.path.as_ref().is_some_and(|own| own.as_str() == path))
     }
 
-    /// All of them.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Account>> {
-        self.official.values()
+    /// The sites of all of them.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = &Site> {
+        let official = self.official.values().map(|account| &account.site);
+        official.chain(self.mini_programs.values().map(|mini_program| &mini_program.site))
     }
 
     /// The Official Account of this name.
     pub(crate) fn official(&self, name: &AccountName) -> Option<&Arc<Account>> {
         self.official.get(name)
+    }
+
+    /// The mini program of this name.
+    pub(crate) fn mini_program(&self, name: &AccountName) -> Option<&Arc<MiniProgram>> {
+        self.mini_programs.get(name)
+    }
+
+    /// Whether there is an account of this name, of whichever kind.
+    pub(crate) fn has(&self, name: &AccountName) -> bool {
+        self.official.contains_key(name) || self.mini_programs.contains_key(name)
+    }
+
+    /// Whether this mini program may log in on this account's scenes: its own, and those of Official
+    /// Accounts that it stands in for.
+    pub(crate) fn stands_for(&self, mini_program: &AccountName, account: &AccountName) -> bool {
+        let stands_in = |account: &Arc<Account>| account.settings.fallback_mini_program.as_ref() == Some(mini_program);
+        mini_program == account || self.official(account).is_some_and(stands_in)
     }
 }
 
@@ -75,8 +116,7 @@ impl Account {
             );
         }
         let credentials = Credentials { app_id: settings.app_id.clone(), secret: settings.secret.clone() };
-        let token = AccessToken::new(name.clone(), credentials, tools.client.clone(), tools.tokens.clone());
-        let api = Api::new(tools.client.clone(), token);
+        let api = Api::new(tools.calls(&name, credentials));
         let people = People {
             account: name.clone(),
             api: api.clone(),
@@ -86,6 +126,24 @@ impl Account {
         };
         let site = Site::new(name.clone(), settings.language, settings.webhooks.clone(), &tools.mail);
         let sources = settings.check_source_address.then(|| Sources::new(name.clone(), api.clone()));
-        Self { name, settings, api, people, site, sources }
+        Self { name, settings, api, people, site, sources, given: Given::default() }
+    }
+}
+
+impl MiniProgram {
+    fn new(name: AccountName, settings: MiniProgramSettings, tools: &Tools) -> Self {
+        let credentials = Credentials { app_id: settings.app_id.clone(), secret: settings.secret.clone() };
+        let api = MiniProgramApi::new(tools.calls(&name, credentials.clone()), credentials);
+        let site = Site::new(name.clone(), settings.language, settings.webhooks.clone(), &tools.mail);
+        Self { name, settings, api, site }
+    }
+}
+
+impl Tools {
+    fn calls(&self, account: &AccountName, credentials: Credentials) -> Calls {
+        let circuit = Circuit::new(account.clone(), self.clock.clone(), self.circuit_open.clone());
+        let (client, tokens) = (self.client.clone(), self.tokens.clone());
+        let token = AccessToken::new(account.clone(), credentials, client.clone(), circuit.clone(), tokens);
+        Calls::new(client, token, circuit)
     }
 }

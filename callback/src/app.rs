@@ -9,7 +9,7 @@ use scenecast_shared::{
     internal::Refused,
     scene::{AccountName, Cause, Rotating, SceneId, Settled, Transition},
     serve::Problem,
-    store::{Budget, Codes, Guesses, Pending, Replay, ReplayGuard, StoreError, Users},
+    store::{Budget, Codes, Guesses, JsCodes, Pending, Replay, ReplayGuard, StoreError, Users},
     wechat::Signed,
 };
 use tokio::{
@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     accounts::{Account, Accounts},
+    clock::Clock,
     counts::Counts,
     geo::GeoDatabase,
 };
@@ -37,6 +38,8 @@ pub(crate) struct App {
     pub(crate) geo_database: Option<GeoDatabase>,
     pub(crate) replays: ReplayGuard,
     pub(crate) qr_budget: Budget,
+    pub(crate) js_codes: JsCodes,
+    pub(crate) clock: Clock,
     pub(crate) counts: Counts,
 }
 
@@ -108,8 +111,8 @@ async fn insist<T, E, F: Future<Output = Result<T, E>>>(
     ask: impl FnMut() -> F,
     is_undecided: impl FnMut(&E) -> bool,
 ) -> Option<Result<T, E>> {
-    // Boxed: what a call of Redis needs would be part of every webhook's future, once for each.
-    Box::pin(timeout_at(deadline, ask.retry(pauses()).when(is_undecided))).await.ok()
+    // Boxed: what these need would be part of every webhook several times.
+    timeout_at(deadline, Box::pin(ask.retry(pauses()).when(is_undecided).into_future())).await.ok()
 }
 
 /// Between attempts, for as long as a deadline allows.

@@ -18,8 +18,16 @@ pub(crate) struct Counts {
     pub(crate) webhook_seconds: Histogram,
     /// Calls of WeChat's API by `call` and `result`.
     pub(crate) calls: IntCounterVec,
+    /// 1 while a call isn't made, by `account`, `call` and `why`.
+    pub(crate) circuit_open: IntGaugeVec,
+    /// What pages show, by `account` and `kind`.
+    pub(crate) handles: IntCounterVec,
+    /// Pages that got something in place of a QR code, by `account` and `why`.
+    pub(crate) fallbacks: IntCounterVec,
     /// What is left of a day's quota, by `account` and `call`.
     pub(crate) quota_left: IntGaugeVec,
+    /// Calls of mini programs by `call` and what became of them.
+    pub(crate) miniapp: IntCounterVec,
     /// Redeems by what became of them.
     pub(crate) redeems: IntCounterVec,
 }
@@ -33,7 +41,23 @@ impl Counts {
             sources: metrics.counters("webhook_sources_total", "Webhooks by where they came from.", &["source"]),
             webhook_seconds: metrics.seconds("webhook_seconds", "From a webhook's headers to its answer."),
             calls: metrics.counters("wechat_calls_total", "Calls of WeChat's API.", &["call", "result"]),
+            circuit_open: metrics.gauges(
+                "wechat_circuit_open",
+                "1 while WeChat isn't asked, since it has refused in a way that lasts.",
+                &["account", "call", "why"],
+            ),
+            handles: metrics.counters("handles_total", "What pages show, by kind.", &["account", "kind"]),
+            fallbacks: metrics.counters(
+                "handle_fallbacks_total",
+                "Pages that got something in place of a QR code.",
+                &["account", "why"],
+            ),
             quota_left: metrics.gauges("wechat_quota_left", "What is left of a day's quota.", &["account", "call"]),
+            miniapp: metrics.counters(
+                "miniapp_requests_total",
+                "Calls of mini programs by what became of them.",
+                &["call", "outcome"],
+            ),
             redeems: metrics.counters("redeems_total", "Redeems by what became of them.", &["outcome"]),
         }
     }

@@ -1,9 +1,6 @@
-//! The gateways' calls: open a scene with its QR code, open lost ones again, give one up.
+//! The gateways' calls: open a scene with what its page shows, open lost ones again, give one up.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -13,14 +10,11 @@ use axum::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use scenecast_shared::{
-    internal::{
-        CANCEL_PATH, Cancel, HEADER, OPEN_PATH, Open, Opened, REOPEN_CHUNK, REOPEN_PATH, Refused, Reopen, verify,
-    },
+    internal::{CANCEL_PATH, Cancel, HEADER, OPEN_PATH, Open, Opened, REOPEN_CHUNK, REOPEN_PATH, Reopen, verify},
     scene::{Cause, DeliveryId, Opening, Settled, Transition},
     serve::{Problem, read_body},
     telemetry::{Stage, traceparent},
     time::{unix_now, unix_now_ms},
-    wechat::{ApiError, Code},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -28,8 +22,8 @@ use tracing::Span;
 
 use crate::{
     app::App,
+    handle,
     request::{header, json},
-    wechat::{CallError, QR_CODE},
 };
 
 /// A full chunk of scenes to open again, with room to spare.
@@ -59,30 +53,14 @@ async fn authentic<T: DeserializeOwned>(app: &App, request: Request) -> Result<T
 
 #[tracing::instrument(skip_all, fields(account, scene))]
 async fn open(State(app): State<Arc<App>>, request: Request) -> Result<Json<Opened>, Problem> {
-    let Open { scene, account, binding, page, life_ms, handle: _ } = authentic(&app, request).await?;
+    let Open { scene, account, binding, page, life_ms, handle } = authentic(&app, request).await?;
     Span::current().record("account", account.as_str()).record("scene", tracing::field::display(scene));
-    let account = app.account(account.as_str())?;
     let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 3600000"))?;
-    let used =
-        app.qr_budget.spend(&account.name, SystemTime::now()).await.map_err(|_| Refused::BusUnavailable.problem())?;
-    let left = i64::try_from(account.settings.qr_quota.saturating_sub(used)).unwrap_or(i64::MAX);
-    let quota_left = app.counts.quota_left.with_label_values(&[account.name.as_str(), QR_CODE]);
-    quota_left.set(left);
-    let code = account.api.qr_code(scene, life).await.map_err(|error| {
-        tracing::warn!(account = %account.name, %scene, %error, "could not make a QR code");
-        let refused = refused(&error);
-        if refused == Refused::Quota {
-            // WeChat counts what others make for this account, too.
-            quota_left.set(0);
-        }
-        refused.problem()
-    })?;
-    let opening = Opening { account: account.name.clone(), binding, page, life };
-    if app.bus.open(scene, &opening).await? {
+    let opened = handle::make(&app, &account, scene, life, handle).await?;
+    if app.bus.open(scene, &Opening { account, binding, page, life }).await? {
         app.counts.stages.count(Stage::Opened);
     }
-    let picture = app.picture_of(&code.ticket);
-    Ok(Json(Opened::Qr { url: code.url, ticket: code.ticket, picture }))
+    Ok(Json(opened))
 }
 
 /// Answers how many were opened; those that were there already, or whose account isn't here, aren't.
@@ -93,7 +71,7 @@ async fn reopen(State(app): State<Arc<App>>, request: Request) -> Result<Json<us
     }
     let accounts = app.accounts();
     let openings = lost.into_iter().filter_map(|Reopen { scene, account, binding, page, life_ms }| {
-        let known = accounts.official(&account).is_some();
+        let known = accounts.has(&account);
         known.then_some((scene, Opening { account, binding, page, life: life(life_ms)? }))
     });
     let opened = stream::iter(openings)
@@ -123,18 +101,4 @@ async fn cancel(State(app): State<Arc<App>>, request: Request) -> Result<StatusC
 fn life(millis: u64) -> Option<Duration> {
     let life = Duration::from_millis(millis);
     (!life.is_zero() && life <= LONGEST_LIFE).then_some(life)
-}
-
-/// What a gateway can tell its page of WeChat's refusal. What WeChat said is for our log.
-fn refused(error: &CallError) -> Refused {
-    match error {
-        CallError::TooSlow | CallError::Unreachable(_) | CallError::Answer(ApiError::Nonsense(_)) => {
-            Refused::WechatUnavailable
-        }
-        CallError::Answer(ApiError::Refused { code, .. }) => match code {
-            Code::Busy | Code::StaleToken | Code::MinuteQuota => Refused::WechatUnavailable,
-            Code::DayQuota => Refused::Quota,
-            Code::Forbidden | Code::Configuration | Code::Other(_) => Refused::NotGranted,
-        },
-    }
 }

@@ -5,26 +5,35 @@
 //! | [`Config`] | what it is told |
 //! | [`Callback`] | built, bound, served; `main.rs` is the process around it |
 //! | `webhook` | what WeChat sends: verification, scans, follows; and what phones are told |
-//! | `internal` | what gateways ask: open a scene with its QR code, re-open, cancel |
+//! | `miniapp` | what mini programs send: scans, and what the person says to them |
+//! | `internal` | what gateways ask: open a scene, re-open, cancel |
+//! | `handle` | what a page shows: a QR code, a mini program's code, or one to be typed |
 //! | `redeem` | what the site's backend asks: redeem |
 //! | [`site`] | what else it asks, and what it is told: users, webhooks |
-//! | `wechat` | what we ask of WeChat: access token, QR codes, users |
+//! | `wechat` | what we ask of WeChat: access token, codes, people |
 //! | [`Phrase`], [`Texts`], `template`, `menu` | what phones are told, in whose words; what they answer |
+//! | `profile` | how people are shown |
 //! | [`geo`] | where in the world an address is |
+//! | `login` | what webhooks and mini programs have in common of a login |
 //! | `accounts` | the accounts at work |
 //! | `api_keys` | who may redeem for which accounts |
-//! | `app`, `request`, `counts` | what handlers share: accounts and bus, reading within limits, metrics |
+//! | `app`, `request`, `counts`, `clock` | what handlers share: accounts and bus, reading within limits, metrics, the time of day |
 
 mod accounts;
 mod api_keys;
 mod app;
+mod clock;
 pub mod config;
 mod counts;
 pub mod geo;
+mod handle;
 mod internal;
+mod login;
 mod menu;
+mod miniapp;
 mod phrase;
 mod process;
+mod profile;
 mod redeem;
 mod request;
 pub mod site;
@@ -33,6 +42,7 @@ mod texts;
 mod webhook;
 mod wechat;
 
+pub use clock::Clock;
 pub use config::{Config, Settings};
 pub use phrase::Phrase;
 pub use process::{Bound, Callback};

@@ -6,7 +6,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use scenecast_shared::{
     bus::Bus,
     serve::{CannotListen, Limits, Listener, Shutdown, TrustedProxies, turn_away, with_client_address, with_problems},
-    store::{Budget, Codes, Guesses, Pending, ReplayGuard, Room, Store, TokenStore, Users},
+    store::{Budget, Codes, Guesses, JsCodes, Pending, ReplayGuard, Room, Store, TokenStore, Users},
     telemetry::{Metrics, Stages},
 };
 
@@ -17,7 +17,7 @@ use crate::{
     app::App,
     config::Settings,
     counts::Counts,
-    internal, redeem,
+    internal, miniapp, redeem,
     site::{self, Mail},
     webhook,
     wechat::{Client, QR_CODE},
@@ -52,7 +52,8 @@ impl Callback {
         let tokens = TokenStore::new(store.clone());
         let users = Users::new(store.clone(), Some(Users::LIFE));
         let mail = Mail::new(store.clone(), Room::default(), metrics);
-        let tools = Tools { client, tokens, users: users.clone(), mail };
+        let (circuit_open, clock) = (counts.circuit_open.clone(), settings.clock.clone());
+        let tools = Tools { client, tokens, users: users.clone(), mail, circuit_open, clock };
         let accounts = Arc::new(Accounts::new(&settings, &tools));
         let app = App {
             accounts: watch::Sender::new(accounts),
@@ -64,7 +65,9 @@ impl Callback {
             guesses: Guesses::new(store.clone()),
             geo_database: settings.geo_database,
             replays: ReplayGuard::new(store.clone()),
-            qr_budget: Budget::new(store, QR_CODE),
+            qr_budget: Budget::new(store.clone(), QR_CODE),
+            js_codes: JsCodes::new(store),
+            clock: settings.clock,
             counts,
             users,
         };
@@ -108,10 +111,10 @@ impl Bound {
     /// Serves until the process closes.
     pub async fn serve(self) {
         let Callback { app, shutdown, trusted_proxies, .. } = self.callback;
-        for account in app.accounts().iter() {
-            account.site.start(&shutdown);
+        for site in app.accounts().sites() {
+            site.start(&shutdown);
         }
-        let public = with_problems(webhook::router())
+        let public = with_problems(webhook::router().merge(miniapp::router()))
             .layer(from_fn_with_state(trusted_proxies, with_client_address))
             .with_state(app.clone());
         let internal = internal::router().merge(redeem::router()).merge(site::router());

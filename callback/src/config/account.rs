@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use scenecast_shared::{
     config::{BadConfig, Seconds, defaults},
-    scene::{Language, Rotating, Secret},
+    scene::{AccountName, Language, Rotating, Secret},
     wechat::AesKey,
 };
 use serde::Deserialize;
 
-use super::{Webhooks, bad};
+use super::{Webhooks, bad, check_grant_life};
 use crate::{texts::Texts, webhook::WebhookPath};
 
 /// One Official Account.
@@ -49,6 +49,10 @@ pub struct AccountSettings {
     /// How many QR codes WeChat grants a day.
     #[serde(default = "default_qr_quota")]
     pub qr_quota: u64,
+    /// The mini program whose codes pages get instead where this account gives no QR codes (any more
+    /// today); codes to be typed if none.
+    #[serde(default)]
+    pub fallback_mini_program: Option<AccountName>,
     /// How long a login waits for what WeChat tells of a person (`unionid`, rarely a name), in
     /// milliseconds; 0 never asks. A login that WeChat is too slow for goes on without.
     #[serde(default = "default_profile_wait_ms")]
@@ -129,9 +133,7 @@ pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), BadConfig
     if account.mode != Mode::Plain && account.aes_key.is_none() {
         return bad(&format!("{at}.aes_key"), "must be the account's EncodingAESKey, unless its mode is plain");
     }
-    if !(1..=600).contains(&account.grant_life.duration().as_secs()) {
-        return bad(&format!("{at}.grant_life"), "must be 1 to 600 seconds");
-    }
+    check_grant_life(at, account.grant_life)?;
     if account.profile_wait() > Duration::from_secs(2) {
         return bad(
             &format!("{at}.profile_wait_ms"),

@@ -1,6 +1,7 @@
 //! What the callback is told: one TOML file, environment over it.
 
 mod account;
+mod mini_program;
 mod webhooks;
 
 use std::{
@@ -9,16 +10,17 @@ use std::{
 };
 
 use scenecast_shared::{
-    config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Telemetry, strong},
+    config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Seconds, Telemetry, strong},
     process::Binary,
     scene::{AccountName, Rotating},
     serve::TrustedProxies,
 };
 use serde::Deserialize;
 
-use crate::geo::GeoDatabase;
+use crate::{clock::Clock, geo::GeoDatabase};
 
 pub use account::{AccountSettings, Confirmation, Mode};
+pub use mini_program::{EnvVersion, MiniProgramSettings};
 pub use webhooks::{Endpoint, Target, Webhooks};
 
 /// A callback process.
@@ -33,7 +35,11 @@ pub struct Config {
     #[serde(deserialize_with = "strong")]
     pub internal_secret: Rotating,
     /// The Official Accounts, by the name in `/wechat/{account}`.
+    #[serde(default)]
     pub accounts: BTreeMap<AccountName, AccountSettings>,
+    /// The mini programs; none is called like an Official Account.
+    #[serde(default)]
+    pub mini_programs: BTreeMap<AccountName, MiniProgramSettings>,
     /// The sites' backends, by a name for logs.
     #[serde(default)]
     pub api_keys: BTreeMap<String, ApiKey>,
@@ -80,6 +86,8 @@ pub struct Settings {
     pub internal_secret: Rotating,
     /// The Official Accounts, by the name in `/wechat/{account}`.
     pub accounts: BTreeMap<AccountName, AccountSettings>,
+    /// The mini programs; none is called like an Official Account.
+    pub mini_programs: BTreeMap<AccountName, MiniProgramSettings>,
     /// The sites' backends, by a name for logs.
     pub api_keys: BTreeMap<String, ApiKey>,
     /// The proxies whose word is taken for where a webhook came from.
@@ -92,6 +100,8 @@ pub struct Settings {
     pub picture_base: HttpUrl,
     /// What it takes.
     pub limits: Limits,
+    /// What says when a day ends.
+    pub clock: Clock,
 }
 
 impl From<Config> for Settings {
@@ -101,12 +111,14 @@ impl From<Config> for Settings {
             internal: config.listen.internal,
             internal_secret: config.internal_secret,
             accounts: config.accounts,
+            mini_programs: config.mini_programs,
             api_keys: config.api_keys,
             trusted_proxies: config.trusted_proxies,
             geo_database: config.geo_database,
             api_base: config.wechat.api_base,
             picture_base: config.wechat.picture_base,
             limits: config.limits,
+            clock: Clock::default(),
         }
     }
 }
@@ -141,19 +153,31 @@ pub struct ApiKey {
 
 impl Checked for Config {
     fn check(&self) -> Result<(), BadConfig> {
-        if self.accounts.is_empty() {
-            return bad("accounts", "there must be at least one");
+        if self.accounts.is_empty() && self.mini_programs.is_empty() {
+            return bad("accounts", "there must be at least one, or one of mini_programs");
         }
-        let (mut app_ids, mut paths) = (BTreeMap::new(), BTreeMap::new());
+        let mut paths = BTreeMap::new();
         for (name, account) in &self.accounts {
             account::check(&format!("accounts.{name}"), account)?;
             if let Some(other) = account.path.as_ref().and_then(|path| paths.insert(path, name)) {
                 return bad(&format!("accounts.{name}.path"), &format!("is that of accounts.{other} too"));
             }
-            if let Some(other) = app_ids.insert(&account.app_id, name) {
-                return bad(&format!("accounts.{name}.app_id"), &format!("is that of accounts.{other} too"));
+            if let Some(other) = &account.fallback_mini_program
+                && !self.mini_programs.contains_key(other)
+            {
+                return bad(
+                    &format!("accounts.{name}.fallback_mini_program"),
+                    &format!("there is no mini program {other}"),
+                );
             }
         }
+        for (name, mini_program) in &self.mini_programs {
+            mini_program::check(&format!("mini_programs.{name}"), mini_program)?;
+            if self.accounts.contains_key(name) {
+                return bad(&format!("mini_programs.{name}"), "there is an Official Account of this name");
+            }
+        }
+        self.check_app_ids()?;
         for (name, key) in &self.api_keys {
             // Capitals can't be written in the environment, which is where the key belongs.
             if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_') {
@@ -163,12 +187,37 @@ impl Checked for Config {
             if key.accounts.is_empty() {
                 return bad(&accounts, "must name at least one account");
             }
-            if let Some(unknown) = key.accounts.iter().find(|account| !self.accounts.contains_key(account)) {
+            if let Some(unknown) = key.accounts.iter().find(|account| !self.has(account)) {
                 return bad(&accounts, &format!("there is no account {unknown}"));
             }
         }
         Ok(())
     }
+}
+
+impl Config {
+    fn has(&self, account: &AccountName) -> bool {
+        self.accounts.contains_key(account) || self.mini_programs.contains_key(account)
+    }
+
+    fn check_app_ids(&self) -> Result<(), BadConfig> {
+        let accounts = self.accounts.iter().map(|(name, account)| (format!("accounts.{name}"), &account.app_id));
+        let mini_programs = self.mini_programs.iter().map(|(name, it)| (format!("mini_programs.{name}"), &it.app_id));
+        let mut seen = BTreeMap::new();
+        for (at, app_id) in accounts.chain(mini_programs) {
+            if let Some(other) = seen.insert(app_id, at.clone()) {
+                return bad(&format!("{at}.app_id"), &format!("is that of {other} too"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_grant_life(at: &str, life: Seconds) -> Result<(), BadConfig> {
+    if (1..=600).contains(&life.duration().as_secs()) {
+        return Ok(());
+    }
+    bad(&format!("{at}.grant_life"), "must be 1 to 600 seconds")
 }
 
 fn bad(at: &str, why: &str) -> Result<(), BadConfig> {

@@ -7,7 +7,7 @@ use scenecast_shared::{
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::webhook::profile::profile_on_record;
+use crate::profile::profile_on_record;
 
 /// What is known of somebody.
 #[derive(Serialize)]

@@ -12,7 +12,7 @@
 //! | `delivery`, `reply` | a message on its way through; what it is answered |
 //! | `scan`, `code`, `answer` | somebody scans, types a code, says whether it is they |
 //! | `news` | what happens to people: remembered, and told to the site |
-//! | `people`, `profile` | who they are, and how they are shown |
+//! | `people` | who they are |
 //! | `path` | where an account's webhook may be as well |
 
 mod answer;
@@ -22,7 +22,6 @@ mod envelope;
 mod news;
 mod path;
 mod people;
-pub(crate) mod profile;
 mod purpose;
 mod reply;
 mod scan;

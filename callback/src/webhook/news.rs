@@ -11,20 +11,31 @@ use super::{
     reply::{Facts, Reply},
     scan::Scanned,
 };
-use crate::{phrase::Phrase, site::News};
+use crate::{
+    login::{self, LoggedIn},
+    phrase::Phrase,
+    site::News,
+};
 
 impl Delivery<'_> {
     /// They are logged in on this scene.
     pub(super) async fn logged_in(&self, scene: SceneId, standing: &Standing) -> Outcome {
         let say = |logins| self.say_of(Phrase::LoggedIn, &Facts { scene: Some((scene, standing)), logins });
-        let (id, now) = (self.id(), self.arrival.unix_ms);
-        let told = async {
-            let (user, logins) = self.meet(|user| user.logged_in(id, now)).await?;
-            self.tell(LetterKind::LoggedIn, &user, Some((scene, &standing.page()))).await?;
-            Ok(logins)
+        let page = standing.page();
+        let login = LoggedIn {
+            account: &self.account.name,
+            site: &self.account.site,
+            openid: self.openid(),
+            delivery: self.id(),
+            at: self.arrival.unix_ms,
+            scene,
+            page: &page,
         };
         // The page has its login, whatever becomes of the rest.
-        told.await.map(say).map_err(|unfinished: Unfinished| Unfinished { reply: say(None), ..unfinished })
+        match self.ask(|| login.keep(&self.app.users)).await {
+            Ok(logins) => Ok(say(logins.flatten())),
+            Err(unfinished) => Err(Unfinished { reply: say(None), ..unfinished }),
+        }
     }
 
     /// They follow, without a login.
@@ -69,8 +80,7 @@ impl Delivery<'_> {
     }
 
     async fn tell(&self, kind: LetterKind, user: &User, scanned: Option<(SceneId, &Page)>) -> Result<(), Unfinished> {
-        let scene =
-            scanned.map(|(scene, page)| page.chosen_id.as_ref().map_or_else(|| scene.to_string(), ToString::to_string));
+        let scene = scanned.map(|(scene, page)| login::name_of(scene, page));
         let news = News { kind, delivery: self.id(), openid: self.openid(), user, scene: scene.as_deref() };
         self.ask(|| self.account.site.tell(news)).await?;
         Ok(())

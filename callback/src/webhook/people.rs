@@ -6,12 +6,14 @@ use scenecast_shared::{
     scene::{AccountName, Language, OpenId, Person, Profile},
     store::{User, Users},
     time::{millis, unix_now_ms},
-    wechat::{Code, UserInfo},
+    wechat::{ApiError, Code, UserInfo},
 };
 use tracing::Instrument;
 
-use super::profile::{profile, profile_on_record};
-use crate::wechat::Api;
+use crate::{
+    profile::{profile, profile_on_record},
+    wechat::{Api, CallError},
+};
 
 /// How long what WeChat told is good for.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
@@ -65,10 +67,11 @@ impl People {
         let told = match self.api.user_info(&openid).await {
             Ok(told) => told,
             // It will say the same next time.
-            Err(error) if matches!(error.code(), Some(Code::Forbidden | Code::Other(_))) => {
+            Err(CallError::Answer(error)) if says_the_same_next_time(&error) => {
                 tracing::warn!(who = openid.short(), %error, "WeChat tells nothing of somebody");
                 UserInfo::default()
             }
+            Err(CallError::NotMade(_)) => return None,
             Err(error) => {
                 tracing::warn!(who = openid.short(), %error, "could not look somebody up");
                 return None;
@@ -89,4 +92,9 @@ impl People {
             tracing::warn!(who = openid.short(), %error, "could not keep what WeChat told of somebody");
         }
     }
+}
+
+fn says_the_same_next_time(error: &ApiError) -> bool {
+    let ApiError::Refused { code, .. } = error else { return false };
+    matches!(code, Code::Forbidden | Code::NoSuchPerson | Code::Mistake | Code::Other(_))
 }

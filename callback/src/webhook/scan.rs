@@ -4,10 +4,7 @@
 use std::time::Duration;
 
 use scenecast_shared::{
-    scene::{
-        Acceptance, AccountName, Grant, Numbers, OpenId, Page, Person, Refusal, SceneId, Settled, Standing, State,
-        Transition,
-    },
+    scene::{Acceptance, AccountName, OpenId, Page, Person, Refusal, SceneId, Settled, Standing, State, Transition},
     store::Asked,
     telemetry::Stage,
 };
@@ -17,7 +14,7 @@ use super::{
     delivery::{Delivery, Unfinished},
     reply::{Facts, Reply},
 };
-use crate::{config::Confirmation, phrase::Phrase};
+use crate::{config::Confirmation, login, phrase::Phrase};
 
 /// How long after a scene's end a typed answer is still told that it is late.
 const LATE: Duration = Duration::from_secs(60);
@@ -63,24 +60,13 @@ impl Delivery<'_> {
     }
 
     fn wish(&self, scene: SceneId, person: Person, typed: bool) -> Transition {
-        let account = self.account.name.clone();
-        let ask = |numbers| Transition::Scan { account: account.clone(), person: person.clone(), numbers };
-        match self.account.settings.confirmation {
-            Confirmation::Tap => ask(None),
-            Confirmation::Number => ask(Some(Numbers::random())),
-            Confirmation::None => Transition::LogIn { login: self.acceptance(scene, person, typed), account },
-        }
+        let login = self.acceptance(scene, person, typed);
+        login::wish(self.account.settings.confirmation, self.account.name.clone(), login)
     }
 
     /// Their consent to a login.
     pub(super) fn acceptance(&self, scene: SceneId, person: Person, typed: bool) -> Acceptance {
-        Acceptance {
-            person,
-            grant: Grant::issue(scene),
-            life: self.account.settings.grant_life.duration(),
-            typed,
-            registered: self.user.as_ref().is_some_and(|user| user.registered),
-        }
+        login::acceptance(scene, person, self.account.settings.grant_life, typed, self.user.as_ref())
     }
 
     /// Asks whether it is they who log in, and remembers about what, for those who type their answer.

@@ -18,9 +18,14 @@ use scenecast_shared::{
     wechat::{ApiError, Code, Token},
 };
 use serde_json::json;
+use tracing::Instrument;
 
-use super::client::{ApiCall, CallError, Client};
+use super::{
+    circuit::Circuit,
+    client::{Answer, ApiCall, CallError, Client},
+};
 
+const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
 /// A token is replaced this long before its end, when WeChat already gives a new one; the jitter
 /// is taken off, so that pods don't all do it at once.
 const AHEAD_MS: u64 = 280_000;
@@ -29,13 +34,15 @@ const JITTER_MS: u64 = 120_000;
 const LONGEST_LIFE_SECS: u64 = 7200;
 /// A token that ends sooner isn't used: the call has to arrive before.
 const MARGIN_MS: u64 = 5_000;
+/// After an attempt to renew ahead of time, until the next.
 const RENEW_PAUSE_MS: u64 = 10_000;
-/// How often a pod looks whether the one that refreshes is done, and for how long.
+/// How often a pod looks whether the one that refreshes is done, and for how long: longer than WeChat
+/// may take.
 const LOOK_EVERY: Duration = Duration::from_millis(30);
-const LOOK_FOR: Duration = Duration::from_secs(2);
-/// WeChat is left alone for so long after it refused app id, secret or address: that takes
-/// somebody to mend, and hammering is punished.
-const PAUSE: Duration = Duration::from_secs(5);
+const LOOK_FOR: Duration = Duration::from_secs(3);
+/// After WeChat gave no token, until it is asked again: twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What an account identifies itself with.
 #[derive(Debug, Clone)]
@@ -52,6 +59,7 @@ struct Inner {
     account: AccountName,
     credentials: Credentials,
     client: Client,
+    circuit: Circuit,
     store: TokenStore,
     kept: Mutex<Kept>,
     /// Held by whoever renews, so that one task of this process does.
@@ -61,38 +69,64 @@ struct Inner {
 #[derive(Default)]
 struct Kept {
     token: Option<Held>,
-    refused: Option<(CallError, Instant)>,
+    failed: Option<Failed>,
 }
 
-#[derive(Clone)]
 struct Held {
     stored: StoredToken,
     renew_at: u64,
 }
 
+/// WeChat gave no token, so many times in a row.
+struct Failed {
+    error: CallError,
+    times: u32,
+    again_at: Instant,
+}
+
 impl AccessToken {
-    pub(crate) fn new(account: AccountName, credentials: Credentials, client: Client, store: TokenStore) -> Self {
-        let renewing = tokio::sync::Mutex::default();
-        Self(Arc::new(Inner { account, credentials, client, store, kept: Mutex::default(), renewing }))
+    pub(crate) fn new(
+        account: AccountName,
+        credentials: Credentials,
+        client: Client,
+        circuit: Circuit,
+        store: TokenStore,
+    ) -> Self {
+        let (kept, renewing) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self(Arc::new(Inner { account, credentials, client, circuit, store, kept, renewing }))
     }
 
-    /// A token to call with.
+    /// A token to call with. One that nears its end is renewed while calls go on with it.
     pub(crate) async fn get(&self) -> Result<String, CallError> {
-        let Some(held) = self.held() else { return self.renew(None).await };
-        if unix_now_ms() >= held.renew_at && self.0.renewing.try_lock().is_ok() {
-            let (this, old) = (self.clone(), held.stored.token.clone());
+        let (token, is_due) = match &mut self.kept().token {
+            Some(held) if lasts(&held.stored) => (Some(held.stored.token.clone()), held.is_due()),
+            _ => (None, false),
+        };
+        let Some(token) = token else { return self.renew(None).await };
+        if is_due {
+            let (this, old) = (self.clone(), token.clone());
             tokio::spawn(async move {
                 if let Err(error) = this.renew(Some(&old)).await {
                     tracing::warn!(account = %this.0.account, %error, "could not renew the access token ahead of its end");
                 }
             });
         }
-        Ok(held.stored.token)
+        Ok(token)
     }
 
-    /// Another token than this one, which WeChat refused.
+    /// Another token than this one, which WeChat refused; the same where WeChat gives no other, which is
+    /// worth another call and not another question.
     pub(crate) async fn replace(&self, refused: &str) -> Result<String, CallError> {
-        self.renew(Some(refused)).await
+        match self.renew(Some(refused)).await {
+            Ok(token) => {
+                if token == refused {
+                    self.put_off(&CallError::NoOtherToken);
+                }
+                Ok(token)
+            }
+            Err(CallError::NoOtherToken) => Ok(refused.to_owned()),
+            Err(error) => Err(error),
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -100,56 +134,54 @@ impl AccessToken {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(&self) -> Option<Held> {
-        self.kept().token.clone().filter(|held| lasts(&held.stored))
-    }
-
     /// A token other than `old`: this process's, the other pods', or WeChat's.
     async fn renew(&self, old: Option<&str>) -> Result<String, CallError> {
+        let (this, old) = (self.clone(), old.map(ToOwned::to_owned));
+        // On its own, since whoever asked may hang up, and others wait for it.
+        let renewing = tokio::spawn(async move { this.renew_once(old.as_deref()).await }.in_current_span());
+        renewing.await.unwrap_or(Err(CallError::TooSlow))
+    }
+
+    async fn renew_once(&self, old: Option<&str>) -> Result<String, CallError> {
         let fits = |stored: &StoredToken| lasts(stored) && Some(stored.token.as_str()) != old;
         let _renewing = self.0.renewing.lock().await;
-        if let Some(held) = self.held()
+        if let Some(held) = &self.kept().token
             && fits(&held.stored)
         {
-            return Ok(held.stored.token);
+            return Ok(held.stored.token.clone());
         }
-        if let Some((refused, at)) = &self.kept().refused
-            && at.elapsed() < PAUSE
-        {
-            return Err(refused.clone());
-        }
-        match self.share(fits).await {
-            Ok(token) => token,
+        let renewed = match self.share(fits).await {
+            Ok(renewed) => renewed,
             Err(error) => {
                 tracing::warn!(account = %self.0.account, %error, "access tokens can't be shared; asking WeChat");
                 self.fetch().await
             }
-        }
-        .map(|stored| self.keep(stored))
+        };
+        renewed.map(|stored| self.keep(stored))
     }
 
     /// Takes part in the pods' refresh: gets what another has fetched, or fetches for all.
     async fn share(&self, fits: impl Fn(&StoredToken) -> bool) -> Result<Result<StoredToken, CallError>, StoreError> {
-        let (account, store) = (&self.0.account, &self.0.store);
+        let (app_id, store) = (&self.0.credentials.app_id, &self.0.store);
         let started = Instant::now();
         loop {
-            if let Some(stored) = store.get(account).await?.filter(&fits) {
+            if let Some(stored) = store.get(app_id).await?.filter(&fits) {
                 return Ok(Ok(stored));
             }
-            if let Some(lease) = store.lease(account).await? {
+            if let Some(lease) = store.lease(app_id).await? {
                 // Another pod may have finished between the look and the lease.
-                let fetched = match store.get(account).await?.filter(&fits) {
+                let fetched = match store.get(app_id).await?.filter(&fits) {
                     Some(stored) => Ok(stored),
                     None => self.fetch().await,
                 };
                 if let Ok(stored) = &fetched {
                     let life = Duration::from_millis(stored.expires_at.saturating_sub(unix_now_ms()));
-                    if let Err(error) = store.put(account, stored, life).await {
-                        tracing::warn!(%account, %error, "a new access token couldn't be shared");
+                    if let Err(error) = store.put(app_id, stored, life).await {
+                        tracing::warn!(account = %self.0.account, %error, "a new access token couldn't be shared");
                     }
                 }
                 // If this fails the lease ends by itself.
-                let _ = store.release(account, lease).await;
+                let _ = store.release(app_id, lease).await;
                 return Ok(fetched);
             }
             if started.elapsed() > LOOK_FOR {
@@ -160,32 +192,47 @@ impl AccessToken {
         }
     }
 
+    /// Gets one from WeChat, unless that failed a moment ago.
     async fn fetch(&self) -> Result<StoredToken, CallError> {
-        let Credentials { app_id, secret } = &self.0.credentials;
-        let ask = ApiCall {
-            path: "/cgi-bin/stable_token",
-            query: vec![],
-            body: Some(json!({ "grant_type": "client_credential", "appid": app_id, "secret": secret.text() })),
-        };
-        let answer: Result<Token, CallError> = self.0.client.send(&ask, None).await.map_err(configuration);
-        match answer {
-            Ok(Token { access_token, .. }) if access_token.is_empty() => Err(ApiError::Nonsense(0).into()),
-            Ok(Token { access_token, expires_in }) => {
-                let expires_in = expires_in.min(LONGEST_LIFE_SECS);
-                tracing::info!(account = %self.0.account, expires_in, "fetched an access token");
-                Ok(StoredToken { token: access_token, expires_at: unix_now_ms() + expires_in * 1000 })
-            }
+        self.0.circuit.check(STABLE_TOKEN)?;
+        if let Some(failed) = &self.kept().failed
+            && Instant::now() < failed.again_at
+        {
+            return Err(failed.error.clone());
+        }
+        let fetched = self.ask().await;
+        match &fetched {
+            Ok(_) => tracing::info!(account = %self.0.account, "fetched an access token"),
             Err(error) => {
-                if error.code() == Some(Code::Configuration) {
-                    tracing::error!(
-                        account = %self.0.account, %error,
-                        "WeChat accepts no app id, secret or address of this account: its configuration has to be mended"
-                    );
-                    self.kept().refused = Some((error.clone(), Instant::now()));
-                }
-                Err(error)
+                self.0.circuit.learn(STABLE_TOKEN, error);
+                self.put_off(error);
             }
         }
+        fetched
+    }
+
+    async fn ask(&self) -> Result<StoredToken, CallError> {
+        let Credentials { app_id, secret } = &self.0.credentials;
+        let ask: ApiCall<Token> = ApiCall {
+            path: STABLE_TOKEN,
+            query: vec![],
+            body: Some(json!({ "grant_type": "client_credential", "appid": app_id, "secret": secret.text() })),
+            answer: Answer::JSON,
+        };
+        let Token { access_token, expires_in } = self.0.client.send(&ask, None).await.map_err(credentials)?;
+        let expires_at = unix_now_ms() + expires_in.min(LONGEST_LIFE_SECS) * 1000;
+        let stored = StoredToken { token: access_token, expires_at };
+        if stored.token.is_empty() || !lasts(&stored) {
+            return Err(ApiError::Nonsense(0).into());
+        }
+        Ok(stored)
+    }
+
+    fn put_off(&self, error: &CallError) {
+        let mut kept = self.kept();
+        let before = kept.failed.as_ref().map_or(0, |failed| failed.times);
+        let pause = FIRST_PAUSE.saturating_mul(1 << before.min(10)).min(LONGEST_PAUSE);
+        kept.failed = Some(Failed { error: error.clone(), times: before + 1, again_at: Instant::now() + pause });
     }
 
     fn keep(&self, stored: StoredToken) -> String {
@@ -197,8 +244,20 @@ impl AccessToken {
         } else {
             stored.expires_at.saturating_sub(AHEAD_MS - rand::random_range(0..JITTER_MS))
         };
-        *kept = Kept { token: Some(Held { stored, renew_at }), refused: None };
+        *kept = Kept { token: Some(Held { stored, renew_at }), failed: None };
         token
+    }
+}
+
+impl Held {
+    /// Whether it is time to renew it: for one caller only, so that one attempt is made.
+    fn is_due(&mut self) -> bool {
+        let now = unix_now_ms();
+        let due = now >= self.renew_at;
+        if due {
+            self.renew_at = now + RENEW_PAUSE_MS;
+        }
+        due
     }
 }
 
@@ -207,10 +266,10 @@ fn lasts(stored: &StoredToken) -> bool {
 }
 
 /// 40001 is a stale token everywhere but on the token's own call: there the secret is wrong.
-fn configuration(error: CallError) -> CallError {
+fn credentials(error: CallError) -> CallError {
     match error {
         CallError::Answer(ApiError::Refused { code: Code::StaleToken, number, message }) => {
-            ApiError::Refused { code: Code::Configuration, number, message }.into()
+            ApiError::Refused { code: Code::Credentials, number, message }.into()
         }
         other => other,
     }

@@ -12,8 +12,7 @@ use scenecast_shared::{
 };
 
 use super::*;
-
-const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
+use crate::clock::Clock;
 
 fn demo() -> AccountName {
     "demo".parse().unwrap()
@@ -27,11 +26,12 @@ async fn token_over(store: Store) -> (AccessToken, Simulator) {
     let credentials = Credentials { app_id: account.app_id.clone(), secret: account.secret.clone() };
     let simulator = Simulator::new(url.clone(), BTreeMap::from([(demo(), account)]));
     tokio::spawn(wechat.serve(simulator.router(), Shutdown::new(Drain::default())));
-    let client = Client::new(
-        url.to_string().try_into().unwrap(),
-        Metrics::new().counters("calls", "Calls.", &["call", "result"]),
-    );
-    (AccessToken::new(demo(), credentials, client, TokenStore::new(store)), simulator)
+    let metrics = Metrics::new();
+    let calls = metrics.counters("calls", "Calls.", &["call", "result"]);
+    let client = Client::new(url.to_string().try_into().unwrap(), calls);
+    let shown = metrics.gauges("circuit", "Calls.", &["account", "call", "why"]);
+    let circuit = Circuit::new(demo(), Clock::default(), shown);
+    (AccessToken::new(demo(), credentials, client, circuit, TokenStore::new(store)), simulator)
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_token_is_renewed_before_it_ends_while_calls_go_on_with_it() {
     let store = Store::over(None);
     let (token, simulator) = token_over(store.clone()).await;
     let ending = StoredToken { token: "ending".into(), expires_at: unix_now_ms() + 100_000 };
-    TokenStore::new(store).put(&demo(), &ending, Duration::from_secs(100)).await.unwrap();
+    TokenStore::new(store).put(Account::SAMPLE_APP_ID, &ending, Duration::from_secs(100)).await.unwrap();
     assert_eq!(token.get().await.unwrap(), "ending", "what another pod fetched");
     assert_eq!(token.get().await.unwrap(), "ending", "nobody waits for the renewal");
     while token.get().await.unwrap() == "ending" {
@@ -53,7 +53,7 @@ async fn a_token_that_is_about_to_end_is_not_used() {
     let store = Store::over(None);
     let (token, _simulator) = token_over(store.clone()).await;
     let ending = StoredToken { token: "ending".into(), expires_at: unix_now_ms() + 4_000 };
-    TokenStore::new(store).put(&demo(), &ending, Duration::from_secs(4)).await.unwrap();
+    TokenStore::new(store).put(Account::SAMPLE_APP_ID, &ending, Duration::from_secs(4)).await.unwrap();
     assert_ne!(token.get().await.unwrap(), "ending");
 }
 

@@ -73,24 +73,19 @@ async fn what_is_left_of_the_days_codes_is_counted_across_pods() {
 }
 
 #[tokio::test]
-async fn what_wechat_does_wrong_is_told_apart() {
+async fn a_page_that_can_get_nothing_now_is_told_to_come_back() {
     let world = World::new().await;
-    for (failure, times, status, code) in [
-        (Failure::Code(-1), 100, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
-        (Failure::SlowMs(5000), 1, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
-        (Failure::Closed, 100, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
-        (Failure::Html, 1, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
-        (Failure::Empty, 1, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
-        (Failure::Code(45009), 1, StatusCode::SERVICE_UNAVAILABLE, "wechat_quota"),
-        (Failure::Code(45011), 1, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
-        (Failure::Code(48001), 1, StatusCode::BAD_GATEWAY, "wechat_refused"),
-        (Failure::Code(40164), 1, StatusCode::BAD_GATEWAY, "wechat_refused"),
-        (Failure::Code(40097), 1, StatusCode::BAD_GATEWAY, "wechat_refused"),
+    for (failure, times) in [
+        (Failure::Code(-1), 100),
+        (Failure::SlowMs(5000), 1),
+        (Failure::Closed, 100),
+        (Failure::Html, 1),
+        (Failure::Empty, 1),
     ] {
         world.simulator.fail_calls(CREATE, times, failure);
         let refused = open(&world).await;
-        assert_eq!(refused.headers().contains_key("retry-after"), status == StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(problem(refused, status).await, code, "{failure:?}");
+        assert!(refused.headers().contains_key("retry-after"));
+        assert_eq!(problem(refused, StatusCode::SERVICE_UNAVAILABLE).await, "wechat_unavailable", "{failure:?}");
         world.simulator.set_faults(Faults::default());
     }
     answer(open(&world).await, StatusCode::OK).await;

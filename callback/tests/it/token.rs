@@ -1,5 +1,7 @@
 //! One access token for all pods.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use scenecast_loadtest::simulator::{Failure, Faults};
@@ -72,14 +74,51 @@ async fn wrong_credentials_are_an_alarm_and_wechat_is_left_alone_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_token_call_that_fails_fails_the_open_and_not_the_next() {
+async fn while_wechat_gives_no_token_it_is_asked_less_and_less_often() {
     let world = World::new().await;
-    for failure in [Failure::Html, Failure::Empty, Failure::Closed, Failure::Code(-1)] {
-        world.simulator.fail_calls(STABLE_TOKEN, 10, failure);
-        let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
-        let code = problem(refused, StatusCode::SERVICE_UNAVAILABLE).await;
-        assert_eq!(code, "wechat_unavailable", "{failure:?}");
+    for failure in [Failure::Html, Failure::Empty, Failure::Closed] {
+        world.simulator.fail_calls(STABLE_TOKEN, 1000, failure);
+        let asked = world.simulator.calls(STABLE_TOKEN).total();
+        for _ in 0..20 {
+            let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
+            let code = problem(refused, StatusCode::SERVICE_UNAVAILABLE).await;
+            assert_eq!(code, "wechat_unavailable", "{failure:?}");
+        }
+        let asked = world.simulator.calls(STABLE_TOKEN).total() - asked;
+        assert!(asked <= 2, "{failure:?}: {asked} calls for 20 pages");
         world.simulator.set_faults(Faults::default());
     }
+    let gets_one = async || {
+        world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await.status() == StatusCode::OK
+    };
+    let again = async {
+        while !gets_one().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), again).await.expect("it goes on once WeChat does");
+}
+
+#[tokio::test]
+async fn while_neither_redis_nor_wechat_gives_a_token_calls_go_on_with_the_old_one() {
+    let mut world = World::over_redis().await;
+    let open =
+        async |world: &World| world.call(world.pod(), OPEN_PATH, &opening(new_scene("mini"), "mini", LIFE)).await;
+    answer(open(&world).await, StatusCode::OK).await;
+    world.simulator.fail_calls(STABLE_TOKEN, 1000, Failure::Closed);
+    world.redis.as_mut().unwrap().stop().await;
+    assert_eq!(problem(open(&world).await, StatusCode::SERVICE_UNAVAILABLE).await, "bus_unavailable");
+    assert_eq!(world.simulator.calls("/wxa/getwxacodeunlimit").with("ok"), 2, "WeChat made its code");
+}
+
+#[tokio::test]
+async fn a_token_that_wechat_refuses_and_gives_again_is_no_reason_to_hammer() {
+    let world = World::new().await;
     world.open().await;
+    world.simulator.fail_calls("/cgi-bin/qrcode/create", 1000, Failure::Code(40001));
+    for _ in 0..20 {
+        let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
+        assert_eq!(problem(refused, StatusCode::SERVICE_UNAVAILABLE).await, "wechat_unavailable");
+    }
+    assert!(world.simulator.calls(STABLE_TOKEN).total() <= 4);
 }

@@ -3,13 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use reqwest::{RequestBuilder, Response, StatusCode};
 use scenecast_callback::{
-    Callback, Settings, Texts,
-    config::{AccountSettings, ApiKey, Confirmation, Mode},
+    Callback, Clock, Settings, Texts,
+    config::{AccountSettings, ApiKey, Confirmation, EnvVersion, MiniProgramSettings, Mode},
 };
 use scenecast_loadtest::{
     http,
@@ -25,6 +25,7 @@ use scenecast_shared::{
     store::{Store, User, Users},
     telemetry::{Metrics, Stages},
     testing::RedisServer,
+    time::next_china_day,
     wechat::sign,
 };
 use serde_json::{Value, json};
@@ -83,12 +84,23 @@ impl World {
 
     /// One callback, with a changed configuration.
     pub(crate) async fn with(redis: Option<RedisServer>, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with_wechat(redis, |_| (), change).await
+    }
+
+    /// One callback, with another WeChat, and a changed configuration.
+    pub(crate) async fn with_wechat(
+        redis: Option<RedisServer>,
+        set_up: impl FnOnce(&mut BTreeMap<AccountName, simulator::Account>),
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         logs::keep();
         let wechat =
             Listener::bind("simulator", any_port(), Limits { connections: 1000, headers: LIFE }).await.unwrap();
         let wechat_url = http(wechat.address());
-        let accounts = ["demo", "other"].map(|account| (name(account), simulated(account)));
-        let simulator = Simulator::new(wechat_url.clone(), BTreeMap::from(accounts));
+        let mut accounts = BTreeMap::from(["demo", "other"].map(|account| (name(account), simulated(account))));
+        accounts.insert(name("mini"), simulated_mini_program());
+        set_up(&mut accounts);
+        let simulator = Simulator::new(wechat_url.clone(), accounts);
         tokio::spawn(wechat.serve(simulator.router(), Shutdown::new(Drain::default())));
         let mut settings = settings(&wechat_url);
         change(&mut settings);
@@ -120,6 +132,12 @@ impl World {
             self.simulator.set_callbacks(&name(account), self.pods.iter().map(webhook).collect()).unwrap();
         }
         pod
+    }
+
+    /// Lets so much time pass, for WeChat and for the pods.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.simulator.advance(time);
+        self.settings.clock.advance(time);
     }
 
     /// The first callback.
@@ -293,6 +311,17 @@ impl World {
         self.http.post(format!("http://{}/wechat/{account}?{query}", self.pod().public)).body(body)
     }
 
+    /// What a mini program posts.
+    pub(crate) async fn miniapp(&self, pod: &Pod, call: &str, body: &Value) -> Response {
+        let url = format!("http://{}/v1/miniapp/{call}", pod.public);
+        self.http.post(url).body(body.to_string()).send().await.unwrap()
+    }
+
+    /// What `wx.login` gives to `mini` on a persona's phone.
+    pub(crate) fn js_code(&self, persona: &str) -> String {
+        self.simulator.wx_login(&person(persona), &name("mini")).unwrap()
+    }
+
     /// A request to redeem; its body is the caller's.
     pub(crate) fn redeem(&self, key: &str, body: &Value) -> RequestBuilder {
         self.http.post(format!("http://{}/v1/redeem", self.pod().internal)).bearer_auth(key).body(body.to_string())
@@ -309,7 +338,9 @@ impl Drop for World {
         if !std::thread::panicking() {
             assert_speakable(&logs::text());
             for persona in ["ann", "bo", "chen", "dora"] {
-                assert!(!logs::text().contains(&self.openid(persona, "demo")), "an openid was logged");
+                for account in ["demo", "mini"] {
+                    assert!(!logs::text().contains(&self.openid(persona, account)), "an openid was logged");
+                }
             }
         }
     }
@@ -436,12 +467,42 @@ pub(crate) fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
+/// No test crosses midnight unawares.
+fn noon() -> Clock {
+    let (clock, now) = (Clock::default(), SystemTime::now());
+    clock.advance(next_china_day(now).duration_since(now).unwrap() + Duration::from_secs(12 * 60 * 60));
+    clock
+}
+
 fn simulated(account: &str) -> simulator::Account {
     simulator::Account {
         app_id: format!("wx{account}"),
         original_id: format!("gh_{account}"),
         unionid: account == "demo",
         ..simulator::Account::sample(SECRET.into(), TOKEN.into())
+    }
+}
+
+fn simulated_mini_program() -> simulator::Account {
+    simulator::Account {
+        app_id: "wxmini".to_owned(),
+        original_id: "gh_mini".to_owned(),
+        unionid: true,
+        ..simulator::Account::sample_mini_program(SECRET.into(), TOKEN.into())
+    }
+}
+
+fn mini_program() -> MiniProgramSettings {
+    MiniProgramSettings {
+        app_id: "wxmini".to_owned(),
+        secret: SECRET.into(),
+        page: simulator::Account::SAMPLE_PAGE.to_owned(),
+        env_version: EnvVersion::Release,
+        confirmation: Confirmation::Tap,
+        grant_life: Seconds::new(60),
+        site: Some("Example Shop".to_owned()),
+        language: Language::En,
+        webhooks: None,
     }
 }
 
@@ -459,6 +520,7 @@ fn settings(wechat: &Url) -> Settings {
         path: None,
         grant_life: Seconds::new(60),
         qr_quota: 100_000,
+        fallback_mini_program: None,
         profile_wait_ms: 2000,
         language: Language::En,
         texts: Texts::default(),
@@ -473,6 +535,7 @@ fn settings(wechat: &Url) -> Settings {
         internal: any_port(),
         internal_secret: Rotating::fixed(INTERNAL),
         accounts: ["demo", "other"].map(|it| (name(it), account(it))).into(),
+        mini_programs: [(name("mini"), mini_program())].into(),
         api_keys: [("shop".to_owned(), key(API_KEY, &["demo"])), ("another".to_owned(), key(OTHER_KEY, &["other"]))]
             .into(),
         trusted_proxies: TrustedProxies::default(),
@@ -480,5 +543,6 @@ fn settings(wechat: &Url) -> Settings {
         api_base: wechat.to_string().try_into().unwrap(),
         picture_base: wechat.to_string().try_into().unwrap(),
         limits: config::Limits::default(),
+        clock: noon(),
     }
 }

@@ -9,7 +9,7 @@ pub mod site;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use scenecast_callback::{
-    Callback, Texts,
+    Callback, Clock, Texts,
     config::{AccountSettings, ApiKey, Confirmation, Mode},
 };
 use scenecast_gateway::{Gateway, config::Compatible};
@@ -164,6 +164,7 @@ fn callback_settings(
         path: None,
         grant_life: defaults::grant_life(),
         qr_quota: AccountQuota::default().qr_codes.into(),
+        fallback_mini_program: None,
         profile_wait_ms: 300,
         language: config.language,
         texts: Texts::default(),
@@ -176,12 +177,14 @@ fn callback_settings(
         internal: config.listen.internal,
         internal_secret: secrets.internal.clone(),
         accounts: BTreeMap::from([(account.clone(), settings)]),
+        mini_programs: BTreeMap::new(),
         api_keys: BTreeMap::from([("demo-site".to_owned(), key)]),
         trusted_proxies: TrustedProxies::default(),
         geo_database: None,
         api_base: base(wechat),
         picture_base: base(wechat),
         limits: scenecast_shared::config::Limits::default(),
+        clock: Clock::default(),
     }
 }
 

@@ -1,11 +1,13 @@
 //! Scenecast as it runs in a cluster, on this machine: gateway and callback processes around a
 //! real Redis, and a simulated WeChat.
 
+mod ingress;
 mod process;
 
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     sync::atomic::{AtomicU8, Ordering},
     time::Duration,
 };
@@ -18,11 +20,12 @@ use scenecast_shared::{
 use tempfile::TempDir;
 use url::Url;
 
+pub use ingress::Ingress;
 pub use process::Process;
 
 use crate::{
     http,
-    simulator::{Account, Simulator},
+    simulator::{Account, Mode, Simulator},
 };
 
 /// The origin whose pages may open scenes.
@@ -44,6 +47,21 @@ pub const SECRETS: [&str; 7] =
 
 static CLUSTERS: AtomicU8 = AtomicU8::new(1);
 
+/// What a cluster is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// How many gateways. Gateway `n` opens scenes at callback `n` (or the last).
+    pub gateways: usize,
+    /// How many callbacks.
+    pub callbacks: usize,
+    /// How WeChat sends messages.
+    pub mode: Mode,
+    /// Lines at the end of every configuration.
+    pub settings: String,
+    /// Lines at the end of every gateway's.
+    pub gateway_settings: String,
+}
+
 /// Processes around a Redis; all of them end when it is dropped.
 pub struct Cluster {
     /// What carries the scenes.
@@ -52,6 +70,7 @@ pub struct Cluster {
     pub simulator: Simulator,
     /// The account that pages log in with.
     pub account: AccountName,
+    wechat: Url,
     gateways: Vec<Process>,
     callbacks: Vec<Process>,
     host: Ipv4Addr,
@@ -59,13 +78,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// So many of each, listening. Gateway `n` opens scenes at callback `n` (or the last).
+    /// So many of each, listening, in plain mode.
     pub async fn start(gateways: usize, callbacks: usize) -> Self {
-        Self::start_with(gateways, callbacks, "").await
+        Self::start_as(Setup { gateways, callbacks, ..Setup::default() }).await
     }
 
-    /// The same, with these lines at the end of every configuration.
-    pub async fn start_with(gateways: usize, callbacks: usize, settings: &str) -> Self {
+    /// One that is made so, listening.
+    pub async fn start_as(setup: Setup) -> Self {
         let redis = RedisServer::start().await;
         for (user, password) in [("gateway", GATEWAY_PASSWORD), ("callback", CALLBACK_PASSWORD)] {
             redis.add_user(user, password, acl_rules(user)).await;
@@ -78,24 +97,31 @@ impl Cluster {
         let wechat = Listener::bind("simulator", (host, 0).into(), limits).await.expect("the address is free");
         let wechat_url = http(wechat.address());
         let account: AccountName = "demo".parse().expect("a valid name");
-        let simulated = Account { unionid: true, ..Account::sample(APP_SECRET.into(), TOKEN.into()) };
+        let sample = Account::sample(APP_SECRET.into(), TOKEN.into());
+        let simulated = Account { unionid: true, mode: setup.mode, ..sample };
         let simulator = Simulator::new(wechat_url.clone(), BTreeMap::from([(account.clone(), simulated)]));
         tokio::spawn(wechat.serve(simulator.router(), Shutdown::never()));
 
         let files = tempfile::tempdir().expect("a temporary directory can be made");
-        let mut cluster = Self { redis, simulator, account, gateways: vec![], callbacks: vec![], host, files };
-        for n in 0..callbacks {
-            let config =
-                cluster.write(&format!("callback-{n}.toml"), &(cluster.callback_config(n, &wechat_url) + settings));
+        let (gateways, callbacks, wechat) = (vec![], vec![], wechat_url);
+        let mut cluster = Self { redis, simulator, account, wechat, gateways, callbacks, host, files };
+        for n in 0..setup.callbacks {
+            let config = cluster.callback_config(n, &setup);
+            let config = cluster.write(&format!("callback-{n}.toml"), &config);
             cluster.callbacks.push(Process::start("scenecast-callback", &config).await);
         }
-        for n in 0..gateways {
-            let config =
-                cluster.write(&format!("gateway-{n}.toml"), &(cluster.gateway_config(n, callbacks) + settings));
+        for n in 0..setup.gateways {
+            let config = cluster.gateway_config(n, &setup);
+            let config = cluster.write(&format!("gateway-{n}.toml"), &config);
             cluster.gateways.push(Process::start("scenecast-gateway", &config).await);
         }
-        cluster.deliver_to((0..callbacks).collect());
+        cluster.deliver_to((0..setup.callbacks).collect());
         cluster
+    }
+
+    /// Where WeChat is.
+    pub fn wechat(&self) -> &Url {
+        &self.wechat
     }
 
     /// Gateway `n`.
@@ -117,6 +143,21 @@ impl Cluster {
     /// Where browsers reach gateway `n`.
     pub fn gateway_address(&self, n: usize) -> SocketAddr {
         self.at(8000, n)
+    }
+
+    /// Where gateway `n` sends a QR code to whoever connects.
+    pub fn gateway_on_open(&self, n: usize) -> SocketAddr {
+        self.at(8500, n)
+    }
+
+    /// nginx before all gateways, with these pages.
+    pub async fn ingress(&self, pages: &Path) -> Ingress {
+        let gateways: Vec<SocketAddr> = (0..self.gateways.len()).map(|n| self.gateway_address(n)).collect();
+        Ingress::start(self.ingress_address(), pages, &gateways).await
+    }
+
+    fn ingress_address(&self) -> SocketAddr {
+        self.at(8600, 0)
     }
 
     /// Where probes reach gateway `n`.
@@ -157,38 +198,60 @@ impl Cluster {
         path
     }
 
-    fn gateway_config(&self, n: usize, callbacks: usize) -> String {
+    fn gateway_config(&self, n: usize, setup: &Setup) -> String {
         format!(
-            "origins = ['{ORIGIN}']\n\
+            "origins = ['{ORIGIN}', 'http://{}']\ntrusted_proxies = ['{}']\n\
              [listen]\npublic = '{}'\nadmin = '{}'\n\
              [bus]\nurl = '{}'\n\
              [callback]\nurl = 'http://{}'\n\
              [key_secret]\ncurrent = '{KEY_SECRET}'\n\
              [internal_secret]\ncurrent = '{INTERNAL_SECRET}'\n\
-             [drain]\nnotice = 0\nwindow = 2\n",
+             [compatible]\n\
+             path_socket.account = 'demo'\n\
+             client_id_socket.account = 'demo'\n\
+             typed_code.account = 'demo'\n\
+             ticket_polling.account = 'demo'\n\
+             qr_on_open = {{ account = 'demo', listen = '{}' }}\n\
+             [drain]\nnotice = 0\nwindow = 2\n\
+             {}{}",
+            self.ingress_address(),
+            self.host,
             self.gateway_address(n),
             self.gateway_admin(n),
             self.redis.url_for("gateway", GATEWAY_PASSWORD),
-            self.callback_internal(n.min(callbacks - 1)),
+            self.callback_internal(n.min(setup.callbacks - 1)),
+            self.gateway_on_open(n),
+            setup.settings,
+            setup.gateway_settings,
         )
     }
 
-    fn callback_config(&self, n: usize, wechat: &Url) -> String {
+    fn callback_config(&self, n: usize, setup: &Setup) -> String {
+        let wechat = &self.wechat;
+        let mode = match setup.mode {
+            Mode::Plain => "plain",
+            Mode::Compatible => "compatible",
+            Mode::Safe => "safe",
+        };
         format!(
             "[listen]\npublic = '{}'\ninternal = '{}'\nadmin = '{}'\n\
              [bus]\nurl = '{}'\n\
-             [wechat]\napi_base = '{wechat}'\n\
+             [wechat]\napi_base = '{wechat}'\npicture_base = '{wechat}'\n\
              [internal_secret]\ncurrent = '{INTERNAL_SECRET}'\n\
              [accounts.demo]\napp_id = '{}'\nsecret = '{APP_SECRET}'\noriginal_id = '{}'\n\
-             mode = 'plain'\nconfirmation = 'none'\nlanguage = 'en'\ntoken.current = '{TOKEN}'\n\
+             mode = '{mode}'\naes_key.current = '{}'\n\
+             confirmation = 'none'\nlanguage = 'en'\ntoken.current = '{TOKEN}'\n\
              [api_keys.site]\naccounts = ['demo']\nkey.current = '{API_KEY}'\n\
-             [drain]\nnotice = 0\nwindow = 2\n",
+             [drain]\nnotice = 0\nwindow = 2\n\
+             {}",
             self.at(8200, n),
             self.callback_internal(n),
             self.callback_admin(n),
             self.redis.url_for("callback", CALLBACK_PASSWORD),
             Account::SAMPLE_APP_ID,
             Account::SAMPLE_ORIGINAL_ID,
+            Account::SAMPLE_AES_KEY,
+            setup.settings,
         )
     }
 }

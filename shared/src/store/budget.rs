@@ -1,13 +1,23 @@
 //! What is left of a day's quota at WeChat, counted by all pods together.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use super::{Store, StoreError};
-use crate::scene::AccountName;
+use crate::{scene::AccountName, time::china_day};
 
-const DAY: u64 = 24 * 60 * 60;
-/// WeChat's quotas begin anew at midnight in China.
-const CHINA: u64 = 8 * 60 * 60;
+/// A day's count is kept so long, whenever in the day it began.
+const KEPT: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+/// More than WeChat grants of anything: what is counted on from here was used up before.
+const USED_UP: u64 = 1_000_000_000_000;
+
+/// What became of a day's quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spent {
+    /// So many calls were made today, this one among them.
+    Calls(u64),
+    /// WeChat has said that there are no more today.
+    UsedUp,
+}
 
 /// Counts calls of one kind against a day's quota. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -22,27 +32,19 @@ impl Budget {
         Self { store, call }
     }
 
-    /// Counts one call and answers how many there were today.
-    pub async fn spend(&self, account: &AccountName, now: SystemTime) -> Result<u64, StoreError> {
-        let name = format!("budget:{}:{account}:{}", self.call, day(now));
-        self.store.count(&name, Duration::from_secs(2 * DAY)).await
+    /// Counts one call.
+    pub async fn spend(&self, account: &AccountName, now: SystemTime) -> Result<Spent, StoreError> {
+        let calls = self.store.count(&self.name(account, now), KEPT).await?;
+        Ok(if calls > USED_UP { Spent::UsedUp } else { Spent::Calls(calls) })
     }
-}
 
-/// The number of days since 1970 in China.
-fn day(now: SystemTime) -> u64 {
-    (now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() + CHINA) / DAY
-}
+    /// Tells all pods that WeChat says there are no more today: it counts what others make for this
+    /// account, too.
+    pub async fn use_up(&self, account: &AccountName, now: SystemTime) -> Result<(), StoreError> {
+        self.store.put(&self.name(account, now), USED_UP.to_string(), KEPT).await
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_day_begins_at_midnight_in_china() {
-        // 2026-11-20T16:00:00Z is midnight there.
-        let midnight = UNIX_EPOCH + Duration::from_secs(1_795_190_400);
-        assert_eq!(day(midnight), day(midnight - Duration::from_secs(1)) + 1);
-        assert_eq!(day(midnight), day(midnight + Duration::from_secs(DAY - 1)));
+    fn name(&self, account: &AccountName, now: SystemTime) -> String {
+        format!("budget:{}:{account}:{}", self.call, china_day(now))
     }
 }

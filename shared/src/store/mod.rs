@@ -6,12 +6,14 @@
 //! | `token`, `replay`, `budget` | access tokens, the replay guard, what is left of a day's quota |
 //! | `users`, `pending` | what is known of people; which scene somebody has yet to answer |
 //! | `codes`, `guesses` | typed codes, and how fast somebody may guess them |
+//! | `js_codes` | who sent which `js_code` |
 //! | `outbox`, `pauses` | letters to the sites, until they are delivered |
 //! | `memory`, `stream` | what a Redis would hold, inside one process; streams over either |
 
 mod budget;
 mod codes;
 mod guesses;
+mod js_codes;
 mod memory;
 mod outbox;
 mod pauses;
@@ -23,9 +25,10 @@ mod users;
 
 use std::{sync::Arc, time::Duration};
 
-pub use budget::Budget;
+pub use budget::{Budget, Spent};
 pub use codes::{Code, Codes};
 pub use guesses::{Guess, Guesses};
+pub use js_codes::JsCodes;
 use memory::Memory;
 pub use outbox::{Letter, LetterKind, Outbox, Posted, Room, Sweep, Taken};
 pub use pauses::Pauses;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
-use crate::scene::AccountName;
 
 /// How long a refresh may take before another pod tries.
 const LEASE: Duration = Duration::from_secs(10);
@@ -19,11 +18,12 @@ pub struct StoredToken {
     pub expires_at: u64,
 }
 
-/// The right to refresh one account's token, until given back or ten seconds have passed.
+/// The right to refresh one app's token, until given back or ten seconds have passed.
 #[derive(Debug)]
 pub struct Lease(String);
 
-/// The accounts' access tokens. Clones are the same one.
+/// The access tokens, by app id: what a deployment calls an account may change its meaning. Clones are the same
+/// one.
 #[derive(Debug, Clone)]
 pub struct TokenStore(Store);
 
@@ -33,35 +33,35 @@ impl TokenStore {
         Self(store)
     }
 
-    /// The account's token, if there is one that hasn't ended.
-    pub async fn get(&self, account: &AccountName) -> Result<Option<StoredToken>, StoreError> {
-        let stored = self.0.get(&token(account)).await?;
+    /// The app's token, if there is one that hasn't ended.
+    pub async fn get(&self, app_id: &str) -> Result<Option<StoredToken>, StoreError> {
+        let stored = self.0.get(&token(app_id)).await?;
         Ok(stored.and_then(|stored| serde_json::from_str(&stored).ok()))
     }
 
     /// Shares a token for `life`.
-    pub async fn put(&self, account: &AccountName, stored: &StoredToken, life: Duration) -> Result<(), StoreError> {
+    pub async fn put(&self, app_id: &str, stored: &StoredToken, life: Duration) -> Result<(), StoreError> {
         let text = serde_json::to_string(stored).expect("a token has string keys only");
-        self.0.put(&token(account), text, life).await
+        self.0.put(&token(app_id), text, life).await
     }
 
     /// The right to refresh; `None` while another pod has it.
-    pub async fn lease(&self, account: &AccountName) -> Result<Option<Lease>, StoreError> {
+    pub async fn lease(&self, app_id: &str) -> Result<Option<Lease>, StoreError> {
         let mine = hex::encode(rand::random::<[u8; 16]>());
-        let other = self.0.claim(&lease(account), &mine, LEASE).await?;
+        let other = self.0.claim(&lease(app_id), &mine, LEASE).await?;
         Ok(other.is_none().then_some(Lease(mine)))
     }
 
     /// Gives the right back.
-    pub async fn release(&self, account: &AccountName, mine: Lease) -> Result<(), StoreError> {
-        self.0.release(&lease(account), &mine.0).await
+    pub async fn release(&self, app_id: &str, mine: Lease) -> Result<(), StoreError> {
+        self.0.release(&lease(app_id), &mine.0).await
     }
 }
 
-fn token(account: &AccountName) -> String {
-    format!("token:{account}")
+fn token(app_id: &str) -> String {
+    format!("token:{app_id}")
 }
 
-fn lease(account: &AccountName) -> String {
-    format!("token-lease:{account}")
+fn lease(app_id: &str) -> String {
+    format!("token-lease:{app_id}")
 }

@@ -1,32 +1,48 @@
 //! What WeChat's API answers.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::serve::Networks;
+use crate::{scene::OpenId, serve::Networks};
 
-/// An error code of WeChat's API that somebody acts upon; see "Global return codes".
+/// An error code of WeChat's API, by what there is to do about it; see "Global return codes".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
     /// −1: WeChat is busy; try again a little later.
     Busy,
-    /// 40001, 40014, 41001, 42001: this access token isn't valid (any more).
+    /// 40001, 40014, 41001, 42001: this access token isn't valid (any more); get another.
     StaleToken,
-    /// 45009: the day's quota of this call is used up.
+    /// 45009: the day's quota of this call is used up, until midnight in China.
     DayQuota,
     /// 45011: too many calls this minute.
     MinuteQuota,
-    /// 48001, 48004, 50001: the account has no right to this call.
+    /// 48001, 48004, 50001: the account has no right to this call, or was banned from it.
     Forbidden,
-    /// 40002, 40013, 40125, 40164, 40243, 41002, 41004, 89503: app id, secret or address are not
-    /// accepted; somebody has to change the configuration.
-    Configuration,
+    /// 40002, 40013, 40125, 40243, 41002, 41004: app id or secret are wrong, missing or frozen; somebody
+    /// has to change the configuration.
+    Credentials,
+    /// 40164: the address that the call came from isn't on the account's list; `errmsg` names it.
+    Address,
+    /// 89501, 89503, 89506, 89507: an administrator of the account has to allow the address, or has
+    /// refused it, which blocks it for an hour and more.
+    AddressUnconfirmed,
+    /// 40003, 43004, 46004: nobody here has this openid, or they don't follow.
+    NoSuchPerson,
+    /// 40029: no such `js_code`, or it was too late for it.
+    JsCodeInvalid,
+    /// 40163: this `js_code` was traded before.
+    JsCodeUsed,
+    /// 40226: WeChat takes this person for a risk, and lets them log in nowhere.
+    PersonBlocked,
+    /// 40033, 40052, 40053, 40097, 40129, 40159, 40169, 41030, 43001, 43002, 45029, 47001: what was
+    /// asked is wrong, and will be the next time: the mistake is ours, or in the configuration.
+    Mistake,
     /// Any other.
     Other(i64),
 }
 
 impl Code {
     /// What this number means. On the token call 40001 says that the secret is wrong, so that
-    /// caller has to read it as [`Code::Configuration`].
+    /// caller has to read it as [`Code::Credentials`].
     pub fn from_number(number: i64) -> Self {
         match number {
             -1 => Self::Busy,
@@ -34,7 +50,16 @@ impl Code {
             45009 => Self::DayQuota,
             45011 => Self::MinuteQuota,
             48001 | 48004 | 50001 => Self::Forbidden,
-            40002 | 40013 | 40125 | 40164 | 40243 | 41002 | 41004 | 89503 => Self::Configuration,
+            40002 | 40013 | 40125 | 40243 | 41002 | 41004 => Self::Credentials,
+            40164 => Self::Address,
+            89501 | 89503 | 89506 | 89507 => Self::AddressUnconfirmed,
+            40003 | 43004 | 46004 => Self::NoSuchPerson,
+            40029 => Self::JsCodeInvalid,
+            40163 => Self::JsCodeUsed,
+            40226 => Self::PersonBlocked,
+            40033 | 40052 | 40053 | 40097 | 40129 | 40159 | 40169 | 41030 | 43001 | 43002 | 45029 | 47001 => {
+                Self::Mistake
+            }
             other => Self::Other(other),
         }
     }
@@ -47,7 +72,14 @@ impl Code {
             Self::DayQuota => "day_quota",
             Self::MinuteQuota => "minute_quota",
             Self::Forbidden => "forbidden",
-            Self::Configuration => "configuration",
+            Self::Credentials => "credentials",
+            Self::Address => "address",
+            Self::AddressUnconfirmed => "address_unconfirmed",
+            Self::NoSuchPerson => "no_such_person",
+            Self::JsCodeInvalid => "js_code_invalid",
+            Self::JsCodeUsed => "js_code_used",
+            Self::PersonBlocked => "person_blocked",
+            Self::Mistake => "mistake",
             Self::Other(_) => "other",
         }
     }
@@ -110,6 +142,17 @@ pub struct UserInfo {
     pub unionid: Option<String>,
 }
 
+/// Who sent a `js_code`. WeChat's answer has a `session_key` too, which is nobody else's business: it isn't
+/// even read.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Session {
+    /// Who that is to the mini program.
+    pub openid: OpenId,
+    /// Only where the mini program belongs to an Open Platform.
+    #[serde(default)]
+    pub unionid: Option<String>,
+}
+
 /// Where webhooks come from.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CallbackIps {
@@ -150,6 +193,13 @@ mod tests {
     #[test]
     fn errcode_0_is_no_error() {
         assert!(parse_answer::<UserInfo>(br#"{"errcode":0,"errmsg":"ok","subscribe":1}"#).is_ok());
+    }
+
+    #[test]
+    fn a_session_key_is_not_read() {
+        let answer = br#"{"session_key":"tiihtNczf5v6AKRyjwEUhQ==","openid":"oAnn","unionid":"oUnion"}"#;
+        let session: Session = parse_answer(answer).ok().unwrap();
+        assert_eq!(serde_json::to_string(&session).unwrap(), r#"{"openid":"oAnn","unionid":"oUnion"}"#);
     }
 
     #[test]

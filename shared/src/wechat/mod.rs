@@ -6,14 +6,16 @@
 mod api;
 mod crypto;
 mod message;
+mod picture;
 mod reply;
 mod sealed;
 mod signature;
 mod xml;
 
-pub use api::{ApiError, CallbackIps, Code, QrCode, Token, UserInfo, parse_answer};
+pub use api::{ApiError, CallbackIps, Code, QrCode, Session, Token, UserInfo, parse_answer};
 pub use crypto::{AesKey, BadAesKey, Undecryptable};
 pub use message::{BadMessage, Kind, Message};
+pub use picture::Picture;
 pub use reply::{ACKNOWLEDGED, text_reply};
 pub use sealed::{Seal, Sealed};
 pub use signature::{BadSignature, Signed, sign};

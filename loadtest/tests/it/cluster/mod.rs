@@ -8,7 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use scenecast_loadtest::{
     browser::{Frame, Heard, Page},
-    cluster::{API_KEY, Cluster, ORIGIN},
+    cluster::{API_KEY, Cluster, ORIGIN, Setup},
     simulator::{Outcome, Person, Screen},
 };
 use serde_json::{Value, json};

@@ -4,14 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use scenecast_shared::{
     bus::{Bus, BusError, Role},
-    scene::Transition,
+    scene::{DeliveryId, Transition},
     store::{
-        Asked, Budget, Codes, Guess, Guesses, Letter, LetterKind, Outbox, Pauses, Pending, Replay, ReplayGuard, Room,
-        Store, StoredToken, Sweep, TokenStore, Users,
+        Asked, Budget, Codes, Guess, Guesses, JsCodes, Letter, LetterKind, Outbox, Pauses, Pending, Replay,
+        ReplayGuard, Room, Spent, Store, StoredToken, Sweep, TokenStore, Users,
     },
     telemetry::Metrics,
     testing::{RedisServer, acl_rules},
-    wechat::Signed,
+    wechat::{Session, Signed},
 };
 
 use crate::fixtures::{LIFE, account, apply, cause, heard, name, opening, person, pod, scan, scene};
@@ -74,13 +74,20 @@ async fn a_callback_settles_and_uses_the_stores() {
 
     let store = Store::over(redis);
     let tokens = TokenStore::new(store.clone());
-    let lease = tokens.lease(&account()).await.unwrap().expect("the right");
-    tokens.put(&account(), &StoredToken { token: "token".to_owned(), expires_at: 0 }, LIFE).await.unwrap();
-    tokens.release(&account(), lease).await.unwrap();
-    assert!(tokens.get(&account()).await.unwrap().is_some());
+    let lease = tokens.lease("wxdemo").await.unwrap().expect("the right");
+    tokens.put("wxdemo", &StoredToken { token: "token".to_owned(), expires_at: 0 }, LIFE).await.unwrap();
+    tokens.release("wxdemo", lease).await.unwrap();
+    assert!(tokens.get("wxdemo").await.unwrap().is_some());
     let signed = Signed { signature: "s", timestamp: "1800000000", nonce: "n" };
     assert_eq!(ReplayGuard::new(store.clone()).check(&account(), signed, b"body").await, Ok(Replay::Genuine));
-    assert_eq!(Budget::new(store.clone(), "qrcode").spend(&account(), SystemTime::now()).await, Ok(1));
+    let (budget, js_codes) = (Budget::new(store.clone(), "qrcode"), JsCodes::new(store.clone()));
+    assert_eq!(budget.spend(&account(), SystemTime::now()).await, Ok(Spent::Calls(1)));
+    budget.use_up(&account(), SystemTime::now()).await.unwrap();
+    js_codes
+        .remember(DeliveryId::of(&["a"]), &Session { openid: "oAnn".parse().unwrap(), unionid: None })
+        .await
+        .unwrap();
+    assert!(js_codes.recall(DeliveryId::of(&["a"])).await.unwrap().is_some());
     knows_people(&store).await;
     carries_letters(&store).await;
 }

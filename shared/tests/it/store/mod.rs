@@ -2,6 +2,7 @@
 
 mod budgets;
 mod codes;
+mod js_codes;
 mod outbox;
 mod outbox_outages;
 mod pending;

@@ -7,11 +7,14 @@ use scenecast_shared::{
     testing::RedisServer,
 };
 
-use super::{Pods, at_once, other, over_every_backend, store};
+use super::{Pods, at_once, over_every_backend, store};
 use crate::{
-    fixtures::{LIFE, account, until},
+    fixtures::{LIFE, until},
     wire::{Flow, Way, Wire},
 };
+
+const APP_ID: &str = "wxdemo";
+const OTHER_APP_ID: &str = "wxother";
 
 over_every_backend! {
     a_token_is_shared_until_its_life_ends
@@ -21,34 +24,34 @@ over_every_backend! {
 
 async fn a_token_is_shared_until_its_life_ends(pods: Pods) {
     let (here, there) = (TokenStore::new(pods.here), TokenStore::new(pods.there));
-    assert!(there.get(&account()).await.unwrap().is_none());
+    assert!(there.get(APP_ID).await.unwrap().is_none());
     let token = |text: &str| StoredToken { token: text.to_owned(), expires_at: 1_800_000_000_000 };
-    here.put(&account(), &token("first"), LIFE).await.unwrap();
-    assert!(there.get(&account()).await.unwrap() == Some(token("first")));
-    assert!(there.get(&other()).await.unwrap().is_none());
-    there.put(&account(), &token("second"), Duration::from_millis(30)).await.unwrap();
-    assert!(here.get(&account()).await.unwrap() != Some(token("first")));
-    until("its life ends", async || here.get(&account()).await.unwrap().is_none()).await;
+    here.put(APP_ID, &token("first"), LIFE).await.unwrap();
+    assert!(there.get(APP_ID).await.unwrap() == Some(token("first")));
+    assert!(there.get(OTHER_APP_ID).await.unwrap().is_none());
+    there.put(APP_ID, &token("second"), Duration::from_millis(30)).await.unwrap();
+    assert!(here.get(APP_ID).await.unwrap() != Some(token("first")));
+    until("its life ends", async || here.get(APP_ID).await.unwrap().is_none()).await;
 }
 
 async fn one_of_many_gets_the_right_to_refresh(pods: Pods) {
     let (here, there) = (TokenStore::new(pods.here), TokenStore::new(pods.there));
-    let leases = at_once(50, &here, &there, |store, _| async move { store.lease(&account()).await.unwrap() }).await;
+    let leases = at_once(50, &here, &there, |store, _| async move { store.lease(APP_ID).await.unwrap() }).await;
     let mut won: Vec<_> = leases.into_iter().flatten().collect();
     let (lease, None) = (won.pop().expect("one gets it"), won.pop()) else { panic!("two got it") };
-    assert!(there.lease(&other()).await.unwrap().is_some(), "each account has its own");
-    here.release(&account(), lease).await.unwrap();
-    assert!(there.lease(&account()).await.unwrap().is_some());
+    assert!(there.lease(OTHER_APP_ID).await.unwrap().is_some(), "each app has its own");
+    here.release(APP_ID, lease).await.unwrap();
+    assert!(there.lease(APP_ID).await.unwrap().is_some());
 }
 
 async fn a_right_that_ended_is_not_given_back_over_its_successor(pods: Pods) {
     let (here, there) = (TokenStore::new(pods.here.clone()), TokenStore::new(pods.there.clone()));
-    let late = here.lease(&account()).await.unwrap().expect("the right");
+    let late = here.lease(APP_ID).await.unwrap().expect("the right");
     // The refresh takes too long.
-    pods.pass(Duration::from_secs(10), "token-lease:demo").await;
-    assert!(there.lease(&account()).await.unwrap().is_some());
-    here.release(&account(), late).await.unwrap();
-    assert!(here.lease(&account()).await.unwrap().is_none(), "the other pod still has it");
+    pods.pass(Duration::from_secs(10), "token-lease:wxdemo").await;
+    assert!(there.lease(APP_ID).await.unwrap().is_some());
+    here.release(APP_ID, late).await.unwrap();
+    assert!(here.lease(APP_ID).await.unwrap().is_none(), "the other pod still has it");
 }
 
 #[tokio::test]
@@ -56,10 +59,10 @@ async fn whoever_got_the_right_to_refresh_gets_it_though_the_answer_was_lost() {
     let server = RedisServer::start().await;
     let wire = Wire::to(&server).await;
     let tokens = TokenStore::new(store(&wire.url()));
-    assert!(tokens.get(&account()).await.unwrap().is_none());
+    assert!(tokens.get(APP_ID).await.unwrap().is_none());
     wire.forget();
-    wire.hold_answers_to("token-lease:demo");
-    let leasing = tokio::spawn(async move { tokens.lease(&account()).await });
+    wire.hold_answers_to("token-lease:wxdemo");
+    let leasing = tokio::spawn(async move { tokens.lease(APP_ID).await });
     wire.until_seen(1, Way::ToPod, "_\r\n").await;
     // The client asks again on its next connection, and finds the name taken: by itself.
     wire.cut();
@@ -73,6 +76,6 @@ async fn a_store_without_redis_says_so() {
     let mut server = RedisServer::start().await;
     let tokens = TokenStore::new(store(&server.url()));
     server.stop().await;
-    assert!(tokens.get(&account()).await.is_err());
-    assert!(tokens.lease(&account()).await.is_err());
+    assert!(tokens.get(APP_ID).await.is_err());
+    assert!(tokens.lease(APP_ID).await.is_err());
 }

@@ -1,0 +1,3 @@
+//! Pages that were written for other servers, over two gateways and two callbacks.
+
+mod pages;
