@@ -170,6 +170,16 @@ fn webhooks_that_make_no_sense_are_named_and_show_no_secret() {
 }
 
 #[test]
+fn two_accounts_can_not_have_one_path() {
+    let other = "[accounts.other]\napp_id = 'wx2'\nsecret = 's'\ntoken = { current = 'abc' }\noriginal_id = 'gh_2'\n\
+                 mode = 'plain'\npath = '/wx/callback'\n[api_keys.shop]";
+    let toml = sample().replace("# path = ", "path = ").replace("[api_keys.shop]", other);
+    let error = read(&toml, &[]).unwrap_err();
+    assert!(error.contains("accounts.other.path: is that of accounts.demo too"), "{error}");
+    assert!(read(&toml.replace("path = '/wx/callback'", "path = '/wx'"), &[]).is_ok());
+}
+
+#[test]
 fn a_secret_that_can_be_guessed_is_refused() {
     for (name, value, named) in [
         ("SCENECAST_INTERNAL_SECRET__CURRENT", "too-short", "internal_secret"),

@@ -74,8 +74,8 @@ impl Delivery<'_> {
         &self,
         change: impl Fn(&mut User) -> T + Copy + Send,
     ) -> Result<(User, Option<T>), Unfinished> {
-        let now = self.arrival.unix_ms;
-        let met = self.ask(|| self.app.users.meet(&self.account.name, self.openid(), now, change)).await?;
+        let (now, found) = (self.arrival.unix_ms, self.user.as_ref());
+        let met = self.ask(|| self.app.users.meet_again(&self.account.name, self.openid(), found, now, change)).await?;
         Ok(met.map_or_else(|| (User::seen(now), None), |(user, answer)| (user, Some(answer))))
     }
 

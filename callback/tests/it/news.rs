@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scenecast_callback::config::Confirmation;
-use scenecast_loadtest::simulator::Deed;
+use scenecast_loadtest::simulator::{Answer, Deed};
 use scenecast_shared::{
     scene::{Page, Profile},
     store::Users,
@@ -13,7 +13,7 @@ use scenecast_shared::{
 
 use crate::{
     site::Backend,
-    world::{World, demo, event_from, name, person, reply, signed, unix_now},
+    world::{World, demo, event_from, name, person, reply, said, signed, unix_now},
 };
 
 const USER_INFO: &str = "/cgi-bin/user/info";
@@ -102,6 +102,32 @@ async fn while_the_site_can_not_be_told_wechat_gets_no_answer_and_then_all_is_do
     assert_eq!(told, ["\"user.followed\"", "\"user.logged_in\""]);
     assert_eq!(world.history(scene).await, ["confirmed"]);
     assert_eq!(world.user("chen").await.logins, 1);
+}
+
+#[tokio::test]
+async fn a_login_whose_news_can_not_be_stored_is_delivered_again_and_at_last_told_as_it_is() {
+    let mut site = Backend::good().await;
+    let redis = Some(RedisServer::start().await);
+    let world = World::with(redis, |settings| demo(settings).webhooks = Some(site.json())).await;
+    let server = world.redis.as_ref().unwrap();
+    let (scene, qr_url) = world.open().await;
+    let mut attempts = world.simulator.attempts();
+    server.cli(&["ACL", "SETUSER", "default", "-xadd"]).await.unwrap();
+    let simulator = world.simulator.clone();
+    let scanning = tokio::spawn(async move { simulator.scan(&person("bo"), &qr_url).await.unwrap() });
+    assert_eq!(attempts.recv().await.unwrap().answer, Answer::Late);
+    assert_eq!(world.history(scene).await, ["confirmed"], "the page doesn't wait for it");
+
+    let (last, _) = world.open().await;
+    let event = event_from(&world.openid("ann", "demo"), unix_now().as_secs() - 10, "SCAN", &last.to_string());
+    let answered = world.webhook("demo", &signed(), event).send().await.unwrap().text().await.unwrap();
+    assert_eq!(said(&answered), "You are logged in. Please go back to the page.");
+
+    server.cli(&["ACL", "SETUSER", "default", "+xadd"]).await.unwrap();
+    let outcome = scanning.await.unwrap();
+    assert_eq!(reply(&outcome), "You are logged in. Please go back to the page.");
+    assert_eq!(site.next().await.json()["data"]["openid"], world.openid("bo", "demo"));
+    assert_eq!(world.user("bo").await.logins, 1);
 }
 
 #[tokio::test]

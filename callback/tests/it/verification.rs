@@ -2,7 +2,7 @@
 
 use reqwest::{Response, StatusCode};
 
-use crate::world::{TOKEN, World, name, problem, signed, signed_by, unix_now};
+use crate::world::{TOKEN, World, event, name, problem, signed, signed_by, unix_now};
 
 async fn get(world: &World, account: &str, query: &str) -> Response {
     world.http.get(format!("http://{}/wechat/{account}?{query}", world.pod().public)).send().await.unwrap()
@@ -49,4 +49,30 @@ async fn other_paths_and_methods_are_problems_too() {
     assert_eq!(problem(put, StatusCode::METHOD_NOT_ALLOWED).await, "method_not_allowed");
     let redeem = world.http.post(format!("http://{}/v1/redeem", pod.public)).send().await.unwrap();
     assert_eq!(problem(redeem, StatusCode::NOT_FOUND).await, "not_found", "internal calls aren't public");
+}
+
+#[tokio::test]
+async fn an_account_may_have_a_path_of_its_own_too() {
+    let path = |path: &str| Some(path.to_owned().try_into().unwrap());
+    let world = World::with(None, |settings| {
+        settings.accounts.get_mut(&name("demo")).unwrap().path = path("/wx/callback");
+        settings.accounts.get_mut(&name("other")).unwrap().path = path("/weChatNotice");
+    })
+    .await;
+    let at = |path: &str| format!("http://{}{path}?{}&echostr=echo", world.pod().public, signed());
+    for path in ["/wx/callback", "/wechat/demo", "/weChatNotice"] {
+        assert_eq!(world.http.get(at(path)).send().await.unwrap().text().await.unwrap(), "echo", "{path}");
+        let scanned = world.http.post(at(path)).body(event("SCAN", "AAAAAAAAAAAAAAAAAAAAAA")).send().await.unwrap();
+        if path == "/weChatNotice" {
+            assert_eq!(problem(scanned, StatusCode::FORBIDDEN).await, "wrong_account");
+        } else {
+            assert!(scanned.text().await.unwrap().contains("This code is unknown."), "{path}");
+        }
+    }
+    for path in ["/wx", "/wx/callback/", "/wx/callback/x", "/wxcallback", "/v1/redeem"] {
+        let nowhere = world.http.post(at(path)).body(event("SCAN", "x")).send().await.unwrap();
+        assert_eq!(problem(nowhere, StatusCode::NOT_FOUND).await, "not_found", "{path}");
+    }
+    let put = world.http.put(at("/wx/callback")).send().await.unwrap();
+    assert_eq!(problem(put, StatusCode::METHOD_NOT_ALLOWED).await, "method_not_allowed");
 }

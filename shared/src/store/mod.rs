@@ -144,9 +144,20 @@ impl Store {
         &self,
         name: &str,
         life: Option<Duration>,
+        change: impl FnMut(Option<&str>) -> (Option<String>, T) + Send,
+    ) -> Result<T, StoreError> {
+        let there = self.get(name).await?;
+        self.update_from(name, there, life, change).await
+    }
+
+    /// The same from what was read before; if that isn't so any more, it takes one step more.
+    async fn update_from<T: Send>(
+        &self,
+        name: &str,
+        mut there: Option<String>,
+        life: Option<Duration>,
         mut change: impl FnMut(Option<&str>) -> (Option<String>, T) + Send,
     ) -> Result<T, StoreError> {
-        let mut there = self.get(name).await?;
         for _ in 0..ATTEMPTS {
             let (value, answer) = change(there.as_deref());
             if value == there {

@@ -150,9 +150,33 @@ impl Users {
         account: &AccountName,
         openid: &OpenId,
         now: u64,
+        change: impl FnMut(&mut User) -> T + Send,
+    ) -> Result<(User, T), StoreError> {
+        let stored = self.store.get(&user(account, openid)).await?;
+        self.met(account, openid, stored, now, change).await
+    }
+
+    /// The same for somebody of whom this was found just now. Where it is still so, a step less is needed.
+    pub async fn meet_again<T: Send>(
+        &self,
+        account: &AccountName,
+        openid: &OpenId,
+        found: Option<&User>,
+        now: u64,
+        change: impl FnMut(&mut User) -> T + Send,
+    ) -> Result<(User, T), StoreError> {
+        self.met(account, openid, found.map(written), now, change).await
+    }
+
+    async fn met<T: Send>(
+        &self,
+        account: &AccountName,
+        openid: &OpenId,
+        stored: Option<String>,
+        now: u64,
         mut change: impl FnMut(&mut User) -> T + Send,
     ) -> Result<(User, T), StoreError> {
-        let met = self.update(account, openid, |user| {
+        let met = self.update(account, openid, stored, |user| {
             let mut user = user.unwrap_or_else(|| User::seen(now));
             let answer = change(&mut user);
             Some((user, answer))
@@ -167,7 +191,8 @@ impl Users {
         openid: &OpenId,
         mut change: impl FnMut(&mut User) + Send,
     ) -> Result<Option<User>, StoreError> {
-        let changed = self.update(account, openid, |user| {
+        let stored = self.store.get(&user(account, openid)).await?;
+        let changed = self.update(account, openid, stored, |user| {
             let mut user = user?;
             change(&mut user);
             Some((user, ()))
@@ -179,6 +204,7 @@ impl Users {
         &self,
         account: &AccountName,
         openid: &OpenId,
+        stored: Option<String>,
         mut change: impl FnMut(Option<User>) -> Option<(User, T)> + Send,
     ) -> Result<Option<(User, T)>, StoreError> {
         let update = |stored: Option<&str>| match read(stored).map(&mut change) {
@@ -186,7 +212,7 @@ impl Users {
             Ok(None) => (stored.map(str::to_owned), Ok(None)),
             Err(error) => (stored.map(str::to_owned), Err(error)),
         };
-        self.store.update(&user(account, openid), self.life, update).await?
+        self.store.update_from(&user(account, openid), stored, self.life, update).await?
     }
 }
 

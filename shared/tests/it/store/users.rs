@@ -21,6 +21,7 @@ over_every_backend! {
     somebody_is_known_to_each_pod_of_one_account
     of_many_changes_at_once_none_is_lost
     one_delivery_at_once_on_many_pods_counts_once
+    what_was_found_may_have_changed_since
     only_who_is_known_is_changed
     somebody_is_forgotten_a_year_after_the_last_change
     people_may_be_remembered_for_ever
@@ -75,6 +76,20 @@ async fn one_delivery_at_once_on_many_pods_counts_once(pods: Pods) {
     })
     .await;
     assert_eq!(counted, [1; 20]);
+}
+
+async fn what_was_found_may_have_changed_since(pods: Pods) {
+    let (here, there) = of_a_year(&pods);
+    let logs_in = async |users: &Users, found: Option<&User>, n| {
+        let met = users.meet_again(&account(), &ann(), found, NOW, |user| user.logged_in(delivery(n), NOW)).await;
+        met.unwrap().1
+    };
+    assert_eq!(logs_in(&here, None, 1).await, 1);
+    let found = there.find(&account(), &ann()).await.unwrap();
+    assert_eq!(logs_in(&there, found.as_ref(), 2).await, 2);
+    assert_eq!(logs_in(&here, found.as_ref(), 3).await, 3, "it was found before the second");
+    assert_eq!(logs_in(&here, None, 4).await, 4, "nobody was found before the first");
+    assert_eq!(logs_in(&there, found.as_ref(), 4).await, 4);
 }
 
 async fn only_who_is_known_is_changed(pods: Pods) {
