@@ -1,7 +1,9 @@
 # Two commands matter: `cargo run` shows a login, `make test` checks everything.
 
-PACKAGES := redis-server chromium chromium-driver
-PROGRAMS := redis-server chromium chromedriver
+PACKAGES := redis-server chromium chromium-driver nginx
+PROGRAMS := redis-server chromium chromedriver nginx
+# Where Debian has nginx.
+export PATH := $(PATH):/usr/sbin
 
 .PHONY: test lint needed
 
@@ -16,7 +18,8 @@ lint:
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
-# Installs what the tests start: real servers and a real browser (Debian, Ubuntu).
+# Installs what the tests start: real servers and a real browser (Debian, Ubuntu). Where nobody runs a
+# runlevel of services, none is started for that.
 needed:
 	@for program in $(PROGRAMS); do \
 	  command -v $$program >/dev/null || missing=1; \
@@ -24,5 +27,5 @@ needed:
 	if [ -n "$$missing" ]; then \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	  $$sudo apt-get update -q && \
-	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends $(PACKAGES); \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends $(PACKAGES); \
 	fi

@@ -95,13 +95,24 @@ impl App {
     }
 }
 
+/// What a store answers by the deadline, asked again while it gives no answer.
+pub(crate) async fn stored<T, F: Future<Output = Result<T, StoreError>>>(
+    deadline: Instant,
+    ask: impl FnMut() -> F,
+) -> Result<T, StoreError> {
+    let is_undecided = |error: &StoreError| matches!(error, StoreError::Undecided(_));
+    let answer = insist(deadline, ask, is_undecided).await;
+    answer.unwrap_or_else(|| Err(StoreError::Undecided("no answer before the deadline".into())))
+}
+
 /// Asks again while there is no answer; `None` if the deadline came first.
-pub(crate) async fn insist<T, E, F: Future<Output = Result<T, E>>>(
+async fn insist<T, E, F: Future<Output = Result<T, E>>>(
     deadline: Instant,
     ask: impl FnMut() -> F,
     is_undecided: impl FnMut(&E) -> bool,
 ) -> Option<Result<T, E>> {
-    timeout_at(deadline, ask.retry(pauses()).when(is_undecided)).await.ok()
+    // Boxed: what these need would be part of every webhook several times.
+    timeout_at(deadline, Box::pin(ask.retry(pauses()).when(is_undecided).into_future())).await.ok()
 }
 
 /// Between attempts, for as long as a deadline allows.

@@ -24,10 +24,10 @@ impl Answer {
         let ends = |c: char| c.is_whitespace() || matches!(c, '.' | '!' | '。' | '！' | '．');
         let typed: String = typed.trim_matches(ends).chars().map(narrow).collect();
         match typed.to_lowercase().as_str() {
-            "1" | "y" | "yes" | "ok" | "是" | "是的" | "是我" | "确认" | "同意" | "确认登录" | "log in" => {
+            "1" | "y" | "yes" | "ok" | "是" | "是的" | "是我" | "确认" | "同意" | "确认登录" | "confirm" => {
                 Some(Self::Yes)
             }
-            "0" | "2" | "n" | "no" | "不" | "不是" | "否" | "取消" | "拒绝" | "不是我" | "not me" => {
+            "0" | "2" | "n" | "no" | "不" | "不是" | "否" | "取消" | "拒绝" | "不是我" | "decline" => {
                 Some(Self::No)
             }
             digits if digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit()) => {
@@ -37,13 +37,13 @@ impl Answer {
         }
     }
 
-    /// What its link shows, and sends.
+    /// What its link shows, and sends. It has no spaces, which an address may not have.
     fn label(self, language: Language) -> String {
         match (self, language) {
             (Self::Yes, Language::Zh) => "确认登录".to_owned(),
-            (Self::Yes, Language::En) => "Log in".to_owned(),
+            (Self::Yes, Language::En) => "Confirm".to_owned(),
             (Self::No, Language::Zh) => "不是我".to_owned(),
-            (Self::No, Language::En) => "Not me".to_owned(),
+            (Self::No, Language::En) => "Decline".to_owned(),
             (Self::Pick(number), _) => number.to_string(),
         }
     }

@@ -100,7 +100,7 @@ impl Phrase {
                 "请确认登录：\n网站：{site}\n地点：{place}\nIP：{address}\n浏览器：{browser}\n时间：{time}\n\n\
                  {confirm}\n\n{decline}\n\n如果不是您本人在登录，请点“不是我”。也可以回复 1 确认，回复 0 拒绝。",
                 "Please confirm this login:\nSite: {site}\nPlace: {place}\nIP address: {address}\nBrowser: {browser}\n\
-                 Time: {time}\n\n{confirm}\n\n{decline}\n\nIf it isn't you who is logging in, touch “Not me”. \
+                 Time: {time}\n\n{confirm}\n\n{decline}\n\nIf it isn't you who is logging in, touch “Decline”. \
                  You can also reply 1 for yes or 0 for no.",
             ),
             Self::PickNumber => (
@@ -108,7 +108,7 @@ impl Phrase {
                  时间：{time}\n\n{choices}\n\n{decline}\n\n如果不是您本人在登录，请点“不是我”。也可以回复该数字，或回复 0 拒绝。",
                 "To log in, pick the number that the page shows:\nSite: {site}\nPlace: {place}\nIP address: {address}\n\
                  Browser: {browser}\nTime: {time}\n\n{choices}\n\n{decline}\n\nIf it isn't you who is logging in, \
-                 touch “Not me”. You can also reply the number, or 0 for no.",
+                 touch “Decline”. You can also reply the number, or 0 for no.",
             ),
             Self::Declined => ("已拒绝，网页不会登录。", "You said no. The page is not logged in."),
             Self::WrongNumber => (

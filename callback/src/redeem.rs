@@ -24,7 +24,7 @@ use tracing::Span;
 
 use crate::{
     api_keys::Caller,
-    app::App,
+    app::{App, stored},
     request::{header, json},
 };
 
@@ -56,6 +56,10 @@ struct Redeemed {
     openid: OpenId,
     unionid: Option<String>,
     profile: Profile,
+    /// Whether the site has said that it has them.
+    registered: bool,
+    /// How often they have logged in, this time included.
+    logins: u64,
 }
 
 /// Why a grant isn't redeemed.
@@ -108,7 +112,8 @@ async fn answer(app: &App, request: Request) -> Result<Redeemed, Problem> {
 
     let cause = Cause { delivery, received_at: unix_now_ms(), traceparent: traceparent(&Span::current()) };
     let redeem = Transition::Redeem { grant: grant.digest(), account: account.clone(), binding };
-    let settled = app.settle(scene, &cause, &redeem, Instant::now() + LIMIT).await?;
+    let deadline = Instant::now() + LIMIT;
+    let settled = app.settle(scene, &cause, &redeem, deadline).await?;
     if let Settled::Applied(_) = settled {
         app.counts.stages.count(Stage::Redeemed);
     }
@@ -116,7 +121,9 @@ async fn answer(app: &App, request: Request) -> Result<Redeemed, Problem> {
     let told = outcome.as_ref().err().map_or("redeemed".to_owned(), ToString::to_string);
     tracing::info!(site = caller.name, %account, %scene, outcome = told, "a site asked who logged in");
     let Person { account, openid, unionid, profile } = outcome?.person().ok_or(BusError::Malformed("person"))?;
-    Ok(Redeemed { account, openid, unionid, profile })
+    let user = stored(deadline, || app.users.find(&account, &openid)).await?;
+    let (registered, logins) = user.map_or((false, 0), |user| (user.registered, user.logins));
+    Ok(Redeemed { account, openid, unionid, profile, registered, logins })
 }
 
 /// The account that the call is about: the one it names, or the only one it can be.

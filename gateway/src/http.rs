@@ -23,6 +23,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
     hold::{Leave, hold},
+    module::page_module,
     pages::Pages,
     poll::poll,
     session::End,
@@ -32,8 +33,6 @@ use crate::{
     ws::{self, Upgrade},
 };
 
-/// The page's JavaScript.
-const MODULE: &str = include_str!("../web/scenecast.js");
 /// The longest body, in bytes.
 const BODY_AT_MOST: usize = 4096;
 /// The longest that a poll may wait, …
@@ -83,7 +82,7 @@ async fn module() -> impl IntoResponse {
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, MODULE)
+    (headers, page_module())
 }
 
 /// A page of another site can't open scenes with its visitors' browsers. No Origin at all is

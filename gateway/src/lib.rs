@@ -12,6 +12,7 @@
 //! | `pages` | what all pages need: keys, opening, counting |
 //! | `opener` | calls to the callback, which opens scenes |
 //! | `wire` | the own API's JSON |
+//! | `module` | the page's JavaScript |
 //! | `visitor` | what a request tells of its page |
 //! | `qr` | the QR code's picture |
 //! | `compatible` | routes for login pages that were written for other servers |
@@ -20,6 +21,7 @@ mod compatible;
 pub mod config;
 mod hold;
 mod http;
+mod module;
 mod opener;
 mod pages;
 mod poll;
@@ -42,6 +44,7 @@ use scenecast_shared::{
 };
 
 pub use config::{Config, Settings};
+pub use module::page_module;
 
 /// How long a request's headers may take.
 const HEADERS: Duration = Duration::from_secs(10);

@@ -1,5 +1,5 @@
 /**
- * Scenecast in the browser: opens a scene, hands over its QR code, and tells what happens to it.
+ * Scenecast in the browser: opens a scene, hands over what to show for it, and tells what happens to it.
  *
  *     import { login } from 'https://gateway.example.com/v1/scenecast.js';
  *
@@ -8,15 +8,24 @@
  *     attempt.addEventListener('confirmed', ({ detail }) => sendToBackend(detail.grant));
  *     attempt.addEventListener('expired', () => (button.onclick = () => attempt.renew()));
  *
- * The scene's key stays in this module's memory: not in a URL, not in storage, not in an event.
+ * It waits on a WebSocket; where something on the way breaks those, on a stream of events, and where that doesn't
+ * flow, by polls. The scene's key stays in this module's memory: not in a URL, not in storage, not in an event.
  *
  * @module scenecast
  */
+
+/** @typedef {import('./gateway.js').Frame} Frame */
+
+import { Choice } from './choice.js';
+import { Ending } from './ending.js';
+import { Gateway } from './gateway.js';
+import { Poll, Socket, Stream } from './transports.js';
 
 /**
  * @typedef {object} Options
  * @property {string} account What the deployment calls the account to log in with.
  * @property {string} [state] What ties the login to this browser's session; the backend redeems with the same.
+ * @property {string} [locale] The language in which the phone is spoken to, such as `zh-CN`; by default the page's.
  * @property {string} [gateway] The gateway's address; by default, where this module came from.
  */
 
@@ -24,12 +33,14 @@
  * The `detail` of each event, by its type. After the last five, nothing more comes until `renew()`.
  *
  * @typedef {object} Details
- * @property {{ scene: string, expiresIn: number, qr: { url: string, image: string } }} opened
- *     A code to show: what it says, and a picture of it for an `<img>`. Seconds.
+ * @property {Opened} opened What to show.
  * @property {{ retryIn: number }} offline The connection is lost; it is tried again in so many seconds.
  * @property {{ state: string }} online The connection is back, and the scene is in this state.
- * @property {{ name: string, avatar: string }} scanned Somebody scanned, and has yet to confirm.
- * @property {{ name: string, avatar: string, grant: string }} confirmed The backend can redeem the grant.
+ * @property {{ name: string, avatar: string, number?: number }} scanned Somebody scanned, and has yet to confirm.
+ *     Where there is a number of two digits, the page shows it: the phone has to pick it.
+ * @property {{ name: string, avatar: string, grant: string, typed: boolean }} confirmed The backend can redeem the
+ *     grant. Where the code was typed, that may have been somebody else's mistake: the page asks “Continue as
+ *     <name>?” first, and drops the grant if the answer is no.
  * @property {{}} declined Whoever scanned said no.
  * @property {{}} cancelled The page gave up.
  * @property {{}} expired Nobody confirmed in time.
@@ -37,8 +48,19 @@
  *     The gateway refuses, and would again; `retryAfter` seconds say when it might not.
  */
 
-/** How long a connection may take to its first answer, in ms. */
-const PATIENCE = 10_000;
+/**
+ * A scene that lives for `expiresIn` seconds, and what its phone finds it by, one of three: a QR code, as what it
+ * says and as a picture for an `<img>`; a mini-program code, as a picture; digits to be typed to the account, which
+ * read best in groups of four.
+ *
+ * @typedef {object} Opened
+ * @property {string} scene
+ * @property {number} expiresIn
+ * @property {{ url: string, image: string }} [qr]
+ * @property {{ image: string }} [miniProgram]
+ * @property {string} [code]
+ */
+
 /** How long after a scene's end the gateway may take to say so, in ms. */
 const GRACE = 3_000;
 /** For how long a login that was confirmed in the last moment can still be fetched, in ms. */
@@ -48,10 +70,6 @@ const WAIT_AT_MOST = 30;
 /** Back-off between connections, in ms. */
 const BACKOFF = { first: 500, longest: 15_000 };
 
-/** Closes after which the same would only happen again: done, and the kinds of policy. */
-const FINAL = new Set([1000, 1003, 1008, 1009]);
-/** Closes that come with the delay after which to return: restart, and try again later. */
-const RETURN = new Set([1012, 1013]);
 /** What a gateway says to the key of a scene that it can't give any more. */
 const GONE = new Set(['scene_expired', 'key_invalid']);
 
@@ -68,16 +86,17 @@ export function login(options) {
 
 /** A login that is under way. Its events are `CustomEvent`s; see {@link Details}. */
 class Attempt extends EventTarget {
-  /** Where the API is. @type {URL} */
-  #api;
+  #gateway;
+  /** What carries the scene. @type {Choice<Socket | Stream | Poll>} */
+  #choice;
   /** What opens a scene. */
   #request;
   /** The scene that is shown, if one is. @type {{ id: string, key: string, seq: number, expires: number } | null} */
   #scene = null;
   /** Whether the attempt goes on. */
   #live = false;
-  /** What the gateway said before it closes. @type {Details['problem'] | null} */
-  #problem = null;
+  /** Whether the page was told that the connection is lost. */
+  #offline = false;
   /** Connections lost since the last answer. */
   #failures = 0;
   /** Ends whatever the current turn listens to. */
@@ -86,10 +105,16 @@ class Attempt extends EventTarget {
   #timer;
 
   /** @param {Options} options */
-  constructor({ account, state, gateway }) {
+  constructor({ account, state, locale = pageLocale(), gateway }) {
     super();
-    this.#api = gateway ? new URL('v1/', gateway.replace(/\/*$/, '/')) : new URL('.', import.meta.url);
-    this.#request = { account, state };
+    const api = gateway ? new URL('v1/', gateway.replace(/\/*$/, '/')) : new URL('.', import.meta.url);
+    this.#request = { account, state, locale };
+    this.#gateway = new Gateway(api);
+    this.#choice = new Choice([
+      new Socket(this.#gateway, this.#request),
+      ...(Stream.supported ? [new Stream(this.#gateway)] : []),
+      new Poll(this.#gateway),
+    ]);
     this.renew();
   }
 
@@ -114,11 +139,7 @@ class Attempt extends EventTarget {
   }
 
   #giveUp() {
-    if (!this.#scene) return;
-    const headers = { authorization: `Bearer ${this.#scene.key}` };
-    const url = new URL(`scenes/${this.#scene.id}`, this.#api);
-    // Where this does not arrive, the scene expires.
-    fetch(url, { method: 'DELETE', headers, keepalive: true }).catch(() => {});
+    if (this.#scene) this.#gateway.giveUp(this.#scene);
     this.#scene = null;
   }
 
@@ -128,95 +149,95 @@ class Attempt extends EventTarget {
       document.addEventListener('visibilitychange', () => this.#connect(), { once: true, signal });
       return;
     }
-    this.#problem = null;
-    const url = new URL('ws', this.#api);
-    url.protocol = url.protocol.replace('http', 'ws');
-    const socket = new WebSocket(url, 'scenecast.v1');
-    const first = this.#scene
-      ? { resume: { key: this.#scene.key, after: this.#scene.seq } }
-      : { open: this.#request };
-    signal.addEventListener('abort', () => socket.close());
-    socket.addEventListener('open', () => socket.send(JSON.stringify(first)), { signal });
-    socket.addEventListener('message', ({ data }) => this.#hear(JSON.parse(data)), { signal });
-    socket.addEventListener('close', ({ code, reason }) => this.#lose(code, reason), { signal });
-    this.#alarm(PATIENCE, () => this.#lose(1006, ''));
+    this.#carry(signal).then((ending) => signal.aborted || this.#lose(ending));
   }
 
-  /** @param {any} frame What the gateway says. */
+  /**
+   * Has what the gateway says carried here, until the connection ends.
+   *
+   * @param {AbortSignal} signal
+   * @returns {Promise<Ending>}
+   */
+  async #carry(signal) {
+    const transport = this.#choice.begin();
+    const hear = (/** @type {Frame} */ frame) => {
+      if (signal.aborted) return;
+      this.#choice.works();
+      this.#hear(frame);
+    };
+    try {
+      const scene = this.#scene ?? (transport.opens ? null : await this.#open(signal));
+      return await transport.run(scene, hear, signal);
+    } catch (broken) {
+      if (broken instanceof Ending) return broken;
+      throw broken;
+    }
+  }
+
+  /** Opens a scene for a transport that can't. @param {AbortSignal} signal */
+  async #open(signal) {
+    const opened = await this.#gateway.open(this.#request, signal);
+    if (signal.aborted) throw Ending.lost();
+    this.#hear(opened);
+    return this.#scene;
+  }
+
+  /** @param {Frame} frame What the gateway says. */
   #hear(frame) {
     switch (frame.type) {
-      case 'opened': {
-        this.#answered({ id: frame.scene, key: frame.key, seq: 0 }, frame.expires_in);
-        // As a picture, an SVG runs no script.
-        const image = `data:image/svg+xml,${encodeURIComponent(frame.qr.svg)}`;
-        const qr = { url: frame.qr.url, image };
-        return this.#tell('opened', { scene: frame.scene, expiresIn: frame.expires_in, qr });
+      case 'opened':
+        this.#scene = { id: frame.scene, key: frame.key, seq: 0, expires: 0 };
+        this.#answered(frame.expires_in);
+        return this.#tell('opened', { scene: frame.scene, expiresIn: frame.expires_in, ...shown(frame) });
+      case 'resumed': {
+        const isBack = this.#offline;
+        this.#answered(frame.expires_in ?? 0);
+        return isBack && this.#tell('online', { state: frame.state });
       }
-      case 'resumed':
-        if (!this.#scene) return;
-        this.#answered(this.#scene, frame.expires_in);
-        return this.#tell('online', { state: frame.state });
       case 'scanned':
-        return this.#isNews(frame) && this.#tell('scanned', { name: frame.name, avatar: frame.avatar });
-      case 'confirmed': {
-        const { name, avatar, grant } = frame;
-        return this.#isNews(frame) && this.#end('confirmed', { name, avatar, grant });
-      }
+        return this.#isNews(frame) && this.#tell('scanned', scanned(frame));
+      case 'confirmed':
+        return this.#isNews(frame) && this.#end('confirmed', confirmed(frame));
       case 'declined':
       case 'cancelled':
         return this.#isNews(frame) && this.#end(frame.type, {});
       case 'expired':
         return this.#end('expired', {});
-      case 'problem':
-        if (this.#scene && GONE.has(frame.code)) return this.#end('expired', {});
-        this.#problem = { code: frame.code, detail: frame.detail, retryAfter: frame.retry_after };
     }
   }
 
-  /**
-   * @param {{ id: string, key: string, seq: number }} scene
-   * @param {number} expiresIn Seconds.
-   */
-  #answered(scene, expiresIn) {
+  /** @param {number} expiresIn Seconds. */
+  #answered(expiresIn) {
     this.#failures = 0;
-    this.#scene = { ...scene, expires: Date.now() + expiresIn * 1000 };
+    this.#offline = false;
+    this.#scene.expires = Date.now() + expiresIn * 1000;
     // A gateway that is silent then is no longer there.
-    this.#alarm(expiresIn * 1000 + GRACE, () => this.#lose(1006, ''));
+    this.#alarm(expiresIn * 1000 + GRACE, () => this.#lose(Ending.lost()));
   }
 
-  /**
-   * Whether an event was not heard before, over this connection or an earlier one.
-   *
-   * @param {{ seq: number }} event
-   */
+  /** Whether an event was not heard before, over this connection or an earlier one. @param {Frame} event */
   #isNews({ seq }) {
     if (!this.#scene || seq <= this.#scene.seq) return false;
     this.#scene.seq = seq;
     return true;
   }
 
-  /**
-   * The connection is lost: ends the attempt where there is nothing to come back for.
-   *
-   * @param {number} code
-   * @param {string} reason
-   */
-  #lose(code, reason) {
-    if (FINAL.has(code)) {
-      return this.#end('problem', this.#problem ?? { code: 'closed', detail: `The gateway closed (${code} ${reason})` });
-    }
-    if (this.#scene && Date.now() > this.#scene.expires + GRANT_LIFE) return this.#end('expired', {});
-
+  /** The connection has ended: so does the attempt where there is nothing to come back for. @param {Ending} ending */
+  #lose({ kind, delay, problem }) {
+    const isOver = this.#scene && (GONE.has(problem?.code ?? '') || Date.now() > this.#scene.expires + GRANT_LIFE);
+    if (isOver) return this.#end('expired', {});
     // Too long to leave somebody before a page that does nothing.
-    if (this.#problem?.retryAfter > WAIT_AT_MOST) return this.#end('problem', this.#problem);
+    const isTooLong = (problem?.retryAfter ?? 0) > WAIT_AT_MOST;
+    if (problem && (kind === 'refused' || isTooLong)) return this.#end('problem', problem);
+    if (kind === 'lost' && this.#choice.broke()) return this.#connect();
 
-    const told = RETURN.has(code) && /retry_after_ms=(\d+)/.exec(reason);
-    const delay = told
-      ? Number(told[1])
-      : Math.random() * Math.min(BACKOFF.longest, BACKOFF.first * 2 ** this.#failures++);
     const signal = this.#nextTurn();
-    if (!told) window.addEventListener('online', () => this.#connect(), { once: true, signal });
+    if (kind === 'lost') {
+      delay = Math.random() * Math.min(BACKOFF.longest, BACKOFF.first * 2 ** this.#failures++);
+      window.addEventListener('online', () => this.#connect(), { once: true, signal });
+    }
     this.#alarm(delay, () => this.#connect());
+    this.#offline = true;
     this.#tell('offline', { retryIn: delay / 1000 });
   }
 
@@ -264,4 +285,27 @@ class Attempt extends EventTarget {
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/** The page's language, where it is written as languages are. */
+function pageLocale() {
+  const tag = document.documentElement.lang || navigator.language;
+  return /^[A-Za-z0-9-]{2,35}$/.test(tag) ? tag : undefined;
+}
+
+/** What a new scene's page shows. @param {Frame} opened */
+function shown({ qr, mini_program: miniProgram, code }) {
+  // As a picture, an SVG runs no script.
+  if (qr) return { qr: { url: qr.url, image: `data:image/svg+xml,${encodeURIComponent(qr.svg)}` } };
+  return miniProgram ? { miniProgram } : { code };
+}
+
+/** @param {Frame} event */
+function scanned({ name, avatar, number }) {
+  return number ? { name, avatar, number } : { name, avatar };
+}
+
+/** @param {Frame} event */
+function confirmed({ name, avatar, grant, typed = false }) {
+  return { name, avatar, grant, typed };
 }

@@ -74,6 +74,11 @@ impl Browser {
         value.unwrap_or_else(|| panic!("{selector} has no {name}"))
     }
 
+    /// A picture (PNG) of an element that is to be seen, as somebody's phone would see it.
+    pub async fn picture(&self, selector: &str) -> Vec<u8> {
+        self.see(selector).await.screenshot().await.expect("what is seen can be pictured")
+    }
+
     /// Clicks an element that is to be seen.
     pub async fn click(&self, selector: &str) {
         self.see(selector).await.click().await.expect("what is seen can be clicked");
@@ -83,6 +88,11 @@ impl Browser {
     pub async fn press(&self, key: Key) {
         let focused = self.client.active_element().await.expect("something has the focus");
         focused.send_keys(&char::from(key).to_string()).await.expect("the page is there");
+    }
+
+    /// Forgets every cookie of the page's host.
+    pub async fn forget_cookies(&self) {
+        self.client.delete_all_cookies().await.expect("the page is there");
     }
 
     /// What a script returns.

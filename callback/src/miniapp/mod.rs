@@ -28,7 +28,7 @@ use tracing::Span;
 
 use crate::{
     accounts::MiniProgram,
-    app::{App, insist},
+    app::{App, stored},
     login::LoggedIn,
 };
 
@@ -85,13 +85,13 @@ fn cause(delivery: DeliveryId) -> Cause {
 
 /// What is known of somebody; nothing where what is stored can't be read.
 async fn known(app: &App, person: &Person, deadline: Instant) -> Result<Option<User>, Problem> {
-    match insist(deadline, || app.users.find(&person.account, &person.openid), is_undecided).await {
-        Some(Ok(user)) => Ok(user),
-        Some(Err(error @ StoreError::Malformed(_))) => {
+    match stored(deadline, || app.users.find(&person.account, &person.openid)).await {
+        Ok(user) => Ok(user),
+        Err(error @ StoreError::Malformed(_)) => {
             tracing::error!(account = %person.account, who = person.openid.short(), %error, "passed over");
             Ok(None)
         }
-        Some(Err(StoreError::Undecided(_))) | None => Err(Refused::BusUnavailable.problem()),
+        Err(StoreError::Undecided(_)) => Err(Refused::BusUnavailable.problem()),
     }
 }
 
@@ -117,14 +117,10 @@ async fn logged_in(
         scene,
         page: &page,
     };
-    match insist(deadline, || login.keep(&app.users), is_undecided).await {
-        Some(Ok(_) | Err(StoreError::Malformed(_))) => Ok(()),
-        Some(Err(StoreError::Undecided(_))) | None => Err(Refused::BusUnavailable.problem()),
+    match stored(deadline, || login.keep(&app.users)).await {
+        Ok(_) | Err(StoreError::Malformed(_)) => Ok(()),
+        Err(StoreError::Undecided(_)) => Err(Refused::BusUnavailable.problem()),
     }
-}
-
-fn is_undecided(error: &StoreError) -> bool {
-    matches!(error, StoreError::Undecided(_))
 }
 
 /// Where the scene stands, in the words of a phone: what the site's backend does is nothing to it.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     accounts::Account,
-    app::{App, insist},
+    app::{App, stored},
     phrase::Phrase,
 };
 
@@ -105,15 +105,13 @@ impl<'a> Delivery<'a> {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let is_undecided = |error: &StoreError| matches!(error, StoreError::Undecided(_));
-        match insist(self.arrival.decide_by(), ask, is_undecided).await {
-            Some(Ok(answer)) => Ok(Some(answer)),
-            Some(Err(error @ StoreError::Malformed(_))) => {
+        match stored(self.arrival.decide_by(), ask).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error @ StoreError::Malformed(_)) => {
                 tracing::error!(account = %self.account.name, who = self.openid().short(), %error, "passed over");
                 Ok(None)
             }
-            Some(Err(error)) => Err(self.unfinished(true, &error)),
-            None => Err(self.unfinished(true, &"no answer before the deadline")),
+            Err(error) => Err(self.unfinished(true, &error)),
         }
     }
 

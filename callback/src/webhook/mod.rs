@@ -50,7 +50,6 @@ use self::{
     envelope::{Envelope, Received, WebhookQuery},
     purpose::Purpose,
     reply::Reply,
-    scan::Scanned,
 };
 use crate::{accounts::Account, app::App, phrase::Phrase, wechat::Source};
 
@@ -211,17 +210,13 @@ async fn is_known_genuine(
 /// Does what the message is for.
 async fn act(delivery: &Delivery<'_>) -> Outcome {
     match delivery.purpose {
-        Purpose::Scan(scene) => {
-            let Scanned { reply, page } = delivery.scan(*scene, false).await?;
-            if matches!(delivery.message.kind, Kind::Subscribe(_)) {
-                let followed = delivery.follow(Some((*scene, &page))).await;
-                followed.map_err(|unfinished| Unfinished { reply: reply.clone(), ..unfinished })?;
-            }
-            Ok(reply)
+        Purpose::Scan(scene) if matches!(delivery.message.kind, Kind::Subscribe(_)) => {
+            delivery.follow_by_scan(*scene).await
         }
+        Purpose::Scan(scene) => delivery.scan(*scene, false).await.map(|scanned| scanned.reply),
         Purpose::Code(code) => delivery.type_code(code).await,
         Purpose::Answer { answer, about } => delivery.answer(*answer, *about).await,
-        Purpose::Follow => delivery.follow(None).await.map(|()| delivery.say(Phrase::Welcome)),
+        Purpose::Follow => delivery.follow().await,
         Purpose::Unfollow => delivery.unfollow().await,
         Purpose::Write => Ok(delivery.say(Phrase::AutoReply)),
         Purpose::Event => Ok(Reply::Acknowledge),

@@ -9,6 +9,7 @@ use scenecast_shared::{
 use super::{
     delivery::{Delivery, Outcome, Unfinished},
     reply::{Facts, Reply},
+    scan::Scanned,
 };
 use crate::{
     login::{self, LoggedIn},
@@ -37,11 +38,27 @@ impl Delivery<'_> {
         }
     }
 
-    /// They follow, by scanning this scene or otherwise.
-    pub(super) async fn follow(&self, scanned: Option<(SceneId, &Page)>) -> Result<(), Unfinished> {
+    /// They follow, without a login.
+    pub(super) async fn follow(&self) -> Outcome {
+        self.tell(LetterKind::Followed, &self.followed().await?, None).await?;
+        Ok(self.say(Phrase::Welcome))
+    }
+
+    /// They follow, by scanning this scene.
+    pub(super) async fn follow_by_scan(&self, scene: SceneId) -> Outcome {
+        // At once, since what WeChat tells of them is kept only of who follows.
+        let (followed, scanned) = tokio::join!(self.followed(), self.scan(scene, false));
+        let Scanned { reply, page } = scanned?;
+        let told = async { self.tell(LetterKind::Followed, &followed?, Some((scene, &page))).await };
+        match told.await {
+            Ok(()) => Ok(reply),
+            Err(unfinished) => Err(Unfinished { reply, ..unfinished }),
+        }
+    }
+
+    async fn followed(&self) -> Result<User, Unfinished> {
         let created = self.message.created;
-        let (user, _) = self.meet(|user| user.followed(created)).await?;
-        self.tell(LetterKind::Followed, &user, scanned).await
+        Ok(self.meet(|user| user.followed(created)).await?.0)
     }
 
     /// They don't follow any more, and WeChat asks that what it told of them is deleted.

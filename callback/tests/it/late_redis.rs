@@ -7,7 +7,7 @@ use scenecast_loadtest::simulator::Answer;
 use scenecast_shared::scene::Grant;
 use serde_json::json;
 
-use crate::world::{API_KEY, STATE, World, answer, event_at, problem, reply, signed, unix_now};
+use crate::world::{API_KEY, STATE, World, answer, event_at, problem, reply, signed, text_at, unix_now};
 
 #[tokio::test]
 async fn no_answer_while_redis_is_away_and_the_redelivery_logs_in() {
@@ -67,6 +67,22 @@ async fn the_last_delivery_asks_to_scan_again_within_wechats_time() {
     let (scan, other) = tokio::join!(answered("SCAN", "AAAAAAAAAAAAAAAAAAAAAA"), answered("LOCATION", ""));
     assert!(scan.contains("Please scan again."), "{scan}");
     assert_eq!(other, "success");
+}
+
+#[tokio::test]
+async fn the_last_delivery_of_an_answer_or_a_code_asks_to_send_it_again() {
+    let mut world = World::over_redis().await;
+    world.redis.as_mut().unwrap().stop().await;
+    let sent = unix_now().as_secs() - 10;
+    let answered = async |content| {
+        let request = world.webhook("demo", &signed(), text_at(sent, content));
+        request.timeout(Duration::from_secs(5)).send().await.unwrap().text().await.unwrap()
+    };
+    let (answer, code, text) = tokio::join!(answered("1"), answered("1234 5678"), answered("hello"));
+    for lost in [answer, code] {
+        assert!(lost.contains("That did not go through. Please send it again."), "{lost}");
+    }
+    assert_eq!(text, "success");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
 
 mod bad_messages;
+mod confirm;
 mod crowded;
 mod encrypted;
 mod handles;
@@ -12,10 +13,13 @@ mod independent;
 mod late_redis;
 mod logs;
 mod mini_program;
+mod news;
 mod mini_program_page;
 mod open;
+mod pick_number;
 mod process;
 mod redeem;
+mod replies;
 mod refusals;
 mod reload;
 mod scan;
@@ -23,6 +27,7 @@ mod sealing;
 mod site;
 mod sources;
 mod token;
+mod typed_codes;
 mod users;
 mod verification;
 mod webhooks;

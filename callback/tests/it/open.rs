@@ -50,7 +50,7 @@ async fn a_call_has_to_make_sense() {
     for (body, status, code) in [
         (opening(scene, "nobody", minute), StatusCode::NOT_FOUND, "account_unknown"),
         (opening(scene, "demo", Duration::ZERO), StatusCode::BAD_REQUEST, "bad_request"),
-        (opening(scene, "demo", 30 * minute + Duration::from_millis(1)), StatusCode::BAD_REQUEST, "bad_request"),
+        (opening(scene, "demo", 60 * minute + Duration::from_millis(1)), StatusCode::BAD_REQUEST, "bad_request"),
         (json!({ "scene": "x" }), StatusCode::BAD_REQUEST, "bad_request"),
         (json!([]), StatusCode::BAD_REQUEST, "bad_request"),
         (Value::String("x".repeat(300_000)), StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),

@@ -29,6 +29,24 @@ async fn a_grant_becomes_who_logged_in_once() {
 }
 
 #[tokio::test]
+async fn a_site_is_told_how_often_and_whether_it_has_them() {
+    for world in World::each().await {
+        let who = async |grant: &Grant| {
+            let who = world.redeem(API_KEY, &with_state(grant)).send().await.unwrap();
+            let who = answer(who, StatusCode::OK).await;
+            (who["registered"].as_bool().unwrap(), who["logins"].as_u64().unwrap())
+        };
+        assert_eq!(who(&world.log_in("ann").await).await, (false, 1));
+        let registration = format!("/v1/accounts/demo/users/{}/registration", world.openid("ann", "demo"));
+        let registered = world.http.put(format!("http://{}{registration}", world.pod().internal));
+        let registered = registered.bearer_auth(API_KEY).body(json!({ "registered": true }).to_string());
+        assert_eq!(registered.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+        assert_eq!(who(&world.log_in("ann").await).await, (true, 2));
+        assert_eq!(who(&world.log_in("bo").await).await, (false, 1));
+    }
+}
+
+#[tokio::test]
 async fn the_same_idempotency_key_gets_the_same_answer_and_only_for_the_same_grant_and_state() {
     for world in World::each().await {
         let (grant, other) = (world.log_in("ann").await, world.log_in("bo").await);

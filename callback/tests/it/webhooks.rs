@@ -108,7 +108,10 @@ async fn what_a_pod_had_in_hand_when_it_died_is_delivered_by_another() {
         let memory = store.clone();
         first.spawn(async move {
             let store = of_first.map_or(memory, |url| over(&url));
-            Pod::start(&store, webhooks).followed(1).await;
+            let pod = Pod::start(&store, webhooks);
+            pod.followed(1).await;
+            // It lives until its runtime dies.
+            std::mem::forget(pod);
         });
         let lost = backend.next().await;
         first.shutdown_background();

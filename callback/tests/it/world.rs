@@ -13,16 +13,16 @@ use scenecast_callback::{
 };
 use scenecast_loadtest::{
     http,
-    simulator::{self, Outcome, Person, Screen, Simulator},
+    simulator::{self, Outcome, Person, Screen, Simulator, menu_links},
 };
 use scenecast_shared::{
     bus::{Bus, Role},
     config::{self, Drain, Seconds},
     internal,
     redis::Redis,
-    scene::{AccountName, Binding, Event, Grant, Happening, Key, KeyRing, Language, Login, Rotating, SceneId},
+    scene::{AccountName, Binding, Event, Grant, Happening, Key, KeyRing, Language, Login, Page, Rotating, SceneId},
     serve::{Limits, Listener, Shutdown, TrustedProxies},
-    store::Store,
+    store::{Store, User, Users},
     telemetry::{Metrics, Stages},
     testing::RedisServer,
     time::next_china_day,
@@ -31,7 +31,7 @@ use scenecast_shared::{
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::logs;
+use crate::{logs, site::PATIENCE};
 
 pub(crate) const SECRET: &str = "app-secret-0123456789abcdef01234";
 pub(crate) const TOKEN: &str = "webhookToken1";
@@ -179,8 +179,19 @@ impl World {
     }
 
     pub(crate) async fn open_for(&self, account: &str, life: Duration) -> (SceneId, String) {
+        self.open_with(account, life, &Page::default()).await
+    }
+
+    /// Opens a new scene of `demo` for this page.
+    pub(crate) async fn open_page(&self, page: &Page) -> (SceneId, String) {
+        self.open_with("demo", LIFE, page).await
+    }
+
+    async fn open_with(&self, account: &str, life: Duration, page: &Page) -> (SceneId, String) {
         let scene = new_scene(account);
-        let opened = self.call(self.pod(), internal::OPEN_PATH, &opening(scene, account, life)).await;
+        let mut opening = opening(scene, account, life);
+        opening["page"] = json!(page);
+        let opened = self.call(self.pod(), internal::OPEN_PATH, &opening).await;
         (scene, answer(opened, StatusCode::OK).await["qr"]["url"].as_str().unwrap().to_owned())
     }
 
@@ -189,11 +200,93 @@ impl World {
         self.simulator.scan(&person(persona), qr_url).await.unwrap()
     }
 
+    /// One of each, with two pods, whose account asks for this confirmation.
+    pub(crate) async fn each_asking(confirmation: Confirmation) -> [Self; 2] {
+        Self::each_with(|settings| demo(settings).confirmation = confirmation).await
+    }
+
+    /// One of each, with two pods and a changed configuration.
+    pub(crate) async fn each_with(change: impl Fn(&mut Settings)) -> [Self; 2] {
+        let mut worlds = [Self::with(None, &change).await, Self::with(Some(RedisServer::start().await), &change).await];
+        for world in &mut worlds {
+            world.add_pod().await;
+        }
+        worlds
+    }
+
+    /// Waits until this is so.
+    pub(crate) async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+        let becomes = async {
+            while !is_so().await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, becomes).await.unwrap_or_else(|_| panic!("it never happened that {what}"));
+    }
+
+    /// Two pods, to which WeChat delivers in turn, whose account asks for this confirmation.
+    pub(crate) async fn asking(redis: Option<RedisServer>, confirmation: Confirmation) -> Self {
+        let mut world = Self::with(redis, |settings| demo(settings).confirmation = confirmation).await;
+        world.add_pod().await;
+        world
+    }
+
+    /// Opens a new scene of `demo`, and lets a persona scan it: the scene, and what the phone shows.
+    pub(crate) async fn scan_new(&self, persona: &str) -> (SceneId, Outcome) {
+        let (scene, qr_url) = self.open().await;
+        (scene, self.scan(persona, &qr_url).await)
+    }
+
+    /// Lets a persona write to `demo`.
+    pub(crate) async fn say(&self, persona: &str, text: &str) -> Outcome {
+        self.simulator.say(&person(persona), &name("demo"), text).await.unwrap()
+    }
+
+    /// Lets a persona touch the link with this label in what `demo` replied before.
+    pub(crate) async fn touch(&self, persona: &str, asked: &Outcome, label: &str) -> Outcome {
+        let link = menu_links(reply(asked)).into_iter().find(|link| link.label == label);
+        let link = link.unwrap_or_else(|| panic!("no {label} in {asked:?}"));
+        self.simulator.tap(&person(persona), &name("demo"), &link).await.unwrap()
+    }
+
+    /// Delivers the same once more, to the other pod: what is said then.
+    pub(crate) async fn again(&self, outcome: &Outcome) -> String {
+        let attempt = outcome.attempts.last().unwrap();
+        let port = attempt.url.port().unwrap();
+        let other = self.pods.iter().find(|pod| pod.public.port() != port).unwrap_or(self.pod());
+        let mut url = attempt.url.clone();
+        url.set_port(Some(other.public.port())).unwrap();
+        let answered = self.http.post(url).body(attempt.body.clone()).send().await.unwrap().text().await.unwrap();
+        said(&answered).to_owned()
+    }
+
+    /// What is on record of a persona.
+    pub(crate) async fn user(&self, persona: &str) -> User {
+        let openid = self.openid(persona, "demo").parse().unwrap();
+        Users::new(self.store(), None).find(&name("demo"), &openid).await.unwrap().unwrap()
+    }
+
+    /// This line of both pods' metrics together.
+    pub(crate) fn metric(&self, line: &str) -> u64 {
+        self.pods.iter().map(|pod| pod.metric(line)).sum()
+    }
+
     /// Lets a persona scan a new scene of `demo`, and answers the grant that its page got.
     pub(crate) async fn log_in(&self, persona: &str) -> Grant {
         let (scene, qr_url) = self.open().await;
         self.scan(persona, &qr_url).await;
         self.login(scene).await.grant
+    }
+
+    /// What has happened to a scene, in words.
+    pub(crate) async fn history(&self, scene: SceneId) -> Vec<&'static str> {
+        let word = |event: &Event| match event.what {
+            Happening::Scanned(_) => "scanned",
+            Happening::Confirmed(_) => "confirmed",
+            Happening::Declined => "declined",
+            Happening::Cancelled => "cancelled",
+        };
+        self.events(scene).await.iter().map(word).collect()
     }
 
     /// What has happened to a scene.
@@ -205,7 +298,11 @@ impl World {
     /// The one login of this scene.
     pub(crate) async fn login(&self, scene: SceneId) -> Login {
         let events = self.events(scene).await;
-        let [Event { what: Happening::Confirmed(login), .. }] = &events[..] else { panic!("{events:?}") };
+        let logins = events.iter().filter_map(|event| match &event.what {
+            Happening::Confirmed(login) => Some(login.clone()),
+            _ => None,
+        });
+        let [login] = &logins.collect::<Vec<_>>()[..] else { panic!("{events:?}") };
         login.clone()
     }
 
@@ -304,10 +401,24 @@ pub(crate) fn event(event: &str, key: &str) -> String {
 
 /// The same, sent at this time.
 pub(crate) fn event_at(created: u64, event: &str, key: &str) -> String {
+    event_from("oNobody", created, event, key)
+}
+
+/// An event of this person, sent at this time.
+pub(crate) fn event_from(openid: &str, created: u64, event: &str, key: &str) -> String {
     format!(
-        "<xml><ToUserName><![CDATA[{ORIGINAL_ID}]]></ToUserName><FromUserName><![CDATA[oNobody]]></FromUserName>\
+        "<xml><ToUserName><![CDATA[{ORIGINAL_ID}]]></ToUserName><FromUserName><![CDATA[{openid}]]></FromUserName>\
          <CreateTime>{created}</CreateTime><MsgType><![CDATA[event]]></MsgType><Event><![CDATA[{event}]]></Event>\
          <EventKey><![CDATA[{key}]]></EventKey></xml>"
+    )
+}
+
+/// A text of somebody who doesn't exist, sent at this time.
+pub(crate) fn text_at(created: u64, content: &str) -> String {
+    format!(
+        "<xml><ToUserName>{ORIGINAL_ID}</ToUserName><FromUserName>oNobody</FromUserName><CreateTime>{created}</CreateTime>\
+         <MsgType>text</MsgType><Content><![CDATA[{content}]]></Content><MsgId>{}</MsgId></xml>",
+        rand::random::<u32>()
     )
 }
 
@@ -317,6 +428,17 @@ pub(crate) fn reply(outcome: &Outcome) -> &str {
         Screen::Reply(text) => text,
         other => panic!("no reply: {other:?}"),
     }
+}
+
+/// What a webhook's answer says to the phone; nothing where it only acknowledges.
+pub(crate) fn said(answered: &str) -> &str {
+    let content = answered.split_once("<Content><![CDATA[").and_then(|(_, rest)| rest.split_once("]]></Content>"));
+    content.map_or("", |(content, _)| content)
+}
+
+/// The settings of `demo`.
+pub(crate) fn demo(settings: &mut Settings) -> &mut AccountSettings {
+    settings.accounts.get_mut(&name("demo")).unwrap()
 }
 
 pub(crate) fn opening(scene: SceneId, account: &str, life: Duration) -> Value {

@@ -3,23 +3,30 @@
 import { text, translateDocument } from '/texts.js';
 
 /**
- * The page's views: which elements are there, how far the login is, and what the button says. A view's
- * status is the text of its name.
+ * The page's views: which parts are there, how far the login is, and what the button says. A view's status is the
+ * text of its name.
  */
 const VIEWS = {
   preparing: { shows: [], step: 1 },
-  waiting: { shows: ['#qr', '.clock', '#phone-link'], step: 1 },
-  scanned: { shows: ['#qr', '.cover', '#avatar', '#name', '.clock'], step: 2 },
-  redeeming: { shows: ['#qr', '.cover', '#avatar', '#name'], step: 2 },
+  waiting: { shows: ['#handle', '.clock', '#phone-link'], step: 1 },
+  typing: { shows: ['#handle', '.clock', '#advice'], step: 1 },
+  scanned: { shows: ['#handle', '.cover', '#avatar', '#name', '.clock'], step: 2 },
+  picking: { shows: ['.cover', '#avatar', '#name', '#number', '.clock'], step: 2 },
+  asking: { shows: ['.cover', '#avatar', '#name', '#advice', '.choice'], step: 2 },
+  redeeming: { shows: ['#handle', '.cover', '#avatar', '#name'], step: 2 },
   loggedIn: { shows: ['.cover', '#avatar', '#name', '.backend'], step: 4 },
-  expired: { shows: ['#qr', '.cover', '#renew'], step: 1, button: 'newCode' },
-  declined: { shows: ['#qr', '.cover', '#renew'], step: 1, button: 'newCode' },
-  cancelled: { shows: ['#qr', '.cover', '#renew'], step: 1, button: 'newCode' },
+  refused: { shows: ['#handle', '.cover', '#renew'], step: 1, button: 'newCode' },
+  expired: { shows: ['#handle', '.cover', '#renew'], step: 1, button: 'newCode' },
+  declined: { shows: ['#handle', '.cover', '#renew'], step: 1, button: 'newCode' },
+  cancelled: { shows: ['#handle', '.cover', '#renew'], step: 1, button: 'newCode' },
   unreachable: { shows: [], step: 1 },
   problem: { shows: ['.cover', '#renew', '#advice'], step: 1, button: 'tryAgain' },
 };
 
-const PARTS = ['#qr', '.cover', '#avatar', '#name', '#renew', '.clock', '#phone-link', '#advice', '.backend'];
+const PARTS = [...new Set(Object.values(VIEWS).flatMap(({ shows }) => shows))];
+
+/** What a login goes through, by what the phone finds it by. */
+const STEPS = { picture: ['scanStep', 'scannedStep', 'doneStep'], digits: ['sendStep', 'continueStep', 'doneStep'] };
 
 /** Whether there is a simulated phone to scan with. */
 let phoneOffered = false;
@@ -27,14 +34,15 @@ let phoneOffered = false;
 /** @param {string} selector @returns {any} */
 const the = (selector) => document.querySelector(selector);
 
-/** @param {keyof typeof VIEWS} view */
-function show(view) {
+/** @param {keyof typeof VIEWS} view @param {Record<string, string | number>} [values] What its status speaks of. */
+function show(view, values) {
   const { shows, step, button } = VIEWS[view];
   const focused = document.activeElement;
   document.body.dataset.view = view;
-  the('#status').textContent = text(view);
+  the('#status').textContent = text(view, values);
   if (button) the('#renew').textContent = text(button);
-  for (const part of PARTS) the(part).hidden = !shows.includes(part) || (part === '#phone-link' && !phoneOffered);
+  for (const part of PARTS) the(part).hidden = !shows.includes(part);
+  if (!the('#phone-link').href) the('#phone-link').hidden = true;
   document.querySelectorAll('.steps li').forEach((item, at) => {
     item.dataset.done = String(at + 1 < step);
     if (at + 1 === step) item.setAttribute('aria-current', 'step');
@@ -42,6 +50,37 @@ function show(view) {
   });
   // Whoever pressed what is no longer there goes on from the status.
   if (focused !== document.body && !focused?.checkVisibility()) the('#status').focus();
+}
+
+/**
+ * Shows what the phone finds this login by: a QR code, a mini-program code, or digits to be typed.
+ *
+ * @param {{ qr?: { url: string, image: string }, miniProgram?: { image: string }, code?: string }} opened
+ * @returns {keyof typeof VIEWS}
+ */
+function showHandle({ qr, miniProgram, code }) {
+  const [picture, digits, link] = [the('#qr'), the('#digits'), the('#phone-link')];
+  picture.hidden = Boolean(code);
+  digits.hidden = !code;
+  if (qr && phoneOffered) link.href = qr.url;
+  else link.removeAttribute('href');
+  const steps = STEPS[code ? 'digits' : 'picture'];
+  document.querySelectorAll('.steps li').forEach((item, at) => (item.textContent = text(steps[at])));
+  if (!code) {
+    picture.src = (qr ?? miniProgram).image;
+    picture.alt = text(qr ? 'qrCode' : 'miniProgramCode');
+    return 'waiting';
+  }
+  // In groups to be read, in one piece to be copied, one by one to be heard.
+  digits.replaceChildren(...code.match(/.{1,4}/g).map((group) => element('span', group)));
+  digits.ariaLabel = text('digits', { digits: [...code].join(' ') });
+  the('#advice').textContent = text('typingAdvice');
+  return 'typing';
+}
+
+/** @param {string} tag @param {string} content */
+function element(tag, content) {
+  return Object.assign(document.createElement(tag), { textContent: content });
 }
 
 /** @param {{ name: string, avatar: string }} person */
@@ -67,6 +106,7 @@ const shortened = (_, value) => (value?.length > 96 ? `${value.slice(0, 96)}…`
 async function redeem(grant, attemptsLeft = 3) {
   const body = JSON.stringify({ grant });
   const headers = { 'content-type': 'application/json' };
+  show('redeeming');
   try {
     const response = await fetch('/session', { method: 'POST', headers, body });
     if (response.status >= 500) throw new Error(response.statusText);
@@ -79,6 +119,20 @@ async function redeem(grant, attemptsLeft = 3) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     return redeem(grant, attemptsLeft - 1);
   }
+}
+
+/**
+ * Somebody typed this page's code, perhaps by mistake or led to: only whoever is before the page knows whether it
+ * was them. A grant that nobody wants is dropped, and ends by itself.
+ *
+ * @param {string} name
+ * @param {string} grant
+ */
+function askWhether(name, grant) {
+  the('#advice').textContent = text('askingAdvice', { name });
+  the('#continue').onclick = () => redeem(grant);
+  the('#not-me').onclick = () => show('refused');
+  show('asking', { name });
 }
 
 /** Shows the remaining time, as m:ss and as a bar. */
@@ -97,37 +151,37 @@ async function start() {
 
   let life = 1;
   setInterval(() => showRemaining(attempt.remaining, life), 500);
-  /** What to go back to when the connection is there again. @type {keyof typeof VIEWS} */
-  let shown = 'preparing';
+  /** What to go back to when the connection is there again. @type {Parameters<typeof show> | null} */
+  let shown = null;
+  const goOn = (...view) => show(...(shown = view));
 
-  on('opened', ({ qr, expiresIn }) => {
-    the('#qr').src = qr.image;
-    the('#qr').alt = text('code');
-    the('#phone-link').href = qr.url;
-    life = expiresIn;
-    showRemaining(expiresIn, life);
-    show((shown = 'waiting'));
+  on('opened', (opened) => {
+    life = opened.expiresIn;
+    showRemaining(life, life);
+    goOn(showHandle(opened));
   });
-  on('scanned', (person) => {
+  on('scanned', ({ number, ...person }) => {
     introduce(person);
-    show((shown = 'scanned'));
+    the('#number').textContent = number;
+    goOn(number ? 'picking' : 'scanned', { number });
   });
-  on('confirmed', ({ grant, ...person }) => {
+  on('confirmed', ({ grant, typed, ...person }) => {
     introduce(person);
-    show('redeeming');
-    redeem(grant);
+    if (typed) askWhether(person.name, grant);
+    else redeem(grant);
   });
   on('offline', () => {
-    if (shown === 'preparing') return show('unreachable');
+    if (!shown) return show('unreachable');
     document.body.dataset.view = 'offline';
     the('#status').textContent = text('offline');
   });
-  on('online', () => show(shown));
+  on('online', () => show(...shown));
   for (const end of ['expired', 'declined', 'cancelled']) on(end, () => show(end));
   on('problem', complain);
 
   the('#renew').addEventListener('click', () => {
-    show((shown = 'preparing'));
+    shown = null;
+    show('preparing');
     attempt.renew();
   });
 }

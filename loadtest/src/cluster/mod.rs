@@ -1,11 +1,13 @@
 //! Scenecast as it runs in a cluster, on this machine: gateway and callback processes around a
 //! real Redis, and a simulated WeChat.
 
+mod ingress;
 mod process;
 
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     sync::atomic::{AtomicU8, Ordering},
     time::{Duration, SystemTime},
 };
@@ -21,17 +23,20 @@ use serde_json::json;
 use tempfile::TempDir;
 use url::Url;
 
+pub use ingress::Ingress;
 pub use process::Process;
 
 use crate::{
     http,
-    simulator::{Account, Simulator},
+    simulator::{Account, Mode, Simulator},
 };
 
 /// The origin whose pages may open scenes.
 pub const ORIGIN: &str = "https://www.example.com";
 /// What the site's backend redeems with.
 pub const API_KEY: &str = "an-api-key-of-the-site";
+/// What it redeems the mini program's grants with.
+pub const MINI_API_KEY: &str = "an-api-key-for-the-mini-program";
 /// What the account's secret is.
 pub const APP_SECRET: &str = "the-app-secret-of-the-account";
 /// What WeChat signs with.
@@ -42,10 +47,25 @@ const GATEWAY_PASSWORD: &str = "the-gateways-redis-password";
 const CALLBACK_PASSWORD: &str = "the-callbacks-redis-password";
 
 /// Secrets that must not turn up in a log, an answer or a metric.
-pub const SECRETS: [&str; 7] =
-    [API_KEY, APP_SECRET, TOKEN, INTERNAL_SECRET, KEY_SECRET, GATEWAY_PASSWORD, CALLBACK_PASSWORD];
+pub const SECRETS: [&str; 8] =
+    [API_KEY, MINI_API_KEY, APP_SECRET, TOKEN, INTERNAL_SECRET, KEY_SECRET, GATEWAY_PASSWORD, CALLBACK_PASSWORD];
 
 static CLUSTERS: AtomicU8 = AtomicU8::new(1);
+
+/// What a cluster is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// How many gateways. Gateway `n` opens scenes at callback `n` (or the last).
+    pub gateways: usize,
+    /// How many callbacks.
+    pub callbacks: usize,
+    /// How WeChat sends messages.
+    pub mode: Mode,
+    /// Lines at the end of every configuration.
+    pub settings: String,
+    /// Lines at the end of every gateway's.
+    pub gateway_settings: String,
+}
 
 /// Processes around a Redis; all of them end when it is dropped.
 pub struct Cluster {
@@ -55,6 +75,9 @@ pub struct Cluster {
     pub simulator: Simulator,
     /// The account that pages log in with.
     pub account: AccountName,
+    /// The mini program that some log in with.
+    pub mini_program: AccountName,
+    wechat: Url,
     gateways: Vec<Process>,
     callbacks: Vec<Process>,
     host: Ipv4Addr,
@@ -62,13 +85,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// So many of each, listening. Gateway `n` opens scenes at callback `n` (or the last).
+    /// So many of each, listening, in plain mode.
     pub async fn start(gateways: usize, callbacks: usize) -> Self {
-        Self::start_with(gateways, callbacks, "").await
+        Self::start_as(Setup { gateways, callbacks, ..Setup::default() }).await
     }
 
-    /// The same, with these lines at the end of every configuration.
-    pub async fn start_with(gateways: usize, callbacks: usize, settings: &str) -> Self {
+    /// One that is made so, listening.
+    pub async fn start_as(setup: Setup) -> Self {
         let redis = RedisServer::start().await;
         for (user, password) in [("gateway", GATEWAY_PASSWORD), ("callback", CALLBACK_PASSWORD)] {
             redis.add_user(user, password, acl_rules(user)).await;
@@ -81,24 +104,35 @@ impl Cluster {
         let wechat = Listener::bind("simulator", (host, 0).into(), limits).await.expect("the address is free");
         let wechat_url = http(wechat.address());
         let account: AccountName = "demo".parse().expect("a valid name");
-        let simulated = Account { unionid: true, ..Account::sample(APP_SECRET.into(), TOKEN.into()) };
-        let simulator = Simulator::new(wechat_url.clone(), BTreeMap::from([(account.clone(), simulated)]));
+        let mini_program: AccountName = "demo-mini".parse().expect("a valid name");
+        let sample = Account::sample(APP_SECRET.into(), TOKEN.into());
+        let simulated = BTreeMap::from([
+            (account.clone(), Account { unionid: true, mode: setup.mode, ..sample }),
+            (mini_program.clone(), Account::sample_mini_program(APP_SECRET.into(), TOKEN.into())),
+        ]);
+        let simulator = Simulator::new(wechat_url.clone(), simulated);
         tokio::spawn(wechat.serve(simulator.router(), Shutdown::never()));
 
         let files = tempfile::tempdir().expect("a temporary directory can be made");
-        let mut cluster = Self { redis, simulator, account, gateways: vec![], callbacks: vec![], host, files };
-        for n in 0..callbacks {
-            let config =
-                cluster.write(&format!("callback-{n}.toml"), &(cluster.callback_config(n, &wechat_url) + settings));
+        let (gateways, callbacks, wechat) = (vec![], vec![], wechat_url);
+        let mut cluster = Self { redis, simulator, account, mini_program, wechat, gateways, callbacks, host, files };
+        for n in 0..setup.callbacks {
+            let config = cluster.callback_config(n, &setup);
+            let config = cluster.write(&format!("callback-{n}.toml"), &config);
             cluster.callbacks.push(Process::start("scenecast-callback", &config).await);
         }
-        for n in 0..gateways {
-            let config =
-                cluster.write(&format!("gateway-{n}.toml"), &(cluster.gateway_config(n, callbacks) + settings));
+        for n in 0..setup.gateways {
+            let config = cluster.gateway_config(n, &setup);
+            let config = cluster.write(&format!("gateway-{n}.toml"), &config);
             cluster.gateways.push(Process::start("scenecast-gateway", &config).await);
         }
-        cluster.deliver_to((0..callbacks).collect());
+        cluster.deliver_to((0..setup.callbacks).collect());
         cluster
+    }
+
+    /// Where WeChat is.
+    pub fn wechat(&self) -> &Url {
+        &self.wechat
     }
 
     /// Gateway `n`.
@@ -122,9 +156,29 @@ impl Cluster {
         self.at(8000, n)
     }
 
+    /// Where gateway `n` sends a QR code to whoever connects.
+    pub fn gateway_on_open(&self, n: usize) -> SocketAddr {
+        self.at(8500, n)
+    }
+
+    /// nginx before all gateways, with these pages.
+    pub async fn ingress(&self, pages: &Path) -> Ingress {
+        let gateways: Vec<SocketAddr> = (0..self.gateways.len()).map(|n| self.gateway_address(n)).collect();
+        Ingress::start(self.ingress_address(), pages, &gateways).await
+    }
+
+    fn ingress_address(&self) -> SocketAddr {
+        self.at(8600, 0)
+    }
+
     /// Where probes reach gateway `n`.
     pub fn gateway_admin(&self, n: usize) -> SocketAddr {
         self.at(8100, n)
+    }
+
+    /// Where mini programs reach callback `n`.
+    pub fn callback_public(&self, n: usize) -> SocketAddr {
+        self.at(8200, n)
     }
 
     /// Where backends reach callback `n`.
@@ -157,7 +211,7 @@ impl Cluster {
     pub fn deliver_to(&self, callbacks: Vec<usize>) {
         let urls = callbacks
             .into_iter()
-            .map(|n| http(self.at(8200, n)).join(&format!("/wechat/{}", self.account)).expect("a valid path"));
+            .map(|n| http(self.callback_public(n)).join(&format!("/wechat/{}", self.account)).expect("a valid path"));
         self.simulator.set_callbacks(&self.account, urls.collect()).expect("the simulator hosts this account");
     }
 
@@ -176,38 +230,64 @@ impl Cluster {
         path
     }
 
-    fn gateway_config(&self, n: usize, callbacks: usize) -> String {
+    fn gateway_config(&self, n: usize, setup: &Setup) -> String {
         format!(
-            "origins = ['{ORIGIN}']\n\
+            "origins = ['{ORIGIN}', 'http://{}']\ntrusted_proxies = ['{}']\n\
              [listen]\npublic = '{}'\nadmin = '{}'\n\
              [bus]\nurl = '{}'\n\
              [callback]\nurl = 'http://{}'\n\
              [key_secret]\ncurrent = '{KEY_SECRET}'\n\
              [internal_secret]\ncurrent = '{INTERNAL_SECRET}'\n\
-             [drain]\nnotice = 0\nwindow = 2\n",
+             [compatible]\n\
+             path_socket.account = 'demo'\n\
+             client_id_socket.account = 'demo-mini'\n\
+             typed_code.account = 'demo'\n\
+             ticket_polling.account = 'demo'\n\
+             qr_on_open = {{ account = 'demo', listen = '{}' }}\n\
+             [drain]\nnotice = 0\nwindow = 2\n\
+             {}{}",
+            self.ingress_address(),
+            self.host,
             self.gateway_address(n),
             self.gateway_admin(n),
             self.redis.url_for("gateway", GATEWAY_PASSWORD),
-            self.callback_internal(n.min(callbacks - 1)),
+            self.callback_internal(n.min(setup.callbacks - 1)),
+            self.gateway_on_open(n),
+            setup.settings,
+            setup.gateway_settings,
         )
     }
 
-    fn callback_config(&self, n: usize, wechat: &Url) -> String {
+    fn callback_config(&self, n: usize, setup: &Setup) -> String {
+        let wechat = &self.wechat;
+        let mode = match setup.mode {
+            Mode::Plain => "plain",
+            Mode::Compatible => "compatible",
+            Mode::Safe => "safe",
+        };
         format!(
             "[listen]\npublic = '{}'\ninternal = '{}'\nadmin = '{}'\n\
              [bus]\nurl = '{}'\n\
-             [wechat]\napi_base = '{wechat}'\n\
+             [wechat]\napi_base = '{wechat}'\npicture_base = '{wechat}'\n\
              [internal_secret]\ncurrent = '{INTERNAL_SECRET}'\n\
              [accounts.demo]\napp_id = '{}'\nsecret = '{APP_SECRET}'\noriginal_id = '{}'\n\
-             mode = 'plain'\nconfirmation = 'none'\nlanguage = 'en'\ntoken.current = '{TOKEN}'\n\
+             mode = '{mode}'\naes_key.current = '{}'\n\
+             confirmation = 'none'\nlanguage = 'en'\ntoken.current = '{TOKEN}'\n\
+             [mini_programs.demo-mini]\napp_id = '{}'\nsecret = '{APP_SECRET}'\n\
+             confirmation = 'none'\nlanguage = 'en'\n\
              [api_keys.site]\naccounts = ['demo']\nkey.current = '{API_KEY}'\n\
-             [drain]\nnotice = 0\nwindow = 2\n",
-            self.at(8200, n),
+             [api_keys.mini]\naccounts = ['demo-mini']\nkey.current = '{MINI_API_KEY}'\n\
+             [drain]\nnotice = 0\nwindow = 2\n\
+             {}",
+            self.callback_public(n),
             self.callback_internal(n),
             self.callback_admin(n),
             self.redis.url_for("callback", CALLBACK_PASSWORD),
             Account::SAMPLE_APP_ID,
             Account::SAMPLE_ORIGINAL_ID,
+            Account::SAMPLE_AES_KEY,
+            Account::SAMPLE_MINI_APP_ID,
+            setup.settings,
         )
     }
 }

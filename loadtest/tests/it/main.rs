@@ -5,6 +5,7 @@
 
 mod api;
 mod cluster;
+mod compatible;
 mod control;
 mod mini_program;
 mod people;

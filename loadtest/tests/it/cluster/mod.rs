@@ -9,7 +9,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use scenecast_loadtest::{
     browser::{Frame, Heard, Page},
-    cluster::{API_KEY, Cluster, ORIGIN},
+    cluster::{API_KEY, Cluster, ORIGIN, Setup},
     simulator::{Outcome, Person, Screen},
 };
 use serde_json::{Value, json};
@@ -107,11 +107,16 @@ async fn stored(cluster: &Cluster, opened: &Frame) {
 }
 
 /// Waits for what can only be asked for.
-async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let becomes = async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), becomes).await.unwrap_or_else(|_| panic!("not in 20 s: {what}"));
+    within(what, becomes).await;
+}
+
+/// Waits for what has to happen.
+pub(crate) async fn within<T>(what: &str, happens: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), happens).await.unwrap_or_else(|_| panic!("not in 20 s: {what}"))
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::relay::Relay;
 
 /// A standalone on any ports, whose codes are good for so long.
-async fn standalone(scene_life: Seconds) -> Standalone {
+pub(super) async fn standalone(scene_life: Seconds) -> Standalone {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let listen = Listen { site: any, gateway: any, callback: any, internal: any, simulator: any, admin: any };
     Standalone::start(Config { listen, scene_life, ..Config::default() }).await.expect("it starts")
@@ -25,7 +25,7 @@ async fn login_page(scenecast: &Standalone, screen: Screen, language: &str) -> B
 }
 
 /// Scans what the page shows with the simulated phone, and comes back to the page.
-async fn scan(browser: &Browser) {
+pub(super) async fn scan(browser: &Browser) {
     let page = browser.open_window(browser.click("#phone-link")).await;
     browser.click("[id^='persona-']").await;
     browser.click("#scan").await;
@@ -34,16 +34,16 @@ async fn scan(browser: &Browser) {
 }
 
 /// What the page shows of the login that the site's backend got.
-async fn redeemed(browser: &Browser) -> Value {
+pub(super) async fn redeemed(browser: &Browser) -> Value {
     let shown = browser.text("[data-view='loggedIn'] #redeemed").await;
     serde_json::from_str(&shown).expect("JSON")
 }
 
-const ENGLISH: [&str; 3] = ["Scan the code with WeChat", "Scanned. Logging in…", "You are logged in"];
-const CHINESE: [&str; 3] = ["请使用微信扫描二维码", "已扫码，正在登录…", "已登录"];
+pub(super) const ENGLISH: [&str; 3] = ["Scan the code with WeChat", "Logging in…", "You are logged in"];
+const CHINESE: [&str; 3] = ["请使用微信扫描二维码", "正在登录…", "已登录"];
 
 /// Has the page keep every status that it shows from now on.
-const KEEP_STATUSES: &str = "const status = document.querySelector('#status'); window.statuses = []; \
+pub(super) const KEEP_STATUSES: &str = "const status = document.querySelector('#status'); window.statuses = []; \
     new MutationObserver(() => statuses.push(status.textContent)).observe(status, { childList: true })";
 
 async fn logs_in(screen: Screen, language: &str, [waiting, scanned, logged_in]: [&str; 3]) {

@@ -34,6 +34,11 @@ async fn opened_page() -> (Browser, ScriptedGateway, Connection) {
     opened_for(120).await
 }
 
+/// What a page in American English opens its scene with.
+fn open() -> Value {
+    json!({ "open": { "account": "demo", "state": "a", "locale": "en-US" } })
+}
+
 fn opened(seconds: u32) -> Value {
     let qr = json!({ "url": "https://qr.test/x", "svg": "<svg xmlns='http://www.w3.org/2000/svg'/>" });
     json!({ "type": "opened", "scene": "scene-1", "key": "key-1", "expires_in": seconds, "qr": qr })
@@ -65,7 +70,7 @@ async fn a_scene_is_opened_and_its_code_handed_over_as_a_picture() {
     let (browser, mut gateway) = page().await;
     browser.run("start('a')").await;
     let mut connection = gateway.connection().await;
-    assert_eq!(connection.first, json!({ "open": { "account": "demo", "state": "a" } }));
+    assert_eq!(connection.first, open());
 
     connection.say(opened(120)).await;
     let (event, detail) = next(&browser).await;
@@ -74,6 +79,43 @@ async fn a_scene_is_opened_and_its_code_handed_over_as_a_picture() {
     assert!(detail["qr"]["image"].as_str().unwrap().starts_with("data:image/svg+xml,"));
     assert!(!detail.to_string().contains("key-1"), "the key stays in the module");
     assert!(browser.run("return attempt.remaining").await.as_f64().unwrap() > 100.0);
+}
+
+#[tokio::test]
+async fn a_code_may_be_a_mini_programs_or_be_typed() {
+    let image = json!({ "image": "data:image/jpeg;base64,/9j/" });
+    for (field, value, name) in [("mini_program", image, "miniProgram"), ("code", json!("48201937"), "code")] {
+        let (browser, mut gateway) = page().await;
+        browser.run("start('a')").await;
+        let mut opened = json!({ "type": "opened", "scene": "scene-1", "key": "key-1", "expires_in": 120 });
+        opened[field] = value.clone();
+        gateway.connection().await.say(opened).await;
+        let mut told = json!({ "scene": "scene-1", "expiresIn": 120 });
+        told[name] = value;
+        assert_eq!(next(&browser).await, ("opened".to_owned(), told));
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_told_the_number_to_show_and_whether_to_ask_before_it_goes_on() {
+    let (browser, _gateway, mut connection) = opened_page().await;
+    let mut scan = scanned(5);
+    scan["number"] = json!(42);
+    connection.say(scan).await;
+    assert_eq!(next(&browser).await.1, json!({ "name": "Lin", "avatar": "data:,", "number": 42 }));
+    let mut login = confirmed(9);
+    login["typed"] = json!(true);
+    connection.say(login).await;
+    assert_eq!(next(&browser).await.1, json!({ "name": "Lin", "avatar": "data:,", "grant": "g", "typed": true }));
+}
+
+#[tokio::test]
+async fn the_phone_is_spoken_to_in_the_pages_language() {
+    let (browser, mut gateway) = page().await;
+    for (lang, sent) in [("zh-CN", json!("zh-CN")), ("", json!("en-US")), ("en_US", json!(null))] {
+        browser.run(&format!("document.documentElement.lang = '{lang}'; start('a')")).await;
+        assert_eq!(gateway.connection().await.first["open"]["locale"], sent, "{lang}");
+    }
 }
 
 #[tokio::test]
@@ -90,7 +132,7 @@ async fn a_lost_connection_is_resumed_and_repeats_are_dropped() {
     connection.say(scanned(5)).await;
     connection.say(confirmed(9)).await;
     assert_eq!(next(&browser).await, ("online".to_owned(), json!({ "state": "scanned" })));
-    let login = json!({ "name": "Lin", "avatar": "data:,", "grant": "g" });
+    let login = json!({ "name": "Lin", "avatar": "data:,", "grant": "g", "typed": false });
     assert_eq!(next(&browser).await, ("confirmed".to_owned(), login));
 }
 
@@ -132,7 +174,7 @@ async fn a_crowded_gateway_is_asked_again_for_a_scene() {
     browser.run("start('a')").await;
     gateway.connection().await.close(1013, "retry_after_ms=50").await;
     assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.05 })));
-    assert_eq!(gateway.connection().await.first, json!({ "open": { "account": "demo", "state": "a" } }));
+    assert_eq!(gateway.connection().await.first, open());
 }
 
 #[tokio::test]
@@ -154,7 +196,7 @@ async fn a_gateway_that_refuses_is_not_asked_again_by_itself() {
     browser.run("Math.random = () => 0; start('a')").await;
     for code in [1003, 1008, 1009] {
         let mut connection = gateway.connection().await;
-        assert_eq!(connection.first, json!({ "open": { "account": "demo", "state": "a" } }));
+        assert_eq!(connection.first, open());
         connection.say(opened(120)).await;
         assert_eq!(next(&browser).await.0, "opened");
         connection.say(problem("too_long")).await;
@@ -184,7 +226,7 @@ async fn each_end_is_told_and_only_a_renewal_opens_another_scene() {
     browser.run("Math.random = () => 0; start('a')").await;
     for end in ["declined", "cancelled", "expired", "confirmed"] {
         let mut connection = gateway.connection().await;
-        assert_eq!(connection.first, json!({ "open": { "account": "demo", "state": "a" } }));
+        assert_eq!(connection.first, open());
         connection.say(opened(120)).await;
         assert_eq!(next(&browser).await.0, "opened");
         connection.say(json!({ "type": end, "seq": 1, "delivery": "d" })).await;

@@ -1,0 +1,179 @@
+//! What phones are told: in whose words, in which language, and never more than WeChat shows.
+
+use std::{net::IpAddr, path::Path};
+
+use scenecast_callback::{Phrase, Settings, Texts, config::Confirmation};
+use scenecast_loadtest::simulator::{Deed, Screen, menu_links};
+use scenecast_shared::scene::{Language, Page};
+
+use crate::world::{World, demo, event, name, person, reply, said, signed};
+
+fn page(host: &str, address: &str, browser: &str, language: Option<Language>) -> Page {
+    let address: IpAddr = address.parse().unwrap();
+    Page { host: Some(host.into()), address: Some(address), browser: Some(browser.into()), language, ..Page::default() }
+}
+
+/// With these words, for all languages.
+fn saying(settings: &mut Settings, phrase: Phrase, text: &str) {
+    for language in [Language::Zh, Language::En] {
+        let texts = std::mem::take(&mut demo(settings).texts);
+        demo(settings).texts = texts.with(phrase, language, text).unwrap();
+    }
+}
+
+async fn asking(change: impl FnOnce(&mut Settings)) -> World {
+    World::with(None, |settings| {
+        demo(settings).confirmation = Confirmation::Tap;
+        change(settings);
+    })
+    .await
+}
+
+/// The line of a text that begins so.
+fn line<'a>(text: &'a str, begins: &str) -> &'a str {
+    text.lines().find_map(|line| line.strip_prefix(begins)).unwrap_or_else(|| panic!("no {begins:?} in {text}"))
+}
+
+#[tokio::test]
+async fn the_question_tells_what_is_known_of_the_page() {
+    let places = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/places.mmdb");
+    let world = asking(|settings| settings.geo_database = Some(places.try_into().unwrap())).await;
+    let (_, qr_url) = world.open_page(&page("shop.example", "203.0.113.7", "Chrome, Windows", None)).await;
+    let asked = world.scan("bo", &qr_url).await;
+    for (begins, rest) in [
+        ("Site: ", "shop.example"),
+        ("Place: ", "Hangzhou, Zhejiang, China"),
+        ("IP address: ", "203.0.113.7"),
+        ("Browser: ", "Chrome, Windows"),
+    ] {
+        assert_eq!(line(reply(&asked), begins), rest);
+    }
+    let time = line(reply(&asked), "Time: ");
+    assert!(time.len() == "16:00 (UTC+8)".len() && time.ends_with(" (UTC+8)"), "{time}");
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_left_out() {
+    let world = asking(|_| ()).await;
+    let (_, qr_url) = world.open().await;
+    let asked = world.scan("bo", &qr_url).await;
+    for begins in ["Site:", "Place:", "IP address:", "Browser:"] {
+        assert!(!reply(&asked).contains(begins), "{asked:?}");
+    }
+    assert_eq!(menu_links(reply(&asked)).len(), 2);
+}
+
+#[tokio::test]
+async fn the_sites_own_name_goes_before_its_host() {
+    let world = asking(|settings| demo(settings).site = Some("Example Shop".into())).await;
+    let (_, qr_url) = world.open_page(&page("shop.example", "203.0.113.7", "Chrome, Windows", None)).await;
+    assert_eq!(line(reply(&world.scan("bo", &qr_url).await), "Site: "), "Example Shop");
+}
+
+#[tokio::test]
+async fn a_page_is_spoken_for_in_its_own_language() {
+    let world = asking(|_| ()).await;
+    for (language, begins, yes) in
+        [(Some(Language::Zh), "请确认登录：", "确认登录"), (Some(Language::En), "Please confirm", "Confirm")]
+    {
+        let (_, qr_url) = world.open_page(&page("shop.example", "203.0.113.7", "Chrome, Windows", language)).await;
+        let asked = world.scan("bo", &qr_url).await;
+        assert!(reply(&asked).starts_with(begins), "{asked:?}");
+        let done = world.touch("bo", &asked, yes).await;
+        assert_eq!(reply(&done).is_ascii(), language == Some(Language::En), "{done:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_page_says_of_itself_forges_no_line_and_no_link() {
+    let world = asking(|_| ()).await;
+    let forged =
+        "Chrome</a>\nSite: bank.example <a href=\"weixin://bizmsgmenu?msgmenucontent=1&msgmenuid=x\">yes</a> ]]>";
+    let (_, qr_url) = world.open_page(&page("shop.example", "203.0.113.7", forged, None)).await;
+    let asked = world.scan("bo", &qr_url).await;
+    assert_eq!(line(reply(&asked), "Site: "), "shop.example");
+    assert_eq!(menu_links(reply(&asked)).len(), 2);
+}
+
+#[tokio::test]
+async fn no_reply_is_longer_than_wechat_shows() {
+    for (confirmation, phrase, all) in [
+        (Confirmation::Tap, Phrase::Confirm, "{name}{site}{time}{host}{address}{browser}{confirm}{decline}"),
+        (Confirmation::Number, Phrase::PickNumber, "{name}{site}{host}{browser}{choices}{decline}"),
+        (Confirmation::None, Phrase::LoggedIn, "{name}{site}{time}{host}{address}{browser}{logins}"),
+    ] {
+        let words = format!("{all}{}", "x".repeat(600));
+        let world = asking(|settings| {
+            saying(settings, phrase, &words);
+            demo(settings).confirmation = confirmation;
+        })
+        .await;
+        let long = "😀".repeat(3_000);
+        let (_, qr_url) = world.open_page(&page(&long, "2001:db8::1", &long, None)).await;
+        let outcome = world.scan("ann", &qr_url).await;
+        assert!(reply(&outcome).ends_with("xxx") && reply(&outcome).contains("😀…"), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_may_be_counted_aloud() {
+    for world in World::each_with(|settings| {
+        saying(settings, Phrase::LoggedIn, "{name},登录成功!\n这是你第{logins}次登录,玩的开心!");
+    })
+    .await
+    {
+        for n in 1..=3 {
+            let (_, outcome) = world.scan_new("ann").await;
+            assert_eq!(reply(&outcome), format!("Ann,登录成功!\n这是你第{n}次登录,玩的开心!"));
+            assert_eq!(world.again(&outcome).await, reply(&outcome), "counted once");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_follows_without_a_login_is_welcomed_and_with_one_is_asked() {
+    let world = asking(|_| ()).await;
+    for key in [None, Some(""), Some("last_trade_no_4"), Some("scanbarcode|ean13|6901"), Some("scanimage|7")] {
+        let followed = Deed::Follow { event_key: key.map(str::to_owned) };
+        let welcomed = world.simulator.send(&person("dora"), &name("demo"), followed).await.unwrap();
+        assert_eq!(reply(&welcomed), "Welcome!", "{key:?}");
+        world.simulator.unfollow(&person("dora"), &name("demo")).await.unwrap();
+    }
+    let (_, asked) = world.scan_new("dora").await;
+    assert!(reply(&asked).starts_with("Please confirm"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn other_messages_are_answered_if_the_account_has_words_for_it() {
+    let deeds = || {
+        [
+            Deed::Say("hi ]]> 你好 😀 <a href=\"x\">&amp;".into()),
+            Deed::Say("1".into()),
+            Deed::SendImage,
+            Deed::SendVoice,
+            Deed::SendOther { msg_type: "hologram".into() },
+        ]
+    };
+    let silent = asking(|_| ()).await;
+    for deed in deeds() {
+        let sent = silent.simulator.send(&person("bo"), &name("demo"), deed.clone()).await.unwrap();
+        assert_eq!(sent.shown, Screen::Nothing, "{deed:?}");
+    }
+    let world = asking(|settings| saying(settings, Phrase::AutoReply, "您好!]]> {{{name}}} 😀")).await;
+    for deed in deeds() {
+        let sent = world.simulator.send(&person("ann"), &name("demo"), deed.clone()).await.unwrap();
+        assert!(reply(&sent).starts_with("您好!]]> {WeChat user "), "{deed:?} {sent:?}");
+    }
+    for deed in [Deed::ClickMenu { key: "about".into() }, Deed::CauseOther { event: "eclipse".into() }] {
+        let sent = world.simulator.send(&person("ann"), &name("demo"), deed.clone()).await.unwrap();
+        assert_eq!(sent.shown, Screen::Nothing, "{deed:?}");
+    }
+}
+
+#[tokio::test]
+async fn words_of_which_nothing_is_left_are_said_in_ours() {
+    let world = World::with(None, |settings| saying(settings, Phrase::Welcome, "{site}")).await;
+    let answered = world.webhook("demo", &signed(), event("subscribe", "")).send().await.unwrap();
+    assert_eq!(said(&answered.text().await.unwrap()), "Welcome!");
+    assert!(Texts::default().with(Phrase::Welcome, Language::Zh, "{logins}").is_err());
+}

@@ -1,0 +1,133 @@
+//! What the demo site's page shows where a login takes more than a scan, with a gateway that says so.
+
+use scenecast_loadtest::chromium::{Browser, Screen};
+use scenecast_standalone::site::{SiteConfig, site};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::scripted_gateway::{Connection, ScriptedGateway};
+
+/// A login page whose gateway has just been asked for a scene.
+async fn login_page(screen: Screen, language: &str) -> (Browser, ScriptedGateway, Connection) {
+    let mut gateway = ScriptedGateway::start().await;
+    let url: url::Url = gateway.page.parse().expect("an address");
+    let config = SiteConfig {
+        gateway: url.clone(),
+        callback_internal: url,
+        api_key: "key".into(),
+        account: "demo".parse().expect("a name"),
+        simulated_phone: true,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let page = format!("http://{}/", listener.local_addr().expect("bound"));
+    tokio::spawn(async { axum::serve(listener, site(config)).await });
+    let browser = Browser::start(screen, language).await;
+    browser.visit(&page).await;
+    let connection = gateway.connection().await;
+    (browser, gateway, connection)
+}
+
+/// A scene that shows this.
+fn opened(field: &str, shown: Value) -> Value {
+    let mut opened = json!({ "type": "opened", "scene": "scene-1", "key": "key-1", "expires_in": 120 });
+    opened[field] = shown;
+    opened
+}
+
+const PICTURE: &str = "data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs=";
+
+fn event(kind: &str, seq: u64) -> Value {
+    json!({ "type": kind, "seq": seq, "delivery": "d", "name": "Lin", "avatar": PICTURE, "grant": "grant-1" })
+}
+
+/// A page that shows digits, of which somebody has sent the right ones.
+async fn typed() -> (Browser, ScriptedGateway) {
+    let (browser, gateway, mut connection) = login_page(Screen::Desktop, "en-US").await;
+    connection.say(opened("code", json!("48201937"))).await;
+    browser.see("[data-view='typing'] #digits").await;
+    let mut confirmed = event("confirmed", 1);
+    confirmed["typed"] = json!(true);
+    connection.say(confirmed).await;
+    connection.close(1000, "").await;
+    assert_eq!(browser.text("[data-view='asking'] #status").await, "Continue as Lin?");
+    (browser, gateway)
+}
+
+async fn shows_digits(screen: Screen, language: &str, status: &str, label: &str) {
+    let (browser, _gateway, mut connection) = login_page(screen, language).await;
+    connection.say(opened("code", json!("4820193756"))).await;
+    browser.see("[data-view='typing'] #digits").await;
+    let groups = browser.run("return [...document.querySelectorAll('#digits span')].map((s) => s.textContent)").await;
+    assert_eq!(groups, json!(["4820", "1937", "56"]));
+    assert_eq!(browser.attribute("#digits", "aria-label").await, label);
+    assert_eq!(browser.text("#status").await, status);
+    assert!(!browser.text("#advice").await.is_empty());
+    let fits = "return document.documentElement.scrollWidth <= innerWidth";
+    assert_eq!(browser.run(fits).await, true, "nothing hangs over the edge");
+    let copied = "getSelection().selectAllChildren(document.querySelector('#digits')); return String(getSelection())";
+    assert_eq!(browser.run(copied).await, "4820193756");
+}
+
+#[tokio::test]
+async fn digits_are_shown_with_what_to_do_with_them() {
+    shows_digits(Screen::Desktop, "en-US", "Send this code in WeChat", "Code: 4 8 2 0 1 9 3 7 5 6").await;
+}
+
+#[tokio::test]
+async fn digits_are_shown_on_a_phone_in_chinese() {
+    shows_digits(Screen::Phone, "zh-CN", "请在微信中发送此验证码", "验证码：4 8 2 0 1 9 3 7 5 6").await;
+}
+
+#[tokio::test]
+async fn a_typed_code_logs_in_once_whoever_is_before_the_page_says_so() {
+    let (browser, mut gateway) = typed().await;
+    assert_eq!(gateway.redeemed(), None);
+    browser.click("#continue").await;
+    browser.see("[data-view='loggedIn'] #redeemed").await;
+    assert_eq!(gateway.redeemed().as_deref(), Some("grant-1"));
+}
+
+#[tokio::test]
+async fn a_typed_code_of_somebody_else_logs_nobody_in() {
+    let (browser, mut gateway) = typed().await;
+    browser.click("#not-me").await;
+    browser.click("[data-view='refused'] #renew").await;
+    let mut connection = gateway.connection().await;
+    connection.say(opened("code", json!("11112222"))).await;
+    browser.see("[data-view='typing'] #digits").await;
+    assert_eq!(gateway.redeemed(), None);
+}
+
+#[tokio::test]
+async fn a_mini_programs_code_is_shown_as_a_picture() {
+    let (browser, _gateway, mut connection) = login_page(Screen::Desktop, "en-US").await;
+    connection.say(opened("mini_program", json!({ "image": PICTURE }))).await;
+    browser.see("[data-view='waiting'] #qr").await;
+    assert_eq!(browser.attribute("#qr", "src").await, PICTURE);
+    assert_eq!(browser.attribute("#qr", "alt").await, "Mini-program code to log in with WeChat");
+    assert_eq!(browser.run("return document.querySelector('#phone-link').hidden").await, true);
+}
+
+#[tokio::test]
+async fn the_number_to_pick_is_shown_and_said() {
+    let (browser, _gateway, mut connection) = login_page(Screen::Desktop, "en-US").await;
+    connection.say(opened("mini_program", json!({ "image": PICTURE }))).await;
+    let mut scanned = event("scanned", 1);
+    scanned["number"] = json!(42);
+    connection.say(scanned).await;
+    assert_eq!(browser.text("[data-view='picking'] #number").await, "42");
+    assert_eq!(browser.text("#status").await, "Scanned. Pick 42 on your phone.");
+}
+
+#[tokio::test]
+async fn a_login_that_is_declined_says_so_and_offers_a_new_code() {
+    let (browser, mut gateway, mut connection) = login_page(Screen::Desktop, "zh-CN").await;
+    connection.say(opened("mini_program", json!({ "image": PICTURE }))).await;
+    connection.say(event("scanned", 1)).await;
+    assert_eq!(browser.text("[data-view='scanned'] #status").await, "已扫码，请在手机上确认");
+    connection.say(event("declined", 2)).await;
+    connection.close(1000, "").await;
+    assert_eq!(browser.text("[data-view='declined'] #status").await, "已在手机上拒绝登录");
+    browser.click("#renew").await;
+    gateway.connection().await;
+}

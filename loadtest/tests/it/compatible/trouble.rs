@@ -1,0 +1,3 @@
+//! What goes wrong on the way: each flow meets all of it.
+
+use super::*;
