@@ -14,7 +14,7 @@ use scenecast_loadtest::{
 use serde_json::{Value, json};
 
 /// What the phone shows after a login,
-const LOGGED_IN: &str = "You are logged in. Please go back to the page.";
+pub(crate) const LOGGED_IN: &str = "You are logged in. Please go back to the page.";
 /// to whoever comes second,
 const TAKEN: &str = "Somebody else was first with this code. Please get a new one on the page and scan that.";
 /// when the page waits no more,
