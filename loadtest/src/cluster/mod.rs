@@ -64,13 +64,22 @@ pub struct Setup {
     pub settings: String,
     /// Lines at the end of every gateway's.
     pub gateway_settings: String,
+    /// Lines at the end of every callback's.
+    pub callback_settings: String,
 }
 
 impl Default for Setup {
     /// One of each, in plain mode, where a scan is a login.
     fn default() -> Self {
-        let (settings, gateway_settings) = (String::new(), String::new());
-        Self { gateways: 1, callbacks: 1, mode: Mode::Plain, confirmation: "none", settings, gateway_settings }
+        Self {
+            gateways: 1,
+            callbacks: 1,
+            mode: Mode::Plain,
+            confirmation: "none",
+            settings: String::new(),
+            gateway_settings: String::new(),
+            callback_settings: String::new(),
+        }
     }
 }
 
@@ -269,7 +278,7 @@ impl Cluster {
              [api_keys.site]\naccounts = ['demo']\nkey.current = '{API_KEY}'\n\
              [api_keys.mini]\naccounts = ['demo-mini']\nkey.current = '{MINI_API_KEY}'\n\
              [drain]\nnotice = 0\nwindow = 2\n\
-             {}",
+             {}{}",
             self.callback_public(n),
             self.callback_internal(n),
             self.callback_admin(n),
@@ -281,6 +290,7 @@ impl Cluster {
             Account::SAMPLE_MINI_APP_ID,
             setup.confirmation,
             setup.settings,
+            setup.callback_settings,
         )
     }
 }

@@ -88,14 +88,14 @@ async fn admin(address: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// The value of a metric with its labels, or 0.
-async fn metric(address: SocketAddr, name: &str) -> f64 {
+pub(crate) async fn metric(address: SocketAddr, name: &str) -> f64 {
     let text = admin(address, "/metrics").await.1;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0.0, |value| value.parse().unwrap())
 }
 
 /// Waits until a metric is this.
-async fn metric_becomes(address: SocketAddr, name: &str, value: f64) {
+pub(crate) async fn metric_becomes(address: SocketAddr, name: &str, value: f64) {
     soon(name, async || (metric(address, name).await - value).abs() < f64::EPSILON).await;
 }
 

@@ -202,12 +202,7 @@ impl Page {
                 found(&told["nickname"], &told["phoneIme"])
             }
             (Waits::Polls, _) => {
-                let ticket: String = url::form_urlencoded::byte_serialize(self.id.as_bytes()).collect();
-                let told = poll(async || {
-                    let answer = self.get(&format!("/wxLogin?ticket={ticket}"), polls_at).await;
-                    answer.json::<Value>().await.ok().filter(|told| told["code"] != 10024)
-                })
-                .await;
+                let told = self.poll_ticket(polls_at).await;
                 let open_id = &told["data"]["openId"];
                 assert_eq!(told["code"], 200, "{told}");
                 let user = self.get(&format!("/getWxUserInfo?openId={}", string(open_id)), polls_at).await;
@@ -217,6 +212,22 @@ impl Page {
             }
             (Waits::Events(_) | Waits::Not, _) => panic!("nothing is waited for"),
         }
+    }
+
+    /// What is answered to its ticket.
+    pub(super) async fn ask_ticket(&self, at: usize) -> Value {
+        let ticket: String = url::form_urlencoded::byte_serialize(self.id.as_bytes()).collect();
+        self.get(&format!("/wxLogin?ticket={ticket}"), at).await.json().await.unwrap()
+    }
+
+    /// What is answered to its ticket once somebody has scanned.
+    pub(super) async fn poll_ticket(&self, at: usize) -> Value {
+        poll(async || Some(self.ask_ticket(at).await).filter(|told| told["code"] != 10024)).await
+    }
+
+    /// What it names its scene by.
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Waits until it shows another code than the one that is of no use any more.

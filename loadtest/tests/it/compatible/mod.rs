@@ -4,6 +4,7 @@ mod flow;
 mod matrix;
 mod pages;
 mod phone;
+mod site;
 mod svg;
 mod trouble;
 
@@ -16,7 +17,7 @@ use scenecast_loadtest::{
 };
 use serde_json::{Value, json};
 
-use super::cluster::{LOGGED_IN, soon, within};
+use super::cluster::{LOGGED_IN, metric, metric_becomes, soon, within};
 use flow::{Flow, Page};
 use phone::{Done, Phone, Shown};
 

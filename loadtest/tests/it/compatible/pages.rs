@@ -152,25 +152,61 @@ async fn a_page_that_is_loaded_again_shows_the_same_code_and_one_with_another_is
     assert_eq!(heard, json!(["initCode!", format!("init#{code}")]));
 }
 
+/// How often the page has asked to subscribe, and was answered to the end.
+fn asked(world: &World) -> usize {
+    world.ingress.answered("/subscribe")
+}
+
 #[tokio::test]
-async fn a_page_that_comes_back_at_once_is_no_hot_loop() {
-    let settings = "[limits]\nconnections = 3\n".to_owned();
-    let world = World::with(Setup { gateway_settings: settings, ..Setup::default() }).await;
-    // Both gateways are full.
+async fn a_page_that_comes_back_at_once_is_kept_waiting_where_there_is_no_room() {
+    let gateway_settings = "[limits]\nconnections = 3\n".to_owned();
+    let world = World::with(Setup { gateway_settings, ..Setup::default() }).await;
     let gateway = world.cluster.gateway_address(0);
-    let visitor = Visitor::default();
     let mut held = vec![];
     for id in 0..3 {
-        held.push(visitor.connect(&format!("ws://{gateway}/wx/websocket/{id}")).await.unwrap());
+        held.push(Visitor::default().connect(&format!("ws://{gateway}/wx/websocket/{id}")).await.unwrap());
     }
     world.visit("typed-code.html?12345678").await;
-    let asked = async || world.ingress.answered("/subscribe");
-    soon("it was turned away twice", async || asked().await >= 2).await;
+    soon("it was turned away twice", async || asked(&world) >= 2).await;
     // Held for three to seven seconds each, and never two at a time.
     let took = world.browser.run("return performance.now()").await.as_f64().unwrap();
     assert!(took >= 6000.0, "{took} ms");
-    let before = asked().await;
     held.clear();
     world.browser.see("#state:not(:empty)").await;
-    assert!(asked().await <= before + 1);
+    assert!(asked(&world) <= 4, "{} times", asked(&world));
+}
+
+#[tokio::test]
+async fn a_page_that_comes_back_at_once_is_kept_waiting_while_redis_is_away() {
+    let mut world = World::new().await;
+    world.cluster.redis.stop().await;
+    world.visit("typed-code.html?12345678").await;
+    soon("it was turned away", async || asked(&world) >= 1).await;
+    world.cluster.redis.restart().await;
+    world.browser.see("#state:not(:empty)").await;
+    assert!(asked(&world) <= 4, "{} times", asked(&world));
+    world.phone("ann", Shown::Code(typed_code(&world).await)).await;
+    assert_eq!(world.browser.text(WHO).await.len(), 43);
+}
+
+#[tokio::test]
+async fn a_page_whose_pod_leaves_comes_back_once_with_its_code() {
+    let mut world = World::new().await;
+    world.visit("typed-code.html").await;
+    world.browser.see("#state:not(:empty)").await;
+    let code = typed_code(&world).await;
+    let mut held = vec![];
+    for n in 0..2 {
+        let open = metric(world.cluster.gateway_admin(n), "scenecast_connections_open{transport=\"sse\"}").await;
+        held.push(open);
+    }
+    let here = held.iter().position(|open| *open > 0.0).unwrap();
+    world.cluster.gateway(here).terminate();
+    world.cluster.gateway(here).ended().await;
+    let there = world.cluster.gateway_admin(1 - here);
+    metric_becomes(there, "scenecast_connections_open{transport=\"sse\"}", 1.0).await;
+    assert_eq!(asked(&world), 1, "the one that ended");
+    assert_eq!(typed_code(&world).await, code);
+    world.phone("ann", Shown::Code(code)).await;
+    assert_eq!(world.browser.text(WHO).await.len(), 43);
 }
