@@ -15,9 +15,9 @@ use crate::{
     api_keys::ApiKeys,
     clock::Clock,
     config::{AccountSettings, MiniProgramSettings, Settings},
-    handle::Given,
+    people::People,
+    shortage::Given,
     site::{Mail, Site},
-    webhook::People,
     wechat::{AccessToken, Api, Calls, Circuit, Client, Credentials, MiniProgramApi, Sources},
 };
 

@@ -9,8 +9,8 @@ use scenecast_shared::{
 };
 use serde::Deserialize;
 
-use super::{Webhooks, bad, check_grant_life};
-use crate::{texts::Texts, webhook::WebhookPath};
+use super::{WebhookPath, Webhooks, bad, check_grant_life};
+use crate::texts::Texts;
 
 /// One Official Account.
 #[derive(Debug, Clone, Deserialize)]

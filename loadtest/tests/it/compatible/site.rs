@@ -47,7 +47,7 @@ async fn a_page_that_polls_with_a_ticket_is_told_whether_the_site_has_somebody()
         let mut page = Page::begin(&cluster, Flow::TicketPolling, 0, 1).await;
         page.phone.log_in(&ann).await.unwrap();
         let state = page.poll_ticket(0).await["data"]["state"].clone();
-        assert_eq!(state, if registered { 0 } else { 1 });
+        assert_eq!(state, i32::from(!registered));
         // What is told is told again until it is redeemed.
         let grant = page.told(1).await.1.unwrap();
         let openid = page.redeem(&grant).await["openid"].as_str().unwrap().to_owned();

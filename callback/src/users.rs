@@ -16,11 +16,11 @@ use scenecast_shared::{
 };
 use serde::Deserialize;
 
-use super::known::Known;
 use crate::{
     accounts::{Account, Accounts},
     app::App,
     request::json,
+    site::Known,
 };
 
 const LONGEST_BODY: usize = 1024;
