@@ -61,7 +61,7 @@ impl<'a> Delivery<'a> {
         let user = async || delivery.ask(|| app.users.find(name, openid)).await.map(Option::flatten);
         let asked = async || delivery.ask(|| app.pending.get(name, openid)).await.map(Option::flatten);
         (delivery.user, delivery.asked) = match purpose {
-            Purpose::Scan(_) | Purpose::Code(_) => (user().await?, None),
+            Purpose::Scan(_) | Purpose::ScanCode(_) | Purpose::Code(_) => (user().await?, None),
             Purpose::Answer { .. } => tokio::try_join!(user(), asked())?,
             Purpose::Follow | Purpose::Unfollow | Purpose::Write | Purpose::Event => (None, None),
         };

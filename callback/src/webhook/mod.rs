@@ -36,7 +36,7 @@ use scenecast_shared::{
     serve::{ClientAddress, Crowded, Problem, Unanswered, read_body},
     store::Replay,
     time::{millis, unix_now_ms},
-    wechat::{ACKNOWLEDGED, Kind, Message},
+    wechat::{ACKNOWLEDGED, Message},
 };
 use tokio::time::Instant;
 use tracing::Span;
@@ -203,10 +203,8 @@ async fn is_known_genuine(
 /// Does what the message is for.
 async fn act(delivery: &Delivery<'_>) -> Outcome {
     match delivery.purpose {
-        Purpose::Scan(scene) if matches!(delivery.message.kind, Kind::Subscribe(_)) => {
-            delivery.follow_by_scan(*scene).await
-        }
-        Purpose::Scan(scene) => delivery.scan(*scene, false).await.map(|scanned| scanned.reply),
+        Purpose::Scan(scene) => delivery.scan_or_follow(*scene).await,
+        Purpose::ScanCode(code) => delivery.scan_code(code).await,
         Purpose::Code(code) => delivery.type_code(code).await,
         Purpose::Answer { answer, about } => delivery.answer(*answer, *about).await,
         Purpose::Follow => delivery.follow().await,

@@ -4,6 +4,7 @@
 use scenecast_shared::{
     scene::{Page, SceneId, Standing},
     store::{LetterKind, User},
+    wechat::Kind,
 };
 
 use super::{
@@ -44,8 +45,15 @@ impl Delivery<'_> {
         Ok(self.say(Phrase::Welcome))
     }
 
-    /// They follow, by scanning this scene.
-    pub(super) async fn follow_by_scan(&self, scene: SceneId) -> Outcome {
+    /// They scanned this scene; who didn't follow before does now.
+    pub(super) async fn scan_or_follow(&self, scene: SceneId) -> Outcome {
+        match self.message.kind {
+            Kind::Subscribe(_) => self.follow_by_scan(scene).await,
+            _ => self.scan(scene, false).await.map(|scanned| scanned.reply),
+        }
+    }
+
+    async fn follow_by_scan(&self, scene: SceneId) -> Outcome {
         // At once, since what WeChat tells of them is kept only of who follows.
         let (followed, scanned) = tokio::join!(self.followed(), self.scan(scene, false));
         let Scanned { reply, page } = scanned?;

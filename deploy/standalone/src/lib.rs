@@ -12,7 +12,10 @@ use scenecast_callback::{
     Callback, Clock, Texts,
     config::{AccountSettings, ApiKey, Confirmation, Mode},
 };
-use scenecast_gateway::{Gateway, config::Compatible};
+use scenecast_gateway::{
+    Gateway,
+    config::{Compatible, CompatibleListener, CompatibleRoute},
+};
 use scenecast_loadtest::{
     http,
     simulator::{self, AccountQuota, Simulator},
@@ -38,6 +41,8 @@ pub struct Standalone {
     pub site: Url,
     /// The gateway, for browsers.
     pub gateway: SocketAddr,
+    /// The gateway, for pages that are sent a QR code as soon as they connect.
+    pub on_open: SocketAddr,
     /// The callback, for WeChat.
     pub callback: SocketAddr,
     /// The callback, for gateways and sites.
@@ -109,13 +114,14 @@ impl Standalone {
 
         let site_listener = Listener::bind("the demo site", config.listen.site, LIMITS).await?;
         let site_url = http(site_listener.address());
-        let gateway = gateway_settings(&config, &secrets, &site_url, callback.internal_address());
+        let gateway = gateway_settings(&config, &account, &secrets, &site_url, callback.internal_address());
         let gateway = Gateway::build(gateway, bus, stages, &metrics, &shutdown).bind().await?;
         let admin = serve_admin(config.listen.admin, &metrics, &shutdown).await?;
 
         let standalone = Self {
             site: site_url,
             gateway: gateway.address(),
+            on_open: gateway.on_open_address().expect("it was turned on"),
             callback: callback.public_address(),
             internal: callback.internal_address(),
             admin,
@@ -190,21 +196,35 @@ fn callback_settings(
 
 fn gateway_settings(
     config: &Config,
+    account: &AccountName,
     secrets: &Secrets,
     site: &Url,
     internal: SocketAddr,
 ) -> scenecast_gateway::Settings {
-    let origin = site.origin().ascii_serialization();
+    let (origin, mut origins) = (site.origin().ascii_serialization(), config.origins.clone());
+    origins.extend([origin.replace("127.0.0.1", "localhost"), origin]);
     scenecast_gateway::Settings {
         public: config.listen.gateway,
         callback: base(&http(internal)),
         key_secret: secrets.keys.clone(),
         internal_secret: secrets.internal.clone(),
         trusted_proxies: TrustedProxies::default(),
-        origins: [origin.replace("127.0.0.1", "localhost"), origin].into_iter().collect(),
+        origins,
         scene_life: config.scene_life,
-        compatible: Compatible::default(),
+        compatible: compatible_routes(account, config.listen.on_open),
         limits: scenecast_shared::config::Limits::default(),
+    }
+}
+
+/// All of them, so that pages that were written for other servers can be tried here.
+fn compatible_routes(account: &AccountName, on_open: SocketAddr) -> Compatible {
+    let on = || Some(CompatibleRoute { account: account.clone() });
+    Compatible {
+        path_socket: on(),
+        client_id_socket: on(),
+        typed_code: on(),
+        qr_on_open: Some(CompatibleListener { account: account.clone(), listen: on_open }),
+        ticket_polling: on(),
     }
 }
 

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use super::relay::Relay;
 
 /// A standalone on any ports, whose codes are good for so long.
-pub(super) async fn standalone(scene_life: Seconds) -> Standalone {
+pub(crate) async fn standalone(scene_life: Seconds) -> Standalone {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listen = Listen { site: any, gateway: any, callback: any, internal: any, simulator: any, admin: any };
+    let listen =
+        Listen { site: any, gateway: any, on_open: any, callback: any, internal: any, simulator: any, admin: any };
     Standalone::start(Config { listen, scene_life, ..Config::default() }).await.expect("it starts")
 }
 

@@ -7,3 +7,5 @@ mod page_module;
 mod proxy;
 mod relay;
 mod scripted_gateway;
+
+pub(crate) use login_page::standalone;
