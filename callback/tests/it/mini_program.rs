@@ -173,6 +173,20 @@ async fn the_same_call_again_changes_nothing_and_is_answered_alike() {
 }
 
 #[tokio::test]
+async fn a_scan_that_comes_again_after_the_answer_is_no_second_login() {
+    let world = that_asks(Confirmation::Tap).await;
+    let scene = open(&world).await;
+    let scan = scan_of(scene, &world.js_code("chen"));
+    let scanned = answer(world.miniapp(world.pod(), "scan", &scan).await, StatusCode::OK).await;
+    assert_eq!(say(&world, &scanned, "confirm").await["state"], "confirmed");
+    let again = answer(world.miniapp(world.pod(), "scan", &scan).await, StatusCode::OK).await;
+    assert_eq!(again["state"], "confirmed");
+    let body = json!({ "grant": world.login(scene).await.grant, "state": STATE });
+    let who = answer(world.redeem(OTHER_KEY, &body).send().await.unwrap(), StatusCode::OK).await;
+    assert_eq!(who["logins"], 1);
+}
+
+#[tokio::test]
 async fn whoever_opened_the_code_may_open_it_again_until_they_have_answered_and_nobody_else() {
     let world = that_asks(Confirmation::Tap).await;
     let scene = open(&world).await;
