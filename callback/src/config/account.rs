@@ -117,6 +117,13 @@ pub enum Confirmation {
     None,
 }
 
+impl Confirmation {
+    /// Whether who scanned is asked.
+    pub(crate) fn asks(self) -> bool {
+        self != Self::None
+    }
+}
+
 /// Names the first value that makes no sense.
 pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), BadConfig> {
     if account.app_id.is_empty() {
