@@ -10,7 +10,9 @@ use axum::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use scenecast_shared::{
-    internal::{CANCEL_PATH, Cancel, HEADER, OPEN_PATH, Open, Opened, REOPEN_CHUNK, REOPEN_PATH, Reopen, verify},
+    internal::{
+        BODY_AT_MOST, CANCEL_PATH, Cancel, HEADER, OPEN_PATH, Open, Opened, REOPEN_CHUNK, REOPEN_PATH, Reopen, verify,
+    },
     scene::{Cause, DeliveryId, Opening, Settled, Transition},
     serve::{Problem, read_body},
     telemetry::{Stage, traceparent},
@@ -26,8 +28,6 @@ use crate::{
     request::{header, json},
 };
 
-/// A full chunk of scenes to open again, with room to spare.
-const LONGEST_BODY: usize = REOPEN_CHUNK * 512;
 /// The longest life of a scene, which those of compatible routes have.
 const LONGEST_LIFE: Duration = Duration::from_secs(60 * 60);
 /// Scenes that are opened again at a time.
@@ -42,7 +42,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
 /// The call's body, if a gateway signed it.
 async fn authentic<T: DeserializeOwned>(app: &App, request: Request) -> Result<T, Problem> {
     let (head, body) = request.into_parts();
-    let body = read_body(body, LONGEST_BODY).await?;
+    let body = read_body(body, BODY_AT_MOST).await?;
     let signature = header(&head.headers, HEADER).unwrap_or_default();
     verify(&app.internal_secret, unix_now(), head.uri.path(), &body, signature).map_err(|error| {
         tracing::warn!(%error, "refused an internal call");

@@ -24,6 +24,9 @@ pub const CANCEL_PATH: &str = "/internal/scenes/cancel";
 /// The most scenes in one [`REOPEN_PATH`] call.
 pub const REOPEN_CHUNK: usize = 512;
 
+/// The longest body of a call, in bytes: as many scenes, of pages of which all is known and nothing is short.
+pub const BODY_AT_MOST: usize = REOPEN_CHUNK * 1024;
+
 /// How far the caller's clock may be from ours, in seconds.
 const WINDOW: u64 = 60;
 
@@ -193,6 +196,7 @@ fn mac(secret: &Secret, time: &str, nonce: &str, path: &str, body: &[u8]) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scene::Language;
 
     const NOW: Duration = Duration::from_secs(1_800_000_000);
     const LONG_AGO: Duration = Duration::from_secs(1_800_000_000 - 61);
@@ -209,6 +213,26 @@ mod tests {
     fn a_call_under_either_secret_passes() {
         assert_eq!(check(&sign(&secrets(), NOW, "/p", b"body")), Ok(()));
         assert_eq!(check(&sign(&Rotating::fixed("old"), NOW, "/p", b"body")), Ok(()));
+    }
+
+    #[test]
+    fn a_full_chunk_of_the_longest_scenes_is_not_too_long() {
+        let longest = Reopen {
+            scene: "-_v7-_v7-_v7-_v7-_v7-w".parse().unwrap(),
+            account: "a".repeat(32).parse().unwrap(),
+            binding: Some(Binding::of("state")),
+            page: Page {
+                host: Some("h".repeat(253)),
+                address: Some("2001:db80:1111:2222:3333:4444:5555:6666".parse().unwrap()),
+                browser: Some("QQ Browser, HarmonyOS".to_owned()),
+                language: Some(Language::Zh),
+                // Each takes two bytes in JSON.
+                chosen_id: Some("\"".repeat(64).parse().unwrap()),
+            },
+            life_ms: u64::MAX,
+        };
+        let chunk: Vec<&Reopen> = std::iter::repeat_n(&longest, REOPEN_CHUNK).collect();
+        assert!(serde_json::to_vec(&chunk).unwrap().len() <= BODY_AT_MOST);
     }
 
     #[test]

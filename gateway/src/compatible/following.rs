@@ -55,10 +55,10 @@ impl Following {
     pub(super) async fn next(&mut self) -> News {
         loop {
             let Some(watching) = &mut self.watching else {
-                if Box::pin(self.begin()).await {
-                    continue;
+                match Box::pin(self.begin()).await {
+                    Ok(()) => continue,
+                    Err(news) => return news,
                 }
-                return News::Over;
             };
             match watching.next(Instant::now() + FAR).await {
                 None => {}
@@ -73,20 +73,33 @@ impl Following {
         }
     }
 
-    /// Begins to watch, as soon as that is possible; answers whether it still was.
-    async fn begin(&mut self) -> bool {
+    /// Begins to watch, as soon as that is possible; what there is to tell if it isn't any more.
+    async fn begin(&mut self) -> Result<(), News> {
+        let shutdown = self.flow.pages().shutdown().clone();
+        // As late as a page that is watched.
+        let leaves = async {
+            shutdown.closing().await;
+            tokio::time::sleep(shutdown.window()).await;
+        };
+        tokio::select! {
+            begun = self.try_to_watch() => begun,
+            () = leaves => Err(News::Leaving),
+        }
+    }
+
+    async fn try_to_watch(&mut self) -> Result<(), News> {
         while !self.claims.remaining(SystemTime::now() - ASK_AGAIN).is_zero() {
             let page = self.flow.can_reopen().then(|| (*self.page).clone());
             match Watching::stay(self.flow.pages().clone(), self.claims.clone(), page).await {
                 Ok(watching) => {
                     self.watching = Some(Box::new(watching));
-                    return true;
+                    return Ok(());
                 }
                 Err(error) => tracing::debug!(%error, "a scene can't be watched yet"),
             }
             about(ASK_AGAIN).await;
         }
-        false
+        Err(News::Over)
     }
 
     /// Hands a login over by `send`, and counts it once that has worked.

@@ -30,9 +30,11 @@ use super::{
     picture::Picture,
 };
 
-/// How long a picture waits for its page's socket to be answered, which has the cookie that both need.
-const COOKIE_COMES_WITHIN: Duration = Duration::from_millis(300);
-/// What a picture is asked for with, having waited, …
+/// How long a picture waits, each time, for its page's socket to be answered, which has the cookie that both
+/// need: a far browser needs three round trips for that, and one more second if a packet is lost.
+const COOKIE_COMES_WITHIN: [Duration; 3] =
+    [Duration::from_millis(300), Duration::from_millis(700), Duration::from_secs(1)];
+/// What a picture is asked for with, having waited so many times, …
 const WAITED: &str = "cookie=waited";
 /// … and having been given a cookie.
 const GIVEN: &str = "cookie=given";
@@ -70,12 +72,11 @@ async fn connect(State(flow): State<Flow>, id: IdPath, request: Request) -> Resu
 }
 
 /// The picture. A page asks for it and opens its socket at the same moment, and then neither has a
-/// cookie: the socket's is waited for, and where none comes one is given before there is a scene. So
-/// whichever the browser keeps in the end, the picture is of that.
+/// cookie: the socket's is waited for, and where none comes, as for a page that has no socket, one is given
+/// before there is a scene. One that is given sooner would be the picture's alone, and its scene watched by nobody.
 async fn picture(State(flow): State<Flow>, id: IdPath, uri: Uri, request: Request) -> Result<Response, Problem> {
     let id = named(id)?;
     let cookies = cookies_of(&request);
-    let again = |marker| [(header::LOCATION, format!("?{marker}")), (header::CACHE_CONTROL, "no-store".to_owned())];
     match (flow.own(&cookies, id.as_str()).await, uri.query()) {
         (Some(claims), _) => {
             let opened = flow.open(&claims, visitor(&request, Some(id)), Handle::Any).await?;
@@ -86,16 +87,23 @@ async fn picture(State(flow): State<Flow>, id: IdPath, uri: Uri, request: Reques
             "cookie_missing",
             "only the browser that waits may have the code, and this one keeps no cookie of ours",
         )),
-        (None, Some(WAITED)) => {
+        (None, query) => {
+            let waited: usize = query.and_then(|query| query.strip_prefix(WAITED)?.parse().ok()).unwrap_or(0);
+            if let Some(time) = COOKIE_COMES_WITHIN.get(waited) {
+                tokio::time::sleep(*time).await;
+                return Ok(ask_again(&format!("{WAITED}{}", waited + 1)));
+            }
             let (key, _) = flow.issue();
             let kept = flow.keep(&cookies, id.as_str(), &key.to_string());
-            Ok((StatusCode::TEMPORARY_REDIRECT, again(GIVEN), kept).into_response())
-        }
-        (None, _) => {
-            tokio::time::sleep(COOKIE_COMES_WITHIN).await;
-            Ok((StatusCode::TEMPORARY_REDIRECT, again(WAITED)).into_response())
+            Ok((kept, ask_again(GIVEN)).into_response())
         }
     }
+}
+
+/// Has the browser ask again, with the cookies that it has by then.
+fn ask_again(marker: &str) -> Response {
+    let headers = [(header::LOCATION, format!("?{marker}")), (header::CACHE_CONTROL, "no-store".to_owned())];
+    (StatusCode::TEMPORARY_REDIRECT, headers).into_response()
 }
 
 /// What a page polls for that has no socket.

@@ -53,13 +53,17 @@ fn scanned(login: &Login) -> String {
 /// A scene, and the address of what its page shows. What may work later is tried again, as long as there
 /// is a later here: the page wouldn't.
 async fn open(flow: &Flow, page: &Page) -> Result<(Claims, String), Problem> {
+    let shutdown = flow.pages().shutdown();
     loop {
         let (_, claims) = flow.issue();
         match flow.open(&claims, page.clone(), Handle::Any).await {
             Ok(Opened::Qr { picture, .. }) => return Ok((claims, picture)),
             Ok(opened) => return Ok((claims, Picture::of(&opened)?.data_url())),
-            Err(Problem { retry_after: Some(after), .. }) if !flow.pages().shutdown().is_leaving() => {
-                about(after.max(Duration::from_secs(1))).await;
+            Err(Problem { retry_after: Some(after), .. }) if !shutdown.is_leaving() => {
+                tokio::select! {
+                    () = about(after.max(Duration::from_secs(1))) => {}
+                    () = shutdown.closing() => {}
+                }
             }
             Err(problem) => return Err(problem),
         }

@@ -183,7 +183,10 @@ impl Talk {
                 return Some(frame);
             }
             let Some(scene) = &mut self.scene else {
-                tokio::time::sleep_until(self.until.into()).await;
+                tokio::select! {
+                    () = tokio::time::sleep_until(self.until.into()) => {}
+                    () = self.flow.pages().shutdown().closing() => {}
+                }
                 self.counted.ends(End::Over.word());
                 return None;
             };

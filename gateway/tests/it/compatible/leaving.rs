@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use scenecast_shared::{bus::Role, telemetry::Metrics, testing::RedisServer};
+
 use super::*;
 
 #[tokio::test]
@@ -22,6 +24,24 @@ async fn when_a_pod_leaves_they_are_the_last_to_go() {
     assert_eq!(said(&mut waiting).await, Said::Closed(1012));
     assert!(began.elapsed() >= world.shutdown.window(), "{:?}", began.elapsed());
     left.await.unwrap();
+}
+
+#[tokio::test]
+async fn they_are_told_so_while_redis_is_away_too() {
+    let mut redis = RedisServer::start().await;
+    let bus = Bus::connect(&redis.url().parse().unwrap(), Role::Watches, &Metrics::new()).0;
+    let world = World::compatible(bus, Limits::default(), all()).await;
+    redis.stop().await;
+    let mut waiting = Visitor::default().connect(&world.ws("/wx/websocket/7")).await.unwrap();
+    world.metric_is("connections_open{transport=\"websocket\"}", 1).await;
+
+    let (began, shutdown) = (Instant::now(), world.shutdown.clone());
+    let left = tokio::spawn(async move { shutdown.leave().await });
+    assert_eq!(said(&mut waiting).await, Said::Closed(1012));
+    drop(waiting);
+    left.await.unwrap();
+    let took = began.elapsed();
+    assert!((WINDOW.duration()..WINDOW.duration() + Duration::from_secs(1)).contains(&took), "{took:?}");
 }
 
 #[tokio::test]

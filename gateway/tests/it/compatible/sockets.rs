@@ -111,27 +111,47 @@ async fn a_result_is_there_until_it_is_redeemed() {
     assert_eq!(poll().await.status(), StatusCode::NO_CONTENT);
 }
 
+/// What the picture of id 7 is answered, asked for so: the status, and where else to ask.
+async fn picture(world: &World, visitor: &Visitor, query: &str) -> (u16, Option<String>) {
+    let client = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+    let response = visitor.send(client.get(world.url(&format!("/wx/qrcode/7{query}")))).await;
+    let to = response.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
+    (response.status().as_u16(), to)
+}
+
+fn elsewhere(query: &str) -> (u16, Option<String>) {
+    (307, Some(query.to_owned()))
+}
+
+// No callback makes codes here.
+const NO_CALLBACK: (u16, Option<String>) = (503, None);
+
 #[tokio::test]
 async fn a_picture_waits_for_its_pages_socket_and_its_cookie() {
     let world = world().await;
-    let client = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
     let visitor = Visitor::default();
-    let ask = async |path: &str| {
-        let response = visitor.send(client.get(world.url(path))).await;
-        let to = response.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
-        (response.status().as_u16(), to)
-    };
     let before = Instant::now();
-    assert_eq!(ask("/wx/qrcode/7").await, (307, Some("?cookie=waited".to_owned())));
+    assert_eq!(picture(&world, &visitor, "").await, elsewhere("?cookie=waited1"));
     assert!(before.elapsed() >= Duration::from_millis(300));
-    assert!(visitor.cookies().is_empty(), "the socket's may be on its way");
-
-    assert_eq!(ask("/wx/qrcode/7?cookie=waited").await, (307, Some("?cookie=given".to_owned())));
-    let claims = claims_of(&visitor);
-    // No callback makes codes here.
-    assert_eq!(ask("/wx/qrcode/7?cookie=given").await, (503, None));
+    assert_eq!(picture(&world, &visitor, "?cookie=waited1").await, elsewhere("?cookie=waited2"));
+    assert!(visitor.cookies().is_empty(), "the socket's may still be on its way");
+    // It was: the browser is far from here.
     visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
+    let claims = claims_of(&visitor);
+    assert_eq!(picture(&world, &visitor, "?cookie=waited2").await, NO_CALLBACK);
     assert_eq!(claims_of(&visitor), claims, "picture and socket are of one scene");
+}
+
+#[tokio::test]
+async fn a_picture_whose_page_has_no_socket_gets_a_cookie_in_the_end() {
+    let world = world().await;
+    let visitor = Visitor::default();
+    assert_eq!(picture(&world, &visitor, "?cookie=waited2").await, elsewhere("?cookie=waited3"));
+    assert_eq!(picture(&world, &visitor, "?cookie=waited3").await, elsewhere("?cookie=given"));
+    let claims = claims_of(&visitor);
+    assert_eq!(picture(&world, &visitor, "?cookie=given").await, NO_CALLBACK);
+    visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
+    assert_eq!(claims_of(&visitor), claims, "and a socket that comes later is of its scene");
 
     let without_cookies = reqwest::get(world.url("/wx/qrcode/7?cookie=given")).await.unwrap();
     assert_eq!(without_cookies.status(), StatusCode::FORBIDDEN);
