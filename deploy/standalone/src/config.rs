@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use scenecast_shared::{
-    config::{BadConfig, BusUrl, Checked, Drain, Seconds, Telemetry, defaults},
+    config::{BadConfig, BusUrl, Checked, Drain, Origins, Seconds, Telemetry, defaults},
     process::Binary,
     scene::Language,
 };
@@ -17,6 +17,8 @@ pub struct Config {
     pub listen: Listen,
     /// What carries scenes.
     pub bus: BusConfig,
+    /// Origins whose pages may log in too, beside the demo site's.
+    pub origins: Origins,
     /// How long a scene lives.
     pub scene_life: Seconds,
     /// What phones are told in: that of the terminal, unless said otherwise.
@@ -32,6 +34,7 @@ impl Default for Config {
         Self {
             listen: Listen::default(),
             bus: BusConfig::default(),
+            origins: Origins::default(),
             scene_life: defaults::scene_life(),
             // That of the terminal.
             language: Language::of(&std::env::var("LANG").unwrap_or_default()),
@@ -57,6 +60,8 @@ pub struct Listen {
     pub simulator: SocketAddr,
     /// Probes and metrics of all of it.
     pub admin: SocketAddr,
+    /// The gateway, for pages that are sent a QR code as soon as they connect.
+    pub qr_on_open: SocketAddr,
 }
 
 impl Default for Listen {
@@ -69,6 +74,7 @@ impl Default for Listen {
             internal: loopback(7303),
             simulator: loopback(7304),
             admin: loopback(7305),
+            qr_on_open: loopback(7306),
         }
     }
 }

@@ -114,6 +114,12 @@ impl FromIterator<String> for Origins {
     }
 }
 
+impl Extend<String> for Origins {
+    fn extend<I: IntoIterator<Item = String>>(&mut self, origins: I) {
+        self.0.extend(origins);
+    }
+}
+
 impl<'de> Deserialize<'de> for Origins {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
