@@ -156,13 +156,18 @@ impl Official {
             site: Some(SITE.to_owned()),
             path: self.path.map(path),
             grant_life: defaults::grant_life(),
-            qr_quota: AccountQuota::default().qr_codes.into(),
+            qr_quota: if self.is_verified() { AccountQuota::default().qr_codes.into() } else { 0 },
             fallback_mini_program: self.fallback_mini_program.map(name),
-            profile_wait_ms: 300,
+            profile_wait_ms: if self.is_verified() { 300 } else { 0 },
             language,
             texts: self.texts(),
             webhooks: None,
         }
+    }
+
+    /// Whether it has a right to QR codes and people. What it hasn't, it isn't told to ask for.
+    fn is_verified(&self) -> bool {
+        self.rights == Rights::VerifiedService
     }
 
     fn texts(&self) -> Texts {
