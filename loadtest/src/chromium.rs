@@ -68,6 +68,14 @@ impl Browser {
         self.see(selector).await.text().await.expect("the page is there")
     }
 
+    /// Waits until an element has this text.
+    pub async fn see_text(&self, selector: &str, text: &str) {
+        let has = format!(
+            "const has = () => document.querySelector('{selector}')?.textContent === '{text}' ? done() : setTimeout(has, 20); has()"
+        );
+        self.hear(&has).await;
+    }
+
     /// An attribute of an element that is to be seen.
     pub async fn attribute(&self, selector: &str, name: &str) -> String {
         let value = self.see(selector).await.attr(name).await.expect("the page is there");

@@ -31,7 +31,7 @@ pub struct MiniProgramSettings {
     /// What the phone is told that it logs in to.
     #[serde(default)]
     pub site: Option<String>,
-    /// The language of generated names.
+    /// The language in which names are generated.
     #[serde(default)]
     pub language: Language,
     /// Where its site is told what happens; nowhere if absent.

@@ -79,7 +79,30 @@ fn words_can_be_replaced_and_the_others_follow_the_language() {
 fn a_bad_value_is_named() {
     let other = "[accounts.other]\napp_id = 'wx0123456789abcdef'\nsecret = 's'\ntoken = { current = 'abc' }\n\
                  original_id = 'gh_2'\nmode = 'plain'\nconfirmation = 'none'\n[api_keys.shop]";
+    let mini = "[mini_programs.mini]\napp_id = 'wxmini'\nsecret = 's'\n";
+    let with_mini = |change: &str| format!("{mini}{change}\n[api_keys.shop]");
     for (from, to, named) in [
+        (
+            "# fallback_mini_program",
+            "fallback_mini_program",
+            "accounts.demo.fallback_mini_program: there is no mini program",
+        ),
+        ("[api_keys.shop]", &with_mini("page = '/pages/login'"), "mini_programs.mini.page"),
+        ("[api_keys.shop]", &with_mini("page = 'pages/login?x=1'"), "mini_programs.mini.page"),
+        ("[api_keys.shop]", &with_mini("env_version = 'beta'"), "beta"),
+        ("[api_keys.shop]", &with_mini("site = ''"), "mini_programs.mini.site"),
+        ("[api_keys.shop]", &with_mini("grant_life = 601"), "mini_programs.mini.grant_life"),
+        ("[api_keys.shop]", &with_mini("token = 'abc'"), "token"),
+        (
+            "[api_keys.shop]",
+            &with_mini("").replace("mini]", "demo]"),
+            "mini_programs.demo: there is an Official Account",
+        ),
+        (
+            "[api_keys.shop]",
+            &with_mini("").replace("wxmini", "wx0123456789abcdef"),
+            "mini_programs.mini.app_id: is that of accounts.demo too",
+        ),
         ("redis://127.0.0.1:6379", "memory:", "memory: carries scenes inside one process"),
         ("redis://127.0.0.1:6379", "http://x", "bus.url"),
         ("confirmation = \"tap\"", "confirmation = \"always\"", "always"),
@@ -100,6 +123,7 @@ fn a_bad_value_is_named() {
         ("\"欢迎关注！\"", "'{place}'", "welcome: {place} is not known when this is said"),
         ("[listen]", "geo_database = '/nowhere/x.mmdb'\n[listen]", "geo_database"),
         ("[listen]", "geo_database = 'Cargo.toml'\n[listen]", "Cargo.toml is not a database in MaxMind's format"),
+        ("# trusted_proxies = [\"10.0.0.0/8\"]", "trusted_proxies = ['10.0.0.0/33']", "trusted_proxies"),
         ("accounts = [\"demo\"]", "accounts = [\"Demo\"]", "an account name"),
         ("[api_keys.shop]", other, "accounts.other.app_id: is that of accounts.demo too"),
         (
@@ -119,6 +143,23 @@ fn a_bad_value_is_named() {
         assert!(error.contains(named), "{to:?}: {error}");
         assert!(SECRETS.iter().all(|(_, secret)| !error.contains(secret)), "{error}");
     }
+}
+
+#[test]
+fn the_samples_mini_program_is_one_and_says_what_is_left_out_of_it() {
+    let sample = sample();
+    let (before, rest) = sample.split_once("# [mini_programs.mini]\n").unwrap();
+    let (written, after) = rest.split_once("#\n").unwrap();
+    let mini_program = |lines: usize| {
+        let table = written.lines().take(lines).fold(String::new(), |text, line| text + &line[2..] + "\n");
+        let after = after.replace("accounts = [\"demo\"]", "accounts = [\"demo\", \"mini\"]");
+        let toml = format!("{before}[mini_programs.mini]\n{table}\n{after}").replace("# fallback_", "fallback_");
+        let config = read(&toml, &[("SCENECAST_MINI_PROGRAMS__MINI__SECRET", "hush-hush")]).unwrap();
+        config.mini_programs.into_values().next().unwrap()
+    };
+    let (full, short) = (mini_program(usize::MAX), mini_program(1));
+    assert_eq!(full.site.as_deref(), Some("Example Shop"));
+    assert_eq!(format!("{:?}", MiniProgramSettings { site: None, ..full }), format!("{short:?}"));
 }
 
 /// The sample with its webhooks, or with these.

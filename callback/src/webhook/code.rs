@@ -1,9 +1,11 @@
 //! Somebody types a code. Whether it is wrong, over, or typed too fast after wrong ones sounds the
-//! same, so that guessing teaches nothing.
+//! same, so that guessing teaches nothing. Or they scan it: only whoever has the account makes its QR
+//! codes, so that is no guess.
 
 use scenecast_shared::{
     store::{Code, Guess},
     time::unix_now,
+    wechat::Kind,
 };
 
 use super::{
@@ -19,6 +21,15 @@ impl Delivery<'_> {
         let (result, outcome) = self.find(code).await;
         self.app.counts.typed_codes.with_label_values(&[result]).inc();
         outcome
+    }
+
+    /// They scanned a QR code that says this: a page's code, or one of the account's other numbers.
+    pub(super) async fn scan_code(&self, code: &Code) -> Outcome {
+        match (self.ask(|| self.app.codes.find(&self.account.name, code)).await?.flatten(), &self.message.kind) {
+            (Some(scene), _) => self.scan_or_follow(scene).await,
+            (None, Kind::Subscribe(_)) => self.follow().await,
+            (None, _) => Ok(Reply::Acknowledge),
+        }
     }
 
     /// What became of it, in a word too.

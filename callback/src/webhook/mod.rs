@@ -12,16 +12,12 @@
 //! | `delivery`, `reply` | a message on its way through; what it is answered |
 //! | `scan`, `code`, `answer` | somebody scans, types a code, says whether it is they |
 //! | `news` | what happens to people: remembered, and told to the site |
-//! | `people` | who they are |
-//! | `path` | where an account's webhook may be as well |
 
 mod answer;
 mod code;
 mod delivery;
 mod envelope;
 mod news;
-mod path;
-mod people;
 mod purpose;
 mod reply;
 mod scan;
@@ -40,7 +36,7 @@ use scenecast_shared::{
     serve::{ClientAddress, Crowded, Problem, Unanswered, read_body},
     store::Replay,
     time::{millis, unix_now_ms},
-    wechat::{ACKNOWLEDGED, Kind, Message},
+    wechat::{ACKNOWLEDGED, Message},
 };
 use tokio::time::Instant;
 use tracing::Span;
@@ -52,9 +48,6 @@ use self::{
     reply::Reply,
 };
 use crate::{accounts::Account, app::App, phrase::Phrase, wechat::Source};
-
-pub use path::WebhookPath;
-pub(crate) use people::People;
 
 /// The longest body that is read. WeChat's own have a few hundred bytes.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -210,10 +203,8 @@ async fn is_known_genuine(
 /// Does what the message is for.
 async fn act(delivery: &Delivery<'_>) -> Outcome {
     match delivery.purpose {
-        Purpose::Scan(scene) if matches!(delivery.message.kind, Kind::Subscribe(_)) => {
-            delivery.follow_by_scan(*scene).await
-        }
-        Purpose::Scan(scene) => delivery.scan(*scene, false).await.map(|scanned| scanned.reply),
+        Purpose::Scan(scene) => delivery.scan_or_follow(*scene).await,
+        Purpose::ScanCode(code) => delivery.scan_code(code).await,
         Purpose::Code(code) => delivery.type_code(code).await,
         Purpose::Answer { answer, about } => delivery.answer(*answer, *about).await,
         Purpose::Follow => delivery.follow().await,

@@ -1,9 +1,11 @@
 //! What happens to people: remembered of them, counted once a delivery, and told to the site, all of
-//! it before WeChat is answered. What fails is done again when WeChat delivers again, and not told twice.
+//! it before WeChat is answered. What fails is done again when WeChat delivers again, and told under the
+//! same id.
 
 use scenecast_shared::{
     scene::{Page, SceneId, Standing},
     store::{LetterKind, User},
+    wechat::Kind,
 };
 
 use super::{
@@ -30,6 +32,7 @@ impl Delivery<'_> {
             at: self.arrival.unix_ms,
             scene,
             page: &page,
+            known: self.user.as_ref(),
         };
         // The page has its login, whatever becomes of the rest.
         match self.ask(|| login.keep(&self.app.users)).await {
@@ -44,8 +47,15 @@ impl Delivery<'_> {
         Ok(self.say(Phrase::Welcome))
     }
 
-    /// They follow, by scanning this scene.
-    pub(super) async fn follow_by_scan(&self, scene: SceneId) -> Outcome {
+    /// They scanned this scene; who didn't follow before does now.
+    pub(super) async fn scan_or_follow(&self, scene: SceneId) -> Outcome {
+        match self.message.kind {
+            Kind::Subscribe(_) => self.follow_by_scan(scene).await,
+            _ => self.scan(scene, false).await.map(|scanned| scanned.reply),
+        }
+    }
+
+    async fn follow_by_scan(&self, scene: SceneId) -> Outcome {
         // At once, since what WeChat tells of them is kept only of who follows.
         let (followed, scanned) = tokio::join!(self.followed(), self.scan(scene, false));
         let Scanned { reply, page } = scanned?;

@@ -13,6 +13,8 @@ use crate::{menu::Answer, phrase::Phrase};
 pub(super) enum Purpose {
     /// They scanned a page's QR code; who didn't follow before does now.
     Scan(SceneId),
+    /// They scanned what may be a page's code, which a QR code spared them the typing of.
+    ScanCode(Code),
     /// They typed a page's code.
     Code(Code),
     /// They answer whether it is they who log in.
@@ -36,15 +38,22 @@ impl Purpose {
     /// A code that doesn't say a scene is one of the account's others, and no login; so is a link that
     /// isn't about a scene no answer.
     pub(super) fn of(message: &Message) -> Self {
-        let scanned = message.scanned().and_then(|scene| scene.parse().ok());
+        let scanned = message.scanned().and_then(Self::of_qr_code);
         match (&message.kind, scanned) {
-            (_, Some(scene)) => Self::Scan(scene),
+            (_, Some(scan)) => scan,
             (Kind::Text(text), None) => Self::of_text(text, message.menu_id.as_deref()),
             (Kind::Subscribe(_), None) => Self::Follow,
             (Kind::Unsubscribe, None) => Self::Unfollow,
             (Kind::Other(_), None) => Self::Write,
             (Kind::Scan(_) | Kind::Event(_), None) => Self::Event,
         }
+    }
+
+    fn of_qr_code(says: &str) -> Option<Self> {
+        let scene = || says.parse().ok().map(Self::Scan);
+        // An account's other codes may have spaces, and people don't type this one.
+        let is_plain = says.bytes().all(|b| b.is_ascii_digit());
+        scene().or_else(|| says.parse().ok().filter(|_| is_plain).map(Self::ScanCode))
     }
 
     fn of_text(text: &str, menu_id: Option<&str>) -> Self {
@@ -62,7 +71,8 @@ impl Purpose {
             Self::Scan(_) => Some(Phrase::ScanAgain),
             Self::Code(_) | Self::Answer { .. } => Some(Phrase::AnswerAgain),
             Self::Follow => Some(Phrase::Welcome),
-            Self::Unfollow | Self::Write | Self::Event => None,
+            // It may as well be one of the account's other codes.
+            Self::ScanCode(_) | Self::Unfollow | Self::Write | Self::Event => None,
         }
     }
 
@@ -70,6 +80,7 @@ impl Purpose {
     pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Scan(_) => "scan",
+            Self::ScanCode(_) => "scan_code",
             Self::Code(_) => "code",
             Self::Answer { .. } => "answer",
             Self::Follow => "follow",
@@ -114,6 +125,9 @@ mod tests {
         for key in ["", "123", "a-poster", "scanbarcode|6901"] {
             assert_eq!(event("SCAN", key), Purpose::Event, "{key}");
         }
+        let code = Purpose::ScanCode("12345678".parse().unwrap());
+        assert_eq!((event("SCAN", "12345678"), event("subscribe", "qrscene_12345678")), (code.clone(), code));
+        assert_eq!(event("SCAN", "1234 5678"), Purpose::Event);
         assert_eq!(event("CLICK", SCENE), Purpose::Event);
         assert_eq!(event("unsubscribe", SCENE), Purpose::Unfollow);
     }

@@ -62,7 +62,8 @@ impl Calls {
     }
 }
 
-async fn in_time<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+fn in_time<T>(call: impl Future<Output = Result<T, CallError>>) -> impl Future<Output = Result<T, CallError>> {
     // Boxed: what a call's futures need would be part of every webhook's otherwise.
-    tokio::time::timeout(LIMIT, Box::pin(call)).await.unwrap_or(Err(CallError::TooSlow))
+    let call = tokio::time::timeout(LIMIT, Box::pin(call));
+    async { call.await.unwrap_or(Err(CallError::TooSlow)) }
 }

@@ -6,7 +6,7 @@ use scenecast_callback::config::Confirmation;
 use scenecast_loadtest::simulator::{Faults, Outcome};
 use scenecast_shared::{scene::SceneId, store::Codes};
 
-use crate::world::{LIFE, World, name, reply};
+use crate::world::{LIFE, World, event, name, reply, signed};
 
 const DONE: &str = "You are logged in. Please go back to the page.";
 const UNKNOWN: &str = "This code is wrong or has expired.";
@@ -41,6 +41,24 @@ async fn the_code_logs_in_as_a_scan_does_and_the_page_is_told_that_it_was_typed(
             assert!(world.login(scene).await.typed);
         }
         assert_eq!((typed(&world, "found"), typed(&world, "unknown")), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_qr_code_that_says_the_code_spares_the_typing() {
+    for world in World::each_asking(Confirmation::None).await {
+        for (kind, before) in [("SCAN", ""), ("subscribe", "qrscene_")] {
+            let (scene, code) = coded(&world, "demo", LIFE).await;
+            let scanned = world.webhook("demo", &signed(), event(kind, &format!("{before}{code}"))).send().await;
+            assert!(scanned.unwrap().text().await.unwrap().contains(DONE), "{kind}");
+            assert!(!world.login(scene).await.typed, "nobody can mistake another page's");
+        }
+        // Other numbers are the account's own, and no guesses.
+        for (kind, key, answer) in [("SCAN", "20261120", "success"), ("subscribe", "qrscene_20261120", "Welcome!")] {
+            let scanned = world.webhook("demo", &signed(), event(kind, key)).send().await.unwrap();
+            assert!(scanned.text().await.unwrap().contains(answer), "{kind}");
+        }
+        assert_eq!((typed(&world, "found"), typed(&world, "unknown")), (0, 0));
     }
 }
 

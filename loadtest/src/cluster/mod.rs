@@ -53,7 +53,7 @@ pub const SECRETS: [&str; 8] =
 static CLUSTERS: AtomicU8 = AtomicU8::new(1);
 
 /// What a cluster is made of.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     /// How many gateways. Gateway `n` opens scenes at callback `n` (or the last).
     pub gateways: usize,
@@ -61,10 +61,29 @@ pub struct Setup {
     pub callbacks: usize,
     /// How WeChat sends messages.
     pub mode: Mode,
+    /// What makes a scan a login: `none`, `tap` or `number`.
+    pub confirmation: &'static str,
     /// Lines at the end of every configuration.
     pub settings: String,
     /// Lines at the end of every gateway's.
     pub gateway_settings: String,
+    /// Lines at the end of every callback's.
+    pub callback_settings: String,
+}
+
+impl Default for Setup {
+    /// One of each, in plain mode, where a scan is a login.
+    fn default() -> Self {
+        Self {
+            gateways: 1,
+            callbacks: 1,
+            mode: Mode::Plain,
+            confirmation: "none",
+            settings: String::new(),
+            gateway_settings: String::new(),
+            callback_settings: String::new(),
+        }
+    }
 }
 
 /// Processes around a Redis; all of them end when it is dropped.
@@ -272,13 +291,13 @@ impl Cluster {
              [internal_secret]\ncurrent = '{INTERNAL_SECRET}'\n\
              [accounts.demo]\napp_id = '{}'\nsecret = '{APP_SECRET}'\noriginal_id = '{}'\n\
              mode = '{mode}'\naes_key.current = '{}'\n\
-             confirmation = 'none'\nlanguage = 'en'\ntoken.current = '{TOKEN}'\n\
+             confirmation = '{}'\nlanguage = 'en'\ntoken.current = '{TOKEN}'\n\
              [mini_programs.demo-mini]\napp_id = '{}'\nsecret = '{APP_SECRET}'\n\
-             confirmation = 'none'\nlanguage = 'en'\n\
+             confirmation = '{}'\nlanguage = 'en'\n\
              [api_keys.site]\naccounts = ['demo']\nkey.current = '{API_KEY}'\n\
              [api_keys.mini]\naccounts = ['demo-mini']\nkey.current = '{MINI_API_KEY}'\n\
              [drain]\nnotice = 0\nwindow = 2\n\
-             {}",
+             {}{}",
             self.callback_public(n),
             self.callback_internal(n),
             self.callback_admin(n),
@@ -286,8 +305,11 @@ impl Cluster {
             Account::SAMPLE_APP_ID,
             Account::SAMPLE_ORIGINAL_ID,
             Account::SAMPLE_AES_KEY,
+            setup.confirmation,
             Account::SAMPLE_MINI_APP_ID,
+            setup.confirmation,
             setup.settings,
+            setup.callback_settings,
         )
     }
 }

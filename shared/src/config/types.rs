@@ -108,15 +108,15 @@ impl Origins {
     }
 }
 
-impl FromIterator<String> for Origins {
-    fn from_iter<I: IntoIterator<Item = String>>(origins: I) -> Self {
-        Self(origins.into_iter().collect())
-    }
-}
-
 impl Extend<String> for Origins {
     fn extend<I: IntoIterator<Item = String>>(&mut self, origins: I) {
         self.0.extend(origins);
+    }
+}
+
+impl FromIterator<String> for Origins {
+    fn from_iter<I: IntoIterator<Item = String>>(origins: I) -> Self {
+        Self(origins.into_iter().collect())
     }
 }
 

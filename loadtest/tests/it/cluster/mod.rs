@@ -15,11 +15,11 @@ use scenecast_loadtest::{
 use serde_json::{Value, json};
 
 /// What the phone shows after a login,
-const LOGGED_IN: &str = "You are logged in. Please go back to the page.";
+pub(crate) const LOGGED_IN: &str = "You are logged in. Please go back to the page.";
 /// to whoever comes second,
 const TAKEN: &str = "Somebody else was first with this code. Please get a new one on the page and scan that.";
 /// when the page waits no more,
-const EXPIRED: &str = "This code has expired. Please get a new one on the page and scan that.";
+const EXPIRED: &str = "This code has expired. Please get a new one on the page.";
 /// and when nobody can say whether it was one.
 const SCAN_AGAIN: &str = "The login did not go through. Please scan again.";
 
@@ -89,14 +89,14 @@ async fn admin(address: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// The value of a metric with its labels, or 0.
-async fn metric(address: SocketAddr, name: &str) -> f64 {
+pub(crate) async fn metric(address: SocketAddr, name: &str) -> f64 {
     let text = admin(address, "/metrics").await.1;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0.0, |value| value.parse().unwrap())
 }
 
 /// Waits until a metric is this.
-async fn metric_becomes(address: SocketAddr, name: &str, value: f64) {
+pub(crate) async fn metric_becomes(address: SocketAddr, name: &str, value: f64) {
     soon(name, async || (metric(address, name).await - value).abs() < f64::EPSILON).await;
 }
 

@@ -35,7 +35,7 @@ async fn collector() -> (SocketAddr, mpsc::UnboundedReceiver<Received>) {
 async fn the_webhooks_trace_ends_at_the_page() {
     let (collector, mut spans) = collector().await;
     let settings = format!("[telemetry]\notlp_endpoint = 'http://{collector}'\ntrace_share = 1.0\n");
-    let mut cluster = Cluster::start_as(Setup { gateways: 1, callbacks: 1, settings, ..Setup::default() }).await;
+    let mut cluster = Cluster::start_as(Setup { settings, ..Setup::default() }).await;
     let (mut page, opened) = open(&cluster, 0).await;
     scan(&cluster, 1, &opened).await;
     frame(&mut page, "confirmed").await;

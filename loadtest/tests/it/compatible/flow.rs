@@ -1,4 +1,6 @@
-//! One page of each kind, as far as its server sees it, and the phone before it.
+//! One page of each kind, as far as its server sees it.
+
+use std::net::SocketAddr;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -25,9 +27,9 @@ impl Flow {
         Self::TicketPolling,
     ];
 
-    /// Whether its scene is found by scanning an Official Account's QR code.
-    pub(super) fn has_qr_code(self) -> bool {
-        !matches!(self, Self::ClientIdSocket | Self::TypedCode)
+    /// Those whose phones write to an Official Account.
+    pub(super) fn of_official_accounts() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|flow| *flow != Self::ClientIdSocket)
     }
 
     /// Whether its page finds its scene again when its connection has ended.
@@ -35,20 +37,10 @@ impl Flow {
         self != Self::QrOnOpen
     }
 
-    fn account(self, cluster: &Cluster) -> &scenecast_shared::scene::AccountName {
-        if self == Self::ClientIdSocket { &cluster.mini_program } else { &cluster.account }
+    /// Whether its page has no connection to lose.
+    pub(super) fn polls(self) -> bool {
+        matches!(self, Self::PathResult | Self::TicketPolling)
     }
-}
-
-/// What a page shows to phones.
-#[derive(Debug)]
-pub(super) enum Shown {
-    /// An Official Account's QR code, which says this.
-    Qr(String),
-    /// A mini program's code, which says this.
-    MiniProgram(String),
-    /// A code to type.
-    Code(String),
 }
 
 /// How a page waits.
@@ -56,192 +48,232 @@ enum Waits {
     Socket(Socket),
     Events(Events),
     Polls,
+    /// It lost its connection.
+    Not,
 }
 
 /// A page that waits for its login.
 pub(super) struct Page {
     flow: Flow,
     visitor: Visitor,
-    /// What it names its scene by: the id that it chose, or the ticket that it was given.
+    gateways: [SocketAddr; 2],
+    callback: SocketAddr,
+    /// What it names its scene by: the id that it chose, or the ticket or code that it was given.
     id: String,
-    pub(super) shown: Shown,
+    pub(super) phone: Phone,
     waits: Waits,
 }
 
 impl Page {
     /// Shows what this gateway answers, and waits at that one.
     pub(super) async fn begin(cluster: &Cluster, flow: Flow, shows_at: usize, waits_at: usize) -> Self {
-        let visitor = Visitor::default();
-        let id = format!("17{:08}", rand::random_range(0..100_000_000));
-        let http = |path: &str| format!("http://{}{path}", cluster.gateway_address(shows_at));
-        let (id, shown, waits) = match flow {
-            Flow::PathSocket => {
-                let waits = wait(cluster, &visitor, flow, &id, waits_at).await;
-                let picture = visitor.get(&http(&format!("/wx/qrcode/{id}"))).await.text().await.unwrap();
-                (id, Shown::Qr(says(&svg::render(&picture))), waits)
-            }
-            Flow::PathResult => {
-                let picture = visitor.get(&http(&format!("/wx/qrcode/{id}"))).await.text().await.unwrap();
-                (id, Shown::Qr(says(&svg::render(&picture))), Waits::Polls)
-            }
-            Flow::ClientIdSocket => {
-                let body = json!({ "scene": id }).to_string();
-                let made = visitor.post(&http("/miniapp/getwxacodeunlimit"), "application/json", body).await;
-                let made: Value = made.json().await.unwrap();
-                assert_eq!((&made["code"], &made["msg"]), (&json!(200), &json!("ok")));
-                let picture = made["data"].as_str().unwrap().split_once(";base64,").unwrap().1;
-                let shown = Shown::MiniProgram(says(&STANDARD.decode(picture).unwrap()));
-                let waits = wait(cluster, &visitor, flow, &id, waits_at).await;
-                (id, shown, waits)
-            }
-            Flow::TypedCode => {
-                let made: Value = visitor.get(&http("/login/code")).await.json().await.unwrap();
-                assert_eq!(made["status"], json!({ "code": 0, "msg": "ok" }));
-                let code = made["result"]["code"].as_str().unwrap().to_owned();
-                let waits = wait(cluster, &visitor, flow, &code, waits_at).await;
-                (code.clone(), Shown::Code(code), waits)
-            }
-            Flow::QrOnOpen => {
-                let url = format!("ws://{}/any/path", cluster.gateway_on_open(waits_at));
-                let mut socket = visitor.connect(&url).await.unwrap();
-                let opened = text(&mut socket).await;
-                assert_eq!(opened["message_type"], "qrcode_url");
-                let picture = reqwest::get(opened["url"].as_str().unwrap()).await.unwrap().text().await.unwrap();
-                (id, Shown::Qr(says(&svg::render(&picture))), Waits::Socket(socket))
-            }
-            Flow::TicketPolling => {
-                let made: Value = visitor.get(&http("/createQrCode?sceneStr=login")).await.json().await.unwrap();
-                assert_eq!((&made["code"], &made["data"]["expire_seconds"]), (&json!(200), &json!(3600)));
-                let field = |name: &str| made["data"][name].as_str().unwrap().to_owned();
-                (field("ticket"), Shown::Qr(field("url")), Waits::Polls)
-            }
+        let mut page = Self {
+            flow,
+            visitor: Visitor::default(),
+            gateways: [cluster.gateway_address(0), cluster.gateway_address(1)],
+            callback: cluster.callback_internal(0),
+            id: format!("17{:08}", rand::random_range(0..100_000_000)),
+            phone: Phone::before(cluster, Shown::Nothing),
+            waits: Waits::Not,
         };
-        Self { flow, visitor, id, shown, waits }
-    }
-
-    /// Loses its connection, and waits again at this gateway.
-    pub(super) async fn come_back(self, cluster: &Cluster, waits_at: usize) -> Self {
-        let waits = wait(cluster, &self.visitor, self.flow, &self.id, waits_at).await;
-        Self { waits, ..self }
-    }
-
-    /// What its phone does to log in; the simulated WeChat's outcome where it is WeChat that is told.
-    pub(super) async fn log_in(&self, cluster: &Cluster, who: &Person) -> Result<Option<Outcome>, CannotDo> {
-        let simulator = &cluster.simulator;
-        match &self.shown {
-            Shown::Qr(url) => simulator.scan(who, url).await.map(Some),
-            Shown::Code(code) => {
-                if !simulator.follows(who, &cluster.account)? {
-                    simulator.send(who, &cluster.account, Deed::Follow { event_key: None }).await?;
-                }
-                simulator.say(who, &cluster.account, code).await.map(Some)
+        match flow {
+            // It connects, and shows its code when somebody wants to sign in.
+            Flow::PathSocket => {
+                page.come_back(waits_at).await;
+                page.show(shows_at).await;
             }
-            Shown::MiniProgram(url) => {
-                let scene = simulator.scan_code(url)?.scene();
-                let js_code = simulator.wx_login(who, &cluster.mini_program)?;
-                let body = json!({ "account": "demo-mini", "js_code": js_code, "scene": scene });
-                let url = format!("http://{}/v1/miniapp/scan", cluster.callback_public(0));
-                let answer = reqwest::Client::new().post(url).json(&body).send().await.unwrap();
-                assert_eq!(answer.json::<Value>().await.unwrap()["state"], "confirmed");
-                Ok(None)
+            Flow::QrOnOpen => page.connect_for_a_code(cluster.gateway_on_open(waits_at)).await,
+            _ => {
+                page.show(shows_at).await;
+                page.come_back(waits_at).await;
             }
         }
+        page
     }
 
-    /// Waits until it is told of a login; answers the name, and the grant where its page gets one.
-    pub(super) async fn told(&mut self, cluster: &Cluster, polls_at: usize) -> (String, Option<String>) {
-        within("the page is told", async { self.listen(cluster, polls_at).await }).await
-    }
-
-    async fn listen(&mut self, cluster: &Cluster, polls_at: usize) -> (String, Option<String>) {
-        let string = |value: &Value| value.as_str().unwrap().to_owned();
-        let gateway = cluster.gateway_address(polls_at);
-        match (&mut self.waits, self.flow) {
-            (Waits::Socket(socket), Flow::PathSocket) => {
-                let Said::Text(name) = socket.hear().await else { panic!("no name") };
-                (name, None)
+    async fn show(&mut self, at: usize) {
+        let (gateway, id) = (self.gateways[at], &self.id);
+        self.phone.shown = match self.flow {
+            Flow::ClientIdSocket => {
+                let url = format!("http://{gateway}/miniapp/getwxacodeunlimit");
+                let body = json!({ "scene": id }).to_string();
+                let made: Value = self.visitor.post(&url, "application/json", body).await.json().await.unwrap();
+                assert_eq!((&made["code"], &made["msg"]), (&json!(200), &json!("ok")));
+                let picture = made["data"].as_str().unwrap().split_once(";base64,").unwrap().1;
+                Shown::MiniProgram(says(&STANDARD.decode(picture).unwrap()))
             }
+            Flow::TypedCode => {
+                let made: Value = self.get("/login/code", at).await.json().await.unwrap();
+                assert_eq!(made["status"], json!({ "code": 0, "msg": "ok" }));
+                self.id = string(&made["result"]["code"]);
+                Shown::Code(self.id.clone())
+            }
+            Flow::TicketPolling => {
+                let made: Value = self.get("/createQrCode?sceneStr=login", at).await.json().await.unwrap();
+                assert_eq!((&made["code"], &made["data"]["expire_seconds"]), (&json!(200), &json!(3600)));
+                self.id = string(&made["data"]["ticket"]);
+                Shown::Qr(string(&made["data"]["url"]))
+            }
+            Flow::PathSocket | Flow::PathResult | Flow::QrOnOpen => {
+                let picture = self.get(&format!("/wx/qrcode/{id}"), at).await.text().await.unwrap();
+                Shown::Qr(says(&svg::render(&picture)))
+            }
+        };
+    }
+
+    async fn connect_for_a_code(&mut self, gateway: SocketAddr) {
+        let mut socket = self.visitor.connect(&format!("ws://{gateway}/any/path")).await.unwrap();
+        let opened = text(&mut socket).await;
+        assert_eq!(opened["message_type"], "qrcode_url");
+        let picture = reqwest::get(opened["url"].as_str().unwrap()).await.unwrap().text().await.unwrap();
+        self.phone.shown = Shown::Qr(says(&svg::render(&picture)));
+        self.waits = Waits::Socket(socket);
+    }
+
+    /// Loses its connection.
+    pub(super) fn cut_off(&mut self) {
+        self.waits = Waits::Not;
+    }
+
+    /// Waits (again) at this gateway.
+    pub(super) async fn come_back(&mut self, at: usize) {
+        let (gateway, id) = (self.gateways[at], &self.id);
+        let socket = async |path: String| self.visitor.connect(&format!("ws://{gateway}{path}")).await.unwrap();
+        self.waits = match self.flow {
+            Flow::PathSocket => Waits::Socket(socket(format!("/wx/websocket/{id}")).await),
+            Flow::ClientIdSocket => Waits::Socket(socket(format!("/websocket?clientid={id}")).await),
+            Flow::TypedCode => {
+                let mut events = self.visitor.subscribe(&format!("http://{gateway}/subscribe?id={id}")).await.unwrap();
+                let first = events.next().await.unwrap();
+                assert_eq!(
+                    (first.data.as_str(), first.retry),
+                    ("", Some(86_400_000)),
+                    "no browser is to come by itself"
+                );
+                Waits::Events(events)
+            }
+            Flow::QrOnOpen => panic!("its socket is its scene"),
+            Flow::PathResult | Flow::TicketPolling => Waits::Polls,
+        };
+    }
+
+    /// Waits until it is told of a login, asking this gateway where it has to; answers the name, and the
+    /// grant, as far as its page gets them.
+    pub(super) async fn told(&mut self, polls_at: usize) -> (Option<String>, Option<String>) {
+        within("the page is told", async { self.listen(polls_at).await }).await
+    }
+
+    async fn listen(&mut self, polls_at: usize) -> (Option<String>, Option<String>) {
+        let found = |name: &Value, grant: &Value| (Some(string(name)), Some(string(grant)));
+        if self.flow == Flow::TypedCode {
+            return (
+                None,
+                Some(self.hear_of("login#").await.strip_prefix("scenecast_grant=").map_or_else(
+                    || panic!("no grant"),
+                    |cookie| {
+                        let (grant, attributes) = cookie.split_once("; ").unwrap();
+                        assert_eq!(attributes, "Path=/; Max-Age=60; SameSite=Lax");
+                        grant.to_owned()
+                    },
+                )),
+            );
+        }
+        match (&mut self.waits, self.flow) {
+            (Waits::Socket(socket), Flow::PathSocket) => match socket.hear().await {
+                Said::Text(name) => (Some(name), None),
+                other => panic!("instead of a name: {other:?}"),
+            },
             (Waits::Socket(socket), Flow::QrOnOpen) => {
                 let told = text(socket).await;
                 assert_eq!(told["message_type"], "scan_success");
-                (string(&told["user"]), None)
+                (Some(string(&told["user"])), None)
             }
             (Waits::Socket(socket), _) => {
                 let told = text(socket).await;
-                (string(&told["nickname"]), Some(string(&told["openid"])))
+                found(&told["nickname"], &told["openid"])
             }
-            (Waits::Events(events), _) => loop {
-                let event = events.next().await.expect("the stream goes on");
-                if let Some(cookie) = event.data.strip_prefix("login#scenecast_grant=") {
-                    let (grant, attributes) = cookie.split_once("; ").unwrap();
-                    assert_eq!(attributes, "Path=/; Max-Age=60; SameSite=Lax");
-                    return (String::new(), Some(grant.to_owned()));
-                }
-                if let Some(code) = event.data.strip_prefix("refresh#") {
-                    self.shown = Shown::Code(code.to_owned());
-                }
-            },
             (Waits::Polls, Flow::PathResult) => {
-                let url = format!("http://{gateway}/wx/result/{}", self.id);
-                let told = poll(async || self.visitor.get(&url).await.json::<Value>().await.ok()).await;
-                assert_eq!((&told["state"], &told["equipmentType"]), (&json!(1), &json!(self.id)));
-                (string(&told["nickname"]), Some(string(&told["phoneIme"])))
-            }
-            (Waits::Polls, _) => {
-                let ticket: String = url::form_urlencoded::byte_serialize(self.id.as_bytes()).collect();
-                let url = format!("http://{gateway}/wxLogin?ticket={ticket}");
                 let told = poll(async || {
-                    let told: Value = self.visitor.get(&url).await.json().await.unwrap();
-                    (told["code"] != 10024).then_some(told)
+                    let answer = self.get(&format!("/wx/result/{}", self.id), polls_at).await;
+                    answer.json::<Value>().await.ok()
                 })
                 .await;
-                assert_eq!((&told["code"], &told["data"]["state"]), (&json!(200), &json!(1)), "{told}");
-                let open_id = string(&told["data"]["openId"]);
-                let url = format!("http://{gateway}/getWxUserInfo?openId={open_id}");
-                let user: Value = self.visitor.get(&url).await.json().await.unwrap();
-                assert_eq!((&user["subscribe"], &user["openid"]), (&json!(1), &json!(open_id)));
-                (string(&user["nickname"]), Some(open_id))
+                assert_eq!((&told["state"], &told["equipmentType"]), (&json!(1), &json!(self.id)));
+                found(&told["nickname"], &told["phoneIme"])
+            }
+            (Waits::Polls, _) => {
+                let told = self.poll_ticket(polls_at).await;
+                let open_id = &told["data"]["openId"];
+                assert_eq!(told["code"], 200, "{told}");
+                let user = self.get(&format!("/getWxUserInfo?openId={}", string(open_id)), polls_at).await;
+                let user: Value = user.json().await.unwrap();
+                assert_eq!((&user["subscribe"], &user["openid"]), (&json!(1), open_id));
+                found(&user["nickname"], open_id)
+            }
+            (Waits::Events(_) | Waits::Not, _) => panic!("nothing is waited for"),
+        }
+    }
+
+    /// What is answered to its ticket.
+    pub(super) async fn ask_ticket(&self, at: usize) -> Value {
+        let ticket: String = url::form_urlencoded::byte_serialize(self.id.as_bytes()).collect();
+        self.get(&format!("/wxLogin?ticket={ticket}"), at).await.json().await.unwrap()
+    }
+
+    /// What is answered to its ticket once somebody has scanned.
+    pub(super) async fn poll_ticket(&self, at: usize) -> Value {
+        poll(async || Some(self.ask_ticket(at).await).filter(|told| told["code"] != 10024)).await
+    }
+
+    /// What it names its scene by.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Waits until it shows another code than the one that is of no use any more.
+    pub(super) async fn refresh(&mut self) {
+        let code = within("there is another code", async { self.hear_of("refresh#").await }).await;
+        self.phone.shown = Shown::Code(code);
+    }
+
+    /// What comes after `word` in the next frame that has it.
+    async fn hear_of(&mut self, word: &str) -> String {
+        let Waits::Events(events) = &mut self.waits else { panic!("no events are waited for") };
+        loop {
+            let event = events.next().await.expect("the stream goes on");
+            if let Some(rest) = event.data.strip_prefix(word) {
+                return rest.to_owned();
             }
         }
     }
 
+    /// What its socket hears next.
+    pub(super) async fn hear(&mut self) -> Said {
+        let Waits::Socket(socket) = &mut self.waits else { panic!("it has no socket") };
+        within("something is said", socket.hear()).await
+    }
+
     /// What the site's backend gets for this page's grant.
-    pub(super) async fn redeem(&self, cluster: &Cluster, grant: &str) -> Value {
+    pub(super) async fn redeem(&self, grant: &str) -> Value {
         let key = if self.flow == Flow::ClientIdSocket { MINI_API_KEY } else { API_KEY };
-        let url = format!("http://{}/v1/redeem", cluster.callback_internal(0));
+        let url = format!("http://{}/v1/redeem", self.callback);
         let body = json!({ "grant": grant });
         let response = reqwest::Client::new().post(url).bearer_auth(key).json(&body).send().await.unwrap();
         assert_eq!(response.status(), 200);
         response.json().await.unwrap()
     }
 
-    /// Who this person is to the account that the page logs in with.
-    pub(super) fn openid(&self, cluster: &Cluster, who: &Person) -> String {
-        let account = self.flow.account(cluster);
-        cluster.simulator.openid(who, account).unwrap().as_str().to_owned()
-    }
-}
-
-async fn wait(cluster: &Cluster, visitor: &Visitor, flow: Flow, id: &str, at: usize) -> Waits {
-    let gateway = cluster.gateway_address(at);
-    match flow {
-        Flow::PathSocket => Waits::Socket(visitor.connect(&format!("ws://{gateway}/wx/websocket/{id}")).await.unwrap()),
-        Flow::ClientIdSocket => {
-            Waits::Socket(visitor.connect(&format!("ws://{gateway}/websocket?clientid={id}")).await.unwrap())
-        }
-        Flow::TypedCode => {
-            let mut events = visitor.subscribe(&format!("http://{gateway}/subscribe?id={id}")).await.unwrap();
-            let first = events.next().await.unwrap();
-            assert_eq!((first.data.as_str(), first.retry), ("", Some(86_400_000)), "no browser comes back by itself");
-            Waits::Events(events)
-        }
-        Flow::QrOnOpen => unreachable!("its socket is its scene"),
-        Flow::PathResult | Flow::TicketPolling => Waits::Polls,
+    async fn get(&self, path: &str, at: usize) -> reqwest::Response {
+        self.visitor.get(&format!("http://{}{path}", self.gateways[at])).await
     }
 }
 
 fn says(picture: &[u8]) -> String {
     read_code(picture).expect("a phone can read the code")
+}
+
+fn string(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
 async fn text(socket: &mut Socket) -> Value {
@@ -257,6 +289,6 @@ async fn poll<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         if let Some(answer) = ask().await {
             return answer;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

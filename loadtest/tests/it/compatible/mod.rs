@@ -3,15 +3,25 @@
 mod flow;
 mod matrix;
 mod pages;
+mod phone;
+mod site;
 mod svg;
 mod trouble;
 
+use std::time::Duration;
+
 use scenecast_loadtest::{
     cluster::{API_KEY, Cluster, MINI_API_KEY, Setup},
-    simulator::{CannotDo, Deed, Mode, Outcome, Person, Screen, read_code},
+    simulator::{CannotDo, Deed, Mode, Person, Screen, read_code},
     visitor::{Events, Said, Socket, Visitor},
 };
 use serde_json::{Value, json};
 
-use super::cluster::{soon, within};
-use flow::{Flow, Page, Shown};
+use super::cluster::{LOGGED_IN, metric, metric_becomes, soon, within};
+use flow::{Flow, Page};
+use phone::{Done, Phone, Shown};
+
+/// Two gateways and two callbacks.
+async fn cluster() -> Cluster {
+    Cluster::start(2, 2).await
+}

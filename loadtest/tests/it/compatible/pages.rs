@@ -23,7 +23,11 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let cluster = Cluster::start(2, 2).await;
+        Self::with(Setup { gateways: 2, callbacks: 2, ..Setup::default() }).await
+    }
+
+    async fn with(setup: Setup) -> Self {
+        let cluster = Cluster::start_as(setup).await;
         let ingress = cluster.ingress(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pages")).await;
         let browser = Browser::start(Window::Desktop, "zh-CN").await;
         Self { cluster, ingress, browser }
@@ -34,10 +38,15 @@ impl World {
     }
 
     /// Points a phone at the code that the page shows.
-    async fn scan(&self, who: &str) -> Outcome {
-        let picture = self.browser.picture("#code[data-drawn]").await;
-        let says = read_code(&picture).expect("the page shows a code that a phone can read");
-        self.cluster.simulator.scan(&Person::persona(who).unwrap(), &says).await.unwrap()
+    async fn scan(&self, who: &str) {
+        let says = read_code(&self.browser.picture("#code[data-drawn]").await);
+        let shown = says.expect("the page shows a code that a phone can read");
+        self.phone(who, Shown::Qr(shown)).await;
+    }
+
+    async fn phone(&self, who: &str, shown: Shown) {
+        let done = Phone::before(&self.cluster, shown).log_in(&Person::persona(who).unwrap()).await;
+        assert!(done.unwrap().is_login());
     }
 
     /// What the page keeps beside the name that it shows.
@@ -82,8 +91,11 @@ async fn a_page_that_polls_for_a_result_gets_a_grant_in_place_of_an_openid() {
 async fn a_page_with_a_client_id_socket_is_told_who() {
     let world = World::new().await;
     world.visit("client-id-socket.html").await;
-    world.scan("ann").await;
-    assert_eq!(world.browser.text(WHO).await, ANN);
+    let code = read_code(&world.browser.picture("#code[data-drawn]").await).unwrap();
+    world.phone("ann", Shown::MiniProgram(code)).await;
+    assert!(!world.browser.text(WHO).await.is_empty());
+    let user: Value = serde_json::from_str(world.data("user").await.as_str().unwrap()).unwrap();
+    assert_eq!((&user["openid"], user["grant"].as_str().unwrap().len()), (&user["grant"], 43), "{user}");
 }
 
 #[tokio::test]
@@ -105,4 +117,96 @@ async fn a_page_that_polls_with_a_ticket_is_told_who_and_whether_registered() {
     assert_eq!(world.browser.text(WHO).await, ANN);
     assert_eq!(world.data("state").await, "1");
     assert_eq!(world.browser.text("#state").await, "用户已扫码,但未注册");
+}
+
+/// The code that a page shows to be typed.
+async fn typed_code(world: &World) -> String {
+    world.browser.text("#code:not(:empty)").await
+}
+
+#[tokio::test]
+async fn a_page_with_a_typed_code_gets_a_grant_as_its_cookie() {
+    let world = World::new().await;
+    world.visit("typed-code.html").await;
+    world.phone("ann", Shown::Code(typed_code(&world).await)).await;
+    // The page set the cookie, and loaded again.
+    let grant = world.browser.text(WHO).await;
+    assert_eq!(grant.len(), 43, "{grant}");
+    let url = format!("http://{}/v1/redeem", world.cluster.callback_internal(1));
+    let redeem = reqwest::Client::new().post(url).bearer_auth(API_KEY).json(&json!({ "grant": grant }));
+    let login: Value = redeem.send().await.unwrap().json().await.unwrap();
+    let ann = world.cluster.simulator.openid(&Person::persona("ann").unwrap(), &world.cluster.account).unwrap();
+    assert_eq!(login["openid"], ann.as_str());
+}
+
+#[tokio::test]
+async fn a_page_that_is_loaded_again_shows_the_same_code_and_one_with_another_is_corrected() {
+    let world = World::new().await;
+    world.visit("typed-code.html").await;
+    let code = typed_code(&world).await;
+    for page in ["typed-code.html", "typed-code.html?12345678"] {
+        world.visit(page).await;
+        world.browser.see_text("#code", &code).await;
+    }
+    let heard = world.browser.run("return window.heard").await;
+    assert_eq!(heard, json!(["initCode!", format!("init#{code}")]));
+}
+
+/// How often the page has asked to subscribe, and was answered to the end.
+fn asked(world: &World) -> usize {
+    world.ingress.answered("/subscribe")
+}
+
+#[tokio::test]
+async fn a_page_that_comes_back_at_once_is_kept_waiting_where_there_is_no_room() {
+    let gateway_settings = "[limits]\nconnections = 3\n".to_owned();
+    let world = World::with(Setup { gateway_settings, ..Setup::default() }).await;
+    let gateway = world.cluster.gateway_address(0);
+    let mut held = vec![];
+    for id in 0..3 {
+        held.push(Visitor::default().connect(&format!("ws://{gateway}/wx/websocket/{id}")).await.unwrap());
+    }
+    world.visit("typed-code.html?12345678").await;
+    soon("it was turned away twice", async || asked(&world) >= 2).await;
+    // Held for three to seven seconds each, and never two at a time.
+    let took = world.browser.run("return performance.now()").await.as_f64().unwrap();
+    assert!(took >= 6000.0, "{took} ms");
+    held.clear();
+    world.browser.see("#state:not(:empty)").await;
+    assert!(asked(&world) <= 4, "{} times", asked(&world));
+}
+
+#[tokio::test]
+async fn a_page_that_comes_back_at_once_is_kept_waiting_while_redis_is_away() {
+    let mut world = World::new().await;
+    world.cluster.redis.stop().await;
+    world.visit("typed-code.html?12345678").await;
+    soon("it was turned away", async || asked(&world) >= 1).await;
+    world.cluster.redis.restart().await;
+    world.browser.see("#state:not(:empty)").await;
+    assert!(asked(&world) <= 4, "{} times", asked(&world));
+    world.phone("ann", Shown::Code(typed_code(&world).await)).await;
+    assert_eq!(world.browser.text(WHO).await.len(), 43);
+}
+
+#[tokio::test]
+async fn a_page_whose_pod_leaves_comes_back_once_with_its_code() {
+    let mut world = World::new().await;
+    world.visit("typed-code.html").await;
+    world.browser.see("#state:not(:empty)").await;
+    let code = typed_code(&world).await;
+    let mut held = vec![];
+    for n in 0..2 {
+        let open = metric(world.cluster.gateway_admin(n), "scenecast_connections_open{transport=\"sse\"}").await;
+        held.push(open);
+    }
+    let here = held.iter().position(|open| *open > 0.0).unwrap();
+    world.cluster.gateway(here).terminate();
+    world.cluster.gateway(here).ended().await;
+    let there = world.cluster.gateway_admin(1 - here);
+    metric_becomes(there, "scenecast_connections_open{transport=\"sse\"}", 1.0).await;
+    assert_eq!(asked(&world), 1, "the one that ended");
+    assert_eq!(typed_code(&world).await, code);
+    world.phone("ann", Shown::Code(code)).await;
+    assert_eq!(world.browser.text(WHO).await.len(), 43);
 }
