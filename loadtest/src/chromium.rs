@@ -92,6 +92,11 @@ impl Browser {
         self.see(selector).await.click().await.expect("what is seen can be clicked");
     }
 
+    /// Writes into a field that is to be seen.
+    pub async fn write(&self, selector: &str, text: &str) {
+        self.see(selector).await.send_keys(text).await.expect("what is seen can be written into");
+    }
+
     /// Presses a key on whatever has the focus.
     pub async fn press(&self, key: Key) {
         let focused = self.client.active_element().await.expect("something has the focus");

@@ -17,7 +17,7 @@ pub struct Config {
     pub listen: Listen,
     /// What carries scenes.
     pub bus: BusConfig,
-    /// Whose pages may open scenes, beside the demo site's.
+    /// Origins whose pages may log in too, beside the demo site's.
     pub origins: Origins,
     /// How long a scene lives.
     pub scene_life: Seconds,
@@ -52,8 +52,6 @@ pub struct Listen {
     pub site: SocketAddr,
     /// The gateway, for browsers.
     pub gateway: SocketAddr,
-    /// The gateway, for pages that are sent a QR code as soon as they connect.
-    pub on_open: SocketAddr,
     /// The callback, for WeChat.
     pub callback: SocketAddr,
     /// The callback, for the gateway and the site.
@@ -62,6 +60,8 @@ pub struct Listen {
     pub simulator: SocketAddr,
     /// Probes and metrics of all of it.
     pub admin: SocketAddr,
+    /// The gateway, for pages that are sent a QR code as soon as they connect.
+    pub qr_on_open: SocketAddr,
 }
 
 impl Default for Listen {
@@ -74,7 +74,7 @@ impl Default for Listen {
             internal: loopback(7303),
             simulator: loopback(7304),
             admin: loopback(7305),
-            on_open: loopback(7306),
+            qr_on_open: loopback(7306),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{FromRequestParts, State},
+    extract::{FromRequestParts, Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     middleware::map_response,
     response::{Html, IntoResponse, Response},
@@ -35,10 +35,10 @@ pub struct SiteConfig {
     pub callback_internal: Url,
     /// What this backend redeems with.
     pub api_key: Secret,
-    /// The account to log in with.
-    pub account: AccountName,
-    /// Whether what the QR code says opens the simulator's phone.
-    pub simulated_phone: bool,
+    /// The accounts that visitors can log in with: the first, unless the page's address says `?account=`.
+    pub accounts: Vec<AccountName>,
+    /// The simulator whose phones open what QR codes say, and type codes; none with real WeChat.
+    pub simulated_phones: Option<Url>,
 }
 
 struct Site {
@@ -123,18 +123,43 @@ async fn page(jar: CookieJar) -> impl IntoResponse {
     (session, Html(include_str!("../web/index.html")))
 }
 
-async fn page_config(State(site): State<Arc<Site>>, session: Session) -> Json<Value> {
-    let SiteConfig { gateway, account, simulated_phone, .. } = &site.config;
-    Json(json!({
+#[derive(Deserialize)]
+struct Asked {
+    account: Option<String>,
+}
+
+impl SiteConfig {
+    /// The account of this name, or the first if none is asked for.
+    fn account(&self, asked: Option<&str>) -> Result<&AccountName, Problem> {
+        let is_it = |known: &&AccountName| asked.is_none_or(|asked| asked == known.as_str());
+        self.accounts.iter().find(is_it).ok_or_else(unknown_account)
+    }
+}
+
+fn unknown_account() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "account_unknown", "nobody logs in here with this account")
+}
+
+async fn page_config(
+    State(site): State<Arc<Site>>,
+    session: Session,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let SiteConfig { gateway, simulated_phones, .. } = &site.config;
+    let Query(Asked { account }) = asked.map_err(|_| unknown_account())?;
+    let account = site.config.account(account.as_deref())?;
+    let phone = |phones: &Url| phones.join(&format!("phone/{account}")).expect("a name joins an address");
+    Ok(Json(json!({
         "gateway": gateway.as_str().trim_end_matches('/'),
         "account": account,
         "state": session.state(),
-        "simulatedPhone": simulated_phone,
-    }))
+        "simulatedPhone": simulated_phones.as_ref().map(phone),
+    })))
 }
 
 #[derive(Deserialize)]
 struct LogIn {
+    account: Option<String>,
     grant: String,
 }
 
@@ -144,11 +169,12 @@ async fn log_in(
     State(site): State<Arc<Site>>,
     session: Session,
     headers: HeaderMap,
-    Json(LogIn { grant }): Json<LogIn>,
+    Json(LogIn { account, grant }): Json<LogIn>,
 ) -> Result<Response, Problem> {
     if !same_origin(&headers) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "only the login page may log in"));
     }
+    let account = site.config.account(account.as_deref())?;
     let unreachable =
         |_| Problem::unavailable("callback_unreachable", "the grant could not be redeemed now", Duration::from_secs(1));
     let redeem = site.config.callback_internal.join("/v1/redeem").expect("a path joins an HTTP address");
@@ -159,7 +185,7 @@ async fn log_in(
         .bearer_auth(site.config.api_key.text())
         // The page repeats a grant whose answer got lost on the way; the callback then sees the same call.
         .header("idempotency-key", digest(&["redeem", &session.0, &grant]))
-        .json(&json!({ "grant": grant, "state": session.state() }))
+        .json(&json!({ "account": account, "grant": grant, "state": session.state() }))
         .send()
         .await
         .map_err(unreachable)?;
@@ -191,8 +217,8 @@ mod tests {
             gateway: "http://127.0.0.1:9001".parse().unwrap(),
             callback_internal: "http://127.0.0.1:1".parse().unwrap(),
             api_key: "key".into(),
-            account: "demo".parse().unwrap(),
-            simulated_phone: true,
+            accounts: ["demo", "personal"].map(|name| name.parse().unwrap()).into(),
+            simulated_phones: Some("http://127.0.0.1:9002".parse().unwrap()),
         };
         site(config).oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap()
     }
@@ -222,11 +248,31 @@ mod tests {
         assert_eq!(response.headers()["referrer-policy"], "no-referrer");
     }
 
+    async fn config(query: &str) -> (StatusCode, Value) {
+        let response = ask(Request::get(format!("/config.json{query}")).header("cookie", "session=5e55"), "").await;
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_page_logs_in_with_the_account_that_its_visitor_chose() {
+        for (query, account) in [("", "demo"), ("?account=demo", "demo"), ("?account=personal&x=1", "personal")] {
+            let (status, config) = config(query).await;
+            assert_eq!((status, &config["account"]), (StatusCode::OK, &json!(account)), "{query}");
+            assert_eq!(config["simulatedPhone"], format!("http://127.0.0.1:9002/phone/{account}"));
+        }
+        for query in
+            ["?account=", "?account=other", "?account=..%2Fq", "?account=demo&account=personal", "?account=%ff"]
+        {
+            let (status, problem) = config(query).await;
+            assert_eq!((status, &problem["code"]), (StatusCode::NOT_FOUND, &json!("account_unknown")), "{query}");
+        }
+    }
+
     #[tokio::test]
     async fn the_state_is_the_sessions_and_does_not_tell_it() {
-        let response = ask(Request::get("/config.json").header("cookie", "session=5e55"), "").await;
-        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
-        let config: Value = serde_json::from_slice(&body).unwrap();
+        let (_, config) = config("").await;
         assert_eq!(config["state"], Session("5e55".to_owned()).state());
         assert_ne!(config["state"], Session("5e56".to_owned()).state());
         assert!(!config.to_string().contains("5e55"));
@@ -243,6 +289,13 @@ mod tests {
         ] {
             assert_eq!(ask(request, GRANT).await.status(), status);
         }
+    }
+
+    #[tokio::test]
+    async fn a_login_with_an_account_that_is_none_of_ours_is_refused() {
+        let request = log_in().header("cookie", "session=5e55").header("origin", "http://site.test");
+        let response = ask(request, r#"{"account":"classic","grant":"g"}"#).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
     }
 
     #[tokio::test]

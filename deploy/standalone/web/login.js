@@ -9,7 +9,7 @@ import { text, translateDocument } from '/texts.js';
 const VIEWS = {
   preparing: { shows: [], step: 1 },
   waiting: { shows: ['#handle', '.clock', '#phone-link'], step: 1 },
-  typing: { shows: ['#handle', '.clock', '#advice'], step: 1 },
+  typing: { shows: ['#handle', '.clock', '#advice', '#phone-link'], step: 1 },
   scanned: { shows: ['#handle', '.cover', '#avatar', '#name', '.clock'], step: 2 },
   picking: { shows: ['.cover', '#avatar', '#name', '#number', '.clock'], step: 2 },
   asking: { shows: ['.cover', '#avatar', '#name', '#advice', '.choice'], step: 2 },
@@ -28,8 +28,12 @@ const PARTS = [...new Set(Object.values(VIEWS).flatMap(({ shows }) => shows))];
 /** What a login goes through, by what the phone finds it by. */
 const STEPS = { picture: ['scanStep', 'scannedStep', 'doneStep'], digits: ['sendStep', 'continueStep', 'doneStep'] };
 
-/** Whether there is a simulated phone to scan with. */
-let phoneOffered = false;
+/**
+ * What the backend tells its page; without real WeChat also where a simulated phone writes to the account.
+ *
+ * @type {{ gateway: string, account: string, state: string, simulatedPhone: string | null }}
+ */
+let config;
 
 /** @param {string} selector @returns {any} */
 const the = (selector) => document.querySelector(selector);
@@ -59,11 +63,10 @@ function show(view, values) {
  * @returns {keyof typeof VIEWS}
  */
 function showHandle({ qr, miniProgram, code }) {
-  const [picture, digits, link] = [the('#qr'), the('#digits'), the('#phone-link')];
+  const [picture, digits] = [the('#qr'), the('#digits')];
   picture.hidden = Boolean(code);
   digits.hidden = !code;
-  if (qr && phoneOffered) link.href = qr.url;
-  else link.removeAttribute('href');
+  offerPhone(qr?.url ?? (code && config.simulatedPhone), code ? 'phoneSends' : 'phoneScans');
   const steps = STEPS[code ? 'digits' : 'picture'];
   document.querySelectorAll('.steps li').forEach((item, at) => (item.textContent = text(steps[at])));
   if (!code) {
@@ -76,6 +79,19 @@ function showHandle({ qr, miniProgram, code }) {
   digits.ariaLabel = text('digits', { digits: [...code].join(' ') });
   the('#advice').textContent = text('typingAdvice');
   return 'typing';
+}
+
+/**
+ * Where there are simulated phones, what the code says is an address of theirs.
+ *
+ * @param {string | undefined} address
+ * @param {'phoneScans' | 'phoneSends'} does
+ */
+function offerPhone(address, does) {
+  const link = the('#phone-link');
+  if (config.simulatedPhone && address) link.href = address;
+  else link.removeAttribute('href');
+  link.querySelector('span').textContent = text(does);
 }
 
 /** @param {string} tag @param {string} content */
@@ -104,7 +120,7 @@ const shortened = (_, value) => (value?.length > 96 ? `${value.slice(0, 96)}…`
  * @param {string} grant
  */
 async function redeem(grant, attemptsLeft = 3) {
-  const body = JSON.stringify({ grant });
+  const body = JSON.stringify({ account: config.account, grant });
   const headers = { 'content-type': 'application/json' };
   show('redeeming');
   try {
@@ -142,12 +158,20 @@ function showRemaining(remaining, life) {
   the('.bar span').style.setProperty('--left', String(remaining / life));
 }
 
+/** Marks the way that this page is, among those that there are. */
+function markWay() {
+  const here = [...document.querySelectorAll('.ways a')].find(({ href }) => href === location.href);
+  here?.setAttribute('aria-current', 'page');
+}
+
 async function start() {
-  const { gateway, account, state, simulatedPhone } = await (await fetch('/config.json')).json();
+  const response = await fetch(`/config.json${location.search}`);
+  if (!response.ok) throw await response.json();
+  config = await response.json();
+  const { gateway, account, state } = config;
   const { login } = await import(`${gateway}/v1/scenecast.js`);
   const attempt = login({ gateway, account, state });
   const on = (type, act) => attempt.addEventListener(type, ({ detail }) => act(detail));
-  phoneOffered = simulatedPhone;
 
   let life = 1;
   setInterval(() => showRemaining(attempt.remaining, life), 500);
@@ -187,8 +211,9 @@ async function start() {
 }
 
 translateDocument();
+markWay();
 show('preparing');
-start().catch(() => {
-  complain({ code: 'login_unavailable' });
+start().catch(({ code = 'login_unavailable' }) => {
+  complain({ code });
   the('#renew').addEventListener('click', () => location.reload());
 });

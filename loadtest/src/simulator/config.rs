@@ -97,7 +97,7 @@ mod tests {
         let config = with(&[]).unwrap();
         let Account { app_id, original_id, kind, mode, aes_key, .. } = account(&config, "demo");
         assert_eq!((app_id.as_str(), original_id.as_str()), (Account::SAMPLE_APP_ID, Account::SAMPLE_ORIGINAL_ID));
-        assert_eq!((kind, mode, aes_key), (Kind::Official, Mode::Plain, Account::SAMPLE_AES_KEY.parse().unwrap()));
+        assert_eq!((kind, mode, aes_key), (Kind::Official, Mode::Safe, Account::SAMPLE_AES_KEY.parse().unwrap()));
         let Account { app_id, kind, pages, .. } = account(&config, "mini");
         assert_eq!((app_id.as_str(), kind), (Account::SAMPLE_MINI_APP_ID, Kind::MiniProgram));
         assert_eq!(pages, [Account::SAMPLE_PAGE]);

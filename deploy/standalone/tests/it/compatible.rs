@@ -1,25 +1,83 @@
-//! Pages that were written for other servers find theirs here.
+//! The compatible routes are on, each with an account that fits.
 
-use scenecast_loadtest::visitor::{Said, Visitor};
+use scenecast_loadtest::{
+    simulator::Person,
+    visitor::{Said, Socket, Visitor},
+};
 use scenecast_shared::config::Seconds;
-use serde_json::Value;
+use scenecast_standalone::Standalone;
+use serde_json::{Value, json};
 
-use super::browser::standalone;
+use crate::standalone;
+
+async fn started() -> (Standalone, Visitor, impl Fn(&str) -> String) {
+    let scenecast = standalone(Seconds::new(120)).await;
+    let gateway = scenecast.gateway;
+    (scenecast, Visitor::default(), move |path: &str| format!("http://{gateway}{path}"))
+}
+
+fn ann() -> Person {
+    Person::persona("ann").unwrap()
+}
+
+async fn json_of(response: reqwest::Response) -> Value {
+    response.json().await.unwrap()
+}
+
+async fn hear(socket: &mut Socket) -> String {
+    match socket.hear().await {
+        Said::Text(text) => text,
+        other => panic!("{other:?}"),
+    }
+}
 
 #[tokio::test]
-async fn all_of_their_routes_are_on() {
-    let scenecast = standalone(Seconds::new(120)).await;
-    let (gateway, visitor) = (scenecast.gateway, Visitor::default());
-    let get = async |path: &str| visitor.get(&format!("http://{gateway}{path}")).await;
-    let json = async |path: &str| get(path).await.json::<Value>().await.unwrap();
-    assert_eq!(get("/wx/qrcode/1700000000").await.headers()["content-type"], "image/svg+xml");
-    assert_eq!(json("/login/code").await["status"]["code"], 0);
-    assert_eq!(json("/createQrCode").await["code"], 200);
+async fn a_ticket_is_polled_until_a_scan_which_is_answered_in_the_accounts_own_words() {
+    let (scenecast, visitor, at) = started().await;
+    let made = json_of(visitor.get(&at("/createQrCode")).await).await;
+    let poll = at(&format!("/wxLogin?ticket={}", made["data"]["ticket"].as_str().unwrap()));
+    assert_eq!(json_of(visitor.get(&poll).await).await["code"], 10024);
 
-    let url = format!("http://{gateway}/miniapp/getwxacodeunlimit");
-    let made = visitor.post(&url, "application/json", r#"{"scene":"scene-1700000000123"}"#.to_owned()).await;
-    assert_eq!(made.json::<Value>().await.unwrap()["code"], 200);
+    let outcome = scenecast.simulator.scan(&ann(), made["data"]["url"].as_str().unwrap()).await.unwrap();
+    let reply = format!("{:?}", outcome.shown);
+    assert!(reply.contains("这是你第1次登录,玩的开心!"), "{reply}");
+    assert_eq!(json_of(visitor.get(&poll).await).await["data"]["state"], 1);
+}
 
-    let mut on_open = visitor.connect(&format!("ws://{}/", scenecast.on_open)).await.unwrap();
-    assert!(matches!(on_open.hear().await, Said::Text(text) if text.contains("qrcode_url")));
+#[tokio::test]
+async fn a_code_is_typed_to_the_account_without_qr_codes() {
+    let (scenecast, visitor, at) = started().await;
+    let made = json_of(visitor.get(&at("/login/code")).await).await;
+    let code = made["result"]["code"].as_str().unwrap();
+    let mut events = visitor.subscribe(&at(&format!("/subscribe?id={code}"))).await.unwrap();
+
+    let account = "personal".parse().unwrap();
+    let wrong = scenecast.simulator.say(&ann(), &account, "00000000").await.unwrap();
+    assert!(format!("{:?}", wrong.shown).contains("验证码过期了,刷新登录页面重试一下吧"), "{:?}", wrong.shown);
+    let right = scenecast.simulator.say(&ann(), &account, code).await.unwrap();
+    assert!(format!("{:?}", right.shown).contains("登录成功"), "{:?}", right.shown);
+    while let Some(event) = events.next().await {
+        if event.data.starts_with("login#") {
+            return;
+        }
+    }
+    panic!("the stream ended without a login");
+}
+
+#[tokio::test]
+async fn a_qr_code_is_sent_on_open_to_a_port_of_its_own() {
+    let (scenecast, visitor, _) = started().await;
+    let mut socket = visitor.connect(&format!("ws://{}/any", scenecast.qr_on_open)).await.unwrap();
+    let sent: Value = serde_json::from_str(&hear(&mut socket).await).unwrap();
+    assert_eq!(sent["message_type"], "qrcode_url");
+}
+
+#[tokio::test]
+async fn ids_that_pages_chose_get_a_qr_code_or_a_mini_programs() {
+    let (_scenecast, visitor, at) = started().await;
+    let picture = visitor.get(&at("/wx/qrcode/1700000000")).await;
+    assert_eq!(picture.headers()["content-type"], "image/svg+xml");
+    let body = json!({ "scene": "1700000001" }).to_string();
+    let made = json_of(visitor.post(&at("/miniapp/getwxacodeunlimit"), "application/json", body).await).await;
+    assert_eq!((&made["code"], &made["msg"]), (&json!(200), &json!("ok")));
 }

@@ -15,8 +15,8 @@ async fn login_page(screen: Screen, language: &str) -> (Browser, ScriptedGateway
         gateway: url.clone(),
         callback_internal: url,
         api_key: "key".into(),
-        account: "demo".parse().expect("a name"),
-        simulated_phone: true,
+        accounts: vec!["demo".parse().expect("a name")],
+        simulated_phones: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let page = format!("http://{}/", listener.local_addr().expect("bound"));

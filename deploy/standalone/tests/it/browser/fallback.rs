@@ -8,9 +8,10 @@ use scenecast_standalone::Standalone;
 use serde_json::json;
 
 use super::{
-    login_page::{ENGLISH, KEEP_STATUSES, redeemed, scan, standalone},
+    login_page::{ENGLISH, KEEP_STATUSES, redeemed, scan},
     proxy::{Asked, Proxy, Way},
 };
+use crate::standalone;
 
 use Asked::{Open, Poll, Socket, Stream};
 

@@ -1,21 +1,12 @@
 //! The demo site's login page, from QR code to logged in.
 
-use std::net::SocketAddr;
-
 use scenecast_loadtest::chromium::{Browser, Key, Screen};
 use scenecast_shared::config::Seconds;
-use scenecast_standalone::{Config, Standalone, config::Listen};
+use scenecast_standalone::Standalone;
 use serde_json::{Value, json};
 
 use super::relay::Relay;
-
-/// A standalone on any ports, whose codes are good for so long.
-pub(crate) async fn standalone(scene_life: Seconds) -> Standalone {
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listen =
-        Listen { site: any, gateway: any, on_open: any, callback: any, internal: any, simulator: any, admin: any };
-    Standalone::start(Config { listen, scene_life, ..Config::default() }).await.expect("it starts")
-}
+use crate::standalone;
 
 /// A login page that shows its code.
 async fn login_page(scenecast: &Standalone, screen: Screen, language: &str) -> Browser {
@@ -25,13 +16,19 @@ async fn login_page(scenecast: &Standalone, screen: Screen, language: &str) -> B
     browser
 }
 
-/// Scans what the page shows with the simulated phone, and comes back to the page.
-pub(super) async fn scan(browser: &Browser) {
+/// Scans what the page shows with the simulated phone, answers its question, and comes back to the page.
+async fn scan_and_answer(browser: &Browser, answer: &str) {
     let page = browser.open_window(browser.click("#phone-link")).await;
     browser.click("[id^='persona-']").await;
     browser.click("#scan").await;
-    browser.see("#reply:not(:empty)").await;
+    browser.click(answer).await;
+    browser.see("#said").await;
     browser.switch_to(page).await;
+}
+
+/// Scans, and says yes.
+pub(super) async fn scan(browser: &Browser) {
+    scan_and_answer(browser, ".menu-link").await;
 }
 
 /// What the page shows of the login that the site's backend got.
@@ -40,32 +37,35 @@ pub(super) async fn redeemed(browser: &Browser) -> Value {
     serde_json::from_str(&shown).expect("JSON")
 }
 
-pub(super) const ENGLISH: [&str; 3] = ["Scan the code with WeChat", "Logging in…", "You are logged in"];
-const CHINESE: [&str; 3] = ["请使用微信扫描二维码", "正在登录…", "已登录"];
+pub(super) const ENGLISH: [&str; 4] =
+    ["Scan the code with WeChat", "Scanned. Please confirm on your phone.", "Logging in…", "You are logged in"];
+const CHINESE: [&str; 4] = ["请使用微信扫描二维码", "已扫码，请在手机上确认", "正在登录…", "已登录"];
 
 /// Has the page keep every status that it shows from now on.
-pub(super) const KEEP_STATUSES: &str = "const status = document.querySelector('#status'); window.statuses = []; \
-    new MutationObserver(() => statuses.push(status.textContent)).observe(status, { childList: true })";
+pub(super) const KEEP_STATUSES: &str = "window.statuses = []; \
+    const keep = (changes) => changes.forEach(({ addedNodes: [text] }) => statuses.push(text.textContent)); \
+    new MutationObserver(keep).observe(document.querySelector('#status'), { childList: true })";
 
-async fn logs_in(screen: Screen, language: &str, [waiting, scanned, logged_in]: [&str; 3]) {
+/// Whether nothing hangs over the page's edge.
+const FITS: &str = "return document.documentElement.scrollWidth <= innerWidth";
+
+async fn logs_in(screen: Screen, language: &str, statuses: [&str; 4]) {
     let scenecast = standalone(Seconds::new(120)).await;
     let browser = login_page(&scenecast, screen, language).await;
-    assert_eq!(browser.text("#status").await, waiting);
+    assert_eq!(browser.text("#status").await, statuses[0]);
     assert!(browser.text("#remaining").await.starts_with(['1', '2']), "1:59 or so");
     assert!(browser.attribute("#qr", "src").await.starts_with("data:image/svg+xml,"));
-    let fits = "return document.documentElement.scrollWidth <= innerWidth";
-    assert_eq!(browser.run(fits).await, true, "nothing hangs over the edge");
+    assert_eq!(browser.run(FITS).await, true, "nothing hangs over the edge");
     browser.run(KEEP_STATUSES).await;
 
     scan(&browser).await;
     let login = redeemed(&browser).await;
     assert_eq!(login["account"], "demo");
     assert!(login["openid"].as_str().is_some_and(|openid| !openid.is_empty()), "{login}");
-    assert_eq!(browser.text("#status").await, logged_in);
     assert_eq!(login["profile"]["name"], browser.text("#name").await);
     assert!(!browser.attribute("#avatar", "src").await.is_empty());
-    let statuses = browser.run("return window.statuses").await;
-    assert_eq!(statuses, json!([scanned, logged_in]), "without a reload");
+    let shown = browser.run("return window.statuses").await;
+    assert_eq!(shown, json!(statuses[1..]), "without a reload");
 }
 
 #[tokio::test]
@@ -89,6 +89,57 @@ async fn a_scan_logs_the_page_in_on_a_phone_in_chinese() {
 }
 
 #[tokio::test]
+async fn a_scan_that_is_declined_on_the_phone_logs_nobody_in() {
+    let scenecast = standalone(Seconds::new(120)).await;
+    let browser = login_page(&scenecast, Screen::Desktop, "en-US").await;
+    scan_and_answer(&browser, ".menu-link ~ .menu-link").await;
+    assert_eq!(browser.text("[data-view='declined'] #status").await, "The login was declined on the phone");
+    browser.click("#renew").await;
+    browser.see("[data-view='waiting'] #qr").await;
+}
+
+async fn types_a_code(screen: Screen, language: &str, send: &str, question: &str) {
+    let scenecast = standalone(Seconds::new(120)).await;
+    let browser = login_page(&scenecast, screen, language).await;
+    browser.click(".ways a:not([aria-current])").await;
+    browser.see("[data-view='typing'] #digits").await;
+    assert_eq!(browser.text("#phone-link span").await, send);
+    assert_eq!(browser.run(FITS).await, true, "nothing hangs over the edge");
+    let code = browser.run("return document.querySelector('#digits').textContent").await;
+
+    let page = browser.open_window(browser.click("#phone-link")).await;
+    browser.click("[id^='persona-']").await;
+    browser.write("#text", code.as_str().expect("digits")).await;
+    browser.click("#send").await;
+    assert_eq!(browser.text("#reply").await, "登录成功");
+    browser.switch_to(page).await;
+
+    let name = browser.text("[data-view='asking'] #name").await;
+    assert_eq!(browser.text("#status").await, question.replace("{name}", &name));
+    browser.click("#continue").await;
+    assert_eq!(redeemed(&browser).await["account"], "personal");
+}
+
+#[tokio::test]
+async fn a_typed_code_logs_in_whoever_goes_on() {
+    types_a_code(Screen::Desktop, "en-US", "Send it from the simulated phone", "Continue as {name}?").await;
+}
+
+#[tokio::test]
+async fn a_typed_code_logs_in_whoever_goes_on_on_a_phone_in_chinese() {
+    types_a_code(Screen::Phone, "zh-CN", "用模拟手机发送", "以“{name}”的身份继续？").await;
+}
+
+#[tokio::test]
+async fn an_account_that_is_none_of_the_sites_is_refused() {
+    let scenecast = standalone(Seconds::new(120)).await;
+    let browser = Browser::start(Screen::Desktop, "en-US").await;
+    browser.visit(scenecast.site.join("?account=classic").expect("an address").as_str()).await;
+    let advice = browser.text("[data-view='problem'] #advice").await;
+    assert!(advice.ends_with("account_unknown"), "{advice}");
+}
+
+#[tokio::test]
 async fn an_expired_code_offers_a_new_one_to_the_keyboard_too() {
     let scenecast = standalone(Seconds::new(3)).await;
     let browser = login_page(&scenecast, Screen::Desktop, "en-US").await;
@@ -98,8 +149,6 @@ async fn an_expired_code_offers_a_new_one_to_the_keyboard_too() {
     browser.press(Key::Enter).await;
     browser.see("[data-view='waiting'] #qr").await;
     assert_ne!(browser.attribute("#qr", "src").await, first);
-    scan(&browser).await;
-    assert_eq!(redeemed(&browser).await["account"], "demo");
 }
 
 #[tokio::test]

@@ -7,5 +7,3 @@ mod page_module;
 mod proxy;
 mod relay;
 mod scripted_gateway;
-
-pub(crate) use login_page::standalone;

@@ -1,0 +1,203 @@
+//! The demo's accounts. Each is described once, and both sides are told of it: the simulator, as WeChat's
+//! console would be, and the callback.
+
+use std::collections::BTreeMap;
+
+use rand::distr::{Alphanumeric, SampleString};
+use scenecast_callback::{
+    Phrase, Texts, WebhookPath,
+    config::{AccountSettings, Confirmation, EnvVersion, MiniProgramSettings, Mode},
+};
+use scenecast_loadtest::simulator::{self, AccountQuota, Rights};
+use scenecast_shared::{
+    config::defaults,
+    scene::{AccountName, Language, Rotating, Secret},
+};
+
+/// A verified service account as this product would have it: who scans is asked.
+pub const DEMO: &str = "demo";
+/// The mini program that stands in for it where it has no QR codes left.
+pub const DEMO_MINI: &str = "demo-mini";
+/// A service account as login pages for other servers had it: a scan is a login.
+pub const CLASSIC: &str = "classic";
+/// A person's account, which has no right to QR codes: codes are typed to it.
+pub const PERSONAL: &str = "personal";
+
+/// What logs in, as phones are told.
+const SITE: &str = "Scenecast Demo";
+
+static OFFICIAL: [Official; 3] = [
+    Official {
+        name: DEMO,
+        title: SITE,
+        app_id: simulator::Account::SAMPLE_APP_ID,
+        original_id: simulator::Account::SAMPLE_ORIGINAL_ID,
+        rights: Rights::VerifiedService,
+        confirmation: Confirmation::Tap,
+        path: None,
+        fallback_mini_program: Some(DEMO_MINI),
+        texts: &[],
+    },
+    Official {
+        name: CLASSIC,
+        title: "Scenecast Classic",
+        app_id: "wxc1a551c000000001",
+        original_id: "gh_c1a551c00001",
+        rights: Rights::VerifiedService,
+        confirmation: Confirmation::None,
+        path: Some("/weChatNotice"),
+        fallback_mini_program: None,
+        texts: &[(Phrase::LoggedIn, "{name},登录成功!\n这是你第{logins}次登录,玩的开心!")],
+    },
+    Official {
+        name: PERSONAL,
+        title: "Scenecast Personal",
+        app_id: "wxbe45041a00000001",
+        original_id: "gh_be45041a0001",
+        rights: Rights::UnverifiedSubscription,
+        confirmation: Confirmation::None,
+        path: Some("/wx/callback"),
+        fallback_mini_program: None,
+        texts: &[(Phrase::LoggedIn, "登录成功"), (Phrase::CodeUnknown, "验证码过期了,刷新登录页面重试一下吧")],
+    },
+];
+
+/// An Official Account, but for its secrets.
+struct Official {
+    name: &'static str,
+    title: &'static str,
+    app_id: &'static str,
+    original_id: &'static str,
+    rights: Rights,
+    confirmation: Confirmation,
+    path: Option<&'static str>,
+    fallback_mini_program: Option<&'static str>,
+    /// In all languages.
+    texts: &'static [(Phrase, &'static str)],
+}
+
+/// Secrets of one account, which live as long as the process.
+struct Secrets {
+    app: Secret,
+    token: Secret,
+    aes_key: String,
+}
+
+impl Secrets {
+    fn random() -> Self {
+        let letters_and_digits = |length| Alphanumeric.sample_string(&mut rand::rng(), length);
+        Self {
+            app: letters_and_digits(32).as_str().into(),
+            token: letters_and_digits(32).as_str().into(),
+            aes_key: letters_and_digits(43),
+        }
+    }
+}
+
+/// All of them, as each side is told.
+pub(crate) struct Accounts {
+    pub(crate) simulated: BTreeMap<AccountName, simulator::Account>,
+    pub(crate) official: BTreeMap<AccountName, AccountSettings>,
+    pub(crate) mini_programs: BTreeMap<AccountName, MiniProgramSettings>,
+}
+
+impl Accounts {
+    /// With new secrets, and phones that are spoken to in this language unless their page has another.
+    pub(crate) fn new(language: Language) -> Self {
+        let mini = (name(DEMO_MINI), Secrets::random());
+        let mut accounts = Self {
+            simulated: [(mini.0.clone(), simulated_mini_program(&mini.1))].into(),
+            mini_programs: [(mini.0, mini_program(mini.1, language))].into(),
+            official: BTreeMap::new(),
+        };
+        for account in &OFFICIAL {
+            let secrets = Secrets::random();
+            accounts.simulated.insert(name(account.name), account.simulated(&secrets));
+            accounts.official.insert(name(account.name), account.settings(secrets, language));
+        }
+        accounts
+    }
+
+    /// Where each Official Account has its webhook, as was set at WeChat.
+    pub(crate) fn webhook_paths(&self) -> Vec<(AccountName, String)> {
+        let path = |(name, settings): (&AccountName, &AccountSettings)| {
+            let own = settings.path.as_ref().map(|path| path.as_str().to_owned());
+            (name.clone(), own.unwrap_or_else(|| format!("/wechat/{name}")))
+        };
+        self.official.iter().map(path).collect()
+    }
+}
+
+impl Official {
+    fn simulated(&self, secrets: &Secrets) -> simulator::Account {
+        simulator::Account {
+            title: self.title.to_owned(),
+            rights: self.rights,
+            app_id: self.app_id.to_owned(),
+            original_id: self.original_id.to_owned(),
+            mode: simulator::Mode::Safe,
+            aes_key: secrets.aes_key.parse().expect("43 letters and digits"),
+            ..simulator::Account::sample(secrets.app.clone(), secrets.token.clone())
+        }
+    }
+
+    fn settings(&self, secrets: Secrets, language: Language) -> AccountSettings {
+        let aes_key = secrets.aes_key.parse().expect("43 letters and digits");
+        let path = |path: &str| WebhookPath::try_from(path.to_owned()).expect("a plain path");
+        AccountSettings {
+            app_id: self.app_id.to_owned(),
+            secret: secrets.app,
+            token: Rotating { current: secrets.token, previous: None },
+            original_id: self.original_id.to_owned(),
+            mode: Mode::Safe,
+            aes_key: Some(Rotating { current: aes_key, previous: None }),
+            check_source_address: false,
+            confirmation: self.confirmation,
+            site: Some(SITE.to_owned()),
+            path: self.path.map(path),
+            grant_life: defaults::grant_life(),
+            qr_quota: if self.is_verified() { AccountQuota::default().qr_codes.into() } else { 0 },
+            fallback_mini_program: self.fallback_mini_program.map(name),
+            profile_wait_ms: if self.is_verified() { 300 } else { 0 },
+            language,
+            texts: self.texts(),
+            webhooks: None,
+        }
+    }
+
+    /// Whether it has a right to QR codes and people. What it hasn't, it isn't told to ask for.
+    fn is_verified(&self) -> bool {
+        self.rights == Rights::VerifiedService
+    }
+
+    fn texts(&self) -> Texts {
+        let each = self.texts.iter().flat_map(|text| [Language::Zh, Language::En].map(|language| (language, text)));
+        each.fold(Texts::default(), |texts, (language, (phrase, text))| {
+            texts.with(*phrase, language, text).expect("what it leaves open is known when it is said")
+        })
+    }
+}
+
+fn simulated_mini_program(secrets: &Secrets) -> simulator::Account {
+    let sample = simulator::Account::sample_mini_program(secrets.app.clone(), secrets.token.clone());
+    simulator::Account { title: "Scenecast Mini".to_owned(), ..sample }
+}
+
+fn mini_program(secrets: Secrets, language: Language) -> MiniProgramSettings {
+    MiniProgramSettings {
+        app_id: simulator::Account::SAMPLE_MINI_APP_ID.to_owned(),
+        secret: secrets.app,
+        page: simulator::Account::SAMPLE_PAGE.to_owned(),
+        env_version: EnvVersion::Release,
+        confirmation: Confirmation::Tap,
+        grant_life: defaults::grant_life(),
+        site: Some(SITE.to_owned()),
+        language,
+        webhooks: None,
+    }
+}
+
+/// One of ours as a name.
+pub(crate) fn name(name: &str) -> AccountName {
+    name.parse().expect("a-z and -")
+}
