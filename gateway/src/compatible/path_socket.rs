@@ -76,7 +76,7 @@ async fn picture(State(flow): State<Flow>, id: IdPath, uri: Uri, request: Reques
     let id = named(id)?;
     let cookies = cookies_of(&request);
     let again = |marker| [(header::LOCATION, format!("?{marker}")), (header::CACHE_CONTROL, "no-store".to_owned())];
-    match (flow.own(&cookies, id.as_str()).await, uri.query()) {
+    match (flow.alive(flow.kept(&cookies, id.as_str())).await, uri.query()) {
         (Some(claims), _) => {
             let opened = flow.open(&claims, visitor(&request, Some(id)), Handle::Any).await?;
             Ok(Picture::of(&opened)?.into_response())
@@ -87,8 +87,7 @@ async fn picture(State(flow): State<Flow>, id: IdPath, uri: Uri, request: Reques
             "only the browser that waits may have the code, and this one keeps no cookie of ours",
         )),
         (None, Some(WAITED)) => {
-            let (key, _) = flow.issue();
-            let kept = flow.keep(&cookies, id.as_str(), &key.to_string());
+            let (_, kept) = flow.begin(&cookies, id.as_str());
             Ok((StatusCode::TEMPORARY_REDIRECT, again(GIVEN), kept).into_response())
         }
         (None, _) => {
@@ -102,10 +101,8 @@ async fn picture(State(flow): State<Flow>, id: IdPath, uri: Uri, request: Reques
 async fn result(State(flow): State<Flow>, id: IdPath, request: Request) -> Result<Response, Problem> {
     let id = named(id)?;
     let page = visitor(&request, Some(id.clone()));
-    let login = match flow.own(&cookies_of(&request), id.as_str()).await {
-        Some(claims) => flow.login(&claims, page).await,
-        None => None,
-    };
+    let cookies = cookies_of(&request);
+    let login = flow.login(flow.watched(&cookies, id.as_str()), page).await;
     let no_store = [(header::CACHE_CONTROL, "no-store")];
     Ok(match login {
         Some(login) => (no_store, Json(shown(&login, &id))).into_response(),
