@@ -7,7 +7,7 @@ use std::{
 
 use prometheus::IntGaugeVec;
 use scenecast_shared::{
-    scene::AccountName,
+    scene::{AccountName, Language},
     store::{TokenStore, Users},
 };
 
@@ -15,9 +15,9 @@ use crate::{
     api_keys::ApiKeys,
     clock::Clock,
     config::{AccountSettings, MiniProgramSettings, Settings},
-    handle::Given,
+    people::People,
+    shortage::Given,
     site::{Mail, Site},
-    webhook::People,
     wechat::{AccessToken, Api, Calls, Circuit, Client, Credentials, MiniProgramApi, Sources},
 };
 
@@ -125,6 +125,12 @@ impl Accounts {
     /// Whether there is an account of this name, of whichever kind.
     pub(crate) fn has(&self, name: &AccountName) -> bool {
         self.official.contains_key(name) || self.mini_programs.contains_key(name)
+    }
+
+    /// In which an account, of whichever kind, generates names.
+    pub(crate) fn language(&self, name: &AccountName) -> Option<Language> {
+        let official = self.official(name).map(|account| account.settings.language);
+        official.or_else(|| self.mini_program(name).map(|mini_program| mini_program.settings.language))
     }
 
     /// Whether this mini program may log in on this account's scenes: its own, and those of Official

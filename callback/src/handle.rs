@@ -4,10 +4,7 @@
 //! the codes of a mini program that stands in for it, or else codes to be typed, by themselves; and QR
 //! codes again once it has them.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use scenecast_shared::{
     internal::{Handle, Opened, Refused},
@@ -20,29 +17,9 @@ use scenecast_shared::{
 use crate::{
     accounts::{Account, Accounts, MiniProgram},
     app::App,
+    shortage::Why,
     wechat::{CallError, QR_CODE},
 };
-
-/// Why an account gives no QR codes now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
-    /// WeChat says that today's are used up.
-    DayQuota,
-    /// Today's are used up by our own count.
-    Budget,
-    /// WeChat says that it has no right to them.
-    Forbidden,
-}
-
-impl Why {
-    fn word(self) -> &'static str {
-        match self {
-            Self::DayQuota => "day_quota",
-            Self::Budget => "budget",
-            Self::Forbidden => "forbidden",
-        }
-    }
-}
 
 /// Why there is no QR code.
 enum NoQr {
@@ -50,24 +27,6 @@ enum NoQr {
     Instead(Why),
     /// The page has to come back.
     Refused(Refused),
-}
-
-/// What an account's pages got last, so that a change is logged and not each page.
-#[derive(Debug, Default)]
-pub(crate) struct Given(Mutex<Option<Why>>);
-
-impl Given {
-    fn now(&self, account: &AccountName, why: Option<Why>) {
-        // No code that holds the lock panics half-way through a change.
-        let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), why);
-        match why {
-            Some(why) if before != Some(why) => {
-                tracing::warn!(%account, why = why.word(), "pages get no QR codes, but what stands in for them");
-            }
-            None if before.is_some() => tracing::info!(%account, "pages get QR codes again"),
-            _ => {}
-        }
-    }
 }
 
 /// Makes what the page of this scene shows.

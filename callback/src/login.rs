@@ -54,6 +54,8 @@ pub(crate) struct LoggedIn<'a> {
     pub(crate) at: u64,
     pub(crate) scene: SceneId,
     pub(crate) page: &'a Page,
+    /// What was found of them just now.
+    pub(crate) known: Option<&'a User>,
 }
 
 impl LoggedIn<'_> {
@@ -61,7 +63,8 @@ impl LoggedIn<'_> {
     /// after an error: the same delivery is one login, and told under one id.
     pub(crate) async fn keep(&self, users: &Users) -> Result<Option<u64>, StoreError> {
         let (id, now) = (self.delivery, self.at);
-        let (user, logins) = match users.meet(self.account, self.openid, now, |user| user.logged_in(id, now)).await {
+        let count = |user: &mut User| user.logged_in(id, now);
+        let (user, logins) = match users.meet_again(self.account, self.openid, self.known, now, count).await {
             Ok((user, logins)) => (user, Some(logins)),
             // What can't be read stays as it is.
             Err(error @ StoreError::Malformed(_)) => {

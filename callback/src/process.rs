@@ -19,8 +19,8 @@ use crate::{
     config::Settings,
     counts::Counts,
     internal, miniapp, redeem,
-    site::{self, Mail},
-    webhook,
+    site::Mail,
+    users, webhook,
     wechat::{Client, QR_CODE},
 };
 
@@ -126,7 +126,7 @@ impl Bound {
         let public = with_problems(webhook::router().merge(miniapp::router()))
             .layer(from_fn_with_state(trusted_proxies, with_client_address))
             .with_state(app.clone());
-        let internal = internal::router().merge(redeem::router()).merge(site::router());
+        let internal = internal::router().merge(redeem::router()).merge(users::router());
         let internal = with_problems(internal).layer(from_fn(turn_away)).with_state(app);
         tokio::join!(self.public.serve(public, shutdown.clone()), self.internal.serve(internal, shutdown));
     }

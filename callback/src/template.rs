@@ -92,7 +92,8 @@ impl fmt::Display for Placeholder {
 
 fn harmless(value: &str) -> String {
     // Those that turn the direction of what follows.
-    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let flat = |c: char| match c {
         '<' => '＜',
         '>' => '＞',
@@ -277,7 +278,7 @@ mod tests {
         for (value, shown) in [
             ("a\nSite: bank\r", "a Site: bank"),
             ("<a href=\"weixin://x\">yes</a>", "＜a href=\"weixin://x\"＞yes＜/a＞"),
-            ("ab\u{202e}cd\u{2066}\u{200f}", "abcd"),
+            ("ab\u{202e}cd\u{2066}\u{200f}\u{61c}", "abcd"),
             ("{site} ]]> 😀", "{site} ]]＞ 😀"),
             ("a\u{2028}b\u{0}", "a b"),
         ] {

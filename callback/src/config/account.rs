@@ -9,8 +9,8 @@ use scenecast_shared::{
 };
 use serde::Deserialize;
 
-use super::{Webhooks, bad, check_grant_life};
-use crate::{texts::Texts, webhook::WebhookPath};
+use super::{WebhookPath, Webhooks, bad, check_grant_life};
+use crate::texts::Texts;
 
 /// One Official Account.
 #[derive(Debug, Clone, Deserialize)]
@@ -115,6 +115,13 @@ pub enum Confirmation {
     Number,
     /// Nothing more. Somebody who is shown a stranger's code logs that stranger in.
     None,
+}
+
+impl Confirmation {
+    /// Whether who scanned is asked.
+    pub(crate) fn asks(self) -> bool {
+        self != Self::None
+    }
 }
 
 /// Names the first value that makes no sense.

@@ -2,6 +2,7 @@
 
 mod account;
 mod mini_program;
+mod path;
 mod webhooks;
 
 use std::{
@@ -21,6 +22,7 @@ use crate::{clock::Clock, geo::GeoDatabase};
 
 pub use account::{AccountSettings, Confirmation, Mode};
 pub use mini_program::{EnvVersion, MiniProgramSettings};
+pub use path::WebhookPath;
 pub use webhooks::{Endpoint, Target, Webhooks};
 
 /// A callback process.

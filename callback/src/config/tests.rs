@@ -123,6 +123,7 @@ fn a_bad_value_is_named() {
         ("\"欢迎关注！\"", "'{place}'", "welcome: {place} is not known when this is said"),
         ("[listen]", "geo_database = '/nowhere/x.mmdb'\n[listen]", "geo_database"),
         ("[listen]", "geo_database = 'Cargo.toml'\n[listen]", "Cargo.toml is not a database in MaxMind's format"),
+        ("# trusted_proxies = [\"10.0.0.0/8\"]", "trusted_proxies = ['10.0.0.0/33']", "trusted_proxies"),
         ("accounts = [\"demo\"]", "accounts = [\"Demo\"]", "an account name"),
         ("[api_keys.shop]", other, "accounts.other.app_id: is that of accounts.demo too"),
         (

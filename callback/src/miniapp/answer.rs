@@ -114,26 +114,27 @@ async fn settle(
     let delivery = ["miniapp answer", &scene.to_string(), person.openid.as_str(), &said.word()];
     let cause = cause(DeliveryId::of(&delivery));
     let decline = Transition::Decline { account: account.clone(), who: person.openid.clone() };
-    let settled = match said {
-        Said::No => app.settle(scene, &cause, &decline, deadline).await?,
+    let (settled, known) = match said {
+        Said::No => (app.settle(scene, &cause, &decline, deadline).await?, None),
         Said::Yes { picked } => {
             let known = known(app, &person, deadline).await?;
             let login = acceptance(scene, person, mini_program.settings.grant_life, false, known.as_ref());
             let confirm = Transition::Confirm { account, login, picked };
-            match app.settle(scene, &cause, &confirm, deadline).await? {
+            let settled = match app.settle(scene, &cause, &confirm, deadline).await? {
                 // There is one pick: who doesn't see the page would have the right one by the third.
                 Settled::Refused(Refusal::Guard(Field::Number), _) => {
                     app.settle(scene, &cause, &decline, deadline).await?
                 }
                 settled => settled,
-            }
+            };
+            (settled, known)
         }
     };
     if let Settled::Applied(standing) = &settled {
         let confirmed = standing.state == SceneState::Confirmed;
         app.counts.stages.count(if confirmed { Stage::Confirmed } else { Stage::Declined });
     }
-    logged_in(app, mini_program, scene, &settled, &cause, deadline).await?;
+    logged_in(app, mini_program, scene, &settled, known.as_ref(), &cause, deadline).await?;
     Ok(settled)
 }
 

@@ -102,6 +102,7 @@ async fn logged_in(
     mini_program: &MiniProgram,
     scene: SceneId,
     settled: &Settled,
+    known: Option<&User>,
     cause: &Cause,
     deadline: Instant,
 ) -> Result<(), Problem> {
@@ -116,6 +117,7 @@ async fn logged_in(
         at: cause.received_at,
         scene,
         page: &page,
+        known,
     };
     match stored(deadline, || login.keep(&app.users)).await {
         Ok(_) | Err(StoreError::Malformed(_)) => Ok(()),

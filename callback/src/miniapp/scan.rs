@@ -136,7 +136,10 @@ async fn scan_once(
         let confirmed = standing.state == SceneState::Confirmed;
         app.counts.stages.count(if confirmed { Stage::Confirmed } else { Stage::Scanned });
     }
-    logged_in(app, mini_program, scene, &settled, &cause, deadline).await?;
+    // Elsewhere the answer is the login, and this scan none, though it may come again after it.
+    if !settings.confirmation.asks() {
+        logged_in(app, mini_program, scene, &settled, known.as_ref(), &cause, deadline).await?;
+    }
     Ok(settled)
 }
 

@@ -11,7 +11,7 @@ use crate::profile::profile_on_record;
 
 /// What is known of somebody.
 #[derive(Serialize)]
-pub(super) struct Known<'a> {
+pub(crate) struct Known<'a> {
     account: &'a AccountName,
     openid: &'a OpenId,
     unionid: Option<&'a str>,
@@ -26,7 +26,7 @@ pub(super) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn new(account: &'a AccountName, openid: &'a OpenId, user: &'a User, language: Language) -> Self {
+    pub(crate) fn new(account: &'a AccountName, openid: &'a OpenId, user: &'a User, language: Language) -> Self {
         let following = user.follow.map(|follow| follow.follows);
         Self {
             account,
@@ -43,7 +43,7 @@ impl<'a> Known<'a> {
 }
 
 /// Unix milliseconds as RFC 3339 writes them.
-pub(super) fn rfc3339(unix_ms: u64) -> String {
+pub(crate) fn rfc3339(unix_ms: u64) -> String {
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000).ok();
     at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
 }

@@ -1,8 +1,7 @@
-//! The site's backend: what it may ask of people, and what it is told without asking.
+//! What the site's backend is told without asking.
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `users` | what the site asks: who somebody is; and says: that it has them |
 //! | `known` | what it is told of somebody, alike in answers and in webhooks |
 //! | `webhooks` | takes letters to it until it has answered for each |
 //! | `post`, `signature`, `mail` | a letter as a request, signed, sent |
@@ -11,7 +10,6 @@ mod known;
 mod mail;
 mod post;
 mod signature;
-mod users;
 mod webhooks;
 
 use std::sync::Arc;
@@ -25,12 +23,12 @@ use scenecast_shared::{
 use serde::Serialize;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::{known::Known, webhooks::Courier};
+use self::webhooks::Courier;
 use crate::config::Webhooks;
 
+pub(crate) use known::Known;
 pub use mail::Mail;
 pub use signature::{BadSecret, Signer};
-pub(crate) use users::router;
 
 /// One account's site, as far as it is told without asking.
 pub struct Site {

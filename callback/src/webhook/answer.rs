@@ -7,14 +7,19 @@ use scenecast_shared::{
 };
 use tracing::{Span, field::display};
 
-use super::delivery::{Delivery, Outcome};
+use super::{
+    delivery::{Delivery, Outcome},
+    reply::Reply,
+};
 use crate::{menu::Answer, phrase::Phrase};
 
 impl Delivery<'_> {
     /// They answer, about the scene that their link says, or else about the one that they are asked
     /// about; where there is neither, it is a text like any other.
     pub(super) async fn answer(&self, answer: Answer, about: Option<SceneId>) -> Outcome {
-        let Some(scene) = about.or_else(|| Some(self.asked?.scene)) else {
+        // An answer from before the question, delivered again after it, is an answer to another.
+        let asked = self.asked.filter(|asked| asked.since <= self.message.created);
+        let Some(scene) = about.or_else(|| Some(asked?.scene)) else {
             return Ok(self.say(Phrase::AutoReply));
         };
         Span::current().record("scene", display(scene));
@@ -39,14 +44,16 @@ impl Delivery<'_> {
         }
         match settled {
             // This same answer was the wrong number before.
-            Settled::Repeated(standing) if standing.state == State::Declined => Ok(self.say(Phrase::WrongNumber)),
+            Settled::Repeated(standing) if standing.state == State::Declined => {
+                Ok(self.say_about(Phrase::WrongNumber, scene, &standing))
+            }
             Settled::Applied(standing) | Settled::Repeated(standing) => self.logged_in(scene, &standing).await,
             Settled::Refused(Refusal::Guard(Field::Number), standing) => match picked.and(standing.choices()) {
                 // There is one pick, or three would be enough for a stranger.
                 Some(_) => self.decline(scene, Phrase::WrongNumber).await,
                 None => Ok(self.question(scene, &standing)),
             },
-            Settled::Refused(refusal, standing) => Ok(self.say(self.refused(refusal, &standing))),
+            Settled::Refused(refusal, standing) => Ok(self.refused(refusal, scene, &standing)),
             Settled::Unknown => Ok(self.say(Phrase::QrUnknown)),
         }
     }
@@ -57,15 +64,18 @@ impl Delivery<'_> {
         if matches!(settled, Settled::Applied(_)) {
             self.app.counts.stages.count(Stage::Declined);
         }
-        Ok(self.say(match settled {
-            Settled::Applied(_) | Settled::Repeated(_) => phrase,
-            Settled::Refused(refusal, standing) => self.refused(refusal, &standing),
-            Settled::Unknown => Phrase::QrUnknown,
-        }))
+        Ok(match settled {
+            Settled::Applied(standing) | Settled::Repeated(standing) => self.say_about(phrase, scene, &standing),
+            Settled::Refused(refusal, standing) => self.refused(refusal, scene, &standing),
+            Settled::Unknown => self.say(Phrase::QrUnknown),
+        })
     }
 
-    fn refused(&self, refusal: Refusal, standing: &Standing) -> Phrase {
-        refused(refusal, standing, &self.account.name, self.openid())
+    fn refused(&self, refusal: Refusal, scene: SceneId, standing: &Standing) -> Reply {
+        match refused(refusal, standing, &self.account.name, self.openid()) {
+            phrase @ (Phrase::QrUnknown | Phrase::ScanAgain) => self.say(phrase),
+            phrase => self.say_about(phrase, scene, standing),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use scenecast_shared::{
     bus::BusError,
-    scene::{Cause, DeliveryId, OpenId, Person, Profile, SceneId, Settled, Transition},
+    scene::{Cause, DeliveryId, OpenId, Person, Profile, SceneId, Settled, Standing, Transition},
     store::{Asked, StoreError, User},
     telemetry::traceparent,
     wechat::Message,
@@ -31,7 +31,7 @@ pub(super) struct Delivery<'a> {
     pub(super) arrival: Arrival,
     /// Whoever sent it, where what it is for asks for that.
     pub(super) user: Option<User>,
-    /// What they are asked about, where it may be an answer.
+    /// What they are asked about, where it may be an answer, or bring another question.
     pub(super) asked: Option<Asked>,
 }
 
@@ -61,8 +61,12 @@ impl<'a> Delivery<'a> {
         let user = async || delivery.ask(|| app.users.find(name, openid)).await.map(Option::flatten);
         let asked = async || delivery.ask(|| app.pending.get(name, openid)).await.map(Option::flatten);
         (delivery.user, delivery.asked) = match purpose {
-            Purpose::Scan(_) | Purpose::ScanCode(_) | Purpose::Code(_) => (user().await?, None),
-            Purpose::Answer { .. } => tokio::try_join!(user(), asked())?,
+            Purpose::Scan(_) | Purpose::ScanCode(_) | Purpose::Code(_) if !account.settings.confirmation.asks() => {
+                (user().await?, None)
+            }
+            Purpose::Scan(_) | Purpose::ScanCode(_) | Purpose::Code(_) | Purpose::Answer { .. } => {
+                tokio::try_join!(user(), asked())?
+            }
             Purpose::Follow | Purpose::Unfollow | Purpose::Write | Purpose::Event => (None, None),
         };
         Ok(delivery)
@@ -140,6 +144,11 @@ impl<'a> Delivery<'a> {
     /// Says something that isn't about a scene.
     pub(super) fn say(&self, phrase: Phrase) -> Reply {
         self.say_of(phrase, &Facts::default())
+    }
+
+    /// Says something about a scene that is theirs, or anybody's.
+    pub(super) fn say_about(&self, phrase: Phrase, scene: SceneId, standing: &Standing) -> Reply {
+        self.say_of(phrase, &Facts { scene: Some((scene, standing)), logins: None })
     }
 
     /// Says something of these facts.

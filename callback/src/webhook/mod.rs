@@ -12,16 +12,12 @@
 //! | `delivery`, `reply` | a message on its way through; what it is answered |
 //! | `scan`, `code`, `answer` | somebody scans, types a code, says whether it is they |
 //! | `news` | what happens to people: remembered, and told to the site |
-//! | `people` | who they are |
-//! | `path` | where an account's webhook may be as well |
 
 mod answer;
 mod code;
 mod delivery;
 mod envelope;
 mod news;
-mod path;
-mod people;
 mod purpose;
 mod reply;
 mod scan;
@@ -52,9 +48,6 @@ use self::{
     reply::Reply,
 };
 use crate::{accounts::Account, app::App, phrase::Phrase, wechat::Source};
-
-pub use path::WebhookPath;
-pub(crate) use people::People;
 
 /// The longest body that is read. WeChat's own have a few hundred bytes.
 const LONGEST_BODY: usize = 64 * 1024;

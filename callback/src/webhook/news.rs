@@ -1,5 +1,6 @@
 //! What happens to people: remembered of them, counted once a delivery, and told to the site, all of
-//! it before WeChat is answered. What fails is done again when WeChat delivers again, and not told twice.
+//! it before WeChat is answered. What fails is done again when WeChat delivers again, and told under the
+//! same id.
 
 use scenecast_shared::{
     scene::{Page, SceneId, Standing},
@@ -31,6 +32,7 @@ impl Delivery<'_> {
             at: self.arrival.unix_ms,
             scene,
             page: &page,
+            known: self.user.as_ref(),
         };
         // The page has its login, whatever becomes of the rest.
         match self.ask(|| login.keep(&self.app.users)).await {

@@ -12,9 +12,9 @@ use tracing::{Span, field::display};
 
 use super::{
     delivery::{Delivery, Unfinished},
-    reply::{Facts, Reply},
+    reply::Reply,
 };
-use crate::{config::Confirmation, login, phrase::Phrase};
+use crate::{login, phrase::Phrase};
 
 /// How long after a scene's end a typed answer is still told that it is late.
 const LATE: Duration = Duration::from_secs(60);
@@ -48,7 +48,11 @@ impl Delivery<'_> {
         };
         let reply = match (next, &standing) {
             (Next::LogIn, Some(standing)) => self.logged_in(scene, standing).await?,
-            (Next::Ask, Some(standing)) => self.ask_about(Asked { scene, typed }, standing).await?,
+            (Next::Ask, Some(standing)) => self.ask_about(scene, typed, standing).await?,
+            // What isn't this account's isn't told of, not even in its language.
+            (Next::Say(phrase), Some(standing)) if phrase != Phrase::QrUnknown => {
+                self.say_about(phrase, scene, standing)
+            }
             (Next::Say(phrase), _) => self.say(phrase),
             (Next::LogIn | Next::Ask, None) => self.say(Phrase::QrUnknown),
         };
@@ -56,7 +60,7 @@ impl Delivery<'_> {
     }
 
     fn asks(&self) -> bool {
-        self.account.settings.confirmation != Confirmation::None
+        self.account.settings.confirmation.asks()
     }
 
     fn wish(&self, scene: SceneId, person: Person, typed: bool) -> Transition {
@@ -70,18 +74,21 @@ impl Delivery<'_> {
     }
 
     /// Asks whether it is they who log in, and remembers about what, for those who type their answer.
-    async fn ask_about(&self, asked: Asked, standing: &Standing) -> Result<Reply, Unfinished> {
-        if standing.state == State::Scanned {
+    async fn ask_about(&self, scene: SceneId, typed: bool, standing: &Standing) -> Result<Reply, Unfinished> {
+        let asked = Asked { scene, typed, since: self.message.created };
+        // A scan that is delivered again doesn't take the typed answers from a later one.
+        let is_latest = self.asked.is_none_or(|latest| latest.since <= asked.since);
+        if standing.state == State::Scanned && is_latest {
             let life = standing.remaining + LATE;
             self.ask(|| self.app.pending.put(&self.account.name, self.openid(), asked, life)).await?;
         }
-        Ok(self.question(asked.scene, standing))
+        Ok(self.question(scene, standing))
     }
 
     /// The question, as this scene asks it.
     pub(super) fn question(&self, scene: SceneId, standing: &Standing) -> Reply {
         let phrase = if standing.choices().is_some() { Phrase::PickNumber } else { Phrase::Confirm };
-        self.say_of(phrase, &Facts { scene: Some((scene, standing)), logins: None })
+        self.say_about(phrase, scene, standing)
     }
 }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use scenecast_callback::config::Confirmation;
 use scenecast_loadtest::simulator::{Faults, MenuLink, Screen};
-use scenecast_shared::{internal::CANCEL_PATH, testing::RedisServer};
+use scenecast_shared::{internal::CANCEL_PATH, scene::SceneId, testing::RedisServer, wechat::ACKNOWLEDGED};
 use serde_json::json;
 
-use crate::world::{World, name, person, reply};
+use crate::world::{World, event_at, name, person, reply, said, signed, text_at, unix_now};
 
 const DONE: &str = "You are logged in. Please go back to the page.";
 const NO: &str = "You said no. The page is not logged in.";
@@ -178,6 +178,28 @@ async fn a_scan_that_is_delivered_again_does_not_take_typed_answers_from_a_later
         assert_eq!(reply(&world.say("bo", "1").await), DONE);
         assert_eq!(world.history(second).await, ["scanned", "confirmed"]);
         assert_eq!(world.history(first).await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn of_two_open_questions_typed_answers_are_about_the_later_scan_whatever_is_delivered_again() {
+    for world in World::each_asking(Confirmation::Tap).await {
+        let ((first, _), (second, _)) = (world.open().await, world.open().await);
+        let now = unix_now().as_secs();
+        let hears = async |body: String| {
+            let answered = world.webhook("demo", &signed(), body).send().await.unwrap();
+            answered.text().await.unwrap()
+        };
+        let scan = |scene: SceneId, created| event_at(created, "SCAN", &scene.to_string());
+        let answer = text_at(now - 3, "1");
+        hears(scan(first, now - 4)).await;
+        hears(scan(second, now - 2)).await;
+        assert_eq!(hears(answer).await, ACKNOWLEDGED, "an answer to the first, overtaken by the second");
+        assert_eq!(world.history(second).await, ["scanned"], "nobody has said yes to it");
+        hears(scan(first, now - 4)).await;
+        assert_eq!(said(&hears(text_at(now, "1")).await), DONE);
+        assert_eq!(world.history(second).await, ["scanned", "confirmed"]);
+        assert_eq!(world.history(first).await, ["scanned"]);
     }
 }
 

@@ -101,6 +101,20 @@ async fn who_opens_a_code_is_told_of_the_login_and_says_yes() {
 }
 
 #[tokio::test]
+async fn a_site_asks_of_a_mini_programs_people_and_says_that_it_has_them() {
+    let world = that_asks(Confirmation::None).await;
+    scan(&world, "chen", open(&world).await).await;
+    let users = format!("http://{}/v1/accounts/mini/users/{}", world.pod().internal, world.openid("chen", "mini"));
+    let said = world.http.put(format!("{users}/registration")).bearer_auth(OTHER_KEY).body("{\"registered\":true}");
+    assert_eq!(said.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    let known = answer(world.http.get(users).bearer_auth(OTHER_KEY).send().await.unwrap(), StatusCode::OK).await;
+    assert_eq!((&known["registered"], &known["logins"]), (&json!(true), &json!(1)));
+    let scene = open(&world).await;
+    scan(&world, "chen", scene).await;
+    assert!(world.login(scene).await.registered);
+}
+
+#[tokio::test]
 async fn whoever_says_no_is_not_logged_in() {
     let world = that_asks(Confirmation::Tap).await;
     let scene = open(&world).await;
@@ -170,6 +184,20 @@ async fn the_same_call_again_changes_nothing_and_is_answered_alike() {
         }
         assert_eq!(world.events(scene).await.len(), 2);
     }
+}
+
+#[tokio::test]
+async fn a_scan_that_comes_again_after_the_answer_is_no_second_login() {
+    let world = that_asks(Confirmation::Tap).await;
+    let scene = open(&world).await;
+    let scan = scan_of(scene, &world.js_code("chen"));
+    let scanned = answer(world.miniapp(world.pod(), "scan", &scan).await, StatusCode::OK).await;
+    assert_eq!(say(&world, &scanned, "confirm").await["state"], "confirmed");
+    let again = answer(world.miniapp(world.pod(), "scan", &scan).await, StatusCode::OK).await;
+    assert_eq!(again["state"], "confirmed");
+    let body = json!({ "grant": world.login(scene).await.grant, "state": STATE });
+    let who = answer(world.redeem(OTHER_KEY, &body).send().await.unwrap(), StatusCode::OK).await;
+    assert_eq!(who["logins"], 1);
 }
 
 #[tokio::test]

@@ -85,6 +85,24 @@ async fn a_page_is_spoken_for_in_its_own_language() {
 }
 
 #[tokio::test]
+async fn whatever_becomes_of_a_question_is_told_in_its_language() {
+    let world = asking(|settings| demo(settings).language = Language::Zh).await;
+    let shown = page("shop.example", "203.0.113.7", "Chrome, Windows", Some(Language::En));
+    let (_, qr_url) = world.open_page(&shown).await;
+    let asked = world.scan("bo", &qr_url).await;
+    for outcome in [
+        world.scan("ann", &qr_url).await,
+        world.touch("bo", &asked, "Decline").await,
+        world.touch("bo", &asked, "Confirm").await,
+        world.scan("ann", &qr_url).await,
+    ] {
+        assert!(reply(&outcome).is_ascii(), "{outcome:?}");
+    }
+    let to_another = world.touch("ann", &asked, "Confirm").await;
+    assert!(reply(&to_another).starts_with("无法识别"), "{to_another:?}");
+}
+
+#[tokio::test]
 async fn what_a_page_says_of_itself_forges_no_line_and_no_link() {
     let world = asking(|_| ()).await;
     let forged =

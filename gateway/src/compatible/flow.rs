@@ -176,3 +176,8 @@ pub(super) fn room(request: &Request) -> Result<(), Problem> {
 pub(super) fn chosen(text: &str) -> Result<ChosenId, Problem> {
     text.parse().map_err(|_| Problem::bad_request("the id has to be 1 to 64 visible ASCII characters"))
 }
+
+/// Waits a little longer than this, or less, so that those who wait for the same don't end together.
+pub(super) async fn about(time: Duration) {
+    tokio::time::sleep(time.mul_f32(rand::random_range(0.6..1.4))).await;
+}

@@ -8,7 +8,7 @@ use std::{
 
 use scenecast_shared::scene::{Claims, Event, Happening, Login, Page};
 
-use super::{flow::Flow, line::about};
+use super::flow::{Flow, about};
 use crate::{
     session::{End, Handover, Told},
     watching::Watching,

@@ -1,11 +1,7 @@
 //! The socket of a page that never comes back: it is kept for as long as its scene lives, and nothing
 //! that comes in on it means anything.
 
-use std::{
-    future::Future,
-    pin::pin,
-    time::{Duration, Instant},
-};
+use std::{future::Future, pin::pin, time::Instant};
 
 use axum::{
     extract::Request,
@@ -146,11 +142,6 @@ impl Line {
         }
         Ok(())
     }
-}
-
-/// Waits a little longer than this, or less, so that those who wait for the same don't end together.
-pub(super) async fn about(time: Duration) {
-    tokio::time::sleep(time.mul_f32(rand::random_range(0.6..1.4))).await;
 }
 
 #[cfg(test)]

@@ -17,9 +17,9 @@ use scenecast_shared::{
 use serde_json::json;
 
 use super::{
-    flow::{Flow, visitor},
+    flow::{Flow, about, visitor},
     following::Following,
-    line::{Line, about},
+    line::Line,
     picture::Picture,
 };
 use crate::{hold::Leave, ws::Upgrade};

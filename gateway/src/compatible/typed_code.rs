@@ -37,9 +37,8 @@ use serde_json::json;
 
 use super::{
     cookies::Cookies,
-    flow::{Flow, cookies_of, room, visitor},
+    flow::{Flow, about, cookies_of, room, visitor},
     following::{Arrived, Following, News},
-    line::about,
 };
 use crate::{
     pages::{Counted, Transport},

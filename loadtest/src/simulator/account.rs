@@ -9,8 +9,8 @@ use super::{
     lock,
     people::People,
     rules::{js_codes::JsCodes, quota::Quota, tokens::Tokens},
+    seal::AesKey,
     settings::Account,
-    webhook::AesKey,
 };
 
 #[derive(Debug)]

@@ -12,6 +12,7 @@
 //! | `people`, `deeds`, `mini_program` | who holds the phones, and what they do |
 //! | `menu`, `picture` | what can be tapped in a text, and scanned in a picture; no I/O |
 //! | `phone` | the phone as a web page, in English and Chinese |
+//! | `seal` | message encryption, written a second time; no I/O |
 //! | `webhook` | messages: written, delivered, and their answers judged |
 //! | `calls` | what WeChat has seen of the API's callers |
 //! | `faults`, `control` | what goes wrong, by Rust and by HTTP |
@@ -29,6 +30,7 @@ mod people;
 mod phone;
 mod picture;
 mod rules;
+mod seal;
 mod serve;
 mod settings;
 mod webhook;
@@ -55,9 +57,10 @@ pub use menu::{MenuLink, menu_links};
 pub use mini_program::Launch;
 pub use people::Person;
 pub use picture::read_code;
+pub use seal::{AesKey, BadSeal, NotAKey};
 pub use serve::serve;
 pub use settings::{Account, AccountQuota, Kind, Mode, Rights};
-pub use webhook::{AesKey, Answer, Attempt, BadAnswer, BadSeal, NotAKey, NotVerified, Outcome, Screen};
+pub use webhook::{Answer, Attempt, BadAnswer, NotVerified, Outcome, Screen};
 
 use account::Hosted;
 use calls::CallLog;

@@ -4,7 +4,7 @@ use scenecast_shared::scene::Secret;
 use serde::Deserialize;
 use url::Url;
 
-use super::{rules::refusal::Refusal, webhook::AesKey};
+use super::{rules::refusal::Refusal, seal::AesKey};
 
 /// An account, as set up with WeChat.
 #[derive(Debug, Clone, Deserialize)]

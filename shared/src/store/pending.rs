@@ -14,6 +14,8 @@ pub struct Asked {
     pub scene: SceneId,
     /// Whether they typed its code.
     pub typed: bool,
+    /// The `CreateTime` of the message that brought it, in unix seconds: no answer is older.
+    pub since: u64,
 }
 
 /// What people are asked about: one scene each. It stays when they have answered, so that an answer

@@ -11,7 +11,12 @@ pub const ACKNOWLEDGED: &str = "success";
 /// The reply that shows `text` to whoever sent `message`.
 pub fn text_reply(message: &Message, text: &str, now_secs: u64) -> String {
     // Characters that XML 1.0 can't carry would make WeChat show its error notice instead.
-    let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')).collect();
+    let fits = |c: &char| match c {
+        '\n' | '\t' | '\r' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        c => !c.is_control(),
+    };
+    let text: String = text.chars().filter(fits).collect();
     write(&[
         ("ToUserName", Value::Text(message.from.as_str())),
         ("FromUserName", Value::Text(&message.to)),
@@ -47,6 +52,6 @@ mod tests {
             let read = Message::parse(reply.replace("gh_1", "gh1").as_bytes()).unwrap();
             assert_eq!(read.kind, Kind::Text(text.to_owned()));
         }
-        assert!(text_reply(&asked, "a\u{0}b\u{8}c", 7).contains("[abc]"));
+        assert!(text_reply(&asked, "a\u{0}b\u{8}\u{ffff}c", 7).contains("[abc]"));
     }
 }

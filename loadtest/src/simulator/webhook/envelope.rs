@@ -4,11 +4,11 @@ use axum::body::Bytes;
 use scenecast_shared::{scene::Secret, time::unix_now};
 use url::Url;
 
-use super::{
-    message::{Message, element, root},
+use super::message::{Message, element, root};
+use crate::simulator::{
     seal::{AesKey, signature},
+    settings::{Account, Mode},
 };
-use crate::simulator::settings::{Account, Mode};
 
 /// What makes two requests with the same message differ.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@
 
 use roxmltree::{Document, Node};
 
-use super::seal::{AesKey, BadSeal, signature};
+use crate::simulator::seal::{AesKey, BadSeal, signature};
 use crate::simulator::settings::{Account, Mode};
 
 /// What the phone shows after something was sent to the account.

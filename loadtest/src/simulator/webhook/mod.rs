@@ -3,13 +3,12 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `message` | what WeChat writes |
-//! | `envelope`, `seal` | how it is signed and sealed |
+//! | `envelope` | how it is signed and sealed |
 //! | `judge` | what it makes of the answer |
 
 mod envelope;
 mod judge;
 pub(crate) mod message;
-mod seal;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +19,6 @@ use tokio::time::{Instant, timeout};
 use url::Url;
 
 pub use judge::{BadAnswer, Screen};
-pub use seal::{AesKey, BadSeal, NotAKey};
 
 use super::{CannotDo, Deed, Simulator, account::Hosted, lock};
 use envelope::{Envelope, Stamp};

@@ -19,7 +19,7 @@ pub(crate) const LOGGED_IN: &str = "You are logged in. Please go back to the pag
 /// to whoever comes second,
 const TAKEN: &str = "Somebody else was first with this code. Please get a new one on the page and scan that.";
 /// when the page waits no more,
-const EXPIRED: &str = "This code has expired. Please get a new one on the page and scan that.";
+const EXPIRED: &str = "This code has expired. Please get a new one on the page.";
 /// and when nobody can say whether it was one.
 const SCAN_AGAIN: &str = "The login did not go through. Please scan again.";
 

@@ -98,7 +98,7 @@ async fn knows_people(store: &Store) {
         (Pending::new(store.clone()), Guesses::new(store.clone()), Codes::new(store.clone()));
     let met = Users::new(store.clone(), None).meet(&account(), &who, 0, |user| user.registered(true)).await;
     assert!(met.unwrap().0.registered);
-    let (asked, delivery) = (Asked { scene: scene(1), typed: false }, cause("code").delivery);
+    let (asked, delivery) = (Asked { scene: scene(1), typed: false, since: 1 }, cause("code").delivery);
     pending.put(&account(), &who, asked, LIFE).await.unwrap();
     assert_eq!(pending.get(&account(), &who).await, Ok(Some(asked)));
     assert_eq!(guesses.guess(&account(), &who, delivery, LIFE).await, Ok(Guess::Allowed));

@@ -11,7 +11,7 @@ over_every_backend! {
 }
 
 fn about(n: u128, typed: bool) -> Asked {
-    Asked { scene: scene(n), typed }
+    Asked { scene: scene(n), typed, since: 1_800_000_000 }
 }
 
 async fn somebody_is_asked_about_one_scene_the_latest(pods: Pods) {

@@ -33,7 +33,7 @@ pub(crate) struct People {
 impl People {
     /// Who this is, as known. A login never fails for what WeChat doesn't tell within the wait; a
     /// look-up that takes longer goes on, for the next one.
-    pub(super) async fn person(&self, openid: &OpenId, known: Option<&User>) -> Person {
+    pub(crate) async fn person(&self, openid: &OpenId, known: Option<&User>) -> Person {
         let is_fresh = |at: u64| unix_now_ms().saturating_sub(at) < millis(FRESH);
         let told = match known.and_then(|user| user.told.as_ref()) {
             Some(told) if is_fresh(told.at) => None,
@@ -53,7 +53,7 @@ impl People {
     }
 
     /// How they are shown, as far as is on record.
-    pub(super) fn shown(&self, openid: &OpenId, known: Option<&User>) -> Profile {
+    pub(crate) fn shown(&self, openid: &OpenId, known: Option<&User>) -> Profile {
         profile_on_record(openid, known, self.language)
     }
 
