@@ -67,7 +67,11 @@ async fn make_code(flow: &Flow, mut request: Request) -> Result<(HeaderMap, Pict
     let body = read_body(std::mem::take(request.body_mut()), BODY_AT_MOST).await?;
     let is_json = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"json"));
     let id = scene_of(&body, is_json)?;
-    let (claims, kept) = flow.own_or_new(&cookies_of(&request), id.as_str()).await;
+    let cookies = cookies_of(&request);
+    let (claims, kept) = match flow.alive(flow.kept(&cookies, id.as_str())).await {
+        Some(claims) => (claims, HeaderMap::new()),
+        None => flow.begin(&cookies, id.as_str()),
+    };
     let opened = flow.open(&claims, visitor(&request, Some(id)), Handle::Any).await?;
     Ok((kept, Picture::of(&opened)?))
 }

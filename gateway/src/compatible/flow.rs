@@ -63,18 +63,32 @@ impl Flow {
 
     /// What a cookie says, if it is one of this route's account.
     pub(super) fn claims(&self, value: &str) -> Option<Claims> {
-        let key = value.split('.').next().unwrap_or_default().parse().ok()?;
-        let claims = self.pages().keys().check(&key, SystemTime::now()).ok()?;
+        let claims = self.check(value)?;
         (claims.account == self.0.account).then_some(claims)
     }
 
-    /// The scene that this browser has for `id`, if it can still log in.
-    pub(super) async fn own(&self, cookies: &Cookies, id: &str) -> Option<Claims> {
-        let Some(value) = cookies.get(&self.cookie(id)) else {
+    fn check(&self, value: &str) -> Option<Claims> {
+        let key = value.split('.').next()?.parse().ok()?;
+        self.pages().keys().check(&key, SystemTime::now()).ok()
+    }
+
+    /// The value of this browser's cookie for `id`.
+    pub(super) fn kept<'a>(&self, cookies: &'a Cookies, id: &str) -> Option<&'a str> {
+        cookies.get(&self.cookie(id))
+    }
+
+    /// The same, for whoever wants to watch; those who have none are counted.
+    pub(super) fn watched<'a>(&self, cookies: &'a Cookies, id: &str) -> Option<&'a str> {
+        let kept = self.kept(cookies, id);
+        if kept.is_none() {
             self.count_foreign();
-            return None;
-        };
-        let claims = self.claims(value)?;
+        }
+        kept
+    }
+
+    /// The scene of the key in this cookie, if it can still log in.
+    pub(super) async fn alive(&self, kept: Option<&str>) -> Option<Claims> {
+        let claims = self.claims(kept?)?;
         match self.pages().bus().read(claims.scene).await {
             Ok(Some(mailbox)) => matches!(mailbox.state, State::Open | State::Scanned | State::Confirmed),
             Ok(None) if !self.can_reopen() => false,
@@ -84,25 +98,16 @@ impl Flow {
         .then_some(claims)
     }
 
-    /// The scene that this browser has for `id`, or a new one, and the headers by which it keeps that.
-    pub(super) async fn own_or_new(&self, cookies: &Cookies, id: &str) -> (Claims, HeaderMap) {
-        match self.own(cookies, id).await {
-            Some(claims) => (claims, HeaderMap::new()),
-            None => {
-                let (key, claims) = self.issue();
-                (claims, self.keep(cookies, id, &key.to_string()))
-            }
-        }
+    /// A new scene for `id`, and the headers by which the browser keeps its key.
+    pub(super) fn begin(&self, cookies: &Cookies, id: &str) -> (Claims, HeaderMap) {
+        let (key, claims) = self.issue();
+        (claims, self.keep(cookies, id, &key.to_string()))
     }
 
     /// The headers by which the browser keeps the key in `value` for `id`, for as long as it says anything.
     pub(super) fn keep(&self, cookies: &Cookies, id: &str, value: &str) -> HeaderMap {
         let life = self.0.route.life() + Duration::from_millis(TOMBSTONE_MS);
-        let ends = |value: &str| {
-            let key = value.split('.').next()?.parse().ok()?;
-            Some(self.pages().keys().check(&key, SystemTime::now()).ok()?.expires)
-        };
-        cookies.keep(&self.cookie(id), value, life, ends)
+        cookies.keep(&self.cookie(id), value, life, |value| Some(self.check(value)?.expires))
     }
 
     fn cookie(&self, id: &str) -> String {
@@ -126,10 +131,10 @@ impl Flow {
         self.pages().opener().open(&open).await
     }
 
-    /// The login that waits for this scene's page, for pages that poll. While nobody can say there is
-    /// none yet, and it is there for a later poll.
-    pub(super) async fn login(&self, claims: &Claims, page: Page) -> Option<Login> {
-        let mailbox = self.mailbox(claims, page).await.ok()??;
+    /// The login that waits in the scene of the key in this cookie, for pages that poll. While nobody can
+    /// say there is none yet, and it is there for a later poll.
+    pub(super) async fn login(&self, kept: Option<&str>, page: Page) -> Option<Login> {
+        let mailbox = self.mailbox(&self.claims(kept?)?, page).await.ok()??;
         (mailbox.state == State::Confirmed).then(|| login_in(&mailbox))?
     }
 

@@ -32,8 +32,15 @@ pub(super) async fn accept(
     words: fn(&Login) -> String,
 ) -> Result<Response, Problem> {
     let (upgrade, mut headers) = Upgrade::of(&mut request, None)?;
-    let (claims, kept) = flow.own_or_new(&cookies_of(&request), id.as_str()).await;
-    headers.extend(kept);
+    let cookies = cookies_of(&request);
+    let claims = match flow.alive(flow.watched(&cookies, id.as_str())).await {
+        Some(claims) => claims,
+        None => {
+            let (claims, kept) = flow.begin(&cookies, id.as_str());
+            headers.extend(kept);
+            claims
+        }
+    };
     let scene = Box::new(Following::new(&flow, claims, visitor(&request, Some(id))));
     let shutdown = flow.pages().shutdown().clone();
     shutdown.spawn(serve(flow, upgrade, scene, words));

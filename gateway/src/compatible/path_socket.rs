@@ -77,7 +77,7 @@ async fn connect(State(flow): State<Flow>, id: IdPath, request: Request) -> Resu
 async fn picture(State(flow): State<Flow>, id: IdPath, uri: Uri, request: Request) -> Result<Response, Problem> {
     let id = named(id)?;
     let cookies = cookies_of(&request);
-    match (flow.own(&cookies, id.as_str()).await, uri.query()) {
+    match (flow.alive(flow.kept(&cookies, id.as_str())).await, uri.query()) {
         (Some(claims), _) => {
             let opened = flow.open(&claims, visitor(&request, Some(id)), Handle::Any).await?;
             Ok(Picture::of(&opened)?.into_response())
@@ -93,8 +93,7 @@ async fn picture(State(flow): State<Flow>, id: IdPath, uri: Uri, request: Reques
                 tokio::time::sleep(*time).await;
                 return Ok(ask_again(&format!("{WAITED}{}", waited + 1)));
             }
-            let (key, _) = flow.issue();
-            let kept = flow.keep(&cookies, id.as_str(), &key.to_string());
+            let (_, kept) = flow.begin(&cookies, id.as_str());
             Ok((kept, ask_again(GIVEN)).into_response())
         }
     }
@@ -110,10 +109,8 @@ fn ask_again(marker: &str) -> Response {
 async fn result(State(flow): State<Flow>, id: IdPath, request: Request) -> Result<Response, Problem> {
     let id = named(id)?;
     let page = visitor(&request, Some(id.clone()));
-    let login = match flow.own(&cookies_of(&request), id.as_str()).await {
-        Some(claims) => flow.login(&claims, page).await,
-        None => None,
-    };
+    let cookies = cookies_of(&request);
+    let login = flow.login(flow.watched(&cookies, id.as_str()), page).await;
     let no_store = [(header::CACHE_CONTROL, "no-store")];
     Ok(match login {
         Some(login) => (no_store, Json(shown(&login, &id))).into_response(),

@@ -108,10 +108,8 @@ async fn login(State(flow): State<Flow>, mut request: Request) -> Result<Respons
     if !(1..=TICKET_AT_MOST).contains(&ticket.len()) {
         return Err(Problem::bad_request("the ticket has to be 1 to 512 bytes").into());
     }
-    let login = match flow.own(&cookies_of(&request), &ticket).await {
-        Some(claims) => flow.login(&claims, visitor(&request, None)).await,
-        None => None,
-    };
+    let cookies = cookies_of(&request);
+    let login = flow.login(flow.watched(&cookies, &ticket), visitor(&request, None)).await;
     Ok(match login {
         Some(login) => {
             let (state, msg) =

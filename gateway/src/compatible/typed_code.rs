@@ -70,15 +70,12 @@ struct Coded {
     code: String,
 }
 
-/// This browser's code, if it is still good.
-async fn own(flow: &Flow, cookies: &Cookies) -> Option<Coded> {
-    let claims = flow.own(cookies, DEVICE).await?;
-    let (_, code) = cookies
-        .values()
-        .filter(|value| flow.claims(value).as_ref() == Some(&claims))
-        .find_map(|value| value.split_once('.'))?;
+/// The code in this cookie, if it is still good.
+async fn own(flow: &Flow, kept: Option<&str>) -> Option<Coded> {
+    let (_, code) = kept?.split_once('.')?;
     let is_one = (1..=CODE_AT_MOST).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric());
-    is_one.then(|| Coded { claims, code: code.to_owned() })
+    let claims = flow.alive(kept.filter(|_| is_one)).await?;
+    Some(Coded { claims, code: code.to_owned() })
 }
 
 /// A new code, and its scene's key.
@@ -90,20 +87,25 @@ async fn new(flow: &Flow, page: Page) -> Result<(Coded, Key), Problem> {
     }
 }
 
-/// This browser's code, or a new one, and the headers by which it keeps that.
-async fn own_or_new(flow: &Flow, cookies: &Cookies, page: Page) -> Result<(Coded, HeaderMap), Problem> {
-    if let Some(coded) = own(flow, cookies).await {
+/// The code in this cookie, or a new one, and the headers by which the browser keeps that.
+async fn own_or_new(
+    flow: &Flow,
+    cookies: &Cookies,
+    kept: Option<&str>,
+    page: Page,
+) -> Result<(Coded, HeaderMap), Problem> {
+    if let Some(coded) = own(flow, kept).await {
         return Ok((coded, HeaderMap::new()));
     }
     let (coded, key) = new(flow, page).await?;
-    let kept = flow.keep(cookies, DEVICE, &format!("{key}.{}", coded.code));
-    Ok((coded, kept))
+    let headers = flow.keep(cookies, DEVICE, &format!("{key}.{}", coded.code));
+    Ok((coded, headers))
 }
 
 async fn code(State(flow): State<Flow>, request: Request) -> Response {
     let (cookies, page) = (cookies_of(&request), visitor(&request, None));
     let made = match room(&request) {
-        Ok(()) => own_or_new(&flow, &cookies, page).await,
+        Ok(()) => own_or_new(&flow, &cookies, flow.kept(&cookies, DEVICE), page).await,
         Err(problem) => Err(problem),
     };
     let no_store = [(header::CACHE_CONTROL, "no-store")];
@@ -130,7 +132,7 @@ async fn subscribe(State(flow): State<Flow>, request: Request) -> Response {
     let shown = Query::<Shown>::try_from_uri(request.uri()).map(|Query(shown)| shown.id).unwrap_or_default();
     let (cookies, page) = (cookies_of(&request), visitor(&request, None));
     let begun = match room(&request) {
-        Ok(()) => own_or_new(&flow, &cookies, page.clone()).await,
+        Ok(()) => own_or_new(&flow, &cookies, flow.watched(&cookies, DEVICE), page.clone()).await,
         Err(problem) => Err(problem),
     };
     let Ok((coded, kept)) = begun else {

@@ -251,7 +251,7 @@ impl Cluster {
 
     fn gateway_config(&self, n: usize, setup: &Setup) -> String {
         format!(
-            "origins = ['{ORIGIN}', 'http://{}']\ntrusted_proxies = ['{}']\n\
+            "origins = ['{ORIGIN}', 'http://{}']\ntrusted_proxies = ['127.0.0.1']\n\
              [listen]\npublic = '{}'\nadmin = '{}'\n\
              [bus]\nurl = '{}'\n\
              [callback]\nurl = 'http://{}'\n\
@@ -266,7 +266,6 @@ impl Cluster {
              [drain]\nnotice = 0\nwindow = 2\n\
              {}{}",
             self.ingress_address(),
-            self.host,
             self.gateway_address(n),
             self.gateway_admin(n),
             self.redis.url_for("gateway", GATEWAY_PASSWORD),

@@ -1,6 +1,7 @@
 //! What goes wrong on the way: each flow meets all of it.
 
 use scenecast_loadtest::simulator::Failure;
+use scenecast_shared::{scene::TOMBSTONE_MS, time::unix_now_ms};
 
 use super::*;
 
@@ -59,6 +60,41 @@ async fn a_code_is_good_for_as_long_as_its_page_waits() {
         cluster.simulator.advance(Duration::from_secs(11));
         assert_eq!(page.phone.log_in(&ann).await, Err(CannotDo::ExpiredCode), "{flow:?}");
     }
+}
+
+/// Has the page's scene end soon.
+async fn shorten(cluster: &Cluster, page: &mut Page) {
+    page.cut_off();
+    let soon = unix_now_ms() + 2000;
+    let (soon, forgotten) = (soon.to_string(), (soon + TOMBSTONE_MS).to_string());
+    for scene in scenes(cluster).await {
+        cluster.redis.cli(&["HSET", &scene, "expires", &soon]).await.unwrap();
+        cluster.redis.cli(&["PEXPIREAT", &scene, &forgotten]).await.unwrap();
+    }
+    page.come_back(1).await;
+}
+
+#[tokio::test]
+async fn a_page_whose_time_is_over_waits_no_more_or_shows_another_code() {
+    let cluster = cluster().await;
+    let mut page = Page::begin(&cluster, Flow::PathSocket, 0, 1).await;
+    shorten(&cluster, &mut page).await;
+    assert_eq!(page.hear().await, Said::Closed(1000));
+
+    let mut page = Page::begin(&cluster, Flow::TypedCode, 0, 1).await;
+    shorten(&cluster, &mut page).await;
+    page.refresh().await;
+    assert!(page.phone.log_in(&Person::nth(1)).await.unwrap().is_login());
+    page.told(1).await;
+}
+
+#[tokio::test]
+async fn by_https_the_cookie_is_for_this_host_alone() {
+    let cluster = cluster().await;
+    let url = format!("http://{}/login/code", cluster.gateway_address(0));
+    let asked = reqwest::Client::new().get(url).header("x-forwarded-proto", "https").send().await.unwrap();
+    let cookie = asked.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-scenecast.") && cookie.contains("; Secure"), "{cookie}");
 }
 
 #[tokio::test]
