@@ -55,10 +55,11 @@ impl Following {
     pub(super) async fn next(&mut self) -> News {
         loop {
             let Some(watching) = &mut self.watching else {
-                if Box::pin(self.begin()).await {
-                    continue;
+                match Box::pin(begin(self.flow.clone(), self.claims.clone(), (*self.page).clone())).await {
+                    Ok(watching) => self.watching = Some(watching),
+                    Err(news) => return news,
                 }
-                return News::Over;
+                continue;
             };
             match watching.next(Instant::now() + FAR).await {
                 None => {}
@@ -73,22 +74,6 @@ impl Following {
         }
     }
 
-    /// Begins to watch, as soon as that is possible; answers whether it still was.
-    async fn begin(&mut self) -> bool {
-        while !self.claims.remaining(SystemTime::now() - ASK_AGAIN).is_zero() {
-            let page = self.flow.can_reopen().then(|| (*self.page).clone());
-            match Watching::stay(self.flow.pages().clone(), self.claims.clone(), page).await {
-                Ok(watching) => {
-                    self.watching = Some(Box::new(watching));
-                    return true;
-                }
-                Err(error) => tracing::debug!(%error, "a scene can't be watched yet"),
-            }
-            about(ASK_AGAIN).await;
-        }
-        false
-    }
-
     /// Hands a login over by `send`, and counts it once that has worked.
     pub(super) fn hand_over<E>(
         &self,
@@ -100,4 +85,21 @@ impl Following {
             _ => Ok(()),
         }
     }
+}
+
+/// Begins to watch, as soon as that is possible.
+async fn begin(flow: Flow, claims: Claims, page: Page) -> Result<Box<Watching>, News> {
+    let pages = flow.pages();
+    let page = flow.can_reopen().then_some(page);
+    while !claims.remaining(SystemTime::now() - ASK_AGAIN).is_zero() {
+        match Watching::stay(pages.clone(), claims.clone(), page.clone()).await {
+            Ok(watching) => return Ok(Box::new(watching)),
+            Err(error) => tracing::debug!(%error, "a scene can't be watched yet"),
+        }
+        if pages.shutdown().is_leaving() {
+            return Err(News::Leaving);
+        }
+        about(ASK_AGAIN).await;
+    }
+    Err(News::Over)
 }
