@@ -39,6 +39,7 @@ const BODY_AT_MOST: usize = 4096;
 const WAIT_AT_MOST: Duration = Duration::from_secs(30);
 /// … and how long it does unless it says so: less than proxies do.
 const WAIT: Duration = Duration::from_secs(25);
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The own API's routes, and the `compatible` ones beside them.
@@ -86,16 +87,17 @@ async fn module() -> impl IntoResponse {
 }
 
 /// A page of another site can't open scenes with its visitors' browsers. No Origin at all is
-/// normal on same-origin GETs, and what a program sends that is no browser.
+/// normal on same-origin GETs, and what a program sends that is no browser; but pictures of other
+/// sites' pages have none either, and browsers say that they are such.
 async fn check_origin(State(origins): State<Origins>, request: Request, next: Next) -> Result<Response, Problem> {
-    match request.headers().get(header::ORIGIN) {
-        Some(origin) if !origin.to_str().is_ok_and(|origin| origins.allow(origin)) => Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "origin_forbidden",
-            "pages of this origin may not open scenes here",
-        )),
-        _ => Ok(next.run(request).await),
+    let is_allowed = match request.headers().get(header::ORIGIN) {
+        Some(origin) => origin.to_str().is_ok_and(|origin| origins.allow(origin)),
+        None => request.headers().get(SEC_FETCH_SITE).is_none_or(|site| site != "cross-site"),
+    };
+    if is_allowed {
+        return Ok(next.run(request).await);
     }
+    Err(Problem::new(StatusCode::FORBIDDEN, "origin_forbidden", "pages of this origin may not open scenes here"))
 }
 
 /// Beyond the ceiling too it is let in, to be told: browsers hide the status of a failed handshake.

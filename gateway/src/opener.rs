@@ -114,9 +114,9 @@ impl Calls {
                     .collect();
                 match self.post(internal::REOPEN_PATH, &reopens).await {
                     Ok(_) => {
-                        tracing::warn!(
+                        tracing::info!(
                             scenes = reopens.len(),
-                            "pages waited for scenes that Redis didn't have; they are open"
+                            "pages wait for scenes that Redis didn't have; they are open"
                         );
                         break;
                     }

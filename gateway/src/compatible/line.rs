@@ -68,14 +68,13 @@ impl Line {
     pub(super) async fn accept(flow: Flow, upgrade: Upgrade) -> Option<Self> {
         let is_crowded = upgrade.is_crowded();
         let (socket, early) = upgrade.socket().await?;
+        if is_crowded {
+            Leave::from(crowded()).close(socket).await;
+            return None;
+        }
         let counted = flow.pages().count(Transport::WebSocket);
         let mut line = Self { flow, socket, liveness: Liveness::new(Instant::now()), counted };
-        let begun = match early {
-            _ if is_crowded => Err(crowded().into()),
-            Ok(incoming) => line.take(incoming),
-            Err(violation) => Err(Leave::Violated(violation)),
-        };
-        match begun {
+        match early.map_err(Leave::Violated).and_then(|incoming| line.take(incoming)) {
             Ok(()) => Some(line),
             Err(leave) => {
                 line.end(Err(leave)).await;

@@ -57,8 +57,8 @@ const FAREWELL: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The cookie of this route stands for no id: a browser has one code.
 const DEVICE: &str = "";
-/// The longest code, in characters.
-const CODE_AT_MOST: usize = 16;
+/// Longer than any code, in characters.
+const CODE_AT_MOST: usize = 32;
 
 pub(super) fn router<S>(flow: Flow) -> Router<S> {
     Router::new().route("/login/code", get(code)).route("/subscribe", get(subscribe)).with_state(flow)

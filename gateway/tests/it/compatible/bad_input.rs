@@ -140,6 +140,8 @@ async fn pages_of_other_origins_are_not_let_in() {
     };
     assert_eq!(ask("https://evil.example").await.0, 403);
     assert_eq!(ask(ORIGIN).await, (200, Some("true".parse().unwrap())), "across ports of one host, cookies are sent");
+    let picture = reqwest::Client::new().get(world.url("/createQrCode")).header("sec-fetch-site", "cross-site");
+    assert_eq!(picture.send().await.unwrap().status(), 403, "an <img> of another site has no origin");
     for on_open in ["/", "/anything"] {
         let url = format!("http://{}{on_open}", world.on_open.unwrap());
         let request = reqwest::Client::new().get(url).header("origin", "https://evil.example");

@@ -65,9 +65,9 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Shows what this gateway answers, and waits at that one.
-    pub(super) async fn begin(cluster: &Cluster, flow: Flow, shows_at: usize, waits_at: usize) -> Self {
-        let mut page = Self {
+    /// One that shows nothing, and doesn't wait yet.
+    pub(super) fn new(cluster: &Cluster, flow: Flow) -> Self {
+        Self {
             flow,
             visitor: Visitor::default(),
             gateways: [cluster.gateway_address(0), cluster.gateway_address(1)],
@@ -75,7 +75,12 @@ impl Page {
             id: format!("17{:08}", rand::random_range(0..100_000_000)),
             phone: Phone::before(cluster, Shown::Nothing),
             waits: Waits::Not,
-        };
+        }
+    }
+
+    /// Shows what this gateway answers, and waits at that one.
+    pub(super) async fn begin(cluster: &Cluster, flow: Flow, shows_at: usize, waits_at: usize) -> Self {
+        let mut page = Self::new(cluster, flow);
         match flow {
             // It connects, and shows its code when somebody wants to sign in.
             Flow::PathSocket => {
@@ -91,7 +96,8 @@ impl Page {
         page
     }
 
-    async fn show(&mut self, at: usize) {
+    /// Shows what this gateway answers.
+    pub(super) async fn show(&mut self, at: usize) {
         let (gateway, id) = (self.gateways[at], &self.id);
         self.phone.shown = match self.flow {
             Flow::ClientIdSocket => {

@@ -142,6 +142,24 @@ async fn when_redis_has_lost_everything_waiting_pages_can_still_log_in() {
 }
 
 #[tokio::test]
+async fn a_page_may_wait_long_before_it_asks_for_its_code() {
+    let mut cluster = cluster().await;
+    let mut page = Page::new(&cluster, Flow::PathSocket);
+    page.come_back(1).await;
+    // Now rather than within half a minute, the gateway looks for the scenes that pages wait for.
+    cluster.redis.restart().await;
+    soon("its scene is there", async || !scenes(&cluster).await.is_empty()).await;
+    page.show(0).await;
+    assert!(page.phone.log_in(&Person::nth(1)).await.unwrap().is_login());
+    page.told(1).await;
+    let mut opened = 0.0;
+    for admin in [cluster.gateway_admin(1), cluster.callback_admin(0)] {
+        opened += metric(admin, "scenecast_scenes_total{stage=\"opened\"}").await;
+    }
+    assert!((opened - 1.0).abs() < f64::EPSILON, "{opened}");
+}
+
+#[tokio::test]
 async fn a_page_is_sent_its_code_once_there_is_one() {
     let cluster = cluster().await;
     cluster.simulator.fail_calls("/cgi-bin/qrcode/create", 1, Failure::Code(-1));
