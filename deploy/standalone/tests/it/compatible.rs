@@ -17,11 +17,11 @@ async fn started() -> (Standalone, Visitor, impl Fn(&str) -> String) {
 }
 
 fn ann() -> Person {
-    Person::persona("ann").unwrap()
+    Person::persona("ann").expect("one of the four")
 }
 
 async fn json_of(response: reqwest::Response) -> Value {
-    response.json().await.unwrap()
+    response.json().await.expect("JSON")
 }
 
 async fn hear(socket: &mut Socket) -> String {
