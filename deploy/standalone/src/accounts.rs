@@ -15,13 +15,13 @@ use scenecast_shared::{
 };
 
 /// A verified service account as this product would have it: who scans is asked.
-pub const DEMO: &str = "demo";
+pub(crate) const DEMO: &str = "demo";
 /// The mini program that stands in for it where it has no QR codes left.
-pub const DEMO_MINI: &str = "demo-mini";
+pub(crate) const DEMO_MINI: &str = "demo-mini";
 /// A service account as login pages for other servers had it: a scan is a login.
-pub const CLASSIC: &str = "classic";
+pub(crate) const CLASSIC: &str = "classic";
 /// A person's account, which has no right to QR codes: codes are typed to it.
-pub const PERSONAL: &str = "personal";
+pub(crate) const PERSONAL: &str = "personal";
 
 /// What logs in, as phones are told.
 const SITE: &str = "Scenecast Demo";

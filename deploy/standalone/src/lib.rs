@@ -3,7 +3,7 @@
 //! Each part listens on an address of its own and is reached through it, as it would be in a
 //! cluster; they share nothing but the bus.
 
-pub mod accounts;
+mod accounts;
 pub mod config;
 pub mod site;
 

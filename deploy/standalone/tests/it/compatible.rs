@@ -17,7 +17,7 @@ async fn started() -> (Standalone, Visitor, impl Fn(&str) -> String) {
 }
 
 fn ann() -> Person {
-    Person::persona("ann").expect("a persona")
+    Person::persona("ann").expect("one of the four")
 }
 
 async fn json_of(response: reqwest::Response) -> Value {
