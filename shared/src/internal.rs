@@ -1,5 +1,6 @@
 //! How gateway and callback authenticate to each other, and what they say: an HMAC over time,
-//! nonce and body, under a secret that both hold and that can be rotated.
+//! nonce and body, under a secret that both hold and that can be rotated. Fields that one doesn't know are passed
+//! over, since the other may be of a newer version while both are being replaced.
 
 use std::time::Duration;
 
@@ -32,7 +33,6 @@ const WINDOW: u64 = 60;
 
 /// A page asks for a scene and what its phone can bring back.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Open {
     /// The scene, from the page's new key.
     pub scene: SceneId,
@@ -88,7 +88,6 @@ pub enum Opened {
 
 /// Redis lost a scene whose page is still there.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Reopen {
     /// The scene.
     pub scene: SceneId,
@@ -105,7 +104,6 @@ pub struct Reopen {
 
 /// A page gives up.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Cancel {
     /// The scene.
     pub scene: SceneId,

@@ -42,7 +42,7 @@ impl std::fmt::Debug for ChosenId {
 /// The page that shows a scene, as its gateway saw it. All of it is what a browser says, but for the
 /// address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Page {
     /// The host of its origin.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +82,12 @@ mod tests {
     #[test]
     fn a_page_of_which_nothing_is_known_is_short() {
         assert_eq!(serde_json::to_string(&Page::default()).unwrap(), "{}");
+    }
+
+    #[test]
+    fn what_a_newer_version_knows_of_a_page_is_passed_over() {
+        let page: Page = serde_json::from_str(r#"{"host":"a.cn","newer":1}"#).unwrap();
+        assert_eq!(page, Page { host: Some("a.cn".to_owned()), ..Page::default() });
     }
 
     #[test]
