@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Response, StatusCode};
 use scenecast_loadtest::simulator::{Failure, Faults};
 use scenecast_shared::{
-    internal::{self, CANCEL_PATH, OPEN_PATH, REOPEN_CHUNK, REOPEN_PATH},
+    internal::{self, BODY_AT_MOST, CANCEL_PATH, OPEN_PATH, REOPEN_CHUNK, REOPEN_PATH},
     scene::{Rotating, State},
 };
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ async fn a_call_has_to_make_sense() {
         (opening(scene, "demo", 60 * minute + Duration::from_millis(1)), StatusCode::BAD_REQUEST, "bad_request"),
         (json!({ "scene": "x" }), StatusCode::BAD_REQUEST, "bad_request"),
         (json!([]), StatusCode::BAD_REQUEST, "bad_request"),
-        (Value::String("x".repeat(300_000)), StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+        (Value::String("x".repeat(BODY_AT_MOST)), StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
     ] {
         assert_eq!(problem(world.call(world.pod(), OPEN_PATH, &body).await, status).await, code);
     }
