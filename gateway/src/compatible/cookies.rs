@@ -16,13 +16,18 @@ const OURS: &str = "scenecast.";
 /// Before a name, makes browsers refuse what another host of the domain, or a connection without
 /// TLS, wants to plant: a planted key would be known to whoever planted it.
 const HOST_ONLY: &str = "__Host-";
-/// The most cookies that a browser keeps of us: requests grow with each.
+/// The most cookies that a browser keeps of one route: requests grow with each.
 const AT_MOST: usize = 16;
 
 /// What a browser's cookie for this id is called, among those of a route.
 pub(super) fn name(route: &str, id: &str) -> String {
     let digest = Sha256::new().chain_update(route).chain_update([0]).chain_update(id).finalize();
-    format!("{OURS}{}", URL_SAFE_NO_PAD.encode(&digest[..16]))
+    format!("{OURS}{route}.{}", URL_SAFE_NO_PAD.encode(&digest[..16]))
+}
+
+/// The route of the cookie with this name, and what is before it.
+fn route(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(route, _)| route)
 }
 
 /// Our cookies that a request brings.
@@ -61,7 +66,7 @@ impl Cookies {
     }
 
     /// The headers by which the browser keeps this cookie, for so long. Those that say nothing any more
-    /// go, and, beyond the limit, those that end first: `ends` tells when a value's scene does.
+    /// go, and, beyond the limit, those of its route that end first: `ends` tells when a value's scene does.
     pub(super) fn keep(
         &self,
         name: &str,
@@ -72,6 +77,7 @@ impl Cookies {
         let others = self.held.iter().filter(|(held, _)| held != name);
         let (mut alive, dead): (Vec<_>, Vec<_>) =
             others.map(|(name, value)| (ends(value), name)).partition(|(ends, _)| ends.is_some());
+        alive.retain(|(_, other)| route(other) == route(name));
         alive.sort_by_key(|(ends, _)| *ends);
         alive.truncate((alive.len() + 1).saturating_sub(AT_MOST));
         let gone = alive.iter().chain(&dead).map(|(_, name)| self.set(name, "", Duration::ZERO));
@@ -108,7 +114,7 @@ mod tests {
     #[test]
     fn a_name_says_nothing_of_its_id_and_is_the_same_each_time() {
         let name = name("path_socket", "1700000000");
-        assert_eq!(name.len(), OURS.len() + 22);
+        assert_eq!(name.len(), "scenecast.path_socket.".len() + 22);
         assert_eq!(name, super::name("path_socket", "1700000000"));
         assert_ne!(name, super::name("path_socket", "1700000001"));
         assert_ne!(name, super::name("client_id_socket", "1700000000"));
@@ -144,6 +150,15 @@ mod tests {
         let gone: Vec<&str> = kept[1..].iter().map(|set| set.split_once('=').unwrap().0).collect();
         assert_eq!(gone, ["scenecast.1", "scenecast.2", "scenecast.3", "scenecast.0", "scenecast.10"]);
         assert!(kept[1..].iter().all(|set| set.contains("=; ") && set.ends_with("Max-Age=0")), "{kept:?}");
+    }
+
+    #[test]
+    fn no_route_drives_anothers_cookies_out() {
+        let held: Vec<String> =
+            (0..16).map(|n| format!("scenecast.{n}=9{n}")).chain(["scenecast.typed_code.a=1".into()]).collect();
+        let kept = kept(&cookies(&held.join("; "), false), |value| value.parse().ok());
+        assert!(kept[1..].iter().all(|gone| !gone.contains("typed_code")), "{kept:?}");
+        assert_eq!(kept.len(), 2);
     }
 
     #[test]
