@@ -1,37 +1,33 @@
 //! What every test begins with: the simulator, callback pods, and the bus between them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-    time::{Duration, SystemTime},
-};
+mod accounts;
+mod messages;
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use reqwest::{RequestBuilder, Response, StatusCode};
-use scenecast_callback::{
-    Callback, Clock, Settings, Texts,
-    config::{AccountSettings, ApiKey, Confirmation, EnvVersion, MiniProgramSettings, Mode},
-};
+use scenecast_callback::{Callback, Settings, config::Confirmation};
 use scenecast_loadtest::{
     http,
-    simulator::{self, Outcome, Person, Screen, Simulator, menu_links},
+    simulator::{self, Outcome, Person, Simulator, menu_links},
 };
 use scenecast_shared::{
     bus::{Bus, Role},
-    config::{self, Drain, Seconds},
+    config::Drain,
     internal,
     redis::Redis,
-    scene::{AccountName, Binding, Event, Grant, Happening, Key, KeyRing, Language, Login, Page, Rotating, SceneId},
-    serve::{Limits, Listener, Shutdown, TrustedProxies},
+    scene::{AccountName, Binding, Event, Grant, Happening, Key, KeyRing, Login, Page, Rotating, SceneId},
+    serve::{Limits, Listener, Shutdown},
     store::{Store, User, Users},
     telemetry::{Metrics, Stages},
     testing::RedisServer,
-    time::next_china_day,
-    wechat::sign,
 };
 use serde_json::{Value, json};
-use url::Url;
 
+use self::accounts::{settings, simulated, simulated_mini_program};
 use crate::{logs, site::PATIENCE};
+
+pub(crate) use self::{accounts::demo, messages::*};
 
 pub(crate) const SECRET: &str = "app-secret-0123456789abcdef01234";
 pub(crate) const TOKEN: &str = "webhookToken1";
@@ -382,65 +378,6 @@ pub(crate) async fn problem(response: Response, status: StatusCode) -> String {
     problem["code"].as_str().unwrap().to_owned()
 }
 
-/// A query that WeChat signed now.
-pub(crate) fn signed() -> String {
-    signed_by(TOKEN, unix_now().as_secs())
-}
-
-/// A query signed with this token, at this time.
-pub(crate) fn signed_by(token: &str, timestamp: u64) -> String {
-    let (timestamp, nonce) = (timestamp.to_string(), rand::random::<u32>().to_string());
-    let signature = sign(&[token, &timestamp, &nonce]);
-    format!("signature={signature}&timestamp={timestamp}&nonce={nonce}")
-}
-
-/// An event of somebody who doesn't exist, sent now.
-pub(crate) fn event(event: &str, key: &str) -> String {
-    event_at(unix_now().as_secs(), event, key)
-}
-
-/// The same, sent at this time.
-pub(crate) fn event_at(created: u64, event: &str, key: &str) -> String {
-    event_from("oNobody", created, event, key)
-}
-
-/// An event of this person, sent at this time.
-pub(crate) fn event_from(openid: &str, created: u64, event: &str, key: &str) -> String {
-    format!(
-        "<xml><ToUserName><![CDATA[{ORIGINAL_ID}]]></ToUserName><FromUserName><![CDATA[{openid}]]></FromUserName>\
-         <CreateTime>{created}</CreateTime><MsgType><![CDATA[event]]></MsgType><Event><![CDATA[{event}]]></Event>\
-         <EventKey><![CDATA[{key}]]></EventKey></xml>"
-    )
-}
-
-/// A text of somebody who doesn't exist, sent at this time.
-pub(crate) fn text_at(created: u64, content: &str) -> String {
-    format!(
-        "<xml><ToUserName>{ORIGINAL_ID}</ToUserName><FromUserName>oNobody</FromUserName><CreateTime>{created}</CreateTime>\
-         <MsgType>text</MsgType><Content><![CDATA[{content}]]></Content><MsgId>{}</MsgId></xml>",
-        rand::random::<u32>()
-    )
-}
-
-/// What the phone shows.
-pub(crate) fn reply(outcome: &Outcome) -> &str {
-    match &outcome.shown {
-        Screen::Reply(text) => text,
-        other => panic!("no reply: {other:?}"),
-    }
-}
-
-/// What a webhook's answer says to the phone; nothing where it only acknowledges.
-pub(crate) fn said(answered: &str) -> &str {
-    let content = answered.split_once("<Content><![CDATA[").and_then(|(_, rest)| rest.split_once("]]></Content>"));
-    content.map_or("", |(content, _)| content)
-}
-
-/// The settings of `demo`.
-pub(crate) fn demo(settings: &mut Settings) -> &mut AccountSettings {
-    settings.accounts.get_mut(&name("demo")).unwrap()
-}
-
 pub(crate) fn opening(scene: SceneId, account: &str, life: Duration) -> Value {
     json!({ "scene": scene, "account": account, "binding": Binding::of(STATE), "life_ms": life.as_millis() })
 }
@@ -465,84 +402,4 @@ pub(crate) fn unix_now() -> Duration {
 
 pub(crate) fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
-}
-
-/// No test crosses midnight unawares.
-fn noon() -> Clock {
-    let (clock, now) = (Clock::default(), SystemTime::now());
-    clock.advance(next_china_day(now).duration_since(now).unwrap() + Duration::from_secs(12 * 60 * 60 + 60));
-    clock
-}
-
-fn simulated(account: &str) -> simulator::Account {
-    simulator::Account {
-        app_id: format!("wx{account}"),
-        original_id: format!("gh_{account}"),
-        unionid: account == "demo",
-        ..simulator::Account::sample(SECRET.into(), TOKEN.into())
-    }
-}
-
-fn simulated_mini_program() -> simulator::Account {
-    simulator::Account {
-        app_id: "wxmini".to_owned(),
-        original_id: "gh_mini".to_owned(),
-        unionid: true,
-        ..simulator::Account::sample_mini_program(SECRET.into(), TOKEN.into())
-    }
-}
-
-fn mini_program() -> MiniProgramSettings {
-    MiniProgramSettings {
-        app_id: "wxmini".to_owned(),
-        secret: SECRET.into(),
-        page: simulator::Account::SAMPLE_PAGE.to_owned(),
-        env_version: EnvVersion::Release,
-        confirmation: Confirmation::Tap,
-        grant_life: Seconds::new(60),
-        site: Some("Example Shop".to_owned()),
-        language: Language::En,
-        webhooks: None,
-    }
-}
-
-fn settings(wechat: &Url) -> Settings {
-    let account = |account: &str| AccountSettings {
-        app_id: format!("wx{account}"),
-        secret: SECRET.into(),
-        token: Rotating::fixed(TOKEN),
-        original_id: format!("gh_{account}"),
-        mode: Mode::Plain,
-        aes_key: None,
-        check_source_address: false,
-        confirmation: Confirmation::None,
-        site: None,
-        path: None,
-        grant_life: Seconds::new(60),
-        qr_quota: 100_000,
-        fallback_mini_program: None,
-        profile_wait_ms: 2000,
-        language: Language::En,
-        texts: Texts::default(),
-        webhooks: None,
-    };
-    let key = |key: &str, accounts: &[&str]| ApiKey {
-        key: Rotating::fixed(key),
-        accounts: accounts.iter().map(|account| name(account)).collect::<BTreeSet<_>>(),
-    };
-    Settings {
-        public: any_port(),
-        internal: any_port(),
-        internal_secret: Rotating::fixed(INTERNAL),
-        accounts: ["demo", "other"].map(|it| (name(it), account(it))).into(),
-        mini_programs: [(name("mini"), mini_program())].into(),
-        api_keys: [("shop".to_owned(), key(API_KEY, &["demo"])), ("another".to_owned(), key(OTHER_KEY, &["other"]))]
-            .into(),
-        trusted_proxies: TrustedProxies::default(),
-        geo_database: None,
-        api_base: wechat.to_string().try_into().unwrap(),
-        picture_base: wechat.to_string().try_into().unwrap(),
-        limits: config::Limits::default(),
-        clock: noon(),
-    }
 }

@@ -1,0 +1,106 @@
+//! The accounts that every test has: `demo`, `other` and the mini program `mini`, at WeChat and here.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
+
+use scenecast_callback::{
+    Clock, Settings, Texts,
+    config::{AccountSettings, ApiKey, Confirmation, EnvVersion, MiniProgramSettings, Mode},
+};
+use scenecast_loadtest::simulator;
+use scenecast_shared::{
+    config::{self, Seconds},
+    scene::{Language, Rotating},
+    serve::TrustedProxies,
+    time::next_china_day,
+};
+use url::Url;
+
+use super::{API_KEY, INTERNAL, OTHER_KEY, SECRET, TOKEN, any_port, name};
+
+/// The settings of `demo`.
+pub(crate) fn demo(settings: &mut Settings) -> &mut AccountSettings {
+    settings.accounts.get_mut(&name("demo")).unwrap()
+}
+
+/// No test crosses midnight unawares.
+fn noon() -> Clock {
+    let (clock, now) = (Clock::default(), SystemTime::now());
+    clock.advance(next_china_day(now).duration_since(now).unwrap() + Duration::from_secs(12 * 60 * 60 + 60));
+    clock
+}
+
+pub(super) fn simulated(account: &str) -> simulator::Account {
+    simulator::Account {
+        app_id: format!("wx{account}"),
+        original_id: format!("gh_{account}"),
+        unionid: account == "demo",
+        ..simulator::Account::sample(SECRET.into(), TOKEN.into())
+    }
+}
+
+pub(super) fn simulated_mini_program() -> simulator::Account {
+    simulator::Account {
+        app_id: "wxmini".to_owned(),
+        original_id: "gh_mini".to_owned(),
+        unionid: true,
+        ..simulator::Account::sample_mini_program(SECRET.into(), TOKEN.into())
+    }
+}
+
+fn mini_program() -> MiniProgramSettings {
+    MiniProgramSettings {
+        app_id: "wxmini".to_owned(),
+        secret: SECRET.into(),
+        page: simulator::Account::SAMPLE_PAGE.to_owned(),
+        env_version: EnvVersion::Release,
+        confirmation: Confirmation::Tap,
+        grant_life: Seconds::new(60),
+        site: Some("Example Shop".to_owned()),
+        language: Language::En,
+        webhooks: None,
+    }
+}
+
+pub(super) fn settings(wechat: &Url) -> Settings {
+    let account = |account: &str| AccountSettings {
+        app_id: format!("wx{account}"),
+        secret: SECRET.into(),
+        token: Rotating::fixed(TOKEN),
+        original_id: format!("gh_{account}"),
+        mode: Mode::Plain,
+        aes_key: None,
+        check_source_address: false,
+        confirmation: Confirmation::None,
+        site: None,
+        path: None,
+        grant_life: Seconds::new(60),
+        qr_quota: 100_000,
+        fallback_mini_program: None,
+        profile_wait_ms: 2000,
+        language: Language::En,
+        texts: Texts::default(),
+        webhooks: None,
+    };
+    let key = |key: &str, accounts: &[&str]| ApiKey {
+        key: Rotating::fixed(key),
+        accounts: accounts.iter().map(|account| name(account)).collect::<BTreeSet<_>>(),
+    };
+    Settings {
+        public: any_port(),
+        internal: any_port(),
+        internal_secret: Rotating::fixed(INTERNAL),
+        accounts: ["demo", "other"].map(|it| (name(it), account(it))).into(),
+        mini_programs: [(name("mini"), mini_program())].into(),
+        api_keys: [("shop".to_owned(), key(API_KEY, &["demo"])), ("another".to_owned(), key(OTHER_KEY, &["other"]))]
+            .into(),
+        trusted_proxies: TrustedProxies::default(),
+        geo_database: None,
+        api_base: wechat.to_string().try_into().unwrap(),
+        picture_base: wechat.to_string().try_into().unwrap(),
+        limits: config::Limits::default(),
+        clock: noon(),
+    }
+}
