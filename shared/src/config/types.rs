@@ -97,6 +97,20 @@ pub fn strong<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Rotating, D::
     Ok(secret)
 }
 
+/// Several texts: a list, or one text with commas, as environment variables have them.
+pub(crate) fn texts<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Written::deserialize(from)? {
+        Written::List(list) => list,
+        Written::Text(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+    })
+}
+
 /// The web origins whose pages may open scenes: a list, or one text with commas.
 #[derive(Debug, Clone, Default)]
 pub struct Origins(BTreeSet<String>);
@@ -122,17 +136,8 @@ impl FromIterator<String> for Origins {
 
 impl<'de> Deserialize<'de> for Origins {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            List(Vec<String>),
-            Text(String),
-        }
-        let list = match Written::deserialize(from)? {
-            Written::List(list) => list,
-            Written::Text(text) => text.split(',').map(|origin| origin.trim().to_owned()).collect(),
-        };
-        list.into_iter()
+        texts(from)?
+            .into_iter()
             .map(|written| match Url::parse(&written).map(|url| url.origin()) {
                 Ok(origin) if origin.is_tuple() && origin.ascii_serialization() == written => Ok(written),
                 _ => Err(de::Error::custom(format!(

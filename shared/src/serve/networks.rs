@@ -5,6 +5,8 @@ use std::{net::IpAddr, sync::Arc};
 use ipnet::IpNet;
 use serde::{Deserialize, de};
 
+use crate::config::texts;
+
 /// Addresses and networks: a list, or one text with commas.
 #[derive(Debug, Clone, Default)]
 pub struct Networks(Arc<[IpNet]>);
@@ -23,17 +25,8 @@ impl Networks {
 
 impl<'de> Deserialize<'de> for Networks {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            List(Vec<String>),
-            Text(String),
-        }
-        let list = match Written::deserialize(from)? {
-            Written::List(list) => list,
-            Written::Text(text) => text.split(',').map(|network| network.trim().to_owned()).collect(),
-        };
-        list.iter()
+        texts(from)?
+            .iter()
             .map(|written| {
                 written.parse::<IpNet>().or_else(|_| written.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
                     de::Error::custom(format!("{written:?} is not an address or network such as 10.0.0.0/8"))
