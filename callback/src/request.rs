@@ -1,4 +1,6 @@
-//! Reading requests.
+//! Reading requests, and why one of ours had no answer.
+
+use std::error::Error;
 
 use axum::http::HeaderMap;
 use scenecast_shared::serve::Problem;
@@ -22,4 +24,16 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         (Some(value), None) => value.to_str().ok(),
         _ => None,
     }
+}
+
+/// Why a request of ours didn't come through: all causes, and no address, which may have a secret in it.
+pub(crate) fn why_unsent(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }

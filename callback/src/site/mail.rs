@@ -1,6 +1,6 @@
 //! What the accounts' webhooks have in common: the outbox, the way out, and the counts.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use prometheus::{IntCounterVec, IntGaugeVec};
 use reqwest::{Client, Response, header, redirect};
@@ -11,6 +11,7 @@ use scenecast_shared::{
 };
 
 use super::{Signer, post::Post};
+use crate::request::why_unsent;
 
 /// How long a site may take to be reached.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
@@ -69,14 +70,7 @@ impl From<reqwest::Error> for Undelivered {
         if error.is_timeout() {
             return Self::TooSlow;
         }
-        let error = error.without_url();
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
-        Self::Unreachable(text)
+        Self::Unreachable(why_unsent(error))
     }
 }
 

@@ -1,6 +1,6 @@
 //! One call of WeChat's API: sent, limited in time and size, counted, and its answer told apart.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use prometheus::IntCounterVec;
@@ -10,6 +10,8 @@ use scenecast_shared::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::request::why_unsent;
 
 /// How long WeChat may take to be reached.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -69,15 +71,7 @@ impl From<reqwest::Error> for CallError {
         if error.is_timeout() {
             return Self::TooSlow;
         }
-        // The address has the access token in its query.
-        let error = error.without_url();
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
-        Self::Unreachable(text)
+        Self::Unreachable(why_unsent(error))
     }
 }
 
