@@ -19,6 +19,12 @@ impl Slot {
         Self(fred::util::redis_keyslot(name.as_bytes()))
     }
 
+    /// Its number.
+    #[cfg(feature = "testing")]
+    pub(crate) fn number(self) -> u16 {
+        self.0
+    }
+
     /// As Redis writes it.
     pub(super) fn numbered(number: u16) -> Option<Self> {
         (number < SLOTS).then_some(Self(number))
