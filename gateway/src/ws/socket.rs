@@ -40,6 +40,8 @@ pub(crate) struct Socket {
     connection: Connection,
     decoder: Decoder,
     unsent: Vec<u8>,
+    /// Since it last gave way.
+    has_read: bool,
 }
 
 impl Socket {
@@ -47,14 +49,16 @@ impl Socket {
     pub(crate) fn new(connection: Connection, early: &[u8]) -> (Self, Vec<Incoming>) {
         let mut decoder = Decoder::default();
         let incoming = decoder.feed(early);
-        (Self { connection, decoder, unsent: Vec::new() }, incoming)
+        (Self { connection, decoder, unsent: Vec::new(), has_read: false }, incoming)
     }
 
     /// What arrives next; sends what waits to be sent meanwhile. May be dropped half-way without loss.
     pub(crate) async fn receive(&mut self) -> Result<Vec<Incoming>, Broken> {
         loop {
-            // A peer that sends without end must not keep this thread from the others.
-            tokio::task::coop::consume_budget().await;
+            // One read a turn: a peer that sends without end must not keep this thread from the others.
+            if std::mem::take(&mut self.has_read) {
+                tokio::task::yield_now().await;
+            }
             let stream = self.connection.stream();
             if self.unsent.is_empty() {
                 stream.readable().await?;
@@ -69,7 +73,10 @@ impl Socket {
             }
             let incoming = SHARED.with_borrow_mut(|buffer| match self.connection.stream().try_read(buffer) {
                 Ok(0) => Err(Broken::Gone),
-                Ok(length) => Ok(self.decoder.feed(&buffer[..length])),
+                Ok(length) => {
+                    self.has_read = true;
+                    Ok(self.decoder.feed(&buffer[..length]))
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(vec![]),
                 Err(error) => Err(Broken::from(error)),
             })?;
@@ -106,7 +113,7 @@ impl Socket {
             self.connection.write_all(&std::mem::take(&mut self.unsent)).await?;
             self.connection.shutdown().await?;
             loop {
-                tokio::task::coop::consume_budget().await;
+                tokio::task::yield_now().await;
                 self.connection.stream().readable().await?;
                 let read = SHARED.with_borrow_mut(|buffer| self.connection.stream().try_read(buffer));
                 match read {

@@ -1,0 +1,1 @@
+//! HTTP that is none, or means two things at once.
