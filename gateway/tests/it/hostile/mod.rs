@@ -2,7 +2,6 @@
 
 mod floods;
 mod frames;
-mod requests;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

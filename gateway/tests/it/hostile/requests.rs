@@ -1,1 +1,0 @@
-//! HTTP that is none, or means two things at once.
