@@ -74,7 +74,7 @@ impl Line {
         }
         let counted = flow.pages().count(Transport::WebSocket);
         let mut line = Self { flow, socket, liveness: Liveness::new(Instant::now()), counted };
-        match early.map_err(Leave::Violated).and_then(|incoming| line.take(incoming)) {
+        match line.take(early) {
             Ok(()) => Some(line),
             Err(leave) => {
                 line.end(Err(leave)).await;
@@ -131,15 +131,18 @@ impl Line {
 
     fn take(&mut self, incoming: Vec<Incoming>) -> Result<(), Leave> {
         self.liveness.heard(Instant::now());
+        let mut pinged = None;
         for incoming in incoming {
             match incoming {
                 Incoming::Text(_) => self.flow.count_ignored(),
-                Incoming::Ping(payload) => self.socket.pong(&payload)?,
+                Incoming::Ping(payload) => pinged = Some(payload),
                 Incoming::Pong => {}
                 Incoming::Close => return Err(Leave::Closed),
+                Incoming::Violation(violation) => return Err(Leave::Violated(violation)),
             }
         }
-        Ok(())
+        // The last of several is enough (RFC 6455 section 5.5.3), and costs one write.
+        pinged.map_or(Ok(()), |payload| Ok(self.socket.pong(&payload)?))
     }
 }
 

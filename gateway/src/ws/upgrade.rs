@@ -8,7 +8,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use scenecast_shared::serve::{Connection, Crowded, Problem};
 
-use super::{Incoming, Socket, Violation, handshake};
+use super::{Incoming, Socket, handshake};
 
 /// A request that becomes a WebSocket once it is answered.
 pub(crate) struct Upgrade {
@@ -36,7 +36,7 @@ impl Upgrade {
     }
 
     /// Takes the bare socket back from the HTTP server, whose buffers end here.
-    pub(crate) async fn socket(self) -> Option<(Socket, Result<Vec<Incoming>, Violation>)> {
+    pub(crate) async fn socket(self) -> Option<(Socket, Vec<Incoming>)> {
         let upgraded = self.on.await.ok()?;
         let parts = upgraded.downcast::<TokioIo<Connection>>().ok()?;
         Some(Socket::new(parts.io.into_inner(), &parts.read_buf))

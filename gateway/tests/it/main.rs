@@ -5,6 +5,7 @@
 
 mod compatible;
 mod events;
+mod hostile;
 mod http;
 mod leaving;
 mod polls;

@@ -14,6 +14,7 @@ use axum::{
     Router,
     body::Body,
     http::{HeaderValue, StatusCode, header},
+    middleware::from_fn,
     response::{IntoResponse, Response},
 };
 use hyper::{body::Incoming, server::conn::http1};
@@ -28,7 +29,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use super::{Peer, Shutdown};
+use super::{Peer, Shutdown, ambiguous::refuse_ambiguous};
 
 /// Beyond the ceiling, this many connections are still told so; then they wait in the kernel.
 const TOLD: usize = 256;
@@ -94,6 +95,7 @@ impl Listener {
 
     /// Serves until the process closes; each connection is part of the drain.
     pub async fn serve(self, app: Router, shutdown: Shutdown) {
+        let app = app.layer(from_fn(refuse_ambiguous));
         let room = Arc::new(Semaphore::new(self.limits.connections + TOLD));
         loop {
             let accepting = async {

@@ -1,6 +1,7 @@
 //! Accepting, answering and leaving, alike for every binary.
 
 mod admin;
+mod ambiguous;
 mod body;
 mod client;
 mod listener;
