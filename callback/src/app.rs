@@ -7,7 +7,7 @@ use scenecast_shared::{
     bus::{Bus, BusError},
     config::HttpUrl,
     internal::Refused,
-    scene::{AccountName, Cause, Rotating, SceneId, Settled, Transition},
+    scene::{AccountName, Cause, DeliveryId, Grant, GrantSecrets, Rotating, SceneId, Secret, Settled, Transition},
     serve::Problem,
     store::{Budget, Codes, Guesses, JsCodes, Pending, Replay, ReplayGuard, StoreError, Users},
     wechat::Signed,
@@ -67,6 +67,11 @@ impl App {
     pub(crate) fn picture_of(&self, ticket: &str) -> String {
         let ticket: String = url::form_urlencoded::byte_serialize(ticket.as_bytes()).collect();
         self.picture_base.with(&format!("/cgi-bin/showqrcode?ticket={ticket}"))
+    }
+
+    /// What this delivery hands to this scene's page if it is a login, with the secret that the account has at WeChat.
+    pub(crate) fn grant(&self, account: &Secret, scene: SceneId, delivery: DeliveryId) -> Grant {
+        Grant::derive(GrantSecrets { deployment: &self.internal_secret.current, account }, scene, delivery)
     }
 
     /// Settles. While that is undecided it does so again, which the same delivery id makes

@@ -13,20 +13,8 @@ use crate::{
 };
 
 /// Somebody's consent to a login.
-pub(crate) fn acceptance(
-    scene: SceneId,
-    person: Person,
-    life: Seconds,
-    typed: bool,
-    known: Option<&User>,
-) -> Acceptance {
-    Acceptance {
-        person,
-        grant: Grant::issue(scene),
-        life: life.duration(),
-        typed,
-        registered: known.is_some_and(|user| user.registered),
-    }
+pub(crate) fn acceptance(grant: Grant, person: Person, life: Seconds, typed: bool, known: Option<&User>) -> Acceptance {
+    Acceptance { person, grant, life: life.duration(), typed, registered: known.is_some_and(|user| user.registered) }
 }
 
 /// What a scan wishes where this makes it a login.

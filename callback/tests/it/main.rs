@@ -12,6 +12,7 @@ mod hostile_mini_program;
 mod independent;
 mod late_redis;
 mod logs;
+mod lost_login;
 mod mini_program;
 mod mini_program_page;
 mod news;
