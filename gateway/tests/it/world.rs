@@ -6,11 +6,14 @@ use std::{
 };
 
 use reqwest::{Method, RequestBuilder};
-use scenecast_gateway::{Gateway, Settings, config::Compatible};
+use scenecast_gateway::{
+    Gateway, Settings,
+    config::{Compatible, Limits},
+};
 use scenecast_loadtest::browser::Page;
 use scenecast_shared::{
     bus::Bus,
-    config::{Drain, Limits, Seconds},
+    config::{Drain, Seconds},
     scene::{
         Acceptance, AccountName, Cause, DeliveryId, Grant, KeyRing, Number, Numbers, Opening, Person, Profile,
         Rotating, SceneId, Settled, Transition,
