@@ -8,7 +8,7 @@ use scenecast_shared::{
     config::HttpUrl,
     internal::Refused,
     scene::{AccountName, Cause, DeliveryId, Grant, GrantSecrets, Rotating, SceneId, Secret, Settled, Transition},
-    serve::Problem,
+    serve::{Problem, Rate, RateByAddress, TurnedAway},
     store::{Budget, Codes, Guesses, JsCodes, Pending, Replay, ReplayGuard, StoreError, Users},
     wechat::Signed,
 };
@@ -39,6 +39,11 @@ pub(crate) struct App {
     pub(crate) replays: ReplayGuard,
     pub(crate) qr_budget: Budget,
     pub(crate) js_codes: JsCodes,
+    /// WeChat's messages.
+    pub(crate) webhooks: Rate,
+    /// What comes to the webhooks and is none of WeChat's.
+    pub(crate) junk: RateByAddress,
+    pub(crate) turned_away: TurnedAway,
     pub(crate) clock: Clock,
     pub(crate) counts: Counts,
 }

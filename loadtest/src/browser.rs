@@ -9,7 +9,7 @@ use tokio_tungstenite::{
     tungstenite::{
         self, Message,
         client::IntoClientRequest,
-        http::{HeaderValue, header},
+        http::{HeaderName, HeaderValue, header},
         protocol::CloseFrame,
     },
 };
@@ -90,10 +90,21 @@ pub struct Page {
 impl Page {
     /// Connects to a gateway's public address as a page of this origin, and says nothing yet.
     pub async fn connect(gateway: &str, origin: &str) -> Result<Self, tungstenite::Error> {
+        Self::connect_with(gateway, &[(header::ORIGIN, origin)]).await
+    }
+
+    /// The same as through a proxy that says where the browser is.
+    pub async fn connect_from(gateway: &str, origin: &str, browser: &str) -> Result<Self, tungstenite::Error> {
+        let forwarded_for = HeaderName::from_static("x-forwarded-for");
+        Self::connect_with(gateway, &[(header::ORIGIN, origin), (forwarded_for, browser)]).await
+    }
+
+    async fn connect_with(gateway: &str, headers: &[(HeaderName, &str)]) -> Result<Self, tungstenite::Error> {
         let mut request = format!("ws://{gateway}/v1/ws").into_client_request()?;
-        let headers = request.headers_mut();
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("scenecast.v1"));
-        headers.insert(header::ORIGIN, HeaderValue::from_str(origin)?);
+        request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("scenecast.v1"));
+        for (name, value) in headers {
+            request.headers_mut().insert(name, HeaderValue::from_str(value)?);
+        }
         let (socket, _) = connect_async(request).await?;
         Ok(Self { socket })
     }

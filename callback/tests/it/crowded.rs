@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use scenecast_shared::{config::Limits, internal::CANCEL_PATH};
+use scenecast_callback::config::Limits;
+use scenecast_shared::internal::CANCEL_PATH;
 use serde_json::json;
 use tokio::net::TcpStream;
 

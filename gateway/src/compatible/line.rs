@@ -10,7 +10,7 @@ use axum::{
 };
 use scenecast_shared::{
     scene::{ChosenId, Login},
-    serve::{Problem, crowded},
+    serve::Problem,
 };
 
 use super::{
@@ -66,10 +66,10 @@ pub(super) struct Line {
 impl Line {
     /// The socket of this request; none if it is gone, or there is no room for it.
     pub(super) async fn accept(flow: Flow, upgrade: Upgrade) -> Option<Self> {
-        let is_crowded = upgrade.is_crowded();
+        let refused = upgrade.refused();
         let (socket, early) = upgrade.socket().await?;
-        if is_crowded {
-            Leave::from(crowded()).close(socket).await;
+        if let Some(problem) = refused {
+            Leave::from(problem).close(socket).await;
             return None;
         }
         let counted = flow.pages().count(Transport::WebSocket);

@@ -17,7 +17,7 @@ use crate::world::{KEY_SECRET, ann, ring};
 const AVATAR: &str = "https://wx.example/ann";
 
 /// All of them, for one account.
-fn all() -> Compatible {
+pub(crate) fn all() -> Compatible {
     let on = || Some(CompatibleRoute { account: account() });
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     Compatible {
