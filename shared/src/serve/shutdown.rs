@@ -1,7 +1,7 @@
 //! Leaving: not ready, wait, stop accepting, drain, done.
 //!
 //! ```text
-//! leave() ──notice──▶ closing ──window, and as long as something stays──▶ over ──5 s──▶ done
+//! leave() ──notice──▶ closing ──window, and as long as something stays──▶ ──2 s──▶ over ──3 s──▶ done
 //! ```
 //!
 //! Done at once when no work is left after `closing`.
@@ -16,8 +16,10 @@ use tokio_util::{
 
 use crate::config::Drain;
 
-/// How long those who were told to go may take for their farewell.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long those who are told to go last may take to hear it.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How long what is dropped then may take to notice.
+const AT_LAST: Duration = Duration::from_secs(3);
 
 /// What a process's parts know of its end. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -80,8 +82,9 @@ impl Shutdown {
         let overdue = async {
             tokio::time::sleep(window).await;
             self.stays.wait().await;
-            self.over.cancel();
             tokio::time::sleep(FAREWELL).await;
+            self.over.cancel();
+            tokio::time::sleep(AT_LAST).await;
         };
         tokio::select! {
             () = self.work.wait() => tracing::info!("drained"),

