@@ -176,6 +176,8 @@ async fn serve_connection(accepted: Accepted, idle: Duration, app: Router, shutd
                 closing = true;
                 connection.as_mut().graceful_shutdown();
             }
+            // An answer that its reader doesn't take would hold the drain.
+            () = shutdown.over() => return,
         }
     }
 }

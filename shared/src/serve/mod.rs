@@ -27,4 +27,4 @@ pub use networks::Networks;
 pub use problem::{Problem, with_problems};
 pub use rates::{Rate, RateByAddress};
 pub use seats::Seat;
-pub use shutdown::Shutdown;
+pub use shutdown::{Shutdown, Stay};
