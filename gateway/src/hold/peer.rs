@@ -141,4 +141,13 @@ mod tests {
         assert!(matches!(ping, Ok(Said::Ping(payload)) if payload == b"x"));
         assert!(matches!(heard(now).received(Incoming::Close, now), Ok(Said::Close)));
     }
+
+    #[test]
+    fn whatever_comes_first_is_an_open_a_resume_or_a_problem() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            let now = Instant::now();
+            let first = Peer::new(now).received(text(&String::from_utf8_lossy(bytes)), now);
+            assert!(matches!(first, Ok(Said::First(_)) | Err(_)), "{first:?}");
+        });
+    }
 }
