@@ -113,22 +113,20 @@ async fn logged_in(
     deadline: Instant,
 ) -> Result<(), Problem> {
     let (Settled::Applied(standing) | Settled::Repeated(standing)) = settled else { return Ok(()) };
-    let (State::Confirmed | State::Redeemed, Some(openid)) = (standing.state, standing.who()) else { return Ok(()) };
+    let (State::Confirmed | State::Redeemed, Some(person)) = (standing.state, standing.person()) else {
+        return Ok(());
+    };
     let page = standing.page();
     let login = LoggedIn {
-        account: &mini_program.name,
+        person: &person,
         site: &mini_program.site,
-        openid: &openid,
         delivery: cause.delivery,
         at: cause.received_at,
         scene,
         page: &page,
         known,
     };
-    match stored(deadline, || login.keep(&app.users)).await {
-        Ok(_) | Err(StoreError::Malformed(_)) => Ok(()),
-        Err(StoreError::Undecided(_)) => Err(Refused::BusUnavailable.problem()),
-    }
+    login.keep(&app.users, deadline).await.map(|_| ()).map_err(|_| Refused::BusUnavailable.problem())
 }
 
 /// Where the scene stands, in the words of a phone: what the site's backend does is nothing to it.

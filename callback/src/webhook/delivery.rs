@@ -130,7 +130,7 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    fn unfinished(&self, again: bool, why: &dyn fmt::Display) -> Unfinished {
+    pub(super) fn unfinished(&self, again: bool, why: &dyn fmt::Display) -> Unfinished {
         tracing::warn!(account = %self.account.name, purpose = self.purpose.word(), %why, "could not finish a message");
         Unfinished { again, reply: self.at_last() }
     }

@@ -26,6 +26,7 @@ mod replies;
 mod scan;
 mod sealing;
 mod site;
+mod slow_redis;
 mod sources;
 mod token;
 mod typed_codes;
