@@ -7,12 +7,14 @@
 //! | [`visitor`] | a browser with cookies, for pages that were written for other servers |
 //! | `chromium` | a real browser (feature `chromium`) |
 //! | [`receiver`] | a site's server for webhooks |
+//! | [`drip`] | a peer that says next to nothing |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
 
 pub mod browser;
 #[cfg(feature = "chromium")]
 pub mod chromium;
 pub mod cluster;
+pub mod drip;
 pub mod receiver;
 pub mod simulator;
 pub mod visitor;

@@ -1,12 +1,9 @@
 //! Connections on which nothing comes, or next to nothing: each ends, and meanwhile others are served.
 
-use std::{net::SocketAddr, time::Instant};
+use std::time::Instant;
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    task::JoinSet,
-};
+use scenecast_loadtest::drip::drip;
+use tokio::task::JoinSet;
 
 use super::*;
 
@@ -17,45 +14,25 @@ const HANDSHAKE: &str = "GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r
 /// By when each of them has ended: the longest limit, of 10 s, and time for a crowd.
 const ENDED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Sends this, and then the rest a byte every 100 ms, until the other end closes; how long that took.
-async fn drip(to: SocketAddr, at_once: &str, drop_by_drop: &str) -> Duration {
-    let (since, mut stream) = (Instant::now(), TcpStream::connect(to).await.unwrap());
-    let (mut reader, mut writer) = stream.split();
-    let write = async {
-        writer.write_all(at_once.as_bytes()).await?;
-        for byte in drop_by_drop.bytes() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            writer.write_all(&[byte]).await?;
-        }
-        std::future::pending::<std::io::Result<()>>().await
-    };
-    let mut read = vec![];
-    tokio::select! {
-        // It fails where what came too late is reset.
-        _ = reader.read_to_end(&mut read) => {}
-        written = write => assert!(written.is_err()),
-    }
-    since.elapsed()
-}
-
 #[tokio::test]
 async fn a_crowd_that_says_next_to_nothing_ends_and_slows_no_login() {
     let world = World::compatible(Bus::memory(), Limits::default(), compatible::all()).await;
     let post = "POST /v1/scenes HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n";
-    let endless = "x".repeat(1000);
+    // A text's head, masked, and then some of it.
+    let text = [&[0x81, 0xfe, 0x0f, 0xff][..], &[b'x'; 1000]].concat();
     let mut crowd = JoinSet::new();
-    for (to, at_once, drop_by_drop) in [
-        (world.address, "", ""),
-        (world.address, "", HANDSHAKE),
-        (world.address, HANDSHAKE, ""),
-        (world.address, HANDSHAKE, endless.as_str()),
-        (world.address, post, endless.as_str()),
-        (world.on_open.unwrap(), "", ""),
-        (world.on_open.unwrap(), "", HANDSHAKE),
+    for (to, at_once, by_the_drop) in [
+        (world.address, "", &[][..]),
+        (world.address, "", HANDSHAKE.as_bytes()),
+        (world.address, HANDSHAKE, &[]),
+        (world.address, HANDSHAKE, &text),
+        (world.address, post, &[b'x'; 1000]),
+        (world.on_open.unwrap(), "", &[]),
+        (world.on_open.unwrap(), "", HANDSHAKE.as_bytes()),
     ] {
         for _ in 0..60 {
-            let (at_once, drop_by_drop) = (at_once.to_owned(), drop_by_drop.to_owned());
-            crowd.spawn(async move { drip(to, &at_once, &drop_by_drop).await });
+            let by_the_drop = by_the_drop.to_owned();
+            crowd.spawn(async move { drip(to, at_once.as_bytes(), &by_the_drop).await.unwrap() });
         }
     }
     until("they hold what they can", async || world.metric("connections_open{transport=\"websocket\"}") >= 120).await;
