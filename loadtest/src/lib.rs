@@ -9,6 +9,7 @@
 //! | [`receiver`] | a site's server for webhooks |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
 //! | [`crowd`] | thousands of browsers and phones, and the site's backend |
+//! | [`drill`] | logins go on while something breaks |
 //! | [`ledger`] | what phones were promised, and what came of it |
 //! | [`network`] | a hop between processes that breaks as networks do |
 
@@ -17,6 +18,7 @@ pub mod browser;
 pub mod chromium;
 pub mod cluster;
 pub mod crowd;
+pub mod drill;
 pub mod ledger;
 pub mod network;
 pub mod receiver;

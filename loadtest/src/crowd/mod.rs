@@ -61,7 +61,7 @@ struct Here {
     place: Place,
     board: Board,
     ledger: Mutex<Ledger>,
-    opening: Semaphore,
+    opening: Arc<Semaphore>,
 }
 
 impl Here {
@@ -77,7 +77,7 @@ impl Crowd {
             place,
             board: Board::default(),
             ledger: Mutex::default(),
-            opening: Semaphore::new(OPENING_AT_ONCE),
+            opening: Arc::new(Semaphore::new(OPENING_AT_ONCE)),
         };
         let mut crowd = Self { here: Arc::new(here), pages: JoinSet::new() };
         for nth in 0..pages {

@@ -3,7 +3,10 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use scenecast_shared::scene::SceneId;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
 
 use super::{Here, board::Shown, site::Grant};
 use crate::browser::{Frame, Heard, Page};
@@ -38,11 +41,10 @@ struct Waiting {
 /// One browser, for ever.
 pub(super) async fn visit(here: Arc<Here>, address: Ipv4Addr) {
     let state = format!("the session of {address}");
-    let visitor = Visitor { here, address, state };
-    let first = visitor.here.clone();
-    let mut turn = first.opening.acquire().await.ok();
+    let turn = here.opening.clone().acquire_owned().await.ok();
+    let mut visitor = Visitor { here, address, state, turn };
     loop {
-        visitor.log_in(|| drop(turn.take())).await;
+        visitor.log_in().await;
     }
 }
 
@@ -51,11 +53,13 @@ struct Visitor {
     address: Ipv4Addr,
     /// What the site knows this browser by.
     state: String,
+    /// Until the first scene is open.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Visitor {
     /// One scene, to whatever end.
-    async fn log_in(&self, mut opened: impl FnMut()) {
+    async fn log_in(&mut self) {
         let (mut waiting, mut failures) = (None, 0);
         loop {
             let gateway = self.here.place.gateways.pick().await.to_string();
@@ -66,7 +70,6 @@ impl Visitor {
             let ending = self.connect(&gateway, &mut waiting, &mut began).await;
             if began {
                 failures = 0;
-                opened();
             }
             let is_over = waiting.as_ref().is_some_and(|waiting| Instant::now() > waiting.ends + GRANT_LIFE);
             match ending {
@@ -86,7 +89,7 @@ impl Visitor {
     }
 
     /// One connection, from its first frame to its end.
-    async fn connect(&self, gateway: &str, waiting: &mut Option<Waiting>, began: &mut bool) -> Ending {
+    async fn connect(&mut self, gateway: &str, waiting: &mut Option<Waiting>, began: &mut bool) -> Ending {
         let answer_by = Instant::now() + ANSWER_WITHIN;
         let place = &self.here.place;
         let connecting = Page::connect_for(self.address, gateway, &place.origin);
@@ -114,12 +117,13 @@ impl Visitor {
     }
 
     /// The scene's end, if this is it.
-    fn hear(&self, frame: Frame, waiting: &mut Option<Waiting>) -> Option<Ending> {
+    fn hear(&mut self, frame: Frame, waiting: &mut Option<Waiting>) -> Option<Ending> {
         match frame.kind.as_str() {
             "opened" => {
                 let scene = frame.scene.parse().ok()?;
                 self.here.board.show(Shown { scene, url: frame.qr.url });
                 let ends = Instant::now() + Duration::from_secs(frame.expires_in);
+                self.turn = None;
                 *waiting = Some(Waiting { scene, key: frame.key, seq: 0, ends });
             }
             "resumed" => waiting.as_mut()?.ends = Instant::now() + Duration::from_secs(frame.expires_in),

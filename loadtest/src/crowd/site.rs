@@ -89,11 +89,12 @@ impl Site {
         let mut grants = std::mem::take(&mut *self.redeemed.lock().unwrap_or_else(PoisonError::into_inner));
         grants.retain(|(_, redeemed)| redeemed.elapsed() < GRANT_LIFE);
         let answers = stream::iter(grants).map(|(grant, _)| async move { (grant.scene, self.redeem(&grant).await) });
-        answers.for_each_concurrent(AT_ONCE, async |answer| {
-            let (scene, redemption) = answer.await;
-            tell(scene, redemption);
-        })
-        .await;
+        answers
+            .for_each_concurrent(AT_ONCE, async |answer| {
+                let (scene, redemption) = answer.await;
+                tell(scene, redemption);
+            })
+            .await;
     }
 
     async fn ask(&self, grant: &Grant, key: &str) -> Result<Asked, reqwest::Error> {

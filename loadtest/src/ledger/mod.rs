@@ -1,9 +1,9 @@
 //! What phones were promised and what came of it: every login from its scan to its redemption. No I/O.
 
 mod pace;
+mod tally;
 #[cfg(test)]
 mod tests;
-mod tally;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -49,11 +49,8 @@ impl Tally {
     }
 
     pub(super) fn of(ledger: &Ledger, late_after: Duration) -> Self {
-        let mut tally = Self {
-            reconnects: Pace::of(&ledger.reconnects),
-            problems: ledger.problems.clone(),
-            ..Self::default()
-        };
+        let mut tally =
+            Self { reconnects: Pace::of(&ledger.reconnects), problems: ledger.problems.clone(), ..Self::default() };
         let (mut heard, mut took) = (vec![], vec![]);
         for login in ledger.logins.values() {
             tally.add(login, late_after);

@@ -119,10 +119,10 @@ fn problems_are_counted_by_their_code() {
     for code in ["busy", "busy", "restart"] {
         ledger.has_problem(code);
     }
-    assert_eq!(ledger.tally(LATE).problems.into_iter().collect::<Vec<_>>(), [
-        ("busy".to_owned(), 2),
-        ("restart".to_owned(), 1)
-    ]);
+    assert_eq!(
+        ledger.tally(LATE).problems.into_iter().collect::<Vec<_>>(),
+        [("busy".to_owned(), 2), ("restart".to_owned(), 1)]
+    );
 }
 
 #[test]
