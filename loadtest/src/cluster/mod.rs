@@ -88,9 +88,6 @@ impl Cluster {
 impl<R: Redis> Cluster<R> {
     /// One that is made so around this Redis, listening.
     pub async fn start_around(redis: R, setup: Setup) -> Self {
-        for (user, password) in [("gateway", GATEWAY_PASSWORD), ("callback", CALLBACK_PASSWORD)] {
-            redis.add_user(user, password, acl_rules(user)).await;
-        }
         // An address of its own, so that all its ports are free: 127.x.y.1 by process and cluster.
         let [_, _, high, low] = std::process::id().to_be_bytes();
         let host = Ipv4Addr::new(127, 1 + high % 250, low, CLUSTERS.fetch_add(1, Ordering::Relaxed));
@@ -111,6 +108,7 @@ impl<R: Redis> Cluster<R> {
         let files = tempfile::tempdir().expect("a temporary directory can be made");
         let (gateways, callbacks, wechat) = (vec![], vec![], wechat_url);
         let mut cluster = Self { redis, simulator, account, mini_program, wechat, gateways, callbacks, host, files };
+        cluster.let_pods_in().await;
         for n in 0..setup.callbacks {
             let config = cluster.callback_config(n, &setup);
             let config = cluster.write(&format!("callback-{n}.toml"), &config);
@@ -123,6 +121,13 @@ impl<R: Redis> Cluster<R> {
         }
         cluster.deliver_to((0..setup.callbacks).collect());
         cluster
+    }
+
+    /// Makes the pods' users at every server of the Redis, which may have got new ones.
+    pub async fn let_pods_in(&self) {
+        for (user, password) in [("gateway", GATEWAY_PASSWORD), ("callback", CALLBACK_PASSWORD)] {
+            self.redis.add_user(user, password, acl_rules(user)).await;
+        }
     }
 
     /// Where WeChat is.

@@ -27,7 +27,7 @@ pub struct Cli {
     #[arg(long)]
     pages: Option<u32>,
     /// People who scan, a second
-    #[arg(long)]
+    #[arg(long, value_parser = rate)]
     rate: Option<f64>,
     /// How long the load goes on before the fault and again after it, in seconds
     #[arg(long, value_name = "SECONDS")]
@@ -48,6 +48,10 @@ impl Cli {
             short: self.short,
         }
     }
+}
+
+fn rate(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|rate| (0.01..=10_000.0).contains(rate)).ok_or("not a number from 0.01 to 10000")
 }
 
 /// Does what the command line says. It fails if any drill did.

@@ -14,7 +14,7 @@ mod table;
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 
 pub use cli::{Cli, run};
 pub use list::DRILLS;
@@ -31,7 +31,7 @@ pub struct Drill {
     pub name: &'static str,
     /// What it proves.
     pub proves: &'static str,
-    perform: fn(Load) -> BoxFuture<'static, Performed>,
+    perform: fn(Load) -> LocalBoxFuture<'static, Performed>,
 }
 
 /// How much of everything.

@@ -1,5 +1,7 @@
 //! One Redis server goes away, comes back, and is slow.
 
+use std::time::Duration;
+
 use scenecast_shared::testing::RedisServer;
 
 use crate::drill::{Drill, Shape, Stage, perform};
@@ -47,11 +49,23 @@ pub(super) const SLOW: Drill = Drill {
     perform: |load| {
         Box::pin(perform(load, Shape::default(), async |stage: &mut Stage<RedisServer>| {
             for _ in 0..3 {
-                stage.cluster.redis.pause();
-                stage.goes_on(2, 2).await;
-                stage.cluster.redis.resume();
+                stage.cluster.redis.sleep(Duration::from_secs(2)).await;
                 stage.goes_on(5, 1).await;
             }
+        }))
+    },
+};
+
+pub(super) const FULL: Drill = Drill {
+    name: "redis-full",
+    proves: "Redis has no memory left and refuses to write: nobody is told that they are logged in, nothing that \
+             waits is lost, and logins go on as soon as there is room.",
+    perform: |load| {
+        Box::pin(perform(load, Shape::default(), async |stage: &mut Stage<RedisServer>| {
+            stage.cluster.redis.set("maxmemory", "1").await;
+            stage.goes_on(20, 4).await;
+            stage.cluster.redis.set("maxmemory", "0").await;
+            stage.goes_on(10, 2).await;
         }))
     },
 };
