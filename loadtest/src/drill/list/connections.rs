@@ -1,5 +1,7 @@
 //! What is between pods and Redis breaks, and Redis cuts a subscriber off.
 
+use std::collections::BTreeSet;
+
 use scenecast_shared::testing::RedisServer;
 
 use crate::{
@@ -58,16 +60,27 @@ pub(super) const HALF_OPEN: Drill = Drill {
 
 pub(super) const OUTPUT_BUFFER: Drill = Drill {
     name: "output-buffer",
-    proves: "Redis cuts subscribers off because of what they haven't read (client-output-buffer-limit): the very \
-             event that was too much for them arrives.",
+    proves: "Redis cuts every subscriber off, because there is more than it may keep for them \
+             (client-output-buffer-limit): they subscribe again and read what they missed.",
     perform: |load| {
         Box::pin(perform(load, Shape::default(), async |stage: &mut Stage<RedisServer>| {
             let redis = &stage.cluster.redis;
-            // Less than any event.
-            redis.set("client-output-buffer-limit", "pubsub 64 0 0").await;
-            stage.goes_on(3, 1).await;
+            let before = subscribers(redis).await;
+            redis.set("client-output-buffer-limit", "pubsub 65536 0 0").await;
+            let channels = redis.cli(&["PUBSUB", "SHARDCHANNELS"]).await.expect("it answers");
+            for channel in channels.lines() {
+                redis.cli(&["SPUBLISH", channel, &"x".repeat(100_000)]).await.expect("it answers");
+            }
             redis.set("client-output-buffer-limit", "pubsub 33554432 8388608 60").await;
+            let all_cut_off = subscribers(redis).await.is_disjoint(&before);
+            stage.check("Redis cuts every subscriber off", all_cut_off);
             stage.goes_on(5, 2).await;
         }))
     },
 };
+
+/// Which connections subscribe.
+async fn subscribers(redis: &RedisServer) -> BTreeSet<String> {
+    let clients = redis.cli(&["CLIENT", "LIST", "TYPE", "pubsub"]).await.expect("it answers");
+    clients.lines().filter_map(|client| client.split(' ').next()).map(str::to_owned).collect()
+}
