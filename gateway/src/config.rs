@@ -1,14 +1,16 @@
 //! What a gateway is told.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use scenecast_shared::{
-    config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Origins, Seconds, Telemetry, defaults, strong},
+    config::{self, BadConfig, Bus, Checked, HttpUrl, Limits, Origins, Seconds, Telemetry, defaults, strong},
     process::Binary,
     scene::{AccountName, Rotating},
     serve::TrustedProxies,
 };
 use serde::Deserialize;
+
+use crate::compatible::longest_life;
 
 /// A gateway's configuration; `gateway.toml` beside this crate shows all of it.
 #[derive(Debug, Clone, Deserialize)]
@@ -71,6 +73,32 @@ impl Default for Listen {
 pub struct Callback {
     /// The callbacks' internal listener, such as `http://callback:8082`.
     pub url: HttpUrl,
+}
+
+/// `[drain]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drain {
+    /// How long a pod that is no longer ready still accepts, until the endpoints have noticed.
+    pub notice: Seconds,
+    /// Over how long the closes of held connections are spread.
+    pub window: Seconds,
+    /// How long pages of compatible routes may stay, which don't come back when their connection ends: as long
+    /// as their scenes live, by default.
+    pub compatible: Option<Seconds>,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        let config::Drain { notice, window } = config::Drain::default();
+        Self { notice, window, compatible: None }
+    }
+}
+
+impl From<Drain> for config::Drain {
+    fn from(Drain { notice, window, .. }: Drain) -> Self {
+        Self { notice, window }
+    }
 }
 
 /// `[compatible]`: routes for login pages that were written for other servers, each off unless it
@@ -137,6 +165,8 @@ pub struct Settings {
     pub scene_life: Seconds,
     /// Routes for login pages that were written for other servers.
     pub compatible: Compatible,
+    /// How long pages of those routes may stay when it leaves.
+    pub stay: Duration,
     /// What it takes.
     pub limits: Limits,
 }
@@ -151,6 +181,7 @@ impl From<Config> for Settings {
             origins: config.origins,
             trusted_proxies: config.trusted_proxies,
             scene_life: config.scene_life,
+            stay: config.drain.compatible.map_or_else(|| longest_life(&config.compatible), Seconds::duration),
             compatible: config.compatible,
             limits: config.limits,
         }
@@ -203,6 +234,17 @@ mod tests {
     }
 
     #[test]
+    fn pages_that_do_not_come_back_may_stay_as_long_as_their_scenes_live_or_as_it_is_said() {
+        let stay = |changes: &[_]| Settings::from(with(changes).unwrap()).stay.as_secs();
+        let typed_code = ("SCENECAST_COMPATIBLE__TYPED_CODE__ACCOUNT", "demo");
+        let path_socket = ("SCENECAST_COMPATIBLE__PATH_SOCKET__ACCOUNT", "demo");
+        assert_eq!(stay(&[]), 0);
+        assert_eq!(stay(&[typed_code]), 300);
+        assert_eq!(stay(&[typed_code, path_socket]), 3600);
+        assert_eq!(stay(&[path_socket, ("SCENECAST_DRAIN__COMPATIBLE", "60")]), 60);
+    }
+
+    #[test]
     fn a_bad_value_is_named() {
         for (name, value, named) in [
             ("SCENECAST_BUS__URL", "memory:", "bus.url"),
@@ -218,6 +260,7 @@ mod tests {
             ("SCENECAST_COMPATIBLE__PATH_SOCKET__ACCOUNT", "Demo!", "compatible.path_socket.account"),
             ("SCENECAST_COMPATIBLE__QR_ON_OPEN__ACCOUNT", "demo", "listen"),
             ("SCENECAST_COMPATIBLE__PATH_SOCKETS__ACCOUNT", "demo", "path_sockets"),
+            ("SCENECAST_DRAIN__COMPATIBLE", "long", "drain.compatible"),
             ("SCENECAST_TYPO", "1", "typo"),
         ] {
             let error = with(&[(name, value)]).unwrap_err();

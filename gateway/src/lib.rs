@@ -9,6 +9,7 @@
 //! | `session` | one page's scene as a state machine, without I/O |
 //! | `watching` | one page's watch on its scene, where bus, clock and session meet |
 //! | `hold`, `sse`, `poll` | what carries it to the page: a socket's task, a stream, one answer at a time |
+//! | `turns`, `pace` | who goes next when this pod has to lose pages, and how many go now |
 //! | `pages` | what all pages need: keys, opening, counting |
 //! | `opener` | calls to the callback, which opens scenes |
 //! | `wire` | the own API's JSON |
@@ -23,11 +24,13 @@ mod hold;
 mod http;
 mod module;
 mod opener;
+mod pace;
 mod pages;
 mod poll;
 mod qr;
 mod session;
 mod sse;
+mod turns;
 mod visitor;
 mod watching;
 mod wire;
@@ -45,6 +48,7 @@ use scenecast_shared::{
 
 pub use config::{Config, Settings};
 pub use module::page_module;
+use turns::Turns;
 
 /// How long a request's headers may take.
 const HEADERS: Duration = Duration::from_secs(10);
@@ -55,6 +59,8 @@ pub struct Gateway {
     limits: Limits,
     app: Router,
     on_open: Option<(SocketAddr, Router)>,
+    turns: Turns,
+    stay: Duration,
     shutdown: Shutdown,
 }
 
@@ -62,14 +68,17 @@ pub struct Gateway {
 pub struct Bound {
     public: (Listener, Router),
     on_open: Option<(Listener, Router)>,
+    turns: Turns,
+    stay: Duration,
     shutdown: Shutdown,
 }
 
 impl Gateway {
     /// A gateway on this bus. Needs a runtime, for its calls to the callback.
     pub fn build(settings: Settings, bus: Bus, stages: Stages, metrics: &Metrics, shutdown: &Shutdown) -> Self {
-        let Settings { public, origins, trusted_proxies, compatible, limits, .. } = settings.clone();
+        let Settings { public, origins, trusted_proxies, compatible, stay, limits, .. } = settings.clone();
         let pages = pages::Pages::new(settings, bus, stages, metrics, shutdown.clone());
+        let turns = pages.turns().clone();
         let compatible = compatible::routes(&compatible, &pages, metrics);
         let on_open = compatible.on_open;
         Self {
@@ -77,6 +86,8 @@ impl Gateway {
             limits: Limits { connections: limits.connections(), headers: HEADERS },
             app: http::router(pages, compatible.public, &origins, &trusted_proxies),
             on_open: on_open.map(|(address, app)| (address, http::for_pages(app, &origins, &trusted_proxies))),
+            turns,
+            stay,
             shutdown: shutdown.clone(),
         }
     }
@@ -88,7 +99,8 @@ impl Gateway {
             Some((address, app)) => Some((Listener::bind("QR codes on open", address, self.limits).await?, app)),
             None => None,
         };
-        Ok(Bound { public: (public, self.app), on_open, shutdown: self.shutdown })
+        let Self { app, turns, stay, shutdown, .. } = self;
+        Ok(Bound { public: (public, app), on_open, turns, stay, shutdown })
     }
 }
 
@@ -103,9 +115,11 @@ impl Bound {
         self.on_open.as_ref().map(|(listener, _)| listener.address())
     }
 
-    /// Serves until the process closes.
+    /// Serves until the process closes, and then until all pages have been seen out.
     pub async fn serve(self) {
-        let listeners = std::iter::once(self.public).chain(self.on_open);
-        join_all(listeners.map(|(listener, app)| listener.serve(app, self.shutdown.clone()))).await;
+        let Self { public, on_open, turns, stay, shutdown } = self;
+        let listeners = std::iter::once(public).chain(on_open);
+        let listening = join_all(listeners.map(|(listener, app)| listener.serve(app, shutdown.clone())));
+        tokio::join!(listening, turns.see_out(&shutdown, stay));
     }
 }

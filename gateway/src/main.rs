@@ -17,7 +17,7 @@ fn main() -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), CannotListen> {
     let metrics = Metrics::new();
-    let shutdown = Shutdown::new(config.drain);
+    let shutdown = Shutdown::new(config.drain.into());
     let redis = Redis::connect(&config.bus.url, &metrics);
     let bus = Bus::over(&redis, Role::Watches, &metrics);
 

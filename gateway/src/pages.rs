@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::http::StatusCode;
+use futures_util::FutureExt;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec};
 use scenecast_shared::{
     bus::Bus,
@@ -20,7 +21,8 @@ use crate::{
     config::Settings,
     opener::Opener,
     qr,
-    session::Handover,
+    session::{End, Handover},
+    turns::{Line, Turns},
     wire::{self, Opened, Shown},
 };
 
@@ -34,6 +36,7 @@ struct Inner {
     opener: Opener,
     life: Duration,
     shutdown: Shutdown,
+    turns: Turns,
     counters: Counters,
 }
 
@@ -111,6 +114,7 @@ impl Pages {
             opener: Opener::new(settings.callback, settings.internal_secret),
             life: settings.scene_life.duration(),
             shutdown,
+            turns: Turns::new(),
             counters,
         }))
     }
@@ -129,6 +133,16 @@ impl Pages {
 
     pub(crate) fn shutdown(&self) -> &Shutdown {
         &self.0.shutdown
+    }
+
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
+    }
+
+    /// Done when it is the turn of a page in this line; how that ends for it.
+    pub(crate) fn turn(&self, line: Line) -> impl Future<Output = End> {
+        let shutdown = &self.0.shutdown;
+        self.0.turns.turn(line).map(|()| if shutdown.is_closing() { End::Restart } else { End::Rebalance })
     }
 
     /// What the key says, if it is one of ours.

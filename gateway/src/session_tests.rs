@@ -164,20 +164,3 @@ fn a_lost_scene_is_opened_again_for_what_is_left_of_it() {
     assert_eq!(session.state(), State::Open, "whoever scanned has to scan again");
     assert_eq!(end_of(&session.noticed(Notice::Lost, now + LIFE)), Some("expired"));
 }
-
-#[test]
-fn when_the_pod_leaves_scanned_pages_move_last() {
-    let now = Instant::now();
-    let window = Duration::from_secs(20);
-    let last_idle = {
-        let mut session = open(now);
-        session.leave(now, window, 1.0);
-        session.deadline().unwrap()
-    };
-    let mut session = open(now);
-    session.noticed(scanned(), now);
-    session.leave(now, window, 0.0);
-    assert!(session.deadline().unwrap() >= last_idle);
-    assert!(last_idle <= now + window);
-    assert_eq!(end_of(&session.due(now + window)), Some("restart"));
-}

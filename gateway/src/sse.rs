@@ -87,7 +87,7 @@ fn last(end: &End) -> Option<Event> {
     let last = match end {
         End::Over => return None,
         End::Expired => event(&Frame::Expired),
-        End::Restart => event(&Frame::Restart { retry_after_ms: millis(back_in.unwrap_or_default()) }),
+        End::Restart | End::Rebalance => event(&Frame::Restart { retry_after_ms: millis(back_in.unwrap_or_default()) }),
         End::Refused(problem) => event(&Frame::problem(problem)),
     };
     Some(match back_in {

@@ -147,9 +147,9 @@ pub(crate) enum Frame<'a> {
     Cancelled(EventFrame<'a>),
     /// The scene's time is over.
     Expired,
-    /// This pod leaves. On a WebSocket the close says so.
+    /// The page goes on at another pod. On a WebSocket the close says so.
     Restart {
-        /// After how long to go on at another, in milliseconds.
+        /// After how long, in milliseconds.
         retry_after_ms: u64,
     },
     /// Something went wrong; a close follows.
@@ -259,6 +259,9 @@ pub(crate) struct Polled {
     pub(crate) expires_in: Option<u64>,
     /// What has happened since the event that was asked after: frames as on the other transports.
     pub(crate) events: Vec<Box<RawValue>>,
+    /// The page goes on elsewhere: after how long, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_after_ms: Option<u64>,
 }
 
 #[cfg(test)]

@@ -172,6 +172,7 @@ fn gateway_settings(
         origins,
         scene_life: config.scene_life,
         compatible: compatible(config.listen.qr_on_open),
+        stay: config.drain.window.duration(),
         limits: scenecast_shared::config::Limits::default(),
     }
 }

@@ -199,8 +199,9 @@ impl Talk {
             match news {
                 News::Scanned => self.say("scan"),
                 News::LoggedIn(login) => self.log_in(&login),
-                News::Over => self.refresh().await?,
-                News::Leaving => {
+                News::Over if !self.flow.pages().shutdown().is_closing() => self.refresh().await?,
+                // This page does come back, and gets its next code elsewhere.
+                News::Over | News::Leaving => {
                     self.counted.ends(End::Restart.word());
                     return None;
                 }

@@ -61,7 +61,7 @@ impl Leave {
 fn farewell(end: &End) -> (u16, String) {
     let back_in = end.back_in().map(|delay| format!("retry_after_ms={}", delay.as_millis()));
     match (end, back_in) {
-        (End::Restart, Some(delay)) => (close::RESTART, delay),
+        (End::Restart | End::Rebalance, Some(delay)) => (close::RESTART, delay),
         (_, Some(delay)) => (close::TRY_LATER, delay),
         (End::Refused(problem), None) => (close::POLICY, problem.code.to_owned()),
         (_, None) => (close::DONE, String::new()),
@@ -103,6 +103,7 @@ mod tests {
             (End::Over, 1000, None),
             (End::Expired, 1000, None),
             (End::Restart, 1012, Some(0..1000)),
+            (End::Rebalance, 1012, Some(0..1000)),
             (End::Refused(forbidden), 1008, None),
             (End::Refused(malformed), 1013, Some(5000..5001)),
             (End::Refused(away), 1013, Some(2000..4000)),

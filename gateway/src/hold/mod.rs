@@ -13,11 +13,13 @@ use std::{
     time::Instant,
 };
 
+use futures_util::future::OptionFuture;
 use scenecast_shared::{scene::Page, serve::Problem};
 
 use crate::{
     pages::{Pages, Transport},
     session::{End, Told},
+    turns::Line,
     watching::Watching,
     wire::{First, Frame},
     ws::{Broken, Incoming, Silence, Socket, Violation},
@@ -40,7 +42,7 @@ pub(crate) fn hold(
 ) -> impl Future<Output = ()> + Send {
     let mut counted = pages.count(Transport::WebSocket);
     let (peer, page) = (Peer::new(Instant::now()), Box::new(page));
-    let mut hold = Hold { pages, page, socket, peer, scene: Scene::Unasked, leaving: false };
+    let mut hold = Hold { pages, page, socket, peer, scene: Scene::Unasked };
     async move {
         let leave = match hold.receive(early.map_err(Broken::Violation)) {
             Ok(()) => hold.run().await,
@@ -61,7 +63,6 @@ struct Hold {
     socket: Socket,
     peer: Peer,
     scene: Scene,
-    leaving: bool,
 }
 
 /// How far a page is with its scene.
@@ -79,7 +80,7 @@ enum Turn {
     Received(Result<Vec<Incoming>, Broken>),
     Begun(Result<(Box<Watching>, String), Problem>),
     Told(Told),
-    Closing,
+    Leave(End),
     Due,
 }
 
@@ -98,6 +99,14 @@ impl Scene {
             Self::Unasked | Self::Beginning(_) => None,
         }
     }
+
+    /// Where its page waits for its turn to go: nowhere before it can come back to its scene.
+    fn line(&self) -> Option<Line> {
+        match self {
+            Self::Watched(watching) => Some(watching.line()),
+            Self::Unasked | Self::Beginning(_) => None,
+        }
+    }
 }
 
 impl Hold {
@@ -105,11 +114,14 @@ impl Hold {
         loop {
             let peer_due = self.peer.deadline();
             let due = self.scene.deadline().map_or(peer_due, |due| due.min(peer_due));
+            let line = self.scene.line();
             let turn = tokio::select! {
-                received = self.socket.receive() => Turn::Received(received),
+                // Nobody goes while there is something to tell; and whoever sends without end delays only itself.
+                biased;
                 turn = poll_fn(|cx| self.scene.poll_next(cx)) => turn,
-                () = self.pages.shutdown().closing(), if !self.leaving => Turn::Closing,
+                Some(end) = OptionFuture::from(line.map(|line| self.pages.turn(line))) => Turn::Leave(end),
                 () = tokio::time::sleep_until(due.into()) => Turn::Due,
+                received = self.socket.receive() => Turn::Received(received),
             };
             if let Err(leave) = self.take(turn) {
                 return leave;
@@ -127,31 +139,15 @@ impl Hold {
                 }
                 Ok(())
             }
-            Turn::Told(Told::End(end)) => Err(Leave::Told(end)),
-            Turn::Closing => self.leave(),
+            Turn::Told(Told::End(end)) | Turn::Leave(end) => Err(Leave::Told(end)),
             Turn::Due => self.due(),
         }
     }
 
-    fn watch(&mut self, (mut watching, frame): (Box<Watching>, String)) -> Result<(), Leave> {
+    fn watch(&mut self, (watching, frame): (Box<Watching>, String)) -> Result<(), Leave> {
         self.socket.send(&frame)?;
-        if self.leaving {
-            watching.leave();
-        }
         self.scene = Scene::Watched(watching);
         Ok(())
-    }
-
-    fn leave(&mut self) -> Result<(), Leave> {
-        self.leaving = true;
-        match &mut self.scene {
-            Scene::Unasked => Err(Leave::Told(End::Restart)),
-            Scene::Beginning(_) => Ok(()),
-            Scene::Watched(watching) => {
-                watching.leave();
-                Ok(())
-            }
-        }
     }
 
     fn due(&mut self) -> Result<(), Leave> {

@@ -27,6 +27,9 @@ pub(crate) const LIFE: Duration = Duration::from_secs(120);
 /// Over how long a gateway spreads its closes.
 pub(crate) const WINDOW: Seconds = Seconds::new(2);
 
+/// How long pages that don't come back may stay after it has left.
+pub(crate) const STAY: Duration = Duration::from_secs(4);
+
 /// A gateway on any port, whose callback is away.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
@@ -63,6 +66,7 @@ impl World {
             trusted_proxies: TrustedProxies::default(),
             scene_life: Seconds::new(120),
             compatible,
+            stay: STAY,
             limits,
         };
         let metrics = Metrics::new();

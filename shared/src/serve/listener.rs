@@ -173,6 +173,8 @@ async fn serve_connection(accepted: Accepted, headers: Duration, app: Router, sh
                 closing = true;
                 connection.as_mut().graceful_shutdown();
             }
+            // An answer that its reader doesn't take would hold the drain.
+            () = shutdown.over() => return,
         }
     }
 }

@@ -14,4 +14,4 @@ pub use client::{ByHttps, ClientAddress, Peer, TrustedProxies, with_client_addre
 pub use listener::{CannotListen, Connection, Crowded, Limits, Listener, Unanswered};
 pub use networks::Networks;
 pub use problem::{Problem, crowded, turn_away, with_problems};
-pub use shutdown::Shutdown;
+pub use shutdown::{Shutdown, Stay};

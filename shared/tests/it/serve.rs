@@ -154,6 +154,57 @@ async fn work_that_does_not_end_is_left_five_seconds_after_the_window() {
     assert_eq!(since.elapsed().as_secs(), 3 + 20 + 5);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_stays_holds_the_drain_open_beyond_its_window() {
+    let shutdown = Shutdown::new(Drain { notice: Seconds::new(0), window: Seconds::new(20) });
+    let (stay, closing) = (shutdown.stay(), shutdown.clone());
+    shutdown.spawn(std::future::pending());
+    tokio::spawn(async move {
+        closing.closing().await;
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        drop(stay);
+        closing.over().await;
+    });
+    let since = Instant::now();
+    shutdown.leave().await;
+    assert_eq!(since.elapsed().as_secs(), 100 + 5);
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_is_dropped_soon_after_the_window() {
+    let (asked, endless) = (Arc::new(Notify::new()), "x".repeat(64 << 20));
+    let is_asked = asked.clone();
+    let app = Router::new().route(
+        "/",
+        get(move || async move {
+            is_asked.notify_one();
+            endless
+        }),
+    );
+    let shutdown = Shutdown::new(AT_ONCE);
+    let address = serve(app, LIMITS, &shutdown).await;
+    let mut client = Client::connect(address).await;
+    client.ask("/").await;
+    asked.notified().await;
+    let since = Instant::now();
+    shutdown.leave().await;
+    let took = since.elapsed();
+    assert!((3..4).contains(&took.as_secs()), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_was_asked_yet_is_closed_at_once() {
+    let shutdown = Shutdown::new(AT_ONCE);
+    let address = serve(says_which(), LIMITS, &shutdown).await;
+    let mut silent = Client::connect(address).await;
+    // Connections are taken in their order.
+    assert_eq!(ask(address, "/").await.0, 200);
+    let since = Instant::now();
+    shutdown.leave().await;
+    assert!(since.elapsed() < AT_ONCE.window.duration(), "{:?}", since.elapsed());
+    assert_eq!(silent.rest().await, "");
+}
+
 #[tokio::test]
 async fn a_pod_that_leaves_is_alive_and_measured_and_not_ready() {
     let shutdown = Shutdown::new(Drain { notice: Seconds::new(60), window: Seconds::new(1) });
