@@ -1,16 +1,18 @@
 //! A virtual browser: a login page's connection without the page.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{
         self, Message,
         client::IntoClientRequest,
-        http::{HeaderName, HeaderValue, header},
-        protocol::CloseFrame,
+        http::{HeaderValue, header},
+        protocol::{CloseFrame, WebSocketConfig},
     },
 };
 
@@ -90,22 +92,19 @@ pub struct Page {
 impl Page {
     /// Connects to a gateway's public address as a page of this origin, and says nothing yet.
     pub async fn connect(gateway: &str, origin: &str) -> Result<Self, tungstenite::Error> {
-        Self::connect_with(gateway, &[(header::ORIGIN, origin)]).await
+        Self::connect_for(Ipv4Addr::LOCALHOST.into(), gateway, origin).await
     }
 
-    /// The same as through a proxy that says where the browser is.
-    pub async fn connect_from(gateway: &str, origin: &str, browser: &str) -> Result<Self, tungstenite::Error> {
-        let forwarded_for = HeaderName::from_static("x-forwarded-for");
-        Self::connect_with(gateway, &[(header::ORIGIN, origin), (forwarded_for, browser)]).await
-    }
-
-    async fn connect_with(gateway: &str, headers: &[(HeaderName, &str)]) -> Result<Self, tungstenite::Error> {
+    /// The same, as an ingress does for a browser at this address.
+    pub async fn connect_for(browser: IpAddr, gateway: &str, origin: &str) -> Result<Self, tungstenite::Error> {
         let mut request = format!("ws://{gateway}/v1/ws").into_client_request()?;
-        request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("scenecast.v1"));
-        for (name, value) in headers {
-            request.headers_mut().insert(name, HeaderValue::from_str(value)?);
-        }
-        let (socket, _) = connect_async(request).await?;
+        let headers = request.headers_mut();
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("scenecast.v1"));
+        headers.insert(header::ORIGIN, HeaderValue::from_str(origin)?);
+        headers.insert("x-forwarded-for", HeaderValue::from_str(&browser.to_string())?);
+        // There are thousands of them.
+        let buffers = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
+        let (socket, _) = connect_async_with_config(request, Some(buffers), true).await?;
         Ok(Self { socket })
     }
 

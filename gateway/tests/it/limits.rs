@@ -11,7 +11,7 @@ const BOB: &str = "203.0.113.2";
 
 impl World {
     async fn page_from(&self, client: &str) -> Page {
-        Page::connect_from(&self.address.to_string(), ORIGIN, client).await.unwrap()
+        Page::connect_for(client.parse().unwrap(), &self.address.to_string(), ORIGIN).await.unwrap()
     }
 
     fn request_from(&self, client: &str, method: Method, path: &str) -> reqwest::RequestBuilder {
