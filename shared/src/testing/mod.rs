@@ -3,5 +3,5 @@
 mod exchange;
 mod redis;
 
-pub use exchange::exchange;
+pub use exchange::{exchange, hostile_requests};
 pub use redis::{RedisServer, acl_rules};
