@@ -8,6 +8,7 @@ mod confirm;
 mod crowded;
 mod encrypted;
 mod handles;
+mod hostile;
 mod hostile_mini_program;
 mod independent;
 mod late_redis;

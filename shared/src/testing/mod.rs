@@ -11,7 +11,7 @@ mod until;
 mod usage;
 
 pub use cluster::RedisCluster;
-pub use exchange::exchange;
+pub use exchange::{exchange, hostile_requests};
 pub use sentinel::RedisSentinels;
 pub use server::{RedisServer, acl_rules};
 pub use slot_move::SlotMove;

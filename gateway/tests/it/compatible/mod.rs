@@ -29,7 +29,8 @@ pub(crate) fn all() -> Compatible {
     }
 }
 
-async fn world() -> World {
+/// A gateway with all of them.
+pub(crate) async fn world() -> World {
     World::compatible(Bus::memory(), Limits::default(), all()).await
 }
 

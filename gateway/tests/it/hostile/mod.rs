@@ -2,6 +2,7 @@
 
 mod floods;
 mod frames;
+mod requests;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
