@@ -2,6 +2,7 @@
 
 mod address;
 mod connection;
+mod roll;
 mod streams;
 mod subscriptions;
 
