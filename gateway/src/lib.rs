@@ -45,7 +45,7 @@ use axum::Router;
 use futures_util::future::{join, join_all};
 use scenecast_shared::{
     bus::Bus,
-    serve::{CannotListen, Limits, Listener, Shutdown},
+    serve::{Admission, CannotListen, Listener, Shutdown, TurnedAway},
     store::Census,
     telemetry::{Metrics, Stages},
 };
@@ -54,13 +54,13 @@ pub use config::{Config, Settings};
 pub use module::page_module;
 use turns::Turns;
 
-/// How long a request's headers may take.
-const HEADERS: Duration = Duration::from_secs(10);
+/// How long a connection may wait for its next request.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// A gateway, built and not yet listening.
 pub struct Gateway {
     address: SocketAddr,
-    limits: Limits,
+    admission: Admission,
     app: Router,
     on_open: Option<(SocketAddr, Router)>,
     turns: Turns,
@@ -92,15 +92,18 @@ impl Gateway {
         shutdown: &Shutdown,
     ) -> Self {
         let Settings { public, origins, trusted_proxies, compatible, stay, rebalance, limits, .. } = settings.clone();
-        let pages = pages::Pages::new(settings, bus, stages, metrics, shutdown.clone());
+        let turned_away = TurnedAway::new(metrics);
+        let admission = Admission::new(limits.admits(), trusted_proxies.clone(), turned_away.clone());
+        let pages = pages::Pages::new(settings, bus, stages, metrics, turned_away, shutdown.clone());
         let turns = pages.turns().clone();
         let compatible = compatible::routes(&compatible, &pages, metrics);
         let on_open = compatible.on_open;
         Self {
             address: public,
-            limits: Limits { connections: limits.connections(), headers: HEADERS },
-            app: http::router(pages, compatible.public, &origins, &trusted_proxies),
-            on_open: on_open.map(|(address, app)| (address, http::for_pages(app, &origins, &trusted_proxies))),
+            app: http::router(pages, compatible.public, &origins, &trusted_proxies, &admission),
+            on_open: on_open
+                .map(|(address, app)| (address, http::for_pages(app, &origins, &trusted_proxies, &admission))),
+            admission,
             turns,
             stay,
             census,
@@ -111,9 +114,11 @@ impl Gateway {
 
     /// Takes its addresses.
     pub async fn bind(self) -> Result<Bound, CannotListen> {
-        let public = Listener::bind("browsers", self.address, self.limits).await?;
+        let public = Listener::bind_in("browsers", self.address, &self.admission, IDLE).await?;
         let on_open = match self.on_open {
-            Some((address, app)) => Some((Listener::bind("QR codes on open", address, self.limits).await?, app)),
+            Some((address, app)) => {
+                Some((Listener::bind_in("QR codes on open", address, &self.admission, IDLE).await?, app))
+            }
             None => None,
         };
         let Self { app, turns, stay, census, rebalance, shutdown, .. } = self;

@@ -150,7 +150,7 @@ fn callback_settings(
         geo_database: None,
         api_base: base(wechat),
         picture_base: base(wechat),
-        limits: scenecast_shared::config::Limits::default(),
+        limits: scenecast_callback::config::Limits::default(),
         clock: Clock::default(),
     }
 }
@@ -175,7 +175,7 @@ fn gateway_settings(
         compatible: compatible(config.listen.qr_on_open),
         stay: config.drain.window.duration(),
         rebalance: true,
-        limits: scenecast_shared::config::Limits::default(),
+        limits: scenecast_gateway::config::Limits::default(),
     }
 }
 

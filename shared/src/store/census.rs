@@ -92,7 +92,7 @@ impl Store {
     ) -> Result<HashMap<String, String>, StoreError> {
         match &self.0 {
             Backend::Memory(memory) => Ok(memory.call_roll(pod, words, &gone)),
-            Backend::Redis(redis, _) => Ok(redis.update_hash(NAME, gone, pod, words).await?),
+            Backend::Redis(redis, _) => Ok(redis.update_hash(NAME, &gone, pod, &words).await?),
         }
     }
 }

@@ -1,5 +1,20 @@
 //! Fixtures that start real servers, for the tests of every crate and for the drills.
 
-mod redis;
+mod cluster;
+mod exchange;
+mod launch;
+mod sentinel;
+mod server;
+mod slot_move;
+mod tls;
+mod until;
+mod usage;
 
-pub use redis::{RedisServer, acl_rules};
+pub use cluster::RedisCluster;
+pub use exchange::{exchange, hostile_requests};
+pub use sentinel::RedisSentinels;
+pub use server::{RedisServer, acl_rules};
+pub use slot_move::SlotMove;
+pub use tls::Authority;
+pub use until::until;
+pub use usage::Usage;

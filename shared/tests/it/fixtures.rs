@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{FutureExt, StreamExt, stream};
+pub(crate) use scenecast_shared::testing::until;
 use scenecast_shared::{
     bus::{Bus, Notice, Role, Watch},
     scene::{
@@ -12,12 +13,10 @@ use scenecast_shared::{
     },
     telemetry::Metrics,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 /// How long a test waits for what has to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// How often it asks where nothing tells it.
-const AGAIN: Duration = Duration::from_millis(5);
 
 pub(crate) const LIFE: Duration = Duration::from_secs(120);
 pub(crate) const GRANT_LIFE: Duration = Duration::from_secs(60);
@@ -117,13 +116,4 @@ pub(crate) async fn heard(watch: &mut Watch) -> &'static str {
 #[track_caller]
 pub(crate) fn hears_nothing(watch: &mut Watch) {
     assert_eq!(watch.next().now_or_never(), None);
-}
-
-/// Asks again and again, where nothing tells when.
-pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds().await {
-        assert!(Instant::now() < deadline, "it never happened that {what}");
-        sleep(AGAIN).await;
-    }
 }

@@ -1,0 +1,75 @@
+//! Gateways and callbacks leave, die and freeze.
+
+use scenecast_shared::testing::RedisServer;
+
+use crate::drill::{Drill, Shape, Stage, perform};
+
+pub(super) const ROLLING_RESTART: Drill = Drill {
+    name: "rolling-restart",
+    proves: "Every gateway and every callback is restarted, one after another: no login is lost, closes are spread \
+             over the drain window, and the pages' returns never come at more than twice their mean rate.",
+    perform: |load| {
+        let asks = Shape { confirmation: "tap", ..Shape::default() };
+        Box::pin(perform(load, asks, async |stage: &mut Stage<RedisServer>| {
+            for n in 0..stage.gateways() {
+                stage.roll(&[n], &[]).await;
+            }
+            for n in 0..stage.callbacks() {
+                stage.roll(&[], &[n]).await;
+            }
+        }))
+    },
+};
+
+pub(super) const SEVERAL_AT_ONCE: Drill = Drill {
+    name: "several-at-once",
+    proves: "All gateways but one and all callbacks but one are restarted at the same moment.",
+    perform: |load| {
+        let asks = Shape { confirmation: "tap", ..Shape::default() };
+        Box::pin(perform(load, asks, async |stage: &mut Stage<RedisServer>| {
+            let but_one = |pods: usize| (1..pods).collect::<Vec<_>>();
+            let (gateways, callbacks) = (but_one(stage.gateways()), but_one(stage.callbacks()));
+            stage.roll(&gateways, &callbacks).await;
+        }))
+    },
+};
+
+pub(super) const GATEWAY_KILLED: Drill = Drill {
+    name: "gateway-killed",
+    proves: "A gateway is killed (SIGKILL): its pages come back at the others, not all at once, and get what they missed.",
+    perform: |load| {
+        Box::pin(perform(load, Shape::default(), async |stage: &mut Stage<RedisServer>| {
+            stage.cluster.gateway(0).kill().await;
+            stage.goes_on(10, 2).await;
+            stage.cluster.restart_gateway(0).await;
+            stage.all_ready().await;
+        }))
+    },
+};
+
+pub(super) const GATEWAY_FROZEN: Drill = Drill {
+    name: "gateway-frozen",
+    proves: "A gateway stands still (SIGSTOP) and lags behind what Redis tells it; then it goes on, and catches up.",
+    perform: |load| {
+        Box::pin(perform(load, Shape::default(), async |stage: &mut Stage<RedisServer>| {
+            stage.cluster.gateway(0).pause();
+            stage.goes_on(10, 3).await;
+            stage.cluster.gateway(0).resume();
+            stage.all_ready().await;
+        }))
+    },
+};
+
+pub(super) const CALLBACK_KILLED: Drill = Drill {
+    name: "callback-killed",
+    proves: "A callback is killed (SIGKILL) with webhooks in its hands: WeChat delivers them again to another, and \
+             nobody is logged in twice.",
+    perform: |load| {
+        Box::pin(perform(load, Shape::default(), async |stage: &mut Stage<RedisServer>| {
+            stage.cluster.callback(0).kill().await;
+            stage.goes_on(10, 2).await;
+            stage.cluster.restart_callback(0).await;
+            stage.all_ready().await;
+        }))
+    },
+};
