@@ -63,6 +63,8 @@ pub struct Setup {
     pub mode: Mode,
     /// What makes a scan a login: `none`, `tap` or `number`.
     pub confirmation: &'static str,
+    /// How long a scene lives, in seconds.
+    pub scene_life: u32,
     /// Lines at the end of every configuration.
     pub settings: String,
     /// Lines at the end of every gateway's.
@@ -79,6 +81,7 @@ impl Default for Setup {
             callbacks: 1,
             mode: Mode::Plain,
             confirmation: "none",
+            scene_life: 120,
             settings: String::new(),
             gateway_settings: String::new(),
             callback_settings: String::new(),
@@ -251,7 +254,7 @@ impl Cluster {
 
     fn gateway_config(&self, n: usize, setup: &Setup) -> String {
         format!(
-            "origins = ['{ORIGIN}', 'http://{}']\ntrusted_proxies = ['127.0.0.1']\n\
+            "origins = ['{ORIGIN}', 'http://{}']\ntrusted_proxies = ['127.0.0.1']\nscene_life = {}\n\
              [listen]\npublic = '{}'\nadmin = '{}'\n\
              [bus]\nurl = '{}'\n\
              [callback]\nurl = 'http://{}'\n\
@@ -266,6 +269,7 @@ impl Cluster {
              [drain]\nnotice = 0\nwindow = 2\n\
              {}{}",
             self.ingress_address(),
+            setup.scene_life,
             self.gateway_address(n),
             self.gateway_admin(n),
             self.redis.url_for("gateway", GATEWAY_PASSWORD),
