@@ -1,12 +1,12 @@
 //! What a gateway is told.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use scenecast_shared::{
-    config::{self, BadConfig, Bus, Checked, HttpUrl, Limits, Origins, Seconds, Telemetry, defaults, strong},
+    config::{self, BadConfig, Bus, Checked, HttpUrl, Origins, Seconds, Telemetry, defaults, strong},
     process::Binary,
     scene::{AccountName, Rotating},
-    serve::TrustedProxies,
+    serve::{Admits, TrustedProxies},
 };
 use serde::Deserialize;
 
@@ -146,6 +146,53 @@ pub struct CompatibleListener {
     pub listen: SocketAddr,
 }
 
+/// `[limits]`, on each pod; 0 is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: NonZeroU32,
+    /// New ones in a second, and as many at once.
+    pub connections_per_second: u32,
+    /// Sockets, streams and polls at a time of each client address.
+    pub sockets_per_address: u32,
+    /// Requests in a minute of each client address, and as many at once.
+    pub requests_per_address: u32,
+    /// Scenes that each client address opens in a minute, and as many at once.
+    pub scenes_per_address: u32,
+}
+
+impl Limits {
+    /// So many connections at a time, and otherwise what is usual.
+    pub fn new(connections: NonZeroU32) -> Self {
+        Self { connections, ..Self::default() }
+    }
+
+    /// What is limited before a request is looked at.
+    pub(crate) fn admits(self) -> Admits {
+        Admits {
+            connections: usize::try_from(self.connections.get()).unwrap_or(usize::MAX),
+            connections_per_second: self.connections_per_second,
+            sockets_per_address: self.sockets_per_address,
+            requests_per_address: self.requests_per_address,
+        }
+    }
+}
+
+impl Default for Limits {
+    /// What a pod of two cores bears, and, for an address, more than the largest office behind one needs.
+    fn default() -> Self {
+        Self {
+            // A thousand less than the file descriptors that a process commonly has.
+            connections: NonZeroU32::new(19_000).expect("it isn't zero"),
+            connections_per_second: 5_000,
+            sockets_per_address: 5_000,
+            requests_per_address: 12_000,
+            scenes_per_address: 3_000,
+        }
+    }
+}
+
 /// What a gateway needs of it, whatever process it is in.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -229,6 +276,7 @@ mod tests {
         let config = with(&[]).unwrap();
         assert!(config.origins.allow("https://www.example.com"));
         assert!(config.compatible.is_off());
+        assert_eq!(config.limits, Limits::default(), "it shows what there is without it");
         let bare = load::<Config>(Some(SAMPLE.as_ref()), []).unwrap_err();
         assert!(bare.to_string().contains("secret"), "{bare}");
     }
@@ -252,6 +300,9 @@ mod tests {
             ("SCENECAST_CALLBACK__URL", "callback:8082", "callback.url"),
             ("SCENECAST_SCENE_LIFE", "5", "scene_life"),
             ("SCENECAST_LIMITS__CONNECTIONS", "0", "limits.connections"),
+            ("SCENECAST_LIMITS__CONNECTIONS_PER_SECOND", "-1", "limits.connections_per_second"),
+            ("SCENECAST_LIMITS__SCENES_PER_ADDRESS", "many", "limits.scenes_per_address"),
+            ("SCENECAST_LIMITS__SCENES_PER_PERSON", "5", "scenes_per_person"),
             ("SCENECAST_KEY_SECRET__CURRENT", "too short", "key_secret"),
             ("SCENECAST_INTERNAL_SECRET__PREVIOUS", "too short", "internal_secret"),
             ("SCENECAST_LISTEN__PUBLIC", "everywhere", "listen.public"),

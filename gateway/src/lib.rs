@@ -42,7 +42,7 @@ use axum::Router;
 use futures_util::future::join_all;
 use scenecast_shared::{
     bus::Bus,
-    serve::{CannotListen, Limits, Listener, Shutdown},
+    serve::{Admission, CannotListen, Listener, Shutdown, TurnedAway},
     telemetry::{Metrics, Stages},
 };
 
@@ -50,13 +50,13 @@ pub use config::{Config, Settings};
 pub use module::page_module;
 use turns::Turns;
 
-/// How long a request's headers may take.
-const HEADERS: Duration = Duration::from_secs(10);
+/// How long a connection may wait for its next request.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// A gateway, built and not yet listening.
 pub struct Gateway {
     address: SocketAddr,
-    limits: Limits,
+    admission: Admission,
     app: Router,
     on_open: Option<(SocketAddr, Router)>,
     turns: Turns,
@@ -77,15 +77,18 @@ impl Gateway {
     /// A gateway on this bus. Needs a runtime, for its calls to the callback.
     pub fn build(settings: Settings, bus: Bus, stages: Stages, metrics: &Metrics, shutdown: &Shutdown) -> Self {
         let Settings { public, origins, trusted_proxies, compatible, stay, limits, .. } = settings.clone();
-        let pages = pages::Pages::new(settings, bus, stages, metrics, shutdown.clone());
+        let turned_away = TurnedAway::new(metrics);
+        let admission = Admission::new(limits.admits(), trusted_proxies.clone(), turned_away.clone());
+        let pages = pages::Pages::new(settings, bus, stages, metrics, turned_away, shutdown.clone());
         let turns = pages.turns().clone();
         let compatible = compatible::routes(&compatible, &pages, metrics);
         let on_open = compatible.on_open;
         Self {
             address: public,
-            limits: Limits { connections: limits.connections(), headers: HEADERS },
-            app: http::router(pages, compatible.public, &origins, &trusted_proxies),
-            on_open: on_open.map(|(address, app)| (address, http::for_pages(app, &origins, &trusted_proxies))),
+            app: http::router(pages, compatible.public, &origins, &trusted_proxies, &admission),
+            on_open: on_open
+                .map(|(address, app)| (address, http::for_pages(app, &origins, &trusted_proxies, &admission))),
+            admission,
             turns,
             stay,
             shutdown: shutdown.clone(),
@@ -94,9 +97,11 @@ impl Gateway {
 
     /// Takes its addresses.
     pub async fn bind(self) -> Result<Bound, CannotListen> {
-        let public = Listener::bind("browsers", self.address, self.limits).await?;
+        let public = Listener::bind_in("browsers", self.address, &self.admission, IDLE).await?;
         let on_open = match self.on_open {
-            Some((address, app)) => Some((Listener::bind("QR codes on open", address, self.limits).await?, app)),
+            Some((address, app)) => {
+                Some((Listener::bind_in("QR codes on open", address, &self.admission, IDLE).await?, app))
+            }
             None => None,
         };
         let Self { app, turns, stay, shutdown, .. } = self;

@@ -12,7 +12,7 @@ use scenecast_shared::{
     bus::Bus,
     internal::{self, Handle},
     scene::{BadKey, Binding, Claims, Event, KeyRing, Page, SceneId},
-    serve::{Problem, Shutdown},
+    serve::{Crowded, Problem, RateByAddress, Shutdown, TurnedAway, Why},
     telemetry::{Metrics, Stage, Stages},
     time::{millis, unix_now},
 };
@@ -34,6 +34,8 @@ struct Inner {
     bus: Bus,
     keys: KeyRing,
     opener: Opener,
+    opens: RateByAddress,
+    turned_away: TurnedAway,
     life: Duration,
     shutdown: Shutdown,
     turns: Turns,
@@ -90,7 +92,14 @@ impl Drop for Counted {
 }
 
 impl Pages {
-    pub(crate) fn new(settings: Settings, bus: Bus, stages: Stages, metrics: &Metrics, shutdown: Shutdown) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        bus: Bus,
+        stages: Stages,
+        metrics: &Metrics,
+        turned_away: TurnedAway,
+        shutdown: Shutdown,
+    ) -> Self {
         let held = bus.clone();
         metrics.sampled("scenes_held", "Scenes with a page in this process.", move || held.held());
         let counters = Counters {
@@ -112,6 +121,8 @@ impl Pages {
             bus,
             keys: KeyRing::new(settings.key_secret),
             opener: Opener::new(settings.callback, settings.internal_secret),
+            opens: RateByAddress::per_minute(settings.limits.scenes_per_address),
+            turned_away,
             life: settings.scene_life.duration(),
             shutdown,
             turns: Turns::new(),
@@ -166,13 +177,23 @@ impl Pages {
             life_ms: millis(self.0.life),
             handle: Handle::Any,
         };
-        let shown = match self.0.opener.open(&open).await? {
+        let shown = match self.have_opened(&open).await? {
             internal::Opened::Qr { url, .. } => Shown::Qr { svg: draw(&url)?, url },
             internal::Opened::MiniProgram { image } => Shown::MiniProgram { image },
             internal::Opened::Typed { code } => Shown::Code(code),
         };
         let opened = Opened { scene: claims.scene, key, expires_in: self.0.life.as_secs(), shown };
         Ok((claims, opened))
+    }
+
+    /// Has a scene opened, if its page's address may have one more; answers what its page shows.
+    pub(crate) async fn have_opened(&self, open: &internal::Open) -> Result<internal::Opened, Problem> {
+        let allowed = open.page.address.map_or(Ok(()), |address| self.0.opens.check(address));
+        if let Err(back_in) = allowed {
+            self.0.turned_away.count(Why::Scenes);
+            return Err(Crowded::until(Why::Scenes, back_in).problem());
+        }
+        self.0.opener.open(open).await
     }
 
     /// Has a scene that Redis lost opened again for what is left of its life.

@@ -214,11 +214,7 @@ impl<'a> Frame<'a> {
 
     /// The frame that tells this problem.
     pub(crate) fn problem(problem: &'a Problem) -> Self {
-        Self::Problem {
-            code: problem.code,
-            detail: &problem.detail,
-            retry_after: problem.retry_after.map(|after| after.as_secs().max(1)),
-        }
+        Self::Problem { code: problem.code, detail: &problem.detail, retry_after: problem.retry_after_secs() }
     }
 
     /// The frame that tells a page where its scene stands.

@@ -1,6 +1,6 @@
 //! A virtual browser: a login page's connection without the page.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
@@ -92,11 +92,11 @@ pub struct Page {
 impl Page {
     /// Connects to a gateway's public address as a page of this origin, and says nothing yet.
     pub async fn connect(gateway: &str, origin: &str) -> Result<Self, tungstenite::Error> {
-        Self::connect_for(Ipv4Addr::LOCALHOST, gateway, origin).await
+        Self::connect_for(Ipv4Addr::LOCALHOST.into(), gateway, origin).await
     }
 
     /// The same, as an ingress does for a browser at this address.
-    pub async fn connect_for(browser: Ipv4Addr, gateway: &str, origin: &str) -> Result<Self, tungstenite::Error> {
+    pub async fn connect_for(browser: IpAddr, gateway: &str, origin: &str) -> Result<Self, tungstenite::Error> {
         let mut request = format!("ws://{gateway}/v1/ws").into_client_request()?;
         let headers = request.headers_mut();
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("scenecast.v1"));

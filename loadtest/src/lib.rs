@@ -7,6 +7,7 @@
 //! | [`visitor`] | a browser with cookies, for pages that were written for other servers |
 //! | `chromium` | a real browser (feature `chromium`) |
 //! | [`receiver`] | a site's server for webhooks |
+//! | [`drip`] | a peer that says next to nothing |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
 //! | [`crowd`] | thousands of browsers and phones, and the site's backend |
 //! | [`drill`] | logins go on while something breaks |
@@ -19,6 +20,7 @@ pub mod chromium;
 pub mod cluster;
 pub mod crowd;
 pub mod drill;
+pub mod drip;
 pub mod ledger;
 pub mod network;
 pub mod receiver;

@@ -149,7 +149,7 @@ fn callback_settings(
         geo_database: None,
         api_base: base(wechat),
         picture_base: base(wechat),
-        limits: scenecast_shared::config::Limits::default(),
+        limits: scenecast_callback::config::Limits::default(),
         clock: Clock::default(),
     }
 }
@@ -173,7 +173,7 @@ fn gateway_settings(
         scene_life: config.scene_life,
         compatible: compatible(config.listen.qr_on_open),
         stay: config.drain.window.duration(),
-        limits: scenecast_shared::config::Limits::default(),
+        limits: scenecast_gateway::config::Limits::default(),
     }
 }
 

@@ -71,7 +71,6 @@ fn farewell(end: &End) -> (u16, String) {
 impl From<Broken> for Leave {
     fn from(broken: Broken) -> Self {
         match broken {
-            Broken::Violation(violation) => Self::Violated(violation),
             Broken::Gone => Self::Gone,
             Broken::TooSlow => {
                 tracing::info!("a reader was too slow; its scene can be resumed");

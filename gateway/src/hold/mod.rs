@@ -22,7 +22,7 @@ use crate::{
     turns::Line,
     watching::Watching,
     wire::{First, Frame},
-    ws::{Broken, Incoming, Silence, Socket, Violation},
+    ws::{Broken, Incoming, Silence, Socket},
 };
 
 pub(crate) use leave::Leave;
@@ -34,17 +34,12 @@ type Begin = Pin<Box<dyn Future<Output = Result<(Box<Watching>, String), Problem
 /// Serves the page until its scene is over, it leaves, or this pod does.
 ///
 /// Not an `async fn`: that would keep its arguments twice.
-pub(crate) fn hold(
-    pages: Pages,
-    page: Page,
-    socket: Socket,
-    early: Result<Vec<Incoming>, Violation>,
-) -> impl Future<Output = ()> + Send {
+pub(crate) fn hold(pages: Pages, page: Page, socket: Socket, early: Vec<Incoming>) -> impl Future<Output = ()> + Send {
     let mut counted = pages.count(Transport::WebSocket);
     let (peer, page) = (Peer::new(Instant::now()), Box::new(page));
     let mut hold = Hold { pages, page, socket, peer, scene: Scene::Unasked };
     async move {
-        let leave = match hold.receive(early.map_err(Broken::Violation)) {
+        let leave = match hold.receive(Ok(early)) {
             Ok(()) => hold.run().await,
             Err(leave) => leave,
         };
@@ -162,15 +157,18 @@ impl Hold {
     }
 
     fn receive(&mut self, received: Result<Vec<Incoming>, Broken>) -> Result<(), Leave> {
+        let mut pinged = None;
         for incoming in received? {
             match self.peer.received(incoming, Instant::now())? {
                 Said::First(first) => self.scene = Scene::Beginning(self.begin(first)),
-                Said::Ping(payload) => self.socket.pong(&payload)?,
+                Said::Ping(payload) => pinged = Some(payload),
                 Said::Pong => {}
                 Said::Close => return Err(Leave::Closed),
+                Said::Violation(violation) => return Err(Leave::Violated(violation)),
             }
         }
-        Ok(())
+        // The last of several is enough (RFC 6455 section 5.5.3), and costs one write.
+        pinged.map_or(Ok(()), |payload| Ok(self.socket.pong(&payload)?))
     }
 
     fn begin(&mut self, first: First) -> Begin {

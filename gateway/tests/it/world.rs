@@ -6,16 +6,19 @@ use std::{
 };
 
 use reqwest::{Method, RequestBuilder};
-use scenecast_gateway::{Gateway, Settings, config::Compatible};
+use scenecast_gateway::{
+    Gateway, Settings,
+    config::{Compatible, Limits},
+};
 use scenecast_loadtest::browser::Page;
 use scenecast_shared::{
     bus::Bus,
-    config::{Drain, Limits, Seconds},
+    config::{Drain, Seconds},
     scene::{
         Acceptance, AccountName, Cause, DeliveryId, Grant, KeyRing, Number, Numbers, Opening, Person, Profile,
         Rotating, SceneId, Settled, Transition,
     },
-    serve::{Shutdown, TrustedProxies},
+    serve::Shutdown,
     telemetry::{Metrics, Stages},
     time::unix_now_ms,
 };
@@ -63,7 +66,7 @@ impl World {
             key_secret: Rotating::fixed(KEY_SECRET),
             internal_secret: Rotating::fixed("what-gateways-sign-their-calls-with"),
             origins: [ORIGIN.to_owned()].into_iter().collect(),
-            trusted_proxies: TrustedProxies::default(),
+            trusted_proxies: serde_json::from_str(r#"["127.0.0.1"]"#).unwrap(),
             scene_life: Seconds::new(120),
             compatible,
             stay: STAY,

@@ -92,7 +92,7 @@ impl Visitor {
     async fn connect(&mut self, gateway: &str, waiting: &mut Option<Waiting>, began: &mut bool) -> Ending {
         let answer_by = Instant::now() + ANSWER_WITHIN;
         let place = &self.here.place;
-        let connecting = Page::connect_for(self.address, gateway, &place.origin);
+        let connecting = Page::connect_for(self.address.into(), gateway, &place.origin);
         let Ok(Ok(mut page)) = timeout_at(answer_by, connecting).await else { return Ending::Lost };
         let asked = match &waiting {
             Some(waiting) => page.resume(&waiting.key, waiting.seq).await,

@@ -26,8 +26,8 @@ use crate::scene::{Event, SceneId};
 /// What may have been lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Loss {
-    /// The connection, and all subscriptions with it.
-    Connection,
+    /// Subscriptions: with their connection, or to a server that they don't belong to any more.
+    Subscriptions,
     /// Messages, though the subscriptions stand.
     Messages,
 }
@@ -43,16 +43,15 @@ pub(super) struct Hub(Arc<Inner>);
 struct Inner {
     scenes: DashMap<SceneId, Watched>,
     clock: AtomicU64,
-    /// The moment at which the connection was last new.
-    connected: AtomicU64,
     /// Told of each scene that gets its first watcher or loses its last.
     changed: Box<dyn Fn(SceneId) + Send + Sync>,
 }
 
-#[derive(Default)]
 struct Watched {
     watchers: Vec<Arc<Watcher>>,
     subscription: Subscription,
+    /// When it was last without a subscription: what was asked for before is worth nothing.
+    unsubscribed: Moment,
 }
 
 enum Subscription {
@@ -72,6 +71,10 @@ impl Default for Subscription {
 struct Watcher(Mutex<Inbox>);
 
 impl Watched {
+    fn new(now: Moment) -> Self {
+        Self { watchers: vec![], subscription: Subscription::default(), unsubscribed: now }
+    }
+
     /// Whether a read that began at this moment has all that came before the subscription.
     fn is_covered_by(&self, read: Moment) -> bool {
         matches!(self.subscription, Subscription::InEffect { since } if since <= read)
@@ -89,12 +92,7 @@ impl Hub {
     /// An empty one that tells `changed` of each scene that gets its first watcher or loses its
     /// last. It is called with the scene locked: what [`Hub::watches`] says afterwards is newer.
     pub(super) fn new(changed: impl Fn(SceneId) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner {
-            scenes: DashMap::new(),
-            clock: AtomicU64::new(0),
-            connected: AtomicU64::new(0),
-            changed: Box::new(changed),
-        }))
+        Self(Arc::new(Inner { scenes: DashMap::new(), clock: AtomicU64::new(0), changed: Box::new(changed) }))
     }
 
     pub(super) fn held(&self) -> usize {
@@ -126,7 +124,7 @@ impl Hub {
             Entry::Occupied(entry) => entry.into_ref(),
             Entry::Vacant(entry) => {
                 (self.0.changed)(scene);
-                entry.insert(Watched::default())
+                entry.insert(Watched::new(self.tick()))
             }
         };
         let watcher = Arc::new(Watcher(Mutex::new(Inbox::new(after, self.tick()))));
@@ -140,11 +138,11 @@ impl Hub {
         (Watch { scene, watcher, hub: self.clone() }, confirmed)
     }
 
-    /// Redis has confirmed the subscription that was asked for at this moment. On a connection that
-    /// is gone, it is worth nothing.
+    /// Redis has confirmed the subscription that was asked for at this moment. If the scene has lost it
+    /// since, that is worth nothing.
     pub(super) fn confirm(&self, scene: SceneId, asked: Moment) {
         let Some(mut watched) = self.0.scenes.get_mut(&scene) else { return };
-        if asked.0 < self.0.connected.load(Ordering::SeqCst) {
+        if asked < watched.unsubscribed {
             return;
         }
         if let Subscription::Asked(waiting) = &mut watched.subscription {
@@ -166,19 +164,33 @@ impl Hub {
         }
     }
 
-    /// Events may have been lost: from now on every watcher waits for its mailbox to be read.
-    pub(super) fn lost(&self, loss: Loss) {
+    /// Events of these scenes may have been lost: from now on every watcher of theirs waits for its mailbox
+    /// to be read. Answers which scenes that are.
+    pub(super) fn lost(&self, loss: Loss, concerns: impl Fn(SceneId) -> bool) -> Vec<SceneId> {
         let now = self.tick();
-        if loss == Loss::Connection {
-            self.0.connected.store(now.0, Ordering::SeqCst);
-        }
-        for mut watched in self.0.scenes.iter_mut() {
-            if loss == Loss::Connection && !matches!(watched.subscription, Subscription::Asked(_)) {
-                watched.subscription = Subscription::default();
+        let mut concerned = vec![];
+        for mut entry in self.0.scenes.iter_mut().filter(|entry| concerns(*entry.key())) {
+            concerned.push(*entry.key());
+            let watched = entry.value_mut();
+            if loss == Loss::Subscriptions {
+                watched.unsubscribed = now;
+                if !matches!(watched.subscription, Subscription::Asked(_)) {
+                    watched.subscription = Subscription::default();
+                }
             }
             for watcher in &watched.watchers {
                 watcher.inbox().begin_catch_up(now);
             }
+        }
+        concerned
+    }
+
+    /// The mailbox of this scene is about to be read: live events wait for it, so that none that comes by a
+    /// subscription just restored overtakes one that was missed.
+    pub(super) fn begin_catch_up(&self, scene: SceneId) {
+        let now = self.now();
+        for watcher in self.0.scenes.get(&scene).iter().flat_map(|watched| &watched.watchers) {
+            watcher.inbox().begin_catch_up(now);
         }
     }
 

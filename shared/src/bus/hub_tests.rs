@@ -44,7 +44,7 @@ fn told(watch: &mut Watch) -> Vec<Option<u64>> {
 #[test]
 fn a_live_event_waits_for_those_before_it() {
     let (hub, mut watch) = subscribed();
-    hub.lost(Loss::Messages);
+    hub.lost(Loss::Messages, |_| true);
     hub.ring(scene(), &event(2));
     assert_eq!(told(&mut watch), []);
     hub.caught_up(scene(), hub.now(), Some(&mailbox([1, 2])));
@@ -55,9 +55,9 @@ fn a_live_event_waits_for_those_before_it() {
 #[test]
 fn a_read_that_began_before_a_loss_does_not_end_the_catch_up_after_it() {
     let (hub, mut watch) = subscribed();
-    hub.lost(Loss::Messages);
+    hub.lost(Loss::Messages, |_| true);
     let early = hub.now();
-    hub.lost(Loss::Messages);
+    hub.lost(Loss::Messages, |_| true);
     hub.caught_up(scene(), early, Some(&mailbox([])));
     hub.ring(scene(), &event(2));
     assert_eq!(told(&mut watch), [], "1 may have been lost");
@@ -81,7 +81,7 @@ fn a_read_that_began_before_a_watcher_came_does_not_end_its_catch_up() {
 #[test]
 fn after_a_lost_connection_only_a_read_behind_the_new_subscription_counts() {
     let (hub, mut old) = subscribed();
-    hub.lost(Loss::Connection);
+    hub.lost(Loss::Subscriptions, |_| true);
     let (mut new, confirmed) = hub.watch(scene(), 0);
     assert_eq!(confirmed.now_or_never(), None, "it isn't subscribed on the new connection");
     let too_early = hub.now();
@@ -101,7 +101,7 @@ fn a_confirmation_from_a_connection_that_is_gone_is_worth_nothing() {
     let hub = Hub::new(|_| {});
     let (_watch, mut confirmed) = hub.watch(scene(), 0);
     let asked = hub.now();
-    hub.lost(Loss::Connection);
+    hub.lost(Loss::Subscriptions, |_| true);
     hub.confirm(scene(), asked);
     assert_eq!((&mut confirmed).now_or_never(), None);
     hub.confirm(scene(), hub.now());
@@ -111,7 +111,7 @@ fn a_confirmation_from_a_connection_that_is_gone_is_worth_nothing() {
 #[test]
 fn a_loss_of_messages_leaves_the_subscription_in_effect() {
     let (hub, _watch) = subscribed();
-    hub.lost(Loss::Messages);
+    hub.lost(Loss::Messages, |_| true);
     let (mut second, confirmed) = hub.watch(scene(), 0);
     assert_eq!(confirmed.now_or_never(), Some(Ok(())));
     second.caught_up(hub.now(), Some(&mailbox([1])));
@@ -122,7 +122,7 @@ fn a_loss_of_messages_leaves_the_subscription_in_effect() {
 fn whoever_holds_a_scene_that_redis_lost_is_told() {
     let (hub, mut watch) = subscribed();
     hub.ring(scene(), &event(1));
-    hub.lost(Loss::Connection);
+    hub.lost(Loss::Subscriptions, |_| true);
     hub.confirm(scene(), hub.now());
     hub.caught_up(scene(), hub.now(), None);
     hub.ring(scene(), &event(2));

@@ -1,175 +1,105 @@
-//! Keeps what is subscribed the same as what is watched, and reads mailboxes again where events
+//! Keeps what is subscribed the same as what is watched, and has mailboxes read again where events
 //! may have been lost.
+//!
+//! Each primary has a lane of its own, so that one that is away or slow keeps no scene of another's waiting.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use prometheus::IntCounterVec;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{MissedTickBehavior, interval},
 };
 
 use super::{
     hub::{Hub, Loss},
+    lane::{Lane, Work},
     redis::{Name, RedisBus},
 };
 use crate::{
-    redis::{Doorbell, RedisError, Subscriber, Subscriptions},
+    redis::{Doorbell, Node, Slot, Subscriber},
     scene::{Event, SceneId},
     telemetry::Metrics,
 };
 
-/// Subscribes and mailboxes that are asked for at a time.
-const CHUNK: usize = 512;
-/// How often every held mailbox is read again, so that a loss that nobody noticed ends here.
+/// How often every held scene is subscribed and its mailbox read again, so that a loss that nobody noticed
+/// ends here: a slot that moved there and back between two looks, for one.
 const SWEEP: Duration = Duration::from_secs(30);
-/// How soon what failed is tried again; twice as long each time it fails again.
-const SOON: Duration = Duration::from_millis(50);
-/// The longest that it is put off.
-const LATE: Duration = Duration::from_secs(1);
+/// Scenes that are sorted into lanes at a time.
+const AT_A_TIME: usize = 512;
 
 /// Starts it for this bus, whose hub tells of `changes`.
 pub(super) fn start(bus: &RedisBus, changes: UnboundedReceiver<SceneId>, metrics: &Metrics) {
-    let (subscriptions, subscriber) = bus.redis.subscriptions();
     let (lost, losses) = unbounded_channel();
     let counted = metrics.counters(
         "catch_ups_total",
-        "Times that all held mailboxes had to be read again, by what may have been lost.",
+        "Times that held mailboxes had to be read again, by what may have been lost.",
         &["cause"],
     );
-    tokio::spawn(listen(bus.hub.clone(), subscriptions, lost, counted));
-    let keeper = Keeper {
-        bus: bus.clone(),
-        subscriber,
-        owed: vec![],
-        resubscribe: false,
-        not_before: Instant::now(),
-        pause: SOON,
-    };
+    let hub = bus.hub.clone();
+    let subscriber = bus.redis.subscriptions(move |doorbell| hear(&hub, doorbell, &lost, &counted));
+    let keeper = Keeper { bus: bus.clone(), subscriber, lanes: HashMap::new() };
     tokio::spawn(keeper.run(changes, losses));
 }
 
-/// Drains the connection and hands events to the watchers, and does nothing else: Redis cuts a
-/// connection that isn't drained.
-async fn listen(hub: Hub, mut subscriptions: Subscriptions, lost: UnboundedSender<Loss>, counted: IntCounterVec) {
-    let begin_catch_up = |loss, cause| {
-        hub.lost(loss);
-        counted.with_label_values(&[cause]).inc();
-        // It fails only when the process ends.
-        let _ = lost.send(loss);
-    };
-    while let Some(doorbell) = subscriptions.next().await {
-        match doorbell {
-            Doorbell::Rung { channel, message } => match (channel.parse(), Event::parse(&message)) {
+/// Hands an event to its watchers, or has the scenes that lost some catch up.
+fn hear(hub: &Hub, doorbell: Doorbell, lost: &UnboundedSender<Vec<SceneId>>, counted: &IntCounterVec) {
+    let (loss, slots, cause) = match doorbell {
+        Doorbell::Rung { channel, message } => {
+            return match (channel.parse(), Event::parse(&message)) {
                 (Ok(Name(scene)), Some(event)) => hub.ring(scene, &Arc::new(event)),
                 _ => tracing::warn!(channel, "an event that can't be read was dropped"),
-            },
-            Doorbell::Connected => begin_catch_up(Loss::Connection, "reconnect"),
-            Doorbell::Lagged(messages) => {
-                tracing::warn!(messages, "events came faster than they were read; reading the mailboxes");
-                begin_catch_up(Loss::Messages, "lag");
-            }
+            };
         }
-    }
+        Doorbell::Connected(slots) => (Loss::Subscriptions, slots, "reconnect"),
+        Doorbell::Moved(slots) => (Loss::Subscriptions, slots, "move"),
+        Doorbell::Lagged(slots, messages) => {
+            tracing::warn!(messages, "events came faster than they were read; reading the mailboxes");
+            (Loss::Messages, slots, "lag")
+        }
+    };
+    counted.with_label_values(&[cause]).inc();
+    let concerned = hub.lost(loss, |scene| slots.contains(Slot::of(&Name(scene).to_string())));
+    // It fails only when the process ends.
+    let _ = lost.send(concerned);
 }
 
 struct Keeper {
     bus: RedisBus,
     subscriber: Subscriber,
-    /// The scenes whose mailboxes are yet to be read again,
-    owed: Vec<SceneId>,
-    /// and whether they have to be subscribed before.
-    resubscribe: bool,
-    /// When that goes on, after something failed.
-    not_before: Instant,
-    /// How long the next failure puts it off.
-    pause: Duration,
+    lanes: HashMap<Node, UnboundedSender<Work>>,
 }
 
 impl Keeper {
-    /// What is owed is worked off chunk by chunk, with other work between.
-    async fn run(mut self, mut changes: UnboundedReceiver<SceneId>, mut losses: UnboundedReceiver<Loss>) {
-        let mut changed = Vec::with_capacity(CHUNK);
+    async fn run(mut self, mut changes: UnboundedReceiver<SceneId>, mut losses: UnboundedReceiver<Vec<SceneId>>) {
+        let mut changed = Vec::with_capacity(AT_A_TIME);
         let mut sweep = interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                Some(loss) = losses.recv() => {
-                    self.owed = self.bus.hub.scenes();
-                    self.resubscribe |= loss == Loss::Connection;
-                    (self.not_before, self.pause) = (Instant::now(), SOON);
-                }
-                _ = changes.recv_many(&mut changed, CHUNK) => self.follow(changed.drain(..).collect()).await,
-                () = sleep_until(self.not_before), if !self.owed.is_empty() => self.catch_up().await,
-                _ = sweep.tick(), if self.owed.is_empty() => self.owed = self.bus.hub.scenes(),
+                Some(lost) = losses.recv() => self.sort(lost, Work::Lost),
+                _ = changes.recv_many(&mut changed, AT_A_TIME) => self.sort(changed.drain(..), Work::Changed),
+                _ = sweep.tick() => self.sort(self.bus.hub.scenes(), Work::Sweep),
             }
         }
     }
 
-    /// These scenes have got their first watcher or lost their last, maybe several times.
-    async fn follow(&mut self, changed: HashSet<SceneId>) {
-        // What counts is how it is now, not in which turns: a page that comes back at once must not
-        // be unsubscribed after the subscription of its old watch was taken for that of its new one.
-        let (watched, left): (Vec<_>, Vec<_>) = changed.into_iter().partition(|scene| self.bus.hub.watches(*scene));
-        self.subscriber.unsubscribe(left.into_iter().map(|scene| Name(scene).to_string())).await;
-        self.subscribe(watched).await;
-    }
-
-    /// Subscribes to these scenes, and answers those for which it is in effect; the others are owed.
-    async fn subscribe(&mut self, scenes: Vec<SceneId>) -> Vec<SceneId> {
-        let asked = self.bus.hub.now();
-        let outcomes = self.subscriber.subscribe(scenes.iter().map(|scene| Name(*scene).to_string())).await;
-        let mut subscribed = Vec::with_capacity(scenes.len());
-        let mut failed = None;
-        for (scene, outcome) in scenes.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(()) => {
-                    self.bus.hub.confirm(scene, asked);
-                    subscribed.push(scene);
-                }
-                Err(error) => {
-                    self.owed.push(scene);
-                    self.resubscribe = true;
-                    failed = Some(error);
-                }
+    /// Puts scenes into their lanes. Those that belong to nobody now are lost again when they belong to somebody.
+    fn sort(&mut self, scenes: impl IntoIterator<Item = SceneId>, work: impl Fn(Vec<SceneId>) -> Work) {
+        let mut sorted: HashMap<Node, Vec<SceneId>> = HashMap::new();
+        for scene in scenes {
+            if let Some(primary) = self.subscriber.primary(&Name(scene).to_string()) {
+                sorted.entry(primary).or_default().push(scene);
             }
         }
-        if let Some(error) = failed {
-            self.put_off(&error);
+        for (primary, scenes) in sorted {
+            let lane = self.lanes.entry(primary.clone()).or_insert_with(|| {
+                let (send, work) = unbounded_channel();
+                tokio::spawn(Lane::new(self.bus.clone(), self.subscriber.clone(), primary).run(work));
+                send
+            });
+            // It fails only when the process ends.
+            let _ = lane.send(work(scenes));
         }
-        subscribed
-    }
-
-    /// Reads the next chunk of what is owed.
-    async fn catch_up(&mut self) {
-        let mut chunk = self.owed.split_off(self.owed.len().saturating_sub(CHUNK));
-        chunk.retain(|scene| self.bus.hub.watches(*scene));
-        if self.resubscribe {
-            chunk = self.subscribe(chunk).await;
-        }
-        let began = self.bus.hub.now();
-        match self.bus.read_all(&chunk).await {
-            Ok(mailboxes) => {
-                for (scene, mailbox) in chunk.into_iter().zip(mailboxes) {
-                    match mailbox {
-                        Ok(mailbox) => self.bus.hub.caught_up(scene, began, mailbox.as_ref()),
-                        Err(error) => tracing::error!(%scene, %error, "a mailbox can't be read"),
-                    }
-                }
-            }
-            Err(error) => {
-                self.owed.extend(chunk);
-                self.put_off(&error);
-            }
-        }
-        if self.owed.is_empty() {
-            (self.resubscribe, self.pause) = (false, SOON);
-        }
-    }
-
-    fn put_off(&mut self, error: &RedisError) {
-        tracing::debug!(%error, "couldn't subscribe or read mailboxes; trying again");
-        self.not_before = Instant::now() + self.pause;
-        self.pause = (2 * self.pause).min(LATE);
     }
 }

@@ -7,6 +7,7 @@
 mod hub;
 mod inbox;
 mod keeper;
+mod lane;
 mod memory;
 mod redis;
 

@@ -72,7 +72,7 @@ impl RedisBus {
             args.push(field.name().to_owned());
             args.push(value);
         }
-        let made = self.redis.call(&self.open, Name(scene).to_string(), args).await.map_err(unanswered)?;
+        let made = self.redis.call(&self.open, &Name(scene).to_string(), &args).await.map_err(unanswered)?;
         match made {
             Reply::Integer(made) => Ok(made == 1),
             _ => Err(BusError::Malformed("open's answer")),
@@ -111,25 +111,43 @@ impl RedisBus {
             step.to.word().to_owned(),
             step.life.map(|life| millis(life).to_string()).unwrap_or_default(),
             TOMBSTONE_MS.to_string(),
-            body.unwrap_or_default(),
+            body.clone().unwrap_or_default(),
             step.guards.len().to_string(),
         ];
         for (field, value) in step.guards.iter().chain(&step.sets) {
             args.push(field.name().to_owned());
             args.push(value.clone());
         }
-        let answer = self.redis.call(&self.settle, name, args).await.map_err(unanswered)?;
-        settled(answer).ok_or(BusError::Malformed("settle's answer"))
+        let (answer, written) = self.redis.write(&self.settle, &name, &args).await.map_err(unanswered)?;
+        let (settled, told) = settled(answer).ok_or(BusError::Malformed("settle's answer"))?;
+        if let (Some(seq), Some(body), true) = (told, body, self.redis.was_elsewhere(&written)) {
+            self.ring(name, format!("{seq} {body}"));
+        }
+        if let Settled::Applied(_) | Settled::Repeated(_) = settled {
+            // Whoever settled it the first time may not have lived to wait.
+            self.redis.acknowledged(&written).await.map_err(unanswered)?;
+        }
+        Ok(settled)
+    }
+
+    /// Rings where those who watch are: a key can be ahead of its slot on their way to another server, and
+    /// subscribers stay with the slot. Nobody waits for it, since whoever misses it reads the mailbox later.
+    fn ring(&self, name: String, line: String) {
+        let redis = self.redis.clone();
+        tokio::spawn(async move {
+            if let Err(error) = redis.ring(&name, &line).await {
+                tracing::debug!(%error, "couldn't ring where a slot is leaving");
+            }
+        });
     }
 
     pub(super) async fn read(&self, scene: SceneId) -> Result<Option<Mailbox>, BusError> {
-        let mut read = self.read_all(&[scene]).await.map_err(unanswered)?;
-        read.pop().unwrap_or(Err(BusError::Malformed("no answer")))
+        self.read_all(&[scene]).await.pop().unwrap_or(Err(BusError::Malformed("no answer")))
     }
 
     pub(super) async fn standing(&self, scene: SceneId) -> Result<Option<Standing>, BusError> {
         let fields: Vec<_> = ["state"].into_iter().chain(Field::ALL.map(Field::name)).collect();
-        let mut hashes = self.redis.hashes(vec![Name(scene).to_string()], &fields).await.map_err(unanswered)?;
+        let mut hashes = self.redis.hashes(&[Name(scene).to_string()], &fields).await;
         let hash = hashes.pop().unwrap_or(Err(RedisError::Foreign)).map_err(unanswered)?;
         let (Some(Some(stored)), life) = (hash.0.first(), hash.1) else { return Ok(None) };
         let (state, remaining) = state(stored, life)?;
@@ -143,16 +161,14 @@ impl RedisBus {
     }
 
     /// The mailboxes of these scenes; one that can't be read is no reason not to read the others.
-    pub(super) async fn read_all(
-        &self,
-        scenes: &[SceneId],
-    ) -> Result<Vec<Result<Option<Mailbox>, BusError>>, RedisError> {
-        let names = scenes.iter().map(|scene| Name(*scene).to_string()).collect();
-        let hashes = self.redis.hashes(names, &["state", "events"]).await?;
-        Ok(hashes
-            .into_iter()
-            .map(|hash| hash.map_err(unanswered).and_then(|(fields, life)| mailbox(&fields, life)))
-            .collect())
+    pub(super) async fn read_all(&self, scenes: &[SceneId]) -> Vec<Result<Option<Mailbox>, BusError>> {
+        let names: Vec<_> = scenes.iter().map(|scene| Name(*scene).to_string()).collect();
+        let hashes = self.redis.hashes(&names, &["state", "events"]).await;
+        let read = |hash: Result<_, RedisError>| {
+            let (fields, life): (Vec<_>, _) = hash.map_err(unanswered)?;
+            mailbox(&fields, life)
+        };
+        hashes.into_iter().map(read).collect()
     }
 }
 
@@ -186,23 +202,25 @@ fn mailbox(fields: &[Option<String>], life: i64) -> Result<Option<Mailbox>, BusE
     }))
 }
 
-/// Reads the answer of `settle.lua`.
-fn settled(answer: Reply) -> Option<Settled> {
+/// Reads the answer of `settle.lua`: what became of it, and the `seq` of the event that it told.
+fn settled(answer: Reply) -> Option<(Settled, Option<String>)> {
     let mut parts = answer.into_array().into_iter();
     let verdict = parts.next()?.into_string()?;
     if verdict == "unknown" {
-        return Some(Settled::Unknown);
+        return Some((Settled::Unknown, None));
     }
+    let (state, remaining) = (parts.next()?.into_string()?, parts.next()?.as_u64()?);
+    let told = parts.next()?.into_string().filter(|seq| !seq.is_empty());
     let standing = Standing {
-        state: State::from_word(&parts.next()?.into_string()?)?,
-        remaining: Duration::from_millis(parts.next()?.as_u64()?),
+        state: State::from_word(&state)?,
+        remaining: Duration::from_millis(remaining),
         facts: Field::ALL
             .into_iter()
             .zip(parts.map(|fact| fact.into_string().unwrap_or_default()))
             .filter(|(_, fact)| !fact.is_empty())
             .collect(),
     };
-    Some(match verdict.as_str() {
+    let settled = match verdict.as_str() {
         "applied" => Settled::Applied(standing),
         "repeated" => Settled::Repeated(standing),
         "state" => Settled::Refused(Refusal::State(standing.state), standing),
@@ -210,7 +228,8 @@ fn settled(answer: Reply) -> Option<Settled> {
             let field = Field::ALL.into_iter().find(|field| field.name() == guard)?;
             Settled::Refused(Refusal::Guard(field), standing)
         }
-    })
+    };
+    Some((settled, told))
 }
 
 #[cfg(test)]

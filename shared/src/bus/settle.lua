@@ -21,12 +21,15 @@ local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
 
+-- The seq under which an event was told now; none for most.
+local told = ''
+
 local function standing(verdict)
   local now_state = state
   if now >= expires and (state == 'open' or state == 'scanned' or state == 'confirmed') then
     now_state = 'expired'
   end
-  local answer = { verdict, now_state, math.max(expires - now, 0) }
+  local answer = { verdict, now_state, math.max(expires - now, 0), told }
   for _, name in ipairs(names) do
     answer[#answer + 1] = facts[name]
   end
@@ -72,5 +75,6 @@ redis.call('HSET', scene, unpack(writes))
 redis.call('PEXPIREAT', scene, string.format('%.0f', expires + tombstone))
 if line then
   redis.call('SPUBLISH', channel, line)
+  told = seq
 end
 return standing('applied')

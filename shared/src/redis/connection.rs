@@ -1,4 +1,4 @@
-//! A connection to Redis that always comes back.
+//! A connection to one node that always comes back.
 //!
 //! The client reconnects by itself when it hears of an end. It doesn't hear of a peer that is gone
 //! without a word: its own watch takes each command that it sends for a sign of life, and its task
@@ -13,16 +13,16 @@ use fred::{
     interfaces::{ClientLike, EventInterface},
     types::{
         Builder, RespVersion,
-        config::{Options, ReconnectPolicy, TcpConfig},
+        config::{Config, Options, ReconnectPolicy, TcpConfig},
     },
 };
-use prometheus::IntGauge;
 use tokio::sync::{Semaphore, SemaphorePermit, broadcast::error::RecvError, watch};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::{RedisAddress, RedisError};
+use super::{RedisError, standing::Seat};
 
 /// How long a command may take before its outcome counts as undecided.
-const COMMAND_LIMIT: Duration = Duration::from_secs(2);
+pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(2);
 /// Commands in flight or waiting, beyond which new ones are refused at once. The client's own limit
 /// isn't used: it would refuse the client's own reconnect, too.
 const COMMANDS_AT_MOST: usize = 20_000;
@@ -39,6 +39,9 @@ pub(super) struct Connection {
     room: Arc<Semaphore>,
 }
 
+/// What keeps a connection. Once this is dropped, what is in flight on it is given up at once.
+pub(super) type Keeping = AbortOnDropHandle<()>;
+
 /// A place among those who use a connection.
 pub(super) struct Place<'a> {
     pub(super) client: Client,
@@ -46,11 +49,11 @@ pub(super) struct Place<'a> {
 }
 
 impl Connection {
-    /// Begins to connect, with `heard` places for what comes unasked; `up` says whether it stands.
-    pub(super) fn new(address: &RedisAddress, heard: usize, up: IntGauge) -> Self {
-        let (present, client) = watch::channel(build(address, heard));
-        tokio::spawn(keep(address.clone(), heard, present, up));
-        Self { client, room: Arc::new(Semaphore::new(COMMANDS_AT_MOST)) }
+    /// Begins to connect, with `heard` places for what comes unasked; `seat` is told how it stands.
+    pub(super) fn new(config: Config, heard: usize, seat: Seat) -> (Self, Keeping) {
+        let (present, client) = watch::channel(build(config.clone(), heard));
+        let kept = tokio::spawn(keep(config, heard, present, seat));
+        (Self { client, room: Arc::new(Semaphore::new(COMMANDS_AT_MOST)) }, Keeping::new(kept))
     }
 
     /// The client, for one command.
@@ -65,8 +68,7 @@ impl Connection {
     }
 }
 
-fn build(address: &RedisAddress, heard: usize) -> Client {
-    let mut config = address.config();
+fn build(mut config: Config, heard: usize) -> Client {
     config.version = RespVersion::RESP3;
     config.fail_fast = false;
     let mut reconnect = ReconnectPolicy::new_exponential(0, 50, 2_000, 2);
@@ -90,18 +92,18 @@ fn build(address: &RedisAddress, heard: usize) -> Client {
 }
 
 /// Runs the present client until it is of no more use, and then the next.
-async fn keep(address: RedisAddress, heard: usize, present: watch::Sender<Client>, up: IntGauge) {
+async fn keep(config: Config, heard: usize, present: watch::Sender<Client>, seat: Seat) {
+    let node = seat.node();
     loop {
         let client = present.borrow().clone();
-        let mut running = client.connect();
+        let running = AbortOnDropHandle::new(client.connect());
         tokio::select! {
-            ended = &mut running => tracing::error!(?ended, "the client of Redis gave up; starting another"),
-            () = silence(&client) => tracing::warn!("Redis gives no sign of life; connecting anew"),
-            () = follow(&client, &up) => {}
+            ended = running => tracing::error!(%node, ?ended, "the client of Redis gave up; starting another"),
+            () = silence(&client) => tracing::warn!(%node, "Redis gives no sign of life; connecting anew"),
+            () = follow(&client, &seat) => {}
         }
-        running.abort();
-        up.set(0);
-        present.send_replace(build(&address, heard));
+        seat.set(false);
+        present.send_replace(build(config.clone(), heard));
     }
 }
 
@@ -117,11 +119,11 @@ async fn silence(client: &Client) {
     }
 }
 
-/// Keeps the gauge at whether the client is connected, and says so in the log when that changes.
-async fn follow(client: &Client, up: &IntGauge) {
+/// Tells whether the client is connected, whenever that changes.
+async fn follow(client: &Client, seat: &Seat) {
     let (mut connects, mut errors) = (client.reconnect_rx(), client.error_rx());
     loop {
-        let is_up = tokio::select! {
+        let stands = tokio::select! {
             heard = connects.recv() => match heard {
                 Ok(_) => true,
                 Err(RecvError::Lagged(_)) => continue,
@@ -132,11 +134,6 @@ async fn follow(client: &Client, up: &IntGauge) {
                 Err(RecvError::Closed) => return,
             },
         };
-        match (up.get() == 1, is_up) {
-            (false, true) => tracing::info!("connected to Redis"),
-            (true, false) => tracing::warn!("lost the connection to Redis"),
-            _ => {}
-        }
-        up.set(is_up.into());
+        seat.set(stands);
     }
 }

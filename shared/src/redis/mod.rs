@@ -1,23 +1,58 @@
 //! The Redis client and its topology. Bus and stores stand on this; nobody else names the client.
+//!
+//! Whatever the topology, there is one way: a table says which primary owns which of 16,384 slots, and
+//! each primary has clients of its own, which know of no other node.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `address`, `tls` | where Redis is, and whom to believe that it is that |
+//! | `slots` | the table, as plain data |
+//! | `topology`, `authority` | keep the table current, by asking those who know |
+//! | `cluster`, `sentinel` | what they say, and whom of them to believe; no I/O |
+//! | `connection`, `nodes`, `standing` | a client that always comes back; one for each node; how they stand |
+//! | `command`, `route`, `redirect` | what is sent, to whom, and where it goes on from there |
+//! | `acknowledge` | waits until a replica has what was written |
+//! | `subscriptions` | what is heard unasked |
+//! | `streams` | what several take from one queue |
+//! | `settings` | warns of a Redis that loses scenes |
 
+mod acknowledge;
 mod address;
+mod authority;
+mod cluster;
+mod command;
 mod connection;
+mod nodes;
+mod redirect;
+mod route;
+mod sentinel;
+mod settings;
+mod slots;
+mod standing;
 mod streams;
 mod subscriptions;
+mod tls;
+mod topology;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use connection::Connection;
-use fred::{
-    clients::{Client, Pipeline},
-    interfaces::{ClientLike, HashesInterface, KeysInterface},
-    types::{Expiration, InfoKind, SetOptions, scripts::Script},
-};
+use acknowledge::Acknowledger;
+use authority::Authority;
+use command::Command;
+use nodes::Nodes;
+use prometheus::IntGaugeVec;
+use sha1::{Digest, Sha1};
+use standing::Standing;
+use tokio::sync::Notify;
+use topology::Topology;
 
+pub(crate) use acknowledge::Written;
 pub use address::RedisAddress;
-pub(crate) use fred::types::Value as Reply;
+pub(crate) use fred::types::{Value as Reply, config::Server as Node};
+pub(crate) use slots::Slot;
+use slots::Slots;
 pub(crate) use streams::{Entry, Out};
-pub(crate) use subscriptions::{Doorbell, Subscriber, Subscriptions};
+pub(crate) use subscriptions::{Doorbell, Subscriber};
 
 use crate::{telemetry::Metrics, time::millis};
 
@@ -46,20 +81,25 @@ type Hash = (Vec<Option<String>>, i64);
 
 /// A script that is sent once and called by its digest from then on.
 #[derive(Debug, Clone)]
-pub(crate) struct Lua(Script);
+pub(crate) struct Lua {
+    source: &'static str,
+    digest: String,
+}
 
 impl Lua {
     pub(crate) fn new(source: &'static str) -> Self {
-        Self(Script::from_lua(source))
+        Self { source, digest: hex::encode(Sha1::digest(source)) }
     }
 }
 
-/// A connection to Redis that comes back by itself. Clones share it.
+/// The servers of one address, each with connections that come back by themselves. Clones share them.
 #[derive(Clone)]
 pub struct Redis {
     address: RedisAddress,
-    connection: Connection,
-    connected: prometheus::IntGaugeVec,
+    nodes: Nodes,
+    topology: Topology,
+    acknowledger: Acknowledger,
+    connected: IntGaugeVec,
 }
 
 impl std::fmt::Debug for Redis {
@@ -71,51 +111,77 @@ impl std::fmt::Debug for Redis {
 impl Redis {
     /// Begins to connect; commands wait for it, each up to its own time limit.
     pub fn connect(address: &RedisAddress, metrics: &Metrics) -> Self {
-        let connected = metrics.gauges("redis_connected", "1 while this connection to Redis stands.", &["connection"]);
-        let connection = Connection::new(address, 32, connected.with_label_values(&["commands"]));
-        let redis = Self { address: address.clone(), connection, connected };
-        tokio::spawn(redis.clone().warn_of_settings());
-        redis
+        let about = "1 while every connection of this kind to Redis stands.";
+        let connected = metrics.gauges("redis_connected", about, &["connection"]);
+        let primaries = metrics.gauge("redis_primaries", "Servers that own slots of Redis.");
+        let hint = Arc::<Notify>::default();
+        let nodes = |kind, lost: &Arc<Notify>| {
+            let address = address.clone();
+            Nodes::new(move |node| address.config(node), Standing::new(kind, &connected, lost.clone()))
+        };
+        let sentinels = {
+            let address = address.clone();
+            let standing = Standing::new("sentinels", &connected, Arc::default());
+            Nodes::new(move |node| address.sentinel_config(node), standing)
+        };
+        let commands = nodes("commands", &hint);
+        let authority = Authority::of(address.topology(), sentinels);
+        let topology = Topology::keep(authority, commands.clone(), hint, primaries);
+        let acknowledger = Acknowledger::new(&topology, nodes("acknowledgements", &Arc::default()));
+        tokio::spawn(settings::warn(topology.clone(), commands.clone()));
+        Self { address: address.clone(), nodes: commands, topology, acknowledger, connected }
     }
 
     /// Calls a script on one key.
-    pub(crate) async fn call(&self, lua: &Lua, key: String, args: Vec<String>) -> Result<Reply, RedisError> {
-        let place = self.connection.place()?;
-        Ok(lua.0.evalsha_with_reload(&place.client, vec![key], args).await?)
+    pub(crate) async fn call(&self, lua: &Lua, key: &str, args: &[String]) -> Result<Reply, RedisError> {
+        Ok(self.write(lua, key, args).await?.0)
+    }
+
+    /// The same; answers where it wrote, too.
+    pub(crate) async fn write(&self, lua: &Lua, key: &str, args: &[String]) -> Result<(Reply, Written), RedisError> {
+        let call = |verb, script| Command::new(verb, [script, "1", key]).and(args.iter().map(String::as_str));
+        let mut answered = self.ask(key, &[call("EVALSHA", &lua.digest)]).await?;
+        if matches!(&answered.answers[..], [Err(error)] if error.details().starts_with("NOSCRIPT")) {
+            // The first time, or after a failover; from then on the node knows it.
+            answered = self.ask(key, &[call("EVAL", lua.source)]).await?;
+        }
+        let written = Written::new(key, &answered);
+        let reply = answered.answers.pop().unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?;
+        Ok((reply, written))
+    }
+
+    /// Done when a replica has what was written, if its node has any.
+    pub(crate) async fn acknowledged(&self, written: &Written) -> Result<(), RedisError> {
+        self.acknowledger.wait(written).await
+    }
+
+    /// Whether this was written by another node than the one where those who watch subscribe.
+    pub(crate) fn was_elsewhere(&self, written: &Written) -> bool {
+        written.passed_on || self.topology.now().owner(written.slot) != Some(&written.node)
+    }
+
+    /// Tells those who have subscribed.
+    pub(crate) async fn ring(&self, channel: &str, message: &str) -> Result<(), RedisError> {
+        self.ask_one(channel, Command::new("SPUBLISH", [channel, message])).await.map(drop)
     }
 
     /// For each key, these fields of its hash; an error of one is not one of all.
-    pub(crate) async fn hashes(
-        &self,
-        keys: Vec<String>,
-        fields: &[&'static str],
-    ) -> Result<Vec<Result<Hash, RedisError>>, RedisError> {
-        let place = self.connection.place()?;
-        let pipeline: Pipeline<Client> = place.client.pipeline();
-        for key in keys {
-            let () = pipeline.hmget(key.clone(), fields.to_vec()).await?;
-            let () = pipeline.pttl(key).await?;
-        }
-        let mut hashes = vec![];
-        for answers in pipeline.try_all::<Reply>().await.chunks(2) {
-            match hash(answers) {
-                Err(RedisError::NoAnswer(why)) => return Err(RedisError::NoAnswer(why)),
-                hash => hashes.push(hash),
-            }
-        }
-        Ok(hashes)
+    pub(crate) async fn hashes(&self, keys: &[String], fields: &[&'static str]) -> Vec<Result<Hash, RedisError>> {
+        let asked = self.ask_each(keys, |key| {
+            vec![Command::new("HMGET", [key]).and(fields.iter().copied()), Command::new("PTTL", [key])]
+        });
+        asked.await.into_iter().map(|answers| hash(&answers?)).collect()
     }
 
     /// The value of this name.
     pub(crate) async fn get(&self, name: &str) -> Result<Option<String>, RedisError> {
-        let place = self.connection.place()?;
-        Ok(place.client.get(name).await?)
+        Ok(self.ask_one(name, Command::new("GET", [name])).await?.convert()?)
     }
 
     /// Gives this name a value, for as long as `life`.
-    pub(crate) async fn set(&self, name: &str, value: String, life: Duration) -> Result<(), RedisError> {
-        let place = self.connection.place()?;
-        Ok(place.client.set(name, value, Some(expiration(life)), None, false).await?)
+    pub(crate) async fn set(&self, name: &str, value: &str, life: Duration) -> Result<(), RedisError> {
+        let set = Command::new("SET", [name, value, "PX", &millis(life).to_string()]);
+        self.ask_one(name, set).await.map(drop)
     }
 
     /// The same if the name is free; otherwise answers what is there.
@@ -125,28 +191,9 @@ impl Redis {
         value: &str,
         life: Duration,
     ) -> Result<Option<String>, RedisError> {
-        let place = self.connection.place()?;
-        Ok(place.client.set(name, value, Some(expiration(life)), Some(SetOptions::NX), true).await?)
+        let set = Command::new("SET", [name, value, "PX", &millis(life).to_string(), "NX", "GET"]);
+        Ok(self.ask_one(name, set).await?.convert()?)
     }
-
-    /// Warns of settings that lose scenes; a user that may not ask isn't warned.
-    async fn warn_of_settings(self) {
-        let client = self.connection.clients().borrow().clone();
-        let Ok(info) = client.info::<String>(None::<InfoKind>).await else { return };
-        let line = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
-        let version = line("redis_version:");
-        if version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major < 7) {
-            tracing::warn!(version, "Redis is older than 7.0, which this needs");
-        }
-        let policy = line("maxmemory_policy:");
-        if policy != "noeviction" {
-            tracing::warn!(policy, "Redis may evict scenes while they are shown; set maxmemory-policy to noeviction");
-        }
-    }
-}
-
-fn expiration(life: Duration) -> Expiration {
-    Expiration::PX(i64::try_from(millis(life)).unwrap_or(i64::MAX))
 }
 
 /// Reads the answers to `HMGET` and `PTTL`.

@@ -4,15 +4,9 @@
 //! One consumer, because whose turn it is follows from how long an entry is out, and names of pods
 //! that are gone would pile up. Nothing here blocks: the connection is everybody's.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use fred::{
-    clients::{Client, Pipeline},
-    interfaces::StreamsInterface,
-    types::streams::{XCapKind, XCapTrim, XReadResponse, XReadValue},
-};
-
-use super::{Redis, RedisError, Reply, millis};
+use super::{Redis, RedisError, Reply, command::Command, millis};
 
 const GROUP: &str = "callbacks";
 const CONSUMER: &str = "callback";
@@ -42,48 +36,43 @@ pub(crate) struct Out {
 impl Redis {
     /// Appends, and lets go of the oldest beyond about so many.
     pub(crate) async fn append(&self, stream: &str, text: &str, at_most: usize) -> Result<(), RedisError> {
-        let place = self.connection.place()?;
-        let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
-        let cap = (XCapKind::MaxLen, XCapTrim::AlmostExact, at_most, None);
-        Ok(place.client.xadd(stream, false, cap, "*", (FIELD, text)).await?)
+        let at_most = at_most.to_string();
+        let append = Command::new("XADD", [stream, "MAXLEN", "~", &at_most, "*", FIELD, text]);
+        self.ask_one(stream, append).await.map(drop)
     }
 
     /// How many entries it has, given out or not.
     pub(crate) async fn length(&self, stream: &str) -> Result<u64, RedisError> {
-        let place = self.connection.place()?;
-        Ok(place.client.xlen(stream).await?)
+        self.ask_one(stream, Command::new("XLEN", [stream])).await?.as_u64().ok_or(RedisError::Foreign)
     }
 
     /// Gives out entries for the first time.
     pub(crate) async fn give_new(&self, stream: &str, at_most: usize) -> Result<Vec<Entry>, RedisError> {
-        let place = self.connection.place()?;
-        let count = Some(at_most as u64);
-        let give = || place.client.xreadgroup(GROUP, CONSUMER, count, None, false, stream, ">");
-        let given: Result<Reply, fred::error::Error> = give().await;
-        let given = match given {
+        let at_most = at_most.to_string();
+        let args = ["GROUP", GROUP, CONSUMER, "COUNT", &at_most, "STREAMS", stream, ">"];
+        let give = Command::new("XREADGROUP", args);
+        let given = match self.ask_one(stream, give.clone()).await {
             // The first time, or Redis has lost its data.
-            Err(error) if error.details().starts_with("NOGROUP") => {
-                self.make_group(&place.client, stream).await?;
-                give().await?
+            Err(error) if has_no_group(&error) => {
+                self.make_group(stream).await?;
+                self.ask_one(stream, give).await?
             }
             given => given?,
         };
         if given.is_null() {
             return Ok(vec![]);
         }
-        let given: XReadResponse<String, String, String, Reply> = given.into_xread_response()?;
-        Ok(given.into_values().flatten().map(entry).collect())
+        let mut given: HashMap<String, Reply> = given.convert()?;
+        Ok(entries(given.remove(stream).unwrap_or(Reply::Array(vec![])))?)
     }
 
     /// The entries that are out, from after this one on.
     pub(crate) async fn out(&self, stream: &str, after: Option<&str>, at_most: usize) -> Result<Vec<Out>, RedisError> {
-        let place = self.connection.place()?;
         let start = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
-        let asked: Result<Vec<(String, String, u64, u32)>, fred::error::Error> =
-            place.client.xpending(stream, GROUP, (start, "+", at_most as u64)).await;
-        let out = match asked {
-            Err(error) if error.details().starts_with("NOGROUP") => vec![],
-            asked => asked?,
+        let pending = Command::new("XPENDING", [stream, GROUP, &start, "+", &at_most.to_string()]);
+        let out: Vec<(String, String, u64, u32)> = match self.ask_one(stream, pending).await {
+            Err(error) if has_no_group(&error) => vec![],
+            asked => asked?.convert()?,
         };
         let out = out.into_iter().map(|(id, _, idle, times)| Out { id, idle: Duration::from_millis(idle), times });
         Ok(out.collect())
@@ -98,40 +87,43 @@ impl Redis {
         if overdue.is_empty() {
             return Ok(vec![]);
         }
-        let place = self.connection.place()?;
-        let pipeline: Pipeline<Client> = place.client.pipeline();
-        for (id, idle) in overdue {
-            let idle = millis(*idle);
-            let () =
-                pipeline.xclaim(stream, GROUP, CONSUMER, idle, id.as_str(), None, None, None, false, false).await?;
+        let claim = |(id, idle): &(String, Duration)| {
+            Command::new("XCLAIM", [stream, GROUP, CONSUMER, &millis(*idle).to_string(), id])
+        };
+        let claims: Vec<_> = overdue.iter().map(claim).collect();
+        let mut given = vec![];
+        for answer in self.ask(stream, &claims).await?.answers {
+            given.extend(entries(answer?)?);
         }
-        let answers: Vec<Reply> = pipeline.all().await?;
-        let mut entries = vec![];
-        for answer in answers {
-            let given: Vec<XReadValue<String, String, Reply>> = answer.into_xread_value()?;
-            entries.extend(given.into_iter().map(entry));
-        }
-        Ok(entries)
+        Ok(given)
     }
 
     /// Removes an entry, given out or not.
     pub(crate) async fn remove(&self, stream: &str, id: &str) -> Result<(), RedisError> {
-        let place = self.connection.place()?;
-        let pipeline: Pipeline<Client> = place.client.pipeline();
-        let () = pipeline.xack(stream, GROUP, id).await?;
-        let () = pipeline.xdel(stream, id).await?;
-        Ok(pipeline.last().await?)
+        let remove = [Command::new("XACK", [stream, GROUP, id]), Command::new("XDEL", [stream, id])];
+        for answer in self.ask(stream, &remove).await?.answers {
+            answer?;
+        }
+        Ok(())
     }
 
     /// Makes the group, and the stream with it, if it isn't there.
-    async fn make_group(&self, client: &Client, stream: &str) -> Result<(), RedisError> {
-        match client.xgroup_create::<(), _, _, _>(stream, GROUP, "0", true).await {
-            Err(error) if !error.details().starts_with("BUSYGROUP") => Err(error.into()),
-            _ => Ok(()),
+    async fn make_group(&self, stream: &str) -> Result<(), RedisError> {
+        let make = Command::new("XGROUP", ["CREATE", stream, GROUP, "0", "MKSTREAM"]);
+        match self.ask_one(stream, make).await {
+            Err(RedisError::NoAnswer(why)) if why.contains("BUSYGROUP") => Ok(()),
+            made => made.map(drop),
         }
     }
 }
 
-fn entry((id, mut fields): XReadValue<String, String, Reply>) -> Entry {
-    Entry { id, text: fields.remove(FIELD).and_then(Reply::into_string).unwrap_or_default() }
+fn has_no_group(error: &RedisError) -> bool {
+    matches!(error, RedisError::NoAnswer(why) if why.contains("NOGROUP"))
+}
+
+/// Reads `[id, [field, text, …]]` of each entry.
+fn entries(given: Reply) -> Result<Vec<Entry>, RedisError> {
+    let given: Vec<(String, HashMap<String, Reply>)> = given.convert()?;
+    let text = |mut fields: HashMap<String, Reply>| fields.remove(FIELD).and_then(Reply::into_string);
+    Ok(given.into_iter().map(|(id, fields)| Entry { id, text: text(fields).unwrap_or_default() }).collect())
 }

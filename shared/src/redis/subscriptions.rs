@@ -1,29 +1,41 @@
-//! A connection that only subscribes: asks in batches, and says when it may have lost something.
+//! Connections that only subscribe: they ask in batches, and say when they may have lost something.
 //!
-//! Only `SSUBSCRIBE` is used, one channel a command, on standalone servers too: it is the one
-//! subscribe whose confirmation the client waits for, and it never takes another's answer when
-//! there is one channel a command (anything else it confirms before it is even written). The
-//! client's own way of subscribing again after a reconnect is not used: it sends all channels in
-//! one command, and Redis cuts connections that ask for too many at a time.
+//! Only `SSUBSCRIBE` is used, one channel a command, on standalone servers too: in a Cluster its channel
+//! sits in its scene's slot, and it is the one subscribe whose confirmation can be waited for. The
+//! client's own way of subscribing again after a reconnect is not used: it sends all channels in one
+//! command, and Redis cuts connections that ask for too many at a time. Nor does the client tell of
+//! the `sunsubscribe` by which a node ends what is subscribed in a slot that it gives away; the
+//! table does.
+
+use std::{collections::HashMap, sync::Arc};
 
 use fred::{
     clients::Client,
-    interfaces::{EventInterface, PubsubInterface},
-    types::{Message, config::Server},
+    error::Error,
+    interfaces::{ClientLike, EventInterface, PubsubInterface},
+    types::config::Server,
 };
 use futures_util::future::join_all;
-use tokio::sync::{
-    broadcast::{Receiver, error::RecvError},
-    watch,
+use tokio::sync::{broadcast::error::RecvError, watch};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    Redis, RedisError, Reply, Slot, Slots,
+    command::{Command, items, send_all},
+    nodes::Nodes,
+    redirect::Redirect,
+    slots::{Primary, Table},
+    standing::Standing,
+    topology::Topology,
 };
 
-use super::{Connection, Redis, RedisError};
-
-/// Messages that may wait to be read. The client keeps several queues of this size, so it is not
-/// generous: what doesn't fit is found again in the mailboxes.
+/// Messages that may wait to be read, from all nodes together. The client keeps several queues of this
+/// size, so it is not generous: what doesn't fit is found again in the mailboxes.
 const WAITING_AT_MOST: usize = 4096;
+/// The same from one of many nodes, at least.
+const WAITING_AT_LEAST: usize = 256;
 
-/// What a subscribing connection hears.
+/// What is heard unasked.
 #[derive(Debug)]
 pub(crate) enum Doorbell {
     /// A message on a channel.
@@ -33,73 +45,192 @@ pub(crate) enum Doorbell {
         /// The message.
         message: String,
     },
-    /// The connection is new: nothing is subscribed on it.
-    Connected,
-    /// Messages were lost, though the connection stands.
-    Lagged(u64),
+    /// The connection for these slots is new: nothing of theirs is subscribed.
+    Connected(Slots),
+    /// These slots have another primary: nothing of theirs is subscribed there.
+    Moved(Slots),
+    /// Messages for these slots were lost, though the connection stands.
+    Lagged(Slots, u64),
 }
 
-/// A connection that only subscribes.
-pub(crate) struct Subscriptions {
-    clients: watch::Receiver<Client>,
-    messages: Receiver<Message>,
-    reconnects: Receiver<Server>,
-}
+/// Told of what is heard. It must not take long: Redis cuts a connection that isn't drained.
+type Heard = Arc<dyn Fn(Doorbell) + Send + Sync>;
 
-/// The asking half of it. Clones share the connection.
+/// The asking half of it. Clones share the connections.
 #[derive(Clone)]
-pub(crate) struct Subscriber(watch::Receiver<Client>);
+pub(crate) struct Subscriber {
+    topology: Topology,
+    nodes: Nodes,
+}
 
 impl Redis {
-    /// A connection of its own that only subscribes.
-    pub(crate) fn subscriptions(&self) -> (Subscriptions, Subscriber) {
-        let up = self.connected.with_label_values(&["subscriptions"]);
-        let clients = Connection::new(&self.address, WAITING_AT_MOST, up).clients();
-        let (messages, reconnects) = (clients.borrow().message_rx(), clients.borrow().reconnect_rx());
-        (Subscriptions { clients: clients.clone(), messages, reconnects }, Subscriber(clients))
+    /// Connections of their own that only subscribe, one to each primary.
+    pub(crate) fn subscriptions(&self, heard: impl Fn(Doorbell) + Send + Sync + 'static) -> Subscriber {
+        let standing = Standing::new("subscriptions", &self.connected, self.topology.hinter());
+        let address = self.address.clone();
+        let nodes = Nodes::new(move |node| address.config(node), standing);
+        tokio::spawn(follow(self.topology.clone(), nodes.clone(), Arc::new(heard)));
+        Subscriber { topology: self.topology.clone(), nodes }
+    }
+}
+
+/// Keeps a connection to each primary, and says which slots have another one.
+async fn follow(topology: Topology, nodes: Nodes, heard: Heard) {
+    let mut tables = topology.tables();
+    let mut before = Arc::new(Table::empty());
+    let mut listening: HashMap<Server, AbortOnDropHandle<()>> = HashMap::new();
+    loop {
+        let table = tables.borrow_and_update().clone();
+        nodes.only(|node| table.has(node));
+        listening.retain(|node, _| table.has(node));
+        let waiting = (WAITING_AT_MOST / table.primaries().count().max(1)).max(WAITING_AT_LEAST);
+        for Primary { node, .. } in table.primaries() {
+            listening.entry(node.clone()).or_insert_with(|| {
+                let clients = nodes.hearing(node, waiting).clients();
+                AbortOnDropHandle::new(tokio::spawn(listen(node.clone(), clients, topology.clone(), heard.clone())))
+            });
+        }
+        // Only now: whoever hears it subscribes by this table, over these connections.
+        let moved = table.moved_since(&before);
+        if !moved.is_empty() {
+            heard(Doorbell::Moved(moved));
+        }
+        before = table;
+        if tables.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Drains a connection, and does nothing else.
+async fn listen(node: Server, mut clients: watch::Receiver<Client>, topology: Topology, heard: Heard) {
+    let client = clients.borrow_and_update().clone();
+    let (mut messages, mut reconnects) = (client.message_rx(), client.reconnect_rx());
+    let slots = || topology.now().slots_of(&node);
+    loop {
+        // A new client or connection first: it is what makes the messages before it incomplete.
+        tokio::select! {
+            biased;
+            another = clients.changed() => {
+                if another.is_err() {
+                    return;
+                }
+                let client = clients.borrow_and_update().clone();
+                (messages, reconnects) = (client.message_rx(), client.reconnect_rx());
+                heard(Doorbell::Connected(slots()));
+            }
+            Ok(_) | Err(RecvError::Lagged(_)) = reconnects.recv() => heard(Doorbell::Connected(slots())),
+            message = messages.recv() => match message {
+                Ok(message) => {
+                    if let Ok(text) = message.value.convert() {
+                        heard(Doorbell::Rung { channel: message.channel.to_string(), message: text });
+                    }
+                }
+                Err(RecvError::Lagged(lost)) => heard(Doorbell::Lagged(slots(), lost)),
+                // Its client is being replaced; nothing else ends it, so this waits for that.
+                Err(RecvError::Closed) => tokio::task::yield_now().await,
+            },
+        }
     }
 }
 
 impl Subscriber {
-    /// Subscribes to these channels, all at a time; answers the outcome of each.
-    pub(crate) async fn subscribe(&self, channels: impl Iterator<Item = String>) -> Vec<Result<(), RedisError>> {
-        let client = self.0.borrow().clone();
-        join_all(channels.map(async |channel| Ok(client.ssubscribe(channel).await?))).await
+    /// Who has to be asked for this channel now, if anybody is known.
+    pub(crate) fn primary(&self, channel: &str) -> Option<Server> {
+        self.topology.now().owner(Slot::of(channel)).cloned()
     }
 
-    /// Unsubscribes from these channels. Done when that has been sent: its answer is never waited
+    /// Subscribes to these channels there, all at a time; answers the outcome of each.
+    pub(crate) async fn subscribe(&self, primary: &Server, channels: &[String]) -> Vec<Result<(), RedisError>> {
+        let Some(client) = self.client(primary) else {
+            return vec![Err(RedisError::NoAnswer(format!("{primary} is no primary"))); channels.len()];
+        };
+        let subscribes: Vec<_> =
+            channels.iter().map(|channel| Command::new("SSUBSCRIBE", [channel.as_str()])).collect();
+        let answers = send_all(&client, &subscribes, false).await;
+        let outcomes = channels.iter().zip(answers).map(|(channel, answer)| match answer {
+            Ok(answer) if confirms(&answer, channel) => Ok(()),
+            Ok(_) => Err(Refusal::Anothers),
+            Err(error) => Err(Refusal::of(error, channel, primary)),
+        });
+        let outcomes: Vec<_> = outcomes.collect();
+        if outcomes.iter().any(|outcome| matches!(outcome, Err(Refusal::Moved(_)))) {
+            self.topology.hint();
+        }
+        if outcomes.iter().any(|outcome| matches!(outcome, Err(Refusal::Anothers))) {
+            tracing::warn!(node = %primary, "confirmations are out of step; connecting anew");
+            // It fails only where the client is being replaced.
+            let _ = client.force_reconnection().await;
+        }
+        outcomes.into_iter().map(|outcome| outcome.map_err(Refusal::error)).collect()
+    }
+
+    /// Unsubscribes from these channels there. Done when that has been sent: its answer is never waited
     /// for, and a lost one costs a message that nobody hears.
-    pub(crate) async fn unsubscribe(&self, channels: impl Iterator<Item = String>) {
-        let client = self.0.borrow().clone();
-        join_all(channels.map(|channel| client.sunsubscribe(channel))).await;
+    pub(crate) async fn unsubscribe(&self, primary: &Server, channels: impl Iterator<Item = String>) {
+        if let Some(client) = self.client(primary) {
+            join_all(channels.map(|channel| client.sunsubscribe(channel))).await;
+        }
+    }
+
+    fn client(&self, primary: &Server) -> Option<Client> {
+        self.nodes.known(primary).map(|connection| connection.clients().borrow().clone())
     }
 }
 
-impl Subscriptions {
-    /// What is heard next; `None` once the process ends.
-    pub(crate) async fn next(&mut self) -> Option<Doorbell> {
-        loop {
-            // A new client or connection first: it is what makes the messages before it incomplete.
-            tokio::select! {
-                biased;
-                another = self.clients.changed() => {
-                    another.ok()?;
-                    let client = self.clients.borrow_and_update();
-                    (self.messages, self.reconnects) = (client.message_rx(), client.reconnect_rx());
-                    return Some(Doorbell::Connected);
-                }
-                Ok(_) | Err(RecvError::Lagged(_)) = self.reconnects.recv() => return Some(Doorbell::Connected),
-                message = self.messages.recv() => match message {
-                    Ok(message) => {
-                        if let Ok(text) = message.value.convert() {
-                            return Some(Doorbell::Rung { channel: message.channel.to_string(), message: text });
-                        }
-                    }
-                    Err(RecvError::Lagged(lost)) => return Some(Doorbell::Lagged(lost)),
-                    // Its client is being replaced.
-                    Err(RecvError::Closed) => {}
-                },
-            }
+/// Why a subscribe isn't confirmed.
+enum Refusal {
+    /// The answer belongs to another command: the client waits for none to an unsubscribe, so that an error
+    /// that answers one is taken for the next subscribe's, and every answer after it for its neighbour's.
+    Anothers,
+    /// Another node owns the slot.
+    Moved(RedisError),
+    Other(RedisError),
+}
+
+impl Refusal {
+    fn of(error: Error, channel: &str, primary: &Server) -> Self {
+        match Redirect::of(&error, primary) {
+            Some(Redirect::Moved(_)) if Redirect::slot(&error) != Some(Slot::of(channel)) => Self::Anothers,
+            Some(Redirect::Moved(_)) => Self::Moved(error.into()),
+            _ => Self::Other(error.into()),
         }
+    }
+
+    fn error(self) -> RedisError {
+        match self {
+            Self::Anothers => RedisError::NoAnswer("another command's answer came".to_owned()),
+            Self::Moved(error) | Self::Other(error) => error,
+        }
+    }
+}
+
+/// Whether this is `ssubscribe`'s answer for this channel.
+fn confirms(answer: &Reply, channel: &str) -> bool {
+    let is = |place: usize, word: &str| items(answer).get(place).and_then(Reply::as_str).is_some_and(|is| is == word);
+    is(0, "ssubscribe") && is(1, channel)
+}
+
+#[cfg(test)]
+mod tests {
+    use fred::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn only_its_own_answer_confirms_a_subscribe() {
+        let answer = |kind: &str, channel: &str| Reply::Array(vec![kind.into(), channel.into(), Reply::Integer(1)]);
+        assert!(confirms(&answer("ssubscribe", "wx:a"), "wx:a"));
+        for other in [answer("ssubscribe", "wx:b"), answer("sunsubscribe", "wx:a"), Reply::from("PONG"), Reply::Null] {
+            assert!(!confirms(&other, "wx:a"), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_redirection_of_another_slot_is_another_commands() {
+        let refusal = |text: String| Refusal::of(Error::new(ErrorKind::Cluster, text), "foo", &Server::new("a", 1));
+        assert!(matches!(refusal("MOVED 12182 b:1".to_owned()), Refusal::Moved(_)));
+        assert!(matches!(refusal("MOVED 12183 b:1".to_owned()), Refusal::Anothers));
+        assert!(matches!(refusal("NOPERM no".to_owned()), Refusal::Other(_)));
     }
 }

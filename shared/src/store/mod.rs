@@ -109,7 +109,7 @@ impl Store {
                 memory.values().put(name, value, Some(life));
                 Ok(())
             }
-            Backend::Redis(redis, _) => Ok(redis.set(name, value, life).await?),
+            Backend::Redis(redis, _) => Ok(redis.set(name, &value, life).await?),
         }
     }
 
@@ -196,7 +196,7 @@ impl Store {
                 let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
                 let life = life.map(|life| millis(life).to_string()).unwrap_or_default();
                 let args = vec![has(read), text(read), has(value), text(value), life];
-                match redis.call(&scripts.swap, name.to_owned(), args).await? {
+                match redis.call(&scripts.swap, name, &args).await? {
                     Reply::Integer(_) => Ok(Swapped::Yes),
                     there => Ok(Swapped::No(there.into_string())),
                 }
@@ -210,7 +210,7 @@ impl Store {
             Backend::Memory(memory) => Ok(memory.values().count(name, life)),
             Backend::Redis(redis, scripts) => {
                 let args = vec![millis(life).to_string()];
-                let sum = redis.call(&scripts.count, name.to_owned(), args).await?;
+                let sum = redis.call(&scripts.count, name, &args).await?;
                 sum.as_u64().ok_or(StoreError::Malformed("count"))
             }
         }

@@ -18,8 +18,12 @@ impl Store {
             })),
             Backend::Redis(redis, scripts) => {
                 let args = vec![text, room.to_string()];
-                let appended = redis.call(&scripts.append, stream.to_owned(), args).await?;
-                Ok(appended.as_u64() == Some(1))
+                let (appended, written) = redis.write(&scripts.append, stream, &args).await?;
+                let has_room = appended.as_u64() == Some(1);
+                if has_room {
+                    redis.acknowledged(&written).await?;
+                }
+                Ok(has_room)
             }
         }
     }

@@ -4,6 +4,7 @@
 
 mod bus;
 mod fixtures;
+mod hostile;
 mod serve;
 mod store;
 mod wire;

@@ -1,0 +1,181 @@
+//! Waits until a replica has what was written: one wait for all who wait at a time.
+//!
+//! `WAIT` blocks its connection, so it has one of its own; and it counts what that connection wrote,
+//! so each round writes something first, into a slot that the primary owns. What was written on
+//! other connections before comes before it in the primary's history.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use fred::types::config::Server;
+use tokio::{sync::oneshot, time::timeout};
+
+use super::{
+    RedisError,
+    command::{Command, send_all},
+    nodes::Nodes,
+    redirect::Redirect,
+    route::Answered,
+    sentinel,
+    slots::Slot,
+    topology::Topology,
+};
+
+/// How long a replica may take, in milliseconds.
+const ACKNOWLEDGED_WITHIN: &str = "1000";
+/// How long whoever wrote waits: its turn may come after a round that takes as long as it may.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long what a round writes is kept, in milliseconds.
+const FENCE_LIFE: &str = "60000";
+/// Slots that a round tries; some may be on their way elsewhere.
+const ATTEMPTS: usize = 3;
+/// Among so many names there is one for nearly every slot.
+const NAMES: u32 = 200_000;
+
+/// Where something was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    pub(super) slot: Slot,
+    pub(super) node: Server,
+    pub(super) passed_on: bool,
+}
+
+impl Written {
+    pub(super) fn new(key: &str, answered: &Answered) -> Self {
+        Self { slot: Slot::of(key), node: answered.by.clone(), passed_on: answered.passed_on }
+    }
+}
+
+/// Who waits for which primary's replicas. Clones share the connections.
+#[derive(Clone)]
+pub(super) struct Acknowledger {
+    topology: Topology,
+    nodes: Nodes,
+    /// By primary; those that have an entry have a round under way.
+    waiting: Arc<Mutex<HashMap<Server, Vec<Waiter>>>>,
+}
+
+struct Waiter {
+    slot: Slot,
+    acknowledged: oneshot::Sender<bool>,
+}
+
+impl Acknowledger {
+    /// Over connections of their own, to primaries that have replicas.
+    pub(super) fn new(topology: &Topology, nodes: Nodes) -> Self {
+        let mut tables = topology.tables();
+        let kept = nodes.clone();
+        tokio::spawn(async move {
+            while tables.changed().await.is_ok() {
+                let table = tables.borrow_and_update().clone();
+                kept.only(|node| table.is_replicated(node) == Some(true));
+            }
+        });
+        Self { topology: topology.clone(), nodes, waiting: Arc::default() }
+    }
+
+    /// Done when a replica has it, or at once where there is none.
+    pub(super) async fn wait(&self, written: &Written) -> Result<(), RedisError> {
+        let acknowledged = timeout(PATIENCE, async {
+            if !self.is_replicated(written).await {
+                return true;
+            }
+            self.join(written).await.unwrap_or(false)
+        });
+        if acknowledged.await.unwrap_or(false) {
+            Ok(())
+        } else {
+            Err(RedisError::NoAnswer("no replica has acknowledged it in time".to_owned()))
+        }
+    }
+
+    /// Whether a replica may answer for it; waits until that is known. A node that has left the table is
+    /// never asked what it thinks: it may be cut off, and alone.
+    async fn is_replicated(&self, written: &Written) -> bool {
+        let node = &written.node;
+        if written.passed_on && !self.topology.now().has(node) {
+            // It is being given its first slot, and those who know don't name it yet.
+            let Ok(connection) = self.nodes.to(node).place().map(|place| place.client) else { return true };
+            return Command::role().send(&connection).await.map_or(true, |role| sentinel::has_replica(&role));
+        }
+        let mut tables = self.topology.tables();
+        let table = tables.wait_for(|table| table.is_replicated(node).is_some()).await;
+        table.ok().and_then(|table| table.is_replicated(node)).unwrap_or(true)
+    }
+
+    /// Takes part in the next round.
+    fn join(&self, written: &Written) -> oneshot::Receiver<bool> {
+        let (acknowledged, answer) = oneshot::channel();
+        let waiter = Waiter { slot: written.slot, acknowledged };
+        match self.waiting().entry(written.node.clone()) {
+            Entry::Occupied(mut waiting) => waiting.get_mut().push(waiter),
+            Entry::Vacant(nobody) => {
+                nobody.insert(vec![waiter]);
+                tokio::spawn(self.clone().rounds(written.node.clone()));
+            }
+        }
+        answer
+    }
+
+    /// Round after round, until nobody waits.
+    async fn rounds(self, node: Server) {
+        loop {
+            let waiters = {
+                let mut waiting = self.waiting();
+                let waiters = waiting.get_mut(&node).map(std::mem::take).unwrap_or_default();
+                if waiters.is_empty() {
+                    waiting.remove(&node);
+                    return;
+                }
+                waiters
+            };
+            let acknowledged = self.round(&node, waiters[0].slot).await;
+            for waiter in waiters {
+                // Whoever gave up waiting isn't there to be told.
+                let _ = waiter.acknowledged.send(acknowledged);
+            }
+        }
+    }
+
+    /// Whether a replica has all that this node had written before.
+    async fn round(&self, node: &Server, slot: Slot) -> bool {
+        let table = self.topology.now();
+        // A node that is only given its first slots owns none: the key's own, which it was asked for.
+        let asking = !table.has(node);
+        let is_there =
+            |name: &String| if asking { Slot::of(name) == slot } else { table.owner(Slot::of(name)) == Some(node) };
+        let names = (0..NAMES).map(|number| format!("fence:{number}")).filter(is_there);
+        for name in names.take(ATTEMPTS) {
+            let commands = [
+                Command::new("SET", [name.as_str(), "", "PX", FENCE_LIFE]),
+                Command::new("WAIT", ["1", ACKNOWLEDGED_WITHIN]),
+            ];
+            let connection = self.nodes.to(node);
+            let Ok(place) = connection.place() else { return false };
+            let answers = send_all(&place.client, &commands, asking).await;
+            let [Ok(_), Ok(replicas)] = &answers[..] else {
+                let failed = answers.iter().find_map(|answer| answer.as_ref().err());
+                match failed.and_then(|error| Redirect::of(error, node)) {
+                    Some(Redirect::Moved(_) | Redirect::Ask(_)) => {
+                        self.topology.hint();
+                        continue;
+                    }
+                    _ => {
+                        tracing::debug!(%node, error = ?failed, "couldn't wait for replicas");
+                        return false;
+                    }
+                }
+            };
+            return replicas.as_u64().is_some_and(|replicas| replicas > 0);
+        }
+        false
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Server, Vec<Waiter>>> {
+        // Nobody who holds the lock panics half-way through a change.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

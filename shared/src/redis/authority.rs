@@ -1,0 +1,139 @@
+//! Those who know who owns which slots, and what to ask them.
+
+use std::time::{Duration, Instant};
+
+use fred::types::config::Server;
+use futures_util::future::join_all;
+use tokio::time::timeout;
+
+use super::{
+    RedisError, Reply,
+    address::Topology,
+    cluster::{self, Beliefs},
+    command::{Command, send_all},
+    nodes::Nodes,
+    sentinel::{self, Belief},
+    slots::{Primary, Table},
+};
+
+/// How long one of them may take. Whoever is slower is heard the next time.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Those who know.
+pub(super) enum Authority {
+    /// Nobody has to: each of these has its share for ever. Whether it has replicas it says itself.
+    Address { nodes: Vec<Server>, may_ask: bool },
+    /// These sentinels, who are spoken to over connections of their own.
+    Sentinels { sentinels: Vec<Server>, name: String, speak: Nodes, belief: Belief },
+    /// The Cluster's own nodes; these, as long as no other is known.
+    Cluster { seeds: Vec<Server>, beliefs: Beliefs },
+}
+
+impl Authority {
+    /// For this topology; sentinels are spoken to over `speak`.
+    pub(super) fn of(topology: &Topology, speak: Nodes) -> Self {
+        match topology.clone() {
+            Topology::Independent(nodes) => Self::Address { nodes, may_ask: true },
+            Topology::Sentinel { sentinels, name } => {
+                Self::Sentinels { sentinels, name, speak, belief: Belief::default() }
+            }
+            Topology::Cluster { seeds } => Self::Cluster { seeds, beliefs: Beliefs::default() },
+        }
+    }
+
+    /// What is known before anybody has been asked.
+    pub(super) fn beforehand(&self) -> Table {
+        match self {
+            Self::Address { nodes, .. } => {
+                let unknown = |node: &Server| Primary { node: node.clone(), replicated: None };
+                Table::shared_among(nodes.iter().map(unknown).collect())
+            }
+            Self::Sentinels { .. } | Self::Cluster { .. } => Table::empty(),
+        }
+    }
+
+    /// The table as they tell it now, over the connections to these nodes. Asks all of them where something
+    /// hints at a change.
+    pub(super) async fn look(&mut self, present: &Table, nodes: &Nodes, hinted: bool) -> Result<Table, RedisError> {
+        match self {
+            Self::Address { may_ask, .. } => Ok(look_at_replicas(present, nodes, may_ask).await),
+            Self::Sentinels { sentinels, name, speak, belief } => {
+                let views = join_all(sentinels.iter().map(|sentinel| sentinel_view(speak, sentinel, name))).await;
+                let (views, failure) = sorted(views);
+                let primary = belief.hear(views, Instant::now()).ok_or(failure)?;
+                if !present.has(&primary.node) {
+                    // Sentinels name it before it knows; and those that are cut off, one that isn't it any more.
+                    let [role] = ask(nodes, &primary.node, [Command::role()]).await?;
+                    if !sentinel::is_primary(&role) {
+                        return Err(RedisError::NoAnswer(format!("{} is no primary yet", primary.node)));
+                    }
+                }
+                Ok(Table::shared_among(vec![primary.clone()]))
+            }
+            Self::Cluster { seeds, beliefs } => {
+                let mut whom: Vec<_> = present.primaries().map(|primary| &primary.node).collect();
+                if !hinted && !whom.is_empty() {
+                    // One can tell of all; another one each time, because this one may be cut off.
+                    whom = vec![whom.swap_remove(rand::random_range(0..whom.len()))];
+                }
+                let (mut views, mut failure) = cluster_views(nodes, whom).await;
+                if views.is_empty() {
+                    let all = present.primaries().map(|primary| &primary.node).chain(&*seeds);
+                    (views, failure) = cluster_views(nodes, all).await;
+                }
+                if views.is_empty() { Err(failure) } else { Ok(beliefs.hear(views, Instant::now())) }
+            }
+        }
+    }
+}
+
+/// What a primary doesn't say now is as it was.
+async fn look_at_replicas(present: &Table, nodes: &Nodes, may_ask: &mut bool) -> Table {
+    let answers = join_all(present.primaries().map(|primary| ask(nodes, &primary.node, [Command::role()]))).await;
+    let forbids = |answer: &Result<_, _>| matches!(answer, Err(RedisError::NoAnswer(why)) if why.contains("NOPERM"));
+    if *may_ask && answers.iter().any(forbids) {
+        tracing::warn!("this user of Redis may not ask for ROLE: logins won't wait for replicas");
+        *may_ask = false;
+    }
+    let replicated = present.primaries().zip(&answers).map(|(primary, answer)| match answer {
+        Ok([role]) => Some(sentinel::has_replica(role)),
+        refused if forbids(refused) => Some(false),
+        Err(_) => primary.replicated,
+    });
+    present.clone().with_replicas(replicated.collect::<Vec<_>>())
+}
+
+async fn sentinel_view(speak: &Nodes, sentinel: &Server, name: &str) -> Result<sentinel::View, RedisError> {
+    let about = |what| Command::new("SENTINEL", [what, name]);
+    let [primary, replicas] = ask(speak, sentinel, [about("MASTER"), about("REPLICAS")]).await?;
+    sentinel::View::read(primary, replicas).ok_or(RedisError::Foreign)
+}
+
+/// What these nodes say; and why not, where none says anything.
+async fn cluster_views<'a>(
+    nodes: &Nodes,
+    whom: impl IntoIterator<Item = &'a Server>,
+) -> (Vec<cluster::View>, RedisError) {
+    let views = whom.into_iter().map(async |node| {
+        let about = |what| Command::new("CLUSTER", [what]);
+        let [slots, lines] = ask(nodes, node, [about("SLOTS"), about("NODES")]).await?;
+        cluster::View::read(slots, &lines.into_string().unwrap_or_default(), node).ok_or(RedisError::Foreign)
+    });
+    sorted(join_all(views).await)
+}
+
+/// Those who answered, and why another one didn't.
+fn sorted<T>(answers: Vec<Result<T, RedisError>>) -> (Vec<T>, RedisError) {
+    let mut failure = RedisError::NoAnswer("nobody answers".to_owned());
+    let answers = answers.into_iter().filter_map(|answer| answer.map_err(|error| failure = error).ok());
+    (answers.collect(), failure)
+}
+
+async fn ask<const N: usize>(nodes: &Nodes, node: &Server, commands: [Command; N]) -> Result<[Reply; N], RedisError> {
+    let connection = nodes.to(node);
+    let place = connection.place()?;
+    let answers = timeout(PATIENCE, send_all(&place.client, &commands, false)).await;
+    let answers = answers.map_err(|_| RedisError::NoAnswer(format!("{node} is silent")))?;
+    let answers: Vec<_> = answers.into_iter().collect::<Result<_, _>>()?;
+    Ok(answers.try_into().expect("a command has one answer"))
+}
