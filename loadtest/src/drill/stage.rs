@@ -1,14 +1,14 @@
 //! Where a drill is performed: a cluster of real processes, the crowd before it, and what leads connections to
 //! whichever pods are ready.
 
-use std::{process::ExitStatus, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use scenecast_shared::scene::AccountName;
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{Check, Load};
 use crate::{
-    cluster::{API_KEY, Cluster, ORIGIN, Process, Redis, Setup},
+    cluster::{API_KEY, Cluster, ORIGIN, Redis, Setup},
     crowd::{Crowd, Phones, Place, Pod, Pods, Site, Words},
     network::Hop,
     simulator::{Mode, Simulator},
@@ -16,6 +16,8 @@ use crate::{
 
 /// How long all pages may take until they show a code.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
+/// The longest delay that a gateway which leaves gives its pages, and the least pause between two bursts of them.
+const BACK_WITHIN: Duration = Duration::from_secs(2);
 /// Logins that go on need less than errors, and memory, than each line of a log costs.
 const QUIET: &str = "[telemetry]\nlog = 'warn,scenecast_shared::serve=info'\n";
 
@@ -125,21 +127,23 @@ impl<R: Redis> Stage<R> {
         self.shape.callbacks
     }
 
-    /// Tells these to end, waits until they have, and starts them again. Done when they take connections.
+    /// Tells these to end, waits until they have, and starts them again. Done when they take connections, and their
+    /// pages are back.
     pub(super) async fn roll(&mut self, gateways: &[usize], callbacks: &[usize]) {
         gateways.iter().for_each(|&n| self.cluster.gateway(n).terminate());
         callbacks.iter().for_each(|&n| self.cluster.callback(n).terminate());
         for &n in gateways {
-            let status = ended(self.cluster.gateway(n)).await;
+            let status = self.cluster.gateway(n).ended().await;
             self.check(format!("gateway {n} ends well: {status}"), status.success());
             self.cluster.restart_gateway(n).await;
         }
         for &n in callbacks {
-            let status = ended(self.cluster.callback(n)).await;
+            let status = self.cluster.callback(n).ended().await;
             self.check(format!("callback {n} ends well: {status}"), status.success());
             self.cluster.restart_callback(n).await;
         }
         self.all_ready().await;
+        tokio::time::sleep(BACK_WITHIN).await;
     }
 
     /// Done when every pod takes connections, as far as the load balancers know.
@@ -152,10 +156,6 @@ impl<R: Redis> Stage<R> {
     pub(super) async fn goes_on(&self, full: u64, short: u64) {
         tokio::time::sleep(Duration::from_secs(if self.load.short { short } else { full })).await;
     }
-}
-
-async fn ended(process: &mut Process) -> ExitStatus {
-    process.ended().await
 }
 
 /// What gateways ask of callbacks goes to those that are ready.

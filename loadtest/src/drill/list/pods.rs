@@ -7,7 +7,7 @@ use crate::drill::{Drill, Shape, Stage, perform};
 pub(super) const ROLLING_RESTART: Drill = Drill {
     name: "rolling-restart",
     proves: "Every gateway and every callback is restarted, one after another: no login is lost, closes are spread \
-             over the drain window, and the pages' returns never come at more than twice their mean rate.",
+             over the drain window, and pages never come back at more than twice their mean rate.",
     perform: |load| {
         let asks = Shape { confirmation: "tap", ..Shape::default() };
         Box::pin(perform(load, asks, async |stage: &mut Stage<RedisServer>| {
@@ -17,6 +17,8 @@ pub(super) const ROLLING_RESTART: Drill = Drill {
             for n in 0..stage.callbacks() {
                 stage.roll(&[], &[n]).await;
             }
+            let reconnects = stage.crowd.ledger().tally(stage.load.late_after).reconnects;
+            stage.check("pages come back at no more than twice their mean rate", reconnects.unevenness() <= 2.0);
         }))
     },
 };
