@@ -1,7 +1,7 @@
 # Two commands matter: `cargo run` shows a login, `make test` checks everything.
 
-PACKAGES := redis-server chromium chromium-driver nginx
-PROGRAMS := redis-server chromium chromedriver nginx
+PACKAGES := redis-server chromium chromium-driver nginx prometheus
+PROGRAMS := redis-server chromium chromedriver nginx promtool
 # Where Debian has nginx.
 export PATH := $(PATH):/usr/sbin
 
