@@ -94,6 +94,7 @@ pub(crate) fn pod(url: &str, role: Role) -> (Bus, Metrics) {
 }
 
 pub(crate) fn pod_at(url: &BusUrl, role: Role) -> (Bus, Metrics) {
+    let _ = tracing_subscriber::fmt().with_test_writer().try_init();
     let metrics = Metrics::new();
     (Bus::connect(url, role, &metrics).0, metrics)
 }
