@@ -48,4 +48,7 @@ drills! {
     slot_moves: "slot-moves",
     node_added: "node-added",
     node_removed: "node-removed",
+    overload: "overload",
+    churn: "churn",
+    hostile: "hostile",
 }
