@@ -40,6 +40,9 @@ pub struct Config {
     /// What it takes.
     #[serde(default)]
     pub limits: Limits,
+    /// Whether it sheds pages when it holds more than its share of the fleet's.
+    #[serde(default = "yes")]
+    pub rebalance: bool,
     /// Routes for login pages that were written for other servers.
     #[serde(default)]
     pub compatible: Compatible,
@@ -49,6 +52,10 @@ pub struct Config {
     /// What it tells about itself.
     #[serde(default)]
     pub telemetry: Telemetry,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `[listen]`.
@@ -214,6 +221,8 @@ pub struct Settings {
     pub compatible: Compatible,
     /// How long pages of those routes may stay when it leaves.
     pub stay: Duration,
+    /// Whether it sheds pages when it holds more than its share of the fleet's.
+    pub rebalance: bool,
     /// What it takes.
     pub limits: Limits,
 }
@@ -229,6 +238,7 @@ impl From<Config> for Settings {
             trusted_proxies: config.trusted_proxies,
             scene_life: config.scene_life,
             stay: config.drain.compatible.map_or_else(|| longest_life(&config.compatible), Seconds::duration),
+            rebalance: config.rebalance,
             compatible: config.compatible,
             limits: config.limits,
         }
@@ -297,6 +307,7 @@ mod tests {
         for (name, value, named) in [
             ("SCENECAST_BUS__URL", "memory:", "bus.url"),
             ("SCENECAST_BUS__URL", "redis://", "bus.url"),
+            ("SCENECAST_BUS__CA", "/nowhere/ca.pem", "bus.ca, /nowhere/ca.pem"),
             ("SCENECAST_CALLBACK__URL", "callback:8082", "callback.url"),
             ("SCENECAST_SCENE_LIFE", "5", "scene_life"),
             ("SCENECAST_LIMITS__CONNECTIONS", "0", "limits.connections"),
@@ -312,6 +323,7 @@ mod tests {
             ("SCENECAST_COMPATIBLE__QR_ON_OPEN__ACCOUNT", "demo", "listen"),
             ("SCENECAST_COMPATIBLE__PATH_SOCKETS__ACCOUNT", "demo", "path_sockets"),
             ("SCENECAST_DRAIN__COMPATIBLE", "long", "drain.compatible"),
+            ("SCENECAST_REBALANCE", "often", "rebalance"),
             ("SCENECAST_TYPO", "1", "typo"),
         ] {
             let error = with(&[(name, value)]).unwrap_err();

@@ -10,6 +10,7 @@
 //! | `watching` | one page's watch on its scene, where bus, clock and session meet |
 //! | `hold`, `sse`, `poll` | what carries it to the page: a socket's task, a stream, one answer at a time |
 //! | `turns`, `pace` | who goes next when this pod has to lose pages, and how many go now |
+//! | `shed`, `balance` | losing pages where this pod holds more than its share of the fleet's |
 //! | `pages` | what all pages need: keys, opening, counting |
 //! | `opener` | calls to the callback, which opens scenes |
 //! | `wire` | the own API's JSON |
@@ -18,6 +19,7 @@
 //! | `qr` | the QR code's picture |
 //! | `compatible` | routes for login pages that were written for other servers |
 
+mod balance;
 mod compatible;
 pub mod config;
 mod hold;
@@ -29,6 +31,7 @@ mod pages;
 mod poll;
 mod qr;
 mod session;
+mod shed;
 mod sse;
 mod turns;
 mod visitor;
@@ -39,10 +42,11 @@ mod ws;
 use std::{net::SocketAddr, time::Duration};
 
 use axum::Router;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use scenecast_shared::{
     bus::Bus,
     serve::{Admission, CannotListen, Listener, Shutdown, TurnedAway},
+    store::Census,
     telemetry::{Metrics, Stages},
 };
 
@@ -61,6 +65,8 @@ pub struct Gateway {
     on_open: Option<(SocketAddr, Router)>,
     turns: Turns,
     stay: Duration,
+    census: Census,
+    rebalance: bool,
     shutdown: Shutdown,
 }
 
@@ -70,13 +76,22 @@ pub struct Bound {
     on_open: Option<(Listener, Router)>,
     turns: Turns,
     stay: Duration,
+    census: Census,
+    rebalance: bool,
     shutdown: Shutdown,
 }
 
 impl Gateway {
     /// A gateway on this bus. Needs a runtime, for its calls to the callback.
-    pub fn build(settings: Settings, bus: Bus, stages: Stages, metrics: &Metrics, shutdown: &Shutdown) -> Self {
-        let Settings { public, origins, trusted_proxies, compatible, stay, limits, .. } = settings.clone();
+    pub fn build(
+        settings: Settings,
+        bus: Bus,
+        census: Census,
+        stages: Stages,
+        metrics: &Metrics,
+        shutdown: &Shutdown,
+    ) -> Self {
+        let Settings { public, origins, trusted_proxies, compatible, stay, rebalance, limits, .. } = settings.clone();
         let turned_away = TurnedAway::new(metrics);
         let admission = Admission::new(limits.admits(), trusted_proxies.clone(), turned_away.clone());
         let pages = pages::Pages::new(settings, bus, stages, metrics, turned_away, shutdown.clone());
@@ -91,6 +106,8 @@ impl Gateway {
             admission,
             turns,
             stay,
+            census,
+            rebalance,
             shutdown: shutdown.clone(),
         }
     }
@@ -104,8 +121,8 @@ impl Gateway {
             }
             None => None,
         };
-        let Self { app, turns, stay, shutdown, .. } = self;
-        Ok(Bound { public: (public, app), on_open, turns, stay, shutdown })
+        let Self { app, turns, stay, census, rebalance, shutdown, .. } = self;
+        Ok(Bound { public: (public, app), on_open, turns, stay, census, rebalance, shutdown })
     }
 }
 
@@ -122,9 +139,13 @@ impl Bound {
 
     /// Serves until the process closes, and then until all pages have been seen out.
     pub async fn serve(self) {
-        let Self { public, on_open, turns, stay, shutdown } = self;
+        let Self { public, on_open, turns, stay, census, rebalance, shutdown } = self;
         let listeners = std::iter::once(public).chain(on_open);
         let listening = join_all(listeners.map(|(listener, app)| listener.serve(app, shutdown.clone())));
-        tokio::join!(listening, turns.see_out(&shutdown, stay));
+        let served = join(listening, turns.see_out(&shutdown, stay));
+        tokio::select! {
+            _ = served => {}
+            () = shed::keep_balance(&turns, census, &shutdown, rebalance) => {}
+        }
     }
 }

@@ -26,7 +26,7 @@ impl Pace {
         if at >= end {
             return left;
         }
-        let share = at.saturating_sub(self.at).as_secs_f64() / (end - self.at).as_secs_f64();
+        let share = at.saturating_sub(self.at).as_secs_f64() / end.saturating_sub(self.at).as_secs_f64();
         self.at = at;
         self.owed += (left as f64 - self.owed).max(0.0) * share;
         let due = self.owed.floor();

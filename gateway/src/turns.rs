@@ -96,7 +96,7 @@ impl Turns {
         let window = shutdown.window();
         let stay = stay.max(window);
         tokio::join!(self.empty(true, Duration::ZERO..window, window), async {
-            self.empty(false, stay - window..stay, window).await;
+            self.empty(false, stay.saturating_sub(window)..stay, window).await;
             drop(open);
         });
     }
@@ -117,7 +117,7 @@ impl Turns {
             if at >= time.end || (left == 0 && at >= window) {
                 break;
             }
-            let due = pace.due(left, at.saturating_sub(time.start), time.end - time.start);
+            let due = pace.due(left, at.saturating_sub(time.start), time.end.saturating_sub(time.start));
             self.give(idle, due.min(pages[0]));
             self.give(scanned, due.saturating_sub(pages[0]));
         }

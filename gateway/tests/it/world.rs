@@ -19,6 +19,7 @@ use scenecast_shared::{
         Rotating, SceneId, Settled, Transition,
     },
     serve::Shutdown,
+    store::{Census, Store},
     telemetry::{Metrics, Stages},
     time::unix_now_ms,
 };
@@ -70,11 +71,13 @@ impl World {
             scene_life: Seconds::new(120),
             compatible,
             stay: STAY,
+            rebalance: true,
             limits,
         };
         let metrics = Metrics::new();
         let shutdown = Shutdown::new(Drain { notice: Seconds::new(0), window: WINDOW });
-        let gateway = Gateway::build(settings, bus.clone(), Stages::new(&metrics), &metrics, &shutdown);
+        let census = Census::new(Store::over(None));
+        let gateway = Gateway::build(settings, bus.clone(), census, Stages::new(&metrics), &metrics, &shutdown);
         let bound = gateway.bind().await.unwrap();
         let (address, on_open) = (bound.address(), bound.on_open_address());
         tokio::spawn(bound.serve());

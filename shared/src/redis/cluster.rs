@@ -5,6 +5,7 @@
 //! than a node itself that it doesn't own a slot.
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
@@ -125,11 +126,15 @@ impl Beliefs {
 
     fn table(&self) -> Table {
         let mut claims: Vec<_> = self.0.iter().map(|(id, (claim, _))| (claim.epoch, id, claim)).collect();
-        // The highest epoch comes last and takes what others claim, too.
-        claims.sort_unstable_by_key(|(epoch, id, _)| (*epoch, *id));
-        let mut table = Table::empty();
+        claims.sort_unstable_by_key(|(epoch, id, _)| Reverse((*epoch, *id)));
+        let (mut table, mut taken) = (Table::empty(), Slots::none());
         for (_, _, claim) in claims {
-            table.give(claim.primary.clone(), &claim.slots);
+            // Who lost all that it claims to a later one is no primary any more.
+            let left = claim.slots.without(&taken);
+            if !left.is_empty() {
+                table.give(claim.primary.clone(), &left);
+                taken.extend(left.iter());
+            }
         }
         table
     }

@@ -98,7 +98,11 @@ async fn keep(config: Config, heard: usize, present: watch::Sender<Client>, seat
         let client = present.borrow().clone();
         let running = AbortOnDropHandle::new(client.connect());
         tokio::select! {
-            ended = running => tracing::error!(%node, ?ended, "the client of Redis gave up; starting another"),
+            ended = running => match ended {
+                // The process ends.
+                Err(ended) if ended.is_cancelled() => return,
+                ended => tracing::error!(%node, ?ended, "the client of Redis gave up; starting another"),
+            },
             () = silence(&client) => tracing::warn!(%node, "Redis gives no sign of life; connecting anew"),
             () = follow(&client, &seat) => {}
         }

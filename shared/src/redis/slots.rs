@@ -19,6 +19,12 @@ impl Slot {
         Self(fred::util::redis_keyslot(name.as_bytes()))
     }
 
+    /// Its number.
+    #[cfg(feature = "testing")]
+    pub(crate) fn number(self) -> u16 {
+        self.0
+    }
+
     /// As Redis writes it.
     pub(super) fn numbered(number: u16) -> Option<Self> {
         (number < SLOTS).then_some(Self(number))
@@ -55,7 +61,12 @@ impl Slots {
         self.0[slot.index() / 64] |= 1 << (slot.index() % 64);
     }
 
-    fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
+    /// These, but none of those.
+    pub(super) fn without(&self, those: &Self) -> Self {
+        self.iter().filter(|slot| !those.contains(*slot)).collect()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
         all().filter(|slot| self.contains(*slot))
     }
 }
@@ -136,6 +147,10 @@ impl Table {
 
     pub(super) fn primaries(&self) -> impl Iterator<Item = &Primary> {
         self.primaries.iter()
+    }
+
+    pub(super) fn nodes(&self) -> Vec<Server> {
+        self.primaries.iter().map(|primary| primary.node.clone()).collect()
     }
 
     /// Whether this primary has a replica, if it is one and that is known.

@@ -1,5 +1,6 @@
 //! Logins across processes, around a real Redis.
 
+mod churn;
 mod faults;
 mod logins;
 mod token_storm;
