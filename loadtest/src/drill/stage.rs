@@ -102,17 +102,23 @@ impl<R: Redis> Stage<R> {
         Phones::new(simulator, account, Words::default(), self.load.thinks())
     }
 
-    /// More pages, of another crowd.
-    pub(super) fn gather(&self, pages: u32) -> Crowd {
-        Crowd::gather(place(&self.cluster, &self.gateways, &self.callbacks), pages)
+    /// More pages all at once, of another crowd.
+    pub(super) fn rush(&self, pages: u32) -> Crowd {
+        Crowd::rush(place(&self.cluster, &self.gateways, &self.callbacks), pages)
     }
 
     /// How much memory each process has, in bytes.
-    pub(super) async fn memory(&self) -> Vec<(String, u64)> {
+    pub(super) async fn memory(&self) -> Vec<(String, f64)> {
         let gateways = (0..self.gateways()).map(|n| (format!("gateway {n}"), self.cluster.gateway_admin(n)));
         let callbacks = (0..self.callbacks()).map(|n| (format!("callback {n}"), self.cluster.callback_admin(n)));
-        let asked = gateways.chain(callbacks).map(async |(name, admin)| (name, resident(admin).await));
-        join_all(asked).await
+        let ask = async |(name, admin)| (name, metric(admin, "process_resident_memory_bytes").await);
+        join_all(gateways.chain(callbacks).map(ask)).await
+    }
+
+    /// How many pages each gateway holds.
+    pub(super) async fn held(&self) -> Vec<f64> {
+        let ask = |n| metric(self.cluster.gateway_admin(n), "scenecast_connections_open{transport=\"websocket\"}");
+        join_all((0..self.gateways()).map(ask)).await
     }
 
     /// What has to be so beside the promise.
@@ -176,13 +182,13 @@ fn place<R: Redis>(cluster: &Cluster<R>, gateways: &Pods, callbacks: &Pods) -> P
     }
 }
 
-/// How much memory a process has, by its own metrics, in bytes.
-async fn resident(admin: SocketAddr) -> u64 {
+/// The value of a process's metric, or 0.
+async fn metric(admin: SocketAddr, name: &str) -> f64 {
     let url = crate::http(admin).join("/metrics").expect("a valid path");
     let answer = reqwest::get(url).await.expect("a running process has metrics");
     let metrics = answer.text().await.expect("metrics are text");
-    let bytes = metrics.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
-    bytes.and_then(|bytes| bytes.parse().ok()).expect("it is among them, in whole bytes")
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0.0, |value| value.parse().expect("a metric is a number"))
 }
 
 /// What gateways ask of callbacks goes to those that are ready.

@@ -10,12 +10,13 @@ mod slots;
 use super::Drill;
 
 /// All of them, in the order in which `all` runs them.
-pub static DRILLS: [Drill; 23] = [
+pub static DRILLS: [Drill; 24] = [
     pods::ROLLING_RESTART,
     pods::SEVERAL_AT_ONCE,
     pods::GATEWAY_KILLED,
     pods::GATEWAY_FROZEN,
     pods::CALLBACK_KILLED,
+    pods::REBALANCE,
     redis::RESTART,
     redis::EMPTIED,
     redis::GONE,

@@ -21,7 +21,7 @@ pub(super) const SURGE: Drill = Drill {
             load,
             Shape { gateway_settings, ..Shape::default() },
             async |stage: &mut Stage<RedisServer>| {
-                let surge = stage.gather(stage.load.pages);
+                let surge = stage.rush(stage.load.pages);
                 stage.goes_on(20, 4).await;
                 let told = surge.ledger().tally(stage.load.late_after).problems;
                 stage.check(format!("who finds no room is told so: {told:?}"), !told.is_empty());
@@ -44,7 +44,7 @@ pub(super) const CHURN: Drill = Drill {
             let before = stage.memory().await;
             stage.goes_on(120, 12).await;
             for ((process, before), (_, after)) in before.into_iter().zip(stage.memory().await) {
-                let flat = after <= before + before / 10 + 4_000_000;
+                let flat = after <= 1.1 * before + 4e6;
                 stage.check(format!("{process} stays as large as it was: {before} bytes, then {after}"), flat);
             }
             let channels = stage.cluster.redis.cli(&["PUBSUB", "SHARDCHANNELS"]).await.expect("it answers");
