@@ -11,6 +11,7 @@
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
 //! | [`crowd`] | thousands of browsers and phones, and the site's backend |
 //! | [`drill`] | logins go on while something breaks |
+//! | [`hostile`] | peers that only take connections away |
 //! | [`ledger`] | what phones were promised, and what came of it |
 //! | [`network`] | a hop between processes that breaks as networks do |
 
@@ -21,6 +22,7 @@ pub mod cluster;
 pub mod crowd;
 pub mod drill;
 pub mod drip;
+pub mod hostile;
 pub mod ledger;
 pub mod network;
 pub mod receiver;

@@ -1,8 +1,9 @@
 //! Where a drill is performed: a cluster of real processes, the crowd before it, and what leads connections to
 //! whichever pods are ready.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use scenecast_shared::scene::AccountName;
 use tokio::{task::JoinSet, time::timeout};
 
@@ -88,13 +89,7 @@ impl<R: Redis> Stage<R> {
         leading.spawn(lead_gateways(callbacks.clone(), to_callbacks));
         leading.spawn(lead_wechat(webhooks, cluster.simulator.clone(), cluster.account.clone()));
 
-        let place = Place {
-            gateways: gateways.clone(),
-            site: Site::new(callbacks.clone(), API_KEY.to_owned()),
-            account: cluster.account.clone(),
-            origin: ORIGIN.to_owned(),
-        };
-        let crowd = Arc::new(Crowd::gather(place, load.pages));
+        let crowd = Arc::new(Crowd::gather(place(&cluster, &gateways, &callbacks), load.pages));
         let mut stage = Self { cluster, crowd, load, gateways, callbacks, shape, checks: vec![], _leading: leading };
         let all_show = timeout(SHOWN_WITHIN, stage.crowd.shows(load.pages)).await.is_ok();
         stage.check("every page shows a code", all_show);
@@ -105,6 +100,25 @@ impl<R: Redis> Stage<R> {
     pub(super) fn phones(&self) -> Phones {
         let (simulator, account) = (self.cluster.simulator.clone(), self.cluster.account.clone());
         Phones::new(simulator, account, Words::default(), self.load.thinks())
+    }
+
+    /// More pages all at once, of another crowd.
+    pub(super) fn rush(&self, pages: u32) -> Crowd {
+        Crowd::rush(place(&self.cluster, &self.gateways, &self.callbacks), pages)
+    }
+
+    /// How much memory each process has, in bytes.
+    pub(super) async fn memory(&self) -> Vec<(String, f64)> {
+        let gateways = (0..self.gateways()).map(|n| (format!("gateway {n}"), self.cluster.gateway_admin(n)));
+        let callbacks = (0..self.callbacks()).map(|n| (format!("callback {n}"), self.cluster.callback_admin(n)));
+        let ask = async |(name, admin)| (name, metric(admin, "process_resident_memory_bytes").await);
+        join_all(gateways.chain(callbacks).map(ask)).await
+    }
+
+    /// How many pages each gateway holds.
+    pub(super) async fn held(&self) -> Vec<f64> {
+        let ask = |n| metric(self.cluster.gateway_admin(n), "scenecast_connections_open{transport=\"websocket\"}");
+        join_all((0..self.gateways()).map(ask)).await
     }
 
     /// What has to be so beside the promise.
@@ -156,6 +170,25 @@ impl<R: Redis> Stage<R> {
     pub(super) async fn goes_on(&self, full: u64, short: u64) {
         tokio::time::sleep(Duration::from_secs(if self.load.short { short } else { full })).await;
     }
+}
+
+/// Where a crowd finds what it needs.
+fn place<R: Redis>(cluster: &Cluster<R>, gateways: &Pods, callbacks: &Pods) -> Place {
+    Place {
+        gateways: gateways.clone(),
+        site: Site::new(callbacks.clone(), API_KEY.to_owned()),
+        account: cluster.account.clone(),
+        origin: ORIGIN.to_owned(),
+    }
+}
+
+/// The value of a process's metric, or 0.
+async fn metric(admin: SocketAddr, name: &str) -> f64 {
+    let url = crate::http(admin).join("/metrics").expect("a valid path");
+    let answer = reqwest::get(url).await.expect("a running process has metrics");
+    let metrics = answer.text().await.expect("metrics are text");
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0.0, |value| value.parse().expect("a metric is a number"))
 }
 
 /// What gateways ask of callbacks goes to those that are ready.
