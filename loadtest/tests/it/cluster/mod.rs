@@ -1,6 +1,7 @@
 //! Logins across processes, around a real Redis.
 
 mod faults;
+mod hostile;
 mod logins;
 mod token_storm;
 mod traces;
