@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     fixtures::{
-        LIFE, PATIENCE, any_notice, apply, cause, each, heard, hears_nothing, hold, notice, opening, pod, scan, scene,
+        LIFE, any_notice, apply, cause, each, heard, hears_nothing, hold, notice, opening, pod, scan, scene,
         settle_again, until,
     },
     wire::{Flow, Way, Wire},
