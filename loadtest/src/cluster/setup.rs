@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use url::Url;
+
 use super::{
     API_KEY, APP_SECRET, CALLBACK_PASSWORD, Cluster, GATEWAY_PASSWORD, INTERNAL_SECRET, KEY_SECRET, MINI_API_KEY,
     ORIGIN, Redis, TOKEN,
@@ -27,6 +29,8 @@ pub struct Setup {
     pub window: u32,
     /// Where gateways reach the callbacks, if not each its own.
     pub callbacks_at: Option<SocketAddr>,
+    /// Where the callbacks find WeChat, if not at this cluster's own.
+    pub wechat: Option<Url>,
     /// Lines at the end of every configuration.
     pub settings: String,
     /// Lines at the end of every gateway's.
@@ -47,6 +51,7 @@ impl Default for Setup {
             notice: 0,
             window: 2,
             callbacks_at: None,
+            wechat: None,
             settings: String::new(),
             gateway_settings: String::new(),
             callback_settings: String::new(),
@@ -86,7 +91,7 @@ impl<R: Redis> Cluster<R> {
     }
 
     pub(super) fn callback_config(&self, n: usize, setup: &Setup) -> String {
-        let wechat = &self.wechat;
+        let wechat = setup.wechat.as_ref().unwrap_or(&self.wechat);
         let mode = match setup.mode {
             Mode::Plain => "plain",
             Mode::Compatible => "compatible",

@@ -75,7 +75,7 @@ impl<R: Redis> Stage<R> {
             callbacks_at: Some(to_callbacks.address()),
             settings: QUIET.to_owned(),
             gateway_settings: shape.gateway_settings.clone(),
-            callback_settings: String::new(),
+            ..Setup::default()
         };
         let cluster = Cluster::start_around(redis, setup).await;
         let pods = |count, address: &dyn Fn(usize) -> Pod| Pods::of(&(0..count).map(address).collect::<Vec<_>>());

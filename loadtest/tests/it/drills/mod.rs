@@ -1,6 +1,7 @@
 //! Every drill in its short form: nothing is lost, nothing doubled.
 
 mod command;
+mod watch;
 
 use scenecast_loadtest::drill::{Drill, Load};
 
