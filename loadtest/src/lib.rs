@@ -5,7 +5,7 @@
 //! | [`simulator`] | WeChat: its API, its webhooks, the phones |
 //! | [`browser`] | login pages' connections |
 //! | [`visitor`] | a browser with cookies, for pages that were written for other servers |
-//! | [`hostile`] | peers that keep to no rule |
+//! | [`unruly`] | peers that keep to no rule |
 //! | `chromium` | a real browser (feature `chromium`) |
 //! | [`receiver`] | a site's server for webhooks |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
@@ -14,9 +14,9 @@ pub mod browser;
 #[cfg(feature = "chromium")]
 pub mod chromium;
 pub mod cluster;
-pub mod hostile;
 pub mod receiver;
 pub mod simulator;
+pub mod unruly;
 pub mod visitor;
 
 use std::net::SocketAddr;

@@ -4,9 +4,7 @@ mod floods;
 mod frames;
 mod requests;
 
-use scenecast_loadtest::hostile::{
-    BINARY, CLOSE, CONTINUE, FIN, PING, Raw, TEXT, announced, frame as frame_of, resume,
-};
+use scenecast_loadtest::unruly::{BINARY, CLOSE, CONTINUE, FIN, PING, Raw, TEXT, announced, frame as frame_of, resume};
 
 use super::*;
 

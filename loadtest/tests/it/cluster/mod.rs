@@ -1,10 +1,10 @@
 //! Logins across processes, around a real Redis.
 
 mod faults;
-mod hostile;
 mod logins;
 mod token_storm;
 mod traces;
+mod unruly;
 
 use std::{net::SocketAddr, time::Duration};
 
