@@ -307,6 +307,7 @@ mod tests {
         for (name, value, named) in [
             ("SCENECAST_BUS__URL", "memory:", "bus.url"),
             ("SCENECAST_BUS__URL", "redis://", "bus.url"),
+            ("SCENECAST_BUS__CA", "/nowhere/ca.pem", "bus.ca, /nowhere/ca.pem"),
             ("SCENECAST_CALLBACK__URL", "callback:8082", "callback.url"),
             ("SCENECAST_SCENE_LIFE", "5", "scene_life"),
             ("SCENECAST_LIMITS__CONNECTIONS", "0", "limits.connections"),

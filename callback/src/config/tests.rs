@@ -108,6 +108,7 @@ fn a_bad_value_is_named() {
         ),
         ("redis://127.0.0.1:6379", "memory:", "memory: carries scenes inside one process"),
         ("redis://127.0.0.1:6379", "http://x", "bus.url"),
+        ("# ca =", "ca =", "bus.ca"),
         ("confirmation = \"tap\"", "confirmation = \"always\"", "always"),
         ("# site = \"Example Shop\"", "site = ' '", "accounts.demo.site"),
         ("# path = \"/wx/callback\"", "path = '/wechat/other'", "accounts.demo.path"),

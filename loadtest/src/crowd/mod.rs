@@ -71,13 +71,22 @@ impl Here {
 }
 
 impl Crowd {
-    /// So many pages, which begin to open their scenes now.
+    /// So many pages, which begin to open their scenes now, a few at a time.
     pub fn gather(place: Place, pages: u32) -> Self {
+        Self::gather_by(place, pages, OPENING_AT_ONCE)
+    }
+
+    /// The same, all at once.
+    pub fn rush(place: Place, pages: u32) -> Self {
+        Self::gather_by(place, pages, Semaphore::MAX_PERMITS)
+    }
+
+    fn gather_by(place: Place, pages: u32, opening_at_once: usize) -> Self {
         let here = Here {
             place,
             board: Board::default(),
             ledger: Mutex::default(),
-            opening: Arc::new(Semaphore::new(OPENING_AT_ONCE)),
+            opening: Arc::new(Semaphore::new(opening_at_once)),
         };
         let mut crowd = Self { here: Arc::new(here), pages: JoinSet::new() };
         for nth in 0..pages {

@@ -1,6 +1,6 @@
 //! One browser before the site's login page. It logs in, and somebody else sits down before it.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, ops::Range, sync::Arc, time::Duration};
 
 use scenecast_shared::scene::SceneId;
 use tokio::{
@@ -20,6 +20,13 @@ const GRANT_LIFE: Duration = Duration::from_secs(60);
 /// After how long a lost connection is tried again, at the most: doubled each time, up to the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
+/// Which share of the scenes is left alone for a while: a phone's browser goes to the background, a laptop sleeps.
+const RESTLESS: f64 = 0.25;
+/// How soon after a scene was opened that is, at the most, …
+const LEAVES_WITHIN: Duration = Duration::from_secs(15);
+/// … and for how long.
+const AWAY: Range<Duration> = Duration::from_secs(2)..Duration::from_secs(6);
+
 /// How a connection ended.
 enum Ending {
     /// Nothing more happens to the scene.
@@ -28,6 +35,8 @@ enum Ending {
     Later(Duration),
     /// Without a word.
     Lost,
+    /// The page itself left, and comes back in a while.
+    Left,
 }
 
 /// A scene that the page waits on.
@@ -36,6 +45,8 @@ struct Waiting {
     key: String,
     seq: u64,
     ends: Instant,
+    /// When the page goes away for a while, if it does.
+    leaves: Option<Instant>,
 }
 
 /// One browser, for ever.
@@ -63,10 +74,7 @@ impl Visitor {
         let (mut waiting, mut failures) = (None, 0);
         loop {
             let gateway = self.here.place.gateways.pick().await.to_string();
-            let (mut began, is_back) = (false, waiting.is_some());
-            if is_back {
-                self.here.ledger().reconnects(std::time::Instant::now());
-            }
+            let mut began = false;
             let ending = self.connect(&gateway, &mut waiting, &mut began).await;
             if began {
                 failures = 0;
@@ -81,6 +89,14 @@ impl Visitor {
                     failures += 1;
                     tokio::time::sleep(longest.mul_f32(rand::random())).await;
                 }
+                Ending::Left => {
+                    tokio::time::sleep(rand::random_range(AWAY)).await;
+                    waiting.iter().for_each(|waiting| self.here.ledger().returns(waiting.scene, now()));
+                    continue;
+                }
+            }
+            if waiting.is_some() {
+                self.here.ledger().reconnects(now());
             }
         }
         if let Some(waiting) = waiting {
@@ -103,7 +119,12 @@ impl Visitor {
         }
         loop {
             let until = waiting.as_ref().filter(|_| *began).map_or(answer_by, |waiting| waiting.ends + GRACE);
-            match timeout_at(until, page.hear()).await {
+            let leaves = waiting.as_ref().and_then(|waiting| waiting.leaves).filter(|leaves| *leaves < until);
+            match timeout_at(leaves.unwrap_or(until), page.hear()).await {
+                Err(_) if leaves.is_some() => {
+                    waiting.iter_mut().for_each(|waiting| waiting.leaves = None);
+                    return Ending::Left;
+                }
                 Ok(Heard::Frame(frame)) => {
                     *began |= matches!(frame.kind.as_str(), "opened" | "resumed");
                     if let Some(ending) = self.hear(*frame, waiting) {
@@ -123,8 +144,10 @@ impl Visitor {
                 let scene = frame.scene.parse().ok()?;
                 self.here.board.show(Shown { scene, url: frame.qr.url });
                 let ends = Instant::now() + Duration::from_secs(frame.expires_in);
+                let leaves =
+                    rand::random_bool(RESTLESS).then(|| Instant::now() + LEAVES_WITHIN.mul_f64(rand::random()));
                 self.turn = None;
-                *waiting = Some(Waiting { scene, key: frame.key, seq: 0, ends });
+                *waiting = Some(Waiting { scene, key: frame.key, seq: 0, ends, leaves });
             }
             "resumed" => waiting.as_mut()?.ends = Instant::now() + Duration::from_secs(frame.expires_in),
             "scanned" => waiting.as_mut()?.seq = frame.seq,
@@ -146,13 +169,18 @@ impl Visitor {
 
     /// The site's backend gets the grant, whatever becomes of the page.
     fn hand_over(&self, scene: SceneId, grant: String) {
-        self.here.ledger().heard(scene, std::time::Instant::now());
+        self.here.ledger().heard(scene, now());
         let (here, grant) = (self.here.clone(), Grant { scene, grant, state: self.state.clone() });
         tokio::spawn(async move {
             let redemption = here.place.site.redeem(&grant).await;
             here.ledger().redeemed(scene, redemption);
         });
     }
+}
+
+/// For the ledger, which knows nothing of the runtime's clock.
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 /// What a close says.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use scenecast_shared::scene::AccountName;
+use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
@@ -24,7 +25,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const TRIES: u32 = 3;
 
 /// By which words a phone knows what it was told: parts of the account's texts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Words {
     /// Of those that say that its owner is logged in.
     pub accepted: Vec<String>,

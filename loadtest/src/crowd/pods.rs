@@ -49,6 +49,11 @@ impl Pods {
         Self { ready: is_ready, _asking: Arc::new(Asking(pods.iter().map(ask).collect())) }
     }
 
+    /// These, whether they are ready or not: something else knows, if anything does.
+    pub fn fixed(addresses: Vec<SocketAddr>) -> Self {
+        Self { ready: watch::channel(addresses).1, _asking: Arc::new(Asking(vec![])) }
+    }
+
     /// Those that are ready.
     pub fn ready(&self) -> Vec<SocketAddr> {
         self.ready.borrow().clone()

@@ -5,12 +5,14 @@
 //! | `list` | every drill: what it proves, and what it breaks |
 //! | `stage` | the processes, and the crowd before them |
 //! | `table` | what an operator reads |
+//! | `watch` | the load and the ledger alone, at somebody else's cluster |
 //! | `cli` | `scenecast-loadtest drill …` |
 
 mod cli;
 mod list;
 mod stage;
 mod table;
+mod watch;
 
 use std::time::{Duration, Instant};
 

@@ -1,14 +1,15 @@
 //! Where a drill is performed: a cluster of real processes, the crowd before it, and what leads connections to
 //! whichever pods are ready.
 
-use std::{process::ExitStatus, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use scenecast_shared::scene::AccountName;
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{Check, Load};
 use crate::{
-    cluster::{API_KEY, Cluster, ORIGIN, Process, Redis, Setup},
+    cluster::{API_KEY, Cluster, ORIGIN, Redis, Setup},
     crowd::{Crowd, Phones, Place, Pod, Pods, Site, Words},
     network::Hop,
     simulator::{Mode, Simulator},
@@ -16,6 +17,8 @@ use crate::{
 
 /// How long all pages may take until they show a code.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
+/// The longest delay that a gateway which leaves gives its pages, and the least pause between two bursts of them.
+const BACK_WITHIN: Duration = Duration::from_secs(2);
 /// Logins that go on need less than errors, and memory, than each line of a log costs.
 const QUIET: &str = "[telemetry]\nlog = 'warn,scenecast_shared::serve=info'\n";
 
@@ -86,13 +89,7 @@ impl<R: Redis> Stage<R> {
         leading.spawn(lead_gateways(callbacks.clone(), to_callbacks));
         leading.spawn(lead_wechat(webhooks, cluster.simulator.clone(), cluster.account.clone()));
 
-        let place = Place {
-            gateways: gateways.clone(),
-            site: Site::new(callbacks.clone(), API_KEY.to_owned()),
-            account: cluster.account.clone(),
-            origin: ORIGIN.to_owned(),
-        };
-        let crowd = Arc::new(Crowd::gather(place, load.pages));
+        let crowd = Arc::new(Crowd::gather(place(&cluster, &gateways, &callbacks), load.pages));
         let mut stage = Self { cluster, crowd, load, gateways, callbacks, shape, checks: vec![], _leading: leading };
         let all_show = timeout(SHOWN_WITHIN, stage.crowd.shows(load.pages)).await.is_ok();
         stage.check("every page shows a code", all_show);
@@ -103,6 +100,25 @@ impl<R: Redis> Stage<R> {
     pub(super) fn phones(&self) -> Phones {
         let (simulator, account) = (self.cluster.simulator.clone(), self.cluster.account.clone());
         Phones::new(simulator, account, Words::default(), self.load.thinks())
+    }
+
+    /// More pages all at once, of another crowd.
+    pub(super) fn rush(&self, pages: u32) -> Crowd {
+        Crowd::rush(place(&self.cluster, &self.gateways, &self.callbacks), pages)
+    }
+
+    /// How much memory each process has, in bytes.
+    pub(super) async fn memory(&self) -> Vec<(String, f64)> {
+        let gateways = (0..self.gateways()).map(|n| (format!("gateway {n}"), self.cluster.gateway_admin(n)));
+        let callbacks = (0..self.callbacks()).map(|n| (format!("callback {n}"), self.cluster.callback_admin(n)));
+        let ask = async |(name, admin)| (name, metric(admin, "process_resident_memory_bytes").await);
+        join_all(gateways.chain(callbacks).map(ask)).await
+    }
+
+    /// How many pages each gateway holds.
+    pub(super) async fn held(&self) -> Vec<f64> {
+        let ask = |n| metric(self.cluster.gateway_admin(n), "scenecast_connections_open{transport=\"websocket\"}");
+        join_all((0..self.gateways()).map(ask)).await
     }
 
     /// What has to be so beside the promise.
@@ -125,21 +141,23 @@ impl<R: Redis> Stage<R> {
         self.shape.callbacks
     }
 
-    /// Tells these to end, waits until they have, and starts them again. Done when they take connections.
+    /// Tells these to end, waits until they have, and starts them again. Done when they take connections, and their
+    /// pages are back.
     pub(super) async fn roll(&mut self, gateways: &[usize], callbacks: &[usize]) {
         gateways.iter().for_each(|&n| self.cluster.gateway(n).terminate());
         callbacks.iter().for_each(|&n| self.cluster.callback(n).terminate());
         for &n in gateways {
-            let status = ended(self.cluster.gateway(n)).await;
+            let status = self.cluster.gateway(n).ended().await;
             self.check(format!("gateway {n} ends well: {status}"), status.success());
             self.cluster.restart_gateway(n).await;
         }
         for &n in callbacks {
-            let status = ended(self.cluster.callback(n)).await;
+            let status = self.cluster.callback(n).ended().await;
             self.check(format!("callback {n} ends well: {status}"), status.success());
             self.cluster.restart_callback(n).await;
         }
         self.all_ready().await;
+        tokio::time::sleep(BACK_WITHIN).await;
     }
 
     /// Done when every pod takes connections, as far as the load balancers know.
@@ -154,8 +172,23 @@ impl<R: Redis> Stage<R> {
     }
 }
 
-async fn ended(process: &mut Process) -> ExitStatus {
-    process.ended().await
+/// Where a crowd finds what it needs.
+fn place<R: Redis>(cluster: &Cluster<R>, gateways: &Pods, callbacks: &Pods) -> Place {
+    Place {
+        gateways: gateways.clone(),
+        site: Site::new(callbacks.clone(), API_KEY.to_owned()),
+        account: cluster.account.clone(),
+        origin: ORIGIN.to_owned(),
+    }
+}
+
+/// The value of a process's metric, or 0.
+async fn metric(admin: SocketAddr, name: &str) -> f64 {
+    let url = crate::http(admin).join("/metrics").expect("a valid path");
+    let answer = reqwest::get(url).await.expect("a running process has metrics");
+    let metrics = answer.text().await.expect("metrics are text");
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0.0, |value| value.parse().expect("a metric is a number"))
 }
 
 /// What gateways ask of callbacks goes to those that are ready.

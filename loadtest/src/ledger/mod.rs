@@ -7,6 +7,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -49,6 +50,7 @@ struct Login {
     accepted: Option<Instant>,
     refused: u64,
     untold: u64,
+    back: Option<Instant>,
     heard: Option<Instant>,
     redeemed: Vec<OpenId>,
     not_redeemed: Option<String>,
@@ -68,6 +70,11 @@ impl Ledger {
             Told::Refused => login.refused += 1,
             Told::Nothing => login.untold += 1,
         }
+    }
+
+    /// The scene's page was away by its own will, and is back: before that it could hear nothing.
+    pub fn returns(&mut self, scene: SceneId, at: Instant) {
+        self.login(scene).back = Some(at);
     }
 
     /// The scene's page heard that it is logged in.
@@ -100,6 +107,13 @@ impl Ledger {
         self.logins.values().filter(|login| login.accepted.is_some() && !login.came_through()).count()
     }
 
+    /// Within which time 99 of 100 pages heard of a login that was scanned in this time, if they did.
+    pub fn p99(&self, scanned: Range<Instant>) -> Duration {
+        let logins = self.logins.values().filter_map(Login::took);
+        let took = logins.filter(|(at, _)| scanned.contains(at)).map(|(_, took)| took).collect();
+        tally::quantile(took, 99)
+    }
+
     /// The sums. A login that its page heard of later than this after its phone is late.
     pub fn tally(&self, late_after: Duration) -> Tally {
         Tally::of(self, late_after)
@@ -111,6 +125,18 @@ impl Ledger {
 }
 
 impl Login {
+    /// When it was scanned, and how long it took until its page heard of it.
+    fn took(&self) -> Option<(Instant, Duration)> {
+        let (_, scanned) = self.scanned.as_ref()?;
+        Some((*scanned, self.heard_after(*scanned)?))
+    }
+
+    /// How long after this moment its page heard of it, the time that it was away not counted.
+    fn heard_after(&self, moment: Instant) -> Option<Duration> {
+        let could_hear = self.back.map_or(moment, |back| back.max(moment));
+        Some(self.heard?.saturating_duration_since(could_hear))
+    }
+
     /// Its page has heard of it, and the site knows who it is.
     fn came_through(&self) -> bool {
         self.heard.is_some() && !self.redeemed.is_empty()

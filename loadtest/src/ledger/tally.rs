@@ -51,17 +51,16 @@ impl Tally {
     pub(super) fn of(ledger: &Ledger, late_after: Duration) -> Self {
         let mut tally =
             Self { reconnects: Pace::of(&ledger.reconnects), problems: ledger.problems.clone(), ..Self::default() };
-        let (mut heard, mut took) = (vec![], vec![]);
+        let (mut heard, mut times) = (vec![], vec![]);
         for login in ledger.logins.values() {
             tally.add(login, late_after);
-            if let (Some((_, scanned)), Some(at)) = (&login.scanned, login.heard) {
+            if let (Some((_, took)), Some(at)) = (login.took(), login.heard) {
                 heard.push(at);
-                took.push(at.saturating_duration_since(*scanned));
+                times.push(took);
             }
         }
         tally.longest_gap = longest_gap(heard);
-        took.sort_unstable();
-        (tally.median, tally.p99) = (quantile(&took, 50), quantile(&took, 99));
+        (tally.median, tally.p99) = (quantile(times.clone(), 50), quantile(times, 99));
         tally
     }
 
@@ -74,10 +73,10 @@ impl Tally {
         self.mixed_up += u64::from(login.redeemed.iter().any(|redeemed| redeemed != who));
         let Some(accepted) = login.accepted else { return };
         self.accepted += 1;
-        match login.heard.filter(|_| login.came_through()) {
-            Some(heard) => {
+        match login.heard_after(accepted).filter(|_| login.came_through()) {
+            Some(took) => {
                 self.delivered += 1;
-                self.late += u64::from(heard.saturating_duration_since(accepted) > late_after);
+                self.late += u64::from(took > late_after);
             }
             None => {
                 self.lost += 1;
@@ -94,7 +93,8 @@ fn longest_gap(mut moments: Vec<Instant>) -> Duration {
 }
 
 /// The smallest that so many percent are no greater than; nothing of nothing.
-fn quantile(sorted: &[Duration], percent: usize) -> Duration {
-    let place = (sorted.len() * percent).div_ceil(100);
-    sorted.get(place.saturating_sub(1)).copied().unwrap_or_default()
+pub(super) fn quantile(mut of: Vec<Duration>, percent: usize) -> Duration {
+    of.sort_unstable();
+    let place = (of.len() * percent).div_ceil(100);
+    of.get(place.saturating_sub(1)).copied().unwrap_or_default()
 }

@@ -52,6 +52,30 @@ fn what_is_heard_long_after_the_phone_was_told_is_late() {
 }
 
 #[test]
+fn the_time_that_a_page_was_away_counts_for_nothing() {
+    let at = Instant::now();
+    for (back, heard, late, took) in [(5000, 5900, 0, 900), (5000, 6100, 1, 1100), (50, 90, 0, 40)] {
+        let mut ledger = accepted(at);
+        ledger.returns(scene(0), at + ms(back));
+        ledger.heard(scene(0), at + ms(heard));
+        ledger.redeemed(scene(0), Redemption::Of(person("ann")));
+        assert_eq!((ledger.tally(LATE).late, ledger.tally(LATE).p99), (late, ms(took)));
+    }
+}
+
+#[test]
+fn the_slowest_of_a_hundred_is_told_of_a_time_alone() {
+    let at = Instant::now();
+    let mut ledger = accepted(at);
+    ledger.heard(scene(0), at + ms(300));
+    ledger.scanned(scene(1), person("bo"), at + ms(1000));
+    ledger.heard(scene(1), at + ms(1020));
+    assert_eq!(ledger.p99(at..at + ms(1)), ms(300));
+    assert_eq!(ledger.p99(at + ms(1)..at + ms(2000)), ms(20));
+    assert_eq!(ledger.p99(at + ms(2000)..at + ms(3000)), ms(0));
+}
+
+#[test]
 fn what_the_page_never_heard_is_lost_and_so_is_what_opens_nothing() {
     let at = Instant::now();
     let mut ledger = accepted(at);

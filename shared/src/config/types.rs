@@ -1,6 +1,6 @@
 //! Values that every binary's configuration has.
 
-use std::{collections::BTreeSet, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::{Deserialize, de};
 use url::Url;
@@ -26,10 +26,31 @@ impl Seconds {
 
 /// `[bus]` of a pod.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "WrittenBus")]
 pub struct Bus {
     /// The Redis that carries scenes between pods.
     pub url: RedisAddress,
+}
+
+/// The same, as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenBus {
+    url: RedisAddress,
+    /// A PEM file: with TLS, the authorities that are believed in place of the system's.
+    ca: Option<PathBuf>,
+}
+
+impl TryFrom<WrittenBus> for Bus {
+    type Error = String;
+
+    fn try_from(WrittenBus { url, ca }: WrittenBus) -> Result<Self, String> {
+        let url = match ca {
+            None => url,
+            Some(file) => url.trusting(&file).map_err(|error| format!("bus.ca, {}: {error}", file.display()))?,
+        };
+        Ok(Self { url })
+    }
 }
 
 /// What carries scenes where there may be one process: `memory:`, or a Redis.

@@ -117,7 +117,7 @@ impl RedisAddress {
     /// The same, and whoever is certified by the authorities in this PEM file is believed, and nobody else.
     pub fn trusting(&self, authorities: &Path) -> Result<Self, String> {
         if self.0.config.tls.is_none() {
-            return Err("is of no use without TLS: url has to begin with rediss".to_owned());
+            return Err("of no use without TLS: url has to begin with rediss".to_owned());
         }
         let tls = Some(tls::trusting(authorities)?);
         let (config, sentinels) = (self.0.config.clone(), self.0.sentinels.clone());

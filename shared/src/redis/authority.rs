@@ -1,10 +1,10 @@
 //! Those who know who owns which slots, and what to ask them.
 
-use std::time::{Duration, Instant};
+use std::{pin::pin, time::Duration};
 
 use fred::types::config::Server;
-use futures_util::future::join_all;
-use tokio::time::timeout;
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     RedisError, Reply,
@@ -16,8 +16,10 @@ use super::{
     slots::{Primary, Table},
 };
 
-/// How long one of them may take. Whoever is slower is heard the next time.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long one of them may take, and how long another one once the first has answered. Whoever is slower is heard
+/// the next time.
+const PATIENCE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(100);
 
 /// Those who know.
 pub(super) enum Authority {
@@ -45,7 +47,7 @@ impl Authority {
     pub(super) fn beforehand(&self) -> Table {
         match self {
             Self::Address { nodes, .. } => {
-                let unknown = |node: &Server| Primary { node: node.clone(), replicated: None };
+                let unknown = |node: &Server| Primary { node: node.clone(), epoch: 0, replicated: None };
                 Table::shared_among(nodes.iter().map(unknown).collect())
             }
             Self::Sentinels { .. } | Self::Cluster { .. } => Table::empty(),
@@ -58,9 +60,9 @@ impl Authority {
         match self {
             Self::Address { may_ask, .. } => Ok(look_at_replicas(present, nodes, may_ask).await),
             Self::Sentinels { sentinels, name, speak, belief } => {
-                let views = join_all(sentinels.iter().map(|sentinel| sentinel_view(speak, sentinel, name))).await;
-                let (views, failure) = sorted(views);
-                let primary = belief.hear(views, Instant::now()).ok_or(failure)?;
+                let said = sentinels.iter().map(|sentinel| named_by(sentinel, speak, name));
+                let (said, failure) = gather(said).await;
+                let primary = belief.hear(said, Instant::now().into_std()).ok_or(failure)?;
                 if !present.has(&primary.node) {
                     // Sentinels name it before it knows; and those that are cut off, one that isn't it any more.
                     let [role] = ask(nodes, &primary.node, [Command::role()]).await?;
@@ -71,17 +73,17 @@ impl Authority {
                 Ok(Table::shared_among(vec![primary.clone()]))
             }
             Self::Cluster { seeds, beliefs } => {
-                let mut whom: Vec<_> = present.primaries().map(|primary| &primary.node).collect();
+                let mut whom = present.nodes();
                 if !hinted && !whom.is_empty() {
                     // One can tell of all; another one each time, because this one may be cut off.
                     whom = vec![whom.swap_remove(rand::random_range(0..whom.len()))];
                 }
-                let (mut views, mut failure) = cluster_views(nodes, whom).await;
+                let (mut views, mut failure) = cluster_views(nodes, &whom).await;
                 if views.is_empty() {
-                    let all = present.primaries().map(|primary| &primary.node).chain(&*seeds);
-                    (views, failure) = cluster_views(nodes, all).await;
+                    whom = [present.nodes(), seeds.clone()].concat();
+                    (views, failure) = cluster_views(nodes, &whom).await;
                 }
-                if views.is_empty() { Err(failure) } else { Ok(beliefs.hear(views, Instant::now())) }
+                if views.is_empty() { Err(failure) } else { Ok(beliefs.hear(views, Instant::now().into_std())) }
             }
         }
     }
@@ -103,30 +105,43 @@ async fn look_at_replicas(present: &Table, nodes: &Nodes, may_ask: &mut bool) ->
     present.clone().with_replicas(replicated.collect::<Vec<_>>())
 }
 
-async fn sentinel_view(speak: &Nodes, sentinel: &Server, name: &str) -> Result<sentinel::View, RedisError> {
+/// The primary, as this sentinel names it.
+async fn named_by(sentinel: &Server, speak: &Nodes, name: &str) -> Result<Primary, RedisError> {
     let about = |what| Command::new("SENTINEL", [what, name]);
     let [primary, replicas] = ask(speak, sentinel, [about("MASTER"), about("REPLICAS")]).await?;
-    sentinel::View::read(primary, replicas).ok_or(RedisError::Foreign)
+    sentinel::read(primary, replicas).ok_or(RedisError::Foreign)
 }
 
-/// What these nodes say; and why not, where none says anything.
-async fn cluster_views<'a>(
-    nodes: &Nodes,
-    whom: impl IntoIterator<Item = &'a Server>,
-) -> (Vec<cluster::View>, RedisError) {
-    let views = whom.into_iter().map(async |node| {
+/// What these nodes say.
+async fn cluster_views(nodes: &Nodes, whom: &[Server]) -> (Vec<cluster::View>, RedisError) {
+    let views = whom.iter().map(async |node| {
         let about = |what| Command::new("CLUSTER", [what]);
         let [slots, lines] = ask(nodes, node, [about("SLOTS"), about("NODES")]).await?;
         cluster::View::read(slots, &lines.into_string().unwrap_or_default(), node).ok_or(RedisError::Foreign)
     });
-    sorted(join_all(views).await)
+    gather(views).await
 }
 
-/// Those who answered, and why another one didn't.
-fn sorted<T>(answers: Vec<Result<T, RedisError>>) -> (Vec<T>, RedisError) {
-    let mut failure = RedisError::NoAnswer("nobody answers".to_owned());
-    let answers = answers.into_iter().filter_map(|answer| answer.map_err(|error| failure = error).ok());
-    (answers.collect(), failure)
+/// Those who answer in time, and why another one doesn't.
+async fn gather<T>(views: impl Iterator<Item = impl Future<Output = Result<T, RedisError>>>) -> (Vec<T>, RedisError) {
+    let mut views: FuturesUnordered<_> = views.collect();
+    let (mut heard, mut failure) = (vec![], RedisError::NoAnswer("nobody answers".to_owned()));
+    let mut patience = pin!(sleep(PATIENCE));
+    loop {
+        tokio::select! {
+            Some(view) = views.next() => match view {
+                Ok(view) => {
+                    if heard.is_empty() {
+                        patience.as_mut().reset(Instant::now() + GRACE);
+                    }
+                    heard.push(view);
+                }
+                Err(error) => failure = error,
+            },
+            () = &mut patience, if !views.is_empty() => return (heard, failure),
+            else => return (heard, failure),
+        }
+    }
 }
 
 async fn ask<const N: usize>(nodes: &Nodes, node: &Server, commands: [Command; N]) -> Result<[Reply; N], RedisError> {

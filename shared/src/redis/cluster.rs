@@ -5,6 +5,7 @@
 //! than a node itself that it doesn't own a slot.
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, HashSet},
     time::{Duration, Instant},
 };
@@ -24,7 +25,6 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Claim {
     primary: Primary,
-    epoch: u64,
     slots: Slots,
 }
 
@@ -51,8 +51,8 @@ impl View {
             // The two answers aren't of the very same moment.
             let Some(line) = nodes.iter().find(|line| line.id == id) else { continue };
             let replicated = nodes.iter().any(|line| line.primary == id && !line.is_gone());
-            let primary = Primary { node, replicated: Some(replicated) };
-            let claim = claims.entry(id).or_insert_with(|| Claim { primary, epoch: line.epoch, slots: Slots::none() });
+            let primary = Primary { node, epoch: line.epoch, replicated: Some(replicated) };
+            let claim = claims.entry(id).or_insert_with(|| Claim { primary, slots: Slots::none() });
             claim.slots.extend(first.to(last));
         }
         Some(Self { of, claims })
@@ -114,7 +114,7 @@ impl Beliefs {
             for (id, claim) in view.claims {
                 let is_its_own = id == view.of;
                 let is_overruled = spoke.contains(&id) && !is_its_own
-                    || self.0.get(&id).is_some_and(|(believed, _)| believed.epoch > claim.epoch);
+                    || self.0.get(&id).is_some_and(|(believed, _)| believed.primary.epoch > claim.primary.epoch);
                 if !is_overruled {
                     self.0.insert(id, (claim, now));
                 }
@@ -124,12 +124,16 @@ impl Beliefs {
     }
 
     fn table(&self) -> Table {
-        let mut claims: Vec<_> = self.0.iter().map(|(id, (claim, _))| (claim.epoch, id, claim)).collect();
-        // The highest epoch comes last and takes what others claim, too.
-        claims.sort_unstable_by_key(|(epoch, id, _)| (*epoch, *id));
-        let mut table = Table::empty();
+        let mut claims: Vec<_> = self.0.iter().map(|(id, (claim, _))| (claim.primary.epoch, id, claim)).collect();
+        claims.sort_unstable_by_key(|(epoch, id, _)| Reverse((*epoch, *id)));
+        let (mut table, mut taken) = (Table::empty(), Slots::none());
         for (_, _, claim) in claims {
-            table.give(claim.primary.clone(), &claim.slots);
+            // Who lost all that it claims to a later one is no primary any more.
+            let left = claim.slots.without(&taken);
+            if !left.is_empty() {
+                table.give(claim.primary.clone(), &left);
+                taken.extend(left.iter());
+            }
         }
         table
     }

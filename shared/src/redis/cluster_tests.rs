@@ -51,6 +51,19 @@ fn the_higher_epoch_has_a_slot_that_two_claim() {
 }
 
 #[test]
+fn whoever_lost_everything_to_another_is_no_primary() {
+    let (mut beliefs, now) = (Beliefs::default(), Instant::now());
+    beliefs.hear(vec![view(A, 8_000, (1, 2))], now);
+    let took_all = View::read(
+        Reply::Array(vec![range(0, 16_383, "b", B)]),
+        &format!("{B} b:7000@17000 myself,master - 0 0 3 connected\n{A} a:7000@17000 master,fail - 0 0 1 connected"),
+        &node("b"),
+    );
+    let table = beliefs.hear(vec![took_all.unwrap()], now);
+    assert_eq!((table.has(&node("a")), border(&table)), (false, Some(0)));
+}
+
+#[test]
 fn what_a_node_that_is_cut_off_still_says_does_not_win() {
     let (mut beliefs, now) = (Beliefs::default(), Instant::now());
     beliefs.hear(vec![view(A, 8_000, (1, 2)), view(B, 7_000, (1, 3))], now);

@@ -63,7 +63,7 @@ impl Redis {
             return Ok(vec![]);
         }
         let mut given: HashMap<String, Reply> = given.convert()?;
-        Ok(entries(given.remove(stream).unwrap_or(Reply::Array(vec![])))?)
+        entries(given.remove(stream).unwrap_or(Reply::Array(vec![])))
     }
 
     /// The entries that are out, from after this one on.

@@ -103,7 +103,7 @@ impl RedisCluster {
 
     /// What the primary of this key answers to a command on it.
     pub async fn cli(&self, key: &str, command: &[&str]) -> Result<String, String> {
-        self.nodes[self.primary_of(self.slot_of(key).await).await].cli(command).await
+        self.nodes[self.primary_of(Self::slot_of(key)).await].cli(command).await
     }
 
     /// Makes a user on all nodes.
@@ -112,8 +112,8 @@ impl RedisCluster {
     }
 
     /// The slot of a key.
-    pub async fn slot_of(&self, key: &str) -> u16 {
-        self.any().ask(&["CLUSTER", "KEYSLOT", key]).await.parse().expect("a number")
+    pub fn slot_of(key: &str) -> u16 {
+        crate::redis::Slot::of(key).number()
     }
 
     /// Which node has this slot; waits until one that is up has it. Of two, the one of the newer epoch.

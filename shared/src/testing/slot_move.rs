@@ -16,7 +16,7 @@ pub struct SlotMove {
 impl RedisCluster {
     /// A key's slot is to move to another primary; nothing is moved yet.
     pub async fn plan_move(&self, key: &str) -> SlotMove {
-        let slot = self.slot_of(key).await;
+        let slot = Self::slot_of(key);
         let from = self.primary_of(slot).await;
         let to = self.primaries().await.into_iter().find(|node| *node != from).expect("there is another primary");
         SlotMove { slot, from, to }

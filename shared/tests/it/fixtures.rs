@@ -6,7 +6,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{FutureExt, StreamExt, stream};
 pub(crate) use scenecast_shared::testing::until;
 use scenecast_shared::{
-    bus::{Bus, Notice, Role, Watch},
+    bus::{Bus, BusError, Notice, Role, Watch},
+    config::BusUrl,
     scene::{
         Acceptance, AccountName, Binding, Cause, DeliveryId, Event, Grant, Happening, Opening, Page, Person, Profile,
         SceneId, Settled, Transition,
@@ -72,10 +73,30 @@ pub(crate) async fn apply(bus: &Bus, scene: SceneId, delivery: &str, transition:
     assert!(matches!(settled, Settled::Applied(_)), "{settled:?}");
 }
 
+/// Settles as WeChat's redelivery does: with the same delivery, until there is an answer.
+pub(crate) async fn settle_again(bus: &Bus, scene: SceneId, delivery: &str, transition: Transition) -> Settled {
+    let answered = async {
+        loop {
+            match bus.settle(scene, &cause(delivery), &transition).await {
+                Err(BusError::Undecided(_)) => {}
+                answer => break answer,
+            }
+        }
+    };
+    let settled = timeout(PATIENCE, answered).await.expect("an answer").unwrap();
+    assert!(matches!(settled, Settled::Applied(_) | Settled::Repeated(_)), "{settled:?}");
+    settled
+}
+
 /// A pod of its own on this bus, with its metrics.
 pub(crate) fn pod(url: &str, role: Role) -> (Bus, Metrics) {
+    pod_at(&url.parse().unwrap(), role)
+}
+
+pub(crate) fn pod_at(url: &BusUrl, role: Role) -> (Bus, Metrics) {
+    let _ = tracing_subscriber::fmt().with_test_writer().try_init();
     let metrics = Metrics::new();
-    (Bus::connect(&url.parse().unwrap(), role, &metrics).0, metrics)
+    (Bus::connect(url, role, &metrics).0, metrics)
 }
 
 /// The next notice of what happens to the scene.

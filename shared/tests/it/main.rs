@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
 
+mod backend;
 mod bus;
+mod faults;
 mod fixtures;
 mod hostile;
 mod serve;

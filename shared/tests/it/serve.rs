@@ -12,7 +12,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::Notify,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::fixtures::{PATIENCE, until};
@@ -107,6 +107,47 @@ async fn connections_beyond_the_ceiling_are_told_so_until_there_is_room() {
     assert_eq!(ask(address, "/").await.1, "one too many");
     drop(first);
     until("there is room", async || ask(address, "/").await.1 == "served").await;
+}
+
+#[tokio::test]
+async fn headers_that_come_byte_by_byte_are_cut_though_a_connection_may_rest_for_longer() {
+    let restful = Limits { headers: Duration::from_secs(75), ..LIMITS };
+    let address = serve(says_which(), restful, &Shutdown::never()).await;
+    let mut client = Client::connect(address).await;
+    client.ask("/").await;
+    assert_eq!(client.answer().await.0, 200);
+    let since = Instant::now();
+    let (mut reader, mut writer) = client.0.split();
+    let mut rest = vec![];
+    let drip = async {
+        while writer.write_all(b"G").await.is_ok() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        _ = reader.read_to_end(&mut rest) => {}
+        () = drip => {}
+    }
+    assert!((9..15).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
+#[tokio::test]
+async fn probes_are_answered_though_browsers_find_no_place_even_to_be_told() {
+    let shutdown = Shutdown::never();
+    let admin = serve_admin(ANYWHERE.parse().unwrap(), &Metrics::new(), &shutdown).await.unwrap();
+    let public = serve(says_which(), Limits { connections: 1, ..LIMITS }, &shutdown).await;
+    let mut crowd = vec![];
+    for _ in 0..300 {
+        crowd.push(Client::connect(public).await);
+    }
+    let since = Instant::now();
+    let closed = crowd.last_mut().unwrap().0.read(&mut [0]).await;
+    assert!(closed.is_err() || closed.is_ok_and(|read| read == 0));
+    assert!(since.elapsed() < Duration::from_secs(1), "who is only told has 2 s: {:?}", since.elapsed());
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(ask(admin, path).await.0, 200, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod connections;
 mod failover;
+mod overload;
 mod pods;
 mod redis;
 mod slots;
@@ -9,12 +10,13 @@ mod slots;
 use super::Drill;
 
 /// All of them, in the order in which `all` runs them.
-pub static DRILLS: [Drill; 20] = [
+pub static DRILLS: [Drill; 24] = [
     pods::ROLLING_RESTART,
     pods::SEVERAL_AT_ONCE,
     pods::GATEWAY_KILLED,
     pods::GATEWAY_FROZEN,
     pods::CALLBACK_KILLED,
+    pods::REBALANCE,
     redis::RESTART,
     redis::EMPTIED,
     redis::GONE,
@@ -30,4 +32,7 @@ pub static DRILLS: [Drill; 20] = [
     slots::MOVES,
     slots::NODE_ADDED,
     slots::NODE_REMOVED,
+    overload::SURGE,
+    overload::CHURN,
+    overload::HOSTILE,
 ];

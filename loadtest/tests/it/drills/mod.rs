@@ -33,6 +33,7 @@ drills! {
     gateway_killed: "gateway-killed",
     gateway_frozen: "gateway-frozen",
     callback_killed: "callback-killed",
+    rebalance: "rebalance",
     redis_restart: "redis-restart",
     redis_emptied: "redis-emptied",
     redis_gone: "redis-gone",
@@ -48,4 +49,7 @@ drills! {
     slot_moves: "slot-moves",
     node_added: "node-added",
     node_removed: "node-removed",
+    overload: "overload",
+    churn: "churn",
+    hostile: "hostile",
 }

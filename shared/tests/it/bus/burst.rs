@@ -3,31 +3,34 @@
 use scenecast_shared::{bus::Bus, scene::Grant};
 use tokio::runtime;
 
-use super::Backend;
-use crate::fixtures::{apply, confirm, each, heard, hears_nothing, hold, scan, scene};
+use super::Pods;
+use crate::{
+    backend::Backend,
+    fixtures::{apply, confirm, each, heard, hears_nothing, hold, scan, scene},
+};
 
 const SCENES: u128 = 10_000;
 
 #[tokio::test]
 async fn twenty_thousand_events_through_one_slow_reader_in_memory() {
-    burst(&Backend::memory()).await;
+    burst(&Pods::over(Backend::memory().await)).await;
 }
 
 #[tokio::test]
 async fn twenty_thousand_events_through_one_slow_reader_over_redis() {
-    let backend = Backend::redis().await;
-    burst(&backend).await;
-    let metrics = backend.metrics.text();
+    let pods = Pods::over(Backend::standalone().await);
+    burst(&pods).await;
+    let metrics = pods.metrics.text();
     assert!(metrics.contains("scenecast_catch_ups_total{cause=\"lag\"}"), "the client lost none: {metrics}");
 }
 
 /// Everything that reads runs on this thread, which is blocked while another one settles.
-async fn burst(backend: &Backend) {
-    let mut watches = hold(SCENES, &backend.bus).await;
+async fn burst(pods: &Pods) {
+    let mut watches = hold(SCENES, &pods.bus).await;
     std::thread::scope(|threads| {
         threads.spawn(|| {
             let settling = runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            settling.block_on(async { settle_all(&backend.another()).await });
+            settling.block_on(async { settle_all(&pods.another()).await });
         });
     });
     for watch in &mut watches {

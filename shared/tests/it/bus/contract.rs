@@ -12,32 +12,18 @@ use scenecast_shared::{
 };
 use tokio::task::JoinSet;
 
-use super::Backend;
-use crate::fixtures::{
-    GRANT_LIFE, LIFE, acceptance, account, apply, cause, confirm, event, heard, hears_nothing, log_in, notice, opening,
-    person, scan, scene, until,
+use super::Pods;
+use crate::{
+    backend::over_each_backend,
+    fixtures::{
+        GRANT_LIFE, LIFE, acceptance, account, apply, cause, confirm, event, heard, hears_nothing, log_in, notice,
+        opening, person, scan, scene, until,
+    },
 };
 
-/// Runs each test over each backend.
-macro_rules! over_every_backend {
-    ($($promise:ident)*) => {
-        mod memory {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $promise() {
-                super::$promise(super::Backend::memory()).await;
-            })*
-        }
-
-        mod redis {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $promise() {
-                super::$promise(super::Backend::redis().await).await;
-            })*
-        }
-    };
-}
-
-over_every_backend! {
+over_each_backend! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    Pods:
     a_watcher_hears_what_is_settled
     a_watcher_of_another_pod_hears_it
     what_is_in_the_mailbox_comes_first_then_what_is_live_and_nothing_twice
@@ -59,8 +45,8 @@ over_every_backend! {
     a_scene_that_is_left_and_watched_in_quick_turns_is_heard_in_the_end
 }
 
-async fn a_watcher_hears_what_is_settled(backend: Backend) {
-    let (bus, grant) = (backend.bus, Grant::issue(scene(1)));
+async fn a_watcher_hears_what_is_settled(pods: Pods) {
+    let (bus, grant) = (pods.bus, Grant::issue(scene(1)));
     assert!(bus.open(scene(1), &opening()).await.unwrap());
     let (mut watch, mailbox) = bus.watch(scene(1), 0).await.unwrap();
     let mailbox = mailbox.unwrap();
@@ -72,8 +58,8 @@ async fn a_watcher_hears_what_is_settled(backend: Backend) {
     hears_nothing(&mut watch);
 }
 
-async fn a_watcher_of_another_pod_hears_it(backend: Backend) {
-    let (here, there) = (&backend.bus, backend.another());
+async fn a_watcher_of_another_pod_hears_it(pods: Pods) {
+    let (here, there) = (&pods.bus, pods.another());
     here.open(scene(1), &opening()).await.unwrap();
     let (mut watch, _) = there.watch(scene(1), 0).await.unwrap();
     apply(here, scene(1), "scan", &scan("ann")).await;
@@ -83,8 +69,8 @@ async fn a_watcher_of_another_pod_hears_it(backend: Backend) {
     assert_eq!((read.state, &*read.events[0]), (State::Scanned, &event));
 }
 
-async fn what_is_in_the_mailbox_comes_first_then_what_is_live_and_nothing_twice(backend: Backend) {
-    let (bus, grant) = (backend.bus, Grant::issue(scene(1)));
+async fn what_is_in_the_mailbox_comes_first_then_what_is_live_and_nothing_twice(pods: Pods) {
+    let (bus, grant) = (pods.bus, Grant::issue(scene(1)));
     bus.open(scene(1), &opening()).await.unwrap();
     apply(&bus, scene(1), "scan", &scan("ann")).await;
     let (mut from_start, mailbox) = bus.watch(scene(1), 0).await.unwrap();
@@ -97,8 +83,8 @@ async fn what_is_in_the_mailbox_comes_first_then_what_is_live_and_nothing_twice(
     hears_nothing(&mut from_scan);
 }
 
-async fn a_scene_that_is_watched_before_it_is_opened_is_heard(backend: Backend) {
-    let bus = backend.bus;
+async fn a_scene_that_is_watched_before_it_is_opened_is_heard(pods: Pods) {
+    let bus = pods.bus;
     let (mut watch, mailbox) = bus.watch(scene(1), 0).await.unwrap();
     assert!(mailbox.is_none());
     bus.open(scene(1), &opening()).await.unwrap();
@@ -107,14 +93,14 @@ async fn a_scene_that_is_watched_before_it_is_opened_is_heard(backend: Backend) 
     while let Notice::Lost = notice(&mut watch).await {}
 }
 
-async fn nobody_knows_a_scene_that_was_never_opened(backend: Backend) {
-    let settled = backend.bus.settle(scene(1), &cause("scan"), &scan("ann")).await;
+async fn nobody_knows_a_scene_that_was_never_opened(pods: Pods) {
+    let settled = pods.bus.settle(scene(1), &cause("scan"), &scan("ann")).await;
     assert_eq!(settled, Ok(Settled::Unknown));
-    assert!(backend.bus.read(scene(1)).await.unwrap().is_none());
+    assert!(pods.bus.read(scene(1)).await.unwrap().is_none());
 }
 
-async fn opening_a_scene_again_changes_nothing(backend: Backend) {
-    let bus = backend.bus;
+async fn opening_a_scene_again_changes_nothing(pods: Pods) {
+    let bus = pods.bus;
     bus.open(scene(1), &opening()).await.unwrap();
     apply(&bus, scene(1), "scan", &scan("ann")).await;
     let other = Opening { account: "other".parse().unwrap(), binding: None, life: LIFE * 100, ..opening() };
@@ -128,8 +114,8 @@ async fn opening_a_scene_again_changes_nothing(backend: Backend) {
     assert!(standing.remaining <= LIFE);
 }
 
-async fn how_a_scene_stands_can_be_asked(backend: Backend) {
-    let bus = backend.bus;
+async fn how_a_scene_stands_can_be_asked(pods: Pods) {
+    let bus = pods.bus;
     assert_eq!(bus.standing(scene(1)).await, Ok(None));
     bus.open(scene(1), &opening()).await.unwrap();
     let open = bus.standing(scene(1)).await.unwrap().unwrap();
@@ -140,8 +126,8 @@ async fn how_a_scene_stands_can_be_asked(backend: Backend) {
     assert_eq!(Standing { remaining: settled.remaining, ..asked }, settled);
 }
 
-async fn the_second_person_is_refused(backend: Backend) {
-    let bus = backend.bus;
+async fn the_second_person_is_refused(pods: Pods) {
+    let bus = pods.bus;
     bus.open(scene(1), &opening()).await.unwrap();
     apply(&bus, scene(1), "1", &scan("ann")).await;
     let Settled::Refused(refusal, standing) = settle(&bus, "2", &scan("bob")).await else { panic!("bob got in") };
@@ -150,8 +136,8 @@ async fn the_second_person_is_refused(backend: Backend) {
     assert!(matches!(settle(&bus, "3", &bobs).await, Settled::Refused(Refusal::Guard(Field::Who), _)));
 }
 
-async fn the_number_that_the_page_shows_has_to_be_picked(backend: Backend) {
-    let (bus, grant, numbers) = (backend.bus, Grant::issue(scene(1)), Numbers::random());
+async fn the_number_that_the_page_shows_has_to_be_picked(pods: Pods) {
+    let (bus, grant, numbers) = (pods.bus, Grant::issue(scene(1)), Numbers::random());
     bus.open(scene(1), &opening()).await.unwrap();
     let (mut watch, _) = bus.watch(scene(1), 0).await.unwrap();
     let scan = Transition::Scan { account: account(), person: person("ann"), numbers: Some(numbers.clone()) };
@@ -168,8 +154,8 @@ async fn the_number_that_the_page_shows_has_to_be_picked(backend: Backend) {
     apply(&bus, scene(1), "4", &confirm(Some(numbers.right))).await;
 }
 
-async fn the_same_delivery_is_answered_alike(backend: Backend) {
-    let (bus, grant) = (backend.bus, Grant::issue(scene(1)));
+async fn the_same_delivery_is_answered_alike(pods: Pods) {
+    let (bus, grant) = (pods.bus, Grant::issue(scene(1)));
     bus.open(scene(1), &opening()).await.unwrap();
     let (mut watch, _) = bus.watch(scene(1), 0).await.unwrap();
     let first = settle(&bus, "1", &log_in(&grant, "ann")).await;
@@ -181,8 +167,8 @@ async fn the_same_delivery_is_answered_alike(backend: Backend) {
     hears_nothing(&mut watch);
 }
 
-async fn the_same_delivery_at_once_on_two_pods_is_applied_once(backend: Backend) {
-    let (here, there) = (backend.bus.clone(), backend.another());
+async fn the_same_delivery_at_once_on_two_pods_is_applied_once(pods: Pods) {
+    let (here, there) = (pods.bus.clone(), pods.another());
     here.open(scene(1), &opening()).await.unwrap();
     let (mut watch, _) = here.watch(scene(1), 0).await.unwrap();
     let all = at_once([here, there], |_| ("delivery".to_owned(), scan("ann"))).await;
@@ -193,8 +179,8 @@ async fn the_same_delivery_at_once_on_two_pods_is_applied_once(backend: Backend)
     hears_nothing(&mut watch);
 }
 
-async fn of_fifty_people_at_once_one_is_first(backend: Backend) {
-    let (here, there) = (backend.bus.clone(), backend.another());
+async fn of_fifty_people_at_once_one_is_first(pods: Pods) {
+    let (here, there) = (pods.bus.clone(), pods.another());
     here.open(scene(1), &opening()).await.unwrap();
     let (mut watch, _) = here.watch(scene(1), 0).await.unwrap();
     let all = at_once([here, there], |n| (format!("delivery {n}"), scan(&format!("person-{n}")))).await;
@@ -205,8 +191,8 @@ async fn of_fifty_people_at_once_one_is_first(backend: Backend) {
     hears_nothing(&mut watch);
 }
 
-async fn a_scene_expires_and_is_remembered(backend: Backend) {
-    let bus = backend.bus;
+async fn a_scene_expires_and_is_remembered(pods: Pods) {
+    let bus = pods.bus;
     let brief = Opening { life: Duration::from_millis(30), ..opening() };
     bus.open(scene(1), &brief).await.unwrap();
     until_expired(&bus).await;
@@ -215,8 +201,8 @@ async fn a_scene_expires_and_is_remembered(backend: Backend) {
     assert!(!bus.open(scene(1), &opening()).await.unwrap(), "its tombstone is still there");
 }
 
-async fn a_grant_lives_from_its_confirmation_on(backend: Backend) {
-    let (bus, grant) = (backend.bus, Grant::issue(scene(1)));
+async fn a_grant_lives_from_its_confirmation_on(pods: Pods) {
+    let (bus, grant) = (pods.bus, Grant::issue(scene(1)));
     bus.open(scene(1), &opening()).await.unwrap();
     let Settled::Applied(standing) = settle(&bus, "1", &log_in(&grant, "ann")).await else { panic!("refused") };
     assert_eq!((standing.state, standing.remaining), (State::Confirmed, GRANT_LIFE));
@@ -230,8 +216,8 @@ async fn a_grant_lives_from_its_confirmation_on(backend: Backend) {
     assert!(matches!(late, Settled::Refused(Refusal::State(State::Expired), _)), "{late:?}");
 }
 
-async fn a_grant_is_redeemed_once_by_its_own_site_and_browser(backend: Backend) {
-    let (bus, grant) = (backend.bus, Grant::issue(scene(1)));
+async fn a_grant_is_redeemed_once_by_its_own_site_and_browser(pods: Pods) {
+    let (bus, grant) = (pods.bus, Grant::issue(scene(1)));
     bus.open(scene(1), &opening()).await.unwrap();
     apply(&bus, scene(1), "1", &log_in(&grant, "ann")).await;
     let guarded = |account: &str, grant: GrantDigest, state: Option<&str>| Transition::Redeem {
@@ -256,8 +242,8 @@ async fn a_grant_is_redeemed_once_by_its_own_site_and_browser(backend: Backend) 
     assert!(matches!(twice, Settled::Refused(Refusal::State(State::Redeemed), _)), "{twice:?}");
 }
 
-async fn seq_grows(backend: Backend) {
-    let (bus, grant) = (backend.bus, Grant::issue(scene(1)));
+async fn seq_grows(pods: Pods) {
+    let (bus, grant) = (pods.bus, Grant::issue(scene(1)));
     bus.open(scene(1), &opening()).await.unwrap();
     let (mut watch, _) = bus.watch(scene(1), 0).await.unwrap();
     apply(&bus, scene(1), "1", &scan("ann")).await;
@@ -268,8 +254,8 @@ async fn seq_grows(backend: Backend) {
     assert!(first > since_the_year_2020, "microseconds of the bus's clock: {first}");
 }
 
-async fn each_of_two_watchers_hears_everything(backend: Backend) {
-    let bus = backend.bus;
+async fn each_of_two_watchers_hears_everything(pods: Pods) {
+    let bus = pods.bus;
     bus.open(scene(1), &opening()).await.unwrap();
     let (mut one, _) = bus.watch(scene(1), 0).await.unwrap();
     let (mut other, _) = bus.watch(scene(1), 0).await.unwrap();
@@ -283,8 +269,8 @@ async fn each_of_two_watchers_hears_everything(backend: Backend) {
     assert_eq!(bus.held(), 0);
 }
 
-async fn a_page_that_reconnects_is_not_cleaned_up_with_its_old_connection(backend: Backend) {
-    let bus = backend.bus;
+async fn a_page_that_reconnects_is_not_cleaned_up_with_its_old_connection(pods: Pods) {
+    let bus = pods.bus;
     for n in 0..200 {
         bus.open(scene(n), &opening()).await.unwrap();
         let (old, _) = bus.watch(scene(n), 0).await.unwrap();
@@ -300,8 +286,8 @@ async fn a_page_that_reconnects_is_not_cleaned_up_with_its_old_connection(backen
     assert_eq!(bus.held(), 0);
 }
 
-async fn a_scene_that_is_left_and_watched_in_quick_turns_is_heard_in_the_end(backend: Backend) {
-    let bus = backend.bus;
+async fn a_scene_that_is_left_and_watched_in_quick_turns_is_heard_in_the_end(pods: Pods) {
+    let bus = pods.bus;
     bus.open(scene(1), &opening()).await.unwrap();
     for _ in 0..100 {
         // Some of these are dropped before their subscription is confirmed.

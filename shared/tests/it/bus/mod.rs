@@ -1,6 +1,7 @@
 //! The bus's contract, written once and run over each backend, and what else Redis is asked to bear.
 
 mod burst;
+mod churn;
 mod contract;
 mod foreign;
 mod outages;
@@ -10,35 +11,30 @@ mod tombstone;
 
 use scenecast_shared::{
     bus::{Bus, Role},
+    config::BusUrl,
     telemetry::Metrics,
-    testing::RedisServer,
 };
 
-use crate::fixtures::pod;
+use crate::{backend::Backend, fixtures::pod_at};
 
-/// What carries scenes in a test of the contract.
-struct Backend {
+/// Pods of a test of the contract.
+struct Pods {
     bus: Bus,
     metrics: Metrics,
-    server: Option<RedisServer>,
+    backend: Backend,
 }
 
-impl Backend {
-    fn memory() -> Self {
-        Self { bus: Bus::memory(), metrics: Metrics::new(), server: None }
-    }
-
-    async fn redis() -> Self {
-        let server = RedisServer::start().await;
-        let (bus, metrics) = pod(&server.url(), Role::Watches);
-        Self { bus, metrics, server: Some(server) }
+impl Pods {
+    fn over(backend: Backend) -> Self {
+        let (bus, metrics) = pod_at(&backend.url(), Role::Watches);
+        Self { bus, metrics, backend }
     }
 
     /// The bus of another pod; there is but one in memory.
     fn another(&self) -> Bus {
-        match &self.server {
-            None => self.bus.clone(),
-            Some(server) => pod(&server.url(), Role::Watches).0,
+        match self.backend.url() {
+            BusUrl::Memory => self.bus.clone(),
+            url @ BusUrl::Redis(_) => pod_at(&url, Role::Watches).0,
         }
     }
 }

@@ -14,8 +14,8 @@ use tokio::{
 
 use crate::{
     fixtures::{
-        LIFE, PATIENCE, any_notice, apply, cause, each, heard, hears_nothing, hold, notice, opening, pod, scan, scene,
-        until,
+        LIFE, any_notice, apply, cause, each, heard, hears_nothing, hold, notice, opening, pod, scan, scene,
+        settle_again, until,
     },
     wire::{Flow, Way, Wire},
 };
@@ -202,20 +202,6 @@ async fn watch_again(bus: &Bus, scene: SceneId) -> Watch {
             return watch;
         }
     }
-}
-
-/// Settles as WeChat's redelivery does: with the same delivery, until there is an answer.
-async fn settle_again(bus: &Bus, scene: SceneId, delivery: &str, transition: Transition) {
-    let answered = async {
-        loop {
-            match bus.settle(scene, &cause(delivery), &transition).await {
-                Err(BusError::Undecided(_)) => {}
-                answer => break answer,
-            }
-        }
-    };
-    let settled = timeout(PATIENCE, answered).await.expect("an answer").unwrap();
-    assert!(matches!(settled, Settled::Applied(_) | Settled::Repeated(_)), "{settled:?}");
 }
 
 /// How many channels are subscribed, says the server.

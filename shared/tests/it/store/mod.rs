@@ -15,71 +15,66 @@ use std::{future::Future, time::Duration};
 
 use scenecast_shared::{
     bus::{Bus, Role},
+    config::BusUrl,
     scene::{AccountName, OpenId},
     store::Store,
     telemetry::Metrics,
-    testing::RedisServer,
 };
 use tokio::task::JoinSet;
+
+use crate::backend::Backend;
 
 /// Stores of two pods.
 struct Pods {
     here: Store,
     there: Store,
-    server: Option<RedisServer>,
+    backend: Backend,
 }
 
 impl Pods {
-    fn memory() -> Self {
-        let store = Store::over(None);
-        Self { here: store.clone(), there: store, server: None }
-    }
-
-    async fn redis() -> Self {
-        let server = RedisServer::start().await;
-        Self { here: store(&server.url()), there: store(&server.url()), server: Some(server) }
+    fn over(backend: Backend) -> Self {
+        let here = store_at(&backend.url());
+        // There is but one in memory.
+        let there = if matches!(backend, Backend::Memory) { here.clone() } else { store_at(&backend.url()) };
+        Self { here, there, backend }
     }
 
     /// So much later, as far as the lives of values are concerned. Over memory the clock stands still from
     /// then on; over Redis it is the named value that ends.
     async fn pass(&self, time: Duration, ends: &str) {
-        match &self.server {
+        match self.cli(&["PEXPIRE", ends, "0"]).await {
             None => {
                 tokio::time::pause();
                 tokio::time::advance(time).await;
             }
-            Some(server) => assert_eq!(server.cli(&["PEXPIRE", ends, "0"]).await.unwrap(), "1", "{ends}"),
+            Some(ended) => assert_eq!(ended, "1", "{ends}"),
         }
     }
 
     /// For how many seconds this value lives on, where that can be asked.
     async fn life(&self, name: &str) -> Option<i64> {
-        let server = self.server.as_ref()?;
-        Some(server.cli(&["TTL", name]).await.unwrap().parse().unwrap())
+        Some(self.cli(&["TTL", name]).await?.parse().unwrap())
+    }
+
+    /// What Redis answers to a command whose first argument is a value's name; none over memory.
+    async fn cli(&self, command: &[&str]) -> Option<String> {
+        Some(self.backend.cli(command[1], command).await?.unwrap())
     }
 }
 
 /// The store of a pod.
 fn store(url: &str) -> Store {
-    Store::over(Bus::connect(&url.parse().unwrap(), Role::Settles, &Metrics::new()).1)
+    store_at(&url.parse().unwrap())
+}
+
+fn store_at(url: &BusUrl) -> Store {
+    Store::over(Bus::connect(url, Role::Settles, &Metrics::new()).1)
 }
 
 /// Runs each test over each backend.
 macro_rules! over_every_backend {
     ($($promise:ident)*) => {
-        mod memory {
-            $(#[tokio::test]
-            async fn $promise() {
-                super::$promise(crate::store::Pods::memory()).await;
-            })*
-        }
-
-        mod redis {
-            $(#[tokio::test]
-            async fn $promise() {
-                super::$promise(crate::store::Pods::redis().await).await;
-            })*
-        }
+        crate::backend::over_each_backend! { #[tokio::test] Pods: $($promise)* }
     };
 }
 use over_every_backend;

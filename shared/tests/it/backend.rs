@@ -1,0 +1,169 @@
+//! What the contracts of bus and stores are run over: memory, and each way in which sites run Redis.
+
+use std::{
+    future::ready,
+    sync::{Arc, Weak},
+};
+
+use futures_util::future::join_all;
+use scenecast_shared::{
+    config::BusUrl,
+    redis::RedisAddress,
+    testing::{Authority, RedisCluster, RedisSentinels, RedisServer, acl_rules},
+};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+const USER: &str = "pod";
+const PASSWORD: &str = "password";
+
+/// The servers behind a contract's test; empty at its beginning.
+pub(crate) enum Backend {
+    Memory,
+    /// One server, or several primaries that know nothing of each other.
+    Independent(Vec<RedisServer>),
+    Sentinels(OwnedMutexGuard<RedisSentinels>),
+    Cluster(OwnedMutexGuard<RedisCluster>),
+}
+
+impl Backend {
+    pub(crate) fn memory() -> impl Future<Output = Self> {
+        ready(Self::Memory)
+    }
+
+    pub(crate) async fn standalone() -> Self {
+        Self::independent(vec![RedisServer::start().await]).await
+    }
+
+    /// One that speaks TLS only.
+    pub(crate) async fn tls() -> Self {
+        Self::independent(vec![RedisServer::start_with_tls(&Authority::new()).await]).await
+    }
+
+    pub(crate) async fn sentinels() -> Self {
+        static SENTINELS: Shared<RedisSentinels> = Shared::const_new(Weak::new());
+        let start = async || {
+            let sentinels = RedisSentinels::start().await;
+            sentinels.add_user(USER, PASSWORD, &rules()).await;
+            sentinels
+        };
+        let sentinels = lease(&SENTINELS, start).await;
+        empty(sentinels.server(sentinels.primary().await)).await;
+        Self::Sentinels(sentinels)
+    }
+
+    pub(crate) async fn cluster() -> Self {
+        static CLUSTER: Shared<RedisCluster> = Shared::const_new(Weak::new());
+        let start = async || {
+            let cluster = RedisCluster::start().await;
+            cluster.add_user(USER, PASSWORD, &rules()).await;
+            cluster
+        };
+        let cluster = lease(&CLUSTER, start).await;
+        for primary in cluster.primaries().await {
+            empty(cluster.node(primary)).await;
+        }
+        Self::Cluster(cluster)
+    }
+
+    pub(crate) async fn shards() -> Self {
+        Self::independent(join_all((0..3).map(|_| RedisServer::start())).await).await
+    }
+
+    async fn independent(servers: Vec<RedisServer>) -> Self {
+        let rules = rules();
+        join_all(servers.iter().map(|server| server.add_user(USER, PASSWORD, &rules))).await;
+        Self::Independent(servers)
+    }
+
+    /// How a pod reaches it.
+    pub(crate) fn url(&self) -> BusUrl {
+        let url = match self {
+            Self::Memory => return BusUrl::Memory,
+            Self::Independent(servers) => url(servers),
+            Self::Sentinels(sentinels) => sentinels.url_for(USER, PASSWORD),
+            Self::Cluster(cluster) => cluster.url_for(USER, PASSWORD),
+        };
+        let address: RedisAddress = url.parse().unwrap();
+        match self {
+            Self::Independent(servers) if servers[0].ca().exists() => {
+                BusUrl::Redis(address.trusting(&servers[0].ca()).unwrap())
+            }
+            _ => BusUrl::Redis(address),
+        }
+    }
+
+    /// What Redis answers to a command about this key, wherever it keeps it; none in memory.
+    pub(crate) async fn cli(&self, key: &str, command: &[&str]) -> Option<Result<String, String>> {
+        let keeper = match self {
+            Self::Memory => return None,
+            Self::Independent(servers) => {
+                let has = join_all(servers.iter().map(async |server| server.cli(&["EXISTS", key]).await)).await;
+                &servers[has.iter().position(|has| has.as_deref() == Ok("1")).unwrap_or(0)]
+            }
+            Self::Sentinels(sentinels) => sentinels.server(sentinels.primary().await),
+            Self::Cluster(cluster) => cluster.node(cluster.primary_of(RedisCluster::slot_of(key)).await),
+        };
+        Some(keeper.cli(command).await)
+    }
+}
+
+/// The address of one server, or of several that know nothing of each other.
+fn url(servers: &[RedisServer]) -> String {
+    let (first, others) = servers.split_first().unwrap();
+    let url = first.url_for(USER, PASSWORD);
+    if others.is_empty() {
+        return url;
+    }
+    let others: Vec<_> = others.iter().map(|server| format!("node=127.0.0.1:{}", server.port())).collect();
+    format!("{}?{}", url.replacen("://", "-shards://", 1), others.join("&"))
+}
+
+/// What a gateway and a callback may do together, and nothing else.
+fn rules() -> String {
+    [acl_rules("gateway"), acl_rules("callback")].join(" ")
+}
+
+/// A fixture that costs too much to be started for every test: it stays for as long as a test has it or
+/// waits for it, so that no server outlives the tests.
+type Shared<T> = Mutex<Weak<Mutex<T>>>;
+
+/// The fixture, for one test at a time.
+async fn lease<T>(shared: &Shared<T>, start: impl AsyncFnOnce() -> T) -> OwnedMutexGuard<T> {
+    let mut shared = shared.lock().await;
+    let fixture = match shared.upgrade() {
+        Some(fixture) => fixture,
+        None => {
+            let fixture = Arc::new(Mutex::new(start().await));
+            *shared = Arc::downgrade(&fixture);
+            fixture
+        }
+    };
+    drop(shared);
+    fixture.lock_owned().await
+}
+
+async fn empty(server: &RedisServer) {
+    server.cli(&["FLUSHALL"]).await.unwrap();
+}
+
+/// Runs each test of a contract over each backend: `#[attribute] World: its tests`. The world of a test is made
+/// by `World::over(backend)`.
+macro_rules! over_each_backend {
+    (@$backend:ident #[$test:meta] $world:ident: [$($promise:ident)*]) => {
+        mod $backend {
+            $(#[$test]
+            async fn $promise() {
+                super::$promise(super::$world::over(crate::backend::Backend::$backend().await)).await;
+            })*
+        }
+    };
+    (#[$test:meta] $world:ident: $($promise:ident)*) => {
+        crate::backend::over_each_backend! { @memory #[$test] $world: [$($promise)*] }
+        crate::backend::over_each_backend! { @standalone #[$test] $world: [$($promise)*] }
+        crate::backend::over_each_backend! { @tls #[$test] $world: [$($promise)*] }
+        crate::backend::over_each_backend! { @sentinels #[$test] $world: [$($promise)*] }
+        crate::backend::over_each_backend! { @cluster #[$test] $world: [$($promise)*] }
+        crate::backend::over_each_backend! { @shards #[$test] $world: [$($promise)*] }
+    };
+}
+pub(crate) use over_each_backend;

@@ -1,0 +1,77 @@
+//! Faults of each topology, and logins that go on through them: none is lost, and none is another's.
+
+mod buffers;
+mod cluster;
+mod cost;
+mod crowd;
+mod membership;
+mod memory;
+mod replica;
+mod sentinel;
+mod slots;
+mod slow;
+
+use std::ops::Range;
+
+use futures_util::{FutureExt, StreamExt, stream};
+use scenecast_shared::{
+    bus::{Bus, Notice, Role, Watch},
+    scene::{Grant, Happening, Settled, State, Transition},
+};
+
+use crate::fixtures::{cause, event, hold, log_in, person, pod, scene, settle_again};
+
+/// Pages at one gateway, each with a scene, and people who log in on them by one callback.
+struct Logins {
+    pages: Vec<Watch>,
+    callback: Bus,
+}
+
+impl Logins {
+    /// So many pages, waiting.
+    async fn at(url: &str, pages: u128) -> Self {
+        Self::by(url, url, pages).await
+    }
+
+    /// The same, where gateway and callback reach Redis by addresses of their own.
+    async fn by(gateway: &str, callback: &str, pages: u128) -> Self {
+        let pages = hold(pages, &pod(gateway, Role::Watches).0).await;
+        Self { pages, callback: pod(callback, Role::Settles).0 }
+    }
+
+    /// Everybody logs in on one of these pages; each scan is delivered again until it is answered.
+    async fn log_in(&self, pages: Range<u128>) -> Vec<Settled> {
+        let logins = pages.map(async |n| settle_again(&self.callback, scene(n), &delivery(n), login(n)).await);
+        stream::iter(logins).buffered(256).collect().await
+    }
+
+    /// Every page has heard of its own login and of nothing else, and every scene is whose it was.
+    async fn have_all_arrived(&mut self) {
+        for (n, page) in (0..).zip(&mut self.pages) {
+            let mut events = vec![event(page).await];
+            // A failover may lose what nobody was told of; its redelivery is heard once more.
+            while let Some(notice) = page.next().now_or_never() {
+                let Notice::Event(event) = notice else { panic!("the scene of page {n} is lost") };
+                events.push(Clone::clone(&event));
+            }
+            for event in events {
+                assert!(matches!(event.what, Happening::Confirmed(_)), "page {n}: {event:?}");
+                assert_eq!(event.delivery, cause(&delivery(n)).delivery, "page {n}");
+            }
+            let standing = self.callback.standing(scene(n)).await.unwrap().unwrap();
+            assert_eq!((standing.state, standing.who()), (State::Confirmed, Some(person(&who(n)).openid)), "page {n}");
+        }
+    }
+}
+
+fn who(n: u128) -> String {
+    format!("person-{n}")
+}
+
+fn delivery(n: u128) -> String {
+    format!("login-{n}")
+}
+
+fn login(n: u128) -> Transition {
+    log_in(&Grant::issue(scene(n)), &who(n))
+}

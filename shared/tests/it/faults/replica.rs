@@ -1,0 +1,63 @@
+//! What a replica has to have before a settle counts, where there is one.
+
+use scenecast_shared::{
+    bus::{BusError, Role},
+    scene::Settled,
+    testing::{RedisServer, until},
+};
+
+use super::Logins;
+use crate::fixtures::{apply, cause, heard, name, opening, pod, scan, scene, settle_again};
+
+#[tokio::test]
+async fn without_a_replica_nobody_waits_for_one() {
+    let server = RedisServer::start().await;
+    let (bus, _) = pod(&server.url(), Role::Settles);
+    bus.open(scene(1), &opening()).await.unwrap();
+    apply(&bus, scene(1), "scan", &scan("ann")).await;
+    assert_eq!(server.usage().await.calls("wait"), 0);
+}
+
+#[tokio::test]
+async fn a_settle_is_accepted_when_a_replica_has_it() {
+    let primary = RedisServer::start().await;
+    let replica = RedisServer::start_replica_of(&primary).await;
+    let (bus, _) = pod(&primary.url(), Role::Settles);
+    until("it knows of the replica", async || {
+        bus.open(scene(1), &opening()).await.unwrap();
+        let cause = cause("scan");
+        bus.settle(scene(1), &cause, &scan("ann")).await.unwrap();
+        primary.usage().await.calls("wait") > 0
+    })
+    .await;
+    assert_eq!(replica.cli(&["HGET", &name(scene(1)), "state"]).await.unwrap(), "scanned");
+}
+
+#[tokio::test]
+async fn a_settle_that_the_replica_does_not_have_is_undecided_until_it_has() {
+    let primary = RedisServer::start().await;
+    let replica = RedisServer::start_replica_of(&primary).await;
+    let (bus, _) = pod(&primary.url(), Role::Watches);
+    bus.open(scene(1), &opening()).await.unwrap();
+    let (mut watch, _) = bus.watch(scene(1), 0).await.unwrap();
+    replica.pause();
+    for _ in ["first", "second"] {
+        let settled = bus.settle(scene(1), &cause("scan"), &scan("ann")).await;
+        assert!(matches!(settled, Err(BusError::Undecided(_))), "{settled:?}");
+    }
+    replica.resume();
+    let settled = settle_again(&bus, scene(1), "scan", scan("ann")).await;
+    assert!(matches!(settled, Settled::Repeated(_)), "{settled:?}");
+    assert_eq!(heard(&mut watch).await, "scanned");
+}
+
+#[tokio::test]
+async fn many_settles_are_acknowledged_together() {
+    let primary = RedisServer::start().await;
+    let _replica = RedisServer::start_replica_of(&primary).await;
+    let mut logins = Logins::at(&primary.url(), 500).await;
+    logins.log_in(0..500).await;
+    let waits = primary.usage().await.calls("wait");
+    assert!((1..250).contains(&waits), "{waits} for 500 settles");
+    logins.have_all_arrived().await;
+}

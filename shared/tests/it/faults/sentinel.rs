@@ -1,0 +1,65 @@
+//! The primary that Sentinels watch over dies, freezes, or is cut off.
+
+use scenecast_shared::{
+    bus::{BusError, Role},
+    testing::RedisSentinels,
+};
+
+use super::{Logins, delivery, login};
+use crate::fixtures::{cause, name, pod, scene};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logins_go_on_while_the_primary_dies() {
+    let mut site = RedisSentinels::start().await;
+    let mut logins = Logins::at(&site.url(), 400).await;
+    logins.log_in(0..100).await;
+    tokio::join!(logins.log_in(100..300), site.server_mut(0).stop());
+    site.until_failed_over(0).await;
+    site.server_mut(0).restart().await;
+    logins.log_in(300..400).await;
+    logins.have_all_arrived().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_wakes_up_after_its_failover_has_accepted_nothing_that_is_lost() {
+    let site = RedisSentinels::start().await;
+    let mut logins = Logins::at(&site.url(), 400).await;
+    site.server(0).pause();
+    logins.log_in(0..200).await;
+    site.until_failed_over(0).await;
+    site.server(0).resume();
+    logins.log_in(200..400).await;
+    site.server(0).until_linked().await;
+    logins.have_all_arrived().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_callback_on_the_wrong_side_of_a_partition_accepts_nothing() {
+    let site = RedisSentinels::start().await;
+    let mut logins = Logins::at(&site.url(), 20).await;
+    // It knows one Sentinel, which sleeps through the failover; and nobody tells the old primary.
+    let [one, two, last] = site.sentinels() else { panic!("there are three") };
+    let alone = format!("redis-sentinel://127.0.0.1:{}?sentinelServiceName=main", last.port());
+    let (cut_off, _) = pod(&alone, Role::Settles);
+    cut_off.standing(scene(0)).await.unwrap().expect("it sees the scene");
+    last.pause();
+    site.server(0).pause();
+    let primary = site.until_failed_over(0).await;
+    one.pause();
+    two.pause();
+    site.server(0).resume();
+    for n in 0..20 {
+        let settled = cut_off.settle(scene(n), &cause(&delivery(n)), &login(n)).await;
+        assert!(matches!(settled, Err(BusError::Undecided(_))), "{settled:?}");
+        if n == 0 {
+            let stored = site.server(0).cli(&["HGET", &name(scene(n)), "state"]).await;
+            assert_eq!(stored.as_deref(), Ok("confirmed"), "it reached the old primary, which was worth nothing");
+        }
+    }
+    for sentinel in [one, two, last] {
+        sentinel.resume();
+    }
+    assert!(site.server(primary).is_up());
+    logins.log_in(0..20).await;
+    logins.have_all_arrived().await;
+}
