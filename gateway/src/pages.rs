@@ -102,6 +102,8 @@ impl Pages {
     ) -> Self {
         let held = bus.clone();
         metrics.sampled("scenes_held", "Scenes with a page in this process.", move || held.held());
+        let limit = metrics.gauge("connections_limit", "Connections that this process takes at a time.");
+        limit.set(settings.limits.connections.get().into());
         let counters = Counters {
             open: metrics.gauges("connections_open", "Connections that wait on a scene.", &["transport"]),
             closed: metrics.counters(

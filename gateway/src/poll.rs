@@ -40,6 +40,8 @@ pub(crate) async fn poll(pages: Pages, claims: Claims, after: u64, wait: Duratio
                 // What else is there comes along, and nothing is waited for.
                 until = Instant::now();
             }
+            // A poll that is over by then is asked again, and that is refused while Redis is away.
+            Some(Told::Away | Told::Back) => {}
             Some(Told::End(end)) => {
                 counted.ends(end.word());
                 match end {

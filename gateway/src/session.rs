@@ -41,6 +41,10 @@ pub(crate) enum Action {
 pub(crate) enum Told {
     /// Something happened to its scene.
     Event(Arc<Event>, Option<Handover>),
+    /// Nobody can say for now what happens to it.
+    Away,
+    /// Somebody can again.
+    Back,
     /// That was all.
     End(End),
 }
@@ -174,6 +178,8 @@ impl Session {
     pub(crate) fn noticed(&mut self, notice: Notice, now: Instant) -> Vec<Action> {
         match notice {
             Notice::Event(event) => self.heard(event),
+            Notice::Away => vec![Action::Tell(Told::Away)],
+            Notice::Back => vec![Action::Tell(Told::Back)],
             Notice::Lost if self.ends > now => {
                 self.state = State::Open;
                 vec![Action::Reopen(self.claims.clone(), self.ends)]

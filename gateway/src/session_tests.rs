@@ -155,6 +155,15 @@ fn a_bus_that_stays_away_at_the_end_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn a_page_is_told_that_nobody_can_say_for_now_and_that_somebody_can_again() {
+    let now = Instant::now();
+    let mut session = open(now);
+    assert!(matches!(session.noticed(Notice::Away, now)[..], [Action::Tell(Told::Away)]));
+    assert!(matches!(session.noticed(Notice::Back, now)[..], [Action::Tell(Told::Back)]));
+    assert_eq!(session.state(), State::Open);
+}
+
+#[test]
 fn a_lost_scene_is_opened_again_for_what_is_left_of_it() {
     let now = Instant::now();
     let mut session = open(now);

@@ -68,6 +68,8 @@ impl Stream {
                 let Ok(event) = self.watching.carry(&what, handover, tell);
                 Some(event)
             }
+            Some(Told::Away) => Some(event(&Frame::Trouble)),
+            Some(Told::Back) => Some(event(&self.watching.resumed())),
             Some(Told::End(end)) => {
                 self.over = true;
                 self.counted.ends(end.word());

@@ -147,6 +147,8 @@ pub(crate) enum Frame<'a> {
     Cancelled(EventFrame<'a>),
     /// The scene's time is over.
     Expired,
+    /// Nobody can say for now what happens to the scene. What does is told later, after where it stands then.
+    Trouble,
     /// The page goes on at another pod. On a WebSocket the close says so.
     Restart {
         /// After how long, in milliseconds.
@@ -232,6 +234,7 @@ impl<'a> Frame<'a> {
             Self::Declined(_) => "declined",
             Self::Cancelled(_) => "cancelled",
             Self::Expired => "expired",
+            Self::Trouble => "trouble",
             Self::Restart { .. } => "restart",
             Self::Problem { .. } => "problem",
         }

@@ -65,7 +65,7 @@ impl Following {
                 }
             };
             match watching.next(Instant::now() + FAR).await {
-                None => {}
+                None | Some(Told::Away | Told::Back) => {}
                 Some(Told::End(End::Restart | End::Rebalance)) => return News::Leaving,
                 Some(Told::End(_)) => return News::Over,
                 Some(Told::Event(event, handover)) => match event.what {

@@ -134,6 +134,13 @@ impl Hold {
                 }
                 Ok(())
             }
+            Turn::Told(Told::Away) => Ok(self.socket.send(&Frame::Trouble.json())?),
+            Turn::Told(Told::Back) => {
+                if let Scene::Watched(watching) = &self.scene {
+                    self.socket.send(&watching.resumed().json())?;
+                }
+                Ok(())
+            }
             Turn::Told(Told::End(end)) | Turn::Leave(end) => Err(Leave::Told(end)),
             Turn::Due => self.due(),
         }

@@ -49,8 +49,7 @@ use topology::Topology;
 pub(crate) use acknowledge::Written;
 pub use address::RedisAddress;
 pub(crate) use fred::types::{Value as Reply, config::Server as Node};
-pub(crate) use slots::Slot;
-use slots::Slots;
+pub(crate) use slots::{Slot, Slots};
 pub(crate) use streams::{Entry, Out};
 pub(crate) use subscriptions::{Doorbell, Subscriber};
 

@@ -45,6 +45,8 @@ pub(crate) enum Doorbell {
         /// The message.
         message: String,
     },
+    /// The connection for these slots is lost, and with it what is subscribed.
+    Disconnected(Slots),
     /// The connection for these slots is new: nothing of theirs is subscribed.
     Connected(Slots),
     /// These slots have another primary: nothing of theirs is subscribed there.
@@ -105,8 +107,10 @@ async fn follow(topology: Topology, nodes: Nodes, heard: Heard) {
 /// Drains a connection, and does nothing else.
 async fn listen(node: Server, mut clients: watch::Receiver<Client>, topology: Topology, heard: Heard) {
     let client = clients.borrow_and_update().clone();
-    let (mut messages, mut reconnects) = (client.message_rx(), client.reconnect_rx());
+    let (mut messages, mut reconnects, mut errors) = (client.message_rx(), client.reconnect_rx(), client.error_rx());
     let slots = || topology.now().slots_of(&node);
+    // Attempts to connect fail with errors, too: only the first of them is news.
+    let mut stands = true;
     loop {
         // A new client or connection first: it is what makes the messages before it incomplete.
         tokio::select! {
@@ -116,10 +120,20 @@ async fn listen(node: Server, mut clients: watch::Receiver<Client>, topology: To
                     return;
                 }
                 let client = clients.borrow_and_update().clone();
-                (messages, reconnects) = (client.message_rx(), client.reconnect_rx());
+                (messages, reconnects, errors) = (client.message_rx(), client.reconnect_rx(), client.error_rx());
+                stands = true;
                 heard(Doorbell::Connected(slots()));
             }
-            Ok(_) | Err(RecvError::Lagged(_)) = reconnects.recv() => heard(Doorbell::Connected(slots())),
+            // Before the connection that follows, which would end what this begins.
+            Ok(_) | Err(RecvError::Lagged(_)) = errors.recv() => {
+                if std::mem::replace(&mut stands, false) {
+                    heard(Doorbell::Disconnected(slots()));
+                }
+            }
+            Ok(_) | Err(RecvError::Lagged(_)) = reconnects.recv() => {
+                stands = true;
+                heard(Doorbell::Connected(slots()));
+            }
             message = messages.recv() => match message {
                 Ok(message) => {
                     if let Ok(text) = message.value.convert() {

@@ -161,3 +161,55 @@ pub async fn turn_away(request: Request, next: Next) -> Response {
         None => next.run(request).await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// What a log has.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_thousand_who_are_turned_away_together_are_counted_and_have_one_line_in_the_log() {
+        let (log, metrics) = (Log::default(), Metrics::new());
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let turned_away = TurnedAway::new(&metrics);
+            (0..1000).for_each(|_| turned_away.count(Why::Unheard));
+        });
+        assert!(metrics.text().contains("scenecast_turned_away_total{why=\"unheard\"} 1000"));
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!((log.lines().count(), log.contains("why=\"unheard\"")), (1, true), "{log}");
+    }
+
+    #[test]
+    fn whoever_is_turned_away_is_told_why_and_when_to_come_back() {
+        for (why, status, code) in [
+            (Why::Connections, 503, "crowded"),
+            (Why::Connects, 503, "crowded"),
+            (Why::Sockets, 429, "too_many_sockets"),
+            (Why::Requests, 429, "too_many_requests"),
+            (Why::Scenes, 429, "too_many_scenes"),
+        ] {
+            let problem = Crowded::new(why).problem();
+            assert_eq!((problem.status.as_u16(), problem.code), (status, code));
+            assert!(problem.retry_after_secs().is_some_and(|after| after >= 5), "{problem:?}");
+        }
+        let soon = Crowded::until(Why::Requests, Duration::from_millis(1001)).problem();
+        assert_eq!(soon.retry_after_secs(), Some(2), "not before that can help");
+    }
+}

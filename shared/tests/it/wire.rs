@@ -94,6 +94,11 @@ impl Wire {
         self.state.send_modify(|state| state.refusing = false);
     }
 
+    /// How many connections there have been.
+    pub(crate) fn connections(&self) -> usize {
+        self.state.borrow().connections
+    }
+
     /// From now on nothing comes through the connections that there are, and nothing tells so.
     pub(crate) fn stall(&self) {
         self.state.send_modify(|state| state.stalled = state.connections);

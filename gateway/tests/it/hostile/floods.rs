@@ -9,8 +9,6 @@ use std::{
     thread::JoinHandle,
 };
 
-use tokio::net::TcpSocket;
-
 use super::*;
 
 /// How much longer than usual a login may take meanwhile, at most. A test's processes share few cores.
@@ -26,7 +24,7 @@ impl Flood {
     /// Over a socket that has sent `first`.
     async fn over(mut raw: Raw, first: &[u8], bytes: Vec<u8>) -> Self {
         raw.send(first).await;
-        let mut stream = raw.0.into_std().unwrap();
+        let mut stream = raw.into_stream().into_std().unwrap();
         stream.set_nonblocking(false).unwrap();
         stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
@@ -72,7 +70,7 @@ fn many(frame: &[u8]) -> Vec<u8> {
 async fn pings_without_end_keep_nobody_waiting() {
     let world = World::new().await;
     let (scene, empty) = (world.scene().await, frame_of(FIN | PING, b""));
-    let flood = Flood::over(Raw::page(&world).await, &resume(&scene), many(&empty)).await;
+    let flood = Flood::over(page(&world).await, &resume(&scene.key), many(&empty)).await;
     logins_arrive(&world).await;
     assert!(flood.stop() > 0);
 }
@@ -80,8 +78,8 @@ async fn pings_without_end_keep_nobody_waiting() {
 #[tokio::test]
 async fn fragments_without_end_keep_nobody_waiting() {
     let world = World::new().await;
-    let begun = [resume(&world.scene().await), frame_of(TEXT, b"")].concat();
-    let flood = Flood::over(Raw::page(&world).await, &begun, many(&frame_of(CONTINUE, b""))).await;
+    let begun = [resume(&world.scene().await.key), frame_of(TEXT, b"")].concat();
+    let flood = Flood::over(page(&world).await, &begun, many(&frame_of(CONTINUE, b""))).await;
     logins_arrive(&world).await;
     assert!(flood.stop() > 0);
 }
@@ -89,7 +87,7 @@ async fn fragments_without_end_keep_nobody_waiting() {
 #[tokio::test]
 async fn garbage_after_a_violation_keeps_nobody_waiting_and_ends() {
     let world = World::new().await;
-    let flood = Flood::over(Raw::page(&world).await, &frame_of(FIN | BINARY, b""), vec![0xff; 64 * 1024]).await;
+    let flood = Flood::over(page(&world).await, &frame_of(FIN | BINARY, b""), vec![0xff; 64 * 1024]).await;
     logins_arrive(&world).await;
     until("it is cut", async || flood.thread.is_finished()).await;
 }
@@ -98,19 +96,16 @@ async fn garbage_after_a_violation_keeps_nobody_waiting_and_ends() {
 async fn who_asks_without_reading_the_answers_is_cut() {
     let world = World::new().await;
     // With little room at its end, for the kernel to keep less of what it doesn't read.
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let mut page = Raw::over(socket.connect(world.address).await.unwrap(), "/v1/ws").await;
-    page.send(&resume(&world.scene().await)).await;
+    let mut page = Raw::connect_narrow(world.address).await.unwrap();
+    page.send(&resume(&world.scene().await.key)).await;
     // Of those that are read at once the last is answered.
     let ping = frame_of(FIN | PING, &[b'?'; 125]);
-    page.0.set_nodelay(true).unwrap();
     let asking = async {
-        while page.0.write_all(&ping).await.is_ok() {
+        while page.send(&ping).await {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, asking).await.expect("it is cut");
+    tokio::time::timeout(6 * PATIENCE, asking).await.expect("it is cut");
     until("it is let go of", async || world.bus.held() == 0).await;
 }
 
@@ -119,13 +114,13 @@ async fn hundreds_that_never_say_anything_whole_keep_nobody_waiting() {
     let world = World::new().await;
     let mut held = vec![];
     for n in 0..300 {
-        let mut page = Raw::page(&world).await;
+        let mut page = super::page(&world).await;
         page.send(&announced(FIN | TEXT, 4096)).await;
         page.send(&vec![b'x'; n % 4096]).await;
         held.push(page);
     }
     logins_arrive(&world).await;
     for mut page in held {
-        assert_eq!(page.close_code().await, Some(1008), "within the time of a first frame");
+        assert_eq!(closed(&mut page).await, Some(1008), "within the time of a first frame");
     }
 }

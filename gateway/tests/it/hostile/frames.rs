@@ -41,15 +41,15 @@ async fn each_is_closed_by_its_code_before_and_after_the_first_frame() {
     let world = World::new().await;
     let bystander = Bystander::watching(&world).await;
     for (what, bytes, code) in illegal() {
-        let mut at_once = Raw::page(&world).await;
+        let mut at_once = page(&world).await;
         at_once.send(&bytes).await;
-        assert_eq!(at_once.close_code().await, Some(code), "{what}, {bytes:02x?}");
+        assert_eq!(closed(&mut at_once).await, Some(code), "{what}, {bytes:02x?}");
 
-        let mut later = Raw::page(&world).await;
-        later.send(&resume(&world.scene().await)).await;
-        assert_eq!(later.frame().await.unwrap().0, FIN | TEXT, "it is resumed");
+        let mut later = page(&world).await;
+        later.send(&resume(&world.scene().await.key)).await;
+        assert_eq!(said(&mut later).await.unwrap().0, FIN | TEXT, "it is resumed");
         later.send(&bytes).await;
-        assert_eq!(later.close_code().await, Some(code), "after the first frame: {what}, {bytes:02x?}");
+        assert_eq!(closed(&mut later).await, Some(code), "after the first frame: {what}, {bytes:02x?}");
     }
     until("they are let go of", async || world.bus.held() == 1).await;
     bystander.logs_in(&world).await;
@@ -59,13 +59,12 @@ async fn each_is_closed_by_its_code_before_and_after_the_first_frame() {
 async fn each_arrives_byte_by_byte_as_in_one_piece() {
     let world = World::new().await;
     for (what, bytes, code) in illegal().into_iter().filter(|(_, bytes, _)| bytes.len() < 200) {
-        let mut page = Raw::page(&world).await;
-        page.0.set_nodelay(true).unwrap();
+        let mut page = super::page(&world).await;
         for byte in &bytes {
             page.send(&[*byte]).await;
             tokio::task::yield_now().await;
         }
-        assert_eq!(page.close_code().await, Some(code), "{what}, {bytes:02x?}");
+        assert_eq!(closed(&mut page).await, Some(code), "{what}, {bytes:02x?}");
     }
 }
 
@@ -78,11 +77,11 @@ async fn a_first_frame_that_is_none_says_so() {
     let twice = "{\"resume\":{\"key\":\"x\",\"key\":\"y\"}}".to_owned();
     let zero = "{\"open\":{\"account\":\"demo\\u0000\"}}".to_owned();
     for first in deep.into_iter().chain([many, huge, twice, zero, "\0".repeat(4096)]) {
-        let mut page = Raw::page(&world).await;
+        let mut page = super::page(&world).await;
         page.send(&frame_of(FIN | TEXT, first.as_bytes())).await;
-        let (_, problem) = page.frame().await.unwrap();
+        let (_, problem) = said(&mut page).await.unwrap();
         assert!(String::from_utf8(problem).unwrap().contains("\"bad_request\""), "{first:.40}");
-        assert_eq!(page.close_code().await, Some(1008), "{first:.40}");
+        assert_eq!(closed(&mut page).await, Some(1008), "{first:.40}");
     }
     assert_eq!(world.bus.held(), 0);
 }
@@ -90,21 +89,21 @@ async fn a_first_frame_that_is_none_says_so() {
 #[tokio::test]
 async fn half_a_first_frame_is_waited_for_as_long_as_a_whole_one() {
     let world = World::new().await;
-    let whole = resume(&world.scene().await);
-    let mut page = Raw::page(&world).await;
+    let whole = resume(&world.scene().await.key);
+    let mut page = super::page(&world).await;
     page.send(&whole[..whole.len() / 2]).await;
-    assert_eq!(page.close_code().await, Some(1008));
+    assert_eq!(closed(&mut page).await, Some(1008));
 }
 
 #[tokio::test]
 async fn what_follows_a_close_is_not_listened_to() {
     let world = World::new().await;
     let scene = world.scene().await;
-    for after in [resume(&scene), vec![0xff; 100], frame_of(FIN | CLOSE, b""), vec![0; 1 << 20]] {
-        let mut page = Raw::page(&world).await;
+    for after in [resume(&scene.key), vec![0xff; 100], frame_of(FIN | CLOSE, b""), vec![0; 1 << 20]] {
+        let mut page = super::page(&world).await;
         page.send(&[frame_of(FIN | CLOSE, &1000_u16.to_be_bytes()), after].concat()).await;
-        assert_eq!(page.close_code().await, Some(1000));
-        assert_eq!(page.frame().await, None);
+        assert_eq!(closed(&mut page).await, Some(1000));
+        assert_eq!(said(&mut page).await, None);
     }
     assert_eq!(world.bus.held(), 0);
 }
@@ -112,8 +111,8 @@ async fn what_follows_a_close_is_not_listened_to() {
 #[tokio::test]
 async fn what_was_asked_before_a_violation_was_asked() {
     let world = World::new().await;
-    let mut page = Raw::page(&world).await;
-    page.send(&[resume(&world.scene().await), frame_of(FIN | BINARY, b"")].concat()).await;
-    assert_eq!(page.close_code().await, Some(1003));
+    let mut page = super::page(&world).await;
+    page.send(&[resume(&world.scene().await.key), frame_of(FIN | BINARY, b"")].concat()).await;
+    assert_eq!(closed(&mut page).await, Some(1003));
     until("it is let go of", async || world.bus.held() == 0).await;
 }

@@ -2,6 +2,7 @@
 
 mod churn;
 mod faults;
+mod hostile;
 mod logins;
 mod token_storm;
 mod traces;

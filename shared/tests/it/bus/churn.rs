@@ -1,15 +1,16 @@
 //! Scenes come and go by the thousand.
 
-use super::Backend;
-use crate::fixtures::{apply, each, heard, opening, scan, scene, until};
+use scenecast_shared::{bus::Role, testing::RedisServer};
+
+use crate::fixtures::{apply, each, heard, opening, pod, scan, scene, until};
 
 const SCENES: u128 = 5_000;
 const ROUNDS: u128 = 5;
 
 #[tokio::test]
 async fn of_scenes_that_nobody_watches_any_more_nothing_is_held_or_subscribed() {
-    let backend = Backend::redis().await;
-    let (bus, another, server) = (&backend.bus, &backend.another(), backend.server.as_ref().unwrap());
+    let server = RedisServer::start().await;
+    let (bus, another) = (&pod(&server.url(), Role::Watches).0, &pod(&server.url(), Role::Settles).0);
     for round in 0..ROUNDS {
         each(SCENES, |n| async move {
             let scene = scene(round * SCENES + n);

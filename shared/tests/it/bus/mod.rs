@@ -34,7 +34,7 @@ impl Pods {
     fn another(&self) -> Bus {
         match self.backend.url() {
             BusUrl::Memory => self.bus.clone(),
-            url => pod_at(&url, Role::Watches).0,
+            url @ BusUrl::Redis(_) => pod_at(&url, Role::Watches).0,
         }
     }
 }

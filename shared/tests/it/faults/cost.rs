@@ -1,15 +1,15 @@
 //! What a login costs a Cluster, however many nodes it has.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all, stream};
 use scenecast_shared::{
-    bus::Role,
+    bus::{Bus, Role},
     testing::{RedisCluster, RedisServer, Usage},
 };
 
-use super::{Logins, delivery, login};
-use crate::fixtures::{opening, pod, scene, settle_again};
+use super::{delivery, login};
+use crate::fixtures::{apply, heard, opening, pod, scene};
 
 const LOGINS: u128 = 1_000;
 /// What is sent for a login; the rest is sent by the clock, to know the Cluster and whether it is alive.
@@ -31,16 +31,16 @@ struct Cost {
 
 async fn cost(primaries: usize) -> Cost {
     let cluster = RedisCluster::start_with(primaries, 0).await;
-    know_the_scripts(&cluster).await;
+    let ((gateway, _), (callback, _)) = (pod(&cluster.url(), Role::Watches), pod(&cluster.url(), Role::Settles));
+    // Each script's first call at each node costs one more.
+    log_in(&gateway, &callback, 0..LOGINS / 5).await;
     let usage = async || join_all(cluster.nodes().iter().map(RedisServer::usage)).await;
     let before = usage().await;
-    let mut logins = Logins::at(&cluster.url(), LOGINS).await;
-    logins.log_in(0..LOGINS).await;
-    logins.have_all_arrived().await;
+    log_in(&gateway, &callback, LOGINS..2 * LOGINS).await;
     let used: Vec<_> = usage().await.into_iter().zip(before).map(|(after, before)| after - before).collect();
 
-    let busiest = used.iter().map(|used| used.calls("evalsha")).max().unwrap();
-    assert!(u128::from(busiest) < 2 * 2 * LOGINS / primaries as u128, "the busiest node was called {busiest} times");
+    let busiest = used.iter().map(|used| used.calls("spublish")).max().unwrap();
+    assert!(u128::from(busiest) < 2 * LOGINS / primaries as u128, "the busiest node told of {busiest} logins");
     let sum = |of: &dyn Fn(&Usage) -> u64| used.iter().map(of).sum::<u64>();
     Cost {
         commands: OF_A_LOGIN.map(|command| (command, sum(&|used| used.calls(command)))).into(),
@@ -48,11 +48,13 @@ async fn cost(primaries: usize) -> Cost {
     }
 }
 
-/// A script's first call at each node costs one more.
-async fn know_the_scripts(cluster: &RedisCluster) {
-    let (bus, _) = pod(&cluster.url(), Role::Settles);
-    for n in LOGINS..LOGINS + 200 {
-        bus.open(scene(n), &opening()).await.unwrap();
-        settle_again(&bus, scene(n), &delivery(n), login(n)).await;
-    }
+/// Opens these scenes, watches them, logs in on them, and has the pages hear of it.
+async fn log_in(gateway: &Bus, callback: &Bus, scenes: Range<u128>) {
+    let logins = scenes.map(async |n| {
+        callback.open(scene(n), &opening()).await.unwrap();
+        let (mut page, _) = gateway.watch(scene(n), 0).await.unwrap();
+        apply(callback, scene(n), &delivery(n), &login(n)).await;
+        assert_eq!(heard(&mut page).await, "confirmed");
+    });
+    stream::iter(logins).buffer_unordered(64).collect::<()>().await;
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use scenecast_shared::store::{Census, Report, StoreError};
+use scenecast_shared::{
+    store::{Census, Report, StoreError},
+    testing::RedisServer,
+};
 
-use super::{Pods, over_every_backend};
-use crate::fixtures::until;
+use super::{Pods, over_every_backend, store};
+use crate::{backend::Backend, fixtures::until};
 
 over_every_backend! { every_gateway_hears_what_all_say_last }
 
@@ -33,7 +36,7 @@ async fn every_gateway_hears_what_all_say_last(pods: Pods) {
 
 #[tokio::test]
 async fn whoever_falls_silent_is_not_counted_and_in_the_end_struck_off() {
-    let pods = Pods::memory();
+    let pods = Pods::over(Backend::memory().await);
     let (mut here, mut there) = (Census::new(pods.here.clone()), Census::new(pods.there.clone()));
     tokio::time::pause();
     told(&mut there, &holding(300)).await;
@@ -49,9 +52,8 @@ async fn whoever_falls_silent_is_not_counted_and_in_the_end_struck_off() {
 
 #[tokio::test]
 async fn what_another_version_says_is_counted_and_not_understood() {
-    let pods = Pods::redis().await;
-    let mut census = Census::new(pods.here.clone());
-    let server = pods.server.as_ref().unwrap();
+    let server = RedisServer::start().await;
+    let mut census = Census::new(store(&server.url()));
     for (pod, words) in [("future", "1 [7, 8]"), ("garbage", "\u{1}")] {
         server.cli(&["HSET", "census:gateways", pod, words]).await.unwrap();
     }
@@ -61,10 +63,9 @@ async fn what_another_version_says_is_counted_and_not_understood() {
 
 #[tokio::test]
 async fn while_redis_is_away_nothing_is_known() {
-    let mut pods = Pods::redis().await;
-    let mut census = Census::new(pods.here.clone());
+    let mut server = RedisServer::start().await;
+    let mut census = Census::new(store(&server.url()));
     told(&mut census, &holding(7)).await;
-    let server = pods.server.as_mut().unwrap();
     server.stop().await;
     assert!(matches!(census.tell(&holding(7)).await, Err(StoreError::Undecided(_))));
     server.restart_empty().await;
