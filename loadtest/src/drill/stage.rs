@@ -157,7 +157,9 @@ impl<R: Redis> Stage<R> {
             self.cluster.restart_callback(n).await;
         }
         self.all_ready().await;
-        tokio::time::sleep(BACK_WITHIN).await;
+        if !gateways.is_empty() {
+            tokio::time::sleep(BACK_WITHIN).await;
+        }
     }
 
     /// Done when every pod takes connections, as far as the load balancers know.
