@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Here, board::Shown, site::Grant};
+use super::{Here, board::Shown, site::Handed};
 use crate::browser::{Frame, Heard, Page};
 
 /// How long the first answer on a connection may take.
@@ -91,7 +91,9 @@ impl Visitor {
                 }
                 Ending::Left => {
                     tokio::time::sleep(rand::random_range(AWAY)).await;
-                    waiting.iter().for_each(|waiting| self.here.ledger().returns(waiting.scene, now()));
+                    if let Some(waiting) = &waiting {
+                        self.here.ledger().returns(waiting.scene, now());
+                    }
                     continue;
                 }
             }
@@ -122,7 +124,9 @@ impl Visitor {
             let leaves = waiting.as_ref().and_then(|waiting| waiting.leaves).filter(|leaves| *leaves < until);
             match timeout_at(leaves.unwrap_or(until), page.hear()).await {
                 Err(_) if leaves.is_some() => {
-                    waiting.iter_mut().for_each(|waiting| waiting.leaves = None);
+                    if let Some(waiting) = waiting {
+                        waiting.leaves = None;
+                    }
                     return Ending::Left;
                 }
                 Ok(Heard::Frame(frame)) => {
@@ -170,9 +174,9 @@ impl Visitor {
     /// The site's backend gets the grant, whatever becomes of the page.
     fn hand_over(&self, scene: SceneId, grant: String) {
         self.here.ledger().heard(scene, now());
-        let (here, grant) = (self.here.clone(), Grant { scene, grant, state: self.state.clone() });
+        let (here, handed) = (self.here.clone(), Handed { scene, grant, state: self.state.clone() });
         tokio::spawn(async move {
-            let redemption = here.place.site.redeem(&grant).await;
+            let redemption = here.place.site.redeem(&handed).await;
             here.ledger().redeemed(scene, redemption);
         });
     }

@@ -30,12 +30,12 @@ pub struct Site {
     callbacks: Pods,
     api_key: String,
     http: reqwest::Client,
-    redeemed: Mutex<Vec<(Grant, Instant)>>,
+    redeemed: Mutex<Vec<(Handed, Instant)>>,
 }
 
 /// What a page brings.
 #[derive(Debug, Clone)]
-pub(super) struct Grant {
+pub(super) struct Handed {
     pub(super) scene: SceneId,
     pub(super) grant: String,
     /// What the page was opened with.
@@ -61,15 +61,15 @@ impl Site {
     }
 
     /// Redeems a grant under an idempotency key of its own: again and again, as long as the grant lives.
-    pub(super) async fn redeem(&self, grant: &Grant) -> Redemption {
+    pub(super) async fn redeem(&self, handed: &Handed) -> Redemption {
         let (key, began) = (format!("{:032x}", rand::random::<u128>()), Instant::now());
         let mut last = "unanswered".to_owned();
         while began.elapsed() < GRANT_LIFE {
-            let pause = match self.ask(grant, &key).await {
+            let pause = match self.ask(handed, &key).await {
                 Ok(Asked::Decided(redemption)) => {
                     if matches!(redemption, Redemption::Of(_)) {
                         let mut redeemed = self.redeemed.lock().unwrap_or_else(PoisonError::into_inner);
-                        redeemed.push((grant.clone(), began));
+                        redeemed.push((handed.clone(), began));
                     }
                     return redemption;
                 }
@@ -88,7 +88,7 @@ impl Site {
     pub(super) async fn presents_again(&self, tell: impl Fn(SceneId, Redemption)) {
         let mut grants = std::mem::take(&mut *self.redeemed.lock().unwrap_or_else(PoisonError::into_inner));
         grants.retain(|(_, redeemed)| redeemed.elapsed() < GRANT_LIFE);
-        let answers = stream::iter(grants).map(|(grant, _)| async move { (grant.scene, self.redeem(&grant).await) });
+        let answers = stream::iter(grants).map(|(handed, _)| async move { (handed.scene, self.redeem(&handed).await) });
         answers
             .for_each_concurrent(AT_ONCE, async |answer| {
                 let (scene, redemption) = answer.await;
@@ -97,9 +97,9 @@ impl Site {
             .await;
     }
 
-    async fn ask(&self, grant: &Grant, key: &str) -> Result<Asked, reqwest::Error> {
+    async fn ask(&self, handed: &Handed, key: &str) -> Result<Asked, reqwest::Error> {
         let url = format!("http://{}/v1/redeem", self.callbacks.pick().await);
-        let body = json!({ "grant": grant.grant, "state": grant.state });
+        let body = json!({ "grant": handed.grant, "state": handed.state });
         let request = self.http.post(url).bearer_auth(&self.api_key).header("idempotency-key", key).json(&body);
         let answer = request.send().await?;
         let (status, after) = (answer.status(), answer.headers().get(RETRY_AFTER).cloned());

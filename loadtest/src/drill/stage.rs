@@ -144,8 +144,12 @@ impl<R: Redis> Stage<R> {
     /// Tells these to end, waits until they have, and starts them again. Done when they take connections, and their
     /// pages are back.
     pub(super) async fn roll(&mut self, gateways: &[usize], callbacks: &[usize]) {
-        gateways.iter().for_each(|&n| self.cluster.gateway(n).terminate());
-        callbacks.iter().for_each(|&n| self.cluster.callback(n).terminate());
+        for &n in gateways {
+            self.cluster.gateway(n).terminate();
+        }
+        for &n in callbacks {
+            self.cluster.callback(n).terminate();
+        }
         for &n in gateways {
             let status = self.cluster.gateway(n).ended().await;
             self.check(format!("gateway {n} ends well: {status}"), status.success());
@@ -157,7 +161,9 @@ impl<R: Redis> Stage<R> {
             self.cluster.restart_callback(n).await;
         }
         self.all_ready().await;
-        tokio::time::sleep(BACK_WITHIN).await;
+        if !gateways.is_empty() {
+            tokio::time::sleep(BACK_WITHIN).await;
+        }
     }
 
     /// Done when every pod takes connections, as far as the load balancers know.

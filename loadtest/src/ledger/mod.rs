@@ -137,6 +137,11 @@ impl Login {
         Some(self.heard?.saturating_duration_since(could_hear))
     }
 
+    /// Somebody scanned it, and its page was there since.
+    fn was_waited_for(&self) -> bool {
+        self.scanned.as_ref().is_some_and(|(_, scanned)| self.back.is_none_or(|back| back < *scanned))
+    }
+
     /// Its page has heard of it, and the site knows who it is.
     fn came_through(&self) -> bool {
         self.heard.is_some() && !self.redeemed.is_empty()

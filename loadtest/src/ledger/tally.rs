@@ -28,7 +28,7 @@ pub struct Tally {
     pub refused: u64,
     /// Times that a phone was told nothing.
     pub untold: u64,
-    /// The longest time between two deliveries.
+    /// The longest time between two deliveries, to pages that were there all the time.
     pub longest_gap: Duration,
     /// From scan to page: half of the delivered ones were faster, …
     pub median: Duration,
@@ -54,10 +54,8 @@ impl Tally {
         let (mut heard, mut times) = (vec![], vec![]);
         for login in ledger.logins.values() {
             tally.add(login, late_after);
-            if let (Some((_, took)), Some(at)) = (login.took(), login.heard) {
-                heard.push(at);
-                times.push(took);
-            }
+            times.extend(login.took().map(|(_, took)| took));
+            heard.extend(login.heard.filter(|_| login.was_waited_for()));
         }
         tally.longest_gap = longest_gap(heard);
         (tally.median, tally.p99) = (quantile(times.clone(), 50), quantile(times, 99));

@@ -132,8 +132,10 @@ fn the_longest_gap_is_between_deliveries_of_whatever_pages() {
         ledger.scanned(scene(n), person("ann"), at);
         ledger.heard(scene(n), at + ms(heard));
     }
-    // Nobody scanned this one; so it is none of ours.
+    assert_eq!(ledger.tally(LATE).longest_gap, ms(3000));
+    // Nobody scanned this one, and this one's page was away.
     ledger.heard(scene(4), at + ms(60_000));
+    ledger.returns(scene(3), at + ms(50_000));
     assert_eq!(ledger.tally(LATE).longest_gap, ms(3000));
 }
 

