@@ -14,8 +14,8 @@ use tokio::{
 
 use crate::{
     fixtures::{
-        LIFE, PATIENCE, any_notice, apply, cause, each, heard, hears_nothing, hold, name, notice, opening, pod, scan, scene,
-        settle_again, until,
+        LIFE, PATIENCE, any_notice, apply, cause, each, heard, hears_nothing, hold, name, notice, opening, pod, scan,
+        scene, settle_again, until,
     },
     wire::{Flow, Way, Wire},
 };
