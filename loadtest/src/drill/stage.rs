@@ -19,7 +19,7 @@ use crate::{
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 /// The longest delay that a gateway which leaves gives its pages, and the least pause between two bursts of them.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
-/// Logins that go on need less than errors, and memory, than each line of a log costs.
+/// Lines for each login would cost more than the logins; that a process serves has to be said.
 const QUIET: &str = "[telemetry]\nlog = 'warn,scenecast_shared::serve=info'\n";
 
 /// A cluster under load.
