@@ -205,13 +205,12 @@ async fn lead_gateways(mut callbacks: Pods, hop: Hop) {
     }
 }
 
-/// So does what WeChat sends.
+/// So does what WeChat sends; where none is ready, to those that were last, which don't answer.
 async fn lead_wechat(mut callbacks: Pods, simulator: Simulator, account: AccountName) {
     loop {
         let webhook = |address| crate::http(address).join(&format!("/wechat/{account}")).expect("a valid path");
-        let ready = callbacks.ready();
-        if !ready.is_empty() {
-            let urls = ready.into_iter().map(webhook).collect();
+        let urls: Vec<_> = callbacks.ready().into_iter().map(webhook).collect();
+        if !urls.is_empty() {
             simulator.set_callbacks(&account, urls).expect("the simulator hosts this account");
         }
         callbacks.change().await;
