@@ -5,7 +5,7 @@
 //! | [`simulator`] | WeChat: its API, its webhooks, the phones |
 //! | [`browser`] | login pages' connections |
 //! | [`visitor`] | a browser with cookies, for pages that were written for other servers |
-//! | [`raw`] | a WebSocket peer that keeps to no rule |
+//! | [`unruly`] | peers that keep to no rule |
 //! | `chromium` | a real browser (feature `chromium`) |
 //! | [`receiver`] | a site's server for webhooks |
 //! | [`drip`] | a peer that says next to nothing |
@@ -26,9 +26,9 @@ pub mod drip;
 pub mod hostile;
 pub mod ledger;
 pub mod network;
-pub mod raw;
 pub mod receiver;
 pub mod simulator;
+pub mod unruly;
 pub mod visitor;
 
 use std::net::SocketAddr;

@@ -203,6 +203,10 @@ async function start() {
     document.body.dataset.view = 'offline';
     the('#status').textContent = text('offline');
   });
+  on('trouble', () => {
+    document.body.dataset.view = 'offline';
+    the('#status').textContent = text('trouble');
+  });
   on('online', () => show(...shown));
   for (const end of ['expired', 'declined', 'cancelled']) on(end, () => show(end));
   on('problem', complain);

@@ -106,6 +106,12 @@ impl Hub {
         self.0.scenes.iter().map(|entry| *entry.key()).collect()
     }
 
+    /// The scenes whose subscription is in effect.
+    pub(super) fn subscribed(&self) -> Vec<SceneId> {
+        let in_effect = |watched: &Watched| matches!(watched.subscription, Subscription::InEffect { .. });
+        self.0.scenes.iter().filter(|entry| in_effect(entry)).map(|entry| *entry.key()).collect()
+    }
+
     pub(super) fn watches(&self, scene: SceneId) -> bool {
         self.0.scenes.contains_key(&scene)
     }

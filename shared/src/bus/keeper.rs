@@ -22,8 +22,10 @@ use crate::{
     telemetry::Metrics,
 };
 
+/// How often each primary is asked how much of ours is subscribed there.
+const COUNT: Duration = Duration::from_secs(3);
 /// How often every held scene is subscribed and its mailbox read again, so that a loss that nobody noticed
-/// ends here: a slot that moved there and back between two looks, for one.
+/// ends here.
 const SWEEP: Duration = Duration::from_secs(30);
 /// How often those are looked for whose catch-up doesn't end: they are told within twice that.
 const DOUBT: Duration = Duration::from_secs(1);
@@ -39,8 +41,9 @@ pub(super) fn start(bus: &RedisBus, changes: UnboundedReceiver<SceneId>, metrics
         &["cause"],
     );
     let hub = bus.hub.clone();
-    let subscriber = bus.redis.subscriptions(move |doorbell| hear(&hub, doorbell, &lost, &counted));
-    let keeper = Keeper { bus: bus.clone(), subscriber, lanes: HashMap::new() };
+    let counter = counted.clone();
+    let subscriber = bus.redis.subscriptions(move |doorbell| hear(&hub, doorbell, &lost, &counter));
+    let keeper = Keeper { bus: bus.clone(), subscriber, lanes: HashMap::new(), counted };
     tokio::spawn(keeper.run(changes, losses));
 }
 
@@ -75,6 +78,7 @@ struct Keeper {
     bus: RedisBus,
     subscriber: Subscriber,
     lanes: HashMap<Node, UnboundedSender<Work>>,
+    counted: IntCounterVec,
 }
 
 impl Keeper {
@@ -83,11 +87,14 @@ impl Keeper {
         let mut sweep = interval(SWEEP);
         let mut doubt = interval(DOUBT);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut count = interval(COUNT);
         doubt.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        count.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 Some(lost) = losses.recv() => self.sort(lost, Work::Lost),
                 _ = changes.recv_many(&mut changed, AT_A_TIME) => self.sort(changed.drain(..), Work::Changed),
+                _ = count.tick() => self.sort(self.bus.hub.subscribed(), |scenes| Work::Count(scenes.len())),
                 _ = doubt.tick() => self.bus.hub.tell_of_doubt(),
                 _ = sweep.tick() => self.sort(self.bus.hub.scenes(), Work::Sweep),
             }
@@ -105,7 +112,9 @@ impl Keeper {
         for (primary, scenes) in sorted {
             let lane = self.lanes.entry(primary.clone()).or_insert_with(|| {
                 let (send, work) = unbounded_channel();
-                tokio::spawn(Lane::new(self.bus.clone(), self.subscriber.clone(), primary).run(work));
+                tokio::spawn(
+                    Lane::new(self.bus.clone(), self.subscriber.clone(), primary, self.counted.clone()).run(work),
+                );
                 send
             });
             // It fails only when the process ends.

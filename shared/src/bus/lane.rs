@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, fmt::Display, time::Duration};
 
+use prometheus::IntCounterVec;
 use tokio::{
     sync::mpsc::UnboundedReceiver,
     time::{Instant, sleep_until},
@@ -9,6 +10,7 @@ use tokio::{
 
 use super::{
     BusError,
+    hub::Loss,
     redis::{Name, RedisBus},
 };
 use crate::{
@@ -31,6 +33,8 @@ pub(super) enum Work {
     Lost(Vec<SceneId>),
     /// Nothing is known to be wrong with these.
     Sweep(Vec<SceneId>),
+    /// So many are thought to be subscribed here, by all that this lane was given before.
+    Count(usize),
 }
 
 /// One primary's lane.
@@ -44,11 +48,13 @@ pub(super) struct Lane {
     not_before: Instant,
     /// How long the next failure puts it off.
     pause: Duration,
+    /// Counts catch-ups by their cause.
+    counted: IntCounterVec,
 }
 
 impl Lane {
-    pub(super) fn new(bus: RedisBus, subscriber: Subscriber, primary: Node) -> Self {
-        Self { bus, subscriber, primary, owed: vec![], not_before: Instant::now(), pause: SOON }
+    pub(super) fn new(bus: RedisBus, subscriber: Subscriber, primary: Node, counted: IntCounterVec) -> Self {
+        Self { bus, subscriber, primary, owed: vec![], not_before: Instant::now(), pause: SOON, counted }
     }
 
     /// What is owed is worked off chunk by chunk, with other work between.
@@ -77,10 +83,21 @@ impl Lane {
                     (self.not_before, self.pause) = (Instant::now(), SOON);
                 }
                 Work::Sweep(scenes) => self.owe(scenes),
+                Work::Count(expected) => {
+                    self.follow(std::mem::take(&mut changed)).await;
+                    self.count(expected).await;
+                }
             }
         }
-        for chunk in changed.into_iter().collect::<Vec<_>>().chunks(CHUNK) {
-            self.follow(chunk).await;
+        self.follow(changed).await;
+    }
+
+    /// Finds out whether subscriptions have ended without a word.
+    async fn count(&mut self, expected: usize) {
+        if self.subscriber.count(&self.primary).await.is_some_and(|subscribed| subscribed < expected) {
+            tracing::warn!(primary = %self.primary, "subscriptions have ended without a word; subscribing again");
+            self.counted.with_label_values(&["vanished"]).inc();
+            self.owe(self.bus.hub.lost(Loss::Subscriptions, |scene| self.is_ours(scene)));
         }
     }
 
@@ -91,16 +108,15 @@ impl Lane {
     }
 
     /// Subscribes to those that are watched now, and to no other.
-    async fn follow(&mut self, changed: &[SceneId]) {
+    async fn follow(&mut self, changed: HashSet<SceneId>) {
         // What counts is how it is now, not in which turns: a page that comes back at once must not
         // be unsubscribed after the subscription of its old watch was taken for that of its new one.
-        let (watched, left): (Vec<_>, Vec<_>) = changed
-            .iter()
-            .copied()
-            .filter(|scene| self.is_ours(*scene))
-            .partition(|scene| self.bus.hub.watches(*scene));
-        self.subscriber.unsubscribe(&self.primary, names(&left)).await;
-        self.subscribe(watched).await;
+        let changed: Vec<_> = changed.into_iter().filter(|scene| self.is_ours(*scene)).collect();
+        for chunk in changed.chunks(CHUNK) {
+            let (watched, left): (Vec<_>, Vec<_>) = chunk.iter().partition(|scene| self.bus.hub.watches(**scene));
+            self.subscriber.unsubscribe(&self.primary, names(&left)).await;
+            self.subscribe(watched).await;
+        }
     }
 
     /// Subscribes to these scenes, and answers those for which that is confirmed; the others are owed.

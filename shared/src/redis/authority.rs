@@ -47,7 +47,7 @@ impl Authority {
     pub(super) fn beforehand(&self) -> Table {
         match self {
             Self::Address { nodes, .. } => {
-                let unknown = |node: &Server| Primary { node: node.clone(), replicated: None };
+                let unknown = |node: &Server| Primary { node: node.clone(), epoch: 0, replicated: None };
                 Table::shared_among(nodes.iter().map(unknown).collect())
             }
             Self::Sentinels { .. } | Self::Cluster { .. } => Table::empty(),
@@ -60,9 +60,9 @@ impl Authority {
         match self {
             Self::Address { may_ask, .. } => Ok(look_at_replicas(present, nodes, may_ask).await),
             Self::Sentinels { sentinels, name, speak, belief } => {
-                let views = sentinels.iter().map(|sentinel| sentinel_view(speak, sentinel, name));
-                let (views, failure) = gather(views).await;
-                let primary = belief.hear(views, Instant::now().into_std()).ok_or(failure)?;
+                let said = sentinels.iter().map(|sentinel| named_by(sentinel, speak, name));
+                let (said, failure) = gather(said).await;
+                let primary = belief.hear(said, Instant::now().into_std()).ok_or(failure)?;
                 if !present.has(&primary.node) {
                     // Sentinels name it before it knows; and those that are cut off, one that isn't it any more.
                     let [role] = ask(nodes, &primary.node, [Command::role()]).await?;
@@ -105,10 +105,11 @@ async fn look_at_replicas(present: &Table, nodes: &Nodes, may_ask: &mut bool) ->
     present.clone().with_replicas(replicated.collect::<Vec<_>>())
 }
 
-async fn sentinel_view(speak: &Nodes, sentinel: &Server, name: &str) -> Result<sentinel::View, RedisError> {
+/// The primary, as this sentinel names it.
+async fn named_by(sentinel: &Server, speak: &Nodes, name: &str) -> Result<Primary, RedisError> {
     let about = |what| Command::new("SENTINEL", [what, name]);
     let [primary, replicas] = ask(speak, sentinel, [about("MASTER"), about("REPLICAS")]).await?;
-    sentinel::View::read(primary, replicas).ok_or(RedisError::Foreign)
+    sentinel::read(primary, replicas).ok_or(RedisError::Foreign)
 }
 
 /// What these nodes say.

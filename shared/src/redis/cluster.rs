@@ -25,7 +25,6 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Claim {
     primary: Primary,
-    epoch: u64,
     slots: Slots,
 }
 
@@ -52,8 +51,8 @@ impl View {
             // The two answers aren't of the very same moment.
             let Some(line) = nodes.iter().find(|line| line.id == id) else { continue };
             let replicated = nodes.iter().any(|line| line.primary == id && !line.is_gone());
-            let primary = Primary { node, replicated: Some(replicated) };
-            let claim = claims.entry(id).or_insert_with(|| Claim { primary, epoch: line.epoch, slots: Slots::none() });
+            let primary = Primary { node, epoch: line.epoch, replicated: Some(replicated) };
+            let claim = claims.entry(id).or_insert_with(|| Claim { primary, slots: Slots::none() });
             claim.slots.extend(first.to(last));
         }
         Some(Self { of, claims })
@@ -115,7 +114,7 @@ impl Beliefs {
             for (id, claim) in view.claims {
                 let is_its_own = id == view.of;
                 let is_overruled = spoke.contains(&id) && !is_its_own
-                    || self.0.get(&id).is_some_and(|(believed, _)| believed.epoch > claim.epoch);
+                    || self.0.get(&id).is_some_and(|(believed, _)| believed.primary.epoch > claim.primary.epoch);
                 if !is_overruled {
                     self.0.insert(id, (claim, now));
                 }
@@ -125,7 +124,7 @@ impl Beliefs {
     }
 
     fn table(&self) -> Table {
-        let mut claims: Vec<_> = self.0.iter().map(|(id, (claim, _))| (claim.epoch, id, claim)).collect();
+        let mut claims: Vec<_> = self.0.iter().map(|(id, (claim, _))| (claim.primary.epoch, id, claim)).collect();
         claims.sort_unstable_by_key(|(epoch, id, _)| Reverse((*epoch, *id)));
         let (mut table, mut taken) = (Table::empty(), Slots::none());
         for (_, _, claim) in claims {

@@ -13,10 +13,14 @@ use fred::{
     interfaces::{ClientLike, EventInterface},
     types::{
         Builder, RespVersion,
-        config::{Config, Options, ReconnectPolicy, TcpConfig},
+        config::{Config, Options, ReconnectPolicy, Server, TcpConfig},
     },
 };
-use tokio::sync::{Semaphore, SemaphorePermit, broadcast::error::RecvError, watch};
+use tokio::sync::{
+    Semaphore, SemaphorePermit,
+    broadcast::{Receiver, error::RecvError},
+    watch,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{RedisError, standing::Seat};
@@ -32,11 +36,20 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 /// Redis that is only slow.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The present client. Clones are of the same connection.
+/// A connection. Clones are of the same one.
 #[derive(Clone)]
 pub(super) struct Connection {
-    client: watch::Receiver<Client>,
+    present: watch::Receiver<Present>,
     room: Arc<Semaphore>,
+}
+
+/// How it is now.
+pub(super) struct Present {
+    pub(super) client: Client,
+    /// Which of the times that it stood this is; `None` while it doesn't stand.
+    pub(super) stands: Option<u64>,
+    /// How often it has stood.
+    times: u64,
 }
 
 /// What keeps a connection. Once this is dropped, what is in flight on it is given up at once.
@@ -51,20 +64,21 @@ pub(super) struct Place<'a> {
 impl Connection {
     /// Begins to connect, with `heard` places for what comes unasked; `seat` is told how it stands.
     pub(super) fn new(config: Config, heard: usize, seat: Seat) -> (Self, Keeping) {
-        let (present, client) = watch::channel(build(config.clone(), heard));
-        let kept = tokio::spawn(keep(config, heard, present, seat));
-        (Self { client, room: Arc::new(Semaphore::new(COMMANDS_AT_MOST)) }, Keeping::new(kept))
+        let first = Present { client: build(config.clone(), heard), stands: None, times: 0 };
+        let (sender, present) = watch::channel(first);
+        let kept = tokio::spawn(keep(config, heard, sender, seat));
+        (Self { present, room: Arc::new(Semaphore::new(COMMANDS_AT_MOST)) }, Keeping::new(kept))
     }
 
     /// The client, for one command.
     pub(super) fn place(&self) -> Result<Place<'_>, RedisError> {
         let permit = self.room.try_acquire().map_err(|_| RedisError::NoAnswer("too many commands wait".into()))?;
-        Ok(Place { client: self.client.borrow().clone(), _permit: permit })
+        Ok(Place { client: self.present.borrow().client.clone(), _permit: permit })
     }
 
-    /// The client, and each that takes its place.
-    pub(super) fn clients(&self) -> watch::Receiver<Client> {
-        self.client.clone()
+    /// How it is now, and whenever that changes.
+    pub(super) fn present(&self) -> watch::Receiver<Present> {
+        self.present.clone()
     }
 }
 
@@ -92,10 +106,19 @@ fn build(mut config: Config, heard: usize) -> Client {
 }
 
 /// Runs the present client until it is of no more use, and then the next.
-async fn keep(config: Config, heard: usize, present: watch::Sender<Client>, seat: Seat) {
+async fn keep(config: Config, heard: usize, present: watch::Sender<Present>, seat: Seat) {
     let node = seat.node();
+    let tell = |stands| {
+        seat.set(stands);
+        present.send_modify(|present| {
+            present.times += u64::from(stands);
+            present.stands = stands.then_some(present.times);
+        });
+    };
     loop {
-        let client = present.borrow().clone();
+        let client = present.borrow().client.clone();
+        // Before it connects, so that none is missed.
+        let (connects, errors) = (client.reconnect_rx(), client.error_rx());
         let running = AbortOnDropHandle::new(client.connect());
         tokio::select! {
             ended = running => match ended {
@@ -104,10 +127,10 @@ async fn keep(config: Config, heard: usize, present: watch::Sender<Client>, seat
                 ended => tracing::error!(%node, ?ended, "the client of Redis gave up; starting another"),
             },
             () = silence(&client) => tracing::warn!(%node, "Redis gives no sign of life; connecting anew"),
-            () = follow(&client, &seat) => {}
+            () = follow(connects, errors, tell) => {}
         }
-        seat.set(false);
-        present.send_replace(build(config.clone(), heard));
+        tell(false);
+        present.send_modify(|present| present.client = build(config.clone(), heard));
     }
 }
 
@@ -123,21 +146,24 @@ async fn silence(client: &Client) {
     }
 }
 
-/// Tells whether the client is connected, whenever that changes.
-async fn follow(client: &Client, seat: &Seat) {
-    let (mut connects, mut errors) = (client.reconnect_rx(), client.error_rx());
+/// Tells whether the client is connected, whenever it connects or fails.
+async fn follow<E>(mut connects: Receiver<Server>, mut errors: Receiver<E>, tell: impl Fn(bool))
+where
+    E: Clone,
+{
     loop {
-        let stands = tokio::select! {
-            heard = connects.recv() => match heard {
-                Ok(_) => true,
-                Err(RecvError::Lagged(_)) => continue,
-                Err(RecvError::Closed) => return,
-            },
+        tokio::select! {
+            // An error first: where both have happened, it is more often what the connect has mended, and to be
+            // taken for connected too early does no harm.
+            biased;
             heard = errors.recv() => match heard {
-                Ok(_) | Err(RecvError::Lagged(_)) => false,
+                Ok(_) | Err(RecvError::Lagged(_)) => tell(false),
                 Err(RecvError::Closed) => return,
             },
-        };
-        seat.set(stands);
+            heard = connects.recv() => match heard {
+                Ok(_) | Err(RecvError::Lagged(_)) => tell(true),
+                Err(RecvError::Closed) => return,
+            },
+        }
     }
 }

@@ -13,27 +13,15 @@ use super::{Reply, command::items, slots::Primary};
 /// their epochs from the beginning.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 
-/// What one sentinel says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct View {
-    /// Which failover made it the primary; the higher one is the later.
-    epoch: u64,
-    primary: Primary,
-}
-
-impl View {
-    /// Reads a sentinel's answers to `SENTINEL MASTER` and `SENTINEL REPLICAS`.
-    pub(super) fn read(primary: Reply, replicas: Reply) -> Option<Self> {
-        let facts: HashMap<String, String> = primary.convert().ok()?;
-        let node = Server::new(facts.get("ip")?.clone(), facts.get("port")?.parse().ok()?);
-        let replicas: Vec<HashMap<String, String>> =
-            replicas.into_array().into_iter().map(Reply::convert).collect::<Result<_, _>>().ok()?;
-        let replicated = replicas.iter().any(|replica| replica.get("flags").is_some_and(|flags| is_well(flags)));
-        Some(Self {
-            epoch: facts.get("config-epoch")?.parse().ok()?,
-            primary: Primary { node, replicated: Some(replicated) },
-        })
-    }
+/// Reads a sentinel's answers to `SENTINEL MASTER` and `SENTINEL REPLICAS`: the primary, in the epoch of the
+/// failover that made it that.
+pub(super) fn read(primary: Reply, replicas: Reply) -> Option<Primary> {
+    let facts: HashMap<String, String> = primary.convert().ok()?;
+    let node = Server::new(facts.get("ip")?.clone(), facts.get("port")?.parse().ok()?);
+    let replicas: Vec<HashMap<String, String>> =
+        replicas.into_array().into_iter().map(Reply::convert).collect::<Result<_, _>>().ok()?;
+    let replicated = replicas.iter().any(|replica| replica.get("flags").is_some_and(|flags| is_well(flags)));
+    Some(Primary { node, epoch: facts.get("config-epoch")?.parse().ok()?, replicated: Some(replicated) })
 }
 
 fn is_well(flags: &str) -> bool {
@@ -42,17 +30,17 @@ fn is_well(flags: &str) -> bool {
 
 /// What is believed, and when it was last heard.
 #[derive(Debug, Default)]
-pub(super) struct Belief(Option<(View, Instant)>);
+pub(super) struct Belief(Option<(Primary, Instant)>);
 
 impl Belief {
     /// Hears what some sentinels say: the latest failover counts, and nothing before one that is known.
-    pub(super) fn hear(&mut self, views: Vec<View>, now: Instant) -> Option<&Primary> {
+    pub(super) fn hear(&mut self, said: Vec<Primary>, now: Instant) -> Option<&Primary> {
         self.0.take_if(|(_, heard)| now - *heard >= FORGOTTEN_AFTER);
-        let known = self.0.as_ref().map_or(0, |(view, _)| view.epoch);
-        if let Some(view) = views.into_iter().filter(|view| view.epoch >= known).max_by_key(|view| view.epoch) {
-            self.0 = Some((view, now));
+        let known = self.0.as_ref().map_or(0, |(primary, _)| primary.epoch);
+        if let Some(latest) = said.into_iter().filter(|said| said.epoch >= known).max_by_key(|said| said.epoch) {
+            self.0 = Some((latest, now));
         }
-        self.0.as_ref().map(|(view, _)| &view.primary)
+        self.0.as_ref().map(|(primary, _)| primary)
     }
 }
 
@@ -74,10 +62,10 @@ mod tests {
         Reply::Array(facts.iter().flat_map(|(name, value)| [Reply::from(*name), Reply::from(*value)]).collect())
     }
 
-    fn says(host: &str, epoch: &str, replicas: &[&str]) -> View {
+    fn says(host: &str, epoch: &str, replicas: &[&str]) -> Primary {
         let primary = map(&[("ip", host), ("port", "6379"), ("flags", "master"), ("config-epoch", epoch)]);
         let replicas = replicas.iter().map(|flags| map(&[("flags", flags)])).collect();
-        View::read(primary, Reply::Array(replicas)).unwrap()
+        read(primary, Reply::Array(replicas)).unwrap()
     }
 
     fn host(primary: Option<&Primary>) -> Option<String> {
@@ -89,8 +77,8 @@ mod tests {
         let (mut belief, now) = (Belief::default(), Instant::now());
         assert_eq!(host(belief.hear(vec![], now)), None);
         assert_eq!(host(belief.hear(vec![says("a", "1", &[])], now)), Some("a".to_owned()));
-        let views = vec![says("a", "1", &[]), says("b", "2", &[]), says("a", "1", &[])];
-        assert_eq!(host(belief.hear(views, now)), Some("b".to_owned()));
+        let said = vec![says("a", "1", &[]), says("b", "2", &[]), says("a", "1", &[])];
+        assert_eq!(host(belief.hear(said, now)), Some("b".to_owned()));
         assert_eq!(host(belief.hear(vec![says("a", "1", &[])], now)), Some("b".to_owned()), "it is cut off");
         assert_eq!(host(belief.hear(vec![], now)), Some("b".to_owned()));
     }
@@ -112,7 +100,7 @@ mod tests {
             (&["slave,disconnected", "slave,o_down"], false),
             (&["s_down,slave", "slave"], true),
         ] {
-            assert_eq!(says("a", "1", replicas).primary.replicated, Some(replicated), "{replicas:?}");
+            assert_eq!(says("a", "1", replicas).replicated, Some(replicated), "{replicas:?}");
         }
     }
 
@@ -140,7 +128,7 @@ mod tests {
             (map(&[("ip", "a"), ("port", "x"), ("config-epoch", "1")]), Reply::Array(vec![])),
             (map(&[("ip", "a"), ("port", "1"), ("config-epoch", "1")]), Reply::Array(vec![Reply::Integer(1)])),
         ] {
-            assert_eq!(View::read(primary, replicas), None);
+            assert_eq!(read(primary, replicas), None);
         }
     }
 }

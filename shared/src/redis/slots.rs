@@ -100,6 +100,8 @@ pub(super) fn all() -> impl Iterator<Item = Slot> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Primary {
     pub(super) node: Server,
+    /// By which change it got what it owns, where those who know count them.
+    pub(super) epoch: u64,
     /// Whether it has a replica that may answer for a write; `None` as long as that isn't known.
     pub(super) replicated: Option<bool>,
 }
@@ -142,7 +144,7 @@ impl Table {
 
     /// The slot's primary.
     pub(super) fn owner(&self, slot: Slot) -> Option<&Server> {
-        self.primaries.get(usize::from(self.owners[slot.index()])).map(|primary| &primary.node)
+        self.primary(slot).map(|primary| &primary.node)
     }
 
     pub(super) fn primaries(&self) -> impl Iterator<Item = &Primary> {
@@ -174,9 +176,15 @@ impl Table {
         all().filter(|slot| self.owner(*slot) == Some(node)).collect()
     }
 
-    /// The slots whose primary is another than in an older table.
+    /// The slots whose primary is another than in an older table, or the same in another epoch: a slot can have
+    /// left it and come back in between, and nothing else tells so.
     pub(super) fn moved_since(&self, older: &Self) -> Slots {
-        all().filter(|slot| self.owner(*slot) != older.owner(*slot)).collect()
+        let owner = |primary: &Primary| (primary.node.clone(), primary.epoch);
+        all().filter(|slot| self.primary(*slot).map(owner) != older.primary(*slot).map(owner)).collect()
+    }
+
+    fn primary(&self, slot: Slot) -> Option<&Primary> {
+        self.primaries.get(usize::from(self.owners[slot.index()]))
     }
 }
 
@@ -207,7 +215,7 @@ mod tests {
     use super::*;
 
     fn primary(host: &str) -> Primary {
-        Primary { node: Server::new(host, 6379), replicated: None }
+        Primary { node: Server::new(host, 6379), epoch: 0, replicated: None }
     }
 
     #[test]
@@ -252,6 +260,11 @@ mod tests {
         let (a, b) = (Server::new("a", 6379), Server::new("b", 6379));
         assert_eq!([7, 8, 9].map(|slot| table.owner(Slot(slot))), [Some(&a), Some(&b), None]);
         assert_eq!(table.moved_since(&before), [Slot(8)].into_iter().collect());
+        let renewed = Table {
+            primaries: vec![Primary { epoch: 1, ..primary("a") }, table.primaries[1].clone()],
+            ..table.clone()
+        };
+        assert_eq!(renewed.moved_since(&table), [Slot(7)].into_iter().collect(), "it may have been away");
         assert_eq!((table.is_replicated(&a), table.is_replicated(&b), table.has(&a)), (None, Some(true), true));
     }
 }

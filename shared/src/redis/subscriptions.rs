@@ -22,6 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     Redis, RedisError, Reply, Slot, Slots,
     command::{Command, items, send_all},
+    connection::Present,
     nodes::Nodes,
     redirect::Redirect,
     slots::{Primary, Table},
@@ -88,8 +89,8 @@ async fn follow(topology: Topology, nodes: Nodes, heard: Heard) {
         let waiting = (WAITING_AT_MOST / table.primaries().count().max(1)).max(WAITING_AT_LEAST);
         for Primary { node, .. } in table.primaries() {
             listening.entry(node.clone()).or_insert_with(|| {
-                let clients = nodes.hearing(node, waiting).clients();
-                AbortOnDropHandle::new(tokio::spawn(listen(node.clone(), clients, topology.clone(), heard.clone())))
+                let connection = nodes.hearing(node, waiting).present();
+                AbortOnDropHandle::new(tokio::spawn(listen(node.clone(), connection, topology.clone(), heard.clone())))
             });
         }
         // Only now: whoever hears it subscribes by this table, over these connections.
@@ -105,44 +106,37 @@ async fn follow(topology: Topology, nodes: Nodes, heard: Heard) {
 }
 
 /// Drains a connection, and does nothing else.
-async fn listen(node: Server, mut clients: watch::Receiver<Client>, topology: Topology, heard: Heard) {
-    let client = clients.borrow_and_update().clone();
-    let (mut messages, mut reconnects, mut errors) = (client.message_rx(), client.reconnect_rx(), client.error_rx());
-    let slots = || topology.now().slots_of(&node);
-    // Attempts to connect fail with errors, too: only the first of them is news.
-    let mut stands = true;
+async fn listen(node: Server, mut connection: watch::Receiver<Present>, topology: Topology, heard: Heard) {
+    let mut messages = connection.borrow().client.message_rx();
+    let (mut stood, mut open) = (None, true);
     loop {
-        // A new client or connection first: it is what makes the messages before it incomplete.
         tokio::select! {
+            // A new connection first: it is what makes the messages before it incomplete.
             biased;
-            another = clients.changed() => {
-                if another.is_err() {
+            changed = connection.changed() => {
+                if changed.is_err() {
                     return;
                 }
-                let client = clients.borrow_and_update().clone();
-                (messages, reconnects, errors) = (client.message_rx(), client.reconnect_rx(), client.error_rx());
-                stands = true;
-                heard(Doorbell::Connected(slots()));
-            }
-            // Before the connection that follows, which would end what this begins.
-            Ok(_) | Err(RecvError::Lagged(_)) = errors.recv() => {
-                if std::mem::replace(&mut stands, false) {
-                    heard(Doorbell::Disconnected(slots()));
+                let present = connection.borrow_and_update();
+                let stands = present.stands;
+                if stands != stood {
+                    stood = stands;
+                    if stands.is_some() {
+                        (messages, open) = (present.client.message_rx(), true);
+                    }
+                    drop(present);
+                    let slots = topology.now().slots_of(&node);
+                    heard(if stands.is_some() { Doorbell::Connected(slots) } else { Doorbell::Disconnected(slots) });
                 }
             }
-            Ok(_) | Err(RecvError::Lagged(_)) = reconnects.recv() => {
-                stands = true;
-                heard(Doorbell::Connected(slots()));
-            }
-            message = messages.recv() => match message {
+            message = messages.recv(), if open => match message {
                 Ok(message) => {
                     if let Ok(text) = message.value.convert() {
                         heard(Doorbell::Rung { channel: message.channel.to_string(), message: text });
                     }
                 }
-                Err(RecvError::Lagged(lost)) => heard(Doorbell::Lagged(slots(), lost)),
-                // Its client is being replaced; nothing else ends it, so this waits for that.
-                Err(RecvError::Closed) => tokio::task::yield_now().await,
+                Err(RecvError::Lagged(lost)) => heard(Doorbell::Lagged(topology.now().slots_of(&node), lost)),
+                Err(RecvError::Closed) => open = false,
             },
         }
     }
@@ -157,7 +151,7 @@ impl Subscriber {
     /// Subscribes to these channels there, all at a time; answers the outcome of each.
     pub(crate) async fn subscribe(&self, primary: &Server, channels: &[String]) -> Vec<Result<(), RedisError>> {
         let Some(client) = self.client(primary) else {
-            return vec![Err(RedisError::NoAnswer(format!("{primary} is no primary"))); channels.len()];
+            return vec![Err(RedisError::NoAnswer(format!("{primary} isn't connected"))); channels.len()];
         };
         let subscribes: Vec<_> =
             channels.iter().map(|channel| Command::new("SSUBSCRIBE", [channel.as_str()])).collect();
@@ -187,8 +181,20 @@ impl Subscriber {
         }
     }
 
+    /// How many channels are subscribed there, says the primary; Redis tells from 7.0.3 on. A node ends what is
+    /// subscribed in a slot without a word to us that the client would pass on, for one when it is told
+    /// again that the slot is its own.
+    pub(crate) async fn count(&self, primary: &Server) -> Option<usize> {
+        let info = Command::new("CLIENT", ["INFO"]).send(&self.client(primary)?).await.ok()?.into_string()?;
+        info.split_ascii_whitespace().find_map(|fact| fact.strip_prefix("ssub="))?.parse().ok()
+    }
+
+    /// The client of a connection that stands. On another, nothing is asked for: whoever waits is told when it
+    /// stands, and what was asked before would be worth nothing.
     fn client(&self, primary: &Server) -> Option<Client> {
-        self.nodes.known(primary).map(|connection| connection.clients().borrow().clone())
+        let present = self.nodes.known(primary)?.present();
+        let present = present.borrow();
+        present.stands.map(|_| present.client.clone())
     }
 }
 

@@ -13,7 +13,7 @@ use super::{authority::Authority, nodes::Nodes, slots::Table};
 /// How often those who know are asked.
 const EVERY: Duration = Duration::from_secs(1);
 /// The least time between two times, however much hints at a change.
-const AT_LEAST: Duration = Duration::from_millis(50);
+const AT_LEAST: Duration = Duration::from_millis(100);
 
 /// The present table. Clones are of the same one.
 #[derive(Clone)]
@@ -99,7 +99,9 @@ impl Keeper {
             self.nodes.end(&left.node);
         }
         let moved = table.moved_since(&before);
-        if !moved.is_empty() {
+        if before.nodes().is_empty() {
+            tracing::info!(primaries = %table, "Redis carries the scenes");
+        } else if !moved.is_empty() {
             tracing::info!(from = %before, to = %table, ?moved, "slots of Redis have another primary");
         }
     }

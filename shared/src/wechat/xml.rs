@@ -117,7 +117,7 @@ pub(super) fn write(elements: &[(&str, Value<'_>)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use roxmltree::Document;
+    use roxmltree::{Document, Node};
 
     use super::*;
 
@@ -174,9 +174,8 @@ mod tests {
             Err(error) => return assert_eq!(error, BadMessage::Twice, "{text}"),
             Ok(Elements(ours)) => ours,
         };
-        for element in theirs.root_element().children().filter(|child| child.is_element()) {
-            let value: String =
-                element.children().filter(|part| part.is_text()).filter_map(|part| part.text()).collect();
+        for element in theirs.root_element().children().filter(Node::is_element) {
+            let value: String = element.children().filter(Node::is_text).filter_map(|part| part.text()).collect();
             if element.tag_name().namespace().is_none() {
                 let ours = ours.get(element.tag_name().name()).map(|value| in_one_line(value));
                 assert_eq!(ours, Some(in_one_line(&value)), "{text}");

@@ -41,16 +41,24 @@ impl Backend {
 
     pub(crate) async fn sentinels() -> Self {
         static SENTINELS: Shared<RedisSentinels> = Shared::const_new(Weak::new());
-        let sentinels = lease(&SENTINELS, RedisSentinels::start).await;
-        sentinels.add_user(USER, PASSWORD, &rules()).await;
+        let start = async || {
+            let sentinels = RedisSentinels::start().await;
+            sentinels.add_user(USER, PASSWORD, &rules()).await;
+            sentinels
+        };
+        let sentinels = lease(&SENTINELS, start).await;
         empty(sentinels.server(sentinels.primary().await)).await;
         Self::Sentinels(sentinels)
     }
 
     pub(crate) async fn cluster() -> Self {
         static CLUSTER: Shared<RedisCluster> = Shared::const_new(Weak::new());
-        let cluster = lease(&CLUSTER, RedisCluster::start).await;
-        cluster.add_user(USER, PASSWORD, &rules()).await;
+        let start = async || {
+            let cluster = RedisCluster::start().await;
+            cluster.add_user(USER, PASSWORD, &rules()).await;
+            cluster
+        };
+        let cluster = lease(&CLUSTER, start).await;
         for primary in cluster.primaries().await {
             empty(cluster.node(primary)).await;
         }

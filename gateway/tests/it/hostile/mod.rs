@@ -4,7 +4,7 @@ mod floods;
 mod frames;
 mod requests;
 
-use scenecast_loadtest::raw::{BINARY, CLOSE, CONTINUE, FIN, PING, Raw, TEXT, announced, frame as frame_of, resume};
+use scenecast_loadtest::unruly::{BINARY, CLOSE, CONTINUE, FIN, PING, Raw, TEXT, announced, frame as frame_of, resume};
 
 use super::*;
 

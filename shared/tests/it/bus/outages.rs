@@ -14,8 +14,8 @@ use tokio::{
 
 use crate::{
     fixtures::{
-        LIFE, PATIENCE, any_notice, apply, cause, each, heard, hears_nothing, hold, notice, opening, pod, scan, scene,
-        settle_again, until,
+        LIFE, PATIENCE, any_notice, apply, cause, each, heard, hears_nothing, hold, name, notice, opening, pod, scan,
+        scene, settle_again, until,
     },
     wire::{Flow, Way, Wire},
 };
@@ -194,6 +194,36 @@ async fn a_connection_that_carries_nothing_any_more_is_replaced() {
     // A pod whose settles go on all the time has to notice, too.
     settle_again(&here, scene(1), "give up", Transition::Cancel).await;
     assert_eq!([heard(&mut watch).await, heard(&mut watch).await], ["scanned", "cancelled"]);
+}
+
+#[tokio::test]
+async fn a_primary_that_is_silent_keeps_nobody_of_another_waiting() {
+    let (here, silent) = tokio::join!(RedisServer::start(), RedisServer::start());
+    let (bus, _) =
+        pod(&format!("redis-shards://127.0.0.1:{}?node=127.0.0.1:{}", here.port(), silent.port()), Role::Watches);
+    let (mut well, mut ill) = (vec![], vec![]);
+    for scene in (0..64).map(scene) {
+        bus.open(scene, &opening()).await.unwrap();
+        let is_here = here.cli(&["EXISTS", &name(scene)]).await.unwrap() == "1";
+        if is_here { &mut well } else { &mut ill }.push(scene);
+    }
+    silent.pause();
+    let waiting: Vec<_> = ill
+        .into_iter()
+        .map(|scene| {
+            let bus = bus.clone();
+            tokio::spawn(async move { watch_again(&bus, scene).await })
+        })
+        .collect();
+    for scene in well {
+        let (mut watch, _) = bus.watch(scene, 0).await.expect("it is confirmed in time");
+        apply(&bus, scene, "scan", &scan("ann")).await;
+        assert_eq!(heard(&mut watch).await, "scanned");
+    }
+    silent.resume();
+    for watch in waiting {
+        timeout(PATIENCE, watch).await.expect("it is watched in the end").unwrap();
+    }
 }
 
 async fn watch_again(bus: &Bus, scene: SceneId) -> Watch {

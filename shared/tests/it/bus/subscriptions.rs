@@ -1,6 +1,10 @@
 //! Subscriptions: what is confirmed when, and what is shared and left.
 
-use scenecast_shared::{bus::Role, scene::SceneId, testing::RedisServer};
+use scenecast_shared::{
+    bus::Role,
+    scene::SceneId,
+    testing::{RedisCluster, RedisServer, SlotMove},
+};
 
 use crate::{
     fixtures::{apply, heard, hears_nothing, name, opening, pod, scan, scene, until},
@@ -85,6 +89,55 @@ async fn a_page_that_comes_back_at_once_stays_subscribed() {
     assert_eq!((subscribers(&server).await, calls(&server, "sunsubscribe").await), (1, 0));
     apply(&bus, scene(1), "scan", &scan("ann")).await;
     assert_eq!(heard(&mut watch).await, "scanned");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_taken_for_anothers_is_noticed() {
+    let server = RedisServer::start().await;
+    // The client waits for no answer to an unsubscribe, and takes its refusal for the next subscribe's.
+    server.add_user("deaf", "password", "~* &* +@all -sunsubscribe").await;
+    let wire = Wire::to(&server).await;
+    let (bus, metrics) = pod(&wire.url().replace("redis://", "redis://deaf:password@"), Role::Watches);
+    let (there, _) = pod(&server.url(), Role::Settles);
+    for n in 1..=4 {
+        there.open(scene(n), &opening()).await.unwrap();
+    }
+    let (leaving, _) = bus.watch(scene(1), 0).await.unwrap();
+    let watch = |n| {
+        let bus = bus.clone();
+        tokio::spawn(async move { bus.watch(scene(n), 0).await })
+    };
+    // While another scene's subscription isn't confirmed, everything else has to wait, and goes together then.
+    wire.hold_answers_to(subscribe_to(scene(4)));
+    let mut coming = vec![watch(4)];
+    wire.until_seen(1, Way::ToPod, &name(scene(4))).await;
+    drop(leaving);
+    coming.extend([watch(2), watch(3)]);
+    until("they wait", async || bus.held() == 3).await;
+    wire.flow(Way::ToPod, Flow::Pass);
+    let mut watches = vec![];
+    for watch in coming {
+        watches.push(watch.await.unwrap().unwrap().0);
+    }
+    for (n, watch) in [4, 2, 3].into_iter().zip(&mut watches) {
+        apply(&there, scene(n), "scan", &scan("ann")).await;
+        assert_eq!(heard(watch).await, "scanned");
+    }
+    assert!(metrics.text().contains("scenecast_catch_ups_total{cause=\"reconnect\"} 2"), "{}", metrics.text());
+}
+
+#[tokio::test]
+async fn subscriptions_that_end_without_a_word_are_missed() {
+    let cluster = RedisCluster::start_with(3, 0).await;
+    let (bus, metrics) = pod(&cluster.url(), Role::Watches);
+    bus.open(scene(1), &opening()).await.unwrap();
+    let (mut watch, _) = bus.watch(scene(1), 0).await.unwrap();
+    let plan = cluster.plan_move(&name(scene(1))).await;
+    // Told again that the slot is its own, a node ends what is subscribed in it.
+    cluster.end_move_at(plan.from, SlotMove { to: plan.from, ..plan }).await;
+    apply(&bus, scene(1), "scan", &scan("ann")).await;
+    assert_eq!(heard(&mut watch).await, "scanned");
+    assert!(metrics.text().contains("scenecast_catch_ups_total{cause=\"vanished\"} 1"), "{}", metrics.text());
 }
 
 /// The command, as it goes to Redis.

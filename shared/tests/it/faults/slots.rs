@@ -3,7 +3,7 @@
 use scenecast_shared::{
     bus::{Bus, Role, Watch},
     scene::{SceneId, Transition},
-    testing::RedisCluster,
+    testing::{RedisCluster, SlotMove},
 };
 
 use crate::fixtures::{apply, heard, hears_nothing, name, opening, pod, scan, scene};
@@ -45,6 +45,34 @@ async fn in_every_phase_of_a_move_old_pages_and_new_ones_hear_what_is_settled() 
         assert_eq!(heard(&mut watch).await, "cancelled");
         hears_nothing(&mut watch);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_moves_away_and_back_at_once_loses_no_page() {
+    let cluster = RedisCluster::start_with(3, 0).await;
+    let ((gateway, _), (callback, _)) = (pod(&cluster.url(), Role::Watches), pod(&cluster.url(), Role::Settles));
+    let (scene, mut watch) = page(&gateway, &callback, scene(1)).await;
+    let away = cluster.plan_move(&name(scene)).await;
+    let back = SlotMove { from: away.to, to: away.from, ..away };
+    for plan in [away, back] {
+        cluster.begin_move(plan).await;
+        cluster.move_keys(plan).await;
+        cluster.end_move(plan).await;
+    }
+    apply(&callback, scene, "scan", &scan("ann")).await;
+    assert_eq!(heard(&mut watch).await, "scanned");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_that_is_told_again_that_a_slot_is_its_own_loses_no_page() {
+    let cluster = RedisCluster::start_with(3, 0).await;
+    let ((gateway, _), (callback, _)) = (pod(&cluster.url(), Role::Watches), pod(&cluster.url(), Role::Settles));
+    let (scene, mut watch) = page(&gateway, &callback, scene(1)).await;
+    let plan = cluster.plan_move(&name(scene)).await;
+    // Redis ends the slot's subscriptions, and nothing else changes.
+    cluster.end_move_at(plan.from, SlotMove { to: plan.from, ..plan }).await;
+    apply(&callback, scene, "scan", &scan("ann")).await;
+    assert_eq!(heard(&mut watch).await, "scanned");
 }
 
 /// A scene, and its page, which watches it.
