@@ -5,14 +5,12 @@
 //! | [`simulator`] | WeChat: its API, its webhooks, the phones |
 //! | [`browser`] | login pages' connections |
 //! | [`visitor`] | a browser with cookies, for pages that were written for other servers |
-//! | [`unruly`] | peers that keep to no rule |
 //! | `chromium` | a real browser (feature `chromium`) |
 //! | [`receiver`] | a site's server for webhooks |
-//! | [`drip`] | a peer that says next to nothing |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
 //! | [`crowd`] | thousands of browsers and phones, and the site's backend |
 //! | [`drill`] | logins go on while something breaks |
-//! | [`hostile`] | peers that only take connections away |
+//! | [`hostile`] | peers that mean no good |
 //! | [`ledger`] | what phones were promised, and what came of it |
 //! | [`network`] | a hop between processes that breaks as networks do |
 
@@ -22,13 +20,11 @@ pub mod chromium;
 pub mod cluster;
 pub mod crowd;
 pub mod drill;
-pub mod drip;
 pub mod hostile;
 pub mod ledger;
 pub mod network;
 pub mod receiver;
 pub mod simulator;
-pub mod unruly;
 pub mod visitor;
 
 use std::net::SocketAddr;

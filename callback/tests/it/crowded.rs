@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use scenecast_callback::{Settings, config::Limits};
-use scenecast_loadtest::drip::drip;
+use scenecast_loadtest::hostile::drip;
 use scenecast_shared::internal::CANCEL_PATH;
 use serde_json::json;
 use tokio::net::TcpStream;

@@ -2,15 +2,11 @@
 
 use std::time::Instant;
 
-use scenecast_loadtest::drip::drip;
+use scenecast_loadtest::hostile::{drip, websocket::HANDSHAKE};
 use tokio::task::JoinSet;
 
 use super::*;
 
-/// A handshake, on the public listener and on the one for QR codes on open.
-const HANDSHAKE: &str = "GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-    Sec-WebSocket-Protocol: scenecast.v1\r\n\r\n";
 /// By when each of them has ended: the longest limit, of 10 s, and time for a crowd.
 const ENDED_WITHIN: Duration = Duration::from_secs(20);
 

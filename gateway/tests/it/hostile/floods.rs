@@ -70,7 +70,7 @@ fn many(frame: &[u8]) -> Vec<u8> {
 async fn pings_without_end_keep_nobody_waiting() {
     let world = World::new().await;
     let (scene, empty) = (world.scene().await, frame_of(FIN | PING, b""));
-    let flood = Flood::over(page(&world).await, &resume(&scene.key), many(&empty)).await;
+    let flood = Flood::over(page(&world).await, &resume_of(&scene.key), many(&empty)).await;
     logins_arrive(&world).await;
     assert!(flood.stop() > 0);
 }
@@ -78,7 +78,7 @@ async fn pings_without_end_keep_nobody_waiting() {
 #[tokio::test]
 async fn fragments_without_end_keep_nobody_waiting() {
     let world = World::new().await;
-    let begun = [resume(&world.scene().await.key), frame_of(TEXT, b"")].concat();
+    let begun = [resume_of(&world.scene().await.key), frame_of(TEXT, b"")].concat();
     let flood = Flood::over(page(&world).await, &begun, many(&frame_of(CONTINUE, b""))).await;
     logins_arrive(&world).await;
     assert!(flood.stop() > 0);
@@ -97,7 +97,7 @@ async fn who_asks_without_reading_the_answers_is_cut() {
     let world = World::new().await;
     // With little room at its end, for the kernel to keep less of what it doesn't read.
     let mut page = Raw::connect_narrow(world.address).await.unwrap();
-    page.send(&resume(&world.scene().await.key)).await;
+    page.send(&resume_of(&world.scene().await.key)).await;
     // Of those that are read at once the last is answered.
     let ping = frame_of(FIN | PING, &[b'?'; 125]);
     let asking = async {

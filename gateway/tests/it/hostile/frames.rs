@@ -46,7 +46,7 @@ async fn each_is_closed_by_its_code_before_and_after_the_first_frame() {
         assert_eq!(closed(&mut at_once).await, Some(code), "{what}, {bytes:02x?}");
 
         let mut later = page(&world).await;
-        later.send(&resume(&world.scene().await.key)).await;
+        later.send(&resume_of(&world.scene().await.key)).await;
         assert_eq!(said(&mut later).await.unwrap().0, FIN | TEXT, "it is resumed");
         later.send(&bytes).await;
         assert_eq!(closed(&mut later).await, Some(code), "after the first frame: {what}, {bytes:02x?}");
@@ -89,7 +89,7 @@ async fn a_first_frame_that_is_none_says_so() {
 #[tokio::test]
 async fn half_a_first_frame_is_waited_for_as_long_as_a_whole_one() {
     let world = World::new().await;
-    let whole = resume(&world.scene().await.key);
+    let whole = resume_of(&world.scene().await.key);
     let mut page = super::page(&world).await;
     page.send(&whole[..whole.len() / 2]).await;
     assert_eq!(closed(&mut page).await, Some(1008));
@@ -99,7 +99,7 @@ async fn half_a_first_frame_is_waited_for_as_long_as_a_whole_one() {
 async fn what_follows_a_close_is_not_listened_to() {
     let world = World::new().await;
     let scene = world.scene().await;
-    for after in [resume(&scene.key), vec![0xff; 100], frame_of(FIN | CLOSE, b""), vec![0; 1 << 20]] {
+    for after in [resume_of(&scene.key), vec![0xff; 100], frame_of(FIN | CLOSE, b""), vec![0; 1 << 20]] {
         let mut page = super::page(&world).await;
         page.send(&[frame_of(FIN | CLOSE, &1000_u16.to_be_bytes()), after].concat()).await;
         assert_eq!(closed(&mut page).await, Some(1000));
@@ -112,7 +112,7 @@ async fn what_follows_a_close_is_not_listened_to() {
 async fn what_was_asked_before_a_violation_was_asked() {
     let world = World::new().await;
     let mut page = super::page(&world).await;
-    page.send(&[resume(&world.scene().await.key), frame_of(FIN | BINARY, b"")].concat()).await;
+    page.send(&[resume_of(&world.scene().await.key), frame_of(FIN | BINARY, b"")].concat()).await;
     assert_eq!(closed(&mut page).await, Some(1003));
     until("it is let go of", async || world.bus.held() == 0).await;
 }

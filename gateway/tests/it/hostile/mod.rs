@@ -4,7 +4,9 @@ mod floods;
 mod frames;
 mod requests;
 
-use scenecast_loadtest::unruly::{BINARY, CLOSE, CONTINUE, FIN, PING, Raw, TEXT, announced, frame as frame_of, resume};
+use scenecast_loadtest::hostile::websocket::{
+    BINARY, CLOSE, CONTINUE, FIN, PING, Raw, TEXT, announced, frame_of, resume_of,
+};
 
 use super::*;
 

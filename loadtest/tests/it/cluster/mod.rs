@@ -2,10 +2,10 @@
 
 mod churn;
 mod faults;
+mod hostile;
 mod logins;
 mod token_storm;
 mod traces;
-mod unruly;
 
 use std::{net::SocketAddr, time::Duration};
 

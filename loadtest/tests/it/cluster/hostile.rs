@@ -1,6 +1,6 @@
 //! What peers that keep to no rule cost a gateway.
 
-use scenecast_loadtest::unruly::{CONTINUE, FIN, Raw, TEXT, announced, frame as frame_of, resume as resume_of};
+use scenecast_loadtest::hostile::websocket::{CONTINUE, FIN, Raw, TEXT, announced, frame_of, resume_of};
 
 use super::*;
 

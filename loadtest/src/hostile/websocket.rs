@@ -1,4 +1,4 @@
-//! A WebSocket peer that keeps to no rule. A library would make it.
+//! A WebSocket peer that keeps to no rule. A library would have it keep them.
 
 use std::{io, net::SocketAddr};
 
@@ -20,10 +20,15 @@ pub const CLOSE: u8 = 8;
 /// The opcode of a ping.
 pub const PING: u8 = 9;
 
+/// A page's handshake at a gateway.
+pub const HANDSHAKE: &str = "GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Protocol: scenecast.v1\r\n\r\n";
+
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// A client's frame with this first byte (the final bit, the reserved bits and the opcode) and at most 65,535 bytes.
-pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub fn frame_of(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = match payload.len() {
         short @ 0..126 => vec![0x80 | u8::try_from(short).expect("less than 126")],
         long => [&[0xfe][..], &u16::try_from(long).expect("at most 65,535 bytes").to_be_bytes()].concat(),
@@ -38,8 +43,8 @@ pub fn announced(first: u8, length: u64) -> Vec<u8> {
 }
 
 /// The frame of a page that goes on with the scene of this key.
-pub fn resume(key: &str) -> Vec<u8> {
-    frame(FIN | TEXT, format!("{{\"resume\":{{\"key\":\"{key}\"}}}}").as_bytes())
+pub fn resume_of(key: &str) -> Vec<u8> {
+    frame_of(FIN | TEXT, format!("{{\"resume\":{{\"key\":\"{key}\"}}}}").as_bytes())
 }
 
 /// A connection after its handshake.
@@ -62,10 +67,7 @@ impl Raw {
     async fn shake_hands(mut stream: TcpStream) -> io::Result<Self> {
         // What is sent in parts arrives in parts.
         stream.set_nodelay(true)?;
-        let handshake = "GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             Sec-WebSocket-Protocol: scenecast.v1\r\n\r\n";
-        stream.write_all(handshake.as_bytes()).await?;
+        stream.write_all(HANDSHAKE.as_bytes()).await?;
         let mut head = vec![];
         while !head.ends_with(b"\r\n\r\n") {
             head.push(stream.read_u8().await?);

@@ -1,15 +1,22 @@
 //! Peers that mean no good, or no longer know what they want: they take connections, and give nothing back.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `drip` | one that says next to nothing |
+//! | [`websocket`] | one that keeps to no rule |
+
+mod drip;
+pub mod websocket;
 
 use std::{
+    io,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
-    task::JoinSet,
-};
+use tokio::{net::TcpSocket, task::JoinSet};
+
+pub use drip::drip;
 
 /// A peer that was cut off comes back so much later.
 const BACK_AFTER: Duration = Duration::from_millis(200);
@@ -33,6 +40,19 @@ pub enum Manner {
 
 impl Manner {
     const ALL: [Self; 4] = [Self::Silent, Self::SlowHead, Self::SlowBody, Self::NoFirstFrame];
+
+    /// What it says at once, and what byte by byte: for longer than anybody should listen.
+    fn says(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Silent => ("", ""),
+            Self::SlowHead => ("", "GET /v1/ws HTTP/1.1\r\nHost: www.example.com\r\nX: "),
+            Self::SlowBody => (
+                "POST /v1/scenes HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n",
+                "{\"account\":\"demo\",\"state\":\"",
+            ),
+            Self::NoFirstFrame => (websocket::HANDSHAKE, ""),
+        }
+    }
 }
 
 /// A crowd of them; gone when it is dropped.
@@ -67,41 +87,11 @@ async fn pester(from: Ipv4Addr, target: SocketAddr, manner: Manner) {
     }
 }
 
-async fn waste(from: Ipv4Addr, target: SocketAddr, manner: Manner) -> std::io::Result<()> {
+async fn waste(from: Ipv4Addr, target: SocketAddr, manner: Manner) -> io::Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
     let mut stream = socket.connect(target).await?;
-    match manner {
-        Manner::Silent => until_closed(&mut stream).await,
-        Manner::SlowHead => drip(&mut stream, b"GET /v1/ws HTTP/1.1\r\nHost: www.example.com\r\nX: ").await,
-        Manner::SlowBody => {
-            stream.write_all(b"POST /v1/scenes HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n").await?;
-            drip(&mut stream, b"{").await
-        }
-        Manner::NoFirstFrame => {
-            let handshake = b"GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-                Sec-WebSocket-Protocol: scenecast.v1\r\nOrigin: https://www.example.com\r\n\r\n";
-            stream.write_all(handshake).await?;
-            until_closed(&mut stream).await
-        }
-    }
-}
-
-/// Says this, and then more of nothing, until it is cut off.
-async fn drip(stream: &mut TcpStream, first: &[u8]) -> std::io::Result<()> {
-    for byte in first.iter().chain(std::iter::repeat(&b' ')) {
-        tokio::select! {
-            ended = until_closed(stream) => return ended,
-            () = tokio::time::sleep(A_BYTE) => {}
-        }
-        stream.write_all(&[*byte]).await?;
-    }
-    Ok(())
-}
-
-async fn until_closed(stream: &mut TcpStream) -> std::io::Result<()> {
-    let mut said = [0; 1024];
-    while stream.read(&mut said).await? > 0 {}
+    let (at_once, by_the_drop) = manner.says();
+    drip::drip_into(&mut stream, at_once.as_bytes(), by_the_drop.as_bytes(), A_BYTE).await;
     Ok(())
 }
