@@ -7,8 +7,8 @@ use scenecast_shared::{
     bus::{Bus, BusError},
     config::HttpUrl,
     internal::Refused,
-    scene::{AccountName, Cause, Rotating, SceneId, Settled, Transition},
-    serve::Problem,
+    scene::{AccountName, Cause, DeliveryId, Grant, GrantSecrets, Rotating, SceneId, Secret, Settled, Transition},
+    serve::{Problem, Rate, RateByAddress, TurnedAway},
     store::{Budget, Codes, Guesses, JsCodes, Pending, Replay, ReplayGuard, StoreError, Users},
     wechat::Signed,
 };
@@ -39,6 +39,11 @@ pub(crate) struct App {
     pub(crate) replays: ReplayGuard,
     pub(crate) qr_budget: Budget,
     pub(crate) js_codes: JsCodes,
+    /// WeChat's messages.
+    pub(crate) webhooks: Rate,
+    /// What comes to the webhooks and is none of WeChat's.
+    pub(crate) junk: RateByAddress,
+    pub(crate) turned_away: TurnedAway,
     pub(crate) clock: Clock,
     pub(crate) counts: Counts,
 }
@@ -67,6 +72,11 @@ impl App {
     pub(crate) fn picture_of(&self, ticket: &str) -> String {
         let ticket: String = url::form_urlencoded::byte_serialize(ticket.as_bytes()).collect();
         self.picture_base.with(&format!("/cgi-bin/showqrcode?ticket={ticket}"))
+    }
+
+    /// What this delivery hands to this scene's page if it is a login, with the secret that the account has at WeChat.
+    pub(crate) fn grant(&self, account: &Secret, scene: SceneId, delivery: DeliveryId) -> Grant {
+        Grant::derive(GrantSecrets { deployment: &self.internal_secret.current, account }, scene, delivery)
     }
 
     /// Settles. While that is undecided it does so again, which the same delivery id makes

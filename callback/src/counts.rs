@@ -3,6 +3,8 @@
 use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
 use scenecast_shared::telemetry::{Metrics, Stages};
 
+use crate::phrase::Phrase;
+
 /// What is counted here. Clones are the same counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Counts {
@@ -24,7 +26,8 @@ pub(crate) struct Counts {
     pub(crate) handles: IntCounterVec,
     /// Pages that got something in place of a QR code, by `account` and `why`.
     pub(crate) fallbacks: IntCounterVec,
-    /// What is left of a day's quota, by `account` and `call`.
+    /// A day's quota, and what is left of it, by `account` and `call`.
+    pub(crate) quota: IntGaugeVec,
     pub(crate) quota_left: IntGaugeVec,
     /// Calls of mini programs by `call` and what became of them.
     pub(crate) miniapp: IntCounterVec,
@@ -34,9 +37,18 @@ pub(crate) struct Counts {
 
 impl Counts {
     pub(crate) fn new(metrics: &Metrics, stages: Stages) -> Self {
+        let webhooks = metrics.counters("webhooks_total", "Webhooks by what became of them.", &["outcome"]);
+        let redeems = metrics.counters("redeems_total", "Redeems by what became of them.", &["outcome"]);
+        // What alerts look for is there from the start: the first of a kind is an increase, too.
+        for outcome in ["undecided", Phrase::ScanAgain.word(), Phrase::AnswerAgain.word()] {
+            webhooks.with_label_values(&[outcome]);
+        }
+        for outcome in ["bus_unavailable", "store_unavailable", "grant_not_yet"] {
+            redeems.with_label_values(&[outcome]);
+        }
         Self {
             stages,
-            webhooks: metrics.counters("webhooks_total", "Webhooks by what became of them.", &["outcome"]),
+            webhooks,
             typed_codes: metrics.counters("typed_codes_total", "Typed codes by what became of them.", &["result"]),
             sources: metrics.counters("webhook_sources_total", "Webhooks by where they came from.", &["source"]),
             webhook_seconds: metrics.seconds("webhook_seconds", "From a webhook's headers to its answer."),
@@ -52,13 +64,14 @@ impl Counts {
                 "Pages that got something in place of a QR code.",
                 &["account", "why"],
             ),
+            quota: metrics.gauges("wechat_quota", "A day's quota, as configured.", &["account", "call"]),
             quota_left: metrics.gauges("wechat_quota_left", "What is left of a day's quota.", &["account", "call"]),
             miniapp: metrics.counters(
                 "miniapp_requests_total",
                 "Calls of mini programs by what became of them.",
                 &["call", "outcome"],
             ),
-            redeems: metrics.counters("redeems_total", "Redeems by what became of them.", &["outcome"]),
+            redeems,
         }
     }
 }

@@ -103,7 +103,9 @@ async fn qr(app: &App, account: &Account, scene: SceneId, life: Duration) -> Res
         Spent::Calls(calls) => i128::from(account.settings.qr_quota) - i128::from(calls),
         Spent::UsedUp => -1,
     };
-    let quota_left = app.counts.quota_left.with_label_values(&[account.name.as_str(), QR_CODE]);
+    let labels = [account.name.as_str(), QR_CODE];
+    app.counts.quota.with_label_values(&labels).set(i64::try_from(account.settings.qr_quota).unwrap_or(i64::MAX));
+    let quota_left = app.counts.quota_left.with_label_values(&labels);
     quota_left.set(i64::try_from(left.max(0)).unwrap_or(i64::MAX));
     if left < 0 {
         return Err(NoQr::Instead(if spent == Spent::UsedUp { Why::DayQuota } else { Why::Budget }));

@@ -3,30 +3,20 @@
 
 use scenecast_shared::{
     config::Seconds,
-    scene::{Acceptance, AccountName, DeliveryId, Grant, Numbers, OpenId, Page, Person, SceneId, Transition},
+    scene::{Acceptance, AccountName, DeliveryId, Grant, Numbers, Page, Person, SceneId, Transition},
     store::{LetterKind, StoreError, User, Users},
 };
+use tokio::time::Instant;
 
 use crate::{
+    app::stored,
     config::Confirmation,
     site::{News, Site},
 };
 
 /// Somebody's consent to a login.
-pub(crate) fn acceptance(
-    scene: SceneId,
-    person: Person,
-    life: Seconds,
-    typed: bool,
-    known: Option<&User>,
-) -> Acceptance {
-    Acceptance {
-        person,
-        grant: Grant::issue(scene),
-        life: life.duration(),
-        typed,
-        registered: known.is_some_and(|user| user.registered),
-    }
+pub(crate) fn acceptance(grant: Grant, person: Person, life: Seconds, typed: bool, known: Option<&User>) -> Acceptance {
+    Acceptance { person, grant, life: life.duration(), typed, registered: known.is_some_and(|user| user.registered) }
 }
 
 /// What a scan wishes where this makes it a login.
@@ -45,10 +35,9 @@ pub(crate) fn name_of(scene: SceneId, page: &Page) -> String {
 
 /// Somebody logged in on this scene. The page has its login, whatever becomes of this.
 pub(crate) struct LoggedIn<'a> {
-    /// Whose openid it is.
-    pub(crate) account: &'a AccountName,
+    /// Who.
+    pub(crate) person: &'a Person,
     pub(crate) site: &'a Site,
-    pub(crate) openid: &'a OpenId,
     pub(crate) delivery: DeliveryId,
     /// In unix milliseconds.
     pub(crate) at: u64,
@@ -59,24 +48,44 @@ pub(crate) struct LoggedIn<'a> {
 }
 
 impl LoggedIn<'_> {
-    /// Remembers it, and tells the site; answers how often they have logged in by now. To be done again
-    /// after an error: the same delivery is one login, and told under one id.
-    pub(crate) async fn keep(&self, users: &Users) -> Result<Option<u64>, StoreError> {
-        let (id, now) = (self.delivery, self.at);
-        let count = |user: &mut User| user.logged_in(id, now);
-        let (user, logins) = match users.meet_again(self.account, self.openid, self.known, now, count).await {
-            Ok((user, logins)) => (user, Some(logins)),
-            // What can't be read stays as it is.
-            Err(error @ StoreError::Malformed(_)) => {
-                tracing::error!(account = %self.account, who = self.openid.short(), %error, "passed over");
-                (User::seen(now), None)
-            }
-            Err(error) => return Err(error),
-        };
+    /// Remembers it, and tells the site, by this deadline; answers how often they have logged in by now. To be
+    /// done again after an error: the same delivery is one login, and told under one id.
+    pub(crate) async fn keep(&self, users: &Users, deadline: Instant) -> Result<Option<u64>, StoreError> {
+        let (logins, told) = tokio::join!(self.count(users, deadline), self.tell(deadline));
+        told?;
+        logins
+    }
+
+    async fn count(&self, users: &Users, deadline: Instant) -> Result<Option<u64>, StoreError> {
+        let Person { account, openid, .. } = self.person;
+        let count = |user: &mut User| user.logged_in(self.delivery, self.at);
+        let met = stored(deadline, || users.meet_again(account, openid, self.known, self.at, count)).await;
+        Ok(self.readable(met)?.map(|(_, logins)| logins))
+    }
+
+    /// Tells it as it follows from what was found, so that the letter needn't wait for the count: WeChat waits for both.
+    async fn tell(&self, deadline: Instant) -> Result<(), StoreError> {
+        let Person { openid, unionid, profile, .. } = self.person;
+        let mut user = self.known.cloned().unwrap_or_else(|| User::seen(self.at));
+        user.profile_told(unionid.clone(), profile.clone(), self.at);
+        user.logged_in(self.delivery, self.at);
         let scene = name_of(self.scene, self.page);
-        let news =
-            News { kind: LetterKind::LoggedIn, delivery: id, openid: self.openid, user: &user, scene: Some(&scene) };
-        self.site.tell(news).await?;
-        Ok(logins)
+        let kind = LetterKind::LoggedIn;
+        let news = News { kind, delivery: self.delivery, openid, user: &user, scene: Some(&scene) };
+        let told = stored(deadline, || self.site.tell(news)).await;
+        self.readable(told).map(|_| ())
+    }
+
+    /// What was answered; nothing where what is stored can't be read, which stays as it is.
+    fn readable<T>(&self, answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error @ StoreError::Malformed(_)) => {
+                let Person { account, openid, .. } = self.person;
+                tracing::error!(%account, who = openid.short(), %error, "passed over");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 }

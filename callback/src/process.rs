@@ -6,7 +6,10 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use scenecast_shared::{
     bus::Bus,
     scene::AccountName,
-    serve::{CannotListen, Limits, Listener, Shutdown, TrustedProxies, turn_away, with_client_address, with_problems},
+    serve::{
+        Admission, CannotListen, Listener, Rate, RateByAddress, Shutdown, TrustedProxies, TurnedAway, turn_away,
+        with_client_address, with_problems,
+    },
     store::{Budget, Codes, Guesses, JsCodes, Pending, ReplayGuard, Room, Store, TokenStore, Users},
     telemetry::{Metrics, Stages},
 };
@@ -35,7 +38,8 @@ pub struct Callback {
     public: SocketAddr,
     internal: SocketAddr,
     trusted_proxies: TrustedProxies,
-    limits: Limits,
+    /// Of WeChat and mini programs, and of gateways and sites: neither takes the other's room.
+    admissions: (Admission, Admission),
     shutdown: Shutdown,
 }
 
@@ -57,6 +61,11 @@ impl Callback {
         let (circuit_open, clock) = (counts.circuit_open.clone(), settings.clock.clone());
         let tools = Tools { client, tokens, users: users.clone(), mail, circuit_open, clock };
         let accounts = Arc::new(Accounts::new(&settings, &tools));
+        let (limits, proxies, turned_away) = (settings.limits, settings.trusted_proxies, TurnedAway::new(metrics));
+        let admissions = (
+            Admission::new(limits.of_the_public(), proxies.clone(), turned_away.clone()),
+            Admission::new(limits.of_our_own(), TrustedProxies::default(), turned_away.clone()),
+        );
         let app = App {
             accounts: watch::Sender::new(accounts),
             internal_secret: settings.internal_secret,
@@ -69,26 +78,29 @@ impl Callback {
             replays: ReplayGuard::new(store.clone()),
             qr_budget: Budget::new(store.clone(), QR_CODE),
             js_codes: JsCodes::new(store),
+            webhooks: Rate::per_second(limits.webhooks_per_second),
+            junk: RateByAddress::per_minute(limits.requests_per_address),
+            turned_away,
             clock: settings.clock,
             counts,
             users,
         };
-        let limits = Limits { connections: settings.limits.connections(), headers: IDLE };
         Self {
             app: Arc::new(app),
             tools: Arc::new(tools),
             public: settings.public,
             internal: settings.internal,
-            trusted_proxies: settings.trusted_proxies,
-            limits,
+            trusted_proxies: proxies,
+            admissions,
             shutdown: shutdown.clone(),
         }
     }
 
     /// Takes its addresses.
     pub async fn bind(self) -> Result<Bound, CannotListen> {
-        let public = Listener::bind("WeChat", self.public, self.limits).await?;
-        let internal = Listener::bind("gateways and sites", self.internal, self.limits).await?;
+        let (of_the_public, of_our_own) = &self.admissions;
+        let public = Listener::bind_in("WeChat", self.public, of_the_public, IDLE).await?;
+        let internal = Listener::bind_in("gateways and sites", self.internal, of_our_own, IDLE).await?;
         Ok(Bound { callback: self, public, internal })
     }
 }
@@ -119,11 +131,11 @@ impl Bound {
 
     /// Serves until the process closes.
     pub async fn serve(self) {
-        let Callback { app, shutdown, trusted_proxies, .. } = self.callback;
+        let Callback { app, shutdown, trusted_proxies, admissions: (admission, _), .. } = self.callback;
         for site in app.accounts().sites_that_are_new(&Accounts::default()) {
             site.start(&shutdown);
         }
-        let public = with_problems(webhook::router().merge(miniapp::router()))
+        let public = with_problems(webhook::router().merge(miniapp::router(&admission)))
             .layer(from_fn_with_state(trusted_proxies, with_client_address))
             .with_state(app.clone());
         let internal = internal::router().merge(redeem::router()).merge(users::router());

@@ -31,6 +31,8 @@ use crate::{
 const LONGEST_BODY: usize = 4 * 1024;
 /// How long it may take: the same call may come again, but only if it had an idempotency key.
 const LIMIT: Duration = Duration::from_secs(4);
+/// When a login that was lost may be there again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new().route("/v1/redeem", post(redeem))
@@ -74,11 +76,16 @@ enum NotRedeemed {
     Used,
     #[error("the grant's time is over")]
     Expired,
+    /// A failover of Redis may have lost the login whose grant the page has; WeChat delivers it again. Said of any
+    /// grant, so that nobody learns by it whether one is good.
+    #[error("nobody has logged in on this scene yet")]
+    NotYet,
 }
 
 impl From<NotRedeemed> for Problem {
     fn from(why: NotRedeemed) -> Self {
         let (status, code) = match why {
+            NotRedeemed::NotYet => return Self::unavailable("grant_not_yet", why.to_string(), AGAIN_AFTER),
             NotRedeemed::Unknown => (StatusCode::NOT_FOUND, "grant_unknown"),
             NotRedeemed::StateMismatch => (StatusCode::CONFLICT, "state_mismatch"),
             NotRedeemed::Used => (StatusCode::CONFLICT, "grant_used"),
@@ -162,6 +169,11 @@ fn outcome(settled: Settled, account: &AccountName, grant: GrantDigest) -> Resul
         Settled::Repeated(standing) if standing.remaining.is_zero() => Err(NotRedeemed::Expired),
         Settled::Applied(standing) | Settled::Repeated(standing) => Ok(standing),
         Settled::Refused(Refusal::Guard(Field::Binding), _) => Err(NotRedeemed::StateMismatch),
+        Settled::Refused(Refusal::State(SceneState::Open | SceneState::Scanned), standing)
+            if standing.account().as_ref() == Some(account) =>
+        {
+            Err(NotRedeemed::NotYet)
+        }
         Settled::Refused(Refusal::State(state), standing) if is_its(&standing, account, grant) => match state {
             SceneState::Redeemed => Err(NotRedeemed::Used),
             _ => Err(NotRedeemed::Expired),

@@ -27,7 +27,9 @@ fn only_who_has_the_grant_is_told_what_became_of_it() {
         (refused(SceneState::Redeemed, "demo", &made_up), NotRedeemed::Unknown),
         (refused(SceneState::Expired, "demo", &made_up), NotRedeemed::Unknown),
         (refused(SceneState::Redeemed, "other", &its), NotRedeemed::Unknown),
-        (refused(SceneState::Open, "demo", &made_up), NotRedeemed::Unknown),
+        (refused(SceneState::Open, "demo", &made_up), NotRedeemed::NotYet),
+        (refused(SceneState::Scanned, "demo", &made_up), NotRedeemed::NotYet),
+        (refused(SceneState::Scanned, "other", &made_up), NotRedeemed::Unknown),
         (Settled::Unknown, NotRedeemed::Unknown),
     ] {
         assert_eq!(outcome(settled, &account("demo"), its.digest()), Err(expected));

@@ -1,14 +1,16 @@
 //! What a gateway is told.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use scenecast_shared::{
-    config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Origins, Seconds, Telemetry, defaults, strong},
+    config::{self, BadConfig, Bus, Checked, HttpUrl, Origins, Seconds, Telemetry, defaults, strong},
     process::Binary,
     scene::{AccountName, Rotating},
-    serve::TrustedProxies,
+    serve::{Admits, TrustedProxies},
 };
 use serde::Deserialize;
+
+use crate::compatible::longest_life;
 
 /// A gateway's configuration; `gateway.toml` beside this crate shows all of it.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,6 +40,9 @@ pub struct Config {
     /// What it takes.
     #[serde(default)]
     pub limits: Limits,
+    /// Whether it sheds pages when it holds more than its share of the fleet's.
+    #[serde(default = "yes")]
+    pub rebalance: bool,
     /// Routes for login pages that were written for other servers.
     #[serde(default)]
     pub compatible: Compatible,
@@ -47,6 +52,10 @@ pub struct Config {
     /// What it tells about itself.
     #[serde(default)]
     pub telemetry: Telemetry,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `[listen]`.
@@ -71,6 +80,32 @@ impl Default for Listen {
 pub struct Callback {
     /// The callbacks' internal listener, such as `http://callback:8082`.
     pub url: HttpUrl,
+}
+
+/// `[drain]`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drain {
+    /// How long a pod that is no longer ready still accepts, until the endpoints have noticed.
+    pub notice: Seconds,
+    /// Over how long the closes of held connections are spread.
+    pub window: Seconds,
+    /// How long pages of compatible routes may stay, which don't come back when their connection ends: as long
+    /// as their scenes live, by default.
+    pub compatible: Option<Seconds>,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        let config::Drain { notice, window } = config::Drain::default();
+        Self { notice, window, compatible: None }
+    }
+}
+
+impl From<Drain> for config::Drain {
+    fn from(Drain { notice, window, .. }: Drain) -> Self {
+        Self { notice, window }
+    }
 }
 
 /// `[compatible]`: routes for login pages that were written for other servers, each off unless it
@@ -118,6 +153,53 @@ pub struct CompatibleListener {
     pub listen: SocketAddr,
 }
 
+/// `[limits]`, on each pod; 0 is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: NonZeroU32,
+    /// New ones in a second, and as many at once.
+    pub connections_per_second: u32,
+    /// Sockets, streams and polls at a time of each client address.
+    pub sockets_per_address: u32,
+    /// Requests in a minute of each client address, and as many at once.
+    pub requests_per_address: u32,
+    /// Scenes that each client address opens in a minute, and as many at once.
+    pub scenes_per_address: u32,
+}
+
+impl Limits {
+    /// So many connections at a time, and otherwise what is usual.
+    pub fn new(connections: NonZeroU32) -> Self {
+        Self { connections, ..Self::default() }
+    }
+
+    /// What is limited before a request is looked at.
+    pub(crate) fn admits(self) -> Admits {
+        Admits {
+            connections: usize::try_from(self.connections.get()).unwrap_or(usize::MAX),
+            connections_per_second: self.connections_per_second,
+            sockets_per_address: self.sockets_per_address,
+            requests_per_address: self.requests_per_address,
+        }
+    }
+}
+
+impl Default for Limits {
+    /// What a pod of two cores bears, and, for an address, more than the largest office behind one needs.
+    fn default() -> Self {
+        Self {
+            // A thousand less than the file descriptors that a process commonly has.
+            connections: NonZeroU32::new(19_000).expect("it isn't zero"),
+            connections_per_second: 5_000,
+            sockets_per_address: 5_000,
+            requests_per_address: 12_000,
+            scenes_per_address: 3_000,
+        }
+    }
+}
+
 /// What a gateway needs of it, whatever process it is in.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -137,6 +219,10 @@ pub struct Settings {
     pub scene_life: Seconds,
     /// Routes for login pages that were written for other servers.
     pub compatible: Compatible,
+    /// How long pages of those routes may stay when it leaves.
+    pub stay: Duration,
+    /// Whether it sheds pages when it holds more than its share of the fleet's.
+    pub rebalance: bool,
     /// What it takes.
     pub limits: Limits,
 }
@@ -151,6 +237,8 @@ impl From<Config> for Settings {
             origins: config.origins,
             trusted_proxies: config.trusted_proxies,
             scene_life: config.scene_life,
+            stay: config.drain.compatible.map_or_else(|| longest_life(&config.compatible), Seconds::duration),
+            rebalance: config.rebalance,
             compatible: config.compatible,
             limits: config.limits,
         }
@@ -198,8 +286,20 @@ mod tests {
         let config = with(&[]).unwrap();
         assert!(config.origins.allow("https://www.example.com"));
         assert!(config.compatible.is_off());
+        assert_eq!(config.limits, Limits::default(), "it shows what there is without it");
         let bare = load::<Config>(Some(SAMPLE.as_ref()), []).unwrap_err();
         assert!(bare.to_string().contains("secret"), "{bare}");
+    }
+
+    #[test]
+    fn pages_that_do_not_come_back_may_stay_as_long_as_their_scenes_live_or_as_it_is_said() {
+        let stay = |changes: &[_]| Settings::from(with(changes).unwrap()).stay.as_secs();
+        let typed_code = ("SCENECAST_COMPATIBLE__TYPED_CODE__ACCOUNT", "demo");
+        let path_socket = ("SCENECAST_COMPATIBLE__PATH_SOCKET__ACCOUNT", "demo");
+        assert_eq!(stay(&[]), 0);
+        assert_eq!(stay(&[typed_code]), 300);
+        assert_eq!(stay(&[typed_code, path_socket]), 3600);
+        assert_eq!(stay(&[path_socket, ("SCENECAST_DRAIN__COMPATIBLE", "60")]), 60);
     }
 
     #[test]
@@ -211,6 +311,9 @@ mod tests {
             ("SCENECAST_CALLBACK__URL", "callback:8082", "callback.url"),
             ("SCENECAST_SCENE_LIFE", "5", "scene_life"),
             ("SCENECAST_LIMITS__CONNECTIONS", "0", "limits.connections"),
+            ("SCENECAST_LIMITS__CONNECTIONS_PER_SECOND", "-1", "limits.connections_per_second"),
+            ("SCENECAST_LIMITS__SCENES_PER_ADDRESS", "many", "limits.scenes_per_address"),
+            ("SCENECAST_LIMITS__SCENES_PER_PERSON", "5", "scenes_per_person"),
             ("SCENECAST_KEY_SECRET__CURRENT", "too short", "key_secret"),
             ("SCENECAST_INTERNAL_SECRET__PREVIOUS", "too short", "internal_secret"),
             ("SCENECAST_LISTEN__PUBLIC", "everywhere", "listen.public"),
@@ -219,6 +322,8 @@ mod tests {
             ("SCENECAST_COMPATIBLE__PATH_SOCKET__ACCOUNT", "Demo!", "compatible.path_socket.account"),
             ("SCENECAST_COMPATIBLE__QR_ON_OPEN__ACCOUNT", "demo", "listen"),
             ("SCENECAST_COMPATIBLE__PATH_SOCKETS__ACCOUNT", "demo", "path_sockets"),
+            ("SCENECAST_DRAIN__COMPATIBLE", "long", "drain.compatible"),
+            ("SCENECAST_REBALANCE", "often", "rebalance"),
             ("SCENECAST_TYPO", "1", "typo"),
         ] {
             let error = with(&[(name, value)]).unwrap_err();

@@ -16,7 +16,9 @@ use axum::{
 use scenecast_shared::{
     config::Origins,
     scene::{Claims, SceneId},
-    serve::{Problem, TrustedProxies, crowded, read_body, turn_away, with_client_address, with_problems},
+    serve::{
+        Admission, Problem, TrustedProxies, admit_clients, read_body, turn_away, with_client_address, with_problems,
+    },
 };
 use serde::Deserialize;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -26,7 +28,6 @@ use crate::{
     module::page_module,
     pages::Pages,
     poll::poll,
-    session::End,
     sse,
     visitor::page_of,
     wire::Open,
@@ -43,7 +44,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The own API's routes, and the `compatible` ones beside them.
-pub(crate) fn router(pages: Pages, compatible: Router, origins: &Origins, proxies: &TrustedProxies) -> Router {
+pub(crate) fn router(
+    pages: Pages,
+    compatible: Router,
+    origins: &Origins,
+    proxies: &TrustedProxies,
+    admission: &Admission,
+) -> Router {
     let requests = Router::new()
         .route("/v1/scenes", post(open_scene))
         .route("/v1/scenes/{scene}", get(poll_scene).delete(give_up))
@@ -51,12 +58,12 @@ pub(crate) fn router(pages: Pages, compatible: Router, origins: &Origins, proxie
         .layer(from_fn(turn_away))
         .route("/v1/ws", get(open_socket))
         .with_state(pages);
-    let api = for_pages(with_problems(requests.merge(compatible)), origins, proxies);
+    let api = for_pages(with_problems(requests.merge(compatible)), origins, proxies, admission);
     Router::new().route("/v1/scenecast.js", get(module)).merge(api)
 }
 
 /// These routes, for pages of these origins.
-pub(crate) fn for_pages(routes: Router, origins: &Origins, proxies: &TrustedProxies) -> Router {
+pub(crate) fn for_pages(routes: Router, origins: &Origins, proxies: &TrustedProxies, admission: &Admission) -> Router {
     let allowed = origins.clone();
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| {
@@ -70,6 +77,7 @@ pub(crate) fn for_pages(routes: Router, origins: &Origins, proxies: &TrustedProx
         .max_age(Duration::from_secs(600));
     // Browsers can read what the inner ones refuse, too.
     routes
+        .layer(from_fn_with_state(admission.clone(), admit_clients))
         .layer(from_fn_with_state(origins.clone(), check_origin))
         .layer(cors)
         .layer(from_fn_with_state(proxies.clone(), with_client_address))
@@ -100,18 +108,17 @@ async fn check_origin(State(origins): State<Origins>, request: Request, next: Ne
     Err(Problem::new(StatusCode::FORBIDDEN, "origin_forbidden", "pages of this origin may not open scenes here"))
 }
 
-/// Beyond the ceiling too it is let in, to be told: browsers hide the status of a failed handshake.
+/// Where there is no room too it is let in, to be told: browsers hide the status of a failed handshake.
 async fn open_socket(State(pages): State<Pages>, mut request: Request) -> Result<Response, Problem> {
     let (upgrade, headers) = Upgrade::of(&mut request, Some(ws::PROTOCOL))?;
     let page = page_of(&request);
     let shutdown = pages.shutdown().clone();
     shutdown.spawn(async move {
-        let is_crowded = upgrade.is_crowded();
+        let refused = upgrade.refused();
         let Some((socket, early)) = upgrade.socket().await else { return };
-        if is_crowded {
-            Box::pin(Leave::Told(End::Refused(crowded())).take(socket)).await;
-        } else {
-            hold(pages, page, socket, early).await;
+        match refused {
+            Some(problem) => Box::pin(Leave::from(problem).take(socket)).await,
+            None => hold(pages, page, socket, early).await,
         }
     });
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())

@@ -9,6 +9,8 @@
 //! | `session` | one page's scene as a state machine, without I/O |
 //! | `watching` | one page's watch on its scene, where bus, clock and session meet |
 //! | `hold`, `sse`, `poll` | what carries it to the page: a socket's task, a stream, one answer at a time |
+//! | `turns`, `pace` | who goes next when this pod has to lose pages, and how many go now |
+//! | `shed`, `balance` | losing pages where this pod holds more than its share of the fleet's |
 //! | `pages` | what all pages need: keys, opening, counting |
 //! | `opener` | calls to the callback, which opens scenes |
 //! | `wire` | the own API's JSON |
@@ -17,17 +19,21 @@
 //! | `qr` | the QR code's picture |
 //! | `compatible` | routes for login pages that were written for other servers |
 
+mod balance;
 mod compatible;
 pub mod config;
 mod hold;
 mod http;
 mod module;
 mod opener;
+mod pace;
 mod pages;
 mod poll;
 mod qr;
 mod session;
+mod shed;
 mod sse;
+mod turns;
 mod visitor;
 mod watching;
 mod wire;
@@ -36,25 +42,31 @@ mod ws;
 use std::{net::SocketAddr, time::Duration};
 
 use axum::Router;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use scenecast_shared::{
     bus::Bus,
-    serve::{CannotListen, Limits, Listener, Shutdown},
+    serve::{Admission, CannotListen, Listener, Shutdown, TurnedAway},
+    store::Census,
     telemetry::{Metrics, Stages},
 };
 
 pub use config::{Config, Settings};
 pub use module::page_module;
+use turns::Turns;
 
-/// How long a request's headers may take.
-const HEADERS: Duration = Duration::from_secs(10);
+/// How long a connection may wait for its next request.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// A gateway, built and not yet listening.
 pub struct Gateway {
     address: SocketAddr,
-    limits: Limits,
+    admission: Admission,
     app: Router,
     on_open: Option<(SocketAddr, Router)>,
+    turns: Turns,
+    stay: Duration,
+    census: Census,
+    rebalance: bool,
     shutdown: Shutdown,
 }
 
@@ -62,33 +74,55 @@ pub struct Gateway {
 pub struct Bound {
     public: (Listener, Router),
     on_open: Option<(Listener, Router)>,
+    turns: Turns,
+    stay: Duration,
+    census: Census,
+    rebalance: bool,
     shutdown: Shutdown,
 }
 
 impl Gateway {
     /// A gateway on this bus. Needs a runtime, for its calls to the callback.
-    pub fn build(settings: Settings, bus: Bus, stages: Stages, metrics: &Metrics, shutdown: &Shutdown) -> Self {
-        let Settings { public, origins, trusted_proxies, compatible, limits, .. } = settings.clone();
-        let pages = pages::Pages::new(settings, bus, stages, metrics, shutdown.clone());
+    pub fn build(
+        settings: Settings,
+        bus: Bus,
+        census: Census,
+        stages: Stages,
+        metrics: &Metrics,
+        shutdown: &Shutdown,
+    ) -> Self {
+        let Settings { public, origins, trusted_proxies, compatible, stay, rebalance, limits, .. } = settings.clone();
+        let turned_away = TurnedAway::new(metrics);
+        let admission = Admission::new(limits.admits(), trusted_proxies.clone(), turned_away.clone());
+        let pages = pages::Pages::new(settings, bus, stages, metrics, turned_away, shutdown.clone());
+        let turns = pages.turns().clone();
         let compatible = compatible::routes(&compatible, &pages, metrics);
         let on_open = compatible.on_open;
         Self {
             address: public,
-            limits: Limits { connections: limits.connections(), headers: HEADERS },
-            app: http::router(pages, compatible.public, &origins, &trusted_proxies),
-            on_open: on_open.map(|(address, app)| (address, http::for_pages(app, &origins, &trusted_proxies))),
+            app: http::router(pages, compatible.public, &origins, &trusted_proxies, &admission),
+            on_open: on_open
+                .map(|(address, app)| (address, http::for_pages(app, &origins, &trusted_proxies, &admission))),
+            admission,
+            turns,
+            stay,
+            census,
+            rebalance,
             shutdown: shutdown.clone(),
         }
     }
 
     /// Takes its addresses.
     pub async fn bind(self) -> Result<Bound, CannotListen> {
-        let public = Listener::bind("browsers", self.address, self.limits).await?;
+        let public = Listener::bind_in("browsers", self.address, &self.admission, IDLE).await?;
         let on_open = match self.on_open {
-            Some((address, app)) => Some((Listener::bind("QR codes on open", address, self.limits).await?, app)),
+            Some((address, app)) => {
+                Some((Listener::bind_in("QR codes on open", address, &self.admission, IDLE).await?, app))
+            }
             None => None,
         };
-        Ok(Bound { public: (public, self.app), on_open, shutdown: self.shutdown })
+        let Self { app, turns, stay, census, rebalance, shutdown, .. } = self;
+        Ok(Bound { public: (public, app), on_open, turns, stay, census, rebalance, shutdown })
     }
 }
 
@@ -103,9 +137,15 @@ impl Bound {
         self.on_open.as_ref().map(|(listener, _)| listener.address())
     }
 
-    /// Serves until the process closes.
+    /// Serves until the process closes, and then until all pages have been seen out.
     pub async fn serve(self) {
-        let listeners = std::iter::once(self.public).chain(self.on_open);
-        join_all(listeners.map(|(listener, app)| listener.serve(app, self.shutdown.clone()))).await;
+        let Self { public, on_open, turns, stay, census, rebalance, shutdown } = self;
+        let listeners = std::iter::once(public).chain(on_open);
+        let listening = join_all(listeners.map(|(listener, app)| listener.serve(app, shutdown.clone())));
+        let served = join(listening, turns.see_out(&shutdown, stay));
+        tokio::select! {
+            _ = served => {}
+            () = shed::keep_balance(&turns, census, &shutdown, rebalance) => {}
+        }
     }
 }

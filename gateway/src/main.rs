@@ -8,6 +8,7 @@ use scenecast_shared::{
     process,
     redis::Redis,
     serve::{CannotListen, Shutdown, serve_admin},
+    store::{Census, Store},
     telemetry::{Metrics, Stages},
 };
 
@@ -17,12 +18,13 @@ fn main() -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), CannotListen> {
     let metrics = Metrics::new();
-    let shutdown = Shutdown::new(config.drain);
+    let shutdown = Shutdown::new(config.drain.into());
     let redis = Redis::connect(&config.bus.url, &metrics);
     let bus = Bus::over(&redis, Role::Watches, &metrics);
 
     let admin = config.listen.admin;
-    let gateway = Gateway::build(config.into(), bus, Stages::new(&metrics), &metrics, &shutdown).bind().await?;
+    let census = Census::new(Store::over(Some(redis)));
+    let gateway = Gateway::build(config.into(), bus, census, Stages::new(&metrics), &metrics, &shutdown).bind().await?;
     serve_admin(admin, &metrics, &shutdown).await?;
     tokio::join!(gateway.serve(), shutdown.run_until_signal());
     Ok(())

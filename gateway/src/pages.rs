@@ -6,12 +6,13 @@ use std::{
 };
 
 use axum::http::StatusCode;
+use futures_util::FutureExt;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec};
 use scenecast_shared::{
     bus::Bus,
     internal::{self, Handle},
     scene::{BadKey, Binding, Claims, Event, KeyRing, Page, SceneId},
-    serve::{Problem, Shutdown},
+    serve::{Crowded, Problem, RateByAddress, Shutdown, TurnedAway, Why},
     telemetry::{Metrics, Stage, Stages},
     time::{millis, unix_now},
 };
@@ -20,7 +21,8 @@ use crate::{
     config::Settings,
     opener::Opener,
     qr,
-    session::Handover,
+    session::{End, Handover},
+    turns::{Line, Turns},
     wire::{self, Opened, Shown},
 };
 
@@ -32,8 +34,11 @@ struct Inner {
     bus: Bus,
     keys: KeyRing,
     opener: Opener,
+    opens: RateByAddress,
+    turned_away: TurnedAway,
     life: Duration,
     shutdown: Shutdown,
+    turns: Turns,
     counters: Counters,
 }
 
@@ -87,9 +92,18 @@ impl Drop for Counted {
 }
 
 impl Pages {
-    pub(crate) fn new(settings: Settings, bus: Bus, stages: Stages, metrics: &Metrics, shutdown: Shutdown) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        bus: Bus,
+        stages: Stages,
+        metrics: &Metrics,
+        turned_away: TurnedAway,
+        shutdown: Shutdown,
+    ) -> Self {
         let held = bus.clone();
         metrics.sampled("scenes_held", "Scenes with a page in this process.", move || held.held());
+        let limit = metrics.gauge("connections_limit", "Connections that this process takes at a time.");
+        limit.set(settings.limits.connections.get().into());
         let counters = Counters {
             open: metrics.gauges("connections_open", "Connections that wait on a scene.", &["transport"]),
             closed: metrics.counters(
@@ -109,8 +123,11 @@ impl Pages {
             bus,
             keys: KeyRing::new(settings.key_secret),
             opener: Opener::new(settings.callback, settings.internal_secret),
+            opens: RateByAddress::per_minute(settings.limits.scenes_per_address),
+            turned_away,
             life: settings.scene_life.duration(),
             shutdown,
+            turns: Turns::new(),
             counters,
         }))
     }
@@ -129,6 +146,16 @@ impl Pages {
 
     pub(crate) fn shutdown(&self) -> &Shutdown {
         &self.0.shutdown
+    }
+
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
+    }
+
+    /// Done when it is the turn of a page in this line; how that ends for it.
+    pub(crate) fn turn(&self, line: Line) -> impl Future<Output = End> {
+        let shutdown = &self.0.shutdown;
+        self.0.turns.turn(line).map(|()| if shutdown.is_closing() { End::Restart } else { End::Rebalance })
     }
 
     /// What the key says, if it is one of ours.
@@ -152,13 +179,23 @@ impl Pages {
             life_ms: millis(self.0.life),
             handle: Handle::Any,
         };
-        let shown = match self.0.opener.open(&open).await? {
+        let shown = match self.have_opened(&open).await? {
             internal::Opened::Qr { url, .. } => Shown::Qr { svg: draw(&url)?, url },
             internal::Opened::MiniProgram { image } => Shown::MiniProgram { image },
             internal::Opened::Typed { code } => Shown::Code(code),
         };
         let opened = Opened { scene: claims.scene, key, expires_in: self.0.life.as_secs(), shown };
         Ok((claims, opened))
+    }
+
+    /// Has a scene opened, if its page's address may have one more; answers what its page shows.
+    pub(crate) async fn have_opened(&self, open: &internal::Open) -> Result<internal::Opened, Problem> {
+        let allowed = open.page.address.map_or(Ok(()), |address| self.0.opens.check(address));
+        if let Err(back_in) = allowed {
+            self.0.turned_away.count(Why::Scenes);
+            return Err(Crowded::until(Why::Scenes, back_in).problem());
+        }
+        self.0.opener.open(open).await
     }
 
     /// Has a scene that Redis lost opened again for what is left of its life.

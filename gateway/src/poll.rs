@@ -11,6 +11,7 @@ use axum::{
 use scenecast_shared::{
     scene::{Claims, State},
     serve::Problem,
+    time::millis,
 };
 use serde_json::value::to_raw_value;
 
@@ -26,7 +27,7 @@ pub(crate) async fn poll(pages: Pages, claims: Claims, after: u64, wait: Duratio
     let mut until = Instant::now() + wait;
     let mut watching = Watching::resume(pages.clone(), claims, after).await?;
     let mut counted = pages.count(Transport::Poll);
-    let mut events = vec![];
+    let (mut events, mut elsewhere_in) = (vec![], None);
     loop {
         match watching.next(until).await {
             None => {
@@ -39,12 +40,16 @@ pub(crate) async fn poll(pages: Pages, claims: Claims, after: u64, wait: Duratio
                 // What else is there comes along, and nothing is waited for.
                 until = Instant::now();
             }
+            // A poll that is over by then is asked again, and that is refused while Redis is away.
+            Some(Told::Away | Told::Back) => {}
             Some(Told::End(end)) => {
                 counted.ends(end.word());
                 match end {
                     End::Refused(problem) if events.is_empty() => return Err(problem),
-                    _ => break,
+                    End::Restart | End::Rebalance => elsewhere_in = end.back_in(),
+                    _ => {}
                 }
+                break;
             }
         }
     }
@@ -54,6 +59,9 @@ pub(crate) async fn poll(pages: Pages, claims: Claims, after: u64, wait: Duratio
         state: state.word(),
         expires_in: matches!(state, State::Open | State::Scanned).then(|| watching.remaining().as_secs()),
         events,
+        retry_after_ms: elsewhere_in.map(millis),
     };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    // On this connection the next poll would come here again.
+    let close = elsewhere_in.map(|_| [(header::CONNECTION, "close")]);
+    Ok(([(header::CACHE_CONTROL, "no-store")], close, Json(answer)).into_response())
 }

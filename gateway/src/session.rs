@@ -3,7 +3,7 @@
 //! turned away is to wait.
 //!
 //! ```text
-//! begun ──scanned──▶ … ──confirmed, declined, cancelled, expired, left or unanswered──▶ end
+//! begun ──scanned──▶ … ──confirmed, declined, cancelled, expired or unanswered──▶ end
 //! ```
 
 use std::{
@@ -22,8 +22,8 @@ use scenecast_shared::{
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// … and for how long.
 const ASK_FOR: Duration = Duration::from_secs(30);
-/// Pages whose scene somebody has scanned are moved in this last part of the drain window.
-const LATE: f32 = 0.8;
+/// Pages that are moved to another pod come back within this.
+pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(1);
 
 /// What to do for a page.
 #[derive(Debug)]
@@ -41,6 +41,10 @@ pub(crate) enum Action {
 pub(crate) enum Told {
     /// Something happened to its scene.
     Event(Arc<Event>, Option<Handover>),
+    /// Nobody can say for now what happens to it.
+    Away,
+    /// Somebody can again.
+    Back,
     /// That was all.
     End(End),
 }
@@ -54,6 +58,8 @@ pub(crate) enum End {
     Expired,
     /// This pod leaves: the page goes on elsewhere.
     Restart,
+    /// This pod holds more than its share: the page goes on elsewhere.
+    Rebalance,
     /// The scene can't be opened, resumed or read.
     Refused(Problem),
 }
@@ -65,6 +71,7 @@ impl End {
             Self::Over => "over",
             Self::Expired => "expired",
             Self::Restart => "restart",
+            Self::Rebalance => "rebalance",
             Self::Refused(_) => "refused",
         }
     }
@@ -74,7 +81,7 @@ impl End {
     pub(crate) fn back_in(&self) -> Option<Duration> {
         match self {
             Self::Over | Self::Expired => None,
-            Self::Restart => Some(Duration::from_millis(rand::random_range(0..1000))),
+            Self::Restart | Self::Rebalance => Some(rand::random_range(Duration::ZERO..BACK_WITHIN)),
             Self::Refused(problem) => match problem.retry_after {
                 Some(after) => Some(after.mul_f32(rand::random_range(1.0..2.0))),
                 None if problem.status == StatusCode::INTERNAL_SERVER_ERROR => Some(Duration::from_secs(5)),
@@ -133,7 +140,6 @@ pub(crate) struct Session {
     /// Since when the bus hasn't said whether it has.
     asking_since: Option<Instant>,
     stored: u64,
-    leave_at: Option<Instant>,
 }
 
 impl Session {
@@ -147,7 +153,7 @@ impl Session {
             _ => vec![end(End::Over)],
         };
         let ends = now + remaining;
-        (Self { claims, state, ends, check_at: Some(ends), asking_since: None, stored, leave_at: None }, first)
+        (Self { claims, state, ends, check_at: Some(ends), asking_since: None, stored }, first)
     }
 
     pub(crate) fn scene(&self) -> SceneId {
@@ -166,12 +172,14 @@ impl Session {
 
     /// When [`Session::due`] is to be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        [self.check_at, self.leave_at].into_iter().flatten().min()
+        self.check_at
     }
 
     pub(crate) fn noticed(&mut self, notice: Notice, now: Instant) -> Vec<Action> {
         match notice {
             Notice::Event(event) => self.heard(event),
+            Notice::Away => vec![Action::Tell(Told::Away)],
+            Notice::Back => vec![Action::Tell(Told::Back)],
             Notice::Lost if self.ends > now => {
                 self.state = State::Open;
                 vec![Action::Reopen(self.claims.clone(), self.ends)]
@@ -204,9 +212,6 @@ impl Session {
 
     /// The deadline has come.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<Action> {
-        if self.leave_at.is_some_and(|at| at <= now) {
-            return vec![end(End::Restart)];
-        }
         if self.check_at.is_some_and(|at| at <= now) {
             self.check_at = None;
             return vec![Action::CheckEnd];
@@ -240,17 +245,6 @@ impl Session {
     fn expired(&mut self) -> Vec<Action> {
         self.state = State::Expired;
         vec![end(End::Expired)]
-    }
-
-    /// The pod leaves within `window`; `share`, from 0 to 1, is this page's place in it.
-    pub(crate) fn leave(&mut self, now: Instant, window: Duration, share: f32) {
-        let place = if self.state == State::Scanned { LATE + (1.0 - LATE) * share } else { LATE * share };
-        self.leave_at = Some(now + window.mul_f32(place));
-    }
-
-    /// The same, for a page that would find no other pod: it is the last to go.
-    pub(crate) fn leave_last(&mut self, now: Instant, window: Duration) {
-        self.leave_at = Some(now + window);
     }
 }
 

@@ -155,6 +155,15 @@ fn a_bus_that_stays_away_at_the_end_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn a_page_is_told_that_nobody_can_say_for_now_and_that_somebody_can_again() {
+    let now = Instant::now();
+    let mut session = open(now);
+    assert!(matches!(session.noticed(Notice::Away, now)[..], [Action::Tell(Told::Away)]));
+    assert!(matches!(session.noticed(Notice::Back, now)[..], [Action::Tell(Told::Back)]));
+    assert_eq!(session.state(), State::Open);
+}
+
+#[test]
 fn a_lost_scene_is_opened_again_for_what_is_left_of_it() {
     let now = Instant::now();
     let mut session = open(now);
@@ -163,21 +172,4 @@ fn a_lost_scene_is_opened_again_for_what_is_left_of_it() {
     assert!(matches!(&actions[..], [Action::Reopen(_, ends)] if *ends == now + LIFE), "{actions:?}");
     assert_eq!(session.state(), State::Open, "whoever scanned has to scan again");
     assert_eq!(end_of(&session.noticed(Notice::Lost, now + LIFE)), Some("expired"));
-}
-
-#[test]
-fn when_the_pod_leaves_scanned_pages_move_last() {
-    let now = Instant::now();
-    let window = Duration::from_secs(20);
-    let last_idle = {
-        let mut session = open(now);
-        session.leave(now, window, 1.0);
-        session.deadline().unwrap()
-    };
-    let mut session = open(now);
-    session.noticed(scanned(), now);
-    session.leave(now, window, 0.0);
-    assert!(session.deadline().unwrap() >= last_idle);
-    assert!(last_idle <= now + window);
-    assert_eq!(end_of(&session.due(now + window)), Some("restart"));
 }

@@ -68,6 +68,8 @@ impl Stream {
                 let Ok(event) = self.watching.carry(&what, handover, tell);
                 Some(event)
             }
+            Some(Told::Away) => Some(event(&Frame::Trouble)),
+            Some(Told::Back) => Some(event(&self.watching.resumed())),
             Some(Told::End(end)) => {
                 self.over = true;
                 self.counted.ends(end.word());
@@ -87,7 +89,7 @@ fn last(end: &End) -> Option<Event> {
     let last = match end {
         End::Over => return None,
         End::Expired => event(&Frame::Expired),
-        End::Restart => event(&Frame::Restart { retry_after_ms: millis(back_in.unwrap_or_default()) }),
+        End::Restart | End::Rebalance => event(&Frame::Restart { retry_after_ms: millis(back_in.unwrap_or_default()) }),
         End::Refused(problem) => event(&Frame::problem(problem)),
     };
     Some(match back_in {

@@ -19,6 +19,7 @@ use scenecast_shared::{
 use crate::{
     pages::{Pages, scene_expired},
     session::{Action, Begun, End, Handover, Session, Told},
+    turns::{Line, Place},
     wire::{self, Frame, Opened},
 };
 
@@ -32,7 +33,7 @@ pub(crate) struct Watching {
     watch: Watch,
     check: Option<Check>,
     told: VecDeque<Told>,
-    leaving: bool,
+    place: Place,
     /// Of a page that doesn't come back.
     stays: Option<Box<Stays>>,
 }
@@ -54,7 +55,7 @@ impl Watching {
         let life = Duration::from_secs(opened.expires_in);
         let remaining = mailbox.map_or(life, |mailbox| mailbox.remaining);
         let begun = Begun { claims, state: State::Open, remaining, more: false, stored: 0 };
-        Ok((Self::new(pages, begun, watch), opened))
+        Ok((Self::new(pages, begun, watch, None), opened))
     }
 
     /// Watches a scene from the event after `after`.
@@ -75,7 +76,7 @@ impl Watching {
             }
         };
         let begun = Begun { claims, state, remaining, more: stored > after, stored };
-        Ok(Self::new(pages, begun, watch))
+        Ok(Self::new(pages, begun, watch, None))
     }
 
     /// Watches a scene, open already or not, for a page that doesn't come back when its connection ends.
@@ -88,13 +89,13 @@ impl Watching {
             None => (State::Open, claims.remaining(SystemTime::now()), 0),
         };
         let begun = Begun { claims, state, remaining, more: stored > 0, stored };
-        Ok(Self { stays: Some(Box::new(Stays { page, known })), ..Self::new(pages, begun, watch) })
+        Ok(Self::new(pages, begun, watch, Some(Box::new(Stays { page, known }))))
     }
 
-    fn new(pages: Pages, begun: Begun, watch: Watch) -> Self {
+    fn new(pages: Pages, begun: Begun, watch: Watch, stays: Option<Box<Stays>>) -> Self {
         let (session, first) = Session::new(begun, Instant::now());
-        let mut watching =
-            Self { pages, session, watch, check: None, told: VecDeque::new(), leaving: false, stays: None };
+        let place = pages.turns().place(Line { comes_back: stays.is_none(), scanned: false });
+        let mut watching = Self { pages, session, watch, check: None, told: VecDeque::new(), place, stays };
         watching.act(first);
         watching
     }
@@ -119,16 +120,22 @@ impl Watching {
         Frame::resumed(self.scene(), self.state(), self.remaining())
     }
 
-    /// What the page is told next, or `None` when it is `until` and there is nothing; while the pod
-    /// leaves, so does the page. May be dropped half-way without loss.
+    /// Where the page waits for its turn to go.
+    pub(crate) fn line(&self) -> Line {
+        self.place.line()
+    }
+
+    /// What the page is told next, or `None` when it is `until` and there is nothing. When it is its turn
+    /// to go, that is the end, unless there is something to tell before. May be dropped half-way without loss.
     pub(crate) async fn next(&mut self, until: Instant) -> Option<Told> {
-        let shutdown = self.pages.shutdown().clone();
+        let pages = self.pages.clone();
         loop {
+            let line = self.line();
             let due = self.deadline().map_or(until, |due| due.min(until));
             tokio::select! {
                 biased;
                 told = poll_fn(|cx| self.poll_next(cx)) => return Some(told),
-                () = shutdown.closing(), if !self.leaving => self.leave(),
+                end = pages.turn(line) => return Some(Told::End(end)),
                 () = tokio::time::sleep_until(due.into()) => {
                     self.due();
                     if due == until {
@@ -170,16 +177,6 @@ impl Watching {
         self.act(actions);
     }
 
-    /// The pod leaves.
-    pub(crate) fn leave(&mut self) {
-        self.leaving = true;
-        let (now, window) = (Instant::now(), self.pages.shutdown().window());
-        match self.stays {
-            None => self.session.leave(now, window, rand::random()),
-            Some(_) => self.session.leave_last(now, window),
-        }
-    }
-
     /// Sends an event to the page; a login in the trace of its cause, and counted once it is sent.
     pub(crate) fn carry<T, E>(
         &self,
@@ -200,6 +197,7 @@ impl Watching {
     }
 
     fn act(&mut self, actions: Vec<Action>) {
+        self.place.set_scanned(self.state() == State::Scanned);
         for action in actions {
             match action {
                 Action::Tell(told) => self.told.push_back(told),

@@ -147,9 +147,11 @@ pub(crate) enum Frame<'a> {
     Cancelled(EventFrame<'a>),
     /// The scene's time is over.
     Expired,
-    /// This pod leaves. On a WebSocket the close says so.
+    /// Nobody can say for now what happens to the scene. What does is told later, after where it stands then.
+    Trouble,
+    /// The page goes on at another pod. On a WebSocket the close says so.
     Restart {
-        /// After how long to go on at another, in milliseconds.
+        /// After how long, in milliseconds.
         retry_after_ms: u64,
     },
     /// Something went wrong; a close follows.
@@ -214,11 +216,7 @@ impl<'a> Frame<'a> {
 
     /// The frame that tells this problem.
     pub(crate) fn problem(problem: &'a Problem) -> Self {
-        Self::Problem {
-            code: problem.code,
-            detail: &problem.detail,
-            retry_after: problem.retry_after.map(|after| after.as_secs().max(1)),
-        }
+        Self::Problem { code: problem.code, detail: &problem.detail, retry_after: problem.retry_after_secs() }
     }
 
     /// The frame that tells a page where its scene stands.
@@ -236,6 +234,7 @@ impl<'a> Frame<'a> {
             Self::Declined(_) => "declined",
             Self::Cancelled(_) => "cancelled",
             Self::Expired => "expired",
+            Self::Trouble => "trouble",
             Self::Restart { .. } => "restart",
             Self::Problem { .. } => "problem",
         }
@@ -259,6 +258,9 @@ pub(crate) struct Polled {
     pub(crate) expires_in: Option<u64>,
     /// What has happened since the event that was asked after: frames as on the other transports.
     pub(crate) events: Vec<Box<RawValue>>,
+    /// The page goes on elsewhere: after how long, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_after_ms: Option<u64>,
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ fn a_frame_is_called_what_its_json_says() {
     let others = [
         Frame::resumed(SCENE.parse().unwrap(), State::Open, std::time::Duration::ZERO),
         Frame::Expired,
+        Frame::Trouble,
         Frame::Restart { retry_after_ms: 1 },
         Frame::problem(&refused),
     ];

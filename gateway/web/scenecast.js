@@ -35,7 +35,9 @@ import { Poll, Socket, Stream } from './transports.js';
  * @typedef {object} Details
  * @property {Opened} opened What to show.
  * @property {{ retryIn: number }} offline The connection is lost; it is tried again in so many seconds.
- * @property {{ state: string }} online The connection is back, and the scene is in this state.
+ * @property {{}} trouble The connection stands, but what happens to the scene can't be told for now: what does is
+ *     told later, after `online`.
+ * @property {{ state: string }} online The connection is back, or the trouble over, and the scene is in this state.
  * @property {{ name: string, avatar: string, number?: number }} scanned Somebody scanned, and has yet to confirm.
  *     Where there is a number of two digits, the page shows it: the phone has to pick it.
  * @property {{ name: string, avatar: string, grant: string, typed: boolean }} confirmed The backend can redeem the
@@ -67,8 +69,11 @@ const GRACE = 3_000;
 const GRANT_LIFE = 60_000;
 /** The longest delay, in s, that a gateway may ask for and is waited for here. */
 const WAIT_AT_MOST = 30;
-/** Back-off between connections, in ms. */
-const BACKOFF = { first: 500, longest: 15_000 };
+/**
+ * Back-off between connections, in ms. The first is long, because whoever loses a pod is not alone: its thousands of
+ * pages come back over that time. The few whose phone is about to confirm don't wait so long.
+ */
+const BACKOFF = { first: 5_000, scanned: 1_000, longest: 15_000 };
 
 /** What a gateway says to the key of a scene that it can't give any more. */
 const GONE = new Set(['scene_expired', 'key_invalid']);
@@ -91,11 +96,15 @@ class Attempt extends EventTarget {
   #choice;
   /** What opens a scene. */
   #request;
-  /** The scene that is shown, if one is. @type {{ id: string, key: string, seq: number, expires: number } | null} */
+  /**
+   * The scene that is shown, if one is.
+   *
+   * @type {{ id: string, key: string, seq: number, expires: number, scanned: boolean } | null}
+   */
   #scene = null;
   /** Whether the attempt goes on. */
   #live = false;
-  /** Whether the page was told that the connection is lost. */
+  /** Whether the page was told that the connection is lost, or of trouble. */
   #offline = false;
   /** Connections lost since the last answer. */
   #failures = 0;
@@ -186,7 +195,7 @@ class Attempt extends EventTarget {
   #hear(frame) {
     switch (frame.type) {
       case 'opened':
-        this.#scene = { id: frame.scene, key: frame.key, seq: 0, expires: 0 };
+        this.#scene = { id: frame.scene, key: frame.key, seq: 0, expires: 0, scanned: false };
         this.#answered(frame.expires_in);
         return this.#tell('opened', { scene: frame.scene, expiresIn: frame.expires_in, ...shown(frame) });
       case 'resumed': {
@@ -194,7 +203,11 @@ class Attempt extends EventTarget {
         this.#answered(frame.expires_in ?? 0);
         return isBack && this.#tell('online', { state: frame.state });
       }
+      case 'trouble':
+        this.#offline = true;
+        return this.#tell('trouble', {});
       case 'scanned':
+        this.#scene.scanned = true;
         return this.#isNews(frame) && this.#tell('scanned', scanned(frame));
       case 'confirmed':
         return this.#isNews(frame) && this.#end('confirmed', confirmed(frame));
@@ -233,7 +246,8 @@ class Attempt extends EventTarget {
 
     const signal = this.#nextTurn();
     if (kind === 'lost') {
-      delay = Math.random() * Math.min(BACKOFF.longest, BACKOFF.first * 2 ** this.#failures++);
+      const first = this.#scene?.scanned ? BACKOFF.scanned : BACKOFF.first;
+      delay = Math.random() * Math.min(BACKOFF.longest, first * 2 ** this.#failures++);
       window.addEventListener('online', () => this.#connect(), { once: true, signal });
     }
     this.#alarm(delay, () => this.#connect());

@@ -137,13 +137,14 @@ export class Poll {
         const asked = Date.now();
         const answer = await this.#ask(scene, seq, wait, unwanted);
         if (!answer) continue;
-        const { state, expires_in, events } = answer;
+        const { state, expires_in, events, retry_after_ms: elsewhereIn } = answer;
         if (wait === 0) hear({ type: 'resumed', scene: scene.id, state, expires_in });
         for (const event of events) {
           seq = event.seq;
           hear(event);
         }
         if (state === 'expired') hear({ type: 'expired' });
+        if (elsewhereIn !== undefined) return Ending.later(elsewhereIn, null);
         if (events.length) continue;
         if (OVER.has(state)) return Ending.closed();
         await pause(asked + POLL_AT_MOST_EVERY - Date.now());

@@ -1,16 +1,18 @@
 //! A virtual browser: a login page's connection without the page.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{
         self, Message,
         client::IntoClientRequest,
         http::{HeaderValue, header},
-        protocol::CloseFrame,
+        protocol::{CloseFrame, WebSocketConfig},
     },
 };
 
@@ -90,11 +92,19 @@ pub struct Page {
 impl Page {
     /// Connects to a gateway's public address as a page of this origin, and says nothing yet.
     pub async fn connect(gateway: &str, origin: &str) -> Result<Self, tungstenite::Error> {
+        Self::connect_for(Ipv4Addr::LOCALHOST.into(), gateway, origin).await
+    }
+
+    /// The same, as an ingress does for a browser at this address.
+    pub async fn connect_for(browser: IpAddr, gateway: &str, origin: &str) -> Result<Self, tungstenite::Error> {
         let mut request = format!("ws://{gateway}/v1/ws").into_client_request()?;
         let headers = request.headers_mut();
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("scenecast.v1"));
         headers.insert(header::ORIGIN, HeaderValue::from_str(origin)?);
-        let (socket, _) = connect_async(request).await?;
+        headers.insert("x-forwarded-for", HeaderValue::from_str(&browser.to_string())?);
+        // There are thousands of them.
+        let buffers = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
+        let (socket, _) = connect_async_with_config(request, Some(buffers), true).await?;
         Ok(Self { socket })
     }
 

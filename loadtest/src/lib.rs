@@ -8,11 +8,21 @@
 //! | `chromium` | a real browser (feature `chromium`) |
 //! | [`receiver`] | a site's server for webhooks |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
+//! | [`crowd`] | thousands of browsers and phones, and the site's backend |
+//! | [`drill`] | logins go on while something breaks |
+//! | [`hostile`] | peers that mean no good |
+//! | [`ledger`] | what phones were promised, and what came of it |
+//! | [`network`] | a hop between processes that breaks as networks do |
 
 pub mod browser;
 #[cfg(feature = "chromium")]
 pub mod chromium;
 pub mod cluster;
+pub mod crowd;
+pub mod drill;
+pub mod hostile;
+pub mod ledger;
+pub mod network;
 pub mod receiver;
 pub mod simulator;
 pub mod visitor;

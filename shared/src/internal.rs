@@ -248,4 +248,38 @@ mod tests {
             assert_eq!(check(&header), Err(why), "{header}");
         }
     }
+
+    #[test]
+    fn what_is_signed_passes_and_nothing_else() {
+        bolero::check!().with_type().for_each(|(path, body, at, character): &(String, Vec<u8>, u8, char)| {
+            let header = sign(&secrets(), NOW, path, body);
+            assert_eq!(verify(&secrets(), NOW, path, body, &header), Ok(()));
+            assert!(verify(&secrets(), NOW, path, &[body.as_slice(), b"x"].concat(), &header).is_err());
+            let mut changed: Vec<char> = header.chars().collect();
+            let at = usize::from(*at) % changed.len();
+            if std::mem::replace(&mut changed[at], *character) != *character {
+                let changed: String = changed.into_iter().collect();
+                assert!(verify(&secrets(), NOW, path, body, &changed).is_err(), "{changed}");
+            }
+        });
+    }
+
+    #[test]
+    fn whatever_is_sent_is_a_call_or_is_not() {
+        bolero::check!().for_each(|body: &[u8]| {
+            assert!(check(&String::from_utf8_lossy(body)).is_err());
+            reads_back::<Open>(body);
+            reads_back::<Opened>(body);
+            reads_back::<Vec<Reopen>>(body);
+            reads_back::<Cancel>(body);
+        });
+    }
+
+    fn reads_back<T: Serialize + for<'de> Deserialize<'de>>(body: &[u8]) {
+        if let Ok(call) = serde_json::from_slice::<T>(body) {
+            let written = serde_json::to_vec(&call).unwrap();
+            let again: T = serde_json::from_slice(&written).unwrap();
+            assert_eq!(serde_json::to_vec(&again).unwrap(), written);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What the callback is told: one TOML file, environment over it.
 
 mod account;
+mod limits;
 mod mini_program;
 mod path;
 mod webhooks;
@@ -11,7 +12,7 @@ use std::{
 };
 
 use scenecast_shared::{
-    config::{BadConfig, Bus, Checked, Drain, HttpUrl, Limits, Seconds, Telemetry, strong},
+    config::{BadConfig, Bus, Checked, Drain, HttpUrl, Seconds, Telemetry, strong},
     process::Binary,
     scene::{AccountName, Rotating},
     serve::TrustedProxies,
@@ -21,6 +22,7 @@ use serde::Deserialize;
 use crate::{clock::Clock, geo::GeoDatabase};
 
 pub use account::{AccountSettings, Confirmation, Mode};
+pub use limits::Limits;
 pub use mini_program::{EnvVersion, MiniProgramSettings};
 pub use path::WebhookPath;
 pub use webhooks::{Endpoint, Target, Webhooks};

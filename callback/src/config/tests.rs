@@ -55,6 +55,9 @@ fn what_the_sample_says_is_what_is_left_out_of_it() {
         "language",
         "[limits]",
         "connections",
+        "webhooks_per_second",
+        "sockets_per_address",
+        "requests_per_address",
         "api_base",
     ];
     let short: String = sample()
@@ -134,6 +137,8 @@ fn a_bad_value_is_named() {
         ),
         ("accounts = [\"demo\"]", "accounts = []", "api_keys.shop.accounts"),
         ("connections = 19000", "connections = 0", "limits.connections"),
+        ("webhooks_per_second = 5000", "webhooks_per_second = -1", "limits.webhooks_per_second"),
+        ("requests_per_address = 3000", "scenes_per_address = 3000", "scenes_per_address"),
         ("https://api.weixin.qq.com", "ftp://x", "wechat.api_base"),
         ("https://api.weixin.qq.com", "here", "api_base"),
         ("window = 20", "windows = 20", "windows"),

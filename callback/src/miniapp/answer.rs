@@ -118,7 +118,9 @@ async fn settle(
         Said::No => (app.settle(scene, &cause, &decline, deadline).await?, None),
         Said::Yes { picked } => {
             let known = known(app, &person, deadline).await?;
-            let login = acceptance(scene, person, mini_program.settings.grant_life, false, known.as_ref());
+            let settings = &mini_program.settings;
+            let grant = app.grant(&settings.secret, scene, cause.delivery);
+            let login = acceptance(grant, person, settings.grant_life, false, known.as_ref());
             let confirm = Transition::Confirm { account, login, picked };
             let settled = match app.settle(scene, &cause, &confirm, deadline).await? {
                 // There is one pick: who doesn't see the page would have the right one by the third.

@@ -14,11 +14,16 @@ mod ticket;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, http::StatusCode, middleware::from_fn, routing::post};
+use axum::{
+    Router,
+    http::StatusCode,
+    middleware::{from_fn, from_fn_with_state},
+    routing::post,
+};
 use scenecast_shared::{
     internal::Refused,
     scene::{Cause, DeliveryId, Person, SceneId, Settled, State},
-    serve::{Problem, turn_away},
+    serve::{Admission, Problem, admit_clients, turn_away},
     store::{StoreError, User},
     telemetry::traceparent,
     time::unix_now_ms,
@@ -36,11 +41,12 @@ const LONGEST_BODY: usize = 4 * 1024;
 /// How long settling may take. The same call may come again.
 const LIMIT: Duration = Duration::from_secs(4);
 
-pub(crate) fn router() -> Router<Arc<App>> {
+pub(crate) fn router(admission: &Admission) -> Router<Arc<App>> {
     Router::new()
         .route("/v1/miniapp/scan", post(scan::scan))
         .route("/v1/miniapp/confirm", post(answer::confirm))
         .layer(from_fn(turn_away))
+        .layer(from_fn_with_state(admission.clone(), admit_clients))
 }
 
 /// Why a mini program's call does nothing.
@@ -107,22 +113,20 @@ async fn logged_in(
     deadline: Instant,
 ) -> Result<(), Problem> {
     let (Settled::Applied(standing) | Settled::Repeated(standing)) = settled else { return Ok(()) };
-    let (State::Confirmed | State::Redeemed, Some(openid)) = (standing.state, standing.who()) else { return Ok(()) };
+    let (State::Confirmed | State::Redeemed, Some(person)) = (standing.state, standing.person()) else {
+        return Ok(());
+    };
     let page = standing.page();
     let login = LoggedIn {
-        account: &mini_program.name,
+        person: &person,
         site: &mini_program.site,
-        openid: &openid,
         delivery: cause.delivery,
         at: cause.received_at,
         scene,
         page: &page,
         known,
     };
-    match stored(deadline, || login.keep(&app.users)).await {
-        Ok(_) | Err(StoreError::Malformed(_)) => Ok(()),
-        Err(StoreError::Undecided(_)) => Err(Refused::BusUnavailable.problem()),
-    }
+    login.keep(&app.users, deadline).await.map(|_| ()).map_err(|_| Refused::BusUnavailable.problem())
 }
 
 /// Where the scene stands, in the words of a phone: what the site's backend does is nothing to it.

@@ -121,7 +121,8 @@ async fn scan_once(
     };
     let known = known(app, &person, deadline).await?;
     let transition = |account: AccountName| {
-        let login = login::acceptance(scene, person.clone(), settings.grant_life, false, known.as_ref());
+        let grant = app.grant(&settings.secret, scene, call);
+        let login = login::acceptance(grant, person.clone(), settings.grant_life, false, known.as_ref());
         login::wish(settings.confirmation, account, login)
     };
     let cause = cause(call);

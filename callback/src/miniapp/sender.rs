@@ -10,13 +10,14 @@ use scenecast_shared::{
     serve::Problem,
     wechat::{ApiError, Code, Session},
 };
+use tokio::time::{Instant, sleep};
 
 use super::NotDone;
 use crate::{accounts::MiniProgram, app::App, wechat::CallError};
 
-/// How often, and how many times, it is looked whether another pod has got the answer by now.
+/// How often, and for how long, it is looked whether another pod has got the answer by now.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-const LOOKS: u32 = 40;
+const LOOK_FOR: Duration = Duration::from_secs(2);
 
 /// Who sent this, in the call with this id.
 pub(super) async fn sender(
@@ -33,18 +34,15 @@ pub(super) async fn sender(
             Ok(session)
         }
         Err(error) => match error.code() {
-            Some(Code::JsCodeUsed) => recall(app, call, LOOKS).await,
-            Some(Code::JsCodeInvalid) => recall(app, call, 1).await,
+            Some(Code::JsCodeUsed) => recall(app, call, Instant::now() + LOOK_FOR).await,
+            Some(Code::JsCodeInvalid) => recall(app, call, Instant::now()).await,
             _ => Err(problem(&error)),
         },
     }
 }
 
-async fn recall(app: &App, call: DeliveryId, looks: u32) -> Result<Session, Problem> {
-    for look in 0..looks {
-        if look > 0 {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+async fn recall(app: &App, call: DeliveryId, until: Instant) -> Result<Session, Problem> {
+    loop {
         let recalled = app.js_codes.recall(call).await.map_err(|error| {
             tracing::warn!(%error, "can't see who sent a js_code");
             Refused::BusUnavailable.problem()
@@ -52,8 +50,11 @@ async fn recall(app: &App, call: DeliveryId, looks: u32) -> Result<Session, Prob
         if let Some(session) = recalled {
             return Ok(session);
         }
+        if Instant::now() >= until {
+            return Err(NotDone::JsCodeInvalid.into());
+        }
+        sleep(LOOK_EVERY).await;
     }
-    Err(NotDone::JsCodeInvalid.into())
 }
 
 /// What the phone is told of WeChat's refusal. What WeChat said is for our log.

@@ -34,6 +34,10 @@ const NEW_AT_ONCE: usize = 6;
 const AGAIN_AT_ONCE: usize = 4;
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
+/// Why a letter is dead.
+const NO_ROOM: &str = "no_room";
+const UNREADABLE: &str = "unreadable";
+const TOO_OLD: &str = "too_old";
 
 /// Carries one account's letters.
 pub(super) struct Courier {
@@ -55,6 +59,10 @@ enum Round {
 
 impl Courier {
     pub(super) fn new(account: AccountName, settings: Webhooks, mail: Mail) -> Arc<Self> {
+        // Before there are any, so that the first is an increase.
+        for cause in [NO_ROOM, UNREADABLE, TOO_OLD] {
+            mail.counts.died.with_label_values(&[account.as_str(), cause]);
+        }
         let (site_fails, outbox_is_full) = (AtomicBool::new(false), AtomicBool::new(false));
         Arc::new(Self { account, settings, mail, put: Notify::new(), site_fails, outbox_is_full })
     }
@@ -68,7 +76,7 @@ impl Courier {
         let is_full = self.mail.outbox.put(letter).await? == Posted::Dead;
         let was_full = self.outbox_is_full.swap(is_full, Ordering::Relaxed);
         if is_full {
-            self.count_dead("no_room");
+            self.count_dead(NO_ROOM);
             if !was_full {
                 tracing::error!(account = %self.account, "the outbox is full; new letters are dead until there is room");
             }
@@ -152,7 +160,7 @@ impl Courier {
         let outbox = &self.mail.outbox;
         let kept = match posting(&self.settings.target, &taken.letter) {
             Posting::Nothing => outbox.done(&taken).await,
-            Posting::Unreadable => self.give_up(&taken, "unreadable").await,
+            Posting::Unreadable => self.give_up(&taken, UNREADABLE).await,
             Posting::Post(post) => match self.mail.send(&taken.letter.id(), post, &self.settings.signer).await {
                 Ok(()) => {
                     self.heard(None);
@@ -160,7 +168,7 @@ impl Courier {
                 }
                 Err(error) => {
                     self.heard(Some(&error));
-                    if self.is_too_old(&taken.letter) { self.give_up(&taken, "too_old").await } else { Ok(()) }
+                    if self.is_too_old(&taken.letter) { self.give_up(&taken, TOO_OLD).await } else { Ok(()) }
                 }
             },
         };

@@ -48,6 +48,17 @@ pub(super) struct Unfinished {
 }
 
 impl<'a> Delivery<'a> {
+    /// With nothing that is known.
+    pub(super) fn new(
+        app: &'a App,
+        account: &'a Account,
+        message: &'a Message,
+        purpose: &'a Purpose,
+        arrival: Arrival,
+    ) -> Self {
+        Self { app, account, message, purpose, arrival, user: None, asked: None }
+    }
+
     /// With what Redis knows, as far as what the message is for asks for it.
     pub(super) async fn begin(
         app: &'a App,
@@ -56,7 +67,7 @@ impl<'a> Delivery<'a> {
         purpose: &'a Purpose,
         arrival: Arrival,
     ) -> Result<Self, Unfinished> {
-        let mut delivery = Self { app, account, message, purpose, arrival, user: None, asked: None };
+        let mut delivery = Self::new(app, account, message, purpose, arrival);
         let (name, openid) = (&account.name, &message.from);
         let user = async || delivery.ask(|| app.users.find(name, openid)).await.map(Option::flatten);
         let asked = async || delivery.ask(|| app.pending.get(name, openid)).await.map(Option::flatten);
@@ -119,7 +130,7 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    fn unfinished(&self, again: bool, why: &dyn fmt::Display) -> Unfinished {
+    pub(super) fn unfinished(&self, again: bool, why: &dyn fmt::Display) -> Unfinished {
         tracing::warn!(account = %self.account.name, purpose = self.purpose.word(), %why, "could not finish a message");
         Unfinished { again, reply: self.at_last() }
     }

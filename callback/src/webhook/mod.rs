@@ -22,18 +22,18 @@ mod purpose;
 mod reply;
 mod scan;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::{Request, State},
-    http::{StatusCode, Uri, header, request::Parts},
+    http::{Extensions, StatusCode, Uri, header, request::Parts},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
     routing::get,
 };
 use scenecast_shared::{
-    serve::{ClientAddress, Crowded, Problem, Unanswered, read_body},
+    serve::{ClientAddress, Crowded, Problem, Unanswered, Why, read_body},
     store::Replay,
     time::{millis, unix_now_ms},
     wechat::{ACKNOWLEDGED, Message},
@@ -68,7 +68,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
 /// Beyond the ceiling WeChat gets no answer, and delivers again: an error would end the delivery.
 async fn stay_silent(request: Request, next: Next) -> Response {
     match request.extensions().get::<Crowded>() {
-        Some(Crowded) => Unanswered.into_response(),
+        Some(_) => Unanswered.into_response(),
         None => next.run(request).await,
     }
 }
@@ -118,9 +118,14 @@ async fn verify(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Probl
 /// WeChat delivers a message.
 #[tracing::instrument(name = "webhook", skip_all, fields(account, purpose, scene))]
 async fn deliver(State(app): State<Arc<App>>, request: Request) -> Response {
-    let arrival = Arrival::now();
+    let (arrival, client) = (Arrival::now(), client(request.extensions()));
     let (outcome, response) = match receive(&app, request, arrival).await {
         Ok(answered) => answered,
+        // It takes neither the log's room nor the way back.
+        Err(_) if app.junk.check(client).is_err() => {
+            app.turned_away.count(Why::Junk);
+            return Unanswered.into_response();
+        }
         Err(problem) => {
             tracing::warn!(code = problem.code, detail = problem.detail, "refused a webhook");
             (problem.code, Some(problem.into_response()))
@@ -150,6 +155,12 @@ async fn receive(app: &App, request: Request, arrival: Arrival) -> Result<Answer
     let received = envelope.open(account, &body)?;
     let purpose = Purpose::of(&received.message);
     Span::current().record("purpose", purpose.word());
+    if !app.webhooks.allows() {
+        app.turned_away.count(Why::Webhooks);
+        let unbegun = Delivery::new(app, account, &received.message, &purpose, arrival);
+        let is_last = arrival.is_last(&received.message);
+        return Ok(if is_last { answer(&received, unbegun.at_last()) } else { ("crowded", None) });
+    }
     let (genuine, delivery) = tokio::join!(
         is_known_genuine(app, account, &envelope, &body, arrival),
         Delivery::begin(app, account, &received.message, &purpose, arrival),
@@ -173,14 +184,19 @@ async fn receive(app: &App, request: Request, arrival: Arrival) -> Result<Answer
 /// WeChat hasn't told them, the signature has to do.
 fn check_source(app: &App, account: &Account, head: &Parts) -> Result<(), Problem> {
     let Some(sources) = &account.sources else { return Ok(()) };
-    let ClientAddress(address) = head.extensions.get().expect("a listener says where each request came from");
-    let source = sources.judge(*address);
+    let address = client(&head.extensions);
+    let source = sources.judge(address);
     app.counts.sources.with_label_values(&[source.word()]).inc();
     if source == Source::Elsewhere {
         tracing::warn!(%address, "a webhook from elsewhere; is its last proxy one of the trusted_proxies?");
         return Err(forbidden("wrong_source", "this address is none of WeChat's"));
     }
     Ok(())
+}
+
+fn client(extensions: &Extensions) -> IpAddr {
+    let ClientAddress(address) = extensions.get().expect("a listener says where each request came from");
+    *address
 }
 
 /// Whether this body is the one that was signed. Where the signature doesn't cover it, it may be

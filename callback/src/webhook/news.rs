@@ -3,7 +3,7 @@
 //! same id.
 
 use scenecast_shared::{
-    scene::{Page, SceneId, Standing},
+    scene::{Page, Person, SceneId, Standing},
     store::{LetterKind, User},
     wechat::Kind,
 };
@@ -23,22 +23,35 @@ impl Delivery<'_> {
     /// They are logged in on this scene.
     pub(super) async fn logged_in(&self, scene: SceneId, standing: &Standing) -> Outcome {
         let say = |logins| self.say_of(Phrase::LoggedIn, &Facts { scene: Some((scene, standing)), logins });
-        let page = standing.page();
+        let (page, known) = (standing.page(), self.on_record());
+        let person = standing.person().unwrap_or_else(|| Person {
+            account: self.account.name.clone(),
+            openid: self.openid().clone(),
+            unionid: None,
+            profile: self.shown(),
+        });
         let login = LoggedIn {
-            account: &self.account.name,
+            person: &person,
             site: &self.account.site,
-            openid: self.openid(),
             delivery: self.id(),
             at: self.arrival.unix_ms,
             scene,
             page: &page,
-            known: self.user.as_ref(),
+            known: known.as_ref(),
         };
         // The page has its login, whatever becomes of the rest.
-        match self.ask(|| login.keep(&self.app.users)).await {
-            Ok(logins) => Ok(say(logins.flatten())),
-            Err(unfinished) => Err(Unfinished { reply: say(None), ..unfinished }),
+        match login.keep(&self.app.users, self.arrival.decide_by()).await {
+            Ok(logins) => Ok(say(logins)),
+            Err(error) => Err(Unfinished { reply: say(None), ..self.unfinished(true, &error) }),
         }
+    }
+
+    /// What is on record of them, once it is that they follow by this message.
+    fn on_record(&self) -> Option<User> {
+        let Kind::Subscribe(_) = self.message.kind else { return self.user.clone() };
+        let mut user = self.user.clone().unwrap_or_else(|| User::seen(self.arrival.unix_ms));
+        user.followed(self.message.created);
+        Some(user)
     }
 
     /// They follow, without a login.

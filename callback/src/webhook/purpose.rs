@@ -144,4 +144,20 @@ mod tests {
         }
         assert_eq!(purpose("<MsgType>image</MsgType><MsgId>1</MsgId>"), Purpose::Write);
     }
+
+    #[test]
+    fn any_text_is_an_answer_a_code_or_neither_and_any_code_a_login_or_not() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            let says = String::from_utf8_lossy(bytes);
+            let typed = Purpose::of_text(&says, None);
+            assert!(
+                matches!(typed, Purpose::Answer { about: None, .. } | Purpose::Code(_) | Purpose::Write),
+                "{typed:?}"
+            );
+            let touched = Purpose::of_text("1", Some(&says));
+            assert!(matches!(touched, Purpose::Answer { about: Some(_), .. } | Purpose::Write), "{touched:?}");
+            let scanned = Purpose::of_qr_code(&says);
+            assert!(matches!(scanned, Some(Purpose::Scan(_) | Purpose::ScanCode(_)) | None), "{scanned:?}");
+        });
+    }
 }

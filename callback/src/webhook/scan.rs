@@ -70,7 +70,9 @@ impl Delivery<'_> {
 
     /// Their consent to a login.
     pub(super) fn acceptance(&self, scene: SceneId, person: Person, typed: bool) -> Acceptance {
-        login::acceptance(scene, person, self.account.settings.grant_life, typed, self.user.as_ref())
+        let settings = &self.account.settings;
+        let grant = self.app.grant(&settings.secret, scene, self.id());
+        login::acceptance(grant, person, settings.grant_life, typed, self.user.as_ref())
     }
 
     /// Asks whether it is they who log in, and remembers about what, for those who type their answer.

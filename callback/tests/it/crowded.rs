@@ -1,17 +1,36 @@
-//! Beyond the ceiling.
+//! Beyond its limits a callback does what lets the message or the call come again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
-use scenecast_shared::{config::Limits, internal::CANCEL_PATH};
+use scenecast_callback::{Settings, config::Limits};
+use scenecast_loadtest::hostile::drip;
+use scenecast_shared::internal::CANCEL_PATH;
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::world::{World, event, new_scene, problem, signed};
+use crate::world::{World, event, event_at, new_scene, problem, reply, signed, signed_by, unix_now};
+
+/// Two addresses, as the ingress tells them.
+const ANN: &str = "203.0.113.1";
+const BOB: &str = "203.0.113.2";
+
+/// One callback behind an ingress, with these limits.
+async fn limited(limits: Limits) -> World {
+    World::with(None, |settings: &mut Settings| {
+        settings.limits = limits;
+        settings.trusted_proxies = serde_json::from_str(r#"["127.0.0.1"]"#).unwrap();
+    })
+    .await
+}
+
+fn turned_away(world: &World, why: &str) -> u64 {
+    world.pod().metric(&format!("scenecast_turned_away_total{{why=\"{why}\"}}"))
+}
 
 #[tokio::test]
 async fn wechat_gets_no_answer_and_delivers_again_and_gateways_are_told() {
-    let world = World::with(None, |settings| settings.limits = Limits::new(1.try_into().unwrap())).await;
+    let world = limited(Limits::new(1.try_into().unwrap())).await;
     let webhook = || world.webhook("demo", &signed(), event("SCAN", "a-poster")).send();
 
     let held = TcpStream::connect(world.pod().public).await.unwrap();
@@ -25,4 +44,100 @@ async fn wechat_gets_no_answer_and_delivers_again_and_gateways_are_told() {
     let refused = world.call(world.pod(), CANCEL_PATH, &json!({ "scene": new_scene("demo") })).await;
     assert_eq!(refused.headers()["connection"], "close");
     assert_eq!(problem(refused, StatusCode::SERVICE_UNAVAILABLE).await, "crowded");
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_rate_is_delivered_again_and_logs_in() {
+    let world = limited(Limits { webhooks_per_second: 1, ..Limits::default() }).await;
+    let (scene, qr_url) = world.open().await;
+    let first = world.webhook("demo", &signed(), event("SCAN", "a-poster")).send().await.unwrap();
+    assert_eq!(first.status(), StatusCode::OK);
+    let outcome = world.scan("bo", &qr_url).await;
+    assert_eq!(reply(&outcome), "You are logged in. Please go back to the page.");
+    assert_eq!((outcome.attempts.len(), world.events(scene).await.len()), (2, 1));
+    assert_eq!(turned_away(&world, "webhooks"), 1);
+    assert_eq!(world.pod().metric("scenecast_webhooks_total{outcome=\"crowded\"}"), 1);
+}
+
+#[tokio::test]
+async fn the_last_delivery_beyond_the_rate_asks_to_scan_again_at_once() {
+    let world = limited(Limits { webhooks_per_second: 1, ..Limits::default() }).await;
+    let sent = unix_now().as_secs() - 10;
+    let mut told = String::new();
+    let since = Instant::now();
+    while turned_away(&world, "webhooks") == 0 {
+        let scan = event_at(sent, "SCAN", &new_scene("demo").to_string());
+        told = world.webhook("demo", &signed(), scan).send().await.unwrap().text().await.unwrap();
+    }
+    assert!(told.contains("Please scan again."), "{told}");
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn who_sends_junk_gets_no_answer_after_a_while_and_takes_nothing_of_wechats() {
+    let limits = Limits { requests_per_address: 3, webhooks_per_second: 1, ..Limits::default() };
+    let world = limited(limits).await;
+    let send = |token, from| {
+        let query = signed_by(token, unix_now().as_secs());
+        world.webhook("demo", &query, event("SCAN", "a-poster")).header("x-forwarded-for", from).send()
+    };
+    for _ in 0..3 {
+        assert_eq!(send("guessed", ANN).await.unwrap().status(), StatusCode::FORBIDDEN);
+    }
+    assert!(send("guessed", ANN).await.is_err(), "a connection that closes without a byte");
+    assert_eq!(turned_away(&world, "junk"), 1);
+    assert_eq!(send("guessed", BOB).await.unwrap().status(), StatusCode::FORBIDDEN);
+    assert_eq!(send(crate::world::TOKEN, ANN).await.unwrap().status(), StatusCode::OK, "genuine ones pass");
+    assert_eq!(turned_away(&world, "webhooks"), 0);
+}
+
+#[tokio::test]
+async fn mini_programs_ask_so_much_of_an_address() {
+    let world = limited(Limits { requests_per_address: 2, ..Limits::default() }).await;
+    let scan = |from| {
+        let body = json!({ "account": "mini", "js_code": "made-up", "scene": new_scene("mini") });
+        let url = format!("http://{}/v1/miniapp/scan", world.pod().public);
+        world.http.post(url).header("x-forwarded-for", from).body(body.to_string()).send()
+    };
+    for _ in 0..2 {
+        assert_eq!(problem(scan(ANN).await.unwrap(), StatusCode::BAD_REQUEST).await, "js_code_invalid");
+    }
+    let refused = scan(ANN).await.unwrap();
+    let back_in: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=30).contains(&back_in), "{back_in}");
+    assert_eq!(problem(refused, StatusCode::TOO_MANY_REQUESTS).await, "too_many_requests");
+    assert_eq!(turned_away(&world, "requests"), 1);
+    assert_eq!(scan(BOB).await.unwrap().status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn connections_that_say_next_to_nothing_end_and_messages_are_answered_meanwhile() {
+    let world = World::new().await;
+    let (public, internal) = (world.pod().public, world.pod().internal);
+    let post = |path: &str| format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n");
+    let webhook = post(&format!("/wechat/demo?{}", signed()));
+    let mut crowd = tokio::task::JoinSet::new();
+    for (to, at_once, by_the_drop) in [
+        (public, String::new(), 0),
+        (public, "POST /wechat/demo HTTP/1.1\r\nX: ".to_owned(), 1000),
+        (public, webhook, 1000),
+        (public, post("/v1/miniapp/scan"), 1000),
+        (internal, String::new(), 0),
+        (internal, "POST /v1/redeem HTTP/1.1\r\nX: ".to_owned(), 1000),
+        (internal, post("/v1/redeem"), 1000),
+        (internal, post(CANCEL_PATH), 1000),
+    ] {
+        for _ in 0..20 {
+            let at_once = at_once.clone();
+            crowd.spawn(async move { drip(to, at_once.as_bytes(), &vec![b'x'; by_the_drop]).await.unwrap() });
+        }
+    }
+    while !crowd.is_empty() {
+        let since = Instant::now();
+        let genuine = world.webhook("demo", &signed(), event("SCAN", "a-poster")).send().await.unwrap();
+        assert_eq!(genuine.status(), StatusCode::OK);
+        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+        let ended = tokio::time::timeout(Duration::from_secs(20), crowd.join_next()).await;
+        ended.expect("each of them ends, after 10 s at most").unwrap().unwrap();
+    }
 }

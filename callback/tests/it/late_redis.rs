@@ -2,12 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::StatusCode;
 use scenecast_loadtest::simulator::Answer;
-use scenecast_shared::scene::Grant;
-use serde_json::json;
 
-use crate::world::{API_KEY, STATE, World, answer, event_at, problem, reply, signed, text_at, unix_now};
+use crate::world::{World, event_at, reply, signed, text_at, unix_now};
 
 #[tokio::test]
 async fn no_answer_while_redis_is_away_and_the_redelivery_logs_in() {
@@ -83,20 +80,4 @@ async fn the_last_delivery_of_an_answer_or_a_code_asks_to_send_it_again() {
         assert!(lost.contains("That did not go through. Please send it again."), "{lost}");
     }
     assert_eq!(text, "success");
-}
-
-#[tokio::test]
-async fn a_redeem_without_redis_can_be_repeated() {
-    let mut world = World::over_redis().await;
-    let grant: Grant = world.log_in("bo").await;
-    let ask = async |world: &World| {
-        let body = json!({ "grant": grant, "state": STATE });
-        world.redeem(API_KEY, &body).header("idempotency-key", "1").send().await.unwrap()
-    };
-    world.redis.as_mut().unwrap().stop().await;
-    let away = ask(&world).await;
-    assert_eq!(away.headers()["retry-after"], "2");
-    assert_eq!(problem(away, StatusCode::SERVICE_UNAVAILABLE).await, "bus_unavailable");
-    world.redis.as_mut().unwrap().restart().await;
-    assert_eq!(answer(ask(&world).await, StatusCode::OK).await["openid"], world.openid("bo", "demo"));
 }

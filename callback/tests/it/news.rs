@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use scenecast_callback::config::Confirmation;
 use scenecast_loadtest::simulator::{Answer, Deed};
 use scenecast_shared::{
@@ -10,10 +11,11 @@ use scenecast_shared::{
     testing::RedisServer,
     time::unix_now_ms,
 };
+use serde_json::json;
 
 use crate::{
     site::Backend,
-    world::{World, demo, event_from, name, person, reply, said, signed, unix_now},
+    world::{API_KEY, STATE, World, answer, demo, event_from, name, person, reply, said, signed, unix_now},
 };
 
 const USER_INFO: &str = "/cgi-bin/user/info";
@@ -42,6 +44,22 @@ async fn a_site_is_told_who_follows_logs_in_and_leaves() {
         assert_eq!((&followed["data"]["scene"], &followed["data"]["following"]), (&"1489132234".into(), &true.into()));
         assert_eq!((&logged_in["data"]["scene"], &logged_in["data"]["logins"]), (&"1489132234".into(), &1.into()));
         assert_eq!((&unfollowed["data"]["scene"], &unfollowed["data"]["profile"]), (&().into(), &().into()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_told_of_a_login_is_what_redeeming_it_tells() {
+    for redis in [None, Some(RedisServer::start().await)] {
+        let mut site = Backend::good().await;
+        let world = World::with(redis, |settings| demo(settings).webhooks = Some(site.json())).await;
+        let grant = world.log_in("ann").await;
+        let redeemed = world.redeem(API_KEY, &json!({ "grant": grant, "state": STATE })).send().await.unwrap();
+        let redeemed = answer(redeemed, StatusCode::OK).await;
+        let told = &site.next().await.json()["data"];
+        for fact in ["account", "openid", "unionid", "profile", "registered", "logins"] {
+            assert_eq!(told[fact], redeemed[fact], "{fact}");
+        }
+        assert!(told["unionid"].is_string());
     }
 }
 

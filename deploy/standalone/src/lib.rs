@@ -20,7 +20,7 @@ use scenecast_shared::{
     config::HttpUrl,
     scene::{Rotating, Secret},
     serve::{CannotListen, Limits, Listener, Shutdown, TrustedProxies, serve_admin},
-    store::Store,
+    store::{Census, Store},
     telemetry::{Metrics, Stages},
 };
 use url::Url;
@@ -76,6 +76,7 @@ impl Standalone {
         let metrics = Metrics::new();
         let shutdown = Shutdown::new(config.drain);
         let (bus, redis) = Bus::connect(&config.bus.url, Role::Watches, &metrics);
+        let store = Store::over(redis);
         let stages = Stages::new(&metrics);
 
         let wechat = Listener::bind("the simulator of WeChat", config.listen.simulator, LIMITS).await?;
@@ -85,7 +86,7 @@ impl Standalone {
         let callback = Callback::build(
             callback_settings(&config, accounts, &secrets, &wechat_url),
             bus.clone(),
-            Store::over(redis),
+            store.clone(),
             stages.clone(),
             &metrics,
             &shutdown,
@@ -100,7 +101,7 @@ impl Standalone {
         let site_listener = Listener::bind("the demo site", config.listen.site, LIMITS).await?;
         let site_url = http(site_listener.address());
         let gateway = gateway_settings(&config, &secrets, &site_url, callback.internal_address());
-        let gateway = Gateway::build(gateway, bus, stages, &metrics, &shutdown).bind().await?;
+        let gateway = Gateway::build(gateway, bus, Census::new(store), stages, &metrics, &shutdown).bind().await?;
         let admin = serve_admin(config.listen.admin, &metrics, &shutdown).await?;
 
         let standalone = Self {
@@ -149,7 +150,7 @@ fn callback_settings(
         geo_database: None,
         api_base: base(wechat),
         picture_base: base(wechat),
-        limits: scenecast_shared::config::Limits::default(),
+        limits: scenecast_callback::config::Limits::default(),
         clock: Clock::default(),
     }
 }
@@ -172,7 +173,9 @@ fn gateway_settings(
         origins,
         scene_life: config.scene_life,
         compatible: compatible(config.listen.qr_on_open),
-        limits: scenecast_shared::config::Limits::default(),
+        stay: config.drain.window.duration(),
+        rebalance: true,
+        limits: scenecast_gateway::config::Limits::default(),
     }
 }
 

@@ -114,12 +114,16 @@ function complain({ code, retryAfter }) {
 /** Keeps a picture in a `data:` address from filling the page. */
 const shortened = (_, value) => (value?.length > 96 ? `${value.slice(0, 96)}…` : value);
 
+/** How long a login that a failover lost may take to come again, in milliseconds. */
+const REDEEM_WITHIN = 15_000;
+
 /**
- * Hands the grant to the site's backend. Repeats where no answer came: the backend takes a repeat for what it is.
+ * Hands the grant to the site's backend. Repeats where no answer came, or none that stays: the backend takes a repeat
+ * for what it is.
  *
  * @param {string} grant
  */
-async function redeem(grant, attemptsLeft = 3) {
+async function redeem(grant, deadline = Date.now() + REDEEM_WITHIN) {
   const body = JSON.stringify({ account: config.account, grant });
   const headers = { 'content-type': 'application/json' };
   show('redeeming');
@@ -131,9 +135,9 @@ async function redeem(grant, attemptsLeft = 3) {
     the('#redeemed').textContent = JSON.stringify(answer, shortened, 2);
     show('loggedIn');
   } catch {
-    if (attemptsLeft === 1) return complain({ code: 'site_unreachable' });
+    if (Date.now() > deadline) return complain({ code: 'site_unreachable' });
     await new Promise((resolve) => setTimeout(resolve, 1000));
-    return redeem(grant, attemptsLeft - 1);
+    return redeem(grant, deadline);
   }
 }
 
@@ -198,6 +202,10 @@ async function start() {
     if (!shown) return show('unreachable');
     document.body.dataset.view = 'offline';
     the('#status').textContent = text('offline');
+  });
+  on('trouble', () => {
+    document.body.dataset.view = 'offline';
+    the('#status').textContent = text('trouble');
   });
   on('online', () => show(...shown));
   for (const end of ['expired', 'declined', 'cancelled']) on(end, () => show(end));

@@ -167,4 +167,18 @@ mod tests {
             (0..15).map(|n| format!("scenecast.{n}={n}")).chain(["scenecast.new=15".into()]).collect();
         assert_eq!(kept(&cookies(&held.join("; "), false), |value| value.parse().ok()).len(), 1);
     }
+
+    #[test]
+    fn any_header_brings_cookies_of_ours_or_none() {
+        bolero::check!().for_each(|header: &[u8]| {
+            let Ok(header) = HeaderValue::from_bytes(header) else { return };
+            let headers = HeaderMap::from_iter([(header::COOKIE, header)]);
+            for by_https in [None, Some(&ByHttps)] {
+                let cookies = Cookies::of(&headers, by_https);
+                assert!(cookies.held.iter().all(|(name, _)| name.starts_with(OURS)));
+                let told = cookies.keep("scenecast.new", "value", Duration::from_secs(60), |value| value.parse().ok());
+                assert!(told.iter().count() <= cookies.held.len() + 1);
+            }
+        });
+    }
 }

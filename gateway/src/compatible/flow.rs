@@ -10,7 +10,7 @@ use scenecast_shared::{
     bus::{BusError, Mailbox},
     internal::{self, Handle},
     scene::{AccountName, ChosenId, Claims, Happening, Key, Login, Page, State, TOMBSTONE_MS},
-    serve::{ByHttps, Crowded, Problem, crowded},
+    serve::{ByHttps, Crowded, Problem},
     time::millis,
 };
 
@@ -128,7 +128,7 @@ impl Flow {
             life_ms: millis(life),
             handle,
         };
-        self.pages().opener().open(&open).await
+        self.pages().have_opened(&open).await
     }
 
     /// The login that waits in the scene of the key in this cookie, for pages that poll. While nobody can
@@ -169,7 +169,7 @@ pub(super) fn visitor(request: &Request, chosen_id: Option<ChosenId>) -> Page {
 
 /// Whether there is room for this request.
 pub(super) fn room(request: &Request) -> Result<(), Problem> {
-    request.extensions().get::<Crowded>().map_or(Ok(()), |Crowded| Err(crowded()))
+    request.extensions().get::<Crowded>().map_or(Ok(()), |crowded| Err(crowded.problem()))
 }
 
 /// The id that a page chose.
@@ -177,7 +177,12 @@ pub(super) fn chosen(text: &str) -> Result<ChosenId, Problem> {
     text.parse().map_err(|_| Problem::bad_request("the id has to be 1 to 64 visible ASCII characters"))
 }
 
-/// Waits a little longer than this, or less, so that those who wait for the same don't end together.
+/// Waits for about this long.
 pub(super) async fn about(time: Duration) {
-    tokio::time::sleep(time.mul_f32(rand::random_range(0.6..1.4))).await;
+    tokio::time::sleep(spread(time)).await;
+}
+
+/// A little more than this, or less, so that those who wait for the same don't end together.
+pub(super) fn spread(time: Duration) -> Duration {
+    time.mul_f32(rand::random_range(0.6..1.4))
 }

@@ -11,6 +11,7 @@ use scenecast_shared::scene::{Claims, Event, Happening, Login, Page};
 use super::flow::{Flow, about};
 use crate::{
     session::{End, Handover, Told},
+    turns::Line,
     watching::Watching,
 };
 
@@ -18,6 +19,9 @@ use crate::{
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Longer than any scene.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Where a page waits for its turn to go while its scene isn't watched.
+pub(super) const STAYS: Line = Line { comes_back: false, scanned: false };
 
 /// What a page of these routes can be told.
 pub(super) enum News {
@@ -61,8 +65,8 @@ impl Following {
                 }
             };
             match watching.next(Instant::now() + FAR).await {
-                None => {}
-                Some(Told::End(End::Restart)) => return News::Leaving,
+                None | Some(Told::Away | Told::Back) => {}
+                Some(Told::End(End::Restart | End::Rebalance)) => return News::Leaving,
                 Some(Told::End(_)) => return News::Over,
                 Some(Told::Event(event, handover)) => match event.what {
                     Happening::Scanned(_) => return News::Scanned,
@@ -75,15 +79,11 @@ impl Following {
 
     /// Begins to watch, as soon as that is possible; what there is to tell if it isn't any more.
     async fn begin(&mut self) -> Result<(), News> {
-        let shutdown = self.flow.pages().shutdown().clone();
-        // As late as a page that is watched.
-        let leaves = async {
-            shutdown.closing().await;
-            tokio::time::sleep(shutdown.window()).await;
-        };
+        let pages = self.flow.pages().clone();
+        let place = pages.turns().place(STAYS);
         tokio::select! {
             begun = self.try_to_watch() => begun,
-            () = leaves => Err(News::Leaving),
+            _ = pages.turn(place.line()) => Err(News::Leaving),
         }
     }
 

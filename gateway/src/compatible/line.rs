@@ -10,7 +10,7 @@ use axum::{
 };
 use scenecast_shared::{
     scene::{ChosenId, Login},
-    serve::{Problem, crowded},
+    serve::Problem,
 };
 
 use super::{
@@ -66,15 +66,15 @@ pub(super) struct Line {
 impl Line {
     /// The socket of this request; none if it is gone, or there is no room for it.
     pub(super) async fn accept(flow: Flow, upgrade: Upgrade) -> Option<Self> {
-        let is_crowded = upgrade.is_crowded();
+        let refused = upgrade.refused();
         let (socket, early) = upgrade.socket().await?;
-        if is_crowded {
-            Leave::from(crowded()).close(socket).await;
+        if let Some(problem) = refused {
+            Leave::from(problem).close(socket).await;
             return None;
         }
         let counted = flow.pages().count(Transport::WebSocket);
         let mut line = Self { flow, socket, liveness: Liveness::new(Instant::now()), counted };
-        match early.map_err(Leave::Violated).and_then(|incoming| line.take(incoming)) {
+        match line.take(early) {
             Ok(()) => Some(line),
             Err(leave) => {
                 line.end(Err(leave)).await;
@@ -131,15 +131,18 @@ impl Line {
 
     fn take(&mut self, incoming: Vec<Incoming>) -> Result<(), Leave> {
         self.liveness.heard(Instant::now());
+        let mut pinged = None;
         for incoming in incoming {
             match incoming {
                 Incoming::Text(_) => self.flow.count_ignored(),
-                Incoming::Ping(payload) => self.socket.pong(&payload)?,
+                Incoming::Ping(payload) => pinged = Some(payload),
                 Incoming::Pong => {}
                 Incoming::Close => return Err(Leave::Closed),
+                Incoming::Violation(violation) => return Err(Leave::Violated(violation)),
             }
         }
-        Ok(())
+        // The last of several is enough (RFC 6455 section 5.5.3), and costs one write.
+        pinged.map_or(Ok(()), |payload| Ok(self.socket.pong(&payload)?))
     }
 }
 

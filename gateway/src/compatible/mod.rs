@@ -74,6 +74,19 @@ impl Route {
     }
 }
 
+/// The longest life of a scene on the routes that `settings` turn on.
+pub(crate) fn longest_life(settings: &Compatible) -> Duration {
+    let Compatible { path_socket, client_id_socket, typed_code, qr_on_open, ticket_polling } = settings;
+    let on = [
+        (Route::PathSocket, path_socket.is_some()),
+        (Route::ClientIdSocket, client_id_socket.is_some()),
+        (Route::TypedCode, typed_code.is_some()),
+        (Route::QrOnOpen, qr_on_open.is_some()),
+        (Route::TicketPolling, ticket_polling.is_some()),
+    ];
+    on.into_iter().filter(|(_, is_on)| *is_on).map(|(route, _)| route.life()).max().unwrap_or_default()
+}
+
 /// What is counted on these routes.
 #[derive(Debug)]
 struct Counters {

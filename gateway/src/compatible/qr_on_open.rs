@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::{
     flow::{Flow, about, visitor},
-    following::Following,
+    following::{Following, STAYS},
     line::Line,
     picture::Picture,
 };
@@ -41,7 +41,7 @@ async fn connect(State(flow): State<Flow>, mut request: Request) -> Result<Respo
 }
 
 async fn serve(line: &mut Line, flow: &Flow, page: Page) -> Result<(), Leave> {
-    let (claims, address) = line.meanwhile(Box::pin(open(flow, &page))).await??;
+    let (claims, address) = line.meanwhile(Box::pin(open_in_time(flow, &page))).await??;
     line.say(&json!({ "message_type": "qrcode_url", "url": address }).to_string())?;
     line.tell(&mut Following::new(flow, claims, page), scanned).await
 }
@@ -50,21 +50,23 @@ fn scanned(login: &Login) -> String {
     json!({ "message_type": "scan_success", "user": login.profile.name }).to_string()
 }
 
-/// A scene, and the address of what its page shows. What may work later is tried again, as long as there
-/// is a later here: the page wouldn't.
+/// A scene, and the address of what its page shows, before it is the page's turn to go.
+async fn open_in_time(flow: &Flow, page: &Page) -> Result<(Claims, String), Leave> {
+    let place = flow.pages().turns().place(STAYS);
+    tokio::select! {
+        opened = open(flow, page) => Ok(opened?),
+        end = flow.pages().turn(place.line()) => Err(Leave::Told(end)),
+    }
+}
+
+/// A scene, and the address of what its page shows. What may work later is tried again: the page wouldn't.
 async fn open(flow: &Flow, page: &Page) -> Result<(Claims, String), Problem> {
-    let shutdown = flow.pages().shutdown();
     loop {
         let (_, claims) = flow.issue();
         match flow.open(&claims, page.clone(), Handle::Any).await {
             Ok(Opened::Qr { picture, .. }) => return Ok((claims, picture)),
             Ok(opened) => return Ok((claims, Picture::of(&opened)?.data_url())),
-            Err(Problem { retry_after: Some(after), .. }) if !shutdown.is_leaving() => {
-                tokio::select! {
-                    () = about(after.max(Duration::from_secs(1))) => {}
-                    () = shutdown.closing() => {}
-                }
-            }
+            Err(Problem { retry_after: Some(after), .. }) => about(after.max(Duration::from_secs(1))).await,
             Err(problem) => return Err(problem),
         }
     }

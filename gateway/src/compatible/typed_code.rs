@@ -30,14 +30,14 @@ use futures_util::stream;
 use scenecast_shared::{
     internal::{Handle, Opened},
     scene::{Claims, Grant, Key, Page},
-    serve::Problem,
+    serve::{Crowded, Problem},
 };
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
     cookies::Cookies,
-    flow::{Flow, about, cookies_of, room, visitor},
+    flow::{Flow, about, cookies_of, room, spread, visitor},
     following::{Arrived, Following, News},
 };
 use crate::{
@@ -131,10 +131,11 @@ struct Shown {
 async fn subscribe(State(flow): State<Flow>, request: Request) -> Response {
     let shown = Query::<Shown>::try_from_uri(request.uri()).map(|Query(shown)| shown.id).unwrap_or_default();
     let (cookies, page) = (cookies_of(&request), visitor(&request, None));
-    let begun = match room(&request) {
-        Ok(()) => own_or_new(&flow, &cookies, flow.watched(&cookies, DEVICE), page.clone()).await,
-        Err(problem) => Err(problem),
-    };
+    if let Some(crowded) = request.extensions().get::<Crowded>() {
+        crowded.wait(spread(HOLD)).await;
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let begun = own_or_new(&flow, &cookies, flow.watched(&cookies, DEVICE), page.clone()).await;
     let Ok((coded, kept)) = begun else {
         about(HOLD).await;
         return StatusCode::NO_CONTENT.into_response();
@@ -199,8 +200,9 @@ impl Talk {
             match news {
                 News::Scanned => self.say("scan"),
                 News::LoggedIn(login) => self.log_in(&login),
-                News::Over => self.refresh().await?,
-                News::Leaving => {
+                News::Over if !self.flow.pages().shutdown().is_closing() => self.refresh().await?,
+                // This page does come back, and gets its next code elsewhere.
+                News::Over | News::Leaving => {
                     self.counted.ends(End::Restart.word());
                     return None;
                 }

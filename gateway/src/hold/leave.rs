@@ -61,7 +61,7 @@ impl Leave {
 fn farewell(end: &End) -> (u16, String) {
     let back_in = end.back_in().map(|delay| format!("retry_after_ms={}", delay.as_millis()));
     match (end, back_in) {
-        (End::Restart, Some(delay)) => (close::RESTART, delay),
+        (End::Restart | End::Rebalance, Some(delay)) => (close::RESTART, delay),
         (_, Some(delay)) => (close::TRY_LATER, delay),
         (End::Refused(problem), None) => (close::POLICY, problem.code.to_owned()),
         (_, None) => (close::DONE, String::new()),
@@ -71,7 +71,6 @@ fn farewell(end: &End) -> (u16, String) {
 impl From<Broken> for Leave {
     fn from(broken: Broken) -> Self {
         match broken {
-            Broken::Violation(violation) => Self::Violated(violation),
             Broken::Gone => Self::Gone,
             Broken::TooSlow => {
                 tracing::info!("a reader was too slow; its scene can be resumed");
@@ -103,6 +102,7 @@ mod tests {
             (End::Over, 1000, None),
             (End::Expired, 1000, None),
             (End::Restart, 1012, Some(0..1000)),
+            (End::Rebalance, 1012, Some(0..1000)),
             (End::Refused(forbidden), 1008, None),
             (End::Refused(malformed), 1013, Some(5000..5001)),
             (End::Refused(away), 1013, Some(2000..4000)),

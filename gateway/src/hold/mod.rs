@@ -13,14 +13,16 @@ use std::{
     time::Instant,
 };
 
+use futures_util::future::OptionFuture;
 use scenecast_shared::{scene::Page, serve::Problem};
 
 use crate::{
     pages::{Pages, Transport},
     session::{End, Told},
+    turns::Line,
     watching::Watching,
     wire::{First, Frame},
-    ws::{Broken, Incoming, Silence, Socket, Violation},
+    ws::{Broken, Incoming, Silence, Socket},
 };
 
 pub(crate) use leave::Leave;
@@ -32,17 +34,12 @@ type Begin = Pin<Box<dyn Future<Output = Result<(Box<Watching>, String), Problem
 /// Serves the page until its scene is over, it leaves, or this pod does.
 ///
 /// Not an `async fn`: that would keep its arguments twice.
-pub(crate) fn hold(
-    pages: Pages,
-    page: Page,
-    socket: Socket,
-    early: Result<Vec<Incoming>, Violation>,
-) -> impl Future<Output = ()> + Send {
+pub(crate) fn hold(pages: Pages, page: Page, socket: Socket, early: Vec<Incoming>) -> impl Future<Output = ()> + Send {
     let mut counted = pages.count(Transport::WebSocket);
     let (peer, page) = (Peer::new(Instant::now()), Box::new(page));
-    let mut hold = Hold { pages, page, socket, peer, scene: Scene::Unasked, leaving: false };
+    let mut hold = Hold { pages, page, socket, peer, scene: Scene::Unasked };
     async move {
-        let leave = match hold.receive(early.map_err(Broken::Violation)) {
+        let leave = match hold.receive(Ok(early)) {
             Ok(()) => hold.run().await,
             Err(leave) => leave,
         };
@@ -61,7 +58,6 @@ struct Hold {
     socket: Socket,
     peer: Peer,
     scene: Scene,
-    leaving: bool,
 }
 
 /// How far a page is with its scene.
@@ -79,7 +75,7 @@ enum Turn {
     Received(Result<Vec<Incoming>, Broken>),
     Begun(Result<(Box<Watching>, String), Problem>),
     Told(Told),
-    Closing,
+    Leave(End),
     Due,
 }
 
@@ -98,6 +94,14 @@ impl Scene {
             Self::Unasked | Self::Beginning(_) => None,
         }
     }
+
+    /// Where its page waits for its turn to go: nowhere before it can come back to its scene.
+    fn line(&self) -> Option<Line> {
+        match self {
+            Self::Watched(watching) => Some(watching.line()),
+            Self::Unasked | Self::Beginning(_) => None,
+        }
+    }
 }
 
 impl Hold {
@@ -105,11 +109,14 @@ impl Hold {
         loop {
             let peer_due = self.peer.deadline();
             let due = self.scene.deadline().map_or(peer_due, |due| due.min(peer_due));
+            let line = self.scene.line();
             let turn = tokio::select! {
-                received = self.socket.receive() => Turn::Received(received),
+                // Nobody goes while there is something to tell; and whoever sends without end delays only itself.
+                biased;
                 turn = poll_fn(|cx| self.scene.poll_next(cx)) => turn,
-                () = self.pages.shutdown().closing(), if !self.leaving => Turn::Closing,
+                Some(end) = OptionFuture::from(line.map(|line| self.pages.turn(line))) => Turn::Leave(end),
                 () = tokio::time::sleep_until(due.into()) => Turn::Due,
+                received = self.socket.receive() => Turn::Received(received),
             };
             if let Err(leave) = self.take(turn) {
                 return leave;
@@ -127,31 +134,22 @@ impl Hold {
                 }
                 Ok(())
             }
-            Turn::Told(Told::End(end)) => Err(Leave::Told(end)),
-            Turn::Closing => self.leave(),
+            Turn::Told(Told::Away) => Ok(self.socket.send(&Frame::Trouble.json())?),
+            Turn::Told(Told::Back) => {
+                if let Scene::Watched(watching) = &self.scene {
+                    self.socket.send(&watching.resumed().json())?;
+                }
+                Ok(())
+            }
+            Turn::Told(Told::End(end)) | Turn::Leave(end) => Err(Leave::Told(end)),
             Turn::Due => self.due(),
         }
     }
 
-    fn watch(&mut self, (mut watching, frame): (Box<Watching>, String)) -> Result<(), Leave> {
+    fn watch(&mut self, (watching, frame): (Box<Watching>, String)) -> Result<(), Leave> {
         self.socket.send(&frame)?;
-        if self.leaving {
-            watching.leave();
-        }
         self.scene = Scene::Watched(watching);
         Ok(())
-    }
-
-    fn leave(&mut self) -> Result<(), Leave> {
-        self.leaving = true;
-        match &mut self.scene {
-            Scene::Unasked => Err(Leave::Told(End::Restart)),
-            Scene::Beginning(_) => Ok(()),
-            Scene::Watched(watching) => {
-                watching.leave();
-                Ok(())
-            }
-        }
     }
 
     fn due(&mut self) -> Result<(), Leave> {
@@ -166,15 +164,18 @@ impl Hold {
     }
 
     fn receive(&mut self, received: Result<Vec<Incoming>, Broken>) -> Result<(), Leave> {
+        let mut pinged = None;
         for incoming in received? {
             match self.peer.received(incoming, Instant::now())? {
                 Said::First(first) => self.scene = Scene::Beginning(self.begin(first)),
-                Said::Ping(payload) => self.socket.pong(&payload)?,
+                Said::Ping(payload) => pinged = Some(payload),
                 Said::Pong => {}
                 Said::Close => return Err(Leave::Closed),
+                Said::Violation(violation) => return Err(Leave::Violated(violation)),
             }
         }
-        Ok(())
+        // The last of several is enough (RFC 6455 section 5.5.3), and costs one write.
+        pinged.map_or(Ok(()), |payload| Ok(self.socket.pong(&payload)?))
     }
 
     fn begin(&mut self, first: First) -> Begin {

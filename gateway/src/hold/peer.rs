@@ -6,7 +6,7 @@ use scenecast_shared::serve::Problem;
 
 use crate::{
     wire::First,
-    ws::{Incoming, Liveness, Silence},
+    ws::{Incoming, Liveness, Silence, Violation},
 };
 
 /// How long a page may take to send its first frame.
@@ -31,6 +31,8 @@ pub(super) enum Said {
     Pong,
     /// That it leaves.
     Close,
+    /// What is no WebSocket.
+    Violation(Violation),
 }
 
 impl Peer {
@@ -46,6 +48,7 @@ impl Peer {
             Incoming::Pong => Ok(Said::Pong),
             Incoming::Ping(payload) => Ok(Said::Ping(payload)),
             Incoming::Close => Ok(Said::Close),
+            Incoming::Violation(violation) => Ok(Said::Violation(violation)),
             Incoming::Text(text) if self.first_by.take().is_some() => serde_json::from_str(&text)
                 .map(Said::First)
                 .map_err(|_| Problem::bad_request("the first frame has to be an open or a resume")),
@@ -137,5 +140,14 @@ mod tests {
         let ping = heard(now).received(Incoming::Ping(b"x".to_vec()), now);
         assert!(matches!(ping, Ok(Said::Ping(payload)) if payload == b"x"));
         assert!(matches!(heard(now).received(Incoming::Close, now), Ok(Said::Close)));
+    }
+
+    #[test]
+    fn whatever_comes_first_is_an_open_a_resume_or_a_problem() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            let now = Instant::now();
+            let first = Peer::new(now).received(text(&String::from_utf8_lossy(bytes)), now);
+            assert!(matches!(first, Ok(Said::First(_)) | Err(_)), "{first:?}");
+        });
     }
 }

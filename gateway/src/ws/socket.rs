@@ -9,7 +9,7 @@ use tungstenite::protocol::frame::{
     coding::{CloseCode, Control, Data, OpCode},
 };
 
-use super::decoder::{Decoder, Incoming, Violation};
+use super::decoder::{Decoder, Incoming};
 
 /// Bytes that may wait for a slow reader before it is cut. Its scene goes on and can be resumed.
 const UNSENT_AT_MOST: usize = 64 * 1024;
@@ -27,8 +27,6 @@ pub(crate) enum Broken {
     Gone,
     /// Its reader is too slow for what is sent.
     TooSlow,
-    /// The peer broke the protocol, and can be told.
-    Violation(Violation),
 }
 
 impl From<io::Error> for Broken {
@@ -42,19 +40,25 @@ pub(crate) struct Socket {
     connection: Connection,
     decoder: Decoder,
     unsent: Vec<u8>,
+    /// Since it last gave way.
+    has_read: bool,
 }
 
 impl Socket {
     /// `early` is what the client sent behind its handshake, without waiting for the answer.
-    pub(crate) fn new(connection: Connection, early: &[u8]) -> (Self, Result<Vec<Incoming>, Violation>) {
+    pub(crate) fn new(connection: Connection, early: &[u8]) -> (Self, Vec<Incoming>) {
         let mut decoder = Decoder::default();
         let incoming = decoder.feed(early);
-        (Self { connection, decoder, unsent: Vec::new() }, incoming)
+        (Self { connection, decoder, unsent: Vec::new(), has_read: false }, incoming)
     }
 
     /// What arrives next; sends what waits to be sent meanwhile. May be dropped half-way without loss.
     pub(crate) async fn receive(&mut self) -> Result<Vec<Incoming>, Broken> {
         loop {
+            // One read a turn: a peer that sends without end must not keep this thread from the others.
+            if std::mem::take(&mut self.has_read) {
+                tokio::task::yield_now().await;
+            }
             let stream = self.connection.stream();
             if self.unsent.is_empty() {
                 stream.readable().await?;
@@ -69,9 +73,12 @@ impl Socket {
             }
             let incoming = SHARED.with_borrow_mut(|buffer| match self.connection.stream().try_read(buffer) {
                 Ok(0) => Err(Broken::Gone),
-                Ok(length) => self.decoder.feed(&buffer[..length]).map_err(Broken::Violation),
+                Ok(length) => {
+                    self.has_read = true;
+                    Ok(self.decoder.feed(&buffer[..length]))
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(vec![]),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(Broken::from(error)),
             })?;
             if !incoming.is_empty() {
                 return Ok(incoming);
@@ -106,6 +113,7 @@ impl Socket {
             self.connection.write_all(&std::mem::take(&mut self.unsent)).await?;
             self.connection.shutdown().await?;
             loop {
+                tokio::task::yield_now().await;
                 self.connection.stream().readable().await?;
                 let read = SHARED.with_borrow_mut(|buffer| self.connection.stream().try_read(buffer));
                 match read {

@@ -6,14 +6,15 @@ use axum::{
 };
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use scenecast_shared::serve::{Connection, Crowded, Problem};
+use scenecast_shared::serve::{Connection, Crowded, Problem, Seat};
 
-use super::{Incoming, Socket, Violation, handshake};
+use super::{Incoming, Socket, handshake};
 
 /// A request that becomes a WebSocket once it is answered.
 pub(crate) struct Upgrade {
     on: OnUpgrade,
-    is_crowded: bool,
+    crowded: Option<Crowded>,
+    seat: Option<Seat>,
 }
 
 impl Upgrade {
@@ -22,23 +23,23 @@ impl Upgrade {
         let refused = |status, why| Problem::new(status, "bad_handshake", why);
         let headers =
             handshake::accept(request.headers(), protocol).map_err(|bad| refused(bad.status(), bad.to_string()))?;
-        let is_crowded = request.extensions().get::<Crowded>().is_some();
-        let on = request
-            .extensions_mut()
+        let extensions = request.extensions_mut();
+        let (crowded, seat) = (extensions.remove(), extensions.remove());
+        let on = extensions
             .remove::<OnUpgrade>()
             .ok_or_else(|| refused(StatusCode::UPGRADE_REQUIRED, "this connection can't be upgraded".to_owned()))?;
-        Ok((Self { on, is_crowded }, headers))
+        Ok((Self { on, crowded, seat }, headers))
     }
 
-    /// Whether there is no room for it, but to be told so.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.is_crowded
+    /// What it is to be told, where there is no room for it.
+    pub(crate) fn refused(&self) -> Option<Problem> {
+        self.crowded.as_ref().map(Crowded::problem)
     }
 
     /// Takes the bare socket back from the HTTP server, whose buffers end here.
-    pub(crate) async fn socket(self) -> Option<(Socket, Result<Vec<Incoming>, Violation>)> {
+    pub(crate) async fn socket(self) -> Option<(Socket, Vec<Incoming>)> {
         let upgraded = self.on.await.ok()?;
         let parts = upgraded.downcast::<TokioIo<Connection>>().ok()?;
-        Some(Socket::new(parts.io.into_inner(), &parts.read_buf))
+        Some(Socket::new(parts.io.into_inner().upgraded(self.seat), &parts.read_buf))
     }
 }

@@ -5,9 +5,12 @@
 
 mod compatible;
 mod events;
+mod hostile;
 mod http;
 mod leaving;
+mod limits;
 mod polls;
+mod silent;
 mod sockets;
 mod stream;
 mod together;
@@ -16,8 +19,9 @@ mod world;
 use std::time::Duration;
 
 use reqwest::Method;
+use scenecast_gateway::config::Limits;
 use scenecast_loadtest::browser::{Frame, Heard, Page};
-use scenecast_shared::{bus::Bus, config::Limits, scene::Number};
+use scenecast_shared::{bus::Bus, scene::Number};
 use stream::{Next, Stream};
 use world::{LIFE, ORIGIN, Scene, WINDOW, World, account, confirm, log_in, scan};
 

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use scenecast_loadtest::hostile::websocket::HANDSHAKE;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -158,11 +159,8 @@ async fn beyond_the_ceiling_a_page_is_told_to_come_back() {
 #[tokio::test]
 async fn frames_sent_with_the_handshake_and_not_masked_are_read_as_such() {
     let world = World::new().await;
-    let handshake = "GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-        Sec-WebSocket-Protocol: scenecast.v1\r\n\r\n";
     let mut stream = TcpStream::connect(world.address).await.unwrap();
-    stream.write_all(&[handshake.as_bytes(), b"\x81\x02hi"].concat()).await.unwrap();
+    stream.write_all(&[HANDSHAKE.as_bytes(), b"\x81\x02hi"].concat()).await.unwrap();
     let mut answer = vec![];
     stream.read_to_end(&mut answer).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 101 "));

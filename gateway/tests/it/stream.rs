@@ -1,6 +1,6 @@
 //! A page that reads its scene's events as a stream, strictly by what the gateway promises.
 
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use scenecast_loadtest::browser::Frame;
 
 use super::{PATIENCE, Scene, World};
@@ -48,6 +48,11 @@ impl Stream {
         if let Some(after) = after {
             request = request.header("last-event-id", after);
         }
+        Self::of(request).await
+    }
+
+    /// The events that this request is answered with.
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         Self { response, unread: String::new() }

@@ -103,16 +103,30 @@ async fn while_redis_is_away_watchers_stay_and_new_ones_are_told_to_come_back() 
     let scene = world.scene().await;
     let mut held = Stream::open(&world, &scene, None).await;
     held.event("resumed").await;
+    let mut page = world.page().await;
+    page.resume(&scene.key, 0).await.unwrap();
+    assert_eq!(frame(&mut page).await.kind, "resumed");
     redis.stop().await;
+    held.event("trouble").await;
+    assert_eq!(frame(&mut page).await.kind, "trouble");
     for suffix in [STREAM, POLL] {
         let response = request(&world, &scene, suffix, &scene.key).send().await.unwrap();
         assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"2".parse().unwrap()));
         assert_eq!(response.json::<serde_json::Value>().await.unwrap()["code"], "bus_unavailable");
     }
+    let mut late = world.page().await;
+    late.resume(&scene.key, 0).await.unwrap();
+    let problem = frame(&mut late).await;
+    assert_eq!((problem.code.as_str(), problem.retry_after), ("bus_unavailable", 2));
+    let Heard::Closed(1013, reason) = hear(&mut late).await else { panic!() };
+    assert!(reason.starts_with("retry_after_ms="), "{reason}");
+
     redis.restart().await;
-    until("Redis is back", async || world.bus.read(scene.id).await.is_ok()).await;
+    assert_eq!(held.event("resumed").await.frame().state, "open");
+    assert_eq!(frame(&mut page).await.kind, "resumed");
     world.settle(&scene, log_in(&scene)).await;
     held.event("confirmed").await;
+    assert_eq!(frame(&mut page).await.kind, "confirmed");
 }
 
 #[tokio::test]

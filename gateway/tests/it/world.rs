@@ -6,16 +6,20 @@ use std::{
 };
 
 use reqwest::{Method, RequestBuilder};
-use scenecast_gateway::{Gateway, Settings, config::Compatible};
+use scenecast_gateway::{
+    Gateway, Settings,
+    config::{Compatible, Limits},
+};
 use scenecast_loadtest::browser::Page;
 use scenecast_shared::{
     bus::Bus,
-    config::{Drain, Limits, Seconds},
+    config::{Drain, Seconds},
     scene::{
         Acceptance, AccountName, Cause, DeliveryId, Grant, KeyRing, Number, Numbers, Opening, Person, Profile,
         Rotating, SceneId, Settled, Transition,
     },
-    serve::{Shutdown, TrustedProxies},
+    serve::Shutdown,
+    store::{Census, Store},
     telemetry::{Metrics, Stages},
     time::unix_now_ms,
 };
@@ -26,6 +30,9 @@ pub(crate) const KEY_SECRET: &str = "what-gateways-sign-their-keys-with";
 pub(crate) const LIFE: Duration = Duration::from_secs(120);
 /// Over how long a gateway spreads its closes.
 pub(crate) const WINDOW: Seconds = Seconds::new(2);
+
+/// How long pages that don't come back may stay after it has left.
+pub(crate) const STAY: Duration = Duration::from_secs(4);
 
 /// A gateway on any port, whose callback is away.
 pub(crate) struct World {
@@ -60,14 +67,17 @@ impl World {
             key_secret: Rotating::fixed(KEY_SECRET),
             internal_secret: Rotating::fixed("what-gateways-sign-their-calls-with"),
             origins: [ORIGIN.to_owned()].into_iter().collect(),
-            trusted_proxies: TrustedProxies::default(),
+            trusted_proxies: serde_json::from_str(r#"["127.0.0.1"]"#).unwrap(),
             scene_life: Seconds::new(120),
             compatible,
+            stay: STAY,
+            rebalance: true,
             limits,
         };
         let metrics = Metrics::new();
         let shutdown = Shutdown::new(Drain { notice: Seconds::new(0), window: WINDOW });
-        let gateway = Gateway::build(settings, bus.clone(), Stages::new(&metrics), &metrics, &shutdown);
+        let census = Census::new(Store::over(None));
+        let gateway = Gateway::build(settings, bus.clone(), census, Stages::new(&metrics), &metrics, &shutdown);
         let bound = gateway.bind().await.unwrap();
         let (address, on_open) = (bound.address(), bound.on_open_address());
         tokio::spawn(bound.serve());

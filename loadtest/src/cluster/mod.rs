@@ -3,6 +3,8 @@
 
 mod ingress;
 mod process;
+mod redis;
+mod setup;
 
 use std::{
     collections::BTreeMap,
@@ -25,10 +27,12 @@ use url::Url;
 
 pub use ingress::Ingress;
 pub use process::Process;
+pub use redis::Redis;
+pub use setup::Setup;
 
 use crate::{
     http,
-    simulator::{Account, Mode, Simulator},
+    simulator::{Account, Simulator},
 };
 
 /// The origin whose pages may open scenes.
@@ -52,44 +56,10 @@ pub const SECRETS: [&str; 8] =
 
 static CLUSTERS: AtomicU8 = AtomicU8::new(1);
 
-/// What a cluster is made of.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// How many gateways. Gateway `n` opens scenes at callback `n` (or the last).
-    pub gateways: usize,
-    /// How many callbacks.
-    pub callbacks: usize,
-    /// How WeChat sends messages.
-    pub mode: Mode,
-    /// What makes a scan a login: `none`, `tap` or `number`.
-    pub confirmation: &'static str,
-    /// Lines at the end of every configuration.
-    pub settings: String,
-    /// Lines at the end of every gateway's.
-    pub gateway_settings: String,
-    /// Lines at the end of every callback's.
-    pub callback_settings: String,
-}
-
-impl Default for Setup {
-    /// One of each, in plain mode, where a scan is a login.
-    fn default() -> Self {
-        Self {
-            gateways: 1,
-            callbacks: 1,
-            mode: Mode::Plain,
-            confirmation: "none",
-            settings: String::new(),
-            gateway_settings: String::new(),
-            callback_settings: String::new(),
-        }
-    }
-}
-
 /// Processes around a Redis; all of them end when it is dropped.
-pub struct Cluster {
+pub struct Cluster<R = RedisServer> {
     /// What carries the scenes.
-    pub redis: RedisServer,
+    pub redis: R,
     /// WeChat and its phones.
     pub simulator: Simulator,
     /// The account that pages log in with.
@@ -111,10 +81,13 @@ impl Cluster {
 
     /// One that is made so, listening.
     pub async fn start_as(setup: Setup) -> Self {
-        let redis = RedisServer::start().await;
-        for (user, password) in [("gateway", GATEWAY_PASSWORD), ("callback", CALLBACK_PASSWORD)] {
-            redis.add_user(user, password, acl_rules(user)).await;
-        }
+        Self::start_around(RedisServer::start().await, setup).await
+    }
+}
+
+impl<R: Redis> Cluster<R> {
+    /// One that is made so around this Redis, listening.
+    pub async fn start_around(redis: R, setup: Setup) -> Self {
         // An address of its own, so that all its ports are free: 127.x.y.1 by process and cluster.
         let [_, _, high, low] = std::process::id().to_be_bytes();
         let host = Ipv4Addr::new(127, 1 + high % 250, low, CLUSTERS.fetch_add(1, Ordering::Relaxed));
@@ -135,6 +108,7 @@ impl Cluster {
         let files = tempfile::tempdir().expect("a temporary directory can be made");
         let (gateways, callbacks, wechat) = (vec![], vec![], wechat_url);
         let mut cluster = Self { redis, simulator, account, mini_program, wechat, gateways, callbacks, host, files };
+        cluster.let_pods_in().await;
         for n in 0..setup.callbacks {
             let config = cluster.callback_config(n, &setup);
             let config = cluster.write(&format!("callback-{n}.toml"), &config);
@@ -147,6 +121,13 @@ impl Cluster {
         }
         cluster.deliver_to((0..setup.callbacks).collect());
         cluster
+    }
+
+    /// Makes the pods' users at every server of the Redis, which may have got new ones.
+    pub async fn let_pods_in(&self) {
+        for (user, password) in [("gateway", GATEWAY_PASSWORD), ("callback", CALLBACK_PASSWORD)] {
+            self.redis.add_user(user, password, acl_rules(user)).await;
+        }
     }
 
     /// Where WeChat is.
@@ -168,6 +149,12 @@ impl Cluster {
     pub async fn restart_gateway(&mut self, n: usize) {
         self.gateways[n] =
             Process::start("scenecast-gateway", &self.files.path().join(format!("gateway-{n}.toml"))).await;
+    }
+
+    /// Starts callback `n` again, after it ended.
+    pub async fn restart_callback(&mut self, n: usize) {
+        self.callbacks[n] =
+            Process::start("scenecast-callback", &self.files.path().join(format!("callback-{n}.toml"))).await;
     }
 
     /// Where browsers reach gateway `n`.
@@ -247,68 +234,5 @@ impl Cluster {
         let path = self.files.path().join(name);
         std::fs::write(&path, config).expect("a temporary directory can be written to");
         path
-    }
-
-    fn gateway_config(&self, n: usize, setup: &Setup) -> String {
-        format!(
-            "origins = ['{ORIGIN}', 'http://{}']\ntrusted_proxies = ['127.0.0.1']\n\
-             [listen]\npublic = '{}'\nadmin = '{}'\n\
-             [bus]\nurl = '{}'\n\
-             [callback]\nurl = 'http://{}'\n\
-             [key_secret]\ncurrent = '{KEY_SECRET}'\n\
-             [internal_secret]\ncurrent = '{INTERNAL_SECRET}'\n\
-             [compatible]\n\
-             path_socket.account = 'demo'\n\
-             client_id_socket.account = 'demo-mini'\n\
-             typed_code.account = 'demo'\n\
-             ticket_polling.account = 'demo'\n\
-             qr_on_open = {{ account = 'demo', listen = '{}' }}\n\
-             [drain]\nnotice = 0\nwindow = 2\n\
-             {}{}",
-            self.ingress_address(),
-            self.gateway_address(n),
-            self.gateway_admin(n),
-            self.redis.url_for("gateway", GATEWAY_PASSWORD),
-            self.callback_internal(n.min(setup.callbacks - 1)),
-            self.gateway_on_open(n),
-            setup.settings,
-            setup.gateway_settings,
-        )
-    }
-
-    fn callback_config(&self, n: usize, setup: &Setup) -> String {
-        let wechat = &self.wechat;
-        let mode = match setup.mode {
-            Mode::Plain => "plain",
-            Mode::Compatible => "compatible",
-            Mode::Safe => "safe",
-        };
-        format!(
-            "[listen]\npublic = '{}'\ninternal = '{}'\nadmin = '{}'\n\
-             [bus]\nurl = '{}'\n\
-             [wechat]\napi_base = '{wechat}'\npicture_base = '{wechat}'\n\
-             [internal_secret]\ncurrent = '{INTERNAL_SECRET}'\n\
-             [accounts.demo]\napp_id = '{}'\nsecret = '{APP_SECRET}'\noriginal_id = '{}'\n\
-             mode = '{mode}'\naes_key.current = '{}'\n\
-             confirmation = '{}'\nlanguage = 'en'\ntoken.current = '{TOKEN}'\n\
-             [mini_programs.demo-mini]\napp_id = '{}'\nsecret = '{APP_SECRET}'\n\
-             confirmation = '{}'\nlanguage = 'en'\n\
-             [api_keys.site]\naccounts = ['demo']\nkey.current = '{API_KEY}'\n\
-             [api_keys.mini]\naccounts = ['demo-mini']\nkey.current = '{MINI_API_KEY}'\n\
-             [drain]\nnotice = 0\nwindow = 2\n\
-             {}{}",
-            self.callback_public(n),
-            self.callback_internal(n),
-            self.callback_admin(n),
-            self.redis.url_for("callback", CALLBACK_PASSWORD),
-            Account::SAMPLE_APP_ID,
-            Account::SAMPLE_ORIGINAL_ID,
-            Account::SAMPLE_AES_KEY,
-            setup.confirmation,
-            Account::SAMPLE_MINI_APP_ID,
-            setup.confirmation,
-            setup.settings,
-            setup.callback_settings,
-        )
     }
 }

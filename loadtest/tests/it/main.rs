@@ -7,6 +7,7 @@ mod api;
 mod cluster;
 mod compatible;
 mod control;
+mod drills;
 mod mini_program;
 mod people;
 mod phone;

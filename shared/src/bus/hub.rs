@@ -9,7 +9,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
 };
@@ -43,6 +43,8 @@ pub(super) struct Hub(Arc<Inner>);
 struct Inner {
     scenes: DashMap<SceneId, Watched>,
     clock: AtomicU64,
+    /// Whether some may have been catching up for long.
+    in_doubt: AtomicBool,
     /// Told of each scene that gets its first watcher or loses its last.
     changed: Box<dyn Fn(SceneId) + Send + Sync>,
 }
@@ -92,7 +94,8 @@ impl Hub {
     /// An empty one that tells `changed` of each scene that gets its first watcher or loses its
     /// last. It is called with the scene locked: what [`Hub::watches`] says afterwards is newer.
     pub(super) fn new(changed: impl Fn(SceneId) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner { scenes: DashMap::new(), clock: AtomicU64::new(0), changed: Box::new(changed) }))
+        let (scenes, clock, in_doubt) = (DashMap::new(), AtomicU64::new(0), AtomicBool::new(false));
+        Self(Arc::new(Inner { scenes, clock, in_doubt, changed: Box::new(changed) }))
     }
 
     pub(super) fn held(&self) -> usize {
@@ -174,6 +177,7 @@ impl Hub {
     /// to be read. Answers which scenes that are.
     pub(super) fn lost(&self, loss: Loss, concerns: impl Fn(SceneId) -> bool) -> Vec<SceneId> {
         let now = self.tick();
+        self.0.in_doubt.store(true, Ordering::SeqCst);
         let mut concerned = vec![];
         for mut entry in self.0.scenes.iter_mut().filter(|entry| concerns(*entry.key())) {
             concerned.push(*entry.key());
@@ -189,6 +193,21 @@ impl Hub {
             }
         }
         concerned
+    }
+
+    /// Tells the watchers that have been catching up since this was called last that nobody can say for now
+    /// what happens to their scenes.
+    pub(super) fn tell_of_doubt(&self) {
+        if !self.0.in_doubt.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let mut in_doubt = false;
+        for watched in &self.0.scenes {
+            for watcher in &watched.watchers {
+                in_doubt |= watcher.inbox().look();
+            }
+        }
+        self.0.in_doubt.fetch_or(in_doubt, Ordering::SeqCst);
     }
 
     /// The mailbox of this scene is about to be read: live events wait for it, so that none that comes by a

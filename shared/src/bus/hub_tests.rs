@@ -37,6 +37,7 @@ fn told(watch: &mut Watch) -> Vec<Option<u64>> {
         .map(|notice| match notice {
             Notice::Event(event) => Some(event.seq),
             Notice::Lost => None,
+            other => panic!("{other:?}"),
         })
         .collect()
 }
@@ -144,4 +145,33 @@ fn the_first_watcher_that_comes_and_the_last_that_leaves_are_told() {
     assert_eq!((changes(), hub.watches(scene())), (1, true));
     drop(second);
     assert_eq!((changes(), hub.watches(scene()), hub.held()), (2, false, 0));
+}
+
+#[test]
+fn a_watcher_is_told_when_its_catch_up_takes_long_and_when_it_is_over() {
+    let (hub, mut watch) = subscribed();
+    hub.tell_of_doubt();
+    hub.lost(Loss::Subscriptions, |_| true);
+    hub.tell_of_doubt();
+    assert_eq!(told(&mut watch), [], "it has only just begun");
+    hub.tell_of_doubt();
+    hub.tell_of_doubt();
+    assert_eq!((watch.next().now_or_never(), watch.next().now_or_never()), (Some(Notice::Away), None), "once");
+    hub.confirm(scene(), hub.now());
+    hub.caught_up(scene(), hub.now(), Some(&mailbox([1])));
+    assert_eq!(watch.next().now_or_never(), Some(Notice::Back));
+    assert_eq!(told(&mut watch), [Some(1)]);
+    hub.tell_of_doubt();
+    assert_eq!(told(&mut watch), []);
+}
+
+#[test]
+fn a_short_catch_up_is_nobodys_business() {
+    let (hub, mut watch) = subscribed();
+    for seq in 1..4 {
+        hub.lost(Loss::Messages, |_| true);
+        hub.tell_of_doubt();
+        hub.caught_up(scene(), hub.now(), Some(&mailbox([seq])));
+        assert_eq!(told(&mut watch), [Some(seq)]);
+    }
 }

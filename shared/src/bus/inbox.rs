@@ -17,6 +17,18 @@ pub enum Notice {
     /// Redis doesn't have the scene, and is asked again in a while: whoever holds its page opens it
     /// again for what is left of its life.
     Lost,
+    /// Nobody can say for now what happens to the scene. What does is told later.
+    Away,
+    /// Since [`Notice::Away`], nothing was missed that isn't told next.
+    Back,
+}
+
+/// How far a catch-up that doesn't end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    None,
+    Noticed,
+    Told,
 }
 
 /// What a watcher has yet to be told, and whether it is catching up.
@@ -28,12 +40,14 @@ pub(super) struct Inbox {
     began: Moment,
     /// The live events that wait for the end of the catch-up, while there is one.
     aside: Option<Vec<Arc<Event>>>,
+    doubt: Doubt,
     waker: Option<Waker>,
 }
 
 impl Inbox {
     pub(super) fn new(after: u64, now: Moment) -> Self {
-        Self { notices: VecDeque::new(), seen: after, began: now, aside: Some(vec![]), waker: None }
+        let (notices, aside, doubt) = (VecDeque::new(), Some(vec![]), Doubt::None);
+        Self { notices, seen: after, began: now, aside, doubt, waker: None }
     }
 
     pub(super) fn put(&mut self, notice: Notice) {
@@ -62,6 +76,21 @@ impl Inbox {
         self.aside.get_or_insert_default();
     }
 
+    /// Tells the watcher if it has been catching up since the last time that it was looked at; answers whether
+    /// it is.
+    pub(super) fn look(&mut self) -> bool {
+        let is_catching_up = self.aside.is_some();
+        match self.doubt {
+            Doubt::None if is_catching_up => self.doubt = Doubt::Noticed,
+            Doubt::Noticed => {
+                self.doubt = Doubt::Told;
+                self.put(Notice::Away);
+            }
+            Doubt::None | Doubt::Told => {}
+        }
+        is_catching_up
+    }
+
     /// Ends the catch-up with what was read; answers whether the read had begun late enough.
     pub(super) fn caught_up(&mut self, read: Moment, mailbox: Option<&Mailbox>) -> bool {
         if read < self.began {
@@ -69,6 +98,9 @@ impl Inbox {
         }
         let stored = mailbox.map_or(&[][..], |mailbox| &mailbox.events);
         let aside = self.aside.take().unwrap_or_default();
+        if std::mem::replace(&mut self.doubt, Doubt::None) == Doubt::Told {
+            self.put(Notice::Back);
+        }
         for event in stored.iter().chain(&aside) {
             self.put(Notice::Event(event.clone()));
         }

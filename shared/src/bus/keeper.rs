@@ -17,7 +17,7 @@ use super::{
     redis::{Name, RedisBus},
 };
 use crate::{
-    redis::{Doorbell, Node, Slot, Subscriber},
+    redis::{Doorbell, Node, Slot, Slots, Subscriber},
     scene::{Event, SceneId},
     telemetry::Metrics,
 };
@@ -27,6 +27,8 @@ const COUNT: Duration = Duration::from_secs(3);
 /// How often every held scene is subscribed and its mailbox read again, so that a loss that nobody noticed
 /// ends here.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How often those are looked for whose catch-up doesn't end: they are told within twice that.
+const DOUBT: Duration = Duration::from_secs(1);
 /// Scenes that are sorted into lanes at a time.
 const AT_A_TIME: usize = 512;
 
@@ -47,12 +49,18 @@ pub(super) fn start(bus: &RedisBus, changes: UnboundedReceiver<SceneId>, metrics
 
 /// Hands an event to its watchers, or has the scenes that lost some catch up.
 fn hear(hub: &Hub, doorbell: Doorbell, lost: &UnboundedSender<Vec<SceneId>>, counted: &IntCounterVec) {
+    let lose = |loss, slots: &Slots| hub.lost(loss, |scene| slots.contains(Slot::of(&Name(scene).to_string())));
     let (loss, slots, cause) = match doorbell {
         Doorbell::Rung { channel, message } => {
             return match (channel.parse(), Event::parse(&message)) {
                 (Ok(Name(scene)), Some(event)) => hub.ring(scene, &Arc::new(event)),
                 _ => tracing::warn!(channel, "an event that can't be read was dropped"),
             };
+        }
+        // Nobody can be asked before it is connected again.
+        Doorbell::Disconnected(slots) => {
+            lose(Loss::Subscriptions, &slots);
+            return;
         }
         Doorbell::Connected(slots) => (Loss::Subscriptions, slots, "reconnect"),
         Doorbell::Moved(slots) => (Loss::Subscriptions, slots, "move"),
@@ -62,9 +70,8 @@ fn hear(hub: &Hub, doorbell: Doorbell, lost: &UnboundedSender<Vec<SceneId>>, cou
         }
     };
     counted.with_label_values(&[cause]).inc();
-    let concerned = hub.lost(loss, |scene| slots.contains(Slot::of(&Name(scene).to_string())));
     // It fails only when the process ends.
-    let _ = lost.send(concerned);
+    let _ = lost.send(lose(loss, &slots));
 }
 
 struct Keeper {
@@ -78,14 +85,17 @@ impl Keeper {
     async fn run(mut self, mut changes: UnboundedReceiver<SceneId>, mut losses: UnboundedReceiver<Vec<SceneId>>) {
         let mut changed = Vec::with_capacity(AT_A_TIME);
         let mut sweep = interval(SWEEP);
+        let mut doubt = interval(DOUBT);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut count = interval(COUNT);
+        doubt.set_missed_tick_behavior(MissedTickBehavior::Delay);
         count.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 Some(lost) = losses.recv() => self.sort(lost, Work::Lost),
                 _ = changes.recv_many(&mut changed, AT_A_TIME) => self.sort(changed.drain(..), Work::Changed),
                 _ = count.tick() => self.sort(self.bus.hub.subscribed(), |scenes| Work::Count(scenes.len())),
+                _ = doubt.tick() => self.bus.hub.tell_of_doubt(),
                 _ = sweep.tick() => self.sort(self.bus.hub.scenes(), Work::Sweep),
             }
         }

@@ -7,7 +7,7 @@ use std::{collections::HashMap, fmt::Display, path::Path};
 use serde::de::DeserializeOwned;
 
 pub(crate) use types::texts;
-pub use types::{Bus, BusUrl, Drain, HttpUrl, Limits, LogFilter, Origins, Seconds, Share, Telemetry, defaults, strong};
+pub use types::{Bus, BusUrl, Drain, HttpUrl, LogFilter, Origins, Seconds, Share, Telemetry, defaults, strong};
 
 /// Environment variables begin with this; `__` stands between the levels, so that
 /// `SCENECAST_BUS__URL` is `url` in `[bus]`.

@@ -1,6 +1,6 @@
 //! Values that every binary's configuration has.
 
-use std::{collections::BTreeSet, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, str::FromStr, time::Duration};
 
 use serde::{Deserialize, de};
 use url::Url;
@@ -79,33 +79,6 @@ impl FromStr for BusUrl {
 impl<'de> Deserialize<'de> for RedisAddress {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         String::deserialize(from)?.parse().map_err(de::Error::custom)
-    }
-}
-
-/// `[limits]`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Connections at a time, on each listener; those beyond are told to come back.
-    connections: NonZeroU32,
-}
-
-impl Limits {
-    /// That many connections at a time.
-    pub fn new(connections: NonZeroU32) -> Self {
-        Self { connections }
-    }
-
-    /// Connections at a time.
-    pub fn connections(self) -> usize {
-        usize::try_from(self.connections.get()).unwrap_or(usize::MAX)
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        // A thousand less than the file descriptors that a process commonly has.
-        Self { connections: NonZeroU32::new(19_000).expect("it isn't zero") }
     }
 }
 

@@ -34,7 +34,7 @@ mod subscriptions;
 mod tls;
 mod topology;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use acknowledge::Acknowledger;
 use authority::Authority;
@@ -49,8 +49,7 @@ use topology::Topology;
 pub(crate) use acknowledge::Written;
 pub use address::RedisAddress;
 pub(crate) use fred::types::{Value as Reply, config::Server as Node};
-pub(crate) use slots::Slot;
-use slots::Slots;
+pub(crate) use slots::{Slot, Slots};
 pub(crate) use streams::{Entry, Out};
 pub(crate) use subscriptions::{Doorbell, Subscriber};
 
@@ -171,6 +170,22 @@ impl Redis {
             vec![Command::new("HMGET", [key]).and(fields.iter().copied()), Command::new("PTTL", [key])]
         });
         asked.await.into_iter().map(|answers| hash(&answers?)).collect()
+    }
+
+    /// Removes fields of a hash, gives one of them a value, and answers all.
+    pub(crate) async fn update_hash(
+        &self,
+        key: &str,
+        remove: &[String],
+        field: &str,
+        value: &str,
+    ) -> Result<HashMap<String, String>, RedisError> {
+        let removal = Command::new("HDEL", [key]).and(remove.iter().map(String::as_str));
+        let update = [Command::new("HSET", [key, field, value]), Command::new("HGETALL", [key])];
+        let commands: Vec<_> = Some(removal).filter(|_| !remove.is_empty()).into_iter().chain(update).collect();
+        let answers = self.ask(key, &commands).await?.answers.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let all = answers.into_iter().last().ok_or(RedisError::Foreign)?;
+        all.convert().map_err(|_| RedisError::Foreign)
     }
 
     /// The value of this name.

@@ -46,6 +46,8 @@ pub(crate) enum Doorbell {
         /// The message.
         message: String,
     },
+    /// The connection for these slots is lost, and with it what is subscribed.
+    Disconnected(Slots),
     /// The connection for these slots is new: nothing of theirs is subscribed.
     Connected(Slots),
     /// These slots have another primary: nothing of theirs is subscribed there.
@@ -117,10 +119,14 @@ async fn listen(node: Server, mut connection: watch::Receiver<Present>, topology
                 }
                 let present = connection.borrow_and_update();
                 let stands = present.stands;
-                if stands.is_some() && stands != stood {
-                    (messages, stood, open) = (present.client.message_rx(), stands, true);
+                if stands != stood {
+                    stood = stands;
+                    if stands.is_some() {
+                        (messages, open) = (present.client.message_rx(), true);
+                    }
                     drop(present);
-                    heard(Doorbell::Connected(topology.now().slots_of(&node)));
+                    let slots = topology.now().slots_of(&node);
+                    heard(if stands.is_some() { Doorbell::Connected(slots) } else { Doorbell::Disconnected(slots) });
                 }
             }
             message = messages.recv(), if open => match message {

@@ -99,3 +99,48 @@ pub struct Person {
     /// How to show them.
     pub profile: Profile,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::SceneId;
+
+    /// As it is stored.
+    fn line(event: &Event) -> String {
+        format!("{} {}", event.seq, event.body())
+    }
+
+    #[test]
+    fn any_event_is_one_line_and_reads_back() {
+        let scene: SceneId = "AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+        bolero::check!().with_type().for_each(
+            |(seq, name, avatar, number, what): &(u64, String, String, Option<u8>, u8)| {
+                let profile = Profile { name: name.clone(), avatar: avatar.clone() };
+                let number = number.and_then(|number| number.try_into().ok());
+                let what = match what % 4 {
+                    0 => Happening::Scanned(Scan { profile, number }),
+                    1 => {
+                        let (grant, typed) = (Grant::issue(scene), number.is_some());
+                        Happening::Confirmed(Login { profile, grant, typed, registered: !typed })
+                    }
+                    2 => Happening::Declined,
+                    _ => Happening::Cancelled,
+                };
+                let delivery = DeliveryId::of(&[name]);
+                let traceparent = number.is_some().then(|| avatar.clone());
+                let event = Event { seq: *seq, delivery, received_at: *seq, traceparent, what };
+                assert_eq!(line(&event).lines().count(), 1);
+                assert_eq!(Event::parse(&line(&event)), Some(event));
+            },
+        );
+    }
+
+    #[test]
+    fn any_line_is_an_event_or_none() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            if let Some(event) = std::str::from_utf8(bytes).ok().and_then(Event::parse) {
+                assert_eq!(Event::parse(&line(&event)), Some(event));
+            }
+        });
+    }
+}

@@ -179,6 +179,7 @@ impl OpenId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scene::{Binding, ChosenId, Grant};
 
     #[test]
     fn a_scene_id_is_22_characters_and_reads_back() {
@@ -223,5 +224,34 @@ mod tests {
     fn an_openid_is_not_printed_whole() {
         let openid: OpenId = "oAbCdEfGhIjKl-1234".parse().unwrap();
         assert_eq!(format!("{openid:?}"), "…1234");
+    }
+
+    /// What reads is printed as it was written, and in JSON as text.
+    fn has_one_spelling<T: FromStr + fmt::Display + Serialize + for<'de> Deserialize<'de>>(text: &str) {
+        let json = serde_json::to_string(text).unwrap();
+        match text.parse::<T>() {
+            Ok(read) => {
+                assert_eq!(read.to_string(), text);
+                assert_eq!(serde_json::to_string(&read).unwrap(), json);
+                assert!(serde_json::from_str::<T>(&json).is_ok());
+            }
+            Err(_) => assert!(serde_json::from_str::<T>(&json).is_err(), "{text}"),
+        }
+    }
+
+    #[test]
+    fn any_text_is_an_id_in_one_spelling_or_none() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            let encoded = URL_SAFE_NO_PAD.encode(bytes);
+            for text in [&*String::from_utf8_lossy(bytes), &encoded] {
+                has_one_spelling::<SceneId>(text);
+                has_one_spelling::<DeliveryId>(text);
+                has_one_spelling::<AccountName>(text);
+                has_one_spelling::<OpenId>(text);
+                has_one_spelling::<ChosenId>(text);
+                has_one_spelling::<Binding>(text);
+                has_one_spelling::<Grant>(text);
+            }
+        });
     }
 }

@@ -230,4 +230,34 @@ mod tests {
             assert_eq!(text.parse::<Key>(), Err(BadKey::Foreign), "{text:.20}");
         }
     }
+
+    #[test]
+    fn a_key_with_another_character_anywhere_is_foreign() {
+        let (key, _) = ring("s").issue(&demo(), None, LIFE, now());
+        bolero::check!().with_type().for_each(|(at, character): &(u8, char)| {
+            let mut text: Vec<char> = key.to_string().chars().collect();
+            let at = usize::from(*at) % text.len();
+            if std::mem::replace(&mut text[at], *character) != *character {
+                let changed = text.into_iter().collect::<String>().parse::<Key>();
+                assert_eq!(changed.and_then(|changed| ring("s").check(&changed, now())), Err(BadKey::Foreign));
+            }
+        });
+    }
+
+    #[test]
+    fn whatever_claims_to_be_a_key_is_foreign_and_what_we_signed_is_read_or_refused() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            for text in [String::from_utf8_lossy(bytes).into_owned(), URL_SAFE_NO_PAD.encode(bytes)] {
+                if let Ok(key) = text.parse::<Key>() {
+                    assert_eq!(key.to_string(), text, "a key has one spelling");
+                    assert_eq!(ring("s").check(&key, now()), Err(BadKey::Foreign));
+                }
+            }
+            let signed = [bytes, &mac(&"s".into(), bytes)].concat();
+            if let Ok(key) = URL_SAFE_NO_PAD.encode(&signed).parse::<Key>() {
+                let claims = ring("s").check(&key, now());
+                assert!(claims.is_err() || claims.is_ok_and(|claims| !claims.account.as_str().is_empty()));
+            }
+        });
+    }
 }

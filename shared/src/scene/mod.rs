@@ -15,7 +15,7 @@ pub use key::{BadKey, Claims, Key, KeyRing};
 pub use lifecycle::{Cause, Opening, Refusal, Scene, Settled, Standing};
 pub use numbers::{Number, Numbers};
 pub use page::{ChosenId, Language, Page};
-pub use secret::{Binding, Grant, GrantDigest, Rotating, Secret, same};
+pub use secret::{Binding, Grant, GrantDigest, GrantSecrets, Rotating, Secret, same};
 pub use transition::{Acceptance, Field, State, Step, Transition};
 
 /// How long a scene is remembered after it ended, so that a late scan is told "expired" and

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::{
-    SceneId,
+    DeliveryId, SceneId,
     id::{BadId, digest128, id128},
 };
 
@@ -153,15 +153,36 @@ id128! {
     GrantDigest, "a grant digest"
 }
 
-/// The one-time code that a confirmed scene hands to its page: the scene, and 128 random bits.
+/// The one-time code that a confirmed scene hands to its page: the scene, and 128 bits that can't be guessed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Grant {
     scene: SceneId,
     nonce: [u8; 16],
 }
 
+/// What grants are made with: two secrets, of which only callbacks hold both. Gateways have the deployment's, and
+/// whoever else works with the account at WeChat has the account's.
+#[derive(Debug, Clone, Copy)]
+pub struct GrantSecrets<'a> {
+    /// What gateways and callbacks share.
+    pub deployment: &'a Secret,
+    /// What WeChat and those who work with the account share.
+    pub account: &'a Secret,
+}
+
 impl Grant {
-    /// A new grant for this scene.
+    /// The grant that this delivery hands to this scene's page. It is the same each time: a failover may lose a
+    /// login after its page was told, and when WeChat delivers again, the page's grant has to be good.
+    pub fn derive(secrets: GrantSecrets<'_>, scene: SceneId, delivery: DeliveryId) -> Self {
+        let inner = secrets.deployment.mac(&[b"grant", &scene.0, &delivery.0]);
+        let mac = secrets.account.mac(&[b"grant", &inner]);
+        let mut nonce = [0; 16];
+        nonce.copy_from_slice(&mac[..16]);
+        Self { scene, nonce }
+    }
+
+    /// A grant of no delivery.
+    #[cfg(any(test, feature = "testing"))]
     pub fn issue(scene: SceneId) -> Self {
         Self { scene, nonce: rand::random() }
     }
@@ -232,9 +253,23 @@ mod tests {
     }
 
     #[test]
-    fn two_grants_of_one_scene_differ() {
-        let scene = SceneId([7; 16]);
-        assert_ne!(Grant::issue(scene).digest(), Grant::issue(scene).digest());
+    fn a_grant_is_the_same_for_the_same_scene_delivery_and_secrets_only() {
+        let derive = |deployment: &str, account: &str, scene, delivery| {
+            let (deployment, account) = (&Secret::from(deployment), &Secret::from(account));
+            Grant::derive(GrantSecrets { deployment, account }, SceneId([scene; 16]), DeliveryId([delivery; 16]))
+        };
+        let grant = derive("ours", "theirs", 1, 2);
+        assert_eq!(grant, derive("ours", "theirs", 1, 2));
+        for other in [
+            derive("ours", "theirs", 2, 2),
+            derive("ours", "theirs", 1, 1),
+            derive("old", "theirs", 1, 2),
+            derive("ours", "old", 1, 2),
+            derive("theirs", "ours", 1, 2),
+        ] {
+            assert_ne!(other.digest(), grant.digest());
+            assert_ne!(other.nonce, grant.nonce);
+        }
     }
 
     #[test]

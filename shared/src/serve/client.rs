@@ -33,13 +33,18 @@ pub struct ByHttps;
 pub struct TrustedProxies(Networks);
 
 impl TrustedProxies {
+    /// Whether this is one of them.
+    pub fn trust(&self, peer: IpAddr) -> bool {
+        self.0.contain(peer)
+    }
+
     /// The last address in the chain of proxies that isn't one of these.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let hops = headers.get_all(FORWARDED_FOR).iter().rev();
         let hops = hops.flat_map(|value| value.to_str().unwrap_or_default().rsplit(',').map(str::trim));
         for hop in hops {
-            if !self.0.contain(client) {
+            if !self.trust(client) {
                 break;
             }
             // What a proxy of ours can't have written ends what can be believed.
@@ -53,7 +58,7 @@ impl TrustedProxies {
     fn by_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
         // Where there are several, the first is what the browser used.
         let used = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok()?.split(',').next());
-        self.0.contain(peer) && used.is_some_and(|used| used.trim().eq_ignore_ascii_case("https"))
+        self.trust(peer) && used.is_some_and(|used| used.trim().eq_ignore_ascii_case("https"))
     }
 }
 

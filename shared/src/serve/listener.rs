@@ -1,19 +1,13 @@
-//! The accept loop, in place of `axum::serve`: connections have a ceiling and a time limit for
-//! their headers, give their socket back whole after an upgrade, and are part of the drain.
+//! The accept loop, in place of `axum::serve`: connections have places in their pod and time limits, give their
+//! socket back whole after an upgrade, and are part of the drain.
 
-use std::{
-    io,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
     http::{HeaderValue, StatusCode, header},
+    middleware::from_fn,
     response::{IntoResponse, Response},
 };
 use hyper::{body::Incoming, server::conn::http1};
@@ -21,33 +15,25 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
-use super::{Peer, Shutdown};
+use super::{Admission, Connection, Peer, Rate, Shutdown, admission::Place, ambiguous::refuse_ambiguous, head::Head};
 
-/// Beyond the ceiling, this many connections are still told so; then they wait in the kernel.
-const TOLD: usize = 256;
+/// How long a request's headers may take from their first byte on; the first request's from the connection's
+/// beginning, …
+const HEADERS: Duration = Duration::from_secs(10);
+/// … and those of whoever is only to be told that there is no room.
+const TOLD_HEADERS: Duration = Duration::from_secs(2);
 
-/// How long a peer may leave unread what was sent to it, in milliseconds.
-const UNREAD_FOR: u32 = 30_000;
-
-/// What a listener takes.
+/// What a listener takes that has room of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Connections at a time.
     pub connections: usize,
-    /// How long a request's headers may take, and a connection may wait for its next request.
+    /// How long a connection may wait for its next request, and that one's headers may take, if less than 10 s.
     pub headers: Duration,
 }
-
-/// Marks requests on a connection beyond the ceiling: to be told, and not served.
-#[derive(Debug, Clone, Copy)]
-pub struct Crowded;
 
 /// As a response: none. The connection is closed without a byte, for a peer that takes silence as
 /// "deliver it again".
@@ -75,14 +61,25 @@ pub struct CannotListen {
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
-    limits: Limits,
+    admission: Admission,
+    idle: Duration,
 }
 
 impl Listener {
     /// Binds, for what the log calls `name`; port 0 takes any.
     pub async fn bind(name: &'static str, address: SocketAddr, limits: Limits) -> Result<Self, CannotListen> {
+        Self::bind_in(name, address, &Admission::to(limits.connections), limits.headers).await
+    }
+
+    /// The same for one of several that share their pod's room. A connection may wait so long for its next request.
+    pub async fn bind_in(
+        name: &'static str,
+        address: SocketAddr,
+        admission: &Admission,
+        idle: Duration,
+    ) -> Result<Self, CannotListen> {
         let socket = TcpListener::bind(address).await.map_err(|error| CannotListen { address, error })?;
-        let listener = Self { socket, limits };
+        let listener = Self { socket, admission: admission.clone(), idle };
         tracing::info!(address = %listener.address(), "listening: {name}");
         Ok(listener)
     }
@@ -94,27 +91,25 @@ impl Listener {
 
     /// Serves until the process closes; each connection is part of the drain.
     pub async fn serve(self, app: Router, shutdown: Shutdown) {
-        let room = Arc::new(Semaphore::new(self.limits.connections + TOLD));
+        let app = app.layer(from_fn(refuse_ambiguous));
+        let complaints = Rate::per_second(1);
         loop {
-            let accepting = async {
-                let permit = room.clone().acquire_owned().await.expect("the semaphore is never closed");
-                (self.socket.accept().await, permit)
-            };
-            let (accepted, permit) = tokio::select! {
-                accepted = accepting => accepted,
+            let accepted = tokio::select! {
+                accepted = self.socket.accept() => accepted,
                 () = shutdown.closing() => return,
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let crowded = room.available_permits() < TOLD;
-                    let connection = Connection { stream, _permit: permit };
-                    let accepted = Accepted { connection, peer: Peer(peer), crowded };
-                    let headers = self.limits.headers;
-                    shutdown.spawn(serve_connection(accepted, headers, app.clone(), shutdown.clone()));
+                    if let Some(place) = self.admission.admit(peer) {
+                        let accepted = Accepted { stream, place, peer: Peer(peer) };
+                        shutdown.spawn(serve_connection(accepted, self.idle, app.clone(), shutdown.clone()));
+                    }
                 }
                 Err(error) => {
+                    if complaints.allows() {
+                        tracing::warn!(%error, "can't accept");
+                    }
                     // Out of file descriptors, mostly: wait for some to be given back.
-                    tracing::warn!(%error, "can't accept");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -123,27 +118,31 @@ impl Listener {
 }
 
 struct Accepted {
-    connection: Connection,
+    stream: TcpStream,
+    place: Place,
     peer: Peer,
-    crowded: bool,
 }
 
-async fn serve_connection(accepted: Accepted, headers: Duration, app: Router, shutdown: Shutdown) {
-    let Accepted { connection, peer, crowded } = accepted;
-    // Where these fail the connection is gone, which reading it tells.
-    // Logins are single small frames: waiting for more to send would only delay them.
-    let _ = connection.stream.set_nodelay(true);
-    let _ = rustix::net::sockopt::set_tcp_user_timeout(&connection.stream, UNREAD_FOR);
-    let service = tower::service_fn(move |mut request: axum::http::Request<Incoming>| {
+async fn serve_connection(accepted: Accepted, idle: Duration, app: Router, shutdown: Shutdown) {
+    let Accepted { stream, place, peer } = accepted;
+    let crowded = place.crowded();
+    let (idle, limit) = if crowded.is_some() { (TOLD_HEADERS, TOLD_HEADERS) } else { (idle, HEADERS.min(idle)) };
+    let head = Arc::new(Head::due());
+    let connection = Connection::new(stream, place, &head);
+    let service = tower::service_fn(|mut request: axum::http::Request<Incoming>| {
+        head.complete();
         request.extensions_mut().insert(peer);
-        if crowded {
-            request.extensions_mut().insert(Crowded);
+        let is_crowded = crowded.is_some();
+        if let Some(crowded) = crowded.clone() {
+            request.extensions_mut().insert(crowded);
         }
         let answering = app.clone().oneshot(request.map(Body::new));
+        let head = head.clone();
         async move {
             let Ok(mut response) = answering.await;
+            head.answered();
             // Whoever is told that there is no room asks again on a new connection, for which there may be.
-            if crowded && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if is_crowded && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             // hyper closes the connection of a service that fails.
@@ -155,7 +154,7 @@ async fn serve_connection(accepted: Accepted, headers: Duration, app: Router, sh
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(headers)
+        .header_read_timeout(idle)
         .max_buf_size(16 * 1024)
         .serve_connection(TokioIo::new(connection), TowerToHyperService::new(service))
         .with_upgrades();
@@ -169,56 +168,16 @@ async fn serve_connection(accepted: Accepted, headers: Duration, app: Router, sh
                 }
                 return;
             }
+            () = head.overdue(limit) => {
+                tracing::debug!("a request's headers took too long");
+                return;
+            }
             () = shutdown.closing(), if !closing => {
                 closing = true;
                 connection.as_mut().graceful_shutdown();
             }
+            // An answer that its reader doesn't take would hold the drain.
+            () = shutdown.over() => return,
         }
-    }
-}
-
-/// An accepted socket; holds its place under the ceiling until it is dropped, upgraded or not.
-#[derive(Debug)]
-pub struct Connection {
-    stream: TcpStream,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Connection {
-    /// The socket itself, for whoever waits for readiness instead of keeping a buffer.
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, to)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

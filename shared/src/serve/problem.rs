@@ -4,18 +4,12 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
-    extract::Request,
     http::{HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
-use super::Crowded;
-use crate::{bus::BusError, store::StoreError};
-
-/// When those whom a listener has no room for may try again.
-const ROOM_AGAIN: Duration = Duration::from_secs(5);
+use crate::{bus::BusError, store::StoreError, time::millis};
 
 /// An answer that says what went wrong and what the caller can do.
 #[derive(Debug, Clone)]
@@ -50,10 +44,16 @@ impl Problem {
     pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
     }
+
+    /// When to come back, in whole seconds: not before that can help.
+    pub fn retry_after_secs(&self) -> Option<u64> {
+        self.retry_after.map(|after| millis(after).div_ceil(1000).max(1))
+    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let retry_after = self.retry_after_secs();
         let body = json!({
             "status": self.status.as_u16(),
             "title": self.status.canonical_reason(),
@@ -63,8 +63,8 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(after) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, after.as_secs().max(1).into());
+        if let Some(after) = retry_after {
+            headers.insert(header::RETRY_AFTER, after.into());
         }
         response
     }
@@ -98,19 +98,6 @@ impl From<StoreError> for Problem {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store_malformed", "what is stored can't be read")
             }
         }
-    }
-}
-
-/// Beyond the ceiling.
-pub fn crowded() -> Problem {
-    Problem::unavailable("crowded", "this server has no room left", ROOM_AGAIN)
-}
-
-/// Answers requests beyond the ceiling in place of the service. A middleware.
-pub async fn turn_away(request: Request, next: Next) -> Result<Response, Problem> {
-    match request.extensions().get::<Crowded>() {
-        Some(Crowded) => Err(crowded()),
-        None => Ok(next.run(request).await),
     }
 }
 

@@ -1,14 +1,25 @@
 //! Leaving: not ready, wait, stop accepting, drain, done.
+//!
+//! ```text
+//! leave() ──notice──▶ closing ──window, and as long as something stays──▶ ──2 s──▶ over ──3 s──▶ done
+//! ```
+//!
+//! Done at once when no work is left after `closing`.
 
 use std::time::Duration;
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::Instant,
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::Drain;
+
+/// How long those who are told to go last may take to hear it.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How long what is dropped then may take to notice.
+const AT_LAST: Duration = Duration::from_secs(3);
 
 /// What a process's parts know of its end. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -16,13 +27,29 @@ pub struct Shutdown {
     drain: Drain,
     leaving: CancellationToken,
     closing: CancellationToken,
+    over: CancellationToken,
     work: TaskTracker,
+    stays: TaskTracker,
+}
+
+/// Holds the drain open beyond its window, until it is dropped.
+#[derive(Debug)]
+#[must_use = "dropped, it holds nothing open"]
+pub struct Stay {
+    _open: TaskTrackerToken,
 }
 
 impl Shutdown {
     /// A process that goes on until [`Shutdown::leave`].
     pub fn new(drain: Drain) -> Self {
-        Self { drain, leaving: CancellationToken::new(), closing: CancellationToken::new(), work: TaskTracker::new() }
+        Self {
+            drain,
+            leaving: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            over: CancellationToken::new(),
+            work: TaskTracker::new(),
+            stays: TaskTracker::new(),
+        }
     }
 
     /// For what goes on until the process is gone: probes are answered while it drains.
@@ -41,20 +68,27 @@ impl Shutdown {
         self.leave().await;
     }
 
-    /// Takes the process through its end now. Done when all work is, or the drain window and five
-    /// seconds have passed.
+    /// Takes the process through its end now. Done when all work is, or five seconds after the drain
+    /// window, or after all that stays longer.
     pub async fn leave(&self) {
-        let (notice, window) = (self.drain.notice.duration(), self.drain.window.duration());
+        let (notice, window) = (self.drain.notice.duration(), self.window());
         tracing::info!(?notice, "not ready any more; waiting for the endpoints to notice");
         self.leaving.cancel();
         tokio::time::sleep(notice).await;
         tracing::info!(?window, held = self.work.len(), "closing");
         self.closing.cancel();
         self.work.close();
-        let deadline = Instant::now() + window + Duration::from_secs(5);
-        match tokio::time::timeout_at(deadline, self.work.wait()).await {
-            Ok(()) => tracing::info!("drained"),
-            Err(_) => tracing::warn!(left = self.work.len(), "the drain window is over; leaving what is left"),
+        self.stays.close();
+        let overdue = async {
+            tokio::time::sleep(window).await;
+            self.stays.wait().await;
+            tokio::time::sleep(FAREWELL).await;
+            self.over.cancel();
+            tokio::time::sleep(AT_LAST).await;
+        };
+        tokio::select! {
+            () = self.work.wait() => tracing::info!("drained"),
+            () = overdue => tracing::warn!(left = self.work.len(), "the drain is over; leaving what is left"),
         }
     }
 
@@ -66,6 +100,21 @@ impl Shutdown {
     /// Done when connections are to be closed and no more accepted.
     pub async fn closing(&self) {
         self.closing.cancelled().await;
+    }
+
+    /// Whether connections are being closed, and no more accepted.
+    pub fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
+    /// Done when the drain is over: what nobody reads or answers any more is dropped then.
+    pub async fn over(&self) {
+        self.over.cancelled().await;
+    }
+
+    /// Holds the drain open for what can't go on elsewhere. Whoever takes it says when that ends.
+    pub fn stay(&self) -> Stay {
+        Stay { _open: self.stays.token() }
     }
 
     /// Over how long closes are spread.

@@ -1,4 +1,4 @@
-//! What a Redis would hold, inside one process: values, some with an end, and streams.
+//! What a Redis would hold, inside one process: values, some with an end, streams, and the pods' roll.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,6 +18,7 @@ const SWEPT_FROM: usize = 1024;
 pub(super) struct Memory {
     values: Mutex<Values>,
     streams: Mutex<HashMap<String, Stream>>,
+    roll: Mutex<HashMap<String, String>>,
 }
 
 impl Memory {
@@ -30,6 +31,14 @@ impl Memory {
     pub(super) fn stream<T>(&self, name: &str, work: impl FnOnce(&mut Stream) -> T) -> T {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         work(streams.entry(name.to_owned()).or_default())
+    }
+
+    /// Strikes these off, puts down what a pod says of itself, and answers what all say.
+    pub(super) fn call_roll(&self, pod: &str, words: String, gone: &[String]) -> HashMap<String, String> {
+        let mut roll = self.roll.lock().unwrap_or_else(PoisonError::into_inner);
+        roll.retain(|pod, _| !gone.contains(pod));
+        roll.insert(pod.to_owned(), words);
+        roll.clone()
     }
 }
 

@@ -8,9 +8,11 @@
 //! | `codes`, `guesses` | typed codes, and how fast somebody may guess them |
 //! | `js_codes` | who sent which `js_code` |
 //! | `outbox`, `pauses` | letters to the sites, until they are delivered |
+//! | `census` | which gateways there are, and how many pages each holds |
 //! | `memory`, `stream` | what a Redis would hold, inside one process; streams over either |
 
 mod budget;
+mod census;
 mod codes;
 mod guesses;
 mod js_codes;
@@ -26,6 +28,7 @@ mod users;
 use std::{sync::Arc, time::Duration};
 
 pub use budget::{Budget, Spent};
+pub use census::{Census, Report, Reports};
 pub use codes::{Code, Codes};
 pub use guesses::{Guess, Guesses};
 pub use js_codes::JsCodes;

@@ -8,19 +8,32 @@ use prometheus::{
 };
 
 /// The registry of one process. Our own names are given without their prefix.
-#[derive(Debug, Clone, Default)]
-pub struct Metrics(Registry);
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    turned_away: IntCounterVec,
+}
 
 impl Metrics {
+    #[expect(clippy::new_without_default, reason = "each registry is a process's, and made on purpose")]
     /// An empty registry, with the process's own memory, CPU and file descriptors.
     pub fn new() -> Self {
-        let metrics = Self(Registry::new());
+        let help = "Connections and requests that were told to come back, and those that found no place even for that.";
+        let turned_away = IntCounterVec::new(Opts::new(ours("turned_away_total"), help), &["why"]);
+        let turned_away = turned_away.expect("metric names are literals");
+        let metrics = Self { registry: Registry::new(), turned_away };
         metrics.register(prometheus::process_collector::ProcessCollector::for_self());
+        metrics.register(metrics.turned_away.clone());
         metrics
     }
 
+    /// Those who were turned away, by whichever part of the process.
+    pub fn turned_away(&self) -> IntCounterVec {
+        self.turned_away.clone()
+    }
+
     fn register<C: Collector + 'static>(&self, collector: C) {
-        self.0.register(Box::new(collector)).expect("each metric is registered once, under a valid name");
+        self.registry.register(Box::new(collector)).expect("each metric is registered once, under a valid name");
     }
 
     fn add<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
@@ -66,7 +79,7 @@ impl Metrics {
     /// Everything, in Prometheus's text format.
     pub fn text(&self) -> String {
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.0.gather(), &mut text).expect("a Vec takes every byte");
+        TextEncoder::new().encode(&self.registry.gather(), &mut text).expect("a Vec takes every byte");
         String::from_utf8(text).expect("the text format is UTF-8")
     }
 }

@@ -1,6 +1,7 @@
 //! Fixtures that start real servers, for the tests of every crate and for the drills.
 
 mod cluster;
+mod exchange;
 mod launch;
 mod sentinel;
 mod server;
@@ -11,6 +12,7 @@ mod until;
 mod usage;
 
 pub use cluster::RedisCluster;
+pub use exchange::{exchange, hostile_requests};
 pub use sentinel::RedisSentinels;
 pub use server::{RedisServer, acl_rules};
 pub use shards::RedisShards;

@@ -113,6 +113,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wechat::Sealed;
 
     fn event(event: &str, rest: &str) -> String {
         format!(
@@ -237,5 +238,17 @@ mod tests {
             assert_eq!(Message::parse(body.as_bytes()), Err(why), "{body}");
         }
         assert_eq!(Message::parse(b"<xml>\xff</xml>"), Err(BadMessage::NotUtf8));
+    }
+
+    #[test]
+    fn whatever_is_posted_is_a_message_or_is_not() {
+        let account = "demo".parse().unwrap();
+        bolero::check!().for_each(|body: &[u8]| {
+            if let Ok(message) = Message::parse(body) {
+                let again = Message::parse(body).map(|again| again.delivery(&account));
+                assert_eq!(again, Ok(message.delivery(&account)), "delivered again it is the same");
+            }
+            let _ = Sealed::parse(body);
+        });
     }
 }

@@ -54,4 +54,19 @@ mod tests {
         }
         assert!(text_reply(&asked, "a\u{0}b\u{8}\u{ffff}c", 7).contains("[abc]"));
     }
+
+    #[test]
+    fn any_text_reaches_the_phone_as_another_parser_reads_it() {
+        let asked = Message::parse(ASKED.as_bytes()).unwrap();
+        bolero::check!().with_type().for_each(|text: &String| {
+            let reply = text_reply(&asked, text, 7);
+            let document = roxmltree::Document::parse(&reply).unwrap();
+            let content = document.descendants().find(|node| node.has_tag_name("Content")).unwrap();
+            let shown: String = content.children().filter_map(|part| part.text()).collect();
+            // Parsers make one character of each end of a line.
+            let sent: String = text.replace("\r\n", "\n").replace('\r', "\n");
+            let fits = |c: &char| *c == '\n' || *c == '\t' || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'));
+            assert_eq!(shown, sent.chars().filter(fits).collect::<String>());
+        });
+    }
 }

@@ -99,14 +99,25 @@ pub(crate) fn pod_at(url: &BusUrl, role: Role) -> (Bus, Metrics) {
     (Bus::connect(url, role, &metrics).0, metrics)
 }
 
+/// The next notice of what happens to the scene.
 pub(crate) async fn notice(watch: &mut Watch) -> Notice {
+    loop {
+        match any_notice(watch).await {
+            Notice::Away | Notice::Back => {}
+            notice => return notice,
+        }
+    }
+}
+
+/// The next notice.
+pub(crate) async fn any_notice(watch: &mut Watch) -> Notice {
     timeout(PATIENCE, watch.next()).await.expect("a notice")
 }
 
 pub(crate) async fn event(watch: &mut Watch) -> Event {
     match notice(watch).await {
         Notice::Event(event) => Event::clone(&event),
-        Notice::Lost => panic!("the scene is lost"),
+        other => panic!("instead of an event: {other:?}"),
     }
 }
 

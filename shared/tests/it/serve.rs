@@ -12,7 +12,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::Notify,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::fixtures::{PATIENCE, until};
@@ -110,6 +110,47 @@ async fn connections_beyond_the_ceiling_are_told_so_until_there_is_room() {
 }
 
 #[tokio::test]
+async fn headers_that_come_byte_by_byte_are_cut_though_a_connection_may_rest_for_longer() {
+    let restful = Limits { headers: Duration::from_secs(75), ..LIMITS };
+    let address = serve(says_which(), restful, &Shutdown::never()).await;
+    let mut client = Client::connect(address).await;
+    client.ask("/").await;
+    assert_eq!(client.answer().await.0, 200);
+    let since = Instant::now();
+    let (mut reader, mut writer) = client.0.split();
+    let mut rest = vec![];
+    let drip = async {
+        while writer.write_all(b"G").await.is_ok() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        _ = reader.read_to_end(&mut rest) => {}
+        () = drip => {}
+    }
+    assert!((9..15).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    assert!(rest.is_empty(), "{rest:?}");
+}
+
+#[tokio::test]
+async fn probes_are_answered_though_browsers_find_no_place_even_to_be_told() {
+    let shutdown = Shutdown::never();
+    let admin = serve_admin(ANYWHERE.parse().unwrap(), &Metrics::new(), &shutdown).await.unwrap();
+    let public = serve(says_which(), Limits { connections: 1, ..LIMITS }, &shutdown).await;
+    let mut crowd = vec![];
+    for _ in 0..300 {
+        crowd.push(Client::connect(public).await);
+    }
+    let since = Instant::now();
+    let closed = crowd.last_mut().unwrap().0.read(&mut [0]).await;
+    assert!(closed.is_err() || closed.is_ok_and(|read| read == 0));
+    assert!(since.elapsed() < Duration::from_secs(1), "who is only told has 2 s: {:?}", since.elapsed());
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(ask(admin, path).await.0, 200, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_gets_no_answer_has_its_connection_closed_without_a_byte() {
     let app = Router::new().route("/", get(|| async { Unanswered }));
     let address = serve(app, LIMITS, &Shutdown::never()).await;
@@ -152,6 +193,57 @@ async fn work_that_does_not_end_is_left_five_seconds_after_the_window() {
     let since = Instant::now();
     shutdown.leave().await;
     assert_eq!(since.elapsed().as_secs(), 3 + 20 + 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stays_holds_the_drain_open_beyond_its_window() {
+    let shutdown = Shutdown::new(Drain { notice: Seconds::new(0), window: Seconds::new(20) });
+    let (stay, closing) = (shutdown.stay(), shutdown.clone());
+    shutdown.spawn(std::future::pending());
+    tokio::spawn(async move {
+        closing.closing().await;
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        drop(stay);
+        closing.over().await;
+    });
+    let since = Instant::now();
+    shutdown.leave().await;
+    assert_eq!(since.elapsed().as_secs(), 100 + 5);
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_is_dropped_soon_after_the_window() {
+    let (asked, endless) = (Arc::new(Notify::new()), "x".repeat(64 << 20));
+    let is_asked = asked.clone();
+    let app = Router::new().route(
+        "/",
+        get(move || async move {
+            is_asked.notify_one();
+            endless
+        }),
+    );
+    let shutdown = Shutdown::new(AT_ONCE);
+    let address = serve(app, LIMITS, &shutdown).await;
+    let mut client = Client::connect(address).await;
+    client.ask("/").await;
+    asked.notified().await;
+    let since = Instant::now();
+    shutdown.leave().await;
+    let took = since.elapsed();
+    assert!((3..4).contains(&took.as_secs()), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_was_asked_yet_is_closed_at_once() {
+    let shutdown = Shutdown::new(AT_ONCE);
+    let address = serve(says_which(), LIMITS, &shutdown).await;
+    let mut silent = Client::connect(address).await;
+    // Connections are taken in their order.
+    assert_eq!(ask(address, "/").await.0, 200);
+    let since = Instant::now();
+    shutdown.leave().await;
+    assert!(since.elapsed() < AT_ONCE.window.duration(), "{:?}", since.elapsed());
+    assert_eq!(silent.rest().await, "");
 }
 
 #[tokio::test]

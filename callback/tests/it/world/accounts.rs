@@ -7,11 +7,11 @@ use std::{
 
 use scenecast_callback::{
     Clock, Settings, Texts,
-    config::{AccountSettings, ApiKey, Confirmation, EnvVersion, MiniProgramSettings, Mode},
+    config::{AccountSettings, ApiKey, Confirmation, EnvVersion, Limits, MiniProgramSettings, Mode},
 };
 use scenecast_loadtest::simulator;
 use scenecast_shared::{
-    config::{self, Seconds},
+    config::Seconds,
     scene::{Language, Rotating},
     serve::TrustedProxies,
     time::next_china_day,
@@ -100,7 +100,7 @@ pub(super) fn settings(wechat: &Url) -> Settings {
         geo_database: None,
         api_base: wechat.to_string().try_into().unwrap(),
         picture_base: wechat.to_string().try_into().unwrap(),
-        limits: config::Limits::default(),
+        limits: Limits::default(),
         clock: noon(),
     }
 }

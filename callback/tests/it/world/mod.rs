@@ -1,6 +1,7 @@
 //! What every test begins with: the simulator, callback pods, and the bus between them.
 
 mod accounts;
+mod distance;
 mod messages;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
@@ -27,7 +28,7 @@ use serde_json::{Value, json};
 use self::accounts::{settings, simulated, simulated_mini_program};
 use crate::{logs, site::PATIENCE};
 
-pub(crate) use self::{accounts::demo, messages::*};
+pub(crate) use self::{accounts::demo, distance::Distance, messages::*};
 
 pub(crate) const SECRET: &str = "app-secret-0123456789abcdef01234";
 pub(crate) const TOKEN: &str = "webhookToken1";
@@ -51,6 +52,7 @@ pub(crate) struct World {
     settings: Settings,
     /// What pods of one process would share; over Redis each has its own connections.
     memory: (Bus, Store),
+    distance: Option<Distance>,
     pods: Vec<Pod>,
 }
 
@@ -102,7 +104,7 @@ impl World {
         change(&mut settings);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let memory = (Bus::memory(), Store::over(None));
-        let mut world = Self { simulator, redis, http, settings, memory, pods: vec![] };
+        let mut world = Self { simulator, redis, http, settings, memory, distance: None, pods: vec![] };
         world.add_pod().await;
         world
     }
@@ -110,10 +112,14 @@ impl World {
     /// One more callback; WeChat delivers to all in turn.
     pub(crate) async fn add_pod(&mut self) -> Pod {
         let (metrics, shutdown) = (Metrics::new(), Shutdown::new(Drain::default()));
-        let (bus, store) = match &self.redis {
+        let way = self.redis.as_ref().map(|server| match &self.distance {
+            None => server.url(),
+            Some(distance) => format!("redis://{}", distance.address),
+        });
+        let (bus, store) = match way {
             None => self.memory.clone(),
-            Some(server) => {
-                let redis = Redis::connect(&server.url().parse().unwrap(), &metrics);
+            Some(way) => {
+                let redis = Redis::connect(&way.parse().unwrap(), &metrics);
                 (Bus::over(&redis, Role::Settles, &metrics), Store::over(Some(redis)))
             }
         };
@@ -128,6 +134,18 @@ impl World {
             self.simulator.set_callbacks(&name(account), self.pods.iter().map(webhook).collect()).unwrap();
         }
         pod
+    }
+
+    /// Puts another callback in place of all, with Redis at a distance.
+    pub(crate) async fn move_away(&mut self) {
+        self.distance = Some(Distance::to(self.redis.as_ref().unwrap()).await);
+        self.pods.clear();
+        self.add_pod().await;
+    }
+
+    /// How far Redis is.
+    pub(crate) fn distance(&self) -> &Distance {
+        self.distance.as_ref().unwrap()
     }
 
     /// Lets so much time pass, for WeChat and for the pods.

@@ -1,5 +1,6 @@
 //! Scenecast in one process, as its users meet it.
 
+mod alerts;
 mod browser;
 mod compatible;
 

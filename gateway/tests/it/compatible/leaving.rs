@@ -2,9 +2,12 @@
 
 use std::time::Instant;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use scenecast_shared::{bus::Role, telemetry::Metrics, testing::RedisServer};
+use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::world::STAY;
 
 #[tokio::test]
 async fn when_a_pod_leaves_they_are_the_last_to_go() {
@@ -22,7 +25,7 @@ async fn when_a_pod_leaves_they_are_the_last_to_go() {
     world.log_in(&world.opened_by(&ended).await).await;
     assert_eq!(said(&mut logged_in).await, Said::Text("Ann".to_owned()), "it could still log in");
     assert_eq!(said(&mut waiting).await, Said::Closed(1012));
-    assert!(began.elapsed() >= world.shutdown.window(), "{:?}", began.elapsed());
+    assert!(began.elapsed() >= STAY, "{:?}", began.elapsed());
     left.await.unwrap();
 }
 
@@ -41,7 +44,59 @@ async fn they_are_told_so_while_redis_is_away_too() {
     drop(waiting);
     left.await.unwrap();
     let took = began.elapsed();
-    assert!((WINDOW.duration()..WINDOW.duration() + Duration::from_secs(1)).contains(&took), "{took:?}");
+    assert!((STAY..STAY + Duration::from_secs(1)).contains(&took), "{took:?}");
+}
+
+#[tokio::test]
+async fn whoever_is_left_at_their_limit_goes_one_by_one() {
+    const PAGES: u32 = 10;
+    let world = world().await;
+    let mut waiting = vec![];
+    for id in 0..PAGES {
+        waiting.push(Visitor::default().connect(&world.ws(&format!("/wx/websocket/{id}"))).await.unwrap());
+    }
+    world.metric_is("scenes_held", PAGES.into()).await;
+    let (began, shutdown) = (Instant::now(), world.shutdown.clone());
+    let left = tokio::spawn(async move { shutdown.leave().await });
+    for (n, mut socket) in (1..).zip(waiting) {
+        assert_eq!(said(&mut socket).await, Said::Closed(1012));
+        let turn = STAY.saturating_sub(WINDOW.duration() * (PAGES - n) / PAGES);
+        let at = began.elapsed();
+        assert!((turn..turn + Duration::from_secs(1)).contains(&at), "page {n} at {at:?} instead of {turn:?}");
+    }
+    left.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_that_waits_for_its_qr_code_stays_as_long_as_those_that_have_one() {
+    let world = world().await;
+    let waiting = Visitor::default().connect(&format!("ws://{}/", world.on_open.unwrap())).await;
+    world.metric_is("connections_open{transport=\"websocket\"}", 1).await;
+    let (began, shutdown) = (Instant::now(), world.shutdown.clone());
+    let left = tokio::spawn(async move { shutdown.leave().await });
+    assert_eq!(said(&mut waiting.unwrap()).await, Said::Closed(1012));
+    assert!((STAY..STAY + Duration::from_secs(1)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    left.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_whose_code_is_over_gets_its_next_one_elsewhere() {
+    let world = world().await;
+    let scene = world.scene_for(Duration::from_secs(300)).await;
+    let digest = Sha256::new().chain_update("typed_code").chain_update([0]).finalize();
+    let name = format!("scenecast.typed_code.{}", URL_SAFE_NO_PAD.encode(&digest[..16]));
+    let visitor = Visitor::with_cookie(&name, &format!("{}.48201937", scene.key));
+    let mut events = visitor.subscribe(&world.url("/subscribe?id=48201937")).await.unwrap();
+    assert!(events.next().await.unwrap().retry.is_some());
+    world.metric_is("scenes_held", 1).await;
+
+    let (began, shutdown) = (Instant::now(), world.shutdown.clone());
+    let left = tokio::spawn(async move { shutdown.leave().await });
+    world.shutdown.closing().await;
+    world.settle(&scene, Transition::Cancel).await;
+    assert_eq!(events.next().await, None, "and no new code of a pod that leaves");
+    left.await.unwrap();
+    assert!(began.elapsed() < WINDOW.duration(), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::world::{KEY_SECRET, ann, ring};
 const AVATAR: &str = "https://wx.example/ann";
 
 /// All of them, for one account.
-fn all() -> Compatible {
+pub(crate) fn all() -> Compatible {
     let on = || Some(CompatibleRoute { account: account() });
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     Compatible {
@@ -29,7 +29,8 @@ fn all() -> Compatible {
     }
 }
 
-async fn world() -> World {
+/// A gateway with all of them.
+pub(crate) async fn world() -> World {
     World::compatible(Bus::memory(), Limits::default(), all()).await
 }
 

@@ -1,6 +1,8 @@
 //! Logins across processes, around a real Redis.
 
+mod churn;
 mod faults;
+mod hostile;
 mod logins;
 mod token_storm;
 mod traces;

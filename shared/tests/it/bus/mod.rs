@@ -1,6 +1,7 @@
 //! The bus's contract, written once and run over each backend, and what else Redis is asked to bear.
 
 mod burst;
+mod churn;
 mod contract;
 mod foreign;
 mod outages;

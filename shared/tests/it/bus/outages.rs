@@ -14,8 +14,8 @@ use tokio::{
 
 use crate::{
     fixtures::{
-        LIFE, PATIENCE, apply, cause, each, heard, hears_nothing, hold, name, notice, opening, pod, scan, scene,
-        settle_again, until,
+        LIFE, PATIENCE, any_notice, apply, cause, each, heard, hears_nothing, hold, name, notice, opening, pod, scan,
+        scene, settle_again, until,
     },
     wire::{Flow, Way, Wire},
 };
@@ -88,6 +88,24 @@ async fn what_could_not_be_subscribed_again_in_time_is_subscribed_later() {
     for watch in &mut watches {
         assert_eq!(heard(watch).await, "scanned");
     }
+}
+
+#[tokio::test]
+async fn watchers_are_told_that_redis_is_away_and_that_it_is_back() {
+    let mut server = RedisServer::start().await;
+    let (bus, _) = pod(&server.url(), Role::Watches);
+    bus.open(scene(1), &opening()).await.unwrap();
+    let (mut watch, _) = bus.watch(scene(1), 0).await.unwrap();
+    for _ in 0..2 {
+        server.stop().await;
+        let since = Instant::now();
+        assert_eq!(any_notice(&mut watch).await, Notice::Away);
+        assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+        server.restart().await;
+        assert_eq!(any_notice(&mut watch).await, Notice::Back);
+    }
+    settle_again(&bus, scene(1), "scan", scan("ann")).await;
+    assert_eq!(heard(&mut watch).await, "scanned");
 }
 
 #[tokio::test]

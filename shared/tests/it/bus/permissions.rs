@@ -4,10 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use scenecast_shared::{
     bus::{Bus, BusError, Role},
+    redis::Redis,
     scene::{DeliveryId, Transition},
     store::{
-        Asked, Budget, Codes, Guess, Guesses, JsCodes, Letter, LetterKind, Outbox, Pauses, Pending, Replay,
-        ReplayGuard, Room, Spent, Store, StoredToken, Sweep, TokenStore, Users,
+        Asked, Budget, Census, Codes, Guess, Guesses, JsCodes, Letter, LetterKind, Outbox, Pauses, Pending, Replay,
+        ReplayGuard, Report, Room, Spent, Store, StoredToken, Sweep, TokenStore, Users,
     },
     telemetry::Metrics,
     testing::{RedisServer, acl_rules},
@@ -19,7 +20,7 @@ use crate::fixtures::{LIFE, account, apply, cause, heard, name, opening, person,
 const PASSWORD: &str = "password";
 
 #[tokio::test]
-async fn a_gateway_watches_and_reads_and_can_do_nothing_else() {
+async fn a_gateway_watches_and_reads_scenes_and_can_do_nothing_else() {
     let server = RedisServer::start().await;
     server.add_user("gateway", PASSWORD, acl_rules("gateway")).await;
     let (gateway, _) = pod(&server.url_for("gateway", PASSWORD), Role::Watches);
@@ -60,10 +61,39 @@ async fn a_gateway_watches_and_reads_and_can_do_nothing_else() {
         &["ACL", "LIST"],
         &["FLUSHALL"],
     ] {
-        let as_gateway = [&["--user", "gateway", "--pass", PASSWORD], forbidden].concat();
-        let refusal = server.cli(&as_gateway).await.unwrap_err();
+        let refusal = as_gateway(&server, forbidden).await.unwrap_err();
         assert!(refusal.starts_with("NOPERM"), "{forbidden:?}: {refusal}");
     }
+}
+
+#[tokio::test]
+async fn a_gateway_is_counted_and_that_opens_nothing_else() {
+    let server = RedisServer::start().await;
+    server.add_user("gateway", PASSWORD, acl_rules("gateway")).await;
+    let redis = Redis::connect(&server.url_for("gateway", PASSWORD).parse().unwrap(), &Metrics::new());
+    let mut census = Census::new(Store::over(Some(redis)));
+    let report = Report { held: 7, version: "1".to_owned(), leaving: false };
+    assert_eq!(census.tell(&report).await.unwrap().into_values().collect::<Vec<_>>(), [Some(report)]);
+
+    let name = name(scene(1));
+    for forbidden in [
+        &["HSET", &name, "state", "confirmed"][..],
+        &["HDEL", &name, "state"],
+        &["HGETALL", &name],
+        &["HSET", "token:demo", "x", "y"],
+        &["HGETALL", "user:demo:oAnn"],
+        &["DEL", "census:gateways"],
+        &["EVAL", "while true do end", "0"],
+        &["EVALSHA", "da39a3ee5e6b4b0d3255bfef95601890afd80709", "0"],
+        &["SCRIPT", "LOAD", "while true do end"],
+    ] {
+        let refusal = as_gateway(&server, forbidden).await.unwrap_err();
+        assert!(refusal.starts_with("NOPERM"), "{forbidden:?}: {refusal}");
+    }
+}
+
+async fn as_gateway(server: &RedisServer, command: &[&str]) -> Result<String, String> {
+    server.cli(&[&["--user", "gateway", "--pass", PASSWORD], command].concat()).await
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What pods have in common beside scenes, over memory and Redis.
 
 mod budgets;
+mod census;
 mod codes;
 mod js_codes;
 mod outbox;

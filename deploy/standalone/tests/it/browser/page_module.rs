@@ -142,7 +142,7 @@ async fn a_page_backs_off_up_to_a_cap_and_begins_anew_once_answered() {
     // A hundredth of each back-off, so that the cap is soon there.
     browser.run("Math.random = () => 0.01").await;
     connection.cut();
-    for retry_in in [0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.15] {
+    for retry_in in [0.05, 0.1, 0.15, 0.15] {
         assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": retry_in })));
         gateway.connection().await.cut();
     }
@@ -152,7 +152,34 @@ async fn a_page_backs_off_up_to_a_cap_and_begins_anew_once_answered() {
     connection.say(resumed("open")).await;
     assert_eq!(next(&browser).await.0, "online");
     connection.cut();
-    assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.005 })));
+    assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.05 })));
+}
+
+#[tokio::test]
+async fn pages_of_a_dead_pod_come_back_over_seconds_and_sooner_where_a_phone_is_about_to_confirm() {
+    let (browser, mut gateway, connection) = opened_page().await;
+    connection.cut();
+    let (_, lost) = next(&browser).await;
+    assert!((0.0..5.0).contains(&lost["retryIn"].as_f64().unwrap()), "{lost}");
+    let mut connection = gateway.connection().await;
+    browser.run("Math.random = () => 0.5").await;
+    connection.say(resumed("scanned")).await;
+    assert_eq!(next(&browser).await.0, "online");
+    connection.say(scanned(5)).await;
+    assert_eq!(next(&browser).await.0, "scanned");
+    connection.cut();
+    assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.5 })));
+}
+
+#[tokio::test]
+async fn a_page_is_told_of_trouble_behind_the_gateway_and_that_it_is_over() {
+    let (browser, _gateway, mut connection) = opened_page().await;
+    connection.say(json!({ "type": "trouble" })).await;
+    assert_eq!(next(&browser).await, ("trouble".to_owned(), json!({})));
+    connection.say(resumed("open")).await;
+    assert_eq!(next(&browser).await, ("online".to_owned(), json!({ "state": "open" })));
+    connection.say(confirmed(9)).await;
+    assert_eq!(next(&browser).await.0, "confirmed");
 }
 
 #[tokio::test]

@@ -20,7 +20,9 @@ use tokio::{net::TcpListener, sync::mpsc};
 /// A page around the module: `start` begins a login, `nextEvent` hands over what it tells, in order.
 const PAGE: &str = r"<!doctype html><script type=module>
 import { login } from '/v1/scenecast.js';
-const TYPES = ['opened', 'offline', 'online', 'scanned', 'confirmed', 'declined', 'cancelled', 'expired', 'problem'];
+const TYPES = [
+  'opened', 'offline', 'trouble', 'online', 'scanned', 'confirmed', 'declined', 'cancelled', 'expired', 'problem',
+];
 const events = [];
 let listener;
 const pass = () => { if (listener && events.length) { listener(events.shift()); listener = undefined; } };

@@ -1,0 +1,204 @@
+//! One browser before the site's login page. It logs in, and somebody else sits down before it.
+
+use std::{net::Ipv4Addr, ops::Range, sync::Arc, time::Duration};
+
+use scenecast_shared::scene::SceneId;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
+
+use super::{Here, board::Shown, site::Handed};
+use crate::browser::{Frame, Heard, Page};
+
+/// How long the first answer on a connection may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// A gateway that is silent so long after a scene's end is gone.
+const GRACE: Duration = Duration::from_secs(3);
+/// Nothing is left of a login so long after its scene's end.
+const GRANT_LIFE: Duration = Duration::from_secs(60);
+/// After how long a lost connection is tried again, at the most, as our own page's module does it: sooner where
+/// somebody is about to confirm, …
+const BACKOFF: Duration = Duration::from_secs(5);
+const BACKOFF_SCANNED: Duration = Duration::from_secs(1);
+/// … and doubled each time, up to this.
+const BACKOFF_LONGEST: Duration = Duration::from_secs(15);
+
+/// Which share of the scenes is left alone for a while: a phone's browser goes to the background, a laptop sleeps.
+const RESTLESS: f64 = 0.25;
+/// How soon after a scene was opened that is, at the most, …
+const LEAVES_WITHIN: Duration = Duration::from_secs(15);
+/// … and for how long.
+const AWAY: Range<Duration> = Duration::from_secs(2)..Duration::from_secs(6);
+
+/// How a connection ended.
+enum Ending {
+    /// Nothing more happens to the scene.
+    Over,
+    /// Come back after this.
+    Later(Duration),
+    /// Without a word.
+    Lost,
+    /// The page itself left, and comes back in a while.
+    Left,
+}
+
+/// A scene that the page waits on.
+struct Waiting {
+    scene: SceneId,
+    key: String,
+    seq: u64,
+    ends: Instant,
+    /// When the page goes away for a while, if it does.
+    leaves: Option<Instant>,
+}
+
+/// One browser, for ever.
+pub(super) async fn visit(here: Arc<Here>, address: Ipv4Addr) {
+    let state = format!("the session of {address}");
+    let turn = here.opening.clone().acquire_owned().await.ok();
+    let mut visitor = Visitor { here, address, state, turn };
+    loop {
+        visitor.log_in().await;
+    }
+}
+
+struct Visitor {
+    here: Arc<Here>,
+    address: Ipv4Addr,
+    /// What the site knows this browser by.
+    state: String,
+    /// Until the first scene is open.
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Visitor {
+    /// One scene, to whatever end.
+    async fn log_in(&mut self) {
+        let (mut waiting, mut failures): (Option<Waiting>, u32) = (None, 0);
+        loop {
+            let gateway = self.here.place.gateways.pick().await.to_string();
+            let mut began = false;
+            let ending = self.connect(&gateway, &mut waiting, &mut began).await;
+            if began {
+                failures = 0;
+            }
+            let is_over = waiting.as_ref().is_some_and(|waiting| Instant::now() > waiting.ends + GRANT_LIFE);
+            match ending {
+                _ if is_over => break,
+                Ending::Over => break,
+                Ending::Later(delay) => tokio::time::sleep(delay).await,
+                Ending::Lost => {
+                    let is_scanned = waiting.as_ref().is_some_and(|waiting| waiting.seq > 0);
+                    let first = if is_scanned { BACKOFF_SCANNED } else { BACKOFF };
+                    let longest = BACKOFF_LONGEST.min(first * 2_u32.saturating_pow(failures));
+                    failures += 1;
+                    tokio::time::sleep(longest.mul_f32(rand::random())).await;
+                }
+                Ending::Left => {
+                    tokio::time::sleep(rand::random_range(AWAY)).await;
+                    if let Some(waiting) = &waiting {
+                        self.here.ledger().returns(waiting.scene, now());
+                    }
+                    continue;
+                }
+            }
+            if waiting.is_some() {
+                self.here.ledger().reconnects(now());
+            }
+        }
+        if let Some(waiting) = waiting {
+            self.here.board.remove(waiting.scene);
+        }
+    }
+
+    /// One connection, from its first frame to its end.
+    async fn connect(&mut self, gateway: &str, waiting: &mut Option<Waiting>, began: &mut bool) -> Ending {
+        let answer_by = Instant::now() + ANSWER_WITHIN;
+        let place = &self.here.place;
+        let connecting = Page::connect_for(self.address.into(), gateway, &place.origin);
+        let Ok(Ok(mut page)) = timeout_at(answer_by, connecting).await else { return Ending::Lost };
+        let asked = match &waiting {
+            Some(waiting) => page.resume(&waiting.key, waiting.seq).await,
+            None => page.open(place.account.as_str(), Some(&self.state)).await,
+        };
+        if asked.is_err() {
+            return Ending::Lost;
+        }
+        loop {
+            let until = waiting.as_ref().filter(|_| *began).map_or(answer_by, |waiting| waiting.ends + GRACE);
+            let leaves = waiting.as_ref().and_then(|waiting| waiting.leaves).filter(|leaves| *leaves < until);
+            match timeout_at(leaves.unwrap_or(until), page.hear()).await {
+                Err(_) if leaves.is_some() => {
+                    if let Some(waiting) = waiting {
+                        waiting.leaves = None;
+                    }
+                    return Ending::Left;
+                }
+                Ok(Heard::Frame(frame)) => {
+                    *began |= matches!(frame.kind.as_str(), "opened" | "resumed");
+                    if let Some(ending) = self.hear(*frame, waiting) {
+                        return ending;
+                    }
+                }
+                Ok(Heard::Closed(code, reason)) => return ending(code, &reason),
+                Ok(Heard::Broken) | Err(_) => return Ending::Lost,
+            }
+        }
+    }
+
+    /// The scene's end, if this is it.
+    fn hear(&mut self, frame: Frame, waiting: &mut Option<Waiting>) -> Option<Ending> {
+        match frame.kind.as_str() {
+            "opened" => {
+                let scene = frame.scene.parse().ok()?;
+                self.here.board.show(Shown { scene, url: frame.qr.url });
+                let ends = Instant::now() + Duration::from_secs(frame.expires_in);
+                let leaves =
+                    rand::random_bool(RESTLESS).then(|| Instant::now() + LEAVES_WITHIN.mul_f64(rand::random()));
+                self.turn = None;
+                *waiting = Some(Waiting { scene, key: frame.key, seq: 0, ends, leaves });
+            }
+            "resumed" => waiting.as_mut()?.ends = Instant::now() + Duration::from_secs(frame.expires_in),
+            "scanned" => waiting.as_mut()?.seq = frame.seq,
+            "confirmed" => {
+                self.hand_over(waiting.as_ref()?.scene, frame.grant);
+                return Some(Ending::Over);
+            }
+            "declined" | "cancelled" => return Some(Ending::Over),
+            "expired" => {
+                self.here.ledger().has_problem("expired");
+                return Some(Ending::Over);
+            }
+            // A close follows, and says when to come back.
+            "problem" => self.here.ledger().has_problem(&frame.code),
+            _ => {}
+        }
+        None
+    }
+
+    /// The site's backend gets the grant, whatever becomes of the page.
+    fn hand_over(&self, scene: SceneId, grant: String) {
+        self.here.ledger().heard(scene, now());
+        let (here, handed) = (self.here.clone(), Handed { scene, grant, state: self.state.clone() });
+        tokio::spawn(async move {
+            let redemption = here.place.site.redeem(&handed).await;
+            here.ledger().redeemed(scene, redemption);
+        });
+    }
+}
+
+/// For the ledger, which knows nothing of the runtime's clock.
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+/// What a close says.
+fn ending(code: u16, reason: &str) -> Ending {
+    let delay = reason.strip_prefix("retry_after_ms=").and_then(|delay| delay.parse().ok());
+    match (code, delay) {
+        (1000 | 1003 | 1008 | 1009, _) => Ending::Over,
+        (1012 | 1013, Some(delay)) => Ending::Later(Duration::from_millis(delay)),
+        _ => Ending::Lost,
+    }
+}

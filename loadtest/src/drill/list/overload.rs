@@ -1,0 +1,85 @@
+//! More comes than there is room for: pages, scenes, and peers that mean no good.
+
+use std::{net::SocketAddr, time::Instant};
+
+use scenecast_shared::testing::RedisServer;
+
+use crate::{
+    drill::{Drill, Shape, Stage, perform},
+    hostile::Hostile,
+};
+
+pub(super) const SURGE: Drill = Drill {
+    name: "overload",
+    proves: "As many pages again come to pods that have no room for them: they are told when to come back, and the \
+             logins of the pages that are there go on.",
+    perform: |load| {
+        // A little room, so that chance doesn't fill one gateway before all pages are there.
+        let room = load.pages / 3 + load.pages / 10;
+        let gateway_settings = format!("[limits]\nconnections = {room}\n");
+        Box::pin(perform(
+            load,
+            Shape { gateway_settings, ..Shape::default() },
+            async |stage: &mut Stage<RedisServer>| {
+                let surge = stage.rush(stage.load.pages);
+                stage.goes_on(20, 4).await;
+                let told = surge.ledger().tally(stage.load.late_after).problems;
+                stage.check(format!("who finds no room is told so: {told:?}"), !told.is_empty());
+            },
+        ))
+    },
+};
+
+pub(super) const CHURN: Drill = Drill {
+    name: "churn",
+    proves: "Scenes that live for ten seconds are opened, scanned and forgotten, an hour's worth in minutes: no \
+             process grows, and Redis keeps no channel of what is over.",
+    perform: |load| {
+        let short_lived = Shape { scene_life: 10, ..Shape::default() };
+        Box::pin(perform(load, short_lived, async |stage: &mut Stage<RedisServer>| {
+            // The first scenes have expired then, and whatever grows to its size has grown.
+            stage.goes_on(60, 11).await;
+            let before = stage.memory().await;
+            stage.goes_on(120, 8).await;
+            for ((process, before), (_, after)) in before.into_iter().zip(stage.memory().await) {
+                let flat = after <= 1.1 * before + 4e6;
+                stage.check(format!("{process} stays as large as it was: {before} bytes, then {after}"), flat);
+            }
+            let channels = stage.cluster.redis.cli(&["PUBSUB", "SHARDCHANNELS"]).await.expect("it answers");
+            let (channels, pages) = (channels.lines().count(), stage.load.pages as usize);
+            stage.check(format!("{channels} channels for {pages} pages"), channels <= pages + pages / 2);
+        }))
+    },
+};
+
+pub(super) const HOSTILE: Drill = Drill {
+    name: "hostile",
+    proves: "Thousands of connections to every listener that say nothing, or something byte by byte: nobody else's \
+             login takes much longer.",
+    perform: |load| {
+        Box::pin(perform(load, Shape::default(), async |stage: &mut Stage<RedisServer>| {
+            let began = Instant::now();
+            stage.goes_on(10, 3).await;
+            let hostile = Hostile::gather(&listeners(stage), if stage.load.short { 1000 } else { 10_000 });
+            let pestered = Instant::now();
+            stage.goes_on(30, 6).await;
+            let (calm, busy) = {
+                let ledger = stage.crowd.ledger();
+                (ledger.p99(began..pestered), ledger.p99(pestered..Instant::now()))
+            };
+            let holds = busy <= 3 * calm.max(stage.load.late_after / 4);
+            stage.check(format!("99 of 100 pages hear within {calm:?}, and among the hostile {busy:?}"), holds);
+            drop(hostile);
+            stage.all_ready().await;
+        }))
+    },
+};
+
+/// Every address at which a pod listens.
+fn listeners(stage: &Stage<RedisServer>) -> Vec<SocketAddr> {
+    let cluster = &stage.cluster;
+    let gateways = (0..stage.gateways()).flat_map(|n| [cluster.gateway_address(n), cluster.gateway_admin(n)]);
+    let callbacks = (0..stage.callbacks())
+        .flat_map(|n| [cluster.callback_public(n), cluster.callback_internal(n), cluster.callback_admin(n)]);
+    gateways.chain(callbacks).collect()
+}

@@ -1,0 +1,66 @@
+//! `scenecast-loadtest drill watch` at a cluster that it didn't start.
+
+use std::path::Path;
+
+use scenecast_loadtest::{
+    cluster::{API_KEY, APP_SECRET, Cluster, ORIGIN, Setup, TOKEN},
+    http,
+    simulator::{Account, Mode},
+};
+use tokio::{net::TcpListener, process::Command};
+
+/// A cluster whose WeChat is at this port, and what a watch has to know of it.
+async fn cluster(wechat: u16) -> (Cluster, tempfile::TempDir) {
+    let public_url = http(([127, 0, 0, 1], wechat).into());
+    let setup = Setup { wechat: Some(public_url.clone()), mode: Mode::Safe, ..Setup::default() };
+    let cluster = Cluster::start_as(setup).await;
+    let target = format!(
+        "gateways = ['{}']\ncallbacks = ['{}']\norigin = '{ORIGIN}'\naccount = 'demo'\napi_key = '{API_KEY}'\n\
+         listen = '127.0.0.1:{wechat}'\npublic_url = '{public_url}'\n\
+         [wechat]\ntitle = 'Demo'\napp_id = '{}'\nsecret = '{APP_SECRET}'\ntoken = '{TOKEN}'\nmode = 'safe'\n\
+         aes_key = '{}'\noriginal_id = '{}'\ncallbacks = ['http://{}/wechat/demo']\n",
+        cluster.gateway_address(0),
+        cluster.callback_internal(0),
+        Account::SAMPLE_APP_ID,
+        Account::SAMPLE_AES_KEY,
+        Account::SAMPLE_ORIGINAL_ID,
+        cluster.callback_public(0),
+    );
+    let files = tempfile::tempdir().unwrap();
+    std::fs::write(files.path().join("target.toml"), target).unwrap();
+    (cluster, files)
+}
+
+/// The command, for three seconds.
+fn watch(target: &Path) -> Command {
+    let mut watch = Command::new(env!("CARGO_BIN_EXE_scenecast-loadtest"));
+    watch.args(["drill", "watch", "--for", "3", "--pages", "20", "--rate", "10", "--target"]).arg(target);
+    watch
+}
+
+/// A port that is free now.
+async fn port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn people_log_in_at_a_cluster_that_somebody_else_started() {
+    let (_cluster, files) = cluster(port().await).await;
+    let watched = watch(&files.path().join("target.toml")).output().await.unwrap();
+    let table = String::from_utf8(watched.stdout).unwrap();
+    let row = table.lines().find(|line| line.starts_with("watch")).unwrap();
+    let [accepted, delivered]: [u64; 2] =
+        std::array::from_fn(|n| row.split_whitespace().nth(n + 1).unwrap().parse().unwrap());
+    assert!(watched.status.success() && accepted > 10 && delivered == accepted, "{table}");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/target.toml");
+    let mut watch = watch(sample.as_ref());
+    let refused = watch.env("SCENECAST_LISTEN", format!("127.0.0.1:{port}")).output().await.unwrap();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8(refused.stderr).unwrap().contains(&format!("can't listen on 127.0.0.1:{port}")));
+}
