@@ -13,15 +13,20 @@ use tokio::{
 /// From one byte to the next.
 const DROP: Duration = Duration::from_millis(100);
 
-/// Sends the first text at once and the second a byte at a time, until the other end closes; how long that took.
+/// Connects, sends the first text at once and the second a byte at a time, until the other end closes; how long that
+/// took.
 pub async fn drip(to: SocketAddr, at_once: &[u8], by_the_drop: &[u8]) -> io::Result<Duration> {
-    let mut stream = TcpStream::connect(to).await?;
+    Ok(drip_on(TcpStream::connect(to).await?, at_once, by_the_drop, DROP).await)
+}
+
+/// The same on a connection that is there, with so much time from one byte to the next.
+pub async fn drip_on(mut stream: TcpStream, at_once: &[u8], by_the_drop: &[u8], drop: Duration) -> Duration {
     let since = Instant::now();
     let (mut reader, mut writer) = stream.split();
     let write = async {
         writer.write_all(at_once).await?;
         for byte in by_the_drop {
-            tokio::time::sleep(DROP).await;
+            tokio::time::sleep(drop).await;
             writer.write_all(&[*byte]).await?;
         }
         std::future::pending::<io::Result<()>>().await
@@ -32,5 +37,5 @@ pub async fn drip(to: SocketAddr, at_once: &[u8], by_the_drop: &[u8]) -> io::Res
         _ = reader.read_to_end(&mut answer) => {}
         _ = write => {}
     }
-    Ok(since.elapsed())
+    since.elapsed()
 }

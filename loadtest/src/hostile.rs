@@ -1,26 +1,33 @@
 //! Peers that mean no good, or no longer know what they want: they take connections, and give nothing back.
 
 use std::{
+    io,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     task::JoinSet,
 };
+
+use crate::drip::drip_on;
 
 /// A peer that was cut off comes back so much later.
 const BACK_AFTER: Duration = Duration::from_millis(200);
 /// How much time a slow peer takes for a byte.
 const A_BYTE: Duration = Duration::from_secs(1);
+/// More than any time limit lets through.
+const ENDLESS: [u8; 3600] = [b' '; 3600];
+const HANDSHAKE: &[u8] = b"GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Protocol: scenecast.v1\r\nOrigin: https://www.example.com\r\n\r\n";
 /// So many of them share an address.
 const AT_AN_ADDRESS: u32 = 100;
 
 /// How a peer wastes a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+enum Manner {
     /// Says nothing at all.
     Silent,
     /// Says a request's head byte by byte (slowloris).
@@ -33,6 +40,16 @@ pub enum Manner {
 
 impl Manner {
     const ALL: [Self; 4] = [Self::Silent, Self::SlowHead, Self::SlowBody, Self::NoFirstFrame];
+
+    /// What it says at once, and what byte by byte.
+    fn says(self) -> (&'static [u8], &'static [u8]) {
+        match self {
+            Self::Silent => (b"", b""),
+            Self::SlowHead => (b"GET /v1/ws HTTP/1.1\r\nHost: x\r\nX: ", &ENDLESS),
+            Self::SlowBody => (b"POST /v1/scenes HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n", &ENDLESS),
+            Self::NoFirstFrame => (HANDSHAKE, b""),
+        }
+    }
 }
 
 /// A crowd of them; gone when it is dropped.
@@ -60,48 +77,17 @@ fn address(nth: u32) -> Ipv4Addr {
 }
 
 async fn pester(from: Ipv4Addr, target: SocketAddr, manner: Manner) {
+    let (at_once, by_the_drop) = manner.says();
     loop {
-        // However it ends.
-        let _ = waste(from, target, manner).await;
+        if let Ok(stream) = connect(from, target).await {
+            drip_on(stream, at_once, by_the_drop, A_BYTE).await;
+        }
         tokio::time::sleep(BACK_AFTER).await;
     }
 }
 
-async fn waste(from: Ipv4Addr, target: SocketAddr, manner: Manner) -> std::io::Result<()> {
+async fn connect(from: Ipv4Addr, target: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
-    let mut stream = socket.connect(target).await?;
-    match manner {
-        Manner::Silent => until_closed(&mut stream).await,
-        Manner::SlowHead => drip(&mut stream, b"GET /v1/ws HTTP/1.1\r\nHost: www.example.com\r\nX: ").await,
-        Manner::SlowBody => {
-            stream.write_all(b"POST /v1/scenes HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n").await?;
-            drip(&mut stream, b"{").await
-        }
-        Manner::NoFirstFrame => {
-            let handshake = b"GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-                Sec-WebSocket-Protocol: scenecast.v1\r\nOrigin: https://www.example.com\r\n\r\n";
-            stream.write_all(handshake).await?;
-            until_closed(&mut stream).await
-        }
-    }
-}
-
-/// Says this, and then more of nothing, until it is cut off.
-async fn drip(stream: &mut TcpStream, first: &[u8]) -> std::io::Result<()> {
-    for byte in first.iter().chain(std::iter::repeat(&b' ')) {
-        tokio::select! {
-            ended = until_closed(stream) => return ended,
-            () = tokio::time::sleep(A_BYTE) => {}
-        }
-        stream.write_all(&[*byte]).await?;
-    }
-    Ok(())
-}
-
-async fn until_closed(stream: &mut TcpStream) -> std::io::Result<()> {
-    let mut said = [0; 1024];
-    while stream.read(&mut said).await? > 0 {}
-    Ok(())
+    socket.connect(target).await
 }
