@@ -17,8 +17,12 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(3);
 /// Nothing is left of a login so long after its scene's end.
 const GRANT_LIFE: Duration = Duration::from_secs(60);
-/// After how long a lost connection is tried again, at the most: doubled each time, up to the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// After how long a lost connection is tried again, at the most, as our own page's module does it: sooner where
+/// somebody is about to confirm, …
+const BACKOFF: Duration = Duration::from_secs(5);
+const BACKOFF_SCANNED: Duration = Duration::from_secs(1);
+/// … and doubled each time, up to this.
+const BACKOFF_LONGEST: Duration = Duration::from_secs(15);
 
 /// Which share of the scenes is left alone for a while: a phone's browser goes to the background, a laptop sleeps.
 const RESTLESS: f64 = 0.25;
@@ -71,7 +75,7 @@ struct Visitor {
 impl Visitor {
     /// One scene, to whatever end.
     async fn log_in(&mut self) {
-        let (mut waiting, mut failures) = (None, 0);
+        let (mut waiting, mut failures): (Option<Waiting>, u32) = (None, 0);
         loop {
             let gateway = self.here.place.gateways.pick().await.to_string();
             let mut began = false;
@@ -85,7 +89,9 @@ impl Visitor {
                 Ending::Over => break,
                 Ending::Later(delay) => tokio::time::sleep(delay).await,
                 Ending::Lost => {
-                    let longest = BACKOFF.1.min(BACKOFF.0 * 2_u32.saturating_pow(failures));
+                    let is_scanned = waiting.as_ref().is_some_and(|waiting| waiting.seq > 0);
+                    let first = if is_scanned { BACKOFF_SCANNED } else { BACKOFF };
+                    let longest = BACKOFF_LONGEST.min(first * 2_u32.saturating_pow(failures));
                     failures += 1;
                     tokio::time::sleep(longest.mul_f32(rand::random())).await;
                 }

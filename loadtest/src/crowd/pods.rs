@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use rand::seq::IndexedRandom;
 use tokio::{sync::watch, task::AbortHandle};
+use url::Url;
 
 use crate::http;
 
@@ -12,6 +13,8 @@ use crate::http;
 const ASK_EVERY: Duration = Duration::from_millis(500);
 /// How long its answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// So many times without an answer, and it isn't ready. One that says so itself is not from then on.
+const SILENCES: u32 = 3;
 
 /// Where a pod is.
 #[derive(Debug, Clone, Copy)]
@@ -79,12 +82,22 @@ impl Pods {
 }
 
 async fn ask(http: reqwest::Client, pod: Pod, ready: watch::Sender<Vec<SocketAddr>>) {
-    let url = http_path(pod.admin);
+    let url = readyz(pod.admin);
     let mut moments = tokio::time::interval(ASK_EVERY);
+    let mut silences = 0;
     loop {
         moments.tick().await;
-        let answer = http.get(url.clone()).send().await;
-        let is_ready = answer.is_ok_and(|answer| answer.status().is_success());
+        let is_ready = match http.get(url.clone()).send().await {
+            Ok(answer) => {
+                silences = 0;
+                answer.status().is_success()
+            }
+            Err(_) => {
+                silences += 1;
+                // As it was.
+                silences < SILENCES && ready.borrow().contains(&pod.address)
+            }
+        };
         ready.send_if_modified(|ready| {
             let was_ready = ready.contains(&pod.address);
             match (was_ready, is_ready) {
@@ -97,6 +110,6 @@ async fn ask(http: reqwest::Client, pod: Pod, ready: watch::Sender<Vec<SocketAdd
     }
 }
 
-fn http_path(admin: SocketAddr) -> url::Url {
+fn readyz(admin: SocketAddr) -> Url {
     http(admin).join("/readyz").expect("a valid path")
 }

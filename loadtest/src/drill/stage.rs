@@ -19,7 +19,7 @@ use crate::{
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 /// The longest delay that a gateway which leaves gives its pages, and the least pause between two bursts of them.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
-/// Logins that go on need less than errors, and memory, than each line of a log costs.
+/// Lines for each login would cost more than the logins; that a process serves has to be said.
 const QUIET: &str = "[telemetry]\nlog = 'warn,scenecast_shared::serve=info'\n";
 
 /// A cluster under load.
@@ -205,13 +205,12 @@ async fn lead_gateways(mut callbacks: Pods, hop: Hop) {
     }
 }
 
-/// So does what WeChat sends.
+/// So does what WeChat sends; where none is ready, to those that were last, which don't answer.
 async fn lead_wechat(mut callbacks: Pods, simulator: Simulator, account: AccountName) {
     loop {
         let webhook = |address| crate::http(address).join(&format!("/wechat/{account}")).expect("a valid path");
-        let ready = callbacks.ready();
-        if !ready.is_empty() {
-            let urls = ready.into_iter().map(webhook).collect();
+        let urls: Vec<_> = callbacks.ready().into_iter().map(webhook).collect();
+        if !urls.is_empty() {
             simulator.set_callbacks(&account, urls).expect("the simulator hosts this account");
         }
         callbacks.change().await;

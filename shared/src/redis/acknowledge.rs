@@ -10,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use fred::types::config::Server;
+use fred::{clients::Client, types::config::Server};
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     RedisError,
-    command::{Command, send_all},
+    command::{Command, send_together},
     nodes::Nodes,
     redirect::Redirect,
     route::Answered,
@@ -26,6 +26,8 @@ use super::{
 
 /// How long a replica may take, in milliseconds.
 const ACKNOWLEDGED_WITHIN: &str = "1000";
+/// How long its connection may take to stand.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(1);
 /// How long whoever wrote waits: its turn may come after a round that takes as long as it may.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long what a round writes is kept, in milliseconds.
@@ -153,9 +155,9 @@ impl Acknowledger {
                 Command::new("SET", [name.as_str(), "", "PX", FENCE_LIFE]),
                 Command::new("WAIT", ["1", ACKNOWLEDGED_WITHIN]),
             ];
-            let connection = self.nodes.to(node);
-            let Ok(place) = connection.place() else { return false };
-            let answers = send_all(&place.client, &commands, asking).await;
+            let Some(client) = self.client(node).await else { return false };
+            // Together: on another connection, which wrote nothing, WAIT counts every replica.
+            let answers = send_together(&client, &commands, asking).await;
             let [Ok(_), Ok(replicas)] = &answers[..] else {
                 let failed = answers.iter().find_map(|answer| answer.as_ref().err());
                 match failed.and_then(|error| Redirect::of(error, node)) {
@@ -172,6 +174,13 @@ impl Acknowledger {
             return replicas.as_u64().is_some_and(|replicas| replicas > 0);
         }
         false
+    }
+
+    /// The client of the connection to this primary; waits until it stands, which it doesn't where it is new.
+    async fn client(&self, node: &Server) -> Option<Client> {
+        let mut connection = self.nodes.to(node).present();
+        let present = timeout(CONNECTED_WITHIN, connection.wait_for(|present| present.stands.is_some())).await;
+        Some(present.ok()?.ok()?.client.clone())
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<Server, Vec<Waiter>>> {

@@ -4,7 +4,7 @@ use fred::{
     clients::Client,
     error::Error,
     interfaces::ClientLike,
-    types::{ClusterHash, CustomCommand, Value},
+    types::{ClusterHash, CustomCommand, Value, config::Options},
 };
 
 use super::Reply;
@@ -47,8 +47,24 @@ pub(super) async fn send_all(client: &Client, commands: &[Command], asking: bool
     if let ([command], false) = (commands, asking) {
         return vec![command.clone().send(client).await];
     }
+    pipelined(client, commands, asking, &Options::default()).await
+}
+
+/// The same, and never in parts: where the connection ends, the client would send what has no answer yet again
+/// on the next one, though it means nothing there without what came before it.
+pub(super) async fn send_together(client: &Client, commands: &[Command], asking: bool) -> Vec<Result<Reply, Error>> {
+    pipelined(client, commands, asking, &Options { max_attempts: Some(1), ..Options::default() }).await
+}
+
+async fn pipelined(
+    client: &Client,
+    commands: &[Command],
+    asking: bool,
+    options: &Options,
+) -> Vec<Result<Reply, Error>> {
     let pipeline = client.pipeline();
-    let put = async |command: Command| pipeline.custom::<(), _>(custom(command.verb), command.args).await;
+    let queue = pipeline.with_options(options);
+    let put = async |command: Command| queue.custom::<(), _>(custom(command.verb), command.args).await;
     for command in commands {
         let queued = async {
             if asking {

@@ -1,6 +1,6 @@
 //! A real Redis Cluster of a test's own.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use futures_util::future::join_all;
 
@@ -19,7 +19,6 @@ const SLOTS: usize = 16_384;
 #[derive(Debug)]
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
-    replicas: usize,
 }
 
 /// How a node sees itself.
@@ -49,7 +48,7 @@ impl RedisCluster {
 
     async fn start_as(primaries: usize, replicas: usize, authority: Option<&Authority>) -> Self {
         let nodes = join_all((0..primaries * (1 + replicas)).map(|_| start_node(authority))).await;
-        let cluster = Self { nodes, replicas: primaries * replicas };
+        let cluster = Self { nodes };
         for (n, node) in cluster.nodes.iter().enumerate() {
             node.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(n + 1).to_string()]).await;
             if n < primaries {
@@ -145,10 +144,15 @@ impl RedisCluster {
         views.into_iter().find(|(_, view)| view.primary == id).expect("it has a replica").0
     }
 
-    /// Makes this replica take its primary's place, with all that it has; done when it has.
+    /// Makes this replica take its primary's place, with all that it has; done when all agree that it has.
+    /// Redis 7.0 takes the votes of an earlier election for those of one within eight seconds, so no node can
+    /// do this twice in that time.
     pub async fn fail_over_to(&self, replica: usize) {
+        // Before all know it for a replica that is in step, it would stand for election in vain.
+        self.until_ok().await;
         self.nodes[replica].ask(&["CLUSTER", "FAILOVER"]).await;
         self.until_primary(replica).await;
+        self.until_ok().await;
     }
 
     /// Done when this node is a primary.
@@ -184,20 +188,20 @@ impl RedisCluster {
         self.until_ok().await;
     }
 
-    /// Done when all nodes that are up know each other, have all slots between them, and the replicas
-    /// are in step.
+    /// Done when all nodes that are up agree who they are and who replicates whom, have all slots between
+    /// them, and the replicas are in step.
     pub async fn until_ok(&self) {
-        let nodes = self.nodes.iter().filter(|node| node.is_up()).count();
-        for node in self.nodes.iter().filter(|node| node.is_up()) {
-            until("the Cluster is well", async || {
-                let members = node.ask(&["CLUSTER", "NODES"]).await;
-                let known = members.lines().filter(|line| !line.contains("fail") && !line.contains("handshake"));
-                let roles = (known.clone().count(), known.filter(|line| line.contains("slave")).count());
-                let replicas = self.replicas.min(nodes);
+        let up: Vec<_> = self.nodes.iter().filter(|node| node.is_up()).collect();
+        until("the Cluster is well", async || {
+            let roles = join_all(up.iter().map(|node| roles(node))).await;
+            roles[0].len() == up.len() && roles.iter().all(|view| *view == roles[0])
+        })
+        .await;
+        for node in up {
+            until("a node is in step", async || {
                 let well = node.ask(&["CLUSTER", "INFO"]).await.contains("cluster_state:ok");
                 let replication = node.info("replication").await;
-                let linked = replication.get("master_link_status").is_none_or(|status| status == "up");
-                well && linked && roles == (nodes, replicas)
+                well && replication.get("master_link_status").is_none_or(|status| status == "up")
             })
             .await;
         }
@@ -248,6 +252,15 @@ impl View {
     }
 }
 
+/// Whom each node replicates and which slots it has, as this one knows it; but for those that have failed or
+/// haven't come yet.
+async fn roles(node: &RedisServer) -> BTreeMap<String, Vec<String>> {
+    let members = node.ask(&["CLUSTER", "NODES"]).await;
+    let known = members.lines().filter(|line| !line.contains("fail") && !line.contains("handshake"));
+    let words = known.map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    words.map(|words| (words[0].clone(), [&words[3..4], &words[8..]].concat())).collect()
+}
+
 /// Reads `first-last`, or the only one.
 fn range(slots: &str) -> RangeInclusive<u16> {
     let slot = |text: &str| text.parse::<u16>().expect("a slot is a number");
@@ -256,8 +269,6 @@ fn range(slots: &str) -> RangeInclusive<u16> {
 }
 
 async fn start_node(authority: Option<&Authority>) -> RedisServer {
-    // A primary that gives its last slot away would become a replica, and replicas would change sides.
-    let arguments = ["--cluster-node-timeout", NODE_TIMEOUT_MS, "--cluster-allow-replica-migration", "no"];
-    let arguments = arguments.map(str::to_owned).to_vec();
+    let arguments = ["--cluster-node-timeout", NODE_TIMEOUT_MS].map(str::to_owned).to_vec();
     RedisServer::start_as(Settings { arguments, kind: Kind::Node, tls: authority.is_some() }, authority).await
 }

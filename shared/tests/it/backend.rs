@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use scenecast_shared::{
     config::BusUrl,
     redis::RedisAddress,
-    testing::{Authority, RedisCluster, RedisSentinels, RedisServer, acl_rules},
+    testing::{Authority, RedisCluster, RedisSentinels, RedisServer, RedisShards, acl_rules},
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -19,10 +19,10 @@ const PASSWORD: &str = "password";
 /// The servers behind a contract's test; empty at its beginning.
 pub(crate) enum Backend {
     Memory,
-    /// One server, or several primaries that know nothing of each other.
-    Independent(Vec<RedisServer>),
+    Standalone(Box<RedisServer>),
     Sentinels(OwnedMutexGuard<RedisSentinels>),
     Cluster(OwnedMutexGuard<RedisCluster>),
+    Shards(RedisShards),
 }
 
 impl Backend {
@@ -31,12 +31,17 @@ impl Backend {
     }
 
     pub(crate) async fn standalone() -> Self {
-        Self::independent(vec![RedisServer::start().await]).await
+        Self::of(RedisServer::start().await).await
     }
 
     /// One that speaks TLS only.
     pub(crate) async fn tls() -> Self {
-        Self::independent(vec![RedisServer::start_with_tls(&Authority::new()).await]).await
+        Self::of(RedisServer::start_with_tls(&Authority::new()).await).await
+    }
+
+    async fn of(server: RedisServer) -> Self {
+        server.add_user(USER, PASSWORD, &rules()).await;
+        Self::Standalone(server.into())
     }
 
     pub(crate) async fn sentinels() -> Self {
@@ -66,28 +71,23 @@ impl Backend {
     }
 
     pub(crate) async fn shards() -> Self {
-        Self::independent(join_all((0..3).map(|_| RedisServer::start())).await).await
-    }
-
-    async fn independent(servers: Vec<RedisServer>) -> Self {
-        let rules = rules();
-        join_all(servers.iter().map(|server| server.add_user(USER, PASSWORD, &rules))).await;
-        Self::Independent(servers)
+        let shards = RedisShards::start(3).await;
+        shards.add_user(USER, PASSWORD, &rules()).await;
+        Self::Shards(shards)
     }
 
     /// How a pod reaches it.
     pub(crate) fn url(&self) -> BusUrl {
         let url = match self {
             Self::Memory => return BusUrl::Memory,
-            Self::Independent(servers) => url(servers),
+            Self::Standalone(server) => server.url_for(USER, PASSWORD),
             Self::Sentinels(sentinels) => sentinels.url_for(USER, PASSWORD),
             Self::Cluster(cluster) => cluster.url_for(USER, PASSWORD),
+            Self::Shards(shards) => shards.url_for(USER, PASSWORD),
         };
         let address: RedisAddress = url.parse().unwrap();
         match self {
-            Self::Independent(servers) if servers[0].ca().exists() => {
-                BusUrl::Redis(address.trusting(&servers[0].ca()).unwrap())
-            }
+            Self::Standalone(server) if server.ca().exists() => BusUrl::Redis(address.trusting(&server.ca()).unwrap()),
             _ => BusUrl::Redis(address),
         }
     }
@@ -96,26 +96,17 @@ impl Backend {
     pub(crate) async fn cli(&self, key: &str, command: &[&str]) -> Option<Result<String, String>> {
         let keeper = match self {
             Self::Memory => return None,
-            Self::Independent(servers) => {
+            Self::Standalone(server) => server,
+            Self::Sentinels(sentinels) => sentinels.server(sentinels.primary().await),
+            Self::Cluster(cluster) => cluster.node(cluster.primary_of(RedisCluster::slot_of(key)).await),
+            Self::Shards(shards) => {
+                let servers = shards.servers();
                 let has = join_all(servers.iter().map(async |server| server.cli(&["EXISTS", key]).await)).await;
                 &servers[has.iter().position(|has| has.as_deref() == Ok("1")).unwrap_or(0)]
             }
-            Self::Sentinels(sentinels) => sentinels.server(sentinels.primary().await),
-            Self::Cluster(cluster) => cluster.node(cluster.primary_of(RedisCluster::slot_of(key)).await),
         };
         Some(keeper.cli(command).await)
     }
-}
-
-/// The address of one server, or of several that know nothing of each other.
-fn url(servers: &[RedisServer]) -> String {
-    let (first, others) = servers.split_first().unwrap();
-    let url = first.url_for(USER, PASSWORD);
-    if others.is_empty() {
-        return url;
-    }
-    let others: Vec<_> = others.iter().map(|server| format!("node=127.0.0.1:{}", server.port())).collect();
-    format!("{}?{}", url.replacen("://", "-shards://", 1), others.join("&"))
 }
 
 /// What a gateway and a callback may do together, and nothing else.

@@ -7,6 +7,7 @@ mod foreign;
 mod outages;
 mod permissions;
 mod subscriptions;
+mod tls;
 mod tombstone;
 
 use scenecast_shared::{

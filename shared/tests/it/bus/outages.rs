@@ -226,6 +226,29 @@ async fn a_primary_that_is_silent_keeps_nobody_of_another_waiting() {
     }
 }
 
+#[tokio::test]
+async fn a_wait_for_replicas_whose_connection_is_cut_acknowledges_nothing() {
+    let server = RedisServer::start().await;
+    let replica = RedisServer::start_replica_of(&server).await;
+    let (bus, _) = pod(&server.url(), Role::Settles);
+    bus.open(scene(1), &opening()).await.unwrap();
+    settle_again(&bus, scene(1), "scan", scan("ann")).await;
+    replica.pause();
+    let settling = tokio::spawn(async move { bus.settle(scene(1), &cause("give up"), &Transition::Cancel).await });
+    let waits = async || {
+        let clients = server.cli(&["CLIENT", "LIST"]).await.unwrap();
+        let waits = clients.lines().find(|client| client.contains("cmd=wait") && client.contains("flags=b"));
+        waits.and_then(|client| Some(client.strip_prefix("id=")?.split(' ').next()?.to_owned()))
+    };
+    until("it waits", async || waits().await.is_some()).await;
+    let id = waits().await.expect("it still waits");
+    server.cli(&["CLIENT", "KILL", "ID", &id]).await.unwrap();
+    // On the next connection, which wrote nothing, WAIT would count the replica.
+    let settled = settling.await.unwrap();
+    assert!(matches!(settled, Err(BusError::Undecided(_))), "{settled:?}");
+    replica.resume();
+}
+
 async fn watch_again(bus: &Bus, scene: SceneId) -> Watch {
     loop {
         if let Ok((watch, _)) = bus.watch(scene, 0).await {

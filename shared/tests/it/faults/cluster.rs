@@ -8,7 +8,7 @@ use crate::fixtures::{cause, name, scene};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_go_on_while_a_primary_dies_and_its_replica_takes_its_place() {
     let mut cluster = RedisCluster::start().await;
-    let mut logins = Logins::at(&cluster.url(), 600).await;
+    let mut logins = Logins::in_cluster(&cluster, 600).await;
     let replica = cluster.replica_of(0).await;
     logins.log_in(0..100).await;
     tokio::join!(logins.log_in(100..400), cluster.node_mut(0).stop());
@@ -21,7 +21,7 @@ async fn logins_go_on_while_a_primary_dies_and_its_replica_takes_its_place() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_go_on_while_a_replica_takes_over_and_hands_back() {
     let cluster = RedisCluster::start().await;
-    let mut logins = Logins::at(&cluster.url(), 600).await;
+    let mut logins = Logins::in_cluster(&cluster, 600).await;
     let replica = cluster.replica_of(0).await;
     tokio::join!(logins.log_in(0..200), cluster.fail_over_to(replica));
     logins.log_in(200..300).await;
@@ -34,7 +34,7 @@ async fn logins_go_on_while_a_replica_takes_over_and_hands_back() {
 async fn what_no_replica_has_is_not_accepted_and_is_settled_again_after_the_failover() {
     const LOGINS: u128 = 60;
     let mut cluster = RedisCluster::start().await;
-    let mut logins = Logins::at(&cluster.url(), LOGINS).await;
+    let mut logins = Logins::in_cluster(&cluster, LOGINS).await;
     let replica = cluster.replica_of(0).await;
     cluster.node(0).cut_replicas_off().await;
     let (mut unacknowledged, mut on_first) = (vec![], vec![]);
@@ -62,7 +62,7 @@ async fn what_no_replica_has_is_not_accepted_and_is_settled_again_after_the_fail
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_wakes_up_after_its_failover_has_accepted_nothing_that_is_lost() {
     let cluster = RedisCluster::start().await;
-    let mut logins = Logins::at(&cluster.url(), 400).await;
+    let mut logins = Logins::in_cluster(&cluster, 400).await;
     let replica = cluster.replica_of(0).await;
     cluster.node(0).pause();
     logins.log_in(0..200).await;
@@ -76,7 +76,7 @@ async fn a_primary_that_wakes_up_after_its_failover_has_accepted_nothing_that_is
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_are_held_while_the_whole_cluster_is_away() {
     let mut cluster = RedisCluster::start().await;
-    let mut logins = Logins::at(&cluster.url(), 400).await;
+    let mut logins = Logins::in_cluster(&cluster, 400).await;
     for node in 0..cluster.nodes().len() {
         cluster.node_mut(node).stop().await;
     }
@@ -86,5 +86,17 @@ async fn pages_are_held_while_the_whole_cluster_is_away() {
         cluster.node_mut(node).restart().await;
     }
     logins.log_in(0..400).await;
+    logins.have_all_arrived().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_node_whose_address_was_given_is_not_needed_any_more_once_the_others_are_known() {
+    let mut cluster = RedisCluster::start().await;
+    let replica = cluster.replica_of(0).await;
+    let only = cluster.node(0).url().replace("redis://", "redis-cluster://");
+    let mut logins = Logins::at(&only, 100).await;
+    cluster.node_mut(0).stop().await;
+    cluster.until_primary(replica).await;
+    logins.log_in(0..100).await;
     logins.have_all_arrived().await;
 }

@@ -8,6 +8,7 @@ mod membership;
 mod memory;
 mod replica;
 mod sentinel;
+mod shards;
 mod slots;
 mod slow;
 
@@ -17,9 +18,14 @@ use futures_util::{FutureExt, StreamExt, stream};
 use scenecast_shared::{
     bus::{Bus, Notice, Role, Watch},
     scene::{Grant, Happening, Settled, State, Transition},
+    testing::{RedisCluster, RedisSentinels, acl_rules},
 };
 
-use crate::fixtures::{cause, event, hold, log_in, person, pod, scene, settle_again};
+use crate::fixtures::{cause, each, event, log_in, opening, person, pod, scene, settle_again};
+
+/// The users of a deployment; here they are their own passwords.
+const GATEWAY: &str = "gateway";
+const CALLBACK: &str = "callback";
 
 /// Pages at one gateway, each with a scene, and people who log in on them by one callback.
 struct Logins {
@@ -33,10 +39,29 @@ impl Logins {
         Self::by(url, url, pages).await
     }
 
+    /// The same in a Cluster, where each pod is a user with the rights of its kind.
+    async fn in_cluster(cluster: &RedisCluster, pages: u128) -> Self {
+        admit_to(cluster).await;
+        Self::by(&cluster.url_for(GATEWAY, GATEWAY), &cluster.url_for(CALLBACK, CALLBACK), pages).await
+    }
+
+    /// The same where Sentinels watch.
+    async fn under_sentinels(site: &RedisSentinels, pages: u128) -> Self {
+        for user in [GATEWAY, CALLBACK] {
+            site.add_user(user, user, acl_rules(user)).await;
+        }
+        Self::by(&site.url_for(GATEWAY, GATEWAY), &site.url_for(CALLBACK, CALLBACK), pages).await
+    }
+
     /// The same, where gateway and callback reach Redis by addresses of their own.
     async fn by(gateway: &str, callback: &str, pages: u128) -> Self {
-        let pages = hold(pages, &pod(gateway, Role::Watches).0).await;
-        Self { pages, callback: pod(callback, Role::Settles).0 }
+        let ((gateway, _), (callback, _)) = (pod(gateway, Role::Watches), pod(callback, Role::Settles));
+        let open_and_watch = async |n| {
+            callback.open(scene(n), &opening()).await.unwrap();
+            gateway.watch(scene(n), 0).await.unwrap().0
+        };
+        let pages = each(pages, open_and_watch).await;
+        Self { pages, callback }
     }
 
     /// Everybody logs in on one of these pages; each scan is delivered again until it is answered.
@@ -61,6 +86,13 @@ impl Logins {
             let standing = self.callback.standing(scene(n)).await.unwrap().unwrap();
             assert_eq!((standing.state, standing.who()), (State::Confirmed, Some(person(&who(n)).openid)), "page {n}");
         }
+    }
+}
+
+/// Makes the pods' users on all nodes.
+async fn admit_to(cluster: &RedisCluster) {
+    for user in [GATEWAY, CALLBACK] {
+        cluster.add_user(user, user, acl_rules(user)).await;
     }
 }
 

@@ -61,3 +61,36 @@ async fn many_settles_are_acknowledged_together() {
     assert!((1..250).contains(&waits), "{waits} for 500 settles");
     logins.have_all_arrived().await;
 }
+
+#[tokio::test]
+async fn one_replica_of_two_is_enough() {
+    let primary = RedisServer::start().await;
+    let replicas = [RedisServer::start_replica_of(&primary).await, RedisServer::start_replica_of(&primary).await];
+    let mut logins = Logins::at(&primary.url(), 20).await;
+    replicas[0].pause();
+    logins.log_in(0..20).await;
+    assert!(primary.usage().await.calls("wait") > 0);
+    logins.have_all_arrived().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_replica_keeps_nobody_else_waiting() {
+    let primary = RedisServer::start().await;
+    let replica = RedisServer::start_replica_of(&primary).await;
+    let (bus, _) = pod(&primary.url(), Role::Settles);
+    for n in 1..=2 {
+        bus.open(scene(n), &opening()).await.unwrap();
+    }
+    replica.pause();
+    let (cause, scan) = (cause("scan"), scan("ann"));
+    let settle = bus.settle(scene(1), &cause, &scan);
+    let others = async {
+        for _ in 0..20 {
+            bus.read(scene(2)).await.unwrap();
+        }
+    };
+    tokio::select! {
+        settled = settle => panic!("it came first: {settled:?}"),
+        () = others => {}
+    }
+}

@@ -11,7 +11,7 @@ use crate::fixtures::{cause, name, pod, scene};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_go_on_while_the_primary_dies() {
     let mut site = RedisSentinels::start().await;
-    let mut logins = Logins::at(&site.url(), 400).await;
+    let mut logins = Logins::under_sentinels(&site, 400).await;
     logins.log_in(0..100).await;
     tokio::join!(logins.log_in(100..300), site.server_mut(0).stop());
     site.until_failed_over(0).await;
@@ -23,7 +23,7 @@ async fn logins_go_on_while_the_primary_dies() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_wakes_up_after_its_failover_has_accepted_nothing_that_is_lost() {
     let site = RedisSentinels::start().await;
-    let mut logins = Logins::at(&site.url(), 400).await;
+    let mut logins = Logins::under_sentinels(&site, 400).await;
     site.server(0).pause();
     logins.log_in(0..200).await;
     site.until_failed_over(0).await;
@@ -34,9 +34,20 @@ async fn a_primary_that_wakes_up_after_its_failover_has_accepted_nothing_that_is
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logins_go_on_without_any_sentinel() {
+    let mut site = RedisSentinels::start().await;
+    let mut logins = Logins::under_sentinels(&site, 100).await;
+    for sentinel in 0..3 {
+        site.sentinel_mut(sentinel).stop().await;
+    }
+    logins.log_in(0..100).await;
+    logins.have_all_arrived().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_callback_on_the_wrong_side_of_a_partition_accepts_nothing() {
     let site = RedisSentinels::start().await;
-    let mut logins = Logins::at(&site.url(), 20).await;
+    let mut logins = Logins::under_sentinels(&site, 20).await;
     // It knows one Sentinel, which sleeps through the failover; and nobody tells the old primary.
     let [one, two, last] = site.sentinels() else { panic!("there are three") };
     let alone = format!("redis-sentinel://127.0.0.1:{}?sentinelServiceName=main", last.port());
