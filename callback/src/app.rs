@@ -7,7 +7,7 @@ use scenecast_shared::{
     bus::{Bus, BusError},
     config::HttpUrl,
     internal::Refused,
-    scene::{AccountName, Cause, DeliveryId, Grant, GrantSecrets, Rotating, SceneId, Secret, Settled, Transition},
+    scene::{AccountName, Cause, Grant, GrantSecrets, OpenId, Rotating, SceneId, Secret, Settled, Transition},
     serve::{Problem, Rate, RateByAddress, TurnedAway},
     store::{Budget, Codes, Guesses, JsCodes, Pending, Replay, ReplayGuard, StoreError, Users},
     wechat::Signed,
@@ -74,9 +74,9 @@ impl App {
         self.picture_base.with(&format!("/cgi-bin/showqrcode?ticket={ticket}"))
     }
 
-    /// What this delivery hands to this scene's page if it is a login, with the secret that the account has at WeChat.
-    pub(crate) fn grant(&self, account: &Secret, scene: SceneId, delivery: DeliveryId) -> Grant {
-        Grant::derive(GrantSecrets { deployment: &self.internal_secret.current, account }, scene, delivery)
+    /// What a login of theirs hands to this scene's page, with the secret that the account has at WeChat.
+    pub(crate) fn grant(&self, account: &Secret, scene: SceneId, who: &OpenId) -> Grant {
+        Grant::derive(GrantSecrets { deployment: &self.internal_secret.current, account }, scene, who)
     }
 
     /// Settles. While that is undecided it does so again, which the same delivery id makes

@@ -119,7 +119,7 @@ async fn settle(
         Said::Yes { picked } => {
             let known = known(app, &person, deadline).await?;
             let settings = &mini_program.settings;
-            let grant = app.grant(&settings.secret, scene, cause.delivery);
+            let grant = app.grant(&settings.secret, scene, &person.openid);
             let login = acceptance(grant, person, settings.grant_life, false, known.as_ref());
             let confirm = Transition::Confirm { account, login, picked };
             let settled = match app.settle(scene, &cause, &confirm, deadline).await? {

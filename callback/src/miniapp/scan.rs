@@ -121,7 +121,7 @@ async fn scan_once(
     };
     let known = known(app, &person, deadline).await?;
     let transition = |account: AccountName| {
-        let grant = app.grant(&settings.secret, scene, call);
+        let grant = app.grant(&settings.secret, scene, &person.openid);
         let login = login::acceptance(grant, person.clone(), settings.grant_life, false, known.as_ref());
         login::wish(settings.confirmation, account, login)
     };

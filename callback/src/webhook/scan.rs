@@ -71,7 +71,7 @@ impl Delivery<'_> {
     /// Their consent to a login.
     pub(super) fn acceptance(&self, scene: SceneId, person: Person, typed: bool) -> Acceptance {
         let settings = &self.account.settings;
-        let grant = self.app.grant(&settings.secret, scene, self.id());
+        let grant = self.app.grant(&settings.secret, scene, &person.openid);
         login::acceptance(grant, person, settings.grant_life, typed, self.user.as_ref())
     }
 

@@ -51,7 +51,18 @@ async fn a_login_that_was_lost_comes_back_with_the_grant_that_its_page_has() {
 }
 
 #[tokio::test]
-async fn another_login_on_the_same_scene_has_another_grant() {
+async fn whoever_scans_again_after_their_login_was_lost_logs_in_the_page_that_was_told_of_the_first() {
+    let world = World::over_redis().await;
+    let (scene, qr_url) = world.open().await;
+    world.scan("ann", &qr_url).await;
+    let grant = world.login(scene).await.grant;
+    lose_all_but(&world, scene).await;
+    world.scan("ann", &qr_url).await;
+    assert_eq!(answer(redeem(&world, &grant).await, StatusCode::OK).await["openid"], world.openid("ann", "demo"));
+}
+
+#[tokio::test]
+async fn anothers_login_on_the_same_scene_has_another_grant() {
     let world = World::over_redis().await;
     let (scene, qr_url) = world.open().await;
     world.scan("ann", &qr_url).await;

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::{
-    DeliveryId, SceneId,
+    OpenId, SceneId,
     id::{BadId, digest128, id128},
 };
 
@@ -171,17 +171,18 @@ pub struct GrantSecrets<'a> {
 }
 
 impl Grant {
-    /// The grant that this delivery hands to this scene's page. It is the same each time: a failover may lose a
-    /// login after its page was told, and when WeChat delivers again, the page's grant has to be good.
-    pub fn derive(secrets: GrantSecrets<'_>, scene: SceneId, delivery: DeliveryId) -> Self {
-        let inner = secrets.deployment.mac(&[b"grant", &scene.0, &delivery.0]);
+    /// The grant that this person's login hands to this scene's page. It is the same each time: a failover may lose a
+    /// login after its page was told, and when WeChat delivers again, or they scan again, the page's grant has to be
+    /// good.
+    pub fn derive(secrets: GrantSecrets<'_>, scene: SceneId, who: &OpenId) -> Self {
+        let inner = secrets.deployment.mac(&[b"grant", &scene.0, who.as_str().as_bytes()]);
         let mac = secrets.account.mac(&[b"grant", &inner]);
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&mac[..16]);
         Self { scene, nonce }
     }
 
-    /// A grant of no delivery.
+    /// A grant of nobody's.
     #[cfg(any(test, feature = "testing"))]
     pub fn issue(scene: SceneId) -> Self {
         Self { scene, nonce: rand::random() }
@@ -253,19 +254,19 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_is_the_same_for_the_same_scene_delivery_and_secrets_only() {
-        let derive = |deployment: &str, account: &str, scene, delivery| {
+    fn a_grant_is_the_same_for_the_same_scene_person_and_secrets_only() {
+        let derive = |deployment: &str, account: &str, scene, who: &str| {
             let (deployment, account) = (&Secret::from(deployment), &Secret::from(account));
-            Grant::derive(GrantSecrets { deployment, account }, SceneId([scene; 16]), DeliveryId([delivery; 16]))
+            Grant::derive(GrantSecrets { deployment, account }, SceneId([scene; 16]), &who.parse().unwrap())
         };
-        let grant = derive("ours", "theirs", 1, 2);
-        assert_eq!(grant, derive("ours", "theirs", 1, 2));
+        let grant = derive("ours", "theirs", 1, "oAnn");
+        assert_eq!(grant, derive("ours", "theirs", 1, "oAnn"));
         for other in [
-            derive("ours", "theirs", 2, 2),
-            derive("ours", "theirs", 1, 1),
-            derive("old", "theirs", 1, 2),
-            derive("ours", "old", 1, 2),
-            derive("theirs", "ours", 1, 2),
+            derive("ours", "theirs", 2, "oAnn"),
+            derive("ours", "theirs", 1, "oBo"),
+            derive("old", "theirs", 1, "oAnn"),
+            derive("ours", "old", 1, "oAnn"),
+            derive("theirs", "ours", 1, "oAnn"),
         ] {
             assert_ne!(other.digest(), grant.digest());
             assert_ne!(other.nonce, grant.nonce);
