@@ -1,5 +1,5 @@
-//! A gateway holds browsers. It keeps nothing but the map of its sockets, holds no WeChat secret,
-//! and in Redis may only read and subscribe.
+//! A gateway holds browsers. It keeps nothing but the map of its sockets, holds no WeChat secret, and in
+//! Redis may read and subscribe, and write nothing but its part of the census.
 //!
 //! | module | what it is for |
 //! |---|---|

@@ -7,10 +7,12 @@
 //! | [`wechat`] | WeChat's signatures, messages and errors; pure functions on bytes |
 //! | [`internal`] | how gateway and callback authenticate to each other |
 //! | [`bus`] | `open`, `watch`, `settle`: scenes carried between pods |
-//! | [`store`] | what else pods have in common: access tokens, replay guard, budgets |
+//! | [`store`] | what else pods have in common: tokens, users, typed codes, budgets; the outbox; the census |
 //! | [`redis`] | the Redis client and its topology; nothing else names it |
 //! | [`config`], [`process`] | file, environment and command line |
 //! | [`telemetry`], [`serve`] | observe; accept, answer, leave |
+//! | [`time`] | the time of day |
+//! | `testing` | fixtures that start real servers (feature `testing`) |
 
 pub mod bus;
 pub mod config;

@@ -6,7 +6,7 @@ use scenecast_callback::config::Confirmation;
 use scenecast_shared::{
     internal::REOPEN_PATH,
     scene::{Grant, SceneId, State},
-    testing::RedisServer,
+    testing::{RedisServer, until},
 };
 use serde_json::json;
 
@@ -98,10 +98,7 @@ async fn a_redeem_whose_answer_was_lost_has_the_same_answer_when_it_is_repeated(
     assert_eq!(problem(frozen, StatusCode::SERVICE_UNAVAILABLE).await, "bus_unavailable");
     // It carries out now what it was asked then.
     redis.resume();
-    world
-        .until("it was redeemed", async || {
-            world.bus().read(grant.scene()).await.unwrap().unwrap().state == State::Redeemed
-        })
+    until("it was redeemed", async || world.bus().read(grant.scene()).await.unwrap().unwrap().state == State::Redeemed)
         .await;
     assert_eq!(answer(redeem(&world, &grant).await, StatusCode::OK).await["openid"], world.openid("bo", "demo"));
 }

@@ -8,7 +8,7 @@ use scenecast_loadtest::simulator::{Answer, Deed};
 use scenecast_shared::{
     scene::{Page, Profile},
     store::Users,
-    testing::RedisServer,
+    testing::{RedisServer, until},
     time::unix_now_ms,
 };
 use serde_json::json;
@@ -168,7 +168,7 @@ async fn a_message_that_is_overtaken_changes_nothing() {
 async fn what_wechat_told_is_good_for_a_day_on_every_pod() {
     for world in World::each_with(|_| ()).await {
         world.scan_new("ann").await;
-        world.until("what WeChat told is on record", async || world.user("ann").await.told.is_some()).await;
+        until("what WeChat told is on record", async || world.user("ann").await.told.is_some()).await;
         let (scene, _) = world.scan_new("ann").await;
         assert_eq!(world.login(scene).await.profile.name, "Ann");
         assert_eq!(world.simulator.calls(USER_INFO).total(), 1);
@@ -190,7 +190,7 @@ async fn what_wechat_told_is_good_for_a_day_on_every_pod() {
 async fn who_leaves_is_forgotten_but_for_what_the_site_needs() {
     for world in World::each_with(|_| ()).await {
         world.scan_new("ann").await;
-        world.until("what WeChat told is on record", async || world.user("ann").await.told.is_some()).await;
+        until("what WeChat told is on record", async || world.user("ann").await.told.is_some()).await;
         assert!(world.user("ann").await.unionid.is_some());
         world.simulator.unfollow(&person("ann"), &name("demo")).await.unwrap();
         let user = world.user("ann").await;
@@ -199,7 +199,7 @@ async fn who_leaves_is_forgotten_but_for_what_the_site_needs() {
         // Of what WeChat's clock puts into one second, leaving counts as the last.
         tokio::time::sleep(Duration::from_millis(1001)).await;
         world.scan_new("ann").await;
-        world.until("what WeChat told is on record", async || world.user("ann").await.told.is_some()).await;
+        until("what WeChat told is on record", async || world.user("ann").await.told.is_some()).await;
         assert_eq!(world.simulator.calls(USER_INFO).total(), 2, "nothing was kept that could be used");
         assert_eq!(world.user("ann").await.logins, 2);
     }

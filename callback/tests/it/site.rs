@@ -27,7 +27,7 @@ use scenecast_shared::{
     serve::{Limits, Listener, Shutdown},
     store::{Letter, LetterKind, Outbox, Room, Store, User},
     telemetry::Metrics,
-    testing::RedisServer,
+    testing::{RedisServer, until},
 };
 use standardwebhooks::Webhook;
 use tokio::{sync::mpsc, time::timeout};
@@ -187,21 +187,12 @@ impl Pod {
 
     /// Waits until nothing waits any more.
     pub(crate) async fn until_delivered(&self) {
-        self.until("all is delivered", async || self.outbox.waiting(&name("demo")).await == Ok(0)).await;
-    }
-
-    pub(crate) async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-        let becomes = async {
-            while !is_so().await {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        timeout(PATIENCE, becomes).await.unwrap_or_else(|_| panic!("it never happened that {what}"));
+        until("all is delivered", async || self.outbox.waiting(&name("demo")).await == Ok(0)).await;
     }
 
     /// Waits until this line of `/metrics` is at least so much.
     pub(crate) async fn until_metric(&self, line: &str, at_least: u64) {
-        self.until(line, async || self.metric(line) >= at_least).await;
+        until(line, async || self.metric(line) >= at_least).await;
     }
 
     pub(crate) fn metric(&self, line: &str) -> u64 {

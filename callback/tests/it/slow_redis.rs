@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use scenecast_callback::config::Confirmation;
 use scenecast_loadtest::simulator::Answer;
-use scenecast_shared::{internal::OPEN_PATH, testing::RedisServer};
+use scenecast_shared::{
+    internal::OPEN_PATH,
+    testing::{RedisServer, until},
+};
 
 use crate::{
     site::Backend,
@@ -29,7 +32,7 @@ async fn with_a_site(confirmation: Confirmation) -> World {
     world.move_away().await;
     world.scan_new("bo").await;
     world.say("bo", "1").await;
-    world.until("what WeChat tells of them is on record", async || world.user("bo").await.told.is_some()).await;
+    until("what WeChat tells of them is on record", async || world.user("bo").await.told.is_some()).await;
     world
 }
 

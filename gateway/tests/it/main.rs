@@ -21,7 +21,7 @@ use std::time::Duration;
 use reqwest::Method;
 use scenecast_gateway::config::Limits;
 use scenecast_loadtest::browser::{Frame, Heard, Page};
-use scenecast_shared::{bus::Bus, scene::Number};
+use scenecast_shared::{bus::Bus, scene::Number, testing::until};
 use stream::{Next, Stream};
 use world::{LIFE, ORIGIN, Scene, WINDOW, World, account, confirm, log_in, scan};
 
@@ -49,18 +49,4 @@ async fn close_code(page: &mut Page) -> u16 {
 /// What a page shows for the phone to pick.
 fn number() -> Number {
     "42".parse().unwrap()
-}
-
-/// Waits for what can only be asked for.
-async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
-    until_within(PATIENCE, what, is_so).await;
-}
-
-async fn until_within(patience: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let becomes = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(patience, becomes).await.unwrap_or_else(|_| panic!("it never happened that {what}"));
 }

@@ -2,7 +2,12 @@
 
 use std::time::SystemTime;
 
-use scenecast_shared::{bus::Role, scene::Transition, telemetry::Metrics, testing::RedisServer};
+use scenecast_shared::{
+    bus::Role,
+    scene::Transition,
+    telemetry::Metrics,
+    testing::{RedisServer, until_within},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},

@@ -1,3 +1,5 @@
+//! What a ledger makes of what happened.
+
 use std::time::{Duration, Instant};
 
 use scenecast_shared::scene::{OpenId, SceneId};

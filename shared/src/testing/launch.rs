@@ -10,6 +10,7 @@ use tokio::{
 /// Below the ports that outgoing connections get: a client that knocks while the server is away
 /// could otherwise be given the server's own port, and hold it.
 const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
 /// What makes one server different from another, as arguments of `redis-server`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings {

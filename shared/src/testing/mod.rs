@@ -18,5 +18,5 @@ pub use server::{RedisServer, acl_rules};
 pub use shards::RedisShards;
 pub use slot_move::SlotMove;
 pub use tls::Authority;
-pub use until::until;
+pub use until::{until, until_within};
 pub use usage::Usage;

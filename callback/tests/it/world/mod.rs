@@ -26,7 +26,7 @@ use scenecast_shared::{
 use serde_json::{Value, json};
 
 use self::accounts::{settings, simulated, simulated_mini_program};
-use crate::{logs, site::PATIENCE};
+use crate::logs;
 
 pub(crate) use self::{accounts::demo, distance::Distance, messages::*};
 
@@ -226,16 +226,6 @@ impl World {
             world.add_pod().await;
         }
         worlds
-    }
-
-    /// Waits until this is so.
-    pub(crate) async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-        let becomes = async {
-            while !is_so().await {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, becomes).await.unwrap_or_else(|_| panic!("it never happened that {what}"));
     }
 
     /// Two pods, to which WeChat delivers in turn, whose account asks for this confirmation.

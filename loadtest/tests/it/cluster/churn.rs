@@ -54,7 +54,7 @@ async fn thousands_of_scenes_leave_nothing_behind() {
             metric_becomes(gateway, gauge, 0.0).await;
         }
         let subscribed = async || cluster.redis.cli(&["PUBSUB", "SHARDCHANNELS"]).await.unwrap();
-        soon("no scene is subscribed", async || subscribed().await.is_empty()).await;
+        until("no scene is subscribed", async || subscribed().await.is_empty()).await;
         memories.push((memory(gateway).await, memory(callback).await));
     }
     let (first, last) = (memories[0], memories[memories.len() - 1]);

@@ -36,13 +36,13 @@ async fn a_callback_that_is_told_to_end_finishes_what_it_has_and_exits_well() {
     // Writes wait, so that the webhook is still in the callback's hands when it is told to end.
     cluster.redis.cli(&["CLIENT", "PAUSE", "20000", "WRITE"]).await.unwrap();
     let scanning = scanning(&cluster, &opened);
-    soon("a write waits", async || {
+    until("a write waits", async || {
         cluster.redis.cli(&["INFO", "clients"]).await.unwrap().contains("blocked_clients:1")
     })
     .await;
     cluster.callback(0).terminate();
     let internal = cluster.callback_internal(0);
-    soon("it accepts no more", async || TcpStream::connect(internal).await.is_err()).await;
+    until("it accepts no more", async || TcpStream::connect(internal).await.is_err()).await;
     cluster.redis.cli(&["CLIENT", "UNPAUSE"]).await.unwrap();
 
     let outcome = scanning.await.unwrap();

@@ -14,6 +14,7 @@ use scenecast_loadtest::{
     cluster::{API_KEY, Cluster, ORIGIN, Setup},
     simulator::{Outcome, Person, Screen},
 };
+use scenecast_shared::testing::until;
 use serde_json::{Value, json};
 
 /// What the phone shows after a login,
@@ -99,23 +100,13 @@ pub(crate) async fn metric(address: SocketAddr, name: &str) -> f64 {
 
 /// Waits until a metric is this.
 pub(crate) async fn metric_becomes(address: SocketAddr, name: &str, value: f64) {
-    soon(name, async || (metric(address, name).await - value).abs() < f64::EPSILON).await;
+    until(name, async || (metric(address, name).await - value).abs() < f64::EPSILON).await;
 }
 
 /// Waits until Redis has this scene.
 async fn stored(cluster: &Cluster, opened: &Frame) {
     let key = format!("wx:{}", opened.scene);
-    soon(&key, async || cluster.redis.cli(&["EXISTS", &key]).await.as_deref() == Ok("1")).await;
-}
-
-/// Waits for what can only be asked for.
-pub(crate) async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let becomes = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    within(what, becomes).await;
+    until(&key, async || cluster.redis.cli(&["EXISTS", &key]).await.as_deref() == Ok("1")).await;
 }
 
 /// Waits for what has to happen.

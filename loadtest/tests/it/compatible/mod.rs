@@ -15,9 +15,10 @@ use scenecast_loadtest::{
     simulator::{CannotDo, Deed, Mode, Person, Screen, read_code},
     visitor::{Events, Said, Socket, Visitor},
 };
+use scenecast_shared::testing::until;
 use serde_json::{Value, json};
 
-use super::cluster::{LOGGED_IN, metric, metric_becomes, soon, within};
+use super::cluster::{LOGGED_IN, metric, metric_becomes, within};
 use flow::{Flow, Page};
 use phone::{Done, Phone, Shown};
 

@@ -167,7 +167,7 @@ async fn a_page_that_comes_back_at_once_is_kept_waiting_where_there_is_no_room()
         held.push(Visitor::default().connect(&format!("ws://{gateway}/wx/websocket/{id}")).await.unwrap());
     }
     world.visit("typed-code.html?12345678").await;
-    soon("it was turned away twice", async || asked(&world) >= 2).await;
+    until("it was turned away twice", async || asked(&world) >= 2).await;
     // Held for three to seven seconds each, and never two at a time.
     let took = world.browser.run("return performance.now()").await.as_f64().unwrap();
     assert!(took >= 6000.0, "{took} ms");
@@ -181,7 +181,7 @@ async fn a_page_that_comes_back_at_once_is_kept_waiting_while_redis_is_away() {
     let mut world = World::new().await;
     world.cluster.redis.stop().await;
     world.visit("typed-code.html?12345678").await;
-    soon("it was turned away", async || asked(&world) >= 1).await;
+    until("it was turned away", async || asked(&world) >= 1).await;
     world.cluster.redis.restart().await;
     world.browser.see("#state:not(:empty)").await;
     assert!(asked(&world) <= 4, "{} times", asked(&world));

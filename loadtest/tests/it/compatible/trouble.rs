@@ -136,7 +136,7 @@ async fn when_redis_has_lost_everything_waiting_pages_can_still_log_in() {
         // Where nothing is held, a poll finds out.
         let phone = page.phone.clone();
         let what = format!("{flow:?} can log in");
-        let logs_in = soon(&what, async || phone.log_in(&who).await.unwrap().is_login());
+        let logs_in = until(&what, async || phone.log_in(&who).await.unwrap().is_login());
         tokio::join!(page.told(1), logs_in);
     }
 }
@@ -148,7 +148,7 @@ async fn a_page_may_wait_long_before_it_asks_for_its_code() {
     page.come_back(1).await;
     // Now rather than within half a minute, the gateway looks for the scenes that pages wait for.
     cluster.redis.restart().await;
-    soon("its scene is there", async || !scenes(&cluster).await.is_empty()).await;
+    until("its scene is there", async || !scenes(&cluster).await.is_empty()).await;
     page.show(0).await;
     assert!(page.phone.log_in(&Person::nth(1)).await.unwrap().is_login());
     page.told(1).await;
@@ -178,7 +178,7 @@ async fn a_gateway_that_is_told_to_end_keeps_its_pages_while_it_can() {
     }
     let address = cluster.gateway_address(0);
     cluster.gateway(0).terminate();
-    soon("it accepts no more", async || tokio::net::TcpStream::connect(address).await.is_err()).await;
+    until("it accepts no more", async || tokio::net::TcpStream::connect(address).await.is_err()).await;
     for (mut page, who) in pages.into_iter().zip((1..).step_by(2).map(Person::nth)) {
         assert!(page.phone.log_in(&who).await.unwrap().is_login());
         page.told(1).await;

@@ -1,16 +1,19 @@
 //! What a gateway is told.
 
-use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
+mod limits;
+
+use std::{net::SocketAddr, time::Duration};
 
 use scenecast_shared::{
     config::{self, BadConfig, Bus, Checked, HttpUrl, Origins, Seconds, Telemetry, defaults, strong},
     process::Binary,
     scene::{AccountName, Rotating},
-    serve::{Admits, TrustedProxies},
+    serve::TrustedProxies,
 };
 use serde::Deserialize;
 
 use crate::compatible::longest_life;
+pub use limits::Limits;
 
 /// A gateway's configuration; `gateway.toml` beside this crate shows all of it.
 #[derive(Debug, Clone, Deserialize)]
@@ -153,53 +156,6 @@ pub struct CompatibleListener {
     pub listen: SocketAddr,
 }
 
-/// `[limits]`, on each pod; 0 is no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Connections at a time.
-    pub connections: NonZeroU32,
-    /// New ones in a second, and as many at once.
-    pub connections_per_second: u32,
-    /// Sockets, streams and polls at a time of each client address.
-    pub sockets_per_address: u32,
-    /// Requests in a minute of each client address, and as many at once.
-    pub requests_per_address: u32,
-    /// Scenes that each client address opens in a minute, and as many at once.
-    pub scenes_per_address: u32,
-}
-
-impl Limits {
-    /// So many connections at a time, and otherwise what is usual.
-    pub fn new(connections: NonZeroU32) -> Self {
-        Self { connections, ..Self::default() }
-    }
-
-    /// What is limited before a request is looked at.
-    pub(crate) fn admits(self) -> Admits {
-        Admits {
-            connections: usize::try_from(self.connections.get()).unwrap_or(usize::MAX),
-            connections_per_second: self.connections_per_second,
-            sockets_per_address: self.sockets_per_address,
-            requests_per_address: self.requests_per_address,
-        }
-    }
-}
-
-impl Default for Limits {
-    /// What a pod of two cores bears, and, for an address, more than the largest office behind one needs.
-    fn default() -> Self {
-        Self {
-            // A thousand less than the file descriptors that a process commonly has.
-            connections: NonZeroU32::new(19_000).expect("it isn't zero"),
-            connections_per_second: 5_000,
-            sockets_per_address: 5_000,
-            requests_per_address: 12_000,
-            scenes_per_address: 3_000,
-        }
-    }
-}
-
 /// What a gateway needs of it, whatever process it is in.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -265,69 +221,4 @@ impl Binary for Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use scenecast_shared::config::load;
-
-    use super::*;
-
-    const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gateway.toml");
-
-    fn with(changes: &[(&str, &str)]) -> Result<Config, String> {
-        let secrets = [
-            ("SCENECAST_KEY_SECRET__CURRENT", "key-secret-of-16"),
-            ("SCENECAST_INTERNAL_SECRET__CURRENT", "internal-secret-of-16"),
-        ];
-        let env = secrets.iter().chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        load(Some(SAMPLE.as_ref()), env).map_err(|bad| bad.to_string())
-    }
-
-    #[test]
-    fn the_sample_is_good_once_it_has_its_secrets() {
-        let config = with(&[]).unwrap();
-        assert!(config.origins.allow("https://www.example.com"));
-        assert!(config.compatible.is_off());
-        assert_eq!(config.limits, Limits::default(), "it shows what there is without it");
-        let bare = load::<Config>(Some(SAMPLE.as_ref()), []).unwrap_err();
-        assert!(bare.to_string().contains("secret"), "{bare}");
-    }
-
-    #[test]
-    fn pages_that_do_not_come_back_may_stay_as_long_as_their_scenes_live_or_as_it_is_said() {
-        let stay = |changes: &[_]| Settings::from(with(changes).unwrap()).stay.as_secs();
-        let typed_code = ("SCENECAST_COMPATIBLE__TYPED_CODE__ACCOUNT", "demo");
-        let path_socket = ("SCENECAST_COMPATIBLE__PATH_SOCKET__ACCOUNT", "demo");
-        assert_eq!(stay(&[]), 0);
-        assert_eq!(stay(&[typed_code]), 300);
-        assert_eq!(stay(&[typed_code, path_socket]), 3600);
-        assert_eq!(stay(&[path_socket, ("SCENECAST_DRAIN__COMPATIBLE", "60")]), 60);
-    }
-
-    #[test]
-    fn a_bad_value_is_named() {
-        for (name, value, named) in [
-            ("SCENECAST_BUS__URL", "memory:", "bus.url"),
-            ("SCENECAST_BUS__URL", "redis://", "bus.url"),
-            ("SCENECAST_BUS__CA", "/nowhere/ca.pem", "bus.ca, /nowhere/ca.pem"),
-            ("SCENECAST_CALLBACK__URL", "callback:8082", "callback.url"),
-            ("SCENECAST_SCENE_LIFE", "5", "scene_life"),
-            ("SCENECAST_LIMITS__CONNECTIONS", "0", "limits.connections"),
-            ("SCENECAST_LIMITS__CONNECTIONS_PER_SECOND", "-1", "limits.connections_per_second"),
-            ("SCENECAST_LIMITS__SCENES_PER_ADDRESS", "many", "limits.scenes_per_address"),
-            ("SCENECAST_LIMITS__SCENES_PER_PERSON", "5", "scenes_per_person"),
-            ("SCENECAST_KEY_SECRET__CURRENT", "too short", "key_secret"),
-            ("SCENECAST_INTERNAL_SECRET__PREVIOUS", "too short", "internal_secret"),
-            ("SCENECAST_LISTEN__PUBLIC", "everywhere", "listen.public"),
-            ("SCENECAST_ORIGINS", "www.example.com", "origins"),
-            ("SCENECAST_TRUSTED_PROXIES", "10.0.0.0/40", "trusted_proxies"),
-            ("SCENECAST_COMPATIBLE__PATH_SOCKET__ACCOUNT", "Demo!", "compatible.path_socket.account"),
-            ("SCENECAST_COMPATIBLE__QR_ON_OPEN__ACCOUNT", "demo", "listen"),
-            ("SCENECAST_COMPATIBLE__PATH_SOCKETS__ACCOUNT", "demo", "path_sockets"),
-            ("SCENECAST_DRAIN__COMPATIBLE", "long", "drain.compatible"),
-            ("SCENECAST_REBALANCE", "often", "rebalance"),
-            ("SCENECAST_TYPO", "1", "typo"),
-        ] {
-            let error = with(&[(name, value)]).unwrap_err();
-            assert!(error.contains(named), "{name}={value}: {error}");
-        }
-    }
-}
+mod tests;
