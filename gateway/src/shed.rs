@@ -1,6 +1,6 @@
 //! Sheds what this pod holds beyond its share: counts itself in the census, and gives turns to pages to go.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use scenecast_shared::{
     serve::Shutdown,
@@ -25,6 +25,10 @@ pub(crate) async fn keep_balance(turns: &Turns, mut census: Census, shutdown: &S
     let began = Instant::now();
     let (mut balance, mut is_counted) = (Balance::new(), true);
     loop {
+        if shutdown.is_closing() && turns.coming_back() == 0 {
+            // Who is left here may stay for an hour, and goes nowhere: the fleet needn't wait for that.
+            return pending().await;
+        }
         let leaving = shutdown.is_leaving();
         let report = Report { held: turns.held(), version: VERSION.to_owned(), leaving };
         let said = census.tell(&report).await;
@@ -63,8 +67,9 @@ mod tests {
 
     /// Pods of one fleet, whose pages go where chance sends them when it is their turn.
     struct Pods {
+        store: Store,
         turns: Vec<Turns>,
-        _tasks: JoinSet<()>,
+        tasks: JoinSet<()>,
     }
 
     impl Pods {
@@ -82,7 +87,20 @@ mod tests {
                     tasks.spawn(show(turns.clone(), pod, line));
                 }
             }
-            Self { turns, _tasks: tasks }
+            Self { store, turns, tasks }
+        }
+
+        /// One more pod, which leaves, and holds one page in this line until it may go.
+        fn leaving(mut self, line: Line) -> Self {
+            let (turns, census) = (Turns::new(), Census::new(self.store.clone()));
+            let (shutdown, place) = (Shutdown::new(Drain::default()), turns.place(line));
+            let leaves = shutdown.clone();
+            self.tasks.spawn(async move { leaves.leave().await });
+            self.tasks.spawn(async move {
+                keep_balance(&turns, census, &shutdown, true).await;
+                drop(place);
+            });
+            self
         }
 
         /// What each holds after so long.
@@ -117,6 +135,14 @@ mod tests {
         for line in [Line { scanned: true, ..IDLE }, Line { comes_back: false, ..IDLE }] {
             assert_eq!(Pods::holding(&[600, 0, 0], line, true).after(600).await, [600, 0, 0], "{line:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_that_leaves_is_waited_for_until_it_holds_only_those_who_stay() {
+        let stays = Line { comes_back: false, ..IDLE };
+        assert_eq!(Pods::holding(&[600, 0, 0], IDLE, true).leaving(IDLE).after(600).await, [600, 0, 0]);
+        let later = Pods::holding(&[600, 0, 0], IDLE, true).leaving(stays).after(1800).await;
+        assert!(later.iter().all(|held| (100..=290).contains(held)), "{later:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -77,6 +77,11 @@ impl Turns {
         self.0.iter().map(|line| line.pages.load(Ordering::Relaxed)).sum()
     }
 
+    /// How many of them come back by themselves, elsewhere.
+    pub(crate) fn coming_back(&self) -> usize {
+        [false, true].map(|scanned| self.pages(Line { comes_back: true, scanned })).iter().sum()
+    }
+
     fn pages(&self, line: Line) -> usize {
         self.line(line).pages.load(Ordering::Relaxed)
     }

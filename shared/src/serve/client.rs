@@ -48,7 +48,7 @@ impl TrustedProxies {
                 break;
             }
             // What a proxy of ours can't have written ends what can be believed.
-            let Ok(hop) = hop.parse::<IpAddr>() else { break };
+            let Some(hop) = address_of(hop) else { break };
             client = hop.to_canonical();
         }
         client
@@ -60,6 +60,11 @@ impl TrustedProxies {
         let used = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok()?.split(',').next());
         self.trust(peer) && used.is_some_and(|used| used.trim().eq_ignore_ascii_case("https"))
     }
+}
+
+/// The address of a hop, which some proxies write with its port.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    hop.parse().or_else(|_| hop.parse::<SocketAddr>().map(|hop| hop.ip())).ok()
 }
 
 /// Says where each request came from, and how. A middleware.
@@ -98,6 +103,9 @@ mod tests {
             ("10.1.2.3", &["6.6.6.6, 1.2.3.4, 10.9.9.9"], "1.2.3.4"),
             ("10.1.2.3", &["1.2.3.4", "10.9.9.9"], "1.2.3.4"),
             ("10.1.2.3", &["1.2.3.4, nonsense"], "10.1.2.3"),
+            ("10.1.2.3", &["6.6.6.6:80, 1.2.3.4:50000, 10.9.9.9:443"], "1.2.3.4"),
+            ("10.1.2.3", &["[2001:db8::1]:50000"], "2001:db8::1"),
+            ("10.1.2.3", &["1.2.3.4:nonsense"], "10.1.2.3"),
             ("::ffff:10.1.2.3", &["2001:db8::1"], "2001:db8::1"),
             ("fd00::1", &["::ffff:1.2.3.4"], "1.2.3.4"),
         ] {

@@ -44,6 +44,17 @@ pub enum Why {
 }
 
 impl Why {
+    const ALL: [Self; 8] = [
+        Self::Connections,
+        Self::Connects,
+        Self::Unheard,
+        Self::Sockets,
+        Self::Requests,
+        Self::Scenes,
+        Self::Webhooks,
+        Self::Junk,
+    ];
+
     /// Its word in metrics and logs.
     fn word(self) -> &'static str {
         match self {
@@ -72,7 +83,12 @@ struct Counted {
 impl TurnedAway {
     /// The counter of this process.
     pub fn new(metrics: &Metrics) -> Self {
-        Self(Arc::new(Counted { counter: metrics.turned_away(), logged: Rate::per_second(1) }))
+        let counter = metrics.turned_away();
+        // Counted from 0: to an alert the first of those that are counted from nothing is no increase.
+        for why in Why::ALL {
+            counter.with_label_values(&[why.word()]);
+        }
+        Self(Arc::new(Counted { counter, logged: Rate::per_second(1) }))
     }
 
     /// One more.
@@ -192,6 +208,7 @@ mod tests {
             (0..1000).for_each(|_| turned_away.count(Why::Unheard));
         });
         assert!(metrics.text().contains("scenecast_turned_away_total{why=\"unheard\"} 1000"));
+        assert!(metrics.text().contains("scenecast_turned_away_total{why=\"connects\"} 0"), "alerts see the first");
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         assert_eq!((log.lines().count(), log.contains("why=\"unheard\"")), (1, true), "{log}");
     }

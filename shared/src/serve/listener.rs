@@ -126,7 +126,8 @@ struct Accepted {
 async fn serve_connection(accepted: Accepted, idle: Duration, app: Router, shutdown: Shutdown) {
     let Accepted { stream, place, peer } = accepted;
     let crowded = place.crowded();
-    let (idle, limit) = if crowded.is_some() { (TOLD_HEADERS, TOLD_HEADERS) } else { (idle, HEADERS.min(idle)) };
+    let idle = if crowded.is_some() { TOLD_HEADERS.min(idle) } else { idle };
+    let limit = HEADERS.min(idle);
     let head = Arc::new(Head::due());
     let connection = Connection::new(stream, place, &head);
     let service = tower::service_fn(|mut request: axum::http::Request<Incoming>| {

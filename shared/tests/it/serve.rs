@@ -151,6 +151,19 @@ async fn probes_are_answered_though_browsers_find_no_place_even_to_be_told() {
 }
 
 #[tokio::test]
+async fn probes_are_answered_among_hundreds_of_connections_that_say_nothing() {
+    let admin = serve_admin(ANYWHERE.parse().unwrap(), &Metrics::new(), &Shutdown::never()).await.unwrap();
+    let mut silent = vec![];
+    for _ in 0..400 {
+        silent.push(Client::connect(admin).await);
+    }
+    assert_eq!(ask(admin, "/healthz").await, (200, "alive\n".to_owned()));
+    for mut client in silent {
+        assert_eq!(client.rest().await, "");
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_gets_no_answer_has_its_connection_closed_without_a_byte() {
     let app = Router::new().route("/", get(|| async { Unanswered }));
     let address = serve(app, LIMITS, &Shutdown::never()).await;
