@@ -1,4 +1,6 @@
-//! Waits until a replica has what was written: one wait for all who wait at a time.
+//! Waits until the replicas have what was written: one wait for all who wait at a time.
+//!
+//! All that may take the primary's place, as those know who would choose: any of them may be the one.
 //!
 //! `WAIT` blocks its connection, so it has one of its own; and it counts what that connection wrote,
 //! so each round writes something first, into a slot that the primary owns. What was written on
@@ -20,7 +22,7 @@ use super::{
     redirect::Redirect,
     route::Answered,
     sentinel,
-    slots::Slot,
+    slots::{Acks, Slot},
     topology::Topology,
 };
 
@@ -62,6 +64,8 @@ pub(super) struct Acknowledger {
 
 struct Waiter {
     slot: Slot,
+    /// How many replicas have to have it.
+    needed: usize,
     acknowledged: oneshot::Sender<bool>,
 }
 
@@ -73,45 +77,49 @@ impl Acknowledger {
         tokio::spawn(async move {
             while tables.changed().await.is_ok() {
                 let table = tables.borrow_and_update().clone();
-                kept.only(|node| table.is_replicated(node) == Some(true));
+                kept.only(|node| table.acks(node).is_some_and(|acks| acks > Acks::Needed(0)));
             }
         });
         Self { topology: topology.clone(), nodes, waiting: Arc::default() }
     }
 
-    /// Done when a replica has it, or at once where there is none.
+    /// Done when all replicas have it that may take its primary's place, or at once where there is none.
     pub(super) async fn wait(&self, written: &Written) -> Result<(), RedisError> {
         let acknowledged = timeout(PATIENCE, async {
-            if !self.is_replicated(written).await {
-                return true;
+            match self.needed(written).await {
+                0 => true,
+                needed => self.join(written, needed).await.unwrap_or(false),
             }
-            self.join(written).await.unwrap_or(false)
         });
         if acknowledged.await.unwrap_or(false) {
             Ok(())
         } else {
-            Err(RedisError::NoAnswer("no replica has acknowledged it in time".to_owned()))
+            Err(RedisError::NoAnswer("the replicas haven't acknowledged it in time".to_owned()))
         }
     }
 
-    /// Whether a replica may answer for it; waits until that is known. A node that has left the table is
-    /// never asked what it thinks: it may be cut off, and alone.
-    async fn is_replicated(&self, written: &Written) -> bool {
+    /// How many replicas have to have it; waits until that is known, and any are enough. A node that has left the
+    /// table is never asked what it thinks: it may be cut off, and alone.
+    async fn needed(&self, written: &Written) -> usize {
         let node = &written.node;
         if written.passed_on && !self.topology.now().has(node) {
             // It is being given its first slot, and those who know don't name it yet.
-            let Ok(connection) = self.nodes.to(node).place().map(|place| place.client) else { return true };
-            return Command::role().send(&connection).await.map_or(true, |role| sentinel::has_replica(&role));
+            let Ok(connection) = self.nodes.to(node).place().map(|place| place.client) else { return 1 };
+            return Command::role().send(&connection).await.map_or(1, |role| sentinel::followers(&role));
         }
         let mut tables = self.topology.tables();
-        let table = tables.wait_for(|table| table.is_replicated(node).is_some()).await;
-        table.ok().and_then(|table| table.is_replicated(node)).unwrap_or(true)
+        let table = tables.wait_for(|table| matches!(table.acks(node), Some(Acks::Needed(_)))).await;
+        match table.ok().and_then(|table| table.acks(node)) {
+            Some(Acks::Needed(needed)) => needed,
+            // Of a process that ends.
+            Some(Acks::InVain) | None => 1,
+        }
     }
 
     /// Takes part in the next round.
-    fn join(&self, written: &Written) -> oneshot::Receiver<bool> {
+    fn join(&self, written: &Written, needed: usize) -> oneshot::Receiver<bool> {
         let (acknowledged, answer) = oneshot::channel();
-        let waiter = Waiter { slot: written.slot, acknowledged };
+        let waiter = Waiter { slot: written.slot, needed, acknowledged };
         match self.waiting().entry(written.node.clone()) {
             Entry::Occupied(mut waiting) => waiting.get_mut().push(waiter),
             Entry::Vacant(nobody) => {
@@ -134,7 +142,8 @@ impl Acknowledger {
                 }
                 waiters
             };
-            let acknowledged = self.round(&node, waiters[0].slot).await;
+            let needed = waiters.iter().map(|waiter| waiter.needed).max().unwrap_or(1);
+            let acknowledged = self.round(&node, waiters[0].slot, needed).await;
             for waiter in waiters {
                 // Whoever gave up waiting isn't there to be told.
                 let _ = waiter.acknowledged.send(acknowledged);
@@ -142,8 +151,8 @@ impl Acknowledger {
         }
     }
 
-    /// Whether a replica has all that this node had written before.
-    async fn round(&self, node: &Server, slot: Slot) -> bool {
+    /// Whether so many replicas have all that this node had written before.
+    async fn round(&self, node: &Server, slot: Slot, needed: usize) -> bool {
         let table = self.topology.now();
         // A node that is only given its first slots owns none: the key's own, which it was asked for.
         let asking = !table.has(node);
@@ -153,7 +162,7 @@ impl Acknowledger {
         for name in names.take(ATTEMPTS) {
             let commands = [
                 Command::new("SET", [name.as_str(), "", "PX", FENCE_LIFE]),
-                Command::new("WAIT", ["1", ACKNOWLEDGED_WITHIN]),
+                Command::new("WAIT", [needed.to_string().as_str(), ACKNOWLEDGED_WITHIN]),
             ];
             let Some(client) = self.client(node).await else { return false };
             // Together: on another connection, which wrote nothing, WAIT counts every replica.
@@ -171,7 +180,7 @@ impl Acknowledger {
                     }
                 }
             };
-            return replicas.as_u64().is_some_and(|replicas| replicas > 0);
+            return replicas.as_u64().is_some_and(|replicas| replicas >= needed as u64);
         }
         false
     }

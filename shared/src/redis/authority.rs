@@ -13,7 +13,7 @@ use super::{
     command::{Command, send_all},
     nodes::Nodes,
     sentinel::{self, Belief},
-    slots::{Primary, Table},
+    slots::{Acks, Primary, Table},
 };
 
 /// How long one of them may take, and how long another one once the first has answered. Whoever is slower is heard
@@ -47,7 +47,7 @@ impl Authority {
     pub(super) fn beforehand(&self) -> Table {
         match self {
             Self::Address { nodes, .. } => {
-                let unknown = |node: &Server| Primary { node: node.clone(), epoch: 0, replicated: None };
+                let unknown = |node: &Server| Primary { node: node.clone(), epoch: 0, acks: None };
                 Table::shared_among(nodes.iter().map(unknown).collect())
             }
             Self::Sentinels { .. } | Self::Cluster { .. } => Table::empty(),
@@ -97,12 +97,13 @@ async fn look_at_replicas(present: &Table, nodes: &Nodes, may_ask: &mut bool) ->
         tracing::warn!("this user of Redis may not ask for ROLE: logins won't wait for replicas");
         *may_ask = false;
     }
-    let replicated = present.primaries().zip(&answers).map(|(primary, answer)| match answer {
-        Ok([role]) => Some(sentinel::has_replica(role)),
-        refused if forbids(refused) => Some(false),
-        Err(_) => primary.replicated,
+    let acks = present.primaries().zip(&answers).map(|(primary, answer)| match answer {
+        // Nobody says which of them may take its place.
+        Ok([role]) => Some(Acks::Needed(sentinel::followers(role).min(1))),
+        refused if forbids(refused) => Some(Acks::Needed(0)),
+        Err(_) => primary.acks,
     });
-    present.clone().with_replicas(replicated.collect::<Vec<_>>())
+    present.clone().needing(acks.collect::<Vec<_>>())
 }
 
 /// The primary, as this sentinel names it.

@@ -14,7 +14,7 @@ use fred::types::config::Server;
 
 use super::{
     Reply,
-    slots::{Primary, Slot, Slots, Table},
+    slots::{Acks, Primary, Slot, Slots, Table},
 };
 
 /// After how long a claim is forgotten that nobody repeats. Longer than it takes to ask every node once or
@@ -50,8 +50,12 @@ impl View {
             let (id, node) = endpoint(range.next()?, asked)?;
             // The two answers aren't of the very same moment.
             let Some(line) = nodes.iter().find(|line| line.id == id) else { continue };
-            let replicated = nodes.iter().any(|line| line.primary == id && !line.is_gone());
-            let primary = Primary { node, epoch: line.epoch, replicated: Some(replicated) };
+            let acks = if line.is_suspected() {
+                Acks::InVain
+            } else {
+                Acks::Needed(nodes.iter().filter(|line| line.primary == id && !line.is_gone()).count())
+            };
+            let primary = Primary { node, epoch: line.epoch, acks: Some(acks) };
             let claim = claims.entry(id).or_insert_with(|| Claim { primary, slots: Slots::none() });
             claim.slots.extend(first.to(last));
         }
@@ -78,6 +82,11 @@ impl<'a> Line<'a> {
 
     fn has(&self, flag: &str) -> bool {
         self.flags.split(',').any(|has| has == flag)
+    }
+
+    /// Whether somebody doesn't hear of it. If it is a primary, its replicas may soon be asked to take its place.
+    fn is_suspected(&self) -> bool {
+        ["fail", "fail?"].iter().any(|flag| self.has(flag))
     }
 
     /// Whether the Cluster agrees that it has failed. What one node alone suspects (`fail?`) may be the doing

@@ -92,15 +92,27 @@ fn a_cluster_that_was_set_up_anew_is_believed_after_a_while() {
 
 #[test]
 fn a_replica_counts_unless_the_cluster_agrees_that_it_failed() {
-    for (flags, replicated) in
-        [("slave", true), ("slave,fail?", true), ("slave,fail", false), ("slave,noaddr", false), ("handshake", false)]
+    for (flags, needed) in [("slave", 1), ("slave,fail?", 1), ("slave,fail", 0), ("slave,noaddr", 0), ("handshake", 0)]
     {
         let lines = format!(
             "{A} a:7000@17000,host myself,master - 0 0 1 connected 0-16383\ncccc c:7000@17000 {flags} {A} 0 0 1 connected"
         );
         let slots = Reply::Array(vec![range(0, 16_383, "a", A)]);
         let table = Beliefs::default().hear(vec![View::read(slots, &lines, &node("asked")).unwrap()], Instant::now());
-        assert_eq!(table.is_replicated(&node("a")), Some(replicated), "{flags}");
+        assert_eq!(table.acks(&node("a")), Some(Acks::Needed(needed)), "{flags}");
+    }
+}
+
+#[test]
+fn nothing_counts_that_a_primary_writes_while_somebody_does_not_hear_of_it() {
+    for flags in ["master,fail?", "master,fail"] {
+        let lines = format!(
+            "{B} b:7000@17000 myself,master - 0 0 2 connected\n{A} a:7000@17000 {flags} - 0 0 1 connected 0-16383\n\
+             cccc c:7000@17000 slave {A} 0 0 1 connected"
+        );
+        let slots = Reply::Array(vec![range(0, 16_383, "a", A)]);
+        let table = Beliefs::default().hear(vec![View::read(slots, &lines, &node("asked")).unwrap()], Instant::now());
+        assert_eq!(table.acks(&node("a")), Some(Acks::InVain), "{flags}");
     }
 }
 

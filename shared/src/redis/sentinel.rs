@@ -7,11 +7,18 @@ use std::{
 
 use fred::types::config::Server;
 
-use super::{Reply, command::items, slots::Primary};
+use super::{
+    Reply,
+    command::items,
+    slots::{Acks, Primary},
+};
 
 /// After how long it is forgotten what no sentinel repeats. Not never: sentinels that were set up anew count
 /// their epochs from the beginning.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// For how long a replica that is down may still be the one that a cut-off primary hears of: until the primary is
+/// known to be down, too. In milliseconds.
+const DOUBTED_FOR: u64 = 3_000;
 
 /// Reads a sentinel's answers to `SENTINEL MASTER` and `SENTINEL REPLICAS`: the primary, in the epoch of the
 /// failover that made it that.
@@ -20,12 +27,22 @@ pub(super) fn read(primary: Reply, replicas: Reply) -> Option<Primary> {
     let node = Server::new(facts.get("ip")?.clone(), facts.get("port")?.parse().ok()?);
     let replicas: Vec<HashMap<String, String>> =
         replicas.into_array().into_iter().map(Reply::convert).collect::<Result<_, _>>().ok()?;
-    let replicated = replicas.iter().any(|replica| replica.get("flags").is_some_and(|flags| is_well(flags)));
-    Some(Primary { node, epoch: facts.get("config-epoch")?.parse().ok()?, replicated: Some(replicated) })
+    let acks = if has_flag(&facts, &["o_down"]) {
+        Acks::InVain
+    } else {
+        Acks::Needed(replicas.iter().filter(|replica| counts(replica)).count())
+    };
+    Some(Primary { node, epoch: facts.get("config-epoch")?.parse().ok()?, acks: Some(acks) })
 }
 
-fn is_well(flags: &str) -> bool {
-    !flags.split(',').any(|flag| matches!(flag, "s_down" | "o_down" | "disconnected"))
+/// Whether a replica may take the primary's place, or was just able to.
+fn counts(replica: &HashMap<String, String>) -> bool {
+    let down_for = replica.get("s-down-time").and_then(|time| time.parse().ok()).unwrap_or(u64::MAX);
+    !has_flag(replica, &["s_down", "o_down", "disconnected"]) || down_for < DOUBTED_FOR
+}
+
+fn has_flag(facts: &HashMap<String, String>, any: &[&str]) -> bool {
+    facts.get("flags").is_some_and(|flags| flags.split(',').any(|flag| any.contains(&flag)))
 }
 
 /// What is believed, and when it was last heard.
@@ -33,11 +50,13 @@ fn is_well(flags: &str) -> bool {
 pub(super) struct Belief(Option<(Primary, Instant)>);
 
 impl Belief {
-    /// Hears what some sentinels say: the latest failover counts, and nothing before one that is known.
+    /// Hears what some sentinels say: the latest failover counts, and nothing before one that is known. Of what
+    /// writes need, the most that any of them says: one may be cut off from a replica, and that from nobody else.
     pub(super) fn hear(&mut self, said: Vec<Primary>, now: Instant) -> Option<&Primary> {
         self.0.take_if(|(_, heard)| now - *heard >= FORGOTTEN_AFTER);
         let known = self.0.as_ref().map_or(0, |(primary, _)| primary.epoch);
-        if let Some(latest) = said.into_iter().filter(|said| said.epoch >= known).max_by_key(|said| said.epoch) {
+        let latest = said.into_iter().filter(|said| said.epoch >= known).max_by_key(|said| (said.epoch, said.acks));
+        if let Some(latest) = latest {
             self.0 = Some((latest, now));
         }
         self.0.as_ref().map(|(primary, _)| primary)
@@ -49,9 +68,9 @@ pub(super) fn is_primary(role: &Reply) -> bool {
     items(role).first().and_then(Reply::as_str).is_some_and(|role| role == "master")
 }
 
-/// Whether a primary's answer to `ROLE` has a replica that follows.
-pub(super) fn has_replica(role: &Reply) -> bool {
-    is_primary(role) && items(role).get(2).is_some_and(|followers| !items(followers).is_empty())
+/// How many replicas follow a primary, by its answer to `ROLE`.
+pub(super) fn followers(role: &Reply) -> usize {
+    if is_primary(role) { items(role).get(2).map_or(0, |followers| items(followers).len()) } else { 0 }
 }
 
 #[cfg(test)]
@@ -93,15 +112,42 @@ mod tests {
 
     #[test]
     fn a_replica_counts_unless_it_is_known_to_be_down() {
-        for (replicas, replicated) in [
-            (&[][..], false),
-            (&["slave"], true),
-            (&["s_down,slave"], false),
-            (&["slave,disconnected", "slave,o_down"], false),
-            (&["s_down,slave", "slave"], true),
+        for (replicas, needed) in [
+            (&[][..], 0),
+            (&["slave"], 1),
+            (&["s_down,slave"], 0),
+            (&["slave,disconnected", "slave,o_down"], 0),
+            (&["s_down,slave", "slave"], 1),
+            (&["slave", "slave"], 2),
         ] {
-            assert_eq!(says("a", "1", replicas).replicated, Some(replicated), "{replicas:?}");
+            assert_eq!(says("a", "1", replicas).acks, Some(Acks::Needed(needed)), "{replicas:?}");
         }
+    }
+
+    #[test]
+    fn a_replica_that_has_just_gone_down_counts_for_a_while() {
+        for (down_for, needed) in [("0", 1), ("2999", 1), ("3000", 0)] {
+            let primary = map(&[("ip", "a"), ("port", "6379"), ("flags", "master"), ("config-epoch", "1")]);
+            let replica = map(&[("flags", "s_down,slave"), ("s-down-time", down_for)]);
+            assert_eq!(
+                read(primary, Reply::Array(vec![replica])).unwrap().acks,
+                Some(Acks::Needed(needed)),
+                "{down_for}"
+            );
+        }
+    }
+
+    #[test]
+    fn once_the_primary_is_agreed_to_be_down_nothing_it_writes_counts() {
+        let primary = map(&[("ip", "a"), ("port", "6379"), ("flags", "s_down,o_down,master"), ("config-epoch", "1")]);
+        let said = vec![read(primary, Reply::Array(vec![])).unwrap(), says("a", "1", &["slave", "slave"])];
+        assert_eq!(Belief::default().hear(said, Instant::now()).unwrap().acks, Some(Acks::InVain));
+    }
+
+    #[test]
+    fn of_what_sentinels_see_the_most_counts() {
+        let said = vec![says("a", "1", &["slave", "slave"]), says("a", "1", &["slave", "slave,s_down"])];
+        assert_eq!(Belief::default().hear(said, Instant::now()).unwrap().acks, Some(Acks::Needed(2)));
     }
 
     #[test]
@@ -110,13 +156,13 @@ mod tests {
             Reply::Array([Reply::from(role), Reply::Integer(42)].into_iter().chain(rest).collect())
         };
         let follower = Reply::Array(vec!["10.0.0.2".into(), "6379".into(), "42".into()]);
-        for (role, primary, replica) in [
-            (role("master", vec![Reply::Array(vec![follower])]), true, true),
-            (role("master", vec![Reply::Array(vec![])]), true, false),
-            (role("slave", vec![Reply::Integer(6379), "connected".into(), Reply::Integer(42)]), false, false),
-            (Reply::Null, false, false),
+        for (role, primary, following) in [
+            (role("master", vec![Reply::Array(vec![follower.clone(), follower])]), true, 2),
+            (role("master", vec![Reply::Array(vec![])]), true, 0),
+            (role("slave", vec![Reply::Integer(6379), "connected".into(), Reply::Integer(42)]), false, 0),
+            (Reply::Null, false, 0),
         ] {
-            assert_eq!((is_primary(&role), has_replica(&role)), (primary, replica), "{role:?}");
+            assert_eq!((is_primary(&role), followers(&role)), (primary, following), "{role:?}");
         }
     }
 

@@ -102,8 +102,17 @@ pub(super) struct Primary {
     pub(super) node: Server,
     /// By which change it got what it owns, where those who know count them.
     pub(super) epoch: u64,
-    /// Whether it has a replica that may answer for a write; `None` as long as that isn't known.
-    pub(super) replicated: Option<bool>,
+    /// What its writes need; `None` as long as that isn't known.
+    pub(super) acks: Option<Acks>,
+}
+
+/// How many replicas have to have a write to a primary before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Acks {
+    /// So many.
+    Needed(usize),
+    /// It doesn't count however many do: another node is about to take the primary's place.
+    InVain,
 }
 
 /// Who owns which slots.
@@ -155,15 +164,15 @@ impl Table {
         self.primaries.iter().map(|primary| primary.node.clone()).collect()
     }
 
-    /// Whether this primary has a replica, if it is one and that is known.
-    pub(super) fn is_replicated(&self, node: &Server) -> Option<bool> {
-        self.primaries.iter().find(|primary| primary.node == *node)?.replicated
+    /// What writes to this primary need, if it is one and that is known.
+    pub(super) fn acks(&self, node: &Server) -> Option<Acks> {
+        self.primaries.iter().find(|primary| primary.node == *node)?.acks
     }
 
-    /// The same, with what is known now of the primaries' replicas, in their order.
-    pub(super) fn with_replicas(mut self, replicated: impl IntoIterator<Item = Option<bool>>) -> Self {
-        for (primary, replicated) in self.primaries.iter_mut().zip(replicated) {
-            primary.replicated = replicated;
+    /// The same, with what is known now of what writes to the primaries need, in their order.
+    pub(super) fn needing(mut self, acks: impl IntoIterator<Item = Option<Acks>>) -> Self {
+        for (primary, acks) in self.primaries.iter_mut().zip(acks) {
+            primary.acks = acks;
         }
         self
     }
@@ -215,7 +224,7 @@ mod tests {
     use super::*;
 
     fn primary(host: &str) -> Primary {
-        Primary { node: Server::new(host, 6379), epoch: 0, replicated: None }
+        Primary { node: Server::new(host, 6379), epoch: 0, acks: None }
     }
 
     #[test]
@@ -256,7 +265,7 @@ mod tests {
         assert_eq!(table.owner(Slot(7)), None);
         table.give(primary("a"), &[Slot(7), Slot(8)].into_iter().collect());
         let before = table.clone();
-        table.give(Primary { replicated: Some(true), ..primary("b") }, &[Slot(8)].into_iter().collect());
+        table.give(Primary { acks: Some(Acks::Needed(1)), ..primary("b") }, &[Slot(8)].into_iter().collect());
         let (a, b) = (Server::new("a", 6379), Server::new("b", 6379));
         assert_eq!([7, 8, 9].map(|slot| table.owner(Slot(slot))), [Some(&a), Some(&b), None]);
         assert_eq!(table.moved_since(&before), [Slot(8)].into_iter().collect());
@@ -265,6 +274,6 @@ mod tests {
             ..table.clone()
         };
         assert_eq!(renewed.moved_since(&table), [Slot(7)].into_iter().collect(), "it may have been away");
-        assert_eq!((table.is_replicated(&a), table.is_replicated(&b), table.has(&a)), (None, Some(true), true));
+        assert_eq!((table.acks(&a), table.acks(&b), table.has(&a)), (None, Some(Acks::Needed(1)), true));
     }
 }
