@@ -30,7 +30,9 @@ pub(super) fn read(primary: Reply, replicas: Reply) -> Option<Primary> {
     let acks = if has_flag(&facts, &["o_down"]) {
         Acks::InVain
     } else {
-        Acks::Needed(replicas.iter().filter(|replica| counts(replica)).count())
+        let well: Vec<_> = replicas.iter().filter(|replica| counts(replica)).collect();
+        // One of which nothing is known but its name may be what is left of the primary before.
+        Acks::Needed(well.iter().filter(|replica| has_followed(replica)).count().max(well.len().min(1)))
     };
     Some(Primary { node, epoch: facts.get("config-epoch")?.parse().ok()?, acks: Some(acks) })
 }
@@ -39,6 +41,11 @@ pub(super) fn read(primary: Reply, replicas: Reply) -> Option<Primary> {
 fn counts(replica: &HashMap<String, String>) -> bool {
     let down_for = replica.get("s-down-time").and_then(|time| time.parse().ok()).unwrap_or(u64::MAX);
     !has_flag(replica, &["s_down", "o_down", "disconnected"]) || down_for < DOUBTED_FOR
+}
+
+/// Whether it is known to have followed this primary.
+fn has_followed(replica: &HashMap<String, String>) -> bool {
+    replica.get("slave-repl-offset").is_some_and(|offset| offset != "0")
 }
 
 fn has_flag(facts: &HashMap<String, String>, any: &[&str]) -> bool {
@@ -83,7 +90,8 @@ mod tests {
 
     fn says(host: &str, epoch: &str, replicas: &[&str]) -> Primary {
         let primary = map(&[("ip", host), ("port", "6379"), ("flags", "master"), ("config-epoch", epoch)]);
-        let replicas = replicas.iter().map(|flags| map(&[("flags", flags)])).collect();
+        let replica = |flags: &&str| map(&[("flags", flags), ("slave-repl-offset", "42")]);
+        let replicas = replicas.iter().map(replica).collect();
         read(primary, Reply::Array(replicas)).unwrap()
     }
 
@@ -135,6 +143,14 @@ mod tests {
                 "{down_for}"
             );
         }
+    }
+
+    #[test]
+    fn of_replicas_that_have_not_followed_yet_one_is_enough() {
+        let primary = map(&[("ip", "a"), ("port", "6379"), ("flags", "master"), ("config-epoch", "1")]);
+        let replica = || map(&[("flags", "slave"), ("slave-repl-offset", "0")]);
+        let read = read(primary, Reply::Array(vec![replica(), replica()])).unwrap();
+        assert_eq!(read.acks, Some(Acks::Needed(1)));
     }
 
     #[test]

@@ -67,6 +67,7 @@ async fn while_redis_is_away_pages_stay_and_new_ones_are_told_to_come_back() {
     let mut cluster = Cluster::start(1, 1).await;
     let (mut held, opened) = open(&cluster, 0).await;
     cluster.redis.stop().await;
+    frame(&mut held, "trouble").await;
     for admin_address in [cluster.gateway_admin(0), cluster.callback_admin(0)] {
         metric_becomes(admin_address, "scenecast_redis_connected{connection=\"commands\"}", 0.0).await;
         for path in ["/healthz", "/readyz"] {
@@ -87,6 +88,7 @@ async fn while_redis_is_away_pages_stay_and_new_ones_are_told_to_come_back() {
     assert!(refused.headers().contains_key("retry-after"));
 
     cluster.redis.restart().await;
+    frame(&mut held, "resumed").await;
     shows(&scan(&cluster, 1, &opened).await, LOGGED_IN);
     frame(&mut held, "confirmed").await;
 }
@@ -98,9 +100,11 @@ async fn a_scan_that_cannot_be_stored_is_not_answered_and_the_next_attempt_logs_
     cluster.redis.stop().await;
     let mut attempts = cluster.simulator.attempts();
     let scanning = scanning(&cluster, &opened);
+    frame(&mut page, "trouble").await;
     // Not before WeChat has given up on the first attempt.
     attempts.recv().await.unwrap();
     cluster.redis.restart().await;
+    frame(&mut page, "resumed").await;
     let outcome = scanning.await.unwrap();
     shows(&outcome, LOGGED_IN);
     assert!(outcome.attempts.len() > 1, "{:?}", outcome.attempts);

@@ -170,7 +170,9 @@ async fn a_page_is_sent_its_code_once_there_is_one() {
 
 #[tokio::test]
 async fn a_gateway_that_is_told_to_end_keeps_its_pages_while_it_can() {
-    let mut cluster = cluster().await;
+    let setup =
+        Setup { gateways: 2, callbacks: 2, gateway_settings: "compatible = 10\n".to_owned(), ..Setup::default() };
+    let mut cluster = Cluster::start_as(setup).await;
     let mut left_over = Page::begin(&cluster, Flow::PathSocket, 1, 0).await;
     let mut pages = vec![];
     for flow in Flow::ALL.into_iter().filter(|flow| !flow.polls()) {

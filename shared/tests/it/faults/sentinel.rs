@@ -24,12 +24,26 @@ async fn logins_go_on_while_the_primary_dies() {
 async fn a_primary_that_wakes_up_after_its_failover_has_accepted_nothing_that_is_lost() {
     let site = RedisSentinels::start().await;
     let mut logins = Logins::under_sentinels(&site, 400).await;
+    // What was opened before it is on the replicas, too.
+    logins.log_in(0..1).await;
     site.server(0).pause();
-    logins.log_in(0..200).await;
+    logins.log_in(1..200).await;
     site.until_failed_over(0).await;
     site.server(0).resume();
     logins.log_in(200..400).await;
     site.server(0).until_linked().await;
+    logins.have_all_arrived().await;
+}
+
+#[tokio::test]
+async fn what_a_replica_lacks_that_may_be_promoted_is_undecided_until_it_is_given_up() {
+    let site = RedisSentinels::start().await;
+    let mut logins = Logins::under_sentinels(&site, 2).await;
+    logins.log_in(0..1).await;
+    site.server(1).pause();
+    let settled = logins.callback.settle(scene(1), &cause(&delivery(1)), &login(1)).await;
+    assert!(matches!(settled, Err(BusError::Undecided(_))), "the other replica's word isn't enough: {settled:?}");
+    logins.log_in(1..2).await;
     logins.have_all_arrived().await;
 }
 
