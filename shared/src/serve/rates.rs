@@ -113,7 +113,8 @@ mod tests {
         let until = Instant::now() + Duration::from_secs(10);
         while remembered(&rate) > 1 {
             assert!(Instant::now() < until, "what they did makes no difference any more");
-            assert_eq!(rate.check(ANN), Ok(()));
+            // Whoever asks has it forget, whatever the answer.
+            rate.check(ANN).ok();
         }
     }
 

@@ -191,7 +191,8 @@ async fn a_page_that_comes_back_at_once_is_kept_waiting_while_redis_is_away() {
 
 #[tokio::test]
 async fn a_page_whose_pod_leaves_comes_back_once_with_its_code() {
-    let mut world = World::new().await;
+    let soon = "compatible = 3\n".to_owned();
+    let mut world = World::with(Setup { gateways: 2, gateway_settings: soon, ..Setup::default() }).await;
     world.visit("typed-code.html").await;
     world.browser.see("#state:not(:empty)").await;
     let code = typed_code(&world).await;

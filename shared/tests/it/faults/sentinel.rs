@@ -2,7 +2,7 @@
 
 use scenecast_shared::{
     bus::{BusError, Role},
-    testing::RedisSentinels,
+    testing::{RedisSentinels, until},
 };
 
 use super::{Logins, delivery, login};
@@ -38,6 +38,12 @@ async fn a_primary_that_wakes_up_after_its_failover_has_accepted_nothing_that_is
 #[tokio::test]
 async fn what_a_replica_lacks_that_may_be_promoted_is_undecided_until_it_is_given_up() {
     let site = RedisSentinels::start().await;
+    until("a Sentinel knows that both follow", async || {
+        let said = site.sentinels()[0].cli(&["SENTINEL", "REPLICAS", "main"]).await.unwrap();
+        let lines: Vec<_> = said.lines().collect();
+        lines.windows(2).filter(|pair| pair[0] == "slave-repl-offset" && pair[1] != "0").count() == 2
+    })
+    .await;
     let mut logins = Logins::under_sentinels(&site, 2).await;
     logins.log_in(0..1).await;
     site.server(1).pause();
