@@ -8,7 +8,7 @@ use super::{CannotListen, Limits, Listener, Shutdown, with_problems};
 use crate::telemetry::Metrics;
 
 /// Probes and Prometheus are few.
-const LIMITS: Limits = Limits { connections: 64, headers: Duration::from_secs(10) };
+const LIMITS: Limits = Limits { connections: 64, idle: Duration::from_secs(10) };
 
 /// Binds and serves a process's probes and metrics, also while it drains; answers where.
 pub async fn serve_admin(
