@@ -100,11 +100,6 @@ impl RedisCluster {
         &mut self.nodes[number]
     }
 
-    /// What the primary of this key answers to a command on it.
-    pub async fn cli(&self, key: &str, command: &[&str]) -> Result<String, String> {
-        self.nodes[self.primary_of(Self::slot_of(key)).await].cli(command).await
-    }
-
     /// Makes a user on all nodes.
     pub async fn add_user(&self, user: &str, password: &str, rules: &str) {
         join_all(self.nodes.iter().map(|node| node.add_user(user, password, rules))).await;

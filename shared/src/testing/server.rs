@@ -166,13 +166,6 @@ impl RedisServer {
         self.paused.store(false, Ordering::Relaxed);
     }
 
-    /// Ends it as an operator would.
-    pub async fn shutdown_saving(&mut self) {
-        // The answer to a shutdown is that the connection closes.
-        let _ = self.cli(&["SHUTDOWN"]).await;
-        self.process.wait().await.expect("a child can be waited for");
-    }
-
     /// Starts it again on its port with its data, and waits until it answers.
     pub async fn restart(&mut self) {
         self.stop().await;

@@ -41,11 +41,6 @@ impl Usage {
     pub fn calls(&self, command: &str) -> u64 {
         self.calls.get(command).copied().unwrap_or(0)
     }
-
-    /// The commands that were called, and how often.
-    pub fn commands(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.calls.iter().filter(|(_, calls)| **calls > 0).map(|(command, calls)| (command.as_str(), *calls))
-    }
 }
 
 impl Sub for Usage {

@@ -60,6 +60,20 @@ async fn what_no_replica_has_is_not_accepted_and_is_settled_again_after_the_fail
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_replica_has_is_accepted_once_one_is_back() {
+    let cluster = RedisCluster::start().await;
+    let mut logins = Logins::in_cluster(&cluster, 1).await;
+    let primary = cluster.node(cluster.primary_of(RedisCluster::slot_of(&name(scene(0)))).await);
+    primary.cut_replicas_off().await;
+    let settled = logins.callback.settle(scene(0), &cause(&delivery(0)), &login(0)).await;
+    assert!(matches!(settled, Err(BusError::Undecided(_))), "{settled:?}");
+    primary.let_replicas_in().await;
+    let settled = logins.log_in(0..1).await;
+    assert!(matches!(settled[..], [Settled::Repeated(_)]), "{settled:?}");
+    logins.have_all_arrived().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_wakes_up_after_its_failover_has_accepted_nothing_that_is_lost() {
     let cluster = RedisCluster::start().await;
     let mut logins = Logins::in_cluster(&cluster, 400).await;
