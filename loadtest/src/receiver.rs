@@ -27,7 +27,7 @@ use url::Url;
 
 use crate::http;
 
-const LIMITS: Limits = Limits { connections: 10_000, headers: Duration::from_secs(30) };
+const LIMITS: Limits = Limits { connections: 10_000, idle: Duration::from_secs(30) };
 /// How far a timestamp may be from the time at which it arrives, in seconds.
 const TOLERANCE: u64 = 300;
 

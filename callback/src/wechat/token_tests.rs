@@ -19,7 +19,7 @@ fn demo() -> AccountName {
 }
 
 async fn token_over(store: Store) -> (AccessToken, Simulator) {
-    let limits = Limits { connections: 100, headers: Duration::from_secs(60) };
+    let limits = Limits { connections: 100, idle: Duration::from_secs(60) };
     let wechat = Listener::bind("simulator", SocketAddr::from(([127, 0, 0, 1], 0)), limits).await.unwrap();
     let url: url::Url = format!("http://{}", wechat.address()).parse().unwrap();
     let account = Account::sample("app-secret-0123456789abcdef01234".into(), "abc123".into());

@@ -91,7 +91,7 @@ impl Backend {
             let answer = answer.clone();
             async move { answer(before.fetch_add(1, Ordering::Relaxed)).await }
         };
-        let limits = Limits { connections: 1000, headers: PATIENCE };
+        let limits = Limits { connections: 1000, idle: PATIENCE };
         let listener = Listener::bind("a site", "127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
         let url = http(listener.address());
         tokio::spawn(listener.serve(Router::new().fallback(handler).with_state(Arc::default()), Shutdown::never()));

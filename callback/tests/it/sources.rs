@@ -24,7 +24,7 @@ async fn tells(answer: Value) -> String {
     let router = Router::new()
         .route("/cgi-bin/stable_token", post(token))
         .route("/cgi-bin/getcallbackip", get(|| async { Json(answer) }));
-    let limits = Limits { connections: 10, headers: Duration::from_secs(10) };
+    let limits = Limits { connections: 10, idle: Duration::from_secs(10) };
     let listener = Listener::bind("addresses", any_port(), limits).await.unwrap();
     let address = format!("http://{}", listener.address());
     tokio::spawn(listener.serve(router, Shutdown::new(Drain::default())));

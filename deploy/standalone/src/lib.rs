@@ -29,7 +29,7 @@ use accounts::{Accounts, CLASSIC, DEMO, DEMO_MINI, PERSONAL};
 pub use config::Config;
 use site::{SiteConfig, site};
 
-const LIMITS: Limits = Limits { connections: 1000, headers: Duration::from_secs(10) };
+const LIMITS: Limits = Limits { connections: 1000, idle: Duration::from_secs(10) };
 
 /// The whole of it, serving.
 pub struct Standalone {

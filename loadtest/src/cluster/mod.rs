@@ -92,7 +92,7 @@ impl<R: Redis> Cluster<R> {
         let [_, _, high, low] = std::process::id().to_be_bytes();
         let host = Ipv4Addr::new(127, 1 + high % 250, low, CLUSTERS.fetch_add(1, Ordering::Relaxed));
 
-        let limits = Limits { connections: 10_000, headers: Duration::from_secs(10) };
+        let limits = Limits { connections: 10_000, idle: Duration::from_secs(10) };
         let wechat = Listener::bind("simulator", (host, 0).into(), limits).await.expect("the address is free");
         let wechat_url = http(wechat.address());
         let account: AccountName = "demo".parse().expect("a valid name");

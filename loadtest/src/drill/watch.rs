@@ -30,7 +30,7 @@ use crate::{
 /// How often a row is printed.
 const ROW_EVERY: Duration = Duration::from_secs(10);
 /// Callbacks keep their connections to WeChat.
-const LIMITS: Limits = Limits { connections: 10_000, headers: Duration::from_secs(30) };
+const LIMITS: Limits = Limits { connections: 10_000, idle: Duration::from_secs(30) };
 
 /// Somebody's cluster; `target.toml` beside this crate shows all of it.
 #[derive(Debug, Clone, Deserialize)]

@@ -10,7 +10,7 @@ use scenecast_shared::{
 use super::{Simulator, SimulatorConfig};
 
 /// Enough for a load test's callbacks and a room full of phones.
-const LIMITS: Limits = Limits { connections: 10_000, headers: Duration::from_secs(30) };
+const LIMITS: Limits = Limits { connections: 10_000, idle: Duration::from_secs(30) };
 
 /// Serves until SIGTERM.
 pub async fn serve(config: SimulatorConfig) -> Result<(), CannotListen> {

@@ -144,6 +144,6 @@ pub(crate) async fn serve(app: Router) -> Url {
 }
 
 pub(crate) async fn bind() -> Listener {
-    let limits = Limits { connections: 1000, headers: Duration::from_secs(30) };
+    let limits = Limits { connections: 1000, idle: Duration::from_secs(30) };
     Listener::bind("tests", "127.0.0.1:0".parse().unwrap(), limits).await.unwrap()
 }

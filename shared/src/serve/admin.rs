@@ -9,7 +9,7 @@ use crate::telemetry::Metrics;
 
 /// Probes and Prometheus are few, and ask at once. Whoever doesn't is soon gone: a pod whose probes find no place
 /// is taken for dead.
-const LIMITS: Limits = Limits { connections: 256, headers: Duration::from_secs(1) };
+const LIMITS: Limits = Limits { connections: 256, idle: Duration::from_secs(1) };
 
 /// Binds and serves a process's probes and metrics, also while it drains; answers where.
 pub async fn serve_admin(

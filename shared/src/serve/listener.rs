@@ -32,7 +32,7 @@ pub struct Limits {
     /// Connections at a time.
     pub connections: usize,
     /// How long a connection may wait for its next request, and that one's headers may take, if less than 10 s.
-    pub headers: Duration,
+    pub idle: Duration,
 }
 
 /// As a response: none. The connection is closed without a byte, for a peer that takes silence as
@@ -68,10 +68,10 @@ pub struct Listener {
 impl Listener {
     /// Binds, for what the log calls `name`; port 0 takes any.
     pub async fn bind(name: &'static str, address: SocketAddr, limits: Limits) -> Result<Self, CannotListen> {
-        Self::bind_in(name, address, &Admission::to(limits.connections), limits.headers).await
+        Self::bind_in(name, address, &Admission::to(limits.connections), limits.idle).await
     }
 
-    /// The same for one of several that share their pod's room. A connection may wait so long for its next request.
+    /// The same for one of several that share their pod's room; `idle` is that of [`Limits`].
     pub async fn bind_in(
         name: &'static str,
         address: SocketAddr,

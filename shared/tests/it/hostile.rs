@@ -14,7 +14,7 @@ const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: here\r\n\r\n";
 
 /// Answers `served` and how long the body is.
 async fn listener() -> std::net::SocketAddr {
-    let limits = Limits { connections: 100, headers: PATIENCE };
+    let limits = Limits { connections: 100, idle: PATIENCE };
     let listener = Listener::bind("tests", "127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
     let address = listener.address();
     let app = Router::new()

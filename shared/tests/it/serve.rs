@@ -18,7 +18,7 @@ use tokio::{
 use crate::fixtures::{PATIENCE, until};
 
 const ANYWHERE: &str = "127.0.0.1:0";
-const LIMITS: Limits = Limits { connections: 100, headers: Duration::from_secs(10) };
+const LIMITS: Limits = Limits { connections: 100, idle: Duration::from_secs(10) };
 const AT_ONCE: Drain = Drain { notice: Seconds::new(0), window: Seconds::new(1) };
 
 async fn serve(app: Router, limits: Limits, shutdown: &Shutdown) -> SocketAddr {
@@ -81,13 +81,13 @@ fn says_which() -> Router {
 
 #[tokio::test]
 async fn whoever_is_slow_with_its_headers_or_with_its_next_request_is_cut() {
-    let brief = Limits { headers: Duration::from_millis(200), ..LIMITS };
+    let brief = Limits { idle: Duration::from_millis(200), ..LIMITS };
     let address = serve(says_which(), brief, &Shutdown::never()).await;
     for sent in ["", "GET / HTTP/1.1\r\nHost: h"] {
         let (mut client, since) = (Client::connect(address).await, Instant::now());
         client.send(sent).await;
         assert!(!client.rest().await.contains("served"));
-        assert!(since.elapsed() >= brief.headers, "{sent:?} was cut after {:?}", since.elapsed());
+        assert!(since.elapsed() >= brief.idle, "{sent:?} was cut after {:?}", since.elapsed());
     }
     let mut client = Client::connect(address).await;
     client.ask("/").await;
@@ -111,7 +111,7 @@ async fn connections_beyond_the_ceiling_are_told_so_until_there_is_room() {
 
 #[tokio::test]
 async fn headers_that_come_byte_by_byte_are_cut_though_a_connection_may_rest_for_longer() {
-    let restful = Limits { headers: Duration::from_secs(75), ..LIMITS };
+    let restful = Limits { idle: Duration::from_secs(75), ..LIMITS };
     let address = serve(says_which(), restful, &Shutdown::never()).await;
     let mut client = Client::connect(address).await;
     client.ask("/").await;

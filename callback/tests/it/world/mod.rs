@@ -92,8 +92,7 @@ impl World {
         change: impl FnOnce(&mut Settings),
     ) -> Self {
         logs::keep();
-        let wechat =
-            Listener::bind("simulator", any_port(), Limits { connections: 1000, headers: LIFE }).await.unwrap();
+        let wechat = Listener::bind("simulator", any_port(), Limits { connections: 1000, idle: LIFE }).await.unwrap();
         let wechat_url = http(wechat.address());
         let mut accounts = BTreeMap::from(["demo", "other"].map(|account| (name(account), simulated(account))));
         accounts.insert(name("mini"), simulated_mini_program());
