@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use url::Url;
 
 pub use ingress::Ingress;
-pub use process::Process;
+pub use process::{Process, metric};
 pub use redis::Redis;
 pub use setup::Setup;
 

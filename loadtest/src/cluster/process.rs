@@ -1,6 +1,7 @@
 //! One process of ours, started and ended as an orchestrator would.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -112,4 +113,13 @@ fn refuse_if_stale(binary: &Path) {
     if let Some(source) = newer {
         panic!("{} is older than {source}; cargo build --workspace makes it", binary.display());
     }
+}
+
+/// The value of a process's metric with its labels, or 0; from its admin listener.
+pub async fn metric(admin: SocketAddr, name: &str) -> f64 {
+    let url = crate::http(admin).join("/metrics").expect("a valid path");
+    let answer = reqwest::get(url).await.expect("a running process has metrics");
+    let metrics = answer.text().await.expect("metrics are text");
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0.0, |value| value.parse().expect("a metric is a number"))
 }

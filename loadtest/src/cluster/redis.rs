@@ -1,6 +1,6 @@
 //! What carries a cluster's scenes.
 
-use scenecast_shared::testing::RedisServer;
+use scenecast_shared::testing::{RedisCluster, RedisSentinels, RedisServer};
 
 /// A running Redis, however many servers that is.
 pub trait Redis: Sized {
@@ -14,16 +14,22 @@ pub trait Redis: Sized {
     fn url_for(&self, user: &str, password: &str) -> String;
 }
 
-impl Redis for RedisServer {
-    async fn start() -> Self {
-        Self::start().await
-    }
+/// Each of them has these by itself.
+macro_rules! redis {
+    ($($fixture:ty)*) => {$(
+        impl Redis for $fixture {
+            async fn start() -> Self {
+                Self::start().await
+            }
 
-    async fn add_user(&self, user: &str, password: &str, rules: &str) {
-        self.add_user(user, password, rules).await;
-    }
+            async fn add_user(&self, user: &str, password: &str, rules: &str) {
+                self.add_user(user, password, rules).await;
+            }
 
-    fn url_for(&self, user: &str, password: &str) -> String {
-        self.url_for(user, password)
-    }
+            fn url_for(&self, user: &str, password: &str) -> String {
+                self.url_for(user, password)
+            }
+        }
+    )*};
 }
+redis! { RedisServer RedisSentinels RedisCluster }

@@ -1,7 +1,7 @@
 //! Where a drill is performed: a cluster of real processes, the crowd before it, and what leads connections to
 //! whichever pods are ready.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use scenecast_shared::scene::AccountName;
@@ -9,7 +9,7 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::{Check, Load};
 use crate::{
-    cluster::{API_KEY, Cluster, ORIGIN, Redis, Setup},
+    cluster::{API_KEY, Cluster, ORIGIN, Redis, Setup, metric},
     crowd::{Crowd, Phones, Place, Pod, Pods, Site, Words},
     network::Hop,
     simulator::{Mode, Simulator},
@@ -186,15 +186,6 @@ fn place<R: Redis>(cluster: &Cluster<R>, gateways: &Pods, callbacks: &Pods) -> P
         account: cluster.account.clone(),
         origin: ORIGIN.to_owned(),
     }
-}
-
-/// The value of a process's metric, or 0.
-async fn metric(admin: SocketAddr, name: &str) -> f64 {
-    let url = crate::http(admin).join("/metrics").expect("a valid path");
-    let answer = reqwest::get(url).await.expect("a running process has metrics");
-    let metrics = answer.text().await.expect("metrics are text");
-    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.map_or(0.0, |value| value.parse().expect("a metric is a number"))
 }
 
 /// What gateways ask of callbacks goes to those that are ready.

@@ -1,4 +1,4 @@
-//! Where Redis is, in which topology, and how it is reached.
+//! Where Redis is, in which layout, and how it is reached.
 
 use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
@@ -13,7 +13,7 @@ pub struct RedisAddress(Arc<Address>);
 
 #[derive(Clone)]
 struct Address {
-    topology: Topology,
+    layout: Layout,
     /// User, password, database and TLS of every node; which node is filled in for each connection.
     config: Config,
     sentinels: Config,
@@ -21,7 +21,7 @@ struct Address {
 
 /// How the servers belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Topology {
+pub(super) enum Layout {
     /// One server, or several that know nothing of each other.
     Independent(Vec<Server>),
     /// A primary that sentinels name and replace.
@@ -89,21 +89,21 @@ impl Address {
     fn new(kind: &str, mut config: Config) -> Self {
         let mut sentinels = Config { tls: config.tls.clone(), ..Config::default() };
         let server = std::mem::replace(&mut config.server, ServerConfig::default_centralized());
-        let topology = match server {
+        let layout = match server {
             ServerConfig::Sentinel { hosts, service_name, username, password } => {
                 (sentinels.username, sentinels.password) = (username, password);
-                Topology::Sentinel { sentinels: hosts.into_iter().map(bare).collect(), name: service_name }
+                Layout::Sentinel { sentinels: hosts.into_iter().map(bare).collect(), name: service_name }
             }
             ServerConfig::Clustered { hosts, .. } => {
                 let mut nodes: Vec<_> = hosts.into_iter().map(bare).collect();
                 // A node that is written twice is one.
                 nodes.sort();
                 nodes.dedup();
-                if kind == "-cluster" { Topology::Cluster { seeds: nodes } } else { Topology::Independent(nodes) }
+                if kind == "-cluster" { Layout::Cluster { seeds: nodes } } else { Layout::Independent(nodes) }
             }
-            ServerConfig::Centralized { server } => Topology::Independent(vec![bare(server)]),
+            ServerConfig::Centralized { server } => Layout::Independent(vec![bare(server)]),
         };
-        Self { topology, config, sentinels }
+        Self { layout, config, sentinels }
     }
 }
 
@@ -122,14 +122,14 @@ impl RedisAddress {
         let tls = Some(tls::trusting(authorities)?);
         let (config, sentinels) = (self.0.config.clone(), self.0.sentinels.clone());
         Ok(Self(Arc::new(Address {
-            topology: self.0.topology.clone(),
+            layout: self.0.layout.clone(),
             config: Config { tls: tls.clone(), ..config },
             sentinels: Config { tls, ..sentinels },
         })))
     }
 
-    pub(super) fn topology(&self) -> &Topology {
-        &self.0.topology
+    pub(super) fn layout(&self) -> &Layout {
+        &self.0.layout
     }
 
     /// How this node is reached.
@@ -162,17 +162,17 @@ mod tests {
     }
 
     #[test]
-    fn each_topology_has_its_scheme() {
-        assert_eq!(read("redis://r").topology(), &Topology::Independent(nodes(&[("r", 6379)])));
-        assert_eq!(read("redis://[::1]:7000/3").topology(), &Topology::Independent(nodes(&[("::1", 7000)])));
-        let named = |sentinels| Topology::Sentinel { sentinels, name: "mymaster".to_owned() };
+    fn each_layout_has_its_scheme() {
+        assert_eq!(read("redis://r").layout(), &Layout::Independent(nodes(&[("r", 6379)])));
+        assert_eq!(read("redis://[::1]:7000/3").layout(), &Layout::Independent(nodes(&[("::1", 7000)])));
+        let named = |sentinels| Layout::Sentinel { sentinels, name: "mymaster".to_owned() };
         let sentinel = read("redis-sentinel://s-1?node=s-2:26380&sentinelServiceName=mymaster");
-        assert_eq!(sentinel.topology(), &named(nodes(&[("s-2", 26380), ("s-1", 26379)])));
+        assert_eq!(sentinel.layout(), &named(nodes(&[("s-2", 26380), ("s-1", 26379)])));
         let seeds = nodes(&[("c-1", 7001), ("c-2", 7002)]);
-        assert_eq!(read("redis-cluster://c-2:7002?node=c-1:7001").topology(), &Topology::Cluster { seeds });
+        assert_eq!(read("redis-cluster://c-2:7002?node=c-1:7001").layout(), &Layout::Cluster { seeds });
         let shards = nodes(&[("a", 1), ("b", 1), ("c", 1)]);
         for text in ["redis-shards://b:1?node=c:1&node=a:1", "redis-shards://a:1?node=a:1&node=b:1&node=c:1"] {
-            assert_eq!(read(text).topology(), &Topology::Independent(shards.clone()), "{text}");
+            assert_eq!(read(text).layout(), &Layout::Independent(shards.clone()), "{text}");
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     RedisError, Reply,
-    address::Topology,
+    address::Layout,
     cluster::{self, Beliefs},
     command::{Command, send_all},
     nodes::Nodes,
@@ -32,14 +32,14 @@ pub(super) enum Authority {
 }
 
 impl Authority {
-    /// For this topology; sentinels are spoken to over `speak`.
-    pub(super) fn of(topology: &Topology, speak: Nodes) -> Self {
-        match topology.clone() {
-            Topology::Independent(nodes) => Self::Address { nodes, may_ask: true },
-            Topology::Sentinel { sentinels, name } => {
+    /// For this layout; sentinels are spoken to over `speak`.
+    pub(super) fn of(layout: &Layout, speak: Nodes) -> Self {
+        match layout.clone() {
+            Layout::Independent(nodes) => Self::Address { nodes, may_ask: true },
+            Layout::Sentinel { sentinels, name } => {
                 Self::Sentinels { sentinels, name, speak, belief: Belief::default() }
             }
-            Topology::Cluster { seeds } => Self::Cluster { seeds, beliefs: Beliefs::default() },
+            Layout::Cluster { seeds } => Self::Cluster { seeds, beliefs: Beliefs::default() },
         }
     }
 

@@ -124,7 +124,7 @@ impl Redis {
             Nodes::new(move |node| address.sentinel_config(node), standing)
         };
         let commands = nodes("commands", &hint);
-        let authority = Authority::of(address.topology(), sentinels);
+        let authority = Authority::of(address.layout(), sentinels);
         let topology = Topology::keep(authority, commands.clone(), hint, primaries);
         let acknowledger = Acknowledger::new(&topology, nodes("acknowledgements", &Arc::default()));
         tokio::spawn(settings::warn(topology.clone(), commands.clone()));

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 use futures_util::future::join_all;
 
 use super::{
-    Authority, RedisServer,
+    CertificateAuthority, RedisServer,
     launch::{Kind, Settings},
+    server::together,
     until,
 };
 
@@ -42,11 +43,11 @@ impl RedisCluster {
     }
 
     /// The same, where everybody speaks TLS only.
-    pub async fn start_with_tls(primaries: usize, replicas: usize, authority: &Authority) -> Self {
+    pub async fn start_with_tls(primaries: usize, replicas: usize, authority: &CertificateAuthority) -> Self {
         Self::start_as(primaries, replicas, Some(authority)).await
     }
 
-    async fn start_as(primaries: usize, replicas: usize, authority: Option<&Authority>) -> Self {
+    async fn start_as(primaries: usize, replicas: usize, authority: Option<&CertificateAuthority>) -> Self {
         let nodes = join_all((0..primaries * (1 + replicas)).map(|_| start_node(authority))).await;
         let cluster = Self { nodes };
         for (n, node) in cluster.nodes.iter().enumerate() {
@@ -72,17 +73,12 @@ impl RedisCluster {
 
     /// Its address, by all of its nodes, as the default user, who may do everything.
     pub fn url(&self) -> String {
-        self.url_by(&self.nodes[0].url())
+        together(&self.nodes[0].url(), "cluster", &self.nodes[1..])
     }
 
     /// The same, as this user.
     pub fn url_for(&self, user: &str, password: &str) -> String {
-        self.url_by(&self.nodes[0].url_for(user, password))
-    }
-
-    fn url_by(&self, first: &str) -> String {
-        let nodes: Vec<_> = self.nodes[1..].iter().map(|node| format!("node=127.0.0.1:{}", node.port())).collect();
-        format!("{}?{}", first.replacen("://", "-cluster://", 1), nodes.join("&"))
+        together(&self.nodes[0].url_for(user, password), "cluster", &self.nodes[1..])
     }
 
     /// Its nodes, whatever they are now.
@@ -263,7 +259,7 @@ fn range(slots: &str) -> RangeInclusive<u16> {
     slot(first)..=slot(last)
 }
 
-async fn start_node(authority: Option<&Authority>) -> RedisServer {
+async fn start_node(authority: Option<&CertificateAuthority>) -> RedisServer {
     let arguments = ["--cluster-node-timeout", NODE_TIMEOUT_MS].map(str::to_owned).to_vec();
     RedisServer::start_as(Settings { arguments, kind: Kind::Node, tls: authority.is_some() }, authority).await
 }

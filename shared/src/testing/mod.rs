@@ -17,6 +17,6 @@ pub use sentinel::RedisSentinels;
 pub use server::{RedisServer, acl_rules};
 pub use shards::RedisShards;
 pub use slot_move::SlotMove;
-pub use tls::Authority;
+pub use tls::CertificateAuthority;
 pub use until::{until, until_within};
 pub use usage::Usage;

@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use super::{
     RedisServer,
     launch::{Kind, Settings},
+    server::together,
     until,
 };
 
@@ -54,9 +55,7 @@ impl RedisSentinels {
     }
 
     fn url_by(&self, first: &str) -> String {
-        let sentinels: Vec<_> =
-            self.sentinels[1..].iter().map(|one| format!("node=127.0.0.1:{}&", one.port())).collect();
-        format!("{}?{}sentinelServiceName={SERVICE}", first.replacen("://", "-sentinel://", 1), sentinels.concat())
+        format!("{}&sentinelServiceName={SERVICE}", together(first, "sentinel", &self.sentinels[1..]))
     }
 
     /// The primary and its replicas, whichever is which now.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::{
-    Authority,
+    CertificateAuthority,
     launch::{Ports, Settings, launch},
     until,
 };
@@ -39,7 +39,7 @@ impl RedisServer {
     }
 
     /// One that speaks TLS only, with a certificate of this authority.
-    pub async fn start_with_tls(authority: &Authority) -> Self {
+    pub async fn start_with_tls(authority: &CertificateAuthority) -> Self {
         Self::start_as(Settings { tls: true, ..Settings::default() }, Some(authority)).await
     }
 
@@ -51,7 +51,7 @@ impl RedisServer {
         replica
     }
 
-    pub(super) async fn start_as(settings: Settings, authority: Option<&Authority>) -> Self {
+    pub(super) async fn start_as(settings: Settings, authority: Option<&CertificateAuthority>) -> Self {
         let files = tempfile::tempdir().expect("a temporary directory can be made");
         for (name, text) in [("users.acl", REPLICATION), ("sentinel.conf", "")] {
             std::fs::write(files.path().join(name), text).expect("it can be written to");
@@ -215,4 +215,10 @@ pub fn acl_rules(user: &str) -> &'static str {
     let line = users.lines().find_map(|line| line.strip_prefix(&entry)).expect("the file has this user");
     // The password comes first.
     line.split_once(' ').expect("the password ends").1
+}
+
+/// The address of the first of several as one address of all: by the scheme of what they are together.
+pub(super) fn together(first: &str, are: &str, others: &[RedisServer]) -> String {
+    let others: Vec<_> = others.iter().map(|other| format!("node=127.0.0.1:{}", other.port())).collect();
+    format!("{}?{}", first.replacen("://", &format!("-{are}://"), 1), others.join("&"))
 }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::RedisServer;
+use super::{RedisServer, server::together};
 
 /// Primaries without anything between them.
 #[derive(Debug)]
@@ -18,17 +18,12 @@ impl RedisShards {
 
     /// The address of all of them, as the default user, who may do everything.
     pub fn url(&self) -> String {
-        self.url_by(&self.servers[0].url())
+        together(&self.servers[0].url(), "shards", &self.servers[1..])
     }
 
     /// The same, as this user.
     pub fn url_for(&self, user: &str, password: &str) -> String {
-        self.url_by(&self.servers[0].url_for(user, password))
-    }
-
-    fn url_by(&self, first: &str) -> String {
-        let others: Vec<_> = self.servers[1..].iter().map(|one| format!("node=127.0.0.1:{}", one.port())).collect();
-        format!("{}?{}", first.replacen("://", "-shards://", 1), others.join("&"))
+        together(&self.servers[0].url_for(user, password), "shards", &self.servers[1..])
     }
 
     /// The primaries.

@@ -9,12 +9,12 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 /// Signs the certificates of servers on 127.0.0.1.
 #[derive(Debug)]
-pub struct Authority {
+pub struct CertificateAuthority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
 }
 
-impl Authority {
+impl CertificateAuthority {
     /// One that nobody else knows.
     pub fn new() -> Self {
         let key = KeyPair::generate().expect("a key can be made");
@@ -41,7 +41,7 @@ impl Authority {
     }
 }
 
-impl Default for Authority {
+impl Default for CertificateAuthority {
     fn default() -> Self {
         Self::new()
     }

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use scenecast_shared::{
     config::BusUrl,
     redis::RedisAddress,
-    testing::{Authority, RedisCluster, RedisSentinels, RedisServer, RedisShards, acl_rules},
+    testing::{CertificateAuthority, RedisCluster, RedisSentinels, RedisServer, RedisShards, acl_rules},
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -36,7 +36,7 @@ impl Backend {
 
     /// One that speaks TLS only.
     pub(crate) async fn tls() -> Self {
-        Self::of(RedisServer::start_with_tls(&Authority::new()).await).await
+        Self::of(RedisServer::start_with_tls(&CertificateAuthority::new()).await).await
     }
 
     async fn of(server: RedisServer) -> Self {

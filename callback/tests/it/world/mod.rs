@@ -1,13 +1,15 @@
 //! What every test begins with: the simulator, callback pods, and the bus between them.
 
 mod accounts;
+mod answers;
 mod distance;
 mod messages;
+mod pods;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use reqwest::{RequestBuilder, Response, StatusCode};
-use scenecast_callback::{Callback, Settings, config::Confirmation};
+use scenecast_callback::{Settings, config::Confirmation};
 use scenecast_loadtest::{
     http,
     simulator::{self, Outcome, Person, Simulator, menu_links},
@@ -20,7 +22,7 @@ use scenecast_shared::{
     scene::{AccountName, Binding, Event, Grant, Happening, Key, KeyRing, Login, Page, Rotating, SceneId},
     serve::{Limits, Listener, Shutdown},
     store::{Store, User, Users},
-    telemetry::{Metrics, Stages},
+    telemetry::Metrics,
     testing::RedisServer,
 };
 use serde_json::{Value, json};
@@ -28,7 +30,7 @@ use serde_json::{Value, json};
 use self::accounts::{settings, simulated, simulated_mini_program};
 use crate::logs;
 
-pub(crate) use self::{accounts::demo, distance::Distance, messages::*};
+pub(crate) use self::{accounts::demo, answers::*, distance::Distance, messages::*, pods::Pod};
 
 pub(crate) const SECRET: &str = "app-secret-0123456789abcdef01234";
 pub(crate) const TOKEN: &str = "webhookToken1";
@@ -42,9 +44,6 @@ pub(crate) const STATE: &str = "browser-session";
 /// What a scene lives, unless a test wants less.
 pub(crate) const LIFE: Duration = Duration::from_secs(120);
 
-/// What nobody may be shown, beside the simulator's access tokens.
-const UNSPEAKABLE: [&str; 6] = [SECRET, TOKEN, AES_KEY, INTERNAL, API_KEY, OTHER_KEY];
-
 pub(crate) struct World {
     pub(crate) simulator: Simulator,
     pub(crate) redis: Option<RedisServer>,
@@ -54,14 +53,6 @@ pub(crate) struct World {
     memory: (Bus, Store),
     distance: Option<Distance>,
     pods: Vec<Pod>,
-}
-
-/// One callback.
-#[derive(Clone)]
-pub(crate) struct Pod {
-    pub(crate) public: SocketAddr,
-    pub(crate) internal: SocketAddr,
-    pub(crate) metrics: Metrics,
 }
 
 impl World {
@@ -108,54 +99,10 @@ impl World {
         world
     }
 
-    /// One more callback; WeChat delivers to all in turn.
-    pub(crate) async fn add_pod(&mut self) -> Pod {
-        let (metrics, shutdown) = (Metrics::new(), Shutdown::new(Drain::default()));
-        let way = self.redis.as_ref().map(|server| match &self.distance {
-            None => server.url(),
-            Some(distance) => format!("redis://{}", distance.address),
-        });
-        let (bus, store) = match way {
-            None => self.memory.clone(),
-            Some(way) => {
-                let redis = Redis::connect(&way.parse().unwrap(), &metrics);
-                (Bus::over(&redis, Role::Settles, &metrics), Store::over(Some(redis)))
-            }
-        };
-        let stages = Stages::new(&metrics);
-        let callback = Callback::build(self.settings.clone(), bus, store, stages, &metrics, &shutdown);
-        let bound = callback.bind().await.unwrap();
-        let pod = Pod { public: bound.public_address(), internal: bound.internal_address(), metrics };
-        tokio::spawn(bound.serve());
-        self.pods.push(pod.clone());
-        for account in ["demo", "other"] {
-            let webhook = |pod: &Pod| format!("http://{}/wechat/{account}", pod.public).parse().unwrap();
-            self.simulator.set_callbacks(&name(account), self.pods.iter().map(webhook).collect()).unwrap();
-        }
-        pod
-    }
-
-    /// Puts another callback in place of all, with Redis at a distance.
-    pub(crate) async fn move_away(&mut self) {
-        self.distance = Some(Distance::to(self.redis.as_ref().unwrap()).await);
-        self.pods.clear();
-        self.add_pod().await;
-    }
-
-    /// How far Redis is.
-    pub(crate) fn distance(&self) -> &Distance {
-        self.distance.as_ref().unwrap()
-    }
-
     /// Lets so much time pass, for WeChat and for the pods.
     pub(crate) fn pass(&self, time: Duration) {
         self.simulator.advance(time);
         self.settings.clock.advance(time);
-    }
-
-    /// The first callback.
-    pub(crate) fn pod(&self) -> &Pod {
-        &self.pods[0]
     }
 
     /// The bus as a gateway or a test has it.
@@ -269,11 +216,6 @@ impl World {
         Users::new(self.store(), None).find(&name("demo"), &openid).await.unwrap().unwrap()
     }
 
-    /// This line of both pods' metrics together.
-    pub(crate) fn metric(&self, line: &str) -> u64 {
-        self.pods.iter().map(|pod| pod.metric(line)).sum()
-    }
-
     /// Lets a persona scan a new scene of `demo`, and answers the grant that its page got.
     pub(crate) async fn log_in(&self, persona: &str) -> Grant {
         let (scene, qr_url) = self.open().await;
@@ -347,42 +289,6 @@ impl Drop for World {
             }
         }
     }
-}
-
-impl Pod {
-    /// The value of this line of `/metrics`, 0 if there is none.
-    pub(crate) fn metric(&self, line: &str) -> u64 {
-        let text = self.metrics.text();
-        let value = text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
-        value.map_or(0, |value| value.parse().unwrap())
-    }
-}
-
-/// Nothing in it is a secret.
-#[track_caller]
-pub(crate) fn assert_speakable(text: &str) {
-    for secret in UNSPEAKABLE {
-        assert!(!text.contains(secret), "{secret} shows");
-    }
-    // Any id may have these three characters; none but a token is as long.
-    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'));
-    assert!(!words.any(|word| word.starts_with("97_") && word.len() > 100), "an access token shows");
-}
-
-/// The answer's JSON; it has this status, and shows no secret.
-pub(crate) async fn answer(response: Response, status: StatusCode) -> Value {
-    let (is, body) = (response.status(), response.text().await.unwrap());
-    assert_eq!(is, status, "{body}");
-    assert_speakable(&body);
-    serde_json::from_str(&body).unwrap_or_default()
-}
-
-/// The problem's code; it has this status, and the form that problems have.
-pub(crate) async fn problem(response: Response, status: StatusCode) -> String {
-    assert_eq!(response.headers()["content-type"], "application/problem+json");
-    let problem = answer(response, status).await;
-    assert_eq!(problem["status"], status.as_u16());
-    problem["code"].as_str().unwrap().to_owned()
 }
 
 pub(crate) fn opening(scene: SceneId, account: &str, life: Duration) -> Value {

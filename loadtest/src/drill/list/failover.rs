@@ -2,38 +2,7 @@
 
 use scenecast_shared::testing::{RedisCluster, RedisSentinels};
 
-use crate::{
-    cluster::Redis,
-    drill::{Drill, Shape, Stage, perform},
-};
-
-impl Redis for RedisSentinels {
-    async fn start() -> Self {
-        Self::start().await
-    }
-
-    async fn add_user(&self, user: &str, password: &str, rules: &str) {
-        self.add_user(user, password, rules).await;
-    }
-
-    fn url_for(&self, user: &str, password: &str) -> String {
-        self.url_for(user, password)
-    }
-}
-
-impl Redis for RedisCluster {
-    async fn start() -> Self {
-        Self::start().await
-    }
-
-    async fn add_user(&self, user: &str, password: &str, rules: &str) {
-        self.add_user(user, password, rules).await;
-    }
-
-    fn url_for(&self, user: &str, password: &str) -> String {
-        self.url_for(user, password)
-    }
-}
+use crate::drill::{Drill, Shape, Stage, perform};
 
 pub(super) const SENTINEL: Drill = Drill {
     name: "sentinel-failover",

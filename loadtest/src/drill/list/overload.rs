@@ -1,13 +1,20 @@
 //! More comes than there is room for: pages, scenes, and peers that mean no good.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use scenecast_shared::testing::RedisServer;
+use tokio::time::timeout;
 
 use crate::{
     drill::{Drill, Shape, Stage, perform},
     hostile::Hostile,
 };
+
+/// Longer than it takes until a pod that didn't answer is taken for ready again.
+const PROBED_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) const SURGE: Drill = Drill {
     name: "overload",
@@ -69,8 +76,9 @@ pub(super) const HOSTILE: Drill = Drill {
             };
             let holds = busy <= 3 * calm.max(stage.load.late_after / 4);
             stage.check(format!("99 of 100 pages hear within {calm:?}, and among the hostile {busy:?}"), holds);
+            let probed = timeout(PROBED_WITHIN, stage.all_ready()).await.is_ok();
+            stage.check("probes are answered among the hostile", probed);
             drop(hostile);
-            stage.all_ready().await;
         }))
     },
 };

@@ -11,7 +11,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use scenecast_loadtest::{
     browser::{Frame, Heard, Page},
-    cluster::{API_KEY, Cluster, ORIGIN, Setup},
+    cluster::{API_KEY, Cluster, ORIGIN, Setup, metric},
     simulator::{Outcome, Person, Screen},
 };
 use scenecast_shared::testing::until;
@@ -89,13 +89,6 @@ async fn redeem(cluster: &Cluster, callback: usize, grant: &str) -> (u16, Value)
 async fn admin(address: SocketAddr, path: &str) -> (u16, String) {
     let response = reqwest::get(format!("http://{address}{path}")).await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
-}
-
-/// The value of a metric with its labels, or 0.
-pub(crate) async fn metric(address: SocketAddr, name: &str) -> f64 {
-    let text = admin(address, "/metrics").await.1;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.map_or(0.0, |value| value.parse().unwrap())
 }
 
 /// Waits until a metric is this.

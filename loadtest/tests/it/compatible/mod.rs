@@ -11,14 +11,14 @@ mod trouble;
 use std::time::Duration;
 
 use scenecast_loadtest::{
-    cluster::{API_KEY, Cluster, MINI_API_KEY, Setup},
+    cluster::{API_KEY, Cluster, MINI_API_KEY, Setup, metric},
     simulator::{CannotDo, Deed, Mode, Person, Screen, read_code},
     visitor::{Events, Said, Socket, Visitor},
 };
 use scenecast_shared::testing::until;
 use serde_json::{Value, json};
 
-use super::cluster::{LOGGED_IN, metric, metric_becomes, within};
+use super::cluster::{LOGGED_IN, metric_becomes, within};
 use flow::{Flow, Page};
 use phone::{Done, Phone, Shown};
 

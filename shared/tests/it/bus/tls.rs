@@ -6,7 +6,7 @@ use scenecast_shared::{
     bus::{BusError, Role},
     config::BusUrl,
     redis::RedisAddress,
-    testing::{Authority, RedisCluster, RedisServer},
+    testing::{CertificateAuthority, RedisCluster, RedisServer},
 };
 
 use crate::fixtures::{apply, heard, opening, pod, pod_at, scan, scene};
@@ -18,7 +18,7 @@ fn trusting(url: &str, authorities: &Path) -> BusUrl {
 
 #[tokio::test]
 async fn every_node_of_a_cluster_is_spoken_to_in_tls() {
-    let cluster = RedisCluster::start_with_tls(3, 1, &Authority::new()).await;
+    let cluster = RedisCluster::start_with_tls(3, 1, &CertificateAuthority::new()).await;
     let url = trusting(&cluster.url(), &cluster.node(0).ca());
     let ((gateway, _), (callback, _)) = (pod_at(&url, Role::Watches), pod_at(&url, Role::Settles));
     for n in 0..20 {
@@ -31,8 +31,10 @@ async fn every_node_of_a_cluster_is_spoken_to_in_tls() {
 
 #[tokio::test]
 async fn a_server_that_nobody_trusted_vouches_for_is_told_nothing() {
-    let (server, other) =
-        (RedisServer::start_with_tls(&Authority::new()).await, RedisServer::start_with_tls(&Authority::new()).await);
+    let (server, other) = (
+        RedisServer::start_with_tls(&CertificateAuthority::new()).await,
+        RedisServer::start_with_tls(&CertificateAuthority::new()).await,
+    );
     for stranger in [trusting(&server.url(), &other.ca()), server.url().parse().unwrap()] {
         let opened = pod_at(&stranger, Role::Settles).0.open(scene(1), &opening()).await;
         assert!(matches!(opened, Err(BusError::Undecided(_))), "{opened:?}");
@@ -42,7 +44,7 @@ async fn a_server_that_nobody_trusted_vouches_for_is_told_nothing() {
 
 #[tokio::test]
 async fn who_does_not_speak_tls_where_redis_does_gets_no_answer() {
-    let server = RedisServer::start_with_tls(&Authority::new()).await;
+    let server = RedisServer::start_with_tls(&CertificateAuthority::new()).await;
     let plain = server.url().replace("rediss://", "redis://");
     let opened = pod(&plain, Role::Settles).0.open(scene(1), &opening()).await;
     assert!(matches!(opened, Err(BusError::Undecided(_))), "{opened:?}");
