@@ -1,8 +1,8 @@
 //! Whether this pod holds more than its share of the fleet's pages, and how many of them go elsewhere now. No
 //! I/O and no clock: times count from when the process began.
 //!
-//! Pages move only where that is sure to help, and never for ever. Nothing is shed while a rollout is under
-//! way, or while pods come and go; little enough to be worth nobody's notice is left where it is; what begins
+//! Pages move only where that is sure to help, and never for ever. Nothing is shed while pods come and go, or a
+//! rollout is under way; little enough to be worth nobody's notice is left where it is; what begins
 //! far above the mean ends at it, so that what others shed meanwhile doesn't begin it anew; and where shedding
 //! doesn't help, because what is in front of the pods sends each page back to where it was, the pod rests, twice
 //! as long each time.
@@ -13,6 +13,9 @@ use scenecast_shared::store::Reports;
 
 /// How long the same pods have to be there before any sheds.
 const SETTLED: Duration = Duration::from_secs(15);
+/// The same where they are of several versions: a rollout that takes longer than this over a pod is one that
+/// somebody has stopped half-way, to try the new version on some of the pages.
+const SETTLED_MIXED: Duration = Duration::from_secs(10 * 60);
 /// How many times its share a pod may hold, …
 const ABOVE: f64 = 1.2;
 /// … and so many pages more: of few, chance gives somebody twice their share.
@@ -31,19 +34,27 @@ const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
 pub(crate) struct Fleet {
     pods: BTreeSet<String>,
     held: usize,
+    /// Whether its pods are of several versions.
+    mixed: bool,
 }
 
 impl Fleet {
-    /// The fleet of these reports; none while some of it isn't of this version, or leaves: then its pages are on
-    /// the move anyway.
-    pub(crate) fn of(reports: Reports, version: &str) -> Option<Self> {
-        let mut fleet = Self { pods: BTreeSet::new(), held: 0 };
+    /// The fleet of these reports; none while some of it leaves, and its pages are on the move anyway, or can't
+    /// be read.
+    pub(crate) fn of(reports: Reports) -> Option<Self> {
+        let (mut pods, mut versions, mut held) = (BTreeSet::new(), BTreeSet::new(), 0);
         for (pod, report) in reports {
-            let report = report.filter(|report| report.version == version && !report.leaving)?;
-            fleet.held += report.held;
-            fleet.pods.insert(pod);
+            let report = report.filter(|report| !report.leaving)?;
+            held += report.held;
+            pods.insert(pod);
+            versions.insert(report.version);
         }
-        Some(fleet)
+        Some(Self { pods, held, mixed: versions.len() > 1 })
+    }
+
+    /// How long its pods have to have been the same.
+    fn settles_in(&self) -> Duration {
+        if self.mixed { SETTLED_MIXED } else { SETTLED }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "no fleet holds 2^52 pages")]
@@ -94,9 +105,9 @@ impl Balance {
             Some(before) if before.fleet.pods == fleet.pods => before.since,
             _ => at,
         };
-        let mean = fleet.mean();
+        let (mean, settled) = (fleet.mean(), since + fleet.settles_in());
         self.fleet = Some(Settling { fleet, since });
-        if at < since + SETTLED {
+        if at < settled {
             return self.stop(at);
         }
         match &mut self.shedding {

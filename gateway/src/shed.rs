@@ -15,7 +15,7 @@ use crate::{
 
 /// How often the fleet is looked at: spread, so that its pods don't act at one moment.
 const LOOK: std::ops::Range<Duration> = Duration::from_secs(4)..Duration::from_secs(6);
-/// Pods of one version only are compared.
+/// What this pod is, for the others.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The pages that are shed: they come back by themselves, and nobody is about to confirm.
 const IDLE: Line = Line { comes_back: true, scanned: false };
@@ -33,7 +33,7 @@ pub(crate) async fn keep_balance(turns: &Turns, mut census: Census, shutdown: &S
         let report = Report { held: turns.held(), version: VERSION.to_owned(), leaving };
         let said = census.tell(&report).await;
         note(&said, &mut is_counted);
-        let fleet = said.ok().and_then(|reports| Fleet::of(reports, VERSION));
+        let fleet = said.ok().and_then(|reports| Fleet::of(reports));
         balance.hear(fleet.filter(|_| sheds), turns.held(), began.elapsed());
         let next_look = Instant::now() + rand::random_range(LOOK);
         if balance.is_shedding() {

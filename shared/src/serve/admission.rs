@@ -23,13 +23,15 @@ use crate::telemetry::Metrics;
 const TOLD: usize = 256;
 /// So many of those that are told are kept waiting first.
 const WAITING: usize = 512;
+/// Which part of the connections of a second one client address may have: nobody shuts all others out alone.
+const A_FIFTH: u32 = 5;
 
 /// What a pod lets in; 0 is no limit, but for connections.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Admits {
     /// Connections at a time, on all listeners together.
     pub connections: usize,
-    /// New connections in a second, and as many at once.
+    /// New connections in a second, and as many at once; a fifth of these of one client address.
     pub connections_per_second: u32,
     /// Sockets at a time of each client address.
     pub sockets_per_address: u32,
@@ -47,6 +49,7 @@ struct Inner {
     told: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     connects: Rate,
+    connects_by_address: RateByAddress,
     seats: Arc<Seats>,
     requests: RateByAddress,
     proxies: TrustedProxies,
@@ -87,6 +90,7 @@ impl Admission {
             told: Arc::new(Semaphore::new(TOLD)),
             waiting: Arc::new(Semaphore::new(WAITING)),
             connects: Rate::per_second(admits.connections_per_second),
+            connects_by_address: RateByAddress::per_second(admits.connections_per_second.div_ceil(A_FIFTH)),
             seats: Seats::new(admits.sockets_per_address),
             requests: RateByAddress::per_minute(admits.requests_per_address),
             proxies,
@@ -112,14 +116,21 @@ impl Admission {
     }
 
     fn room_for(&self, peer: SocketAddr) -> Result<Place, Why> {
-        let Inner { room, connects, seats, proxies, .. } = &*self.0;
+        let Inner { room, connects, connects_by_address, seats, proxies, .. } = &*self.0;
+        // Whose sockets those of a proxy are is told by their requests.
+        let client = Some(peer.ip()).filter(|address| !proxies.trust(*address));
+        // Before the pod's own limits: what an address has too much of takes nothing of others' share.
+        let seat = match client {
+            Some(client) => {
+                connects_by_address.check(client).map_err(|_| Why::Requests)?;
+                seats.take(client).map_err(|AllTaken| Why::Sockets)?
+            }
+            None => None,
+        };
         if !connects.allows() {
             return Err(Why::Connects);
         }
         let room = room.clone().try_acquire_owned().map_err(|_| Why::Connections)?;
-        // Whose sockets those of a proxy are is told by their requests.
-        let seat =
-            if proxies.trust(peer.ip()) { None } else { seats.take(peer.ip()).map_err(|AllTaken| Why::Sockets)? };
         Ok(Place::Room { _room: room, seat })
     }
 
@@ -207,6 +218,18 @@ mod tests {
         let came = [1, 2, 3].map(|client| why(admission.admit(peer([203, 0, 113, client])).as_ref()));
         assert_eq!(came, [None, None, Some(Why::Connects)]);
         assert!(metrics.text().contains("scenecast_turned_away_total{why=\"connects\"} 1"));
+    }
+
+    #[test]
+    fn an_address_that_connects_too_often_leaves_room_for_others() {
+        let (admission, metrics) =
+            admission(Admits { connections: 100, connections_per_second: 10, ..Admits::default() });
+        let flood = [(); 50].map(|()| why(admission.admit(peer([203, 0, 113, 1])).as_ref()));
+        assert_eq!(flood.iter().filter(|why| why.is_none()).count(), 2, "{flood:?}");
+        assert!(metrics.text().contains("scenecast_turned_away_total{why=\"requests\"} 48"));
+        let others =
+            [2, 3, 4, 5].map(|client| [(); 2].map(|()| why(admission.admit(peer([203, 0, 113, client])).as_ref())));
+        assert_eq!(others.as_flattened(), [None; 8]);
     }
 
     #[test]

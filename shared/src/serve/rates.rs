@@ -44,10 +44,21 @@ struct Remembering {
 impl RateByAddress {
     /// So often in a minute, and as often at once; 0: as often as it likes.
     pub fn per_minute(times: u32) -> Self {
-        Self(NonZeroU32::new(times).map(|times| Remembering {
-            limiter: RateLimiter::keyed(Quota::per_minute(times)),
-            forgetting: Rate::per_second(1),
-        }))
+        Self::by(times, Quota::per_minute)
+    }
+
+    /// The same in a second.
+    pub(super) fn per_second(times: u32) -> Self {
+        Self::by(times, Quota::per_second)
+    }
+
+    fn by(times: u32, quota: fn(NonZeroU32) -> Quota) -> Self {
+        Self(
+            NonZeroU32::new(times).map(|times| Remembering {
+                limiter: RateLimiter::keyed(quota(times)),
+                forgetting: Rate::per_second(1),
+            }),
+        )
     }
 
     /// Whether it may happen once more for this client; if not, when it may.

@@ -1,5 +1,6 @@
 //! What a process tells about itself: log lines, traces, metrics.
 
+mod flood;
 mod metrics;
 mod trace;
 
@@ -7,12 +8,14 @@ use std::io::IsTerminal;
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, filter::FilterExt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
     config::{BadConfig, Telemetry},
     redis,
 };
+
+use flood::Flood;
 
 pub use metrics::{Metrics, Stage, Stages};
 pub use trace::{continue_from, traceparent};
@@ -41,7 +44,7 @@ pub fn start(name: &'static str, config: &Telemetry) -> Result<Started, BadConfi
         });
         tracing_opentelemetry::layer().with_tracer(provider.tracer(name)).with_filter(ours)
     });
-    tracing_subscriber::registry().with(traces).with(log.with_filter(filter)).init();
+    tracing_subscriber::registry().with(traces).with(log.with_filter(filter.and(Flood::default()))).init();
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(tracing::field::display);
         tracing::error!(location, why = panic.payload_as_str().unwrap_or("no message"), "panicked; this is a bug");
