@@ -2,6 +2,7 @@
 
 mod cluster;
 mod exchange;
+mod hop;
 mod launch;
 mod sentinel;
 mod server;
@@ -13,6 +14,7 @@ mod usage;
 
 pub use cluster::RedisCluster;
 pub use exchange::{exchange, hostile_requests};
+pub use hop::{Flow, Hop, Way};
 pub use sentinel::RedisSentinels;
 pub use server::{RedisServer, acl_rules};
 pub use shards::RedisShards;

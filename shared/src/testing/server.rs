@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -70,6 +71,11 @@ impl RedisServer {
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.ports.clients
+    }
+
+    /// Where clients reach it.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port()).into()
     }
 
     /// Where other nodes of its Cluster reach it.
