@@ -4,6 +4,7 @@ mod cluster;
 mod exchange;
 mod hop;
 mod launch;
+mod partition;
 mod sentinel;
 mod server;
 mod shards;

@@ -78,6 +78,11 @@ impl Hop {
         Self::listen(([127, 0, 0, 1], 0).into(), targets, Arc::new(tap)).await
     }
 
+    /// One that leads to any of these, at this address.
+    pub(super) async fn at(address: SocketAddr, targets: Vec<SocketAddr>) -> Self {
+        Self::listen(address, targets, Arc::new(|_, _, _| {})).await
+    }
+
     async fn listen(address: SocketAddr, targets: Vec<SocketAddr>, tap: Tap) -> Self {
         let listener = TcpListener::bind(address).await.expect("the address is free");
         let address = listener.local_addr().expect("a bound socket has an address");
