@@ -12,7 +12,6 @@
 //! | [`drill`] | logins go on while something breaks |
 //! | [`hostile`] | peers that mean no good |
 //! | [`ledger`] | what phones were promised, and what came of it |
-//! | [`network`] | a hop between processes that breaks as networks do |
 
 pub mod browser;
 #[cfg(feature = "chromium")]
@@ -22,7 +21,6 @@ pub mod crowd;
 pub mod drill;
 pub mod hostile;
 pub mod ledger;
-pub mod network;
 pub mod receiver;
 pub mod simulator;
 pub mod visitor;

@@ -42,7 +42,7 @@ async fn a_login_waits_for_redis_three_times_at_most() {
     for confirmation in [Confirmation::None, Confirmation::Tap] {
         let world = with_a_site(confirmation).await;
         let (scene, qr_url) = world.open().await;
-        world.distance().set(DELAY);
+        world.distance().delay(DELAY);
         let mut steps = vec![world.scan("bo", &qr_url).await];
         if confirmation == Confirmation::Tap {
             steps.push(world.say("bo", "1").await);
@@ -59,7 +59,7 @@ async fn a_login_waits_for_redis_three_times_at_most() {
 async fn where_redis_is_too_slow_for_one_attempt_the_next_go_on_and_the_last_says_what_is_so() {
     let world = with_a_site(Confirmation::None).await;
     let (scene, qr_url) = world.open().await;
-    world.distance().set(Duration::from_millis(1900));
+    world.distance().delay(Duration::from_millis(1900));
     let outcome = world.scan("bo", &qr_url).await;
     let [first, second, last] = &outcome.attempts[..] else { panic!("{outcome:?}") };
     assert_eq!((&first.answer, &second.answer), (&Answer::Late, &Answer::Late));

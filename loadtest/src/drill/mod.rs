@@ -124,7 +124,17 @@ impl Drill {
 
 /// Logins go on while something breaks.
 async fn perform<R: Redis>(load: Load, shape: Shape, breaks: impl AsyncFnOnce(&mut Stage<R>)) -> Performed {
-    let mut stage = Stage::set(load, shape, R::start().await).await;
+    perform_around(R::start().await, load, shape, breaks).await
+}
+
+/// The same around this Redis.
+async fn perform_around<R: Redis>(
+    redis: R,
+    load: Load,
+    shape: Shape,
+    breaks: impl AsyncFnOnce(&mut Stage<R>),
+) -> Performed {
+    let mut stage = Stage::set(load, shape, redis).await;
     let (crowd, phones) = (stage.crowd.clone(), stage.phones());
     let breaking = async {
         tokio::time::sleep(load.around).await;

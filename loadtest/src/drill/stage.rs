@@ -4,14 +4,13 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use scenecast_shared::scene::AccountName;
+use scenecast_shared::{scene::AccountName, testing::Hop};
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{Check, Load};
 use crate::{
     cluster::{API_KEY, Cluster, ORIGIN, Redis, Setup, metric},
     crowd::{Crowd, Phones, Place, Pod, Pods, Site, Words},
-    network::Hop,
     simulator::{Mode, Simulator},
 };
 

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use super::{
     CertificateAuthority, RedisServer,
     launch::{Kind, Settings},
+    partition::place,
     server::together,
     until,
 };
@@ -39,17 +40,28 @@ impl RedisCluster {
 
     /// So many primaries, with so many replicas each.
     pub async fn start_with(primaries: usize, replicas: usize) -> Self {
-        Self::start_as(primaries, replicas, None).await
+        Self::start_nodes(primaries, replicas, |_| Settings::default(), None).await
     }
 
     /// The same, where everybody speaks TLS only.
     pub async fn start_with_tls(primaries: usize, replicas: usize, authority: &CertificateAuthority) -> Self {
-        Self::start_as(primaries, replicas, Some(authority)).await
+        let settings = Settings { tls: true, ..Settings::default() };
+        Self::start_nodes(primaries, replicas, |_| settings.clone(), Some(authority)).await
     }
 
-    async fn start_as(primaries: usize, replicas: usize, authority: Option<&CertificateAuthority>) -> Self {
-        let nodes = join_all((0..primaries * (1 + replicas)).map(|_| start_node(authority))).await;
-        let cluster = Self { nodes };
+    /// Three primaries with a replica each, of which any can be cut off from all others.
+    pub async fn start_divisible() -> Self {
+        Self::start_nodes(3, 1, |n| Settings { place: Some(place(n)), ..Settings::default() }, None).await
+    }
+
+    async fn start_nodes(
+        primaries: usize,
+        replicas: usize,
+        settings: impl Fn(usize) -> Settings,
+        authority: Option<&CertificateAuthority>,
+    ) -> Self {
+        let nodes = (0..primaries * (1 + replicas)).map(|n| start_node(settings(n), authority));
+        let cluster = Self { nodes: join_all(nodes).await };
         for (n, node) in cluster.nodes.iter().enumerate() {
             node.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(n + 1).to_string()]).await;
             if n < primaries {
@@ -153,7 +165,7 @@ impl RedisCluster {
 
     /// Adds a primary without slots, and answers its number.
     pub async fn add_primary(&mut self) -> usize {
-        let node = start_node(None).await;
+        let node = start_node(Settings::default(), None).await;
         self.meet(&node).await;
         self.nodes.push(node);
         self.until_ok().await;
@@ -209,7 +221,7 @@ impl RedisCluster {
 
     async fn meet(&self, node: &RedisServer) {
         let [port, port_for_nodes] = [node.port(), node.port_for_nodes()].map(|port| port.to_string());
-        self.any().ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &port_for_nodes]).await;
+        self.any().ask(&["CLUSTER", "MEET", &node.place().to_string(), &port, &port_for_nodes]).await;
     }
 
     async fn views(&self) -> Vec<(usize, View)> {
@@ -259,7 +271,7 @@ fn range(slots: &str) -> RangeInclusive<u16> {
     slot(first)..=slot(last)
 }
 
-async fn start_node(authority: Option<&CertificateAuthority>) -> RedisServer {
+async fn start_node(settings: Settings, authority: Option<&CertificateAuthority>) -> RedisServer {
     let arguments = ["--cluster-node-timeout", NODE_TIMEOUT_MS].map(str::to_owned).to_vec();
-    RedisServer::start_as(Settings { arguments, kind: Kind::Node, tls: authority.is_some() }, authority).await
+    RedisServer::start_as(Settings { arguments, kind: Kind::Node, ..settings }, authority).await
 }

@@ -1,6 +1,10 @@
 //! Starting the process of a server, on ports of its own.
 
-use std::{net::UdpSocket, path::Path, process::Stdio};
+use std::{
+    net::{Ipv4Addr, UdpSocket},
+    path::Path,
+    process::Stdio,
+};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -17,6 +21,8 @@ pub(super) struct Settings {
     pub(super) arguments: Vec<String>,
     pub(super) kind: Kind,
     pub(super) tls: bool,
+    /// Where its fellows find it, if not on 127.0.0.1, and from where it speaks to them.
+    pub(super) place: Option<Ipv4Addr>,
 }
 
 /// What a process of `redis-server` is.
@@ -69,6 +75,14 @@ pub(super) async fn launch(ports: &Ports, files: &Path, settings: &Settings) -> 
     }
     if settings.kind == Kind::Node {
         server.args(["--cluster-enabled", "yes", "--cluster-port", &nodes]);
+    }
+    if let Some(place) = settings.place.map(|place| place.to_string()) {
+        server.args(["--bind-source-addr", &place]);
+        match settings.kind {
+            Kind::Server => server.args(["--replica-announce-ip", &place]),
+            Kind::Node => server.args(["--cluster-announce-ip", &place]),
+            Kind::Sentinel => &mut server,
+        };
     }
     if settings.tls {
         server

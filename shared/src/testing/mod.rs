@@ -2,7 +2,9 @@
 
 mod cluster;
 mod exchange;
+mod hop;
 mod launch;
+mod partition;
 mod sentinel;
 mod server;
 mod shards;
@@ -13,6 +15,7 @@ mod usage;
 
 pub use cluster::RedisCluster;
 pub use exchange::{exchange, hostile_requests};
+pub use hop::{Flow, Hop, Way};
 pub use sentinel::RedisSentinels;
 pub use server::{RedisServer, acl_rules};
 pub use shards::RedisShards;

@@ -1,10 +1,13 @@
 //! A primary, its replicas, and three Sentinels that watch over them.
 
+use std::{iter, net::Ipv4Addr};
+
 use futures_util::future::join_all;
 
 use super::{
     RedisServer,
     launch::{Kind, Settings},
+    partition::place,
     server::together,
     until,
 };
@@ -29,9 +32,20 @@ impl RedisSentinels {
 
     /// The same with so many replicas.
     pub async fn start_with(replicas: usize) -> Self {
-        let mut servers = vec![RedisServer::start().await];
-        servers.extend(join_all((0..replicas).map(|_| RedisServer::start_replica_of(&servers[0]))).await);
-        let sentinels = join_all((0..3).map(|_| start_sentinel(&servers[0]))).await;
+        Self::start_at(replicas, |_| None).await
+    }
+
+    /// A primary with two replicas, of which any can be cut off from all others and from the three Sentinels.
+    pub async fn start_divisible() -> Self {
+        Self::start_at(2, |n| Some(place(n))).await
+    }
+
+    /// First the servers have their places, then the Sentinels.
+    async fn start_at(replicas: usize, place: impl Fn(usize) -> Option<Ipv4Addr>) -> Self {
+        let primary = RedisServer::start_as(Settings { place: place(0), ..Settings::default() }, None).await;
+        let others = join_all((1..=replicas).map(|n| RedisServer::start_replica_at(place(n), &primary))).await;
+        let sentinels = join_all((1..=3).map(|n| start_sentinel(place(replicas + n), &primary))).await;
+        let servers = iter::once(primary).chain(others).collect();
         let fixture = Self { servers, sentinels };
         for sentinel in &fixture.sentinels {
             until("the Sentinels know each other and the replicas", async || {
@@ -123,12 +137,14 @@ impl RedisSentinels {
     }
 }
 
-async fn start_sentinel(primary: &RedisServer) -> RedisServer {
-    let sentinel = RedisServer::start_as(Settings { kind: Kind::Sentinel, ..Settings::default() }, None).await;
+async fn start_sentinel(place: Option<Ipv4Addr>, primary: &RedisServer) -> RedisServer {
+    let sentinel = RedisServer::start_as(Settings { kind: Kind::Sentinel, place, ..Settings::default() }, None).await;
+    // Nothing is between them, wherever they speak from.
+    sentinel.ask(&["SENTINEL", "CONFIG", "SET", "announce-ip", "127.0.0.1"]).await;
     // They look around every ten seconds otherwise, and tell each other every two.
     sentinel.ask(&["SENTINEL", "DEBUG", "info-period", "500", "publish-period", "200", "ask-period", "200"]).await;
-    let port = primary.port().to_string();
-    sentinel.ask(&["SENTINEL", "MONITOR", SERVICE, "127.0.0.1", &port, QUORUM]).await;
+    let (host, port) = (primary.place().to_string(), primary.port().to_string());
+    sentinel.ask(&["SENTINEL", "MONITOR", SERVICE, &host, &port, QUORUM]).await;
     let times = ["down-after-milliseconds", "1000", "failover-timeout", "3000"];
     sentinel.ask(&[&["SENTINEL", "SET", SERVICE][..], &times].concat()).await;
     sentinel

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -13,7 +14,8 @@ use tokio::process::{Child, Command};
 
 use super::{
     CertificateAuthority,
-    launch::{Ports, Settings, launch},
+    launch::{Kind, Ports, Settings, launch},
+    partition::Ways,
     until,
 };
 
@@ -30,6 +32,8 @@ pub struct RedisServer {
     settings: Settings,
     process: Child,
     paused: AtomicBool,
+    /// By which its fellows reach it, where it has a place of its own.
+    ways: Option<Ways>,
 }
 
 impl RedisServer {
@@ -45,8 +49,13 @@ impl RedisServer {
 
     /// A replica of that one, in step with it.
     pub async fn start_replica_of(primary: &Self) -> Self {
-        let arguments = vec!["--replicaof".to_owned(), format!("127.0.0.1 {}", primary.port())];
-        let replica = Self::start_as(Settings { arguments, ..Settings::default() }, None).await;
+        Self::start_replica_at(None, primary).await
+    }
+
+    /// The same, at this place.
+    pub(super) async fn start_replica_at(place: Option<Ipv4Addr>, primary: &Self) -> Self {
+        let arguments = vec!["--replicaof".to_owned(), format!("{} {}", primary.place(), primary.port())];
+        let replica = Self::start_as(Settings { arguments, place, ..Settings::default() }, None).await;
         replica.until_linked().await;
         replica
     }
@@ -62,7 +71,8 @@ impl RedisServer {
         loop {
             let ports = Ports::reserve();
             if let Some(process) = launch(&ports, files.path(), &settings).await {
-                return Self { ports, files, settings, process, paused: AtomicBool::new(false) };
+                let ways = ways(&ports, &settings).await;
+                return Self { ports, files, settings, process, paused: AtomicBool::new(false), ways };
             }
         }
     }
@@ -72,9 +82,24 @@ impl RedisServer {
         self.ports.clients
     }
 
+    /// Where clients reach it.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port()).into()
+    }
+
     /// Where other nodes of its Cluster reach it.
     pub(super) fn port_for_nodes(&self) -> u16 {
         self.ports.nodes
+    }
+
+    /// Where its fellows find it, and from where it speaks to them.
+    pub(super) fn place(&self) -> IpAddr {
+        self.settings.place.unwrap_or(Ipv4Addr::LOCALHOST).into()
+    }
+
+    /// By which they reach it.
+    pub(super) fn ways(&self) -> Option<&Ways> {
+        self.ways.as_ref()
     }
 
     /// Its address, as the default user, who may do everything.
@@ -204,6 +229,18 @@ impl RedisServer {
         let id = self.process.id().and_then(|id| i32::try_from(id).ok());
         id.and_then(Pid::from_raw).expect("Redis is running")
     }
+}
+
+/// To each port at which fellows look for this server, where that isn't its own.
+async fn ways(ports: &Ports, settings: &Settings) -> Option<Ways> {
+    let ports = match settings.kind {
+        Kind::Sentinel => vec![],
+        Kind::Server => vec![ports.clients],
+        Kind::Node => vec![ports.clients, ports.nodes],
+    };
+    let way = |place, port| ((place, port).into(), (Ipv4Addr::LOCALHOST, port).into());
+    let place = settings.place?;
+    Some(Ways::open(ports.into_iter().map(|port| way(place, port)).collect()).await)
 }
 
 /// What this Redis user of a deployment may do, as `ACL SETUSER` takes it. Only the commands that it

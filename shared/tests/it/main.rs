@@ -6,6 +6,7 @@ mod backend;
 mod bus;
 mod faults;
 mod fixtures;
+mod hop;
 mod hostile;
 mod serve;
 mod store;

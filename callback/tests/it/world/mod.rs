@@ -2,7 +2,6 @@
 
 mod accounts;
 mod answers;
-mod distance;
 mod messages;
 mod pods;
 
@@ -23,14 +22,14 @@ use scenecast_shared::{
     serve::{Limits, Listener, Shutdown},
     store::{Store, User, Users},
     telemetry::Metrics,
-    testing::RedisServer,
+    testing::{Hop, RedisServer},
 };
 use serde_json::{Value, json};
 
 use self::accounts::{settings, simulated, simulated_mini_program};
 use crate::logs;
 
-pub(crate) use self::{accounts::demo, answers::*, distance::Distance, messages::*, pods::Pod};
+pub(crate) use self::{accounts::demo, answers::*, messages::*, pods::Pod};
 
 pub(crate) const SECRET: &str = "app-secret-0123456789abcdef01234";
 pub(crate) const TOKEN: &str = "webhookToken1";
@@ -51,7 +50,7 @@ pub(crate) struct World {
     settings: Settings,
     /// What pods of one process would share; over Redis each has its own connections.
     memory: (Bus, Store),
-    distance: Option<Distance>,
+    distance: Option<Hop>,
     pods: Vec<Pod>,
 }
 

@@ -10,9 +10,10 @@ use scenecast_shared::{
     serve::Shutdown,
     store::Store,
     telemetry::{Metrics, Stages},
+    testing::Hop,
 };
 
-use super::{Distance, World, name};
+use super::{World, name};
 
 /// One callback.
 #[derive(Clone)]
@@ -28,7 +29,7 @@ impl World {
         let (metrics, shutdown) = (Metrics::new(), Shutdown::new(Drain::default()));
         let way = self.redis.as_ref().map(|server| match &self.distance {
             None => server.url(),
-            Some(distance) => format!("redis://{}", distance.address),
+            Some(distance) => format!("redis://{}", distance.address()),
         });
         let (bus, store) = match way {
             None => self.memory.clone(),
@@ -52,13 +53,13 @@ impl World {
 
     /// Puts another callback in place of all, with Redis at a distance.
     pub(crate) async fn move_away(&mut self) {
-        self.distance = Some(Distance::to(self.redis.as_ref().unwrap()).await);
+        self.distance = Some(Hop::to(vec![self.redis.as_ref().unwrap().address()]).await);
         self.pods.clear();
         self.add_pod().await;
     }
 
-    /// How far Redis is.
-    pub(crate) fn distance(&self) -> &Distance {
+    /// The way to Redis.
+    pub(crate) fn distance(&self) -> &Hop {
         self.distance.as_ref().unwrap()
     }
 

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use scenecast_shared::testing::RedisServer;
+use scenecast_shared::testing::{Hop, RedisServer};
 
 use crate::{
     cluster::Redis,
     drill::{Drill, Shape, Stage, perform},
-    network::Hop,
 };
 
 /// A Redis that all pods reach by way of a hop.
@@ -19,7 +18,7 @@ struct Wired {
 impl Redis for Wired {
     async fn start() -> Self {
         let server = RedisServer::start().await;
-        let hop = Hop::to(vec![([127, 0, 0, 1], server.port()).into()]).await;
+        let hop = Hop::to(vec![server.address()]).await;
         Self { server, hop }
     }
 

@@ -60,6 +60,23 @@ pub(super) const CLUSTER_CUT_OFF: Drill = Drill {
     },
 };
 
+pub(super) const CLUSTER_STALE: Drill = Drill {
+    name: "cluster-stale-primary",
+    proves: "One of three primaries of a Redis Cluster stands still until its replica has its place, and goes on then \
+             as if nothing had happened: nothing that it takes in before it knows is promised to anybody.",
+    perform: |load| {
+        Box::pin(perform(load, Shape::default(), async |stage: &mut Stage<RedisCluster>| {
+            let redis = &stage.cluster.redis;
+            let primary = redis.primary_of(0).await;
+            let replica = redis.replica_of(primary).await;
+            redis.node(primary).pause();
+            redis.until_primary(replica).await;
+            redis.node(primary).resume();
+            stage.goes_on(20, 3).await;
+        }))
+    },
+};
+
 async fn fail_over(stage: &mut Stage<RedisCluster>) {
     let redis = &mut stage.cluster.redis;
     let primary = redis.primary_of(0).await;

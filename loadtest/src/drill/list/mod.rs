@@ -3,6 +3,7 @@
 mod connections;
 mod failover;
 mod overload;
+mod partition;
 mod pods;
 mod redis;
 mod slots;
@@ -10,7 +11,7 @@ mod slots;
 use super::Drill;
 
 /// All of them, in the order in which `all` runs them.
-pub static DRILLS: [Drill; 24] = [
+pub static DRILLS: [Drill; 27] = [
     pods::ROLLING_RESTART,
     pods::SEVERAL_AT_ONCE,
     pods::GATEWAY_KILLED,
@@ -29,6 +30,9 @@ pub static DRILLS: [Drill; 24] = [
     failover::SENTINEL_STALE,
     failover::CLUSTER,
     failover::CLUSTER_CUT_OFF,
+    failover::CLUSTER_STALE,
+    partition::SENTINEL,
+    partition::CLUSTER,
     slots::MOVES,
     slots::NODE_ADDED,
     slots::NODE_REMOVED,

@@ -40,7 +40,7 @@ async fn one_bad_mailbox_does_not_keep_the_others_from_catching_up() {
         let wire = Wire::to(&server).await;
         let (here, there) = (pod(&wire.url(), Role::Watches).0, pod(&server.url(), Role::Settles).0);
         let mut watches = hold(10, &here).await;
-        wire.cut();
+        wire.close();
         for n in 0..10 {
             apply(&there, scene(n), "scan", &scan("ann")).await;
         }

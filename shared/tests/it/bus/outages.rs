@@ -5,7 +5,7 @@ use std::time::Duration;
 use scenecast_shared::{
     bus::{Bus, BusError, Notice, Role, Watch},
     scene::{Opening, SceneId, Settled, Transition},
-    testing::RedisServer,
+    testing::{Flow, RedisServer, Way},
 };
 use tokio::{
     task::JoinHandle,
@@ -17,7 +17,7 @@ use crate::{
         LIFE, PATIENCE, any_notice, apply, cause, each, heard, hears_nothing, hold, name, notice, opening, pod, scan,
         scene, settle_again, until,
     },
-    wire::{Flow, Way, Wire},
+    wire::Wire,
 };
 
 /// As many as one pod may well hold.
@@ -31,7 +31,7 @@ async fn five_thousand_scenes_are_held_through_a_restart_with_its_data() {
     let wire = Wire::to(&server).await;
     let (here, metrics) = pod(&wire.url(), Role::Watches);
     let mut watches = hold(MANY, &here).await;
-    wire.cut();
+    wire.close();
     server.stop().await;
     server.restart().await;
     let (there, _) = pod(&server.url(), Role::Settles);
@@ -76,13 +76,13 @@ async fn what_could_not_be_subscribed_again_in_time_is_subscribed_later() {
     let wire = Wire::to(&server).await;
     let (here, there) = (pod(&wire.url(), Role::Watches).0, pod(&server.url(), Role::Settles).0);
     let mut watches = hold(1_000, &here).await;
-    wire.cut();
+    wire.close();
     wire.forget();
     wire.hold_answers_to("SSUBSCRIBE");
     wire.mend();
     // The first chunk has failed on a connection that stands, and is asked for again.
-    wire.until_seen(513, Way::ToRedis, "SSUBSCRIBE").await;
-    wire.flow(Way::ToPod, Flow::Pass);
+    wire.until_seen(513, Way::There, "SSUBSCRIBE").await;
+    wire.flow(Way::Back, Flow::Pass);
     until("all are subscribed", async || channels(&server).await == watches.len()).await;
     each(1_000, |n| settle_again(&there, scene(n), "scan", scan("ann"))).await;
     for watch in &mut watches {
@@ -154,7 +154,7 @@ async fn a_settle_whose_answer_was_lost_is_repeated_and_not_refused() {
     here.open(scene(1), &opening()).await.unwrap();
     // So that the script is known, and one command is all it takes.
     settle_again(&here, scene(1), "scan", scan("ann")).await;
-    wire.flow(Way::ToPod, Flow::Swallow);
+    wire.flow(Way::Back, Flow::Swallow);
     let settled = here.settle(scene(1), &cause("give up"), &Transition::Cancel).await;
     assert!(matches!(settled, Err(BusError::Undecided(_))), "{settled:?}");
     let again = there.settle(scene(1), &cause("give up"), &Transition::Cancel).await;

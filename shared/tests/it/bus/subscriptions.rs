@@ -3,12 +3,12 @@
 use scenecast_shared::{
     bus::Role,
     scene::SceneId,
-    testing::{RedisCluster, RedisServer, SlotMove},
+    testing::{Flow, RedisCluster, RedisServer, SlotMove, Way},
 };
 
 use crate::{
     fixtures::{apply, heard, hears_nothing, name, opening, pod, scan, scene, until},
-    wire::{Flow, Way, Wire},
+    wire::Wire,
 };
 
 #[tokio::test]
@@ -19,11 +19,11 @@ async fn an_event_that_is_settled_while_the_subscribe_is_on_its_way_arrives() {
     here.open(scene(1), &opening()).await.unwrap();
     // From then on it is connected.
     here.watch(scene(2), 0).await.unwrap();
-    wire.flow(Way::ToRedis, Flow::Hold);
+    wire.flow(Way::There, Flow::Hold);
     let watching = tokio::spawn(async move { here.watch(scene(1), 0).await });
-    wire.until_seen(1, Way::ToRedis, &subscribe_to(scene(1))).await;
+    wire.until_seen(1, Way::There, &subscribe_to(scene(1))).await;
     apply(&there, scene(1), "scan", &scan("ann")).await;
-    wire.flow(Way::ToRedis, Flow::Pass);
+    wire.flow(Way::There, Flow::Pass);
     let (mut watch, mailbox) = watching.await.unwrap().unwrap();
     assert_eq!(mailbox.unwrap().events.len(), 1);
     assert_eq!(heard(&mut watch).await, "scanned");
@@ -38,9 +38,9 @@ async fn an_event_that_is_settled_while_the_confirmation_is_on_its_way_arrives()
     here.open(scene(1), &opening()).await.unwrap();
     wire.hold_answers_to(subscribe_to(scene(1)));
     let watching = tokio::spawn(async move { here.watch(scene(1), 0).await });
-    wire.until_seen(1, Way::ToPod, &name(scene(1))).await;
+    wire.until_seen(1, Way::Back, &name(scene(1))).await;
     apply(&there, scene(1), "scan", &scan("ann")).await;
-    wire.flow(Way::ToPod, Flow::Pass);
+    wire.flow(Way::Back, Flow::Pass);
     let (mut watch, mailbox) = watching.await.unwrap().unwrap();
     assert_eq!(mailbox.unwrap().events.len(), 1);
     assert_eq!(heard(&mut watch).await, "scanned");
@@ -76,14 +76,14 @@ async fn a_page_that_comes_back_at_once_stays_subscribed() {
         let bus = bus.clone();
         async move { bus.watch(scene(2), 0).await }
     });
-    wire.until_seen(1, Way::ToPod, &name(scene(2))).await;
+    wire.until_seen(1, Way::Back, &name(scene(2))).await;
     drop(old);
     let back = tokio::spawn({
         let bus = bus.clone();
         async move { bus.watch(scene(1), 0).await }
     });
     until("it is back", async || bus.held() == 2).await;
-    wire.flow(Way::ToPod, Flow::Pass);
+    wire.flow(Way::Back, Flow::Pass);
     let (mut watch, _) = back.await.unwrap().unwrap();
     let _other = busy.await.unwrap().unwrap();
     assert_eq!((subscribers(&server).await, calls(&server, "sunsubscribe").await), (1, 0));
@@ -110,11 +110,11 @@ async fn an_answer_that_is_taken_for_anothers_is_noticed() {
     // While another scene's subscription isn't confirmed, everything else has to wait, and goes together then.
     wire.hold_answers_to(subscribe_to(scene(4)));
     let mut coming = vec![watch(4)];
-    wire.until_seen(1, Way::ToPod, &name(scene(4))).await;
+    wire.until_seen(1, Way::Back, &name(scene(4))).await;
     drop(leaving);
     coming.extend([watch(2), watch(3)]);
     until("they wait", async || bus.held() == 3).await;
-    wire.flow(Way::ToPod, Flow::Pass);
+    wire.flow(Way::Back, Flow::Pass);
     let mut watches = vec![];
     for watch in coming {
         watches.push(watch.await.unwrap().unwrap().0);

@@ -1,11 +1,11 @@
 //! Redis cuts a subscriber that doesn't read fast enough.
 
-use scenecast_shared::testing::{RedisServer, until};
+use scenecast_shared::testing::{Flow, RedisServer, Way, until};
 
 use super::Logins;
 use crate::{
     fixtures::{name, scene},
-    wire::{Flow, Way, Wire},
+    wire::Wire,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -14,7 +14,7 @@ async fn what_a_subscriber_missed_that_was_cut_for_a_full_buffer_is_found_in_the
     server.set("client-output-buffer-limit", "pubsub 1mb 0 0").await;
     let wire = Wire::to(&server).await;
     let mut logins = Logins::by(&wire.url(), &server.url(), 100).await;
-    wire.flow(Way::ToPod, Flow::Hold);
+    wire.flow(Way::Back, Flow::Hold);
     let shout = "return redis.call('SPUBLISH', ARGV[1], string.rep('x', 1000000))";
     until("Redis cuts the subscriber", async || {
         let heard_by = server.cli(&["EVAL", shout, "0", &name(scene(0))]).await.unwrap();
@@ -22,7 +22,7 @@ async fn what_a_subscriber_missed_that_was_cut_for_a_full_buffer_is_found_in_the
     })
     .await;
     logins.log_in(0..100).await;
-    wire.flow(Way::ToPod, Flow::Pass);
+    wire.flow(Way::Back, Flow::Pass);
     logins.have_all_arrived().await;
 }
 

@@ -22,7 +22,7 @@ async fn nineteen_thousand_full_mailboxes_are_caught_up_within_the_buffers_that_
     let wire = Wire::to(&server).await;
     let ((here, _), (there, _)) = (pod(&wire.url(), Role::Watches), pod(&server.url(), Role::Settles));
     let mut watches = hold(CROWD, &here).await;
-    wire.cut();
+    wire.close();
     let avatar = "x".repeat(AVATAR);
     let person = Person { profile: Profile { name: "Ann".to_owned(), avatar }, ..person("ann") };
     let scan = Transition::Scan { account: account(), person, numbers: None };

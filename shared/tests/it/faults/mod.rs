@@ -6,6 +6,7 @@ mod cost;
 mod crowd;
 mod membership;
 mod memory;
+mod partition;
 mod replica;
 mod sentinel;
 mod shards;

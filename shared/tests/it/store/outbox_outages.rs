@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scenecast_shared::{
     store::{Outbox, Posted, Room, StoreError},
-    testing::RedisServer,
+    testing::{Flow, RedisServer, Way},
 };
 use tokio::time::timeout;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     fixtures::{account, until},
-    wire::{Flow, Way, Wire},
+    wire::Wire,
 };
 
 fn outbox(url: &str) -> Outbox {
@@ -70,10 +70,10 @@ async fn letters_whose_giving_out_was_not_heard_are_given_again() {
     let (here, there) = (outbox(&wire.url()), outbox(&server.url()));
     assert_eq!(new(&here, 1).await, []);
     put(&there, 0..2).await;
-    wire.flow(Way::ToPod, Flow::Swallow);
+    wire.flow(Way::Back, Flow::Swallow);
     assert!(here.take_new(&account(), 1).await.is_err());
     until("they are out", async || !due(&there, AT_ONCE).await.is_empty()).await;
-    wire.cut();
+    wire.close();
     new(&there, 10).await;
     assert_eq!(letters(&due(&there, AT_ONCE).await), [letter(0), letter(1)]);
 }

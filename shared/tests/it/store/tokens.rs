@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use scenecast_shared::{
     store::{StoredToken, TokenStore},
-    testing::RedisServer,
+    testing::{Flow, RedisServer, Way},
 };
 
 use super::{Pods, at_once, over_every_backend, store};
 use crate::{
     fixtures::{LIFE, until},
-    wire::{Flow, Way, Wire},
+    wire::Wire,
 };
 
 const APP_ID: &str = "wxdemo";
@@ -63,10 +63,10 @@ async fn whoever_got_the_right_to_refresh_gets_it_though_the_answer_was_lost() {
     wire.forget();
     wire.hold_answers_to("token-lease:wxdemo");
     let leasing = tokio::spawn(async move { tokens.lease(APP_ID).await });
-    wire.until_seen(1, Way::ToPod, "_\r\n").await;
+    wire.until_seen(1, Way::Back, "_\r\n").await;
     // The client asks again on its next connection, and finds the name taken: by itself.
-    wire.cut();
-    wire.flow(Way::ToPod, Flow::Pass);
+    wire.close();
+    wire.flow(Way::Back, Flow::Pass);
     wire.mend();
     assert!(leasing.await.unwrap().unwrap().is_some());
 }

@@ -5,14 +5,11 @@ use std::time::Duration;
 use scenecast_shared::{
     scene::{DeliveryId, Profile},
     store::{StoreError, User, Users},
-    testing::RedisServer,
+    testing::{Flow, RedisServer, Way},
 };
 
 use super::{Pods, ann, at_once, bo, other, over_every_backend, store};
-use crate::{
-    fixtures::account,
-    wire::{Flow, Way, Wire},
-};
+use crate::{fixtures::account, wire::Wire};
 
 const NOW: u64 = 1_800_000_000_000;
 const YEAR: i64 = 365 * 24 * 60 * 60;
@@ -156,9 +153,9 @@ async fn a_login_whose_answer_was_lost_counts_once() {
     let again = users.clone();
     let logging_in = tokio::spawn(async move { log_in(&again, 2).await });
     // Redis has made the change, and says so.
-    wire.until_seen(1, Way::ToPod, ":1\r\n").await;
-    wire.cut();
-    wire.flow(Way::ToPod, Flow::Pass);
+    wire.until_seen(1, Way::Back, ":1\r\n").await;
+    wire.close();
+    wire.flow(Way::Back, Flow::Pass);
     wire.mend();
     assert_eq!(logging_in.await.unwrap(), Ok(2));
     assert_eq!(users.find(&account(), &ann()).await.unwrap().unwrap().logins, 2);
