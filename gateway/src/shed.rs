@@ -93,12 +93,12 @@ mod tests {
         /// One more pod, which leaves, and holds one page in this line until it may go.
         fn leaving(mut self, line: Line) -> Self {
             let (turns, census) = (Turns::new(), Census::new(self.store.clone()));
-            let (shutdown, place) = (Shutdown::new(Drain::default()), turns.place(line));
+            let (shutdown, in_line) = (Shutdown::new(Drain::default()), turns.join(line));
             let leaves = shutdown.clone();
             self.tasks.spawn(async move { leaves.leave().await });
             self.tasks.spawn(async move {
                 keep_balance(&turns, census, &shutdown, true).await;
-                drop(place);
+                drop(in_line);
             });
             self
         }
@@ -113,8 +113,8 @@ mod tests {
     /// A page that goes elsewhere whenever it has to.
     async fn show(pods: Vec<Turns>, mut pod: usize, line: Line) {
         loop {
-            let place = pods[pod].place(line);
-            pods[pod].turn(place.line()).await;
+            let in_line = pods[pod].join(line);
+            pods[pod].turn(in_line.line()).await;
             pod = rand::random_range(0..pods.len());
         }
     }

@@ -59,9 +59,9 @@ impl Turns {
     }
 
     /// A page's place, until it is dropped.
-    pub(crate) fn place(&self, line: Line) -> Place {
+    pub(crate) fn join(&self, line: Line) -> InLine {
         self.line(line).pages.fetch_add(1, Ordering::Relaxed);
-        Place { turns: self.clone(), line }
+        InLine { turns: self.clone(), line }
     }
 
     /// Done when it is the turn of a page in this line. May be dropped half-way: the turn is another's then.
@@ -134,12 +134,12 @@ impl Turns {
 
 /// A page's place in a line.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct InLine {
     turns: Turns,
     line: Line,
 }
 
-impl Place {
+impl InLine {
     /// Where it waits.
     pub(crate) fn line(&self) -> Line {
         self.line
@@ -149,12 +149,12 @@ impl Place {
     pub(crate) fn set_scanned(&mut self, scanned: bool) {
         if scanned != self.line.scanned {
             let line = Line { scanned, ..self.line };
-            *self = self.turns.place(line);
+            *self = self.turns.join(line);
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for InLine {
     fn drop(&mut self) {
         self.turns.line(self.line).pages.fetch_sub(1, Ordering::Relaxed);
     }

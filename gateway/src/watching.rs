@@ -19,7 +19,7 @@ use scenecast_shared::{
 use crate::{
     pages::{Pages, scene_expired},
     session::{Action, Begun, End, Handover, Session, Told},
-    turns::{Line, Place},
+    turns::{InLine, Line},
     wire::{self, Frame, Opened},
 };
 
@@ -33,7 +33,7 @@ pub(crate) struct Watching {
     watch: Watch,
     check: Option<Check>,
     told: VecDeque<Told>,
-    place: Place,
+    in_line: InLine,
     /// Of a page that doesn't come back.
     stays: Option<Box<Stays>>,
 }
@@ -94,8 +94,8 @@ impl Watching {
 
     fn new(pages: Pages, begun: Begun, watch: Watch, stays: Option<Box<Stays>>) -> Self {
         let (session, first) = Session::new(begun, Instant::now());
-        let place = pages.turns().place(Line { comes_back: stays.is_none(), scanned: false });
-        let mut watching = Self { pages, session, watch, check: None, told: VecDeque::new(), place, stays };
+        let in_line = pages.turns().join(Line { comes_back: stays.is_none(), scanned: false });
+        let mut watching = Self { pages, session, watch, check: None, told: VecDeque::new(), in_line, stays };
         watching.act(first);
         watching
     }
@@ -122,7 +122,7 @@ impl Watching {
 
     /// Where the page waits for its turn to go.
     pub(crate) fn line(&self) -> Line {
-        self.place.line()
+        self.in_line.line()
     }
 
     /// What the page is told next, or `None` when it is `until` and there is nothing. When it is its turn
@@ -197,7 +197,7 @@ impl Watching {
     }
 
     fn act(&mut self, actions: Vec<Action>) {
-        self.place.set_scanned(self.state() == State::Scanned);
+        self.in_line.set_scanned(self.state() == State::Scanned);
         for action in actions {
             match action {
                 Action::Tell(told) => self.told.push_back(told),

@@ -23,7 +23,7 @@ use serde_json::json;
 
 use super::{
     flow::{Flow, chosen, cookies_of, room, visitor},
-    line::accept,
+    one_way::accept,
     picture::Picture,
 };
 

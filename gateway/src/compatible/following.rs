@@ -80,10 +80,10 @@ impl Following {
     /// Begins to watch, as soon as that is possible; what there is to tell if it isn't any more.
     async fn begin(&mut self) -> Result<(), News> {
         let pages = self.flow.pages().clone();
-        let place = pages.turns().place(STAYS);
+        let in_line = pages.turns().join(STAYS);
         tokio::select! {
             begun = self.try_to_watch() => begun,
-            _ = pages.turn(place.line()) => Err(News::Leaving),
+            _ = pages.turn(in_line.line()) => Err(News::Leaving),
         }
     }
 

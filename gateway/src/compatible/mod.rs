@@ -11,7 +11,7 @@
 //! | `flow` | what these have in common: which scene a browser means, and how far it is |
 //! | `cookies` | what ties a scene to one browser |
 //! | `following` | a scene, followed to its end |
-//! | `line` | the socket of a page that never comes back |
+//! | `one_way` | the socket of a page that never comes back |
 //! | `picture` | what an `<img>` shows of a scene |
 //!
 //! **Whoever knows an id knows nothing.** These pages name their scene by something that others can
@@ -26,7 +26,7 @@ mod client_id_socket;
 mod cookies;
 mod flow;
 mod following;
-mod line;
+mod one_way;
 mod path_socket;
 mod picture;
 mod qr_on_open;

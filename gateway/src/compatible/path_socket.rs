@@ -26,7 +26,7 @@ use serde_json::json;
 
 use super::{
     flow::{Flow, chosen, cookies_of, visitor},
-    line::accept,
+    one_way::accept,
     picture::Picture,
 };
 

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::{
     flow::{Flow, about, visitor},
     following::{Following, STAYS},
-    line::Line,
+    one_way::OneWay,
     picture::Picture,
 };
 use crate::{hold::Leave, ws::Upgrade};
@@ -33,17 +33,17 @@ async fn connect(State(flow): State<Flow>, mut request: Request) -> Result<Respo
     let page = visitor(&request, None);
     let shutdown = flow.pages().shutdown().clone();
     shutdown.spawn(async move {
-        let Some(mut line) = Line::accept(flow.clone(), upgrade).await else { return };
-        let ended = serve(&mut line, &flow, page).await;
-        line.end(ended).await;
+        let Some(mut one_way) = OneWay::accept(flow.clone(), upgrade).await else { return };
+        let ended = serve(&mut one_way, &flow, page).await;
+        one_way.end(ended).await;
     });
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
 }
 
-async fn serve(line: &mut Line, flow: &Flow, page: Page) -> Result<(), Leave> {
-    let (claims, address) = line.meanwhile(Box::pin(open_in_time(flow, &page))).await??;
-    line.say(&json!({ "message_type": "qrcode_url", "url": address }).to_string())?;
-    line.tell(&mut Following::new(flow, claims, page), scanned).await
+async fn serve(one_way: &mut OneWay, flow: &Flow, page: Page) -> Result<(), Leave> {
+    let (claims, address) = one_way.meanwhile(Box::pin(open_in_time(flow, &page))).await??;
+    one_way.say(&json!({ "message_type": "qrcode_url", "url": address }).to_string())?;
+    one_way.tell(&mut Following::new(flow, claims, page), scanned).await
 }
 
 fn scanned(login: &Login) -> String {
@@ -52,10 +52,10 @@ fn scanned(login: &Login) -> String {
 
 /// A scene, and the address of what its page shows, before it is the page's turn to go.
 async fn open_in_time(flow: &Flow, page: &Page) -> Result<(Claims, String), Leave> {
-    let place = flow.pages().turns().place(STAYS);
+    let in_line = flow.pages().turns().join(STAYS);
     tokio::select! {
         opened = open(flow, page) => Ok(opened?),
-        end = flow.pages().turn(place.line()) => Err(Leave::Told(end)),
+        end = flow.pages().turn(in_line.line()) => Err(Leave::Told(end)),
     }
 }
 

@@ -104,7 +104,7 @@ impl Acknowledger {
         let node = &written.node;
         if written.passed_on && !self.topology.now().has(node) {
             // It is being given its first slot, and those who know don't name it yet.
-            let Ok(connection) = self.nodes.to(node).place().map(|place| place.client) else { return 1 };
+            let Ok(connection) = self.nodes.to(node).permit().map(|permit| permit.client) else { return 1 };
             return Command::role().send(&connection).await.map_or(1, |role| sentinel::followers(&role));
         }
         let mut tables = self.topology.tables();

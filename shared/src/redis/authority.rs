@@ -147,8 +147,8 @@ async fn gather<T>(views: impl Iterator<Item = impl Future<Output = Result<T, Re
 
 async fn ask<const N: usize>(nodes: &Nodes, node: &Server, commands: [Command; N]) -> Result<[Reply; N], RedisError> {
     let connection = nodes.to(node);
-    let place = connection.place()?;
-    let answers = timeout(PATIENCE, send_all(&place.client, &commands, false)).await;
+    let permit = connection.permit()?;
+    let answers = timeout(PATIENCE, send_all(&permit.client, &commands, false)).await;
     let answers = answers.map_err(|_| RedisError::NoAnswer(format!("{node} is silent")))?;
     let answers: Vec<_> = answers.into_iter().collect::<Result<_, _>>()?;
     Ok(answers.try_into().expect("a command has one answer"))

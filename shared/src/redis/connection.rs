@@ -23,7 +23,7 @@ use tokio::sync::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{RedisError, standing::Seat};
+use super::{RedisError, standing::Part};
 
 /// How long a command may take before its outcome counts as undecided.
 pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(2);
@@ -55,25 +55,25 @@ pub(super) struct Present {
 /// What keeps a connection. Once this is dropped, what is in flight on it is given up at once.
 pub(super) type Keeping = AbortOnDropHandle<()>;
 
-/// A place among those who use a connection.
-pub(super) struct Place<'a> {
+/// Leave to use a connection, with its client.
+pub(super) struct Permit<'a> {
     pub(super) client: Client,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Connection {
-    /// Begins to connect, with `heard` places for what comes unasked; `seat` is told how it stands.
-    pub(super) fn new(config: Config, heard: usize, seat: Seat) -> (Self, Keeping) {
+    /// Begins to connect, with `heard` places for what comes unasked; `part` is told how it stands.
+    pub(super) fn new(config: Config, heard: usize, part: Part) -> (Self, Keeping) {
         let first = Present { client: build(config.clone(), heard), stands: None, times: 0 };
         let (sender, present) = watch::channel(first);
-        let kept = tokio::spawn(keep(config, heard, sender, seat));
+        let kept = tokio::spawn(keep(config, heard, sender, part));
         (Self { present, room: Arc::new(Semaphore::new(COMMANDS_AT_MOST)) }, Keeping::new(kept))
     }
 
     /// The client, for one command.
-    pub(super) fn place(&self) -> Result<Place<'_>, RedisError> {
+    pub(super) fn permit(&self) -> Result<Permit<'_>, RedisError> {
         let permit = self.room.try_acquire().map_err(|_| RedisError::NoAnswer("too many commands wait".into()))?;
-        Ok(Place { client: self.present.borrow().client.clone(), _permit: permit })
+        Ok(Permit { client: self.present.borrow().client.clone(), _permit: permit })
     }
 
     /// How it is now, and whenever that changes.
@@ -106,10 +106,10 @@ fn build(mut config: Config, heard: usize) -> Client {
 }
 
 /// Runs the present client until it is of no more use, and then the next.
-async fn keep(config: Config, heard: usize, present: watch::Sender<Present>, seat: Seat) {
-    let node = seat.node();
+async fn keep(config: Config, heard: usize, present: watch::Sender<Present>, part: Part) {
+    let node = part.node();
     let tell = |stands| {
-        seat.set(stands);
+        part.set(stands);
         present.send_modify(|present| {
             present.times += u64::from(stands);
             present.stands = stands.then_some(present.times);

@@ -54,7 +54,7 @@ impl Nodes {
         let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
         let connect = || {
             let (connection, keeping) =
-                Connection::new((self.0.config)(node), heard, self.0.standing.seat(node.clone()));
+                Connection::new((self.0.config)(node), heard, self.0.standing.part(node.clone()));
             Known { connection, _keeping: keeping, spoken_to: AtomicBool::new(true) }
         };
         known.entry(node.clone()).or_insert_with(connect).connection.clone()

@@ -120,8 +120,8 @@ impl Redis {
         deadline: Instant,
     ) -> Result<Vec<Result<Reply, Error>>, RedisError> {
         let connection = self.nodes.to(node);
-        let place = connection.place()?;
-        let sent = timeout_at(deadline, send_all(&place.client, commands, asking));
+        let permit = connection.permit()?;
+        let sent = timeout_at(deadline, send_all(&permit.client, commands, asking));
         sent.await.map_err(|_| RedisError::NoAnswer(format!("{node} was silent for too long")))
     }
 

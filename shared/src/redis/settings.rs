@@ -22,7 +22,7 @@ pub(super) async fn warn(topology: Topology, nodes: Nodes) {
 }
 
 async fn look(node: Server, nodes: Nodes) {
-    let Ok(client) = nodes.to(&node).place().map(|place| place.client) else { return };
+    let Ok(client) = nodes.to(&node).permit().map(|permit| permit.client) else { return };
     let info = Command::new("INFO", [""; 0]).send(&client).await;
     let Some(info) = info.ok().and_then(super::Reply::into_string) else { return };
     let line = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();

@@ -15,13 +15,13 @@ pub(super) struct Standing {
     /// By kind, 1 while all of them stand; absent while none is wanted.
     all: IntGaugeVec,
     /// By a number, because a node may come back before its last connection has ended.
-    seats: Mutex<HashMap<u64, bool>>,
+    parts: Mutex<HashMap<u64, bool>>,
     /// Told of each that is lost.
     lost: Arc<Notify>,
 }
 
 /// One connection's part in it, which ends when this is dropped.
-pub(super) struct Seat {
+pub(super) struct Part {
     of: Arc<Standing>,
     number: u64,
     node: Server,
@@ -29,36 +29,36 @@ pub(super) struct Seat {
 
 impl Standing {
     pub(super) fn new(kind: &'static str, all: &IntGaugeVec, lost: Arc<Notify>) -> Arc<Self> {
-        Arc::new(Self { kind, all: all.clone(), seats: Mutex::default(), lost })
+        Arc::new(Self { kind, all: all.clone(), parts: Mutex::default(), lost })
     }
 
     /// One more connection, which doesn't stand yet.
-    pub(super) fn seat(self: &Arc<Self>, node: Server) -> Seat {
+    pub(super) fn part(self: &Arc<Self>, node: Server) -> Part {
         let number = rand::random();
-        self.change(|seats| seats.insert(number, false));
-        Seat { of: self.clone(), number, node }
+        self.change(|parts| parts.insert(number, false));
+        Part { of: self.clone(), number, node }
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut HashMap<u64, bool>) -> T) -> T {
         // A poisoned map is whole: each change is one call of the map's.
-        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = change(&mut seats);
-        if seats.is_empty() {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&mut parts);
+        if parts.is_empty() {
             // It fails where there was none.
             let _ = self.all.remove_label_values(&[self.kind]);
         } else {
-            let all_stand = seats.values().all(|stands| *stands);
+            let all_stand = parts.values().all(|stands| *stands);
             self.all.with_label_values(&[self.kind]).set(all_stand.into());
         }
         changed
     }
 }
 
-impl Seat {
+impl Part {
     /// The connection stands, or doesn't.
     pub(super) fn set(&self, stands: bool) {
         let Self { of, node, .. } = self;
-        let stood = of.change(|seats| seats.insert(self.number, stands));
+        let stood = of.change(|parts| parts.insert(self.number, stands));
         match (stood.unwrap_or(false), stands) {
             (false, true) => tracing::info!(%node, connection = of.kind, "connected to Redis"),
             (true, false) => {
@@ -74,9 +74,9 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Part {
     fn drop(&mut self) {
-        self.of.change(|seats| seats.remove(&self.number));
+        self.of.change(|parts| parts.remove(&self.number));
     }
 }
 
@@ -91,14 +91,14 @@ mod tests {
         let standing = Standing::new("commands", &metrics.gauges("up", "Up.", &["connection"]), Arc::default());
         let up = || metrics.text().lines().find_map(|line| line.strip_prefix("scenecast_up{")?.chars().last());
         assert_eq!(up(), None);
-        let (a, b) = (standing.seat(Server::new("a", 1)), standing.seat(Server::new("b", 1)));
+        let (a, b) = (standing.part(Server::new("a", 1)), standing.part(Server::new("b", 1)));
         a.set(true);
         assert_eq!(up(), Some('0'));
         b.set(true);
         assert_eq!(up(), Some('1'));
         a.set(false);
         assert_eq!(up(), Some('0'));
-        let again = standing.seat(Server::new("a", 1));
+        let again = standing.part(Server::new("a", 1));
         again.set(true);
         drop(a);
         assert_eq!(up(), Some('1'));

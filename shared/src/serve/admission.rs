@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     ClientAddress, Crowded, Peer, Rate, RateByAddress, TrustedProxies, TurnedAway, Why,
-    crowded::Told,
+    crowded::Doorstep,
     seats::{AllTaken, Seat, Seats},
 };
 use crate::telemetry::Metrics;
@@ -62,7 +62,7 @@ pub(super) enum Place {
     /// It is served.
     Room { _room: OwnedSemaphorePermit, seat: Option<Seat> },
     /// It is told to come back.
-    Told(Arc<Told>, Why),
+    Told(Arc<Doorstep>, Why),
 }
 
 impl Place {
@@ -70,7 +70,7 @@ impl Place {
     pub(super) fn crowded(&self) -> Option<Crowded> {
         match self {
             Self::Room { .. } => None,
-            Self::Told(told, why) => Some(Crowded::new(*why).in_place(told.clone())),
+            Self::Told(doorstep, why) => Some(Crowded::new(*why).in_place(doorstep.clone())),
         }
     }
 
@@ -112,7 +112,7 @@ impl Admission {
         };
         let told = self.0.told.clone().try_acquire_owned().ok();
         self.0.turned_away.count(if told.is_some() { why } else { Why::Unheard });
-        told.map(|place| Place::Told(Told::new(place, self.0.waiting.clone()), why))
+        told.map(|place| Place::Told(Doorstep::new(place, self.0.waiting.clone()), why))
     }
 
     fn room_for(&self, peer: SocketAddr) -> Result<Place, Why> {

@@ -105,17 +105,17 @@ impl TurnedAway {
 pub struct Crowded {
     why: Why,
     back_in: Duration,
-    told: Option<Arc<Told>>,
+    doorstep: Option<Arc<Doorstep>>,
 }
 
 /// The place of a connection that is only to be told.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Doorstep {
     place: Mutex<Option<OwnedSemaphorePermit>>,
     waiting: Arc<Semaphore>,
 }
 
-impl Told {
+impl Doorstep {
     /// In this place, or among those that wait.
     pub(super) fn new(place: OwnedSemaphorePermit, waiting: Arc<Semaphore>) -> Arc<Self> {
         Arc::new(Self { place: Mutex::new(Some(place)), waiting })
@@ -125,17 +125,17 @@ impl Told {
 impl Crowded {
     /// For this, and until there may be room.
     pub(super) fn new(why: Why) -> Self {
-        Self { why, back_in: if why == Why::Sockets { SEAT_AGAIN } else { ROOM_AGAIN }, told: None }
+        Self { why, back_in: if why == Why::Sockets { SEAT_AGAIN } else { ROOM_AGAIN }, doorstep: None }
     }
 
     /// The same, for whoever is in this place.
-    pub(super) fn in_place(self, told: Arc<Told>) -> Self {
-        Self { told: Some(told), ..self }
+    pub(super) fn in_place(self, doorstep: Arc<Doorstep>) -> Self {
+        Self { doorstep: Some(doorstep), ..self }
     }
 
     /// For more than an address may, and until it may again.
     pub fn until(why: Why, back_in: Duration) -> Self {
-        Self { why, back_in, told: None }
+        Self { why, back_in, doorstep: None }
     }
 
     /// Why.
@@ -163,9 +163,9 @@ impl Crowded {
     /// Keeps whoever would be back at once waiting, without keeping others from being told: with those who wait it
     /// has another place, and where there is none left it doesn't wait.
     pub async fn wait(&self, time: Duration) {
-        let Some(told) = &self.told else { return tokio::time::sleep(time).await };
-        let Ok(_waiting) = told.waiting.try_acquire() else { return };
-        drop(told.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let Some(doorstep) = &self.doorstep else { return tokio::time::sleep(time).await };
+        let Ok(_waiting) = doorstep.waiting.try_acquire() else { return };
+        drop(doorstep.place.lock().unwrap_or_else(PoisonError::into_inner).take());
         tokio::time::sleep(time).await;
     }
 }

@@ -48,22 +48,22 @@ pub(super) async fn accept(
 }
 
 async fn serve(flow: Flow, upgrade: Upgrade, mut scene: Box<Following>, words: fn(&Login) -> String) {
-    let Some(mut line) = Box::pin(Line::accept(flow, upgrade)).await else { return };
-    let ended = line.tell(&mut scene, words).await;
+    let Some(mut one_way) = Box::pin(OneWay::accept(flow, upgrade)).await else { return };
+    let ended = one_way.tell(&mut scene, words).await;
     // The scene is let go of before the socket lingers.
     drop(scene);
-    line.end(ended).await;
+    one_way.end(ended).await;
 }
 
 /// An accepted socket.
-pub(super) struct Line {
+pub(super) struct OneWay {
     flow: Flow,
     socket: Socket,
     liveness: Liveness,
     counted: Counted,
 }
 
-impl Line {
+impl OneWay {
     /// The socket of this request; none if it is gone, or there is no room for it.
     pub(super) async fn accept(flow: Flow, upgrade: Upgrade) -> Option<Self> {
         let refused = upgrade.refused();
@@ -73,11 +73,11 @@ impl Line {
             return None;
         }
         let counted = flow.pages().count(Transport::WebSocket);
-        let mut line = Self { flow, socket, liveness: Liveness::new(Instant::now()), counted };
-        match line.take(early) {
-            Ok(()) => Some(line),
+        let mut one_way = Self { flow, socket, liveness: Liveness::new(Instant::now()), counted };
+        match one_way.take(early) {
+            Ok(()) => Some(one_way),
             Err(leave) => {
-                line.end(Err(leave)).await;
+                one_way.end(Err(leave)).await;
                 None
             }
         }
