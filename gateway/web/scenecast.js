@@ -66,7 +66,7 @@ import { Poll, Socket, Stream } from './transports.js';
 /** How long after a scene's end the gateway may take to say so, in ms. */
 const GRACE = 3_000;
 /** For how long a login that was confirmed in the last moment can still be fetched, in ms. */
-const GRANT_LIFE = 60_000;
+const GRANT_LIFE = 120_000;
 /** The longest delay, in s, that a gateway may ask for and is waited for here. */
 const WAIT_AT_MOST = 30;
 /**

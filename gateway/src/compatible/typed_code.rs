@@ -235,5 +235,5 @@ impl Talk {
 /// What the page sets as cookie: the grant, for the site's backend to redeem. Scripts can read it, so it
 /// is good for no longer than a grant is.
 fn cookie(grant: &Grant) -> String {
-    format!("scenecast_grant={grant}; Path=/; Max-Age=60; SameSite=Lax")
+    format!("scenecast_grant={grant}; Path=/; Max-Age=120; SameSite=Lax")
 }

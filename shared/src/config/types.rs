@@ -262,8 +262,8 @@ pub mod defaults {
         Seconds::new(120)
     }
 
-    /// Life of a grant.
+    /// Life of a grant: longer than Redis is away at the worst, a minute, since nobody can redeem anything then.
     pub const fn grant_life() -> Seconds {
-        Seconds::new(60)
+        Seconds::new(120)
     }
 }

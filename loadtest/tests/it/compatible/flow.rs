@@ -178,7 +178,7 @@ impl Page {
                     || panic!("no grant"),
                     |cookie| {
                         let (grant, attributes) = cookie.split_once("; ").unwrap();
-                        assert_eq!(attributes, "Path=/; Max-Age=60; SameSite=Lax");
+                        assert_eq!(attributes, "Path=/; Max-Age=120; SameSite=Lax");
                         grant.to_owned()
                     },
                 )),
