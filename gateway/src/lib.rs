@@ -61,6 +61,7 @@ const IDLE: Duration = Duration::from_secs(10);
 pub struct Gateway {
     address: SocketAddr,
     admission: Admission,
+    unread: Duration,
     app: Router,
     on_open: Option<(SocketAddr, Router)>,
     turns: Turns,
@@ -104,6 +105,7 @@ impl Gateway {
             on_open: on_open
                 .map(|(address, app)| (address, http::for_pages(app, &origins, &trusted_proxies, &admission))),
             admission,
+            unread: limits.unread.duration(),
             turns,
             stay,
             census,
@@ -114,11 +116,13 @@ impl Gateway {
 
     /// Takes its addresses.
     pub async fn bind(self) -> Result<Bound, CannotListen> {
-        let public = Listener::bind_in("browsers", self.address, &self.admission, IDLE).await?;
+        let listen = async |name, address| {
+            let listener = Listener::bind_in(name, address, &self.admission, IDLE).await?;
+            Ok(listener.cutting_after(self.unread))
+        };
+        let public = listen("browsers", self.address).await?;
         let on_open = match self.on_open {
-            Some((address, app)) => {
-                Some((Listener::bind_in("QR codes on open", address, &self.admission, IDLE).await?, app))
-            }
+            Some((address, app)) => Some((listen("QR codes on open", address).await?, app)),
             None => None,
         };
         let Self { app, turns, stay, census, rebalance, shutdown, .. } = self;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use scenecast_shared::serve::Admits;
+use scenecast_shared::{config::Seconds, serve::Admits};
 use serde::Deserialize;
 
 /// `[limits]`, on each pod; 0 is no limit.
@@ -19,6 +19,8 @@ pub struct Limits {
     pub requests_per_address: u32,
     /// Scenes that each client address opens in a minute, and as many at once.
     pub scenes_per_address: u32,
+    /// How long a browser may leave unread what was sent to it.
+    pub unread: Seconds,
 }
 
 impl Limits {
@@ -48,6 +50,8 @@ impl Default for Limits {
             sockets_per_address: 5_000,
             requests_per_address: 12_000,
             scenes_per_address: 3_000,
+            // A phone may be without a network for a while.
+            unread: Seconds::new(30),
         }
     }
 }

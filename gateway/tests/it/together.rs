@@ -2,12 +2,7 @@
 
 use std::time::SystemTime;
 
-use scenecast_shared::{
-    bus::Role,
-    scene::Transition,
-    telemetry::Metrics,
-    testing::{RedisServer, until_within},
-};
+use scenecast_shared::{bus::Role, config::Seconds, scene::Transition, telemetry::Metrics, testing::RedisServer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -136,7 +131,7 @@ async fn while_redis_is_away_watchers_stay_and_new_ones_are_told_to_come_back() 
 
 #[tokio::test]
 async fn pages_that_never_read_are_cut_and_their_scene_can_be_resumed() {
-    let world = World::new().await;
+    let world = World::with(Bus::memory(), Limits { unread: Seconds::new(3), ..Limits::default() }).await;
     let scene = world.scene().await;
     let mut socket = world.page().await;
     socket.resume(&scene.key, 0).await.unwrap();
@@ -153,8 +148,8 @@ async fn pages_that_never_read_are_cut_and_their_scene_can_be_resumed() {
     world.settle(&scene, Transition::Scan { account: account(), person, numbers: None }).await;
     let slow = "connections_closed_total{end=\"slow\",transport=\"websocket\"}";
     until("the socket is cut", async || world.metric(slow) == 1).await;
-    // The kernel gives up on it after half a minute.
-    until_within(Duration::from_secs(90), "the stream is cut", async || world.bus.held() == 0).await;
+    // The kernel gives up on it.
+    until("the stream is cut", async || world.bus.held() == 0).await;
     let mut resumed = Stream::open(&world, &scene, None).await;
     resumed.event("resumed").await;
     resumed.event("scanned").await;

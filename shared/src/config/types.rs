@@ -8,7 +8,7 @@ use url::Url;
 use crate::{redis::RedisAddress, scene::Rotating};
 
 /// Seconds, as written in configuration.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Seconds(u32);
 

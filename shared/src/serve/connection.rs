@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::{
@@ -13,9 +14,6 @@ use tokio::{
 };
 
 use super::{admission::Place, head::Head, seats::Seat};
-
-/// How long a peer may leave unread what was sent to it, in milliseconds.
-const UNREAD_FOR: u32 = 30_000;
 
 /// An accepted socket; holds its place in the pod until it is dropped, upgraded or not.
 #[derive(Debug)]
@@ -26,11 +24,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, place: Place, head: &Arc<Head>) -> Self {
+    /// One whose peer may leave unread what was sent to it, for so long; 0 is no limit but the system's.
+    pub(super) fn new(stream: TcpStream, place: Place, head: &Arc<Head>, unread: Duration) -> Self {
+        let unread = u32::try_from(unread.as_millis()).unwrap_or(u32::MAX);
         // Where these fail the connection is gone, which reading it tells.
         // Logins are single small frames: waiting for more to send would only delay them.
         let _ = stream.set_nodelay(true);
-        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_FOR);
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, unread);
         Self { stream, place, head: Some(head.clone()) }
     }
 

@@ -25,6 +25,8 @@ use super::{Admission, Connection, Peer, Rate, Shutdown, admission::Place, ambig
 const HEADERS: Duration = Duration::from_secs(10);
 /// … and those of whoever is only to be told that there is no room.
 const TOLD_HEADERS: Duration = Duration::from_secs(2);
+/// How long a peer may leave unread what was sent to it, unless it is said otherwise.
+const UNREAD: Duration = Duration::from_secs(30);
 
 /// What a listener takes that has room of its own.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +64,14 @@ pub struct CannotListen {
 pub struct Listener {
     socket: TcpListener,
     admission: Admission,
+    times: Times,
+}
+
+/// How long what may take on its connections.
+#[derive(Debug, Clone, Copy)]
+struct Times {
     idle: Duration,
+    unread: Duration,
 }
 
 impl Listener {
@@ -79,9 +88,16 @@ impl Listener {
         idle: Duration,
     ) -> Result<Self, CannotListen> {
         let socket = TcpListener::bind(address).await.map_err(|error| CannotListen { address, error })?;
-        let listener = Self { socket, admission: admission.clone(), idle };
+        let listener = Self { socket, admission: admission.clone(), times: Times { idle, unread: UNREAD } };
         tracing::info!(address = %listener.address(), "listening: {name}");
         Ok(listener)
+    }
+
+    /// The same, where a peer may leave unread for so long what was sent to it, instead of 30 s; 0 is no limit.
+    #[must_use]
+    pub fn cutting_after(mut self, unread: Duration) -> Self {
+        self.times.unread = unread;
+        self
     }
 
     /// Where it listens.
@@ -102,7 +118,7 @@ impl Listener {
                 Ok((stream, peer)) => {
                     if let Some(place) = self.admission.admit(peer) {
                         let accepted = Accepted { stream, place, peer: Peer(peer) };
-                        shutdown.spawn(serve_connection(accepted, self.idle, app.clone(), shutdown.clone()));
+                        shutdown.spawn(serve_connection(accepted, self.times, app.clone(), shutdown.clone()));
                     }
                 }
                 Err(error) => {
@@ -123,13 +139,13 @@ struct Accepted {
     peer: Peer,
 }
 
-async fn serve_connection(accepted: Accepted, idle: Duration, app: Router, shutdown: Shutdown) {
+async fn serve_connection(accepted: Accepted, Times { idle, unread }: Times, app: Router, shutdown: Shutdown) {
     let Accepted { stream, place, peer } = accepted;
     let crowded = place.crowded();
     let idle = if crowded.is_some() { TOLD_HEADERS.min(idle) } else { idle };
     let limit = HEADERS.min(idle);
     let head = Arc::new(Head::due());
-    let connection = Connection::new(stream, place, &head);
+    let connection = Connection::new(stream, place, &head, unread);
     let service = tower::service_fn(|mut request: axum::http::Request<Incoming>| {
         head.complete();
         request.extensions_mut().insert(peer);

@@ -21,5 +21,5 @@ pub use server::{RedisServer, acl_rules};
 pub use shards::RedisShards;
 pub use slot_move::SlotMove;
 pub use tls::CertificateAuthority;
-pub use until::{until, until_within};
+pub use until::until;
 pub use usage::Usage;

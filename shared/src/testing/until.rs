@@ -10,13 +10,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_millis(5);
 
 /// Asks again and again, where nothing tells when; panics if it never happens that `what`.
-pub async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
-    until_within(PATIENCE, what, holds).await;
-}
-
-/// The same for what may take this long.
-pub async fn until_within(patience: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + patience;
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
     while !holds().await {
         assert!(Instant::now() < deadline, "it never happened that {what}");
         sleep(AGAIN).await;
