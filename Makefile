@@ -2,6 +2,8 @@
 
 PACKAGES := redis-server chromium chromium-driver nginx prometheus
 PROGRAMS := redis-server chromium chromedriver nginx promtool
+# Tests at a time: most wait, for WeChat's five seconds, say, or for Redis to come back.
+export RUST_TEST_THREADS ?= $(shell echo $$((3 * $$(nproc))))
 # Where Debian has nginx.
 export PATH := $(PATH):/usr/sbin
 

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use futures_util::future::{join, join_all};
 use scenecast_shared::{
     internal,
     scene::{AccountName, KeyRing, Rotating},
@@ -109,16 +110,16 @@ impl<R: Redis> Cluster<R> {
         let (gateways, callbacks, wechat) = (vec![], vec![], wechat_url);
         let mut cluster = Self { redis, simulator, account, mini_program, wechat, gateways, callbacks, host, files };
         cluster.let_pods_in().await;
-        for n in 0..setup.callbacks {
-            let config = cluster.callback_config(n, &setup);
-            let config = cluster.write(&format!("callback-{n}.toml"), &config);
-            cluster.callbacks.push(Process::start("scenecast-callback", &config).await);
-        }
-        for n in 0..setup.gateways {
-            let config = cluster.gateway_config(n, &setup);
-            let config = cluster.write(&format!("gateway-{n}.toml"), &config);
-            cluster.gateways.push(Process::start("scenecast-gateway", &config).await);
-        }
+        let callback = async |n| {
+            let config = cluster.write(&format!("callback-{n}.toml"), &cluster.callback_config(n, &setup));
+            Process::start("scenecast-callback", &config).await
+        };
+        let gateway = async |n| {
+            let config = cluster.write(&format!("gateway-{n}.toml"), &cluster.gateway_config(n, &setup));
+            Process::start("scenecast-gateway", &config).await
+        };
+        (cluster.callbacks, cluster.gateways) =
+            join(join_all((0..setup.callbacks).map(callback)), join_all((0..setup.gateways).map(gateway))).await;
         cluster.deliver_to((0..setup.callbacks).collect());
         cluster
     }
