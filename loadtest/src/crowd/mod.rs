@@ -23,6 +23,7 @@ use std::{
 
 use scenecast_shared::scene::AccountName;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 pub use phones::{Phones, Words};
 pub use pods::{Pod, Pods};
@@ -62,6 +63,8 @@ struct Here {
     board: Board,
     ledger: Mutex<Ledger>,
     opening: Arc<Semaphore>,
+    /// Who is away comes back now.
+    called_back: CancellationToken,
 }
 
 impl Here {
@@ -87,6 +90,7 @@ impl Crowd {
             board: Board::default(),
             ledger: Mutex::default(),
             opening: Arc::new(Semaphore::new(opening_at_once)),
+            called_back: CancellationToken::new(),
         };
         let mut crowd = Self { here: Arc::new(here), pages: JoinSet::new() };
         for nth in 0..pages {
@@ -110,8 +114,10 @@ impl Crowd {
         phones.scan(&self.here, a_second).await;
     }
 
-    /// Waits until every accepted login has come through, this long at the most.
+    /// Has every page come back that is away, and waits until every accepted login has come through, this long at
+    /// the most.
     pub async fn comes_through(&self, at_most: Duration) {
+        self.here.called_back.cancel();
         let deadline = Instant::now() + at_most;
         while self.ledger().outstanding() > 0 && Instant::now() < deadline {
             tokio::time::sleep(LOOK_EVERY).await;

@@ -28,7 +28,7 @@ const BACKOFF_LONGEST: Duration = Duration::from_secs(15);
 const RESTLESS: f64 = 0.25;
 /// How soon after a scene was opened that is, at the most, …
 const LEAVES_WITHIN: Duration = Duration::from_secs(15);
-/// … and for how long.
+/// … and for how long, unless all are called back.
 const AWAY: Range<Duration> = Duration::from_secs(2)..Duration::from_secs(6);
 
 /// How a connection ended.
@@ -96,7 +96,10 @@ impl Visitor {
                     tokio::time::sleep(longest.mul_f32(rand::random())).await;
                 }
                 Ending::Left => {
-                    tokio::time::sleep(rand::random_range(AWAY)).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(rand::random_range(AWAY)) => {}
+                        () = self.here.called_back.cancelled() => {}
+                    }
                     if let Some(waiting) = &waiting {
                         self.here.ledger().returns(waiting.scene, now());
                     }
