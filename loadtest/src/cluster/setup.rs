@@ -33,9 +33,9 @@ pub struct Setup {
     pub wechat: Option<Url>,
     /// Lines at the end of every configuration.
     pub settings: String,
-    /// Lines at the end of every gateway's.
+    /// Lines at the end of every gateway's, before those: they begin in `[drain]`.
     pub gateway_settings: String,
-    /// Lines at the end of every callback's.
+    /// The same of every callback's.
     pub callback_settings: String,
 }
 
@@ -85,8 +85,8 @@ impl<R: Redis> Cluster<R> {
             self.gateway_on_open(n),
             setup.notice,
             setup.window,
-            setup.settings,
             setup.gateway_settings,
+            setup.settings,
         )
     }
 
@@ -123,8 +123,8 @@ impl<R: Redis> Cluster<R> {
             setup.confirmation,
             setup.notice,
             setup.window,
-            setup.settings,
             setup.callback_settings,
+            setup.settings,
         )
     }
 }

@@ -4,19 +4,23 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `page` | one browser: opens, waits, comes back, hands over its grant |
+//! | `deaf` | one that doesn't read what it is sent |
+//! | `foreign` | one whose page was written for another server, and doesn't come back |
 //! | `phones` | people scan at a steady rate, however long the answers take |
 //! | `site` | the backend redeems, as carefully as a site should |
 //! | `pods` | which pods take connections: what a load balancer knows |
 //! | `board` | the codes that pages show |
 
 mod board;
+mod deaf;
+mod foreign;
 mod page;
 mod phones;
 mod pods;
 mod site;
 
 use std::{
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,6 +29,7 @@ use scenecast_shared::scene::AccountName;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+pub use foreign::Foreign;
 pub use phones::{Phones, Words};
 pub use pods::{Pod, Pods};
 pub use site::Site;
@@ -34,7 +39,9 @@ use board::Board;
 
 /// So many pages open their first scene at a time.
 const OPENING_AT_ONCE: usize = 32;
-/// How often is looked whether all logins have come through.
+/// The address that a whole office has (RFC 5737).
+const OFFICE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+/// How often is looked whether enough has happened.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What all pages of a crowd share.
@@ -76,15 +83,36 @@ impl Here {
 impl Crowd {
     /// So many pages, which begin to open their scenes now, a few at a time.
     pub fn gather(place: Place, pages: u32) -> Self {
-        Self::gather_by(place, pages, OPENING_AT_ONCE)
+        let mut crowd = Self::before(place, OPENING_AT_ONCE);
+        crowd.visit(pages, address);
+        crowd
     }
 
     /// The same, all at once.
     pub fn rush(place: Place, pages: u32) -> Self {
-        Self::gather_by(place, pages, Semaphore::MAX_PERMITS)
+        let mut crowd = Self::before(place, Semaphore::MAX_PERMITS);
+        crowd.visit(pages, address);
+        crowd
     }
 
-    fn gather_by(place: Place, pages: u32, opening_at_once: usize) -> Self {
+    /// The same, all of them behind one address.
+    pub fn office(place: Place, pages: u32) -> Self {
+        let mut crowd = Self::before(place, Semaphore::MAX_PERMITS);
+        crowd.visit(pages, |_| OFFICE);
+        crowd
+    }
+
+    /// So many that don't read what this gateway sends, until it has had enough of them. They go on elsewhere, and
+    /// show nothing any more once they are logged in.
+    pub fn deaf_to(gateway: SocketAddr, elsewhere: Place, pages: u32) -> Self {
+        let mut crowd = Self::before(elsewhere, Semaphore::MAX_PERMITS);
+        for nth in 0..pages {
+            crowd.pages.spawn(deaf::visit(crowd.here.clone(), address(nth), gateway));
+        }
+        crowd
+    }
+
+    fn before(place: Place, opening_at_once: usize) -> Self {
         let here = Here {
             place,
             board: Board::default(),
@@ -92,16 +120,31 @@ impl Crowd {
             opening: Arc::new(Semaphore::new(opening_at_once)),
             called_back: CancellationToken::new(),
         };
-        let mut crowd = Self { here: Arc::new(here), pages: JoinSet::new() };
+        Self { here: Arc::new(here), pages: JoinSet::new() }
+    }
+
+    fn visit(&mut self, pages: u32, address: impl Fn(u32) -> Ipv4Addr) {
         for nth in 0..pages {
-            crowd.pages.spawn(page::visit(crowd.here.clone(), address(nth)));
+            self.pages.spawn(page::visit(self.here.clone(), address(nth)));
         }
-        crowd
+    }
+
+    /// So many pages of a compatible route, each before a code of its own and waiting at this gateway. What comes of
+    /// their logins is in this crowd's ledger.
+    pub async fn foreign(&self, gateway: SocketAddr, pages: u32, phones: &Phones) -> Foreign {
+        Foreign::gather(&self.here, gateway, pages, phones).await
     }
 
     /// Done when so many codes are shown.
     pub async fn shows(&self, codes: u32) {
         self.here.board.has(usize::try_from(codes).expect("at least 32 bits")).await;
+    }
+
+    /// Done when so many of those that don't read have been cut off.
+    pub async fn are_cut(&self, pages: u32) {
+        while self.ledger().problems(deaf::CUT) < pages.into() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// What has happened so far.
@@ -130,8 +173,9 @@ impl Crowd {
     }
 }
 
-/// Each browser has an address of its own, as behind an ingress: limits are by address.
+/// Each browser has an address of its own, as behind an ingress: limits are by address. Those of private networks
+/// have none, so they are of the one that is for trials like this (RFC 2544).
 fn address(nth: u32) -> Ipv4Addr {
     let [_, high, middle, low] = nth.to_be_bytes();
-    Ipv4Addr::new(10, high, middle, low)
+    Ipv4Addr::new(198, 18 + high % 2, middle, low)
 }

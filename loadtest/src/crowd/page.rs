@@ -1,6 +1,11 @@
 //! One browser before the site's login page. It logs in, and somebody else sits down before it.
 
-use std::{net::Ipv4Addr, ops::Range, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
 
 use scenecast_shared::scene::SceneId;
 use tokio::{
@@ -9,14 +14,17 @@ use tokio::{
 };
 
 use super::{Here, board::Shown, site::Handed};
-use crate::browser::{Frame, Heard, Page};
+use crate::{
+    browser::{Frame, Heard, Page},
+    ledger::Move,
+};
 
 /// How long the first answer on a connection may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// A gateway that is silent so long after a scene's end is gone.
 const GRACE: Duration = Duration::from_secs(3);
 /// Nothing is left of a login so long after its scene's end.
-const GRANT_LIFE: Duration = Duration::from_secs(60);
+const GRANT_LIFE: Duration = Duration::from_secs(120);
 /// After how long a lost connection is tried again, at the most, as our own page's module does it: sooner where
 /// somebody is about to confirm, …
 const BACKOFF: Duration = Duration::from_secs(5);
@@ -44,7 +52,7 @@ enum Ending {
 }
 
 /// A scene that the page waits on.
-struct Waiting {
+pub(super) struct Waiting {
     scene: SceneId,
     key: String,
     seq: u64,
@@ -53,33 +61,49 @@ struct Waiting {
     leaves: Option<Instant>,
 }
 
-/// One browser, for ever.
-pub(super) async fn visit(here: Arc<Here>, address: Ipv4Addr) {
-    let state = format!("the session of {address}");
-    let turn = here.opening.clone().acquire_owned().await.ok();
-    let mut visitor = Visitor { here, address, state, turn };
-    loop {
-        visitor.log_in().await;
+impl Waiting {
+    /// On what has just been opened.
+    pub(super) fn on(scene: SceneId, opened: &Frame) -> Self {
+        let ends = Instant::now() + Duration::from_secs(opened.expires_in);
+        Self { scene, key: opened.key.clone(), seq: 0, ends, leaves: None }
+    }
+
+    fn is_scanned(&self) -> bool {
+        self.seq > 0
     }
 }
 
-struct Visitor {
+/// One browser, for ever.
+pub(super) async fn visit(here: Arc<Here>, address: Ipv4Addr) {
+    let turn = here.opening.clone().acquire_owned().await.ok();
+    let mut visitor = Visitor { turn, ..Visitor::at(here, address) };
+    loop {
+        visitor.log_in(None).await;
+    }
+}
+
+pub(super) struct Visitor {
     here: Arc<Here>,
     address: Ipv4Addr,
     /// What the site knows this browser by.
-    state: String,
+    pub(super) state: String,
     /// Until the first scene is open.
     turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Visitor {
-    /// One scene, to whatever end.
-    async fn log_in(&mut self) {
-        let (mut waiting, mut failures): (Option<Waiting>, u32) = (None, 0);
+    /// A browser at this address, with a session at the site.
+    pub(super) fn at(here: Arc<Here>, address: Ipv4Addr) -> Self {
+        Self { here, address, state: format!("the session of {address}"), turn: None }
+    }
+
+    /// One scene, to whatever end: a new one, or what is left of this one.
+    pub(super) async fn log_in(&mut self, mut waiting: Option<Waiting>) {
+        let mut failures = 0;
         loop {
-            let gateway = self.here.place.gateways.pick().await.to_string();
+            let gateway = self.here.place.gateways.pick().await;
             let mut began = false;
-            let ending = self.connect(&gateway, &mut waiting, &mut began).await;
+            let ending = self.connect(gateway, &mut waiting, &mut began).await;
             if began {
                 failures = 0;
             }
@@ -89,7 +113,7 @@ impl Visitor {
                 Ending::Over => break,
                 Ending::Later(delay) => tokio::time::sleep(delay).await,
                 Ending::Lost => {
-                    let is_scanned = waiting.as_ref().is_some_and(|waiting| waiting.seq > 0);
+                    let is_scanned = waiting.as_ref().is_some_and(Waiting::is_scanned);
                     let first = if is_scanned { BACKOFF_SCANNED } else { BACKOFF };
                     let longest = BACKOFF_LONGEST.min(first * 2_u32.saturating_pow(failures));
                     failures += 1;
@@ -116,10 +140,11 @@ impl Visitor {
     }
 
     /// One connection, from its first frame to its end.
-    async fn connect(&mut self, gateway: &str, waiting: &mut Option<Waiting>, began: &mut bool) -> Ending {
+    async fn connect(&mut self, gateway: SocketAddr, waiting: &mut Option<Waiting>, began: &mut bool) -> Ending {
         let answer_by = Instant::now() + ANSWER_WITHIN;
         let place = &self.here.place;
-        let connecting = Page::connect_for(self.address.into(), gateway, &place.origin);
+        let address = gateway.to_string();
+        let connecting = Page::connect_for(self.address.into(), &address, &place.origin);
         let Ok(Ok(mut page)) = timeout_at(answer_by, connecting).await else { return Ending::Lost };
         let asked = match &waiting {
             Some(waiting) => page.resume(&waiting.key, waiting.seq).await,
@@ -144,7 +169,14 @@ impl Visitor {
                         return ending;
                     }
                 }
-                Ok(Heard::Closed(code, reason)) => return ending(code, &reason),
+                Ok(Heard::Closed(code, reason)) => {
+                    let ending = ending(code, &reason);
+                    if let (1012, Ending::Later(delay)) = (code, &ending) {
+                        let scanned = waiting.as_ref().is_some_and(Waiting::is_scanned);
+                        self.here.ledger().moves(Move { at: now(), from: gateway, delay: *delay, scanned });
+                    }
+                    return ending;
+                }
                 Ok(Heard::Broken) | Err(_) => return Ending::Lost,
             }
         }
@@ -155,12 +187,11 @@ impl Visitor {
         match frame.kind.as_str() {
             "opened" => {
                 let scene = frame.scene.parse().ok()?;
-                self.here.board.show(Shown { scene, url: frame.qr.url });
-                let ends = Instant::now() + Duration::from_secs(frame.expires_in);
                 let leaves =
                     rand::random_bool(RESTLESS).then(|| Instant::now() + LEAVES_WITHIN.mul_f64(rand::random()));
                 self.turn = None;
-                *waiting = Some(Waiting { scene, key: frame.key, seq: 0, ends, leaves });
+                *waiting = Some(Waiting { leaves, ..Waiting::on(scene, &frame) });
+                self.here.board.show(Shown { scene, url: frame.qr.url });
             }
             "resumed" => waiting.as_mut()?.ends = Instant::now() + Duration::from_secs(frame.expires_in),
             "scanned" => waiting.as_mut()?.seq = frame.seq,
@@ -183,7 +214,7 @@ impl Visitor {
     /// The site's backend gets the grant, whatever becomes of the page.
     fn hand_over(&self, scene: SceneId, grant: String) {
         self.here.ledger().heard(scene, now());
-        let (here, handed) = (self.here.clone(), Handed { scene, grant, state: self.state.clone() });
+        let (here, handed) = (self.here.clone(), Handed { scene, grant, state: Some(self.state.clone()) });
         tokio::spawn(async move {
             let redemption = here.place.site.redeem(&handed).await;
             here.ledger().redeemed(scene, redemption);
@@ -192,7 +223,7 @@ impl Visitor {
 }
 
 /// For the ledger, which knows nothing of the runtime's clock.
-fn now() -> std::time::Instant {
+pub(super) fn now() -> std::time::Instant {
     std::time::Instant::now()
 }
 

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::{Here, board::Shown};
 use crate::{
     ledger::Told,
-    simulator::{MenuLink, Person, Screen, Simulator, menu_links},
+    simulator::{MenuLink, Person, Screen, Simulator, menu_links, read_drawn},
 };
 
 /// Who is told to scan again does so after this, …
@@ -89,9 +89,20 @@ impl Phones {
         loop {
             moments.tick().await;
             if let Some(code) = here.board.take() {
-                self.0.busy.spawn(log_in(self.0.clone(), here.clone(), code));
+                self.scan_one(here, code);
             }
         }
+    }
+
+    /// Somebody new scans this code.
+    pub(super) fn scan_one(&self, here: &Arc<Here>, code: Shown) {
+        self.0.busy.spawn(log_in(self.0.clone(), here.clone(), code));
+    }
+
+    /// What a drawn code is to those who see it.
+    pub(super) fn read(&self, picture: &str) -> Option<Shown> {
+        let url = read_drawn(picture)?;
+        Some(Shown { scene: self.0.simulator.scene_of(&url)?.parse().ok()?, url })
     }
 
     /// Done when everybody who has begun to scan knows what came of it.

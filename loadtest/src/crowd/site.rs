@@ -16,7 +16,7 @@ use super::Pods;
 use crate::ledger::Redemption;
 
 /// How long a grant lives.
-const GRANT_LIFE: Duration = Duration::from_secs(60);
+const GRANT_LIFE: Duration = Duration::from_secs(120);
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How soon it is asked again where the answer says nothing of that.
@@ -38,8 +38,8 @@ pub struct Site {
 pub(super) struct Handed {
     pub(super) scene: SceneId,
     pub(super) grant: String,
-    /// What the page was opened with.
-    pub(super) state: String,
+    /// What the page was opened with, if with anything.
+    pub(super) state: Option<String>,
 }
 
 #[derive(Deserialize)]

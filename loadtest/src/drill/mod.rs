@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `list` | every drill: what it proves, and what it breaks |
 //! | `stage` | the processes, and the crowd before them |
+//! | `leaving` | how a gateway that leaves has to send its pages elsewhere |
 //! | `table` | what an operator reads |
 //! | `watch` | the load and the ledger alone, at somebody else's cluster |
 //! | `cli` | `scenecast-loadtest drill …` |
 
 mod cli;
+mod leaving;
 mod list;
 mod stage;
 mod table;
@@ -64,8 +66,8 @@ impl Load {
     pub const SHORT: Self = Self { pages: 300, rate: 30.0, around: Duration::from_secs(1), short: true, ..Self::FULL };
 
     /// Over how long pods close what they hold, in seconds.
-    fn window(&self) -> u32 {
-        if self.short { 3 } else { 20 }
+    fn window(&self) -> Duration {
+        Duration::from_secs(if self.short { 3 } else { 20 })
     }
 
     /// How long people look at a question.

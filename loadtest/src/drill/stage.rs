@@ -1,13 +1,16 @@
 //! Where a drill is performed: a cluster of real processes, the crowd before it, and what leads connections to
 //! whichever pods are ready.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use scenecast_shared::{scene::AccountName, testing::Hop};
 use tokio::{task::JoinSet, time::timeout};
 
-use super::{Check, Load};
+use super::{Check, Load, leaving};
 use crate::{
     cluster::{API_KEY, Cluster, ORIGIN, Redis, Setup, metric},
     crowd::{Crowd, Phones, Place, Pod, Pods, Site, Words},
@@ -18,6 +21,8 @@ use crate::{
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 /// The longest delay that a gateway which leaves gives its pages, and the least pause between two bursts of them.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
+/// How long a pod that is told to end still accepts.
+pub(super) const NOTICE: Duration = Duration::from_secs(1);
 /// Lines for each login would cost more than the logins; that a process serves has to be said.
 const QUIET: &str = "[telemetry]\nlog = 'warn,scenecast_shared::serve=info'\n";
 
@@ -47,15 +52,18 @@ pub(super) struct Shape {
     pub(super) confirmation: &'static str,
     /// How long a scene lives, in seconds.
     pub(super) scene_life: u32,
-    /// Lines at the end of every gateway's configuration.
+    /// Lines of every gateway's configuration, the first ones in `[drain]`, …
     pub(super) gateway_settings: String,
+    /// … and of every callback's.
+    pub(super) callback_settings: String,
 }
 
 impl Default for Shape {
     /// Three gateways and two callbacks, where a scan is a login.
     fn default() -> Self {
-        let (gateway_settings, scene_life) = (String::new(), 120);
-        Self { gateways: 3, callbacks: 2, confirmation: "none", scene_life, gateway_settings }
+        let [gateway_settings, callback_settings] = [const { String::new() }; 2];
+        let (confirmation, scene_life) = ("none", 120);
+        Self { gateways: 3, callbacks: 2, confirmation, scene_life, gateway_settings, callback_settings }
     }
 }
 
@@ -69,11 +77,12 @@ impl<R: Redis> Stage<R> {
             mode: Mode::Safe,
             confirmation: shape.confirmation,
             scene_life: shape.scene_life,
-            notice: 1,
-            window: load.window(),
+            notice: seconds(NOTICE),
+            window: seconds(load.window()),
             callbacks_at: Some(to_callbacks.address()),
             settings: QUIET.to_owned(),
             gateway_settings: shape.gateway_settings.clone(),
+            callback_settings: shape.callback_settings.clone(),
             ..Setup::default()
         };
         let cluster = Cluster::start_around(redis, setup).await;
@@ -97,13 +106,37 @@ impl<R: Redis> Stage<R> {
 
     /// People with phones.
     pub(super) fn phones(&self) -> Phones {
+        self.phones_of(self.load.thinks())
+    }
+
+    /// People who look at a question for so long.
+    pub(super) fn phones_of(&self, thinks: Duration) -> Phones {
         let (simulator, account) = (self.cluster.simulator.clone(), self.cluster.account.clone());
-        Phones::new(simulator, account, Words::default(), self.load.thinks())
+        Phones::new(simulator, account, Words::default(), thinks)
     }
 
     /// More pages all at once, of another crowd.
     pub(super) fn rush(&self, pages: u32) -> Crowd {
         Crowd::rush(place(&self.cluster, &self.gateways, &self.callbacks), pages)
+    }
+
+    /// The same behind one address.
+    pub(super) fn office(&self, pages: u32) -> Crowd {
+        Crowd::office(place(&self.cluster, &self.gateways, &self.callbacks), pages)
+    }
+
+    /// Pages that don't read what gateway `n` sends, and go on at the others.
+    pub(super) fn deaf_to(&self, n: usize, pages: u32) -> Crowd {
+        let others = (0..self.gateways()).filter(|other| *other != n).map(|n| self.cluster.gateway_address(n));
+        let others = Pods::fixed(others.collect());
+        Crowd::deaf_to(self.cluster.gateway_address(n), place(&self.cluster, &others, &self.callbacks), pages)
+    }
+
+    /// What this metric is at all pods together.
+    pub(super) async fn sum(&self, name: &str) -> f64 {
+        let gateways = (0..self.gateways()).map(|n| self.cluster.gateway_admin(n));
+        let callbacks = (0..self.callbacks()).map(|n| self.cluster.callback_admin(n));
+        join_all(gateways.chain(callbacks).map(|admin| metric(admin, name))).await.into_iter().sum()
     }
 
     /// How much memory each process has, in bytes.
@@ -112,6 +145,14 @@ impl<R: Redis> Stage<R> {
         let callbacks = (0..self.callbacks()).map(|n| (format!("callback {n}"), self.cluster.callback_admin(n)));
         let ask = async |(name, admin)| (name, metric(admin, "process_resident_memory_bytes").await);
         join_all(gateways.chain(callbacks).map(ask)).await
+    }
+
+    /// No process is much larger than it was before.
+    pub(super) async fn stays_flat(&mut self, before: Vec<(String, f64)>) {
+        for ((process, before), (_, after)) in before.into_iter().zip(self.memory().await) {
+            let flat = after <= 1.1 * before + 4e6;
+            self.check(format!("{process} stays as large as it was: {before} bytes, then {after}"), flat);
+        }
     }
 
     /// How many pages each gateway holds.
@@ -143,6 +184,7 @@ impl<R: Redis> Stage<R> {
     /// Tells these to end, waits until they have, and starts them again. Done when they take connections, and their
     /// pages are back.
     pub(super) async fn roll(&mut self, gateways: &[usize], callbacks: &[usize]) {
+        let began = Instant::now();
         for &n in gateways {
             self.cluster.gateway(n).terminate();
         }
@@ -163,6 +205,10 @@ impl<R: Redis> Stage<R> {
         if !gateways.is_empty() {
             tokio::time::sleep(BACK_WITHIN).await;
         }
+        for &n in gateways {
+            let moves = self.crowd.ledger().moved(self.cluster.gateway_address(n), began);
+            self.checks.extend(leaving::checks(n, &moves, self.load.window()));
+        }
     }
 
     /// Done when every pod takes connections, as far as the load balancers know.
@@ -175,6 +221,11 @@ impl<R: Redis> Stage<R> {
     pub(super) async fn goes_on(&self, full: u64, short: u64) {
         tokio::time::sleep(Duration::from_secs(if self.load.short { short } else { full })).await;
     }
+}
+
+/// In a configuration's unit.
+fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).expect("a drill ends in this life")
 }
 
 /// Where a crowd finds what it needs.

@@ -7,6 +7,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::SocketAddr,
     ops::Range,
     time::{Duration, Instant},
 };
@@ -21,7 +22,21 @@ pub use tally::Tally;
 pub struct Ledger {
     logins: HashMap<SceneId, Login>,
     reconnects: Vec<Instant>,
+    moves: Vec<Move>,
     problems: BTreeMap<String, u64>,
+}
+
+/// A gateway sends a page elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Move {
+    /// When.
+    pub at: Instant,
+    /// Which gateway.
+    pub from: SocketAddr,
+    /// After how long it tells the page to come back.
+    pub delay: Duration,
+    /// Whether somebody is about to confirm.
+    pub scanned: bool,
 }
 
 /// What a phone was told in the end.
@@ -97,9 +112,24 @@ impl Ledger {
         self.reconnects.push(at);
     }
 
+    /// A page is sent elsewhere.
+    pub fn moves(&mut self, page: Move) {
+        self.moves.push(page);
+    }
+
+    /// The pages that this gateway has sent elsewhere since then.
+    pub fn moved(&self, from: SocketAddr, since: Instant) -> Vec<Move> {
+        self.moves.iter().copied().filter(|page| page.from == from && page.at >= since).collect()
+    }
+
     /// A page was told of this problem.
     pub fn has_problem(&mut self, code: &str) {
         *self.problems.entry(code.to_owned()).or_default() += 1;
+    }
+
+    /// How often pages were told of this problem.
+    pub fn problems(&self, code: &str) -> u64 {
+        self.problems.get(code).copied().unwrap_or_default()
     }
 
     /// How many accepted logins haven't come through yet.

@@ -125,6 +125,11 @@ impl Simulator {
         Ok(person.openid(&self.account(account)?.settings.app_id))
     }
 
+    /// Which scene an Official Account's QR code leads to, as its callback will hear.
+    pub(crate) fn scene_of(&self, qr_url: &str) -> Option<String> {
+        Some(self.code(self.code_id(qr_url).ok()?).ok()?.scene)
+    }
+
     /// Whether this person follows an account.
     pub fn follows(&self, person: &Person, account: &AccountName) -> Result<bool, CannotDo> {
         Ok(self.account(account)?.state().people.follows(person))

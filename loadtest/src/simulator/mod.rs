@@ -56,7 +56,7 @@ pub use faults::{CallFault, Failure, Faults};
 pub use menu::{MenuLink, menu_links};
 pub use mini_program::Launch;
 pub use people::Person;
-pub use picture::read_code;
+pub use picture::{read_code, read_drawn};
 pub use seal::{AesKey, BadSeal, NotAKey};
 pub use serve::serve;
 pub use settings::{Account, AccountQuota, Kind, Mode, Rights};

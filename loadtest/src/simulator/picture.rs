@@ -13,6 +13,8 @@ use image::{GrayAlphaImage, GrayImage, ImageFormat, Luma, LumaA};
 
 /// What a scanner needs around a code, in modules.
 const QUIET: u32 = 4;
+/// Pixels a module, where a drawing becomes a picture.
+const SCALE: u32 = 4;
 
 /// An SVG of what says this.
 pub(crate) fn svg(says: &str) -> String {
@@ -43,7 +45,26 @@ pub(crate) fn pixels(says: &str, width: u32, transparent: bool) -> (&'static str
 
 /// What the code in a JPEG or PNG says; `None` if there is none that can be read.
 pub fn read_code(picture: &[u8]) -> Option<String> {
-    let picture = image::load_from_memory(picture).ok()?.into_luma8();
+    read(image::load_from_memory(picture).ok()?.into_luma8())
+}
+
+/// The same, of an SVG whose dark modules are runs `M x y h length v1 …`, which is all that our own and the
+/// simulator's have in them.
+pub fn read_drawn(svg: &str) -> Option<String> {
+    let side: u32 = svg.split("viewBox=\"0 0 ").nth(1)?.split(' ').next()?.parse().ok()?;
+    let mut picture = GrayImage::from_pixel(side * SCALE, side * SCALE, Luma([255]));
+    // The first path is the background.
+    for run in svg.rsplit("d=\"").next()?.split('M').skip(1) {
+        let numbers: Vec<u32> = run.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
+        let [x, y, length, ..] = numbers[..] else { return None };
+        for (dx, dy) in (0..length * SCALE).flat_map(|dx| (0..SCALE).map(move |dy| (dx, dy))) {
+            *picture.get_pixel_mut_checked(x * SCALE + dx, y * SCALE + dy)? = Luma([0]);
+        }
+    }
+    read(picture)
+}
+
+fn read(picture: GrayImage) -> Option<String> {
     let mut prepared = rqrr::PreparedImage::prepare(picture);
     let (_, says) = prepared.detect_grids().first()?.decode().ok()?;
     Some(says)
@@ -67,6 +88,14 @@ mod tests {
                 let (content_type, picture) = pixels(SAYS, width, transparent);
                 assert_eq!(read_code(&picture).as_deref(), Some(SAYS), "{width} {content_type}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_drawn_as_runs_can_be_read_and_nothing_else() {
+        assert_eq!(read_drawn(&svg(SAYS)).as_deref(), Some(SAYS));
+        for other in ["", "<svg viewBox=\"0 0 x\">", "<svg viewBox=\"0 0 9 9\"><path d=\"M8 8h9v1\"/>"] {
+            assert_eq!(read_drawn(other), None, "{other}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod connections;
 mod failover;
+mod limits;
 mod overload;
 mod partition;
 mod pods;
@@ -11,7 +12,7 @@ mod slots;
 use super::Drill;
 
 /// All of them, in the order in which `all` runs them.
-pub static DRILLS: [Drill; 27] = [
+pub static DRILLS: [Drill; 31] = [
     pods::ROLLING_RESTART,
     pods::SEVERAL_AT_ONCE,
     pods::GATEWAY_KILLED,
@@ -36,7 +37,11 @@ pub static DRILLS: [Drill; 27] = [
     slots::MOVES,
     slots::NODE_ADDED,
     slots::NODE_REMOVED,
-    overload::SURGE,
+    limits::CONNECTIONS,
+    limits::CONNECTS,
+    limits::SCENES,
+    limits::WEBHOOKS,
+    limits::SLOW_READERS,
     overload::CHURN,
     overload::HOSTILE,
 ];

@@ -1,29 +1,65 @@
 //! Gateways and callbacks leave, die and freeze.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scenecast_shared::testing::RedisServer;
+use tokio::time::timeout;
 
-use crate::drill::{Drill, Load, Shape, Stage, perform};
+use crate::drill::{Drill, Load, Shape, Stage, perform, stage::NOTICE};
 
 pub(super) const ROLLING_RESTART: Drill = Drill {
     name: "rolling-restart",
     proves: "Every gateway and every callback is restarted, one after another: no login is lost, closes are spread \
-             over the drain window, and pages never come back at more than twice their mean rate.",
+             over the drain window, each with its own delay and those of whom somebody is about to confirm last, and \
+             pages never come back at more than twice their mean rate. Pages of compatible routes, which don't come \
+             back, stay until they have logged in.",
     perform: |load| {
-        let asks = Shape { confirmation: "tap", ..Shape::default() };
+        // Longer than they need: whoever is closed before has been closed too soon.
+        let gateway_settings = "compatible = 120\n".to_owned();
+        let asks = Shape { confirmation: "tap", gateway_settings, ..Shape::default() };
         Box::pin(perform(load, asks, async |stage: &mut Stage<RedisServer>| {
             for n in 0..stage.gateways() {
-                stage.roll(&[n], &[]).await;
+                roll_under_all_kinds(stage, n).await;
             }
             for n in 0..stage.callbacks() {
                 stage.roll(&[], &[n]).await;
             }
-            let reconnects = stage.crowd.ledger().tally(stage.load.late_after).reconnects;
-            stage.check("pages come back at no more than twice their mean rate", reconnects.unevenness() <= 2.0);
+            come_back_evenly(stage);
         }))
     },
 };
+
+/// Restarts gateway `n` while somebody is about to confirm some of its pages, and others can't come back.
+async fn roll_under_all_kinds(stage: &mut Stage<RedisServer>, n: usize) {
+    let (crowd, phones, began) = (stage.crowd.clone(), stage.phones(), Instant::now());
+    let is_left = NOTICE + stage.load.window();
+    // They answer only once their pages are elsewhere.
+    let hesitant = stage.phones_of(is_left + Duration::from_secs(1));
+    let pages = (stage.load.pages / 60).max(1);
+    let mut foreign = crowd.foreign(stage.cluster.gateway_address(n), pages, &phones).await;
+    let _ = timeout(Duration::from_secs(1), crowd.scan(&hesitant, stage.load.rate)).await;
+    let log_in = async {
+        // All others have left by then.
+        tokio::time::sleep(is_left).await;
+        foreign.are_scanned(&phones);
+        let logged_in = foreign.logged_in().await;
+        phones.are_done().await;
+        hesitant.are_done().await;
+        logged_in
+    };
+    let alone = [n];
+    let (logged_in, ()) = tokio::join!(log_in, stage.roll(&alone, &[]));
+    let what = format!("{logged_in} of {pages} pages that don't come back stay at gateway {n} until they log in");
+    stage.check(what, u32::try_from(logged_in) == Ok(pages));
+    let moves = crowd.ledger().moved(stage.cluster.gateway_address(n), began);
+    let scanned = moves.iter().filter(|page| page.scanned).count();
+    stage.check(format!("{scanned} pages go from gateway {n} while somebody is about to confirm"), scanned > 0);
+}
+
+fn come_back_evenly(stage: &mut Stage<RedisServer>) {
+    let reconnects = stage.crowd.ledger().tally(stage.load.late_after).reconnects;
+    stage.check("pages come back at no more than twice their mean rate", reconnects.unevenness() <= 2.0);
+}
 
 pub(super) const SEVERAL_AT_ONCE: Drill = Drill {
     name: "several-at-once",
@@ -34,6 +70,7 @@ pub(super) const SEVERAL_AT_ONCE: Drill = Drill {
             let but_one = |pods: usize| (1..pods).collect::<Vec<_>>();
             let (gateways, callbacks) = (but_one(stage.gateways()), but_one(stage.callbacks()));
             stage.roll(&gateways, &callbacks).await;
+            come_back_evenly(stage);
         }))
     },
 };
@@ -96,7 +133,7 @@ pub(super) const REBALANCE: Drill = Drill {
                     stage.goes_on(1, 1).await;
                 }
             };
-            let is_even = tokio::time::timeout(BALANCED_WITHIN, is_even).await.is_ok();
+            let is_even = timeout(BALANCED_WITHIN, is_even).await.is_ok();
             stage.check("no gateway holds much more than its share", is_even);
         }))
     },

@@ -122,7 +122,7 @@ impl Page {
             }
             Flow::PathSocket | Flow::PathResult | Flow::QrOnOpen => {
                 let picture = self.get(&format!("/wx/qrcode/{id}"), at).await.text().await.unwrap();
-                Shown::Qr(says(&svg::render(&picture)))
+                Shown::Qr(read_drawn(&picture).expect("a phone can read the code"))
             }
         };
     }
@@ -132,7 +132,7 @@ impl Page {
         let opened = text(&mut socket).await;
         assert_eq!(opened["message_type"], "qrcode_url");
         let picture = reqwest::get(opened["url"].as_str().unwrap()).await.unwrap().text().await.unwrap();
-        self.phone.shown = Shown::Qr(says(&svg::render(&picture)));
+        self.phone.shown = Shown::Qr(read_drawn(&picture).expect("a phone can read the code"));
         self.waits = Waits::Socket(socket);
     }
 

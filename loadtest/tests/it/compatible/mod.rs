@@ -5,14 +5,13 @@ mod matrix;
 mod pages;
 mod phone;
 mod site;
-mod svg;
 mod trouble;
 
 use std::time::Duration;
 
 use scenecast_loadtest::{
     cluster::{API_KEY, Cluster, MINI_API_KEY, Setup, metric},
-    simulator::{CannotDo, Deed, Mode, Person, Screen, read_code},
+    simulator::{CannotDo, Deed, Mode, Person, Screen, read_code, read_drawn},
     visitor::{Events, Said, Socket, Visitor},
 };
 use scenecast_shared::testing::until;

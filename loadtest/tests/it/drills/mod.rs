@@ -62,6 +62,10 @@ drills! {
     node_added: "node-added",
     node_removed: "node-removed",
     overload: "overload",
+    overload_connects: "overload-connects",
+    overload_scenes: "overload-scenes",
+    overload_webhooks: "overload-webhooks",
+    slow_readers: "slow-readers",
     churn: "churn",
     hostile: "hostile",
 }
