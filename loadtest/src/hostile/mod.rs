@@ -20,6 +20,8 @@ pub use drip::drip;
 
 /// A peer that was cut off comes back so much later.
 const BACK_AFTER: Duration = Duration::from_millis(200);
+/// Not all come at one moment, nor are cut at one: that would be another attack, a flood of connects.
+const COME_WITHIN: Duration = Duration::from_secs(5);
 /// How much time a slow peer takes for a byte.
 const A_BYTE: Duration = Duration::from_secs(1);
 /// So many of them share an address.
@@ -80,6 +82,7 @@ fn address(nth: u32) -> Ipv4Addr {
 }
 
 async fn pester(from: Ipv4Addr, target: SocketAddr, manner: Manner) {
+    tokio::time::sleep(COME_WITHIN.mul_f64(rand::random())).await;
     loop {
         // However it ends.
         let _ = waste(from, target, manner).await;

@@ -16,6 +16,9 @@ use crate::{
 /// Longer than it takes until a pod that didn't answer is taken for ready again.
 const PROBED_WITHIN: Duration = Duration::from_secs(5);
 
+/// Hostile peers at each listener that only neighbours reach.
+const INSIDE: u32 = 50;
+
 pub(super) const CHURN: Drill = Drill {
     name: "churn",
     proves: "Scenes that live for ten seconds are opened, scanned and forgotten, an hour's worth in minutes: no \
@@ -37,15 +40,17 @@ pub(super) const CHURN: Drill = Drill {
 
 pub(super) const HOSTILE: Drill = Drill {
     name: "hostile",
-    proves: "Thousands of connections to every listener that say nothing, or something byte by byte: nobody else's \
-             login takes much longer.",
+    proves: "Thousands of connections from outside, and some to every listener inside, say nothing, or something byte \
+             by byte: nobody else's login takes much longer.",
     perform: |load| {
         Box::pin(perform(load, Shape::default(), async |stage: &mut Stage<RedisServer>| {
             let began = Instant::now();
             stage.goes_on(10, 3).await;
-            let hostile = Hostile::gather(&listeners(stage), if stage.load.short { 1000 } else { 10_000 });
+            let outside = Hostile::gather(&outside(stage), if stage.load.short { 1000 } else { 10_000 });
+            let inside = inside(stage);
+            let inside = Hostile::gather(&inside, INSIDE * u32::try_from(inside.len()).expect("there are few"));
             let pestered = Instant::now();
-            stage.goes_on(30, 6).await;
+            stage.goes_on(30, 8).await;
             let (calm, busy) = {
                 let ledger = stage.crowd.ledger();
                 (ledger.p99(began..pestered), ledger.p99(pestered..Instant::now()))
@@ -54,16 +59,21 @@ pub(super) const HOSTILE: Drill = Drill {
             stage.check(format!("99 of 100 pages hear within {calm:?}, and among the hostile {busy:?}"), holds);
             let probed = timeout(PROBED_WITHIN, stage.all_ready()).await.is_ok();
             stage.check("probes are answered among the hostile", probed);
-            drop(hostile);
+            drop((outside, inside));
         }))
     },
 };
 
-/// Every address at which a pod listens.
-fn listeners(stage: &Stage<RedisServer>) -> Vec<SocketAddr> {
-    let cluster = &stage.cluster;
-    let gateways = (0..stage.gateways()).flat_map(|n| [cluster.gateway_address(n), cluster.gateway_admin(n)]);
-    let callbacks = (0..stage.callbacks())
-        .flat_map(|n| [cluster.callback_public(n), cluster.callback_internal(n), cluster.callback_admin(n)]);
+/// Where anybody can connect.
+fn outside(stage: &Stage<RedisServer>) -> Vec<SocketAddr> {
+    let gateways = (0..stage.gateways()).map(|n| stage.cluster.gateway_address(n));
+    gateways.chain((0..stage.callbacks()).map(|n| stage.cluster.callback_public(n))).collect()
+}
+
+/// Where only neighbours can.
+fn inside(stage: &Stage<RedisServer>) -> Vec<SocketAddr> {
+    let gateways = (0..stage.gateways()).map(|n| stage.cluster.gateway_admin(n));
+    let callbacks =
+        (0..stage.callbacks()).flat_map(|n| [stage.cluster.callback_internal(n), stage.cluster.callback_admin(n)]);
     gateways.chain(callbacks).collect()
 }
