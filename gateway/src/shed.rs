@@ -33,7 +33,7 @@ pub(crate) async fn keep_balance(turns: &Turns, mut census: Census, shutdown: &S
         let report = Report { held: turns.held(), version: VERSION.to_owned(), leaving };
         let said = census.tell(&report).await;
         note(&said, &mut is_counted);
-        let fleet = said.ok().and_then(|reports| Fleet::of(reports));
+        let fleet = said.ok().and_then(Fleet::of);
         balance.hear(fleet.filter(|_| sheds), turns.held(), began.elapsed());
         let next_look = Instant::now() + rand::random_range(LOOK);
         if balance.is_shedding() {
