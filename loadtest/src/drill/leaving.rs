@@ -77,7 +77,9 @@ mod tests {
         let at = moves[0].at;
         moves.iter_mut().take(60).for_each(|page| page.at = at);
         assert_eq!(fails(&moves), ["gateway 0 sends 60 of 100 pages elsewhere within a quarter of its window"]);
-        moves.iter_mut().for_each(|page| page.at = at);
+        for page in &mut moves {
+            page.at = at;
+        }
         assert!(fails(&moves)[0].ends_with("sends 100 pages elsewhere over 0ns of 20s"), "{:?}", fails(&moves));
         assert!(!fails(&[]).is_empty(), "a gateway without pages proves nothing");
     }
@@ -85,7 +87,9 @@ mod tests {
     #[test]
     fn pages_that_are_told_the_same_delay_are_seen() {
         let mut moves = evenly();
-        moves.iter_mut().for_each(|page| page.delay = WINDOW);
+        for page in &mut moves {
+            page.delay = WINDOW;
+        }
         assert_eq!(fails(&moves), ["gateway 0 tells 100 pages 1 different delays"]);
     }
 
