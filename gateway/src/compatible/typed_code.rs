@@ -28,6 +28,7 @@ use axum::{
 };
 use futures_util::stream;
 use scenecast_shared::{
+    config::defaults,
     internal::{Handle, Opened},
     scene::{Claims, Grant, Key, Page},
     serve::{Crowded, Problem},
@@ -233,7 +234,8 @@ impl Talk {
 }
 
 /// What the page sets as cookie: the grant, for the site's backend to redeem. Scripts can read it, so it
-/// is good for no longer than a grant is.
+/// is good for no longer than a grant usually is.
 fn cookie(grant: &Grant) -> String {
-    format!("scenecast_grant={grant}; Path=/; Max-Age=120; SameSite=Lax")
+    let life = defaults::grant_life().duration().as_secs();
+    format!("scenecast_grant={grant}; Path=/; Max-Age={life}; SameSite=Lax")
 }

@@ -5,7 +5,10 @@ use std::num::NonZeroU32;
 use scenecast_shared::{config::Seconds, serve::Admits};
 use serde::Deserialize;
 
-/// `[limits]`, on each pod; 0 is no limit.
+/// Which part of the connections of a second one client address may have: nobody shuts all others out alone.
+const A_FIFTH: u32 = 5;
+
+/// `[limits]`, on each pod; 0 is no limit of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
@@ -34,6 +37,7 @@ impl Limits {
         Admits {
             connections: usize::try_from(self.connections.get()).unwrap_or(usize::MAX),
             connections_per_second: self.connections_per_second,
+            connections_per_second_of_address: self.connections_per_second.div_ceil(A_FIFTH),
             sockets_per_address: self.sockets_per_address,
             requests_per_address: self.requests_per_address,
         }

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -115,20 +116,22 @@ fn refuse_if_stale(binary: &Path) {
     }
 }
 
-/// How often a process is asked for its metrics.
+/// How often a process is asked for its metrics, …
 const ASKED_AT_MOST: u32 = 20;
+/// … and how long an answer may take.
+const ASK_LIMIT: Duration = Duration::from_secs(5);
 
 /// To make one takes so long that those who make several would be late with their requests. It keeps no connections,
 /// which end with the runtime of whoever asked.
 static ASKS: LazyLock<reqwest::Client> = LazyLock::new(|| {
-    let client = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build();
+    let client = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(ASK_LIMIT).no_proxy().build();
     client.expect("the TLS library starts")
 });
 
 /// The value of a process's metric with its labels, or 0; from its admin listener.
 pub async fn metric(admin: SocketAddr, name: &str) -> f64 {
     let url = crate::http(admin).join("/metrics").expect("a valid path");
-    let ask = async || ASKS.get(url.clone()).send().await?.text().await;
+    let ask = async || ASKS.get(url.clone()).send().await?.error_for_status()?.text().await;
     let mut asked = 1;
     let metrics = loop {
         match ask().await {

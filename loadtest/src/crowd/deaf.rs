@@ -40,7 +40,7 @@ pub(super) async fn visit(here: Arc<Here>, address: Ipv4Addr, deaf_to: SocketAdd
 /// None if it gets no scene.
 async fn until_cut(here: &Here, state: &str, gateway: SocketAddr) -> Option<Waiting> {
     let mut page = Raw::connect(gateway).await.ok()?;
-    let open = json!({ "open": { "account": here.place.account, "state": state } });
+    let open = json!({ "open": { "account": here.venue.account, "state": state } });
     page.send(&frame_of(FIN | TEXT, open.to_string().as_bytes())).await;
     let (_, opened) = page.frame().await?;
     let opened: Frame = serde_json::from_slice(&opened).ok()?;

@@ -5,13 +5,17 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use reqwest::StatusCode;
 use serde::Deserialize;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 use super::{Here, Phones, board::Shown, page::now, site::Handed};
 use crate::visitor::{Said, Socket, Visitor};
 
 /// Whoever sees no code has the page load its picture again after this.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How long a page may take until it shows a code, …
+const SHOWN_WITHIN: Duration = Duration::from_secs(30);
+/// … and a login until its grant is to be had.
+const RESULT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Some of them at one gateway.
 #[derive(Debug)]
@@ -26,12 +30,15 @@ impl Foreign {
         let (mut codes, mut waiting) = (vec![], JoinSet::new());
         for nth in 0..pages {
             let page = Page::open(nth, gateway).await;
-            let code = loop {
-                match phones.read(&page.picture(gateway).await) {
-                    Some(code) => break code,
-                    None => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
+            let looking = async {
+                loop {
+                    match phones.read(&page.picture(gateway).await) {
+                        Some(code) => return code,
+                        None => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
+                    }
                 }
             };
+            let code = timeout(SHOWN_WITHIN, looking).await.expect("a page of a compatible route shows a code");
             waiting.spawn(page.logs_in(here.clone(), code.clone()));
             codes.push(code);
         }
@@ -80,20 +87,32 @@ impl Page {
         here.ledger().heard(scene, now());
         let is_over = self.socket.hear().await == Said::Closed(1000);
         if let Some(grant) = self.result(&here).await {
-            let redemption = here.place.site.redeem(&Handed { scene, grant, state: None }).await;
+            let redemption = here.venue.site.redeem(&Handed { scene, grant, state: None }).await;
             here.ledger().redeemed(scene, redemption);
         }
         is_over
     }
 
-    /// The grant, which any gateway gives to its browser.
+    /// The grant, which any gateway gives to its browser; as long as none does, it is asked for again.
     async fn result(&self, here: &Here) -> Option<String> {
+        let asking = async {
+            loop {
+                match self.ask_for_result(here).await {
+                    Some(grant) => return grant,
+                    None => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
+                }
+            }
+        };
+        timeout(RESULT_WITHIN, asking).await.ok()
+    }
+
+    async fn ask_for_result(&self, here: &Here) -> Option<String> {
         #[derive(Deserialize)]
         struct Login {
             #[serde(rename = "phoneIme")]
             grant: String,
         }
-        let gateway = here.place.gateways.pick().await;
+        let gateway = here.venue.gateways.pick().await;
         let answer = self.browser.get(&format!("http://{gateway}/wx/result/{}", self.id)).await;
         if answer.status() != StatusCode::OK {
             return None;

@@ -46,7 +46,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What all pages of a crowd share.
 #[derive(Debug)]
-pub struct Place {
+pub struct Venue {
     /// The gateways.
     pub gateways: Pods,
     /// The site's backend.
@@ -66,7 +66,7 @@ pub struct Crowd {
 
 #[derive(Debug)]
 struct Here {
-    place: Place,
+    venue: Venue,
     board: Board,
     ledger: Mutex<Ledger>,
     opening: Arc<Semaphore>,
@@ -82,29 +82,29 @@ impl Here {
 
 impl Crowd {
     /// So many pages, which begin to open their scenes now, a few at a time.
-    pub fn gather(place: Place, pages: u32) -> Self {
-        let mut crowd = Self::before(place, OPENING_AT_ONCE);
+    pub fn gather(venue: Venue, pages: u32) -> Self {
+        let mut crowd = Self::before(venue, OPENING_AT_ONCE);
         crowd.visit(pages, address);
         crowd
     }
 
     /// The same, all at once.
-    pub fn rush(place: Place, pages: u32) -> Self {
-        let mut crowd = Self::before(place, Semaphore::MAX_PERMITS);
+    pub fn rush(venue: Venue, pages: u32) -> Self {
+        let mut crowd = Self::before(venue, Semaphore::MAX_PERMITS);
         crowd.visit(pages, address);
         crowd
     }
 
     /// The same, all of them behind one address.
-    pub fn office(place: Place, pages: u32) -> Self {
-        let mut crowd = Self::before(place, Semaphore::MAX_PERMITS);
+    pub fn office(venue: Venue, pages: u32) -> Self {
+        let mut crowd = Self::before(venue, Semaphore::MAX_PERMITS);
         crowd.visit(pages, |_| OFFICE);
         crowd
     }
 
     /// So many that don't read what this gateway sends, until it has had enough of them. They go on elsewhere, and
     /// show nothing any more once they are logged in.
-    pub fn deaf_to(gateway: SocketAddr, elsewhere: Place, pages: u32) -> Self {
+    pub fn deaf_to(gateway: SocketAddr, elsewhere: Venue, pages: u32) -> Self {
         let mut crowd = Self::before(elsewhere, Semaphore::MAX_PERMITS);
         for nth in 0..pages {
             crowd.pages.spawn(deaf::visit(crowd.here.clone(), address(nth), gateway));
@@ -112,9 +112,9 @@ impl Crowd {
         crowd
     }
 
-    fn before(place: Place, opening_at_once: usize) -> Self {
+    fn before(venue: Venue, opening_at_once: usize) -> Self {
         let here = Here {
-            place,
+            venue,
             board: Board::default(),
             ledger: Mutex::default(),
             opening: Arc::new(Semaphore::new(opening_at_once)),
@@ -169,7 +169,7 @@ impl Crowd {
 
     /// The site presents every grant that it had redeemed once more, as another login.
     pub async fn presents_again(&self) {
-        self.here.place.site.presents_again(|scene, redemption| self.ledger().redeemed(scene, redemption)).await;
+        self.here.venue.site.presents_again(|scene, redemption| self.ledger().redeemed(scene, redemption)).await;
     }
 }
 

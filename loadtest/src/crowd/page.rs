@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use scenecast_shared::scene::SceneId;
+use scenecast_shared::{config::defaults, scene::SceneId};
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Instant, timeout_at},
@@ -23,8 +23,6 @@ use crate::{
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// A gateway that is silent so long after a scene's end is gone.
 const GRACE: Duration = Duration::from_secs(3);
-/// Nothing is left of a login so long after its scene's end.
-const GRANT_LIFE: Duration = Duration::from_secs(120);
 /// After how long a lost connection is tried again, at the most, as our own page's module does it: sooner where
 /// somebody is about to confirm, …
 const BACKOFF: Duration = Duration::from_secs(5);
@@ -101,13 +99,15 @@ impl Visitor {
     pub(super) async fn log_in(&mut self, mut waiting: Option<Waiting>) {
         let mut failures = 0;
         loop {
-            let gateway = self.here.place.gateways.pick().await;
+            let gateway = self.here.venue.gateways.pick().await;
             let mut began = false;
             let ending = self.connect(gateway, &mut waiting, &mut began).await;
             if began {
                 failures = 0;
             }
-            let is_over = waiting.as_ref().is_some_and(|waiting| Instant::now() > waiting.ends + GRANT_LIFE);
+            let is_over = waiting
+                .as_ref()
+                .is_some_and(|waiting| Instant::now() > waiting.ends + defaults::grant_life().duration());
             match ending {
                 _ if is_over => break,
                 Ending::Over => break,
@@ -142,13 +142,13 @@ impl Visitor {
     /// One connection, from its first frame to its end.
     async fn connect(&mut self, gateway: SocketAddr, waiting: &mut Option<Waiting>, began: &mut bool) -> Ending {
         let answer_by = Instant::now() + ANSWER_WITHIN;
-        let place = &self.here.place;
+        let venue = &self.here.venue;
         let address = gateway.to_string();
-        let connecting = Page::connect_for(self.address.into(), &address, &place.origin);
+        let connecting = Page::connect_for(self.address.into(), &address, &venue.origin);
         let Ok(Ok(mut page)) = timeout_at(answer_by, connecting).await else { return Ending::Lost };
         let asked = match &waiting {
             Some(waiting) => page.resume(&waiting.key, waiting.seq).await,
-            None => page.open(place.account.as_str(), Some(&self.state)).await,
+            None => page.open(venue.account.as_str(), Some(&self.state)).await,
         };
         if asked.is_err() {
             return Ending::Lost;
@@ -216,7 +216,7 @@ impl Visitor {
         self.here.ledger().heard(scene, now());
         let (here, handed) = (self.here.clone(), Handed { scene, grant, state: Some(self.state.clone()) });
         tokio::spawn(async move {
-            let redemption = here.place.site.redeem(&handed).await;
+            let redemption = here.venue.site.redeem(&handed).await;
             here.ledger().redeemed(scene, redemption);
         });
     }

@@ -7,7 +7,10 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use reqwest::{StatusCode, header::RETRY_AFTER};
-use scenecast_shared::scene::{OpenId, SceneId};
+use scenecast_shared::{
+    config::defaults,
+    scene::{OpenId, SceneId},
+};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
@@ -15,8 +18,6 @@ use tokio::time::Instant;
 use super::Pods;
 use crate::ledger::Redemption;
 
-/// How long a grant lives.
-const GRANT_LIFE: Duration = Duration::from_secs(120);
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How soon it is asked again where the answer says nothing of that.
@@ -64,7 +65,7 @@ impl Site {
     pub(super) async fn redeem(&self, handed: &Handed) -> Redemption {
         let (key, began) = (format!("{:032x}", rand::random::<u128>()), Instant::now());
         let mut last = "unanswered".to_owned();
-        while began.elapsed() < GRANT_LIFE {
+        while began.elapsed() < defaults::grant_life().duration() {
             let pause = match self.ask(handed, &key).await {
                 Ok(Asked::Decided(redemption)) => {
                     if matches!(redemption, Redemption::Of(_)) {
@@ -87,7 +88,7 @@ impl Site {
     /// Presents every grant that may still live once more, under another idempotency key.
     pub(super) async fn presents_again(&self, tell: impl Fn(SceneId, Redemption)) {
         let mut grants = std::mem::take(&mut *self.redeemed.lock().unwrap_or_else(PoisonError::into_inner));
-        grants.retain(|(_, redeemed)| redeemed.elapsed() < GRANT_LIFE);
+        grants.retain(|(_, redeemed)| redeemed.elapsed() < defaults::grant_life().duration());
         let answers = stream::iter(grants).map(|(handed, _)| async move { (handed.scene, self.redeem(&handed).await) });
         answers
             .for_each_concurrent(AT_ONCE, async |answer| {

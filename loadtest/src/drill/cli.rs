@@ -26,7 +26,7 @@ pub struct Cli {
     /// `list` says what each proves, `all` runs every one; or the names of some
     #[arg(required = true, value_name = "NAME", hide_possible_values = true, value_parser = names())]
     names: Vec<String>,
-    /// A smaller load and shorter faults: a few minutes for all
+    /// A smaller load and shorter faults: ten minutes for all
     #[arg(long)]
     short: bool,
     /// How long the load goes on before the fault and again after it, in seconds

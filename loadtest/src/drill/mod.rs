@@ -62,7 +62,7 @@ impl Load {
         late_after: Duration::from_secs(1),
         short: false,
     };
-    /// So that all drills together take a few minutes with unoptimised binaries.
+    /// So that all drills together take ten minutes or so with unoptimised binaries.
     pub const SHORT: Self = Self { pages: 300, rate: 30.0, around: Duration::from_secs(1), short: true, ..Self::FULL };
 
     /// Over how long pods close what they hold, in seconds.

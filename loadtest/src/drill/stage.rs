@@ -13,13 +13,13 @@ use tokio::{task::JoinSet, time::timeout};
 use super::{Check, Load, leaving};
 use crate::{
     cluster::{API_KEY, Cluster, ORIGIN, Redis, Setup, metric},
-    crowd::{Crowd, Phones, Place, Pod, Pods, Site, Words},
+    crowd::{Crowd, Phones, Pod, Pods, Site, Venue, Words},
     simulator::{Mode, Simulator},
 };
 
 /// How long all pages may take until they show a code.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
-/// The longest delay that a gateway which leaves gives its pages, and the least pause between two bursts of them.
+/// Longer than any delay that a gateway which leaves gives its pages, and the least pause between two bursts of them.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
 /// How long a pod that is told to end still accepts.
 pub(super) const NOTICE: Duration = Duration::from_secs(1);
@@ -97,7 +97,7 @@ impl<R: Redis> Stage<R> {
         leading.spawn(lead_gateways(callbacks.clone(), to_callbacks));
         leading.spawn(lead_wechat(webhooks, cluster.simulator.clone(), cluster.account.clone()));
 
-        let crowd = Arc::new(Crowd::gather(place(&cluster, &gateways, &callbacks), load.pages));
+        let crowd = Arc::new(Crowd::gather(venue(&cluster, &gateways, &callbacks), load.pages));
         let mut stage = Self { cluster, crowd, load, gateways, callbacks, shape, checks: vec![], _leading: leading };
         let all_show = timeout(SHOWN_WITHIN, stage.crowd.shows(load.pages)).await.is_ok();
         stage.check("every page shows a code", all_show);
@@ -117,19 +117,19 @@ impl<R: Redis> Stage<R> {
 
     /// More pages all at once, of another crowd.
     pub(super) fn rush(&self, pages: u32) -> Crowd {
-        Crowd::rush(place(&self.cluster, &self.gateways, &self.callbacks), pages)
+        Crowd::rush(venue(&self.cluster, &self.gateways, &self.callbacks), pages)
     }
 
     /// The same behind one address.
     pub(super) fn office(&self, pages: u32) -> Crowd {
-        Crowd::office(place(&self.cluster, &self.gateways, &self.callbacks), pages)
+        Crowd::office(venue(&self.cluster, &self.gateways, &self.callbacks), pages)
     }
 
     /// Pages that don't read what gateway `n` sends, and go on at the others.
     pub(super) fn deaf_to(&self, n: usize, pages: u32) -> Crowd {
         let others = (0..self.gateways()).filter(|other| *other != n).map(|n| self.cluster.gateway_address(n));
         let others = Pods::fixed(others.collect());
-        Crowd::deaf_to(self.cluster.gateway_address(n), place(&self.cluster, &others, &self.callbacks), pages)
+        Crowd::deaf_to(self.cluster.gateway_address(n), venue(&self.cluster, &others, &self.callbacks), pages)
     }
 
     /// What this metric is at all pods together.
@@ -229,8 +229,8 @@ fn seconds(time: Duration) -> u32 {
 }
 
 /// Where a crowd finds what it needs.
-fn place<R: Redis>(cluster: &Cluster<R>, gateways: &Pods, callbacks: &Pods) -> Place {
-    Place {
+fn venue<R: Redis>(cluster: &Cluster<R>, gateways: &Pods, callbacks: &Pods) -> Venue {
+    Venue {
         gateways: gateways.clone(),
         site: Site::new(callbacks.clone(), API_KEY.to_owned()),
         account: cluster.account.clone(),

@@ -23,7 +23,7 @@ use super::{
     table::{Head, Row},
 };
 use crate::{
-    crowd::{Crowd, Phones, Place, Pods, Site, Words},
+    crowd::{Crowd, Phones, Pods, Site, Venue, Words},
     simulator::{Account, Simulator},
 };
 
@@ -98,13 +98,13 @@ pub(super) async fn watch(
     let simulator = Simulator::new(target.public_url, BTreeMap::from([(target.account.clone(), target.wechat)]));
     tokio::spawn(wechat.serve(simulator.router(), Shutdown::never()));
 
-    let place = Place {
+    let venue = Venue {
         gateways: Pods::fixed(look_up(target.gateways).await?),
         site: Site::new(Pods::fixed(look_up(target.callbacks).await?), target.api_key.text().to_owned()),
         account: target.account.clone(),
         origin: target.origin,
     };
-    let crowd = Arc::new(Crowd::gather(place, load.pages));
+    let crowd = Arc::new(Crowd::gather(venue, load.pages));
     let phones = Phones::new(simulator, target.account, target.words, load.thinks());
     let report = || {
         let tally = crowd.ledger().tally(load.late_after);

@@ -1,6 +1,6 @@
-//! The Redis client and its topology. Bus and stores stand on this; nobody else names the client.
+//! The Redis client, and who owns what. Bus and stores stand on this; nobody else names the client.
 //!
-//! Whatever the topology, there is one way: a table says which primary owns which of 16,384 slots, and
+//! Whatever the layout, there is one way: a table says which primary owns which of 16,384 slots, and
 //! each primary has clients of its own, which know of no other node.
 //!
 //! | module | what it is for |

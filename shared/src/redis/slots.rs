@@ -1,4 +1,4 @@
-//! The one idea that every topology shares: each of 16,384 slots belongs to a primary.
+//! The one idea that every layout shares: each of 16,384 slots belongs to a primary.
 
 use std::fmt;
 

@@ -23,16 +23,16 @@ use crate::telemetry::Metrics;
 const TOLD: usize = 256;
 /// So many of those that are told are kept waiting first.
 const WAITING: usize = 512;
-/// Which part of the connections of a second one client address may have: nobody shuts all others out alone.
-const A_FIFTH: u32 = 5;
 
 /// What a pod lets in; 0 is no limit, but for connections.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Admits {
     /// Connections at a time, on all listeners together.
     pub connections: usize,
-    /// New connections in a second, and as many at once; a fifth of these of one client address.
+    /// New connections in a second, and as many at once.
     pub connections_per_second: u32,
+    /// The same of each client address that connects without a proxy.
+    pub connections_per_second_of_address: u32,
     /// Sockets at a time of each client address.
     pub sockets_per_address: u32,
     /// Requests in a minute of each client address, and as many at once.
@@ -90,7 +90,7 @@ impl Admission {
             told: Arc::new(Semaphore::new(TOLD)),
             waiting: Arc::new(Semaphore::new(WAITING)),
             connects: Rate::per_second(admits.connections_per_second),
-            connects_by_address: RateByAddress::per_second(admits.connections_per_second.div_ceil(A_FIFTH)),
+            connects_by_address: RateByAddress::per_second(admits.connections_per_second_of_address),
             seats: Seats::new(admits.sockets_per_address),
             requests: RateByAddress::per_minute(admits.requests_per_address),
             proxies,
@@ -108,6 +108,11 @@ impl Admission {
     pub(super) fn admit(&self, peer: SocketAddr) -> Option<Place> {
         let why = match self.room_for(peer) {
             Ok(place) => return Some(place),
+            // A flood would take the places of all others who are to be told.
+            Err(why @ Why::Hasty) => {
+                self.0.turned_away.count(why);
+                return None;
+            }
             Err(why) => why,
         };
         let told = self.0.told.clone().try_acquire_owned().ok();
@@ -122,7 +127,7 @@ impl Admission {
         // Before the pod's own limits: what an address has too much of takes nothing of others' share.
         let seat = match client {
             Some(client) => {
-                connects_by_address.check(client).map_err(|_| Why::Requests)?;
+                connects_by_address.check(client).map_err(|_| Why::Hasty)?;
                 seats.take(client).map_err(|AllTaken| Why::Sockets)?
             }
             None => None,
@@ -222,11 +227,11 @@ mod tests {
 
     #[test]
     fn an_address_that_connects_too_often_leaves_room_for_others() {
-        let (admission, metrics) =
-            admission(Admits { connections: 100, connections_per_second: 10, ..Admits::default() });
-        let flood = [(); 50].map(|()| why(admission.admit(peer([203, 0, 113, 1])).as_ref()));
-        assert_eq!(flood.iter().filter(|why| why.is_none()).count(), 2, "{flood:?}");
-        assert!(metrics.text().contains("scenecast_turned_away_total{why=\"requests\"} 48"));
+        let admits = Admits { connections_per_second: 10, connections_per_second_of_address: 2, ..Admits::default() };
+        let (admission, metrics) = admission(Admits { connections: 100, ..admits });
+        let flood = [(); 50].map(|()| admission.admit(peer([203, 0, 113, 1])));
+        assert_eq!(flood.iter().flatten().count(), 2, "the others are closed without a word");
+        assert!(metrics.text().contains("scenecast_turned_away_total{why=\"hasty\"} 48"));
         let others =
             [2, 3, 4, 5].map(|client| [(); 2].map(|()| why(admission.admit(peer([203, 0, 113, client])).as_ref())));
         assert_eq!(others.as_flattened(), [None; 8]);

@@ -29,6 +29,8 @@ pub enum Why {
     Connections,
     /// More connect in a second than it takes.
     Connects,
+    /// The address connects more often than one may.
+    Hasty,
     /// It has no place left, even to say so.
     Unheard,
     /// The address has as many sockets as it may.
@@ -44,9 +46,10 @@ pub enum Why {
 }
 
 impl Why {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Connections,
         Self::Connects,
+        Self::Hasty,
         Self::Unheard,
         Self::Sockets,
         Self::Requests,
@@ -60,6 +63,7 @@ impl Why {
         match self {
             Self::Connections => "connections",
             Self::Connects => "connects",
+            Self::Hasty => "hasty",
             Self::Unheard => "unheard",
             Self::Sockets => "sockets",
             Self::Requests => "requests",
@@ -152,7 +156,7 @@ impl Crowded {
             Why::Sockets => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_sockets", "this address has too many connections here")
             }
-            Why::Requests | Why::Junk => {
+            Why::Hasty | Why::Requests | Why::Junk => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "this address asks too often")
             }
             Why::Scenes => (StatusCode::TOO_MANY_REQUESTS, "too_many_scenes", "this address opens too many scenes"),

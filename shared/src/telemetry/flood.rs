@@ -1,13 +1,16 @@
-//! Keeps what goes wrong thousands of times a second from filling the log: metrics have all of it.
+//! Keeps what goes wrong thousands of times a second from filling the log: metrics count it.
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use tracing::{Event, Level, Metadata, Subscriber, callsite::Identifier};
+use tracing::{
+    Event, Level, Metadata, Subscriber, callsite::Identifier, level_filters::LevelFilter, subscriber::Interest,
+};
 use tracing_subscriber::layer::{Context, Filter};
 
 /// So many warnings or errors of one kind are logged in a second, and as many at once.
 const A_SECOND: u32 = 10;
 
-/// Leaves out warnings and errors that are too many of their kind: of one place in the code, that is.
+/// Leaves out warnings and errors that are too many of their kind: of one place in the code, or of all libraries that
+/// use the `log` crate together.
 pub(super) struct Flood {
     logged: DefaultKeyedRateLimiter<Identifier>,
 }
@@ -22,6 +25,15 @@ impl Default for Flood {
 impl<S: Subscriber> Filter<S> for Flood {
     fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         true
+    }
+
+    // What isn't said here is taken for "it depends", and everything in the process is asked about each time then.
+    fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::always()
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::TRACE)
     }
 
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {

@@ -48,26 +48,26 @@ pub(super) fn place(number: usize) -> Ipv4Addr {
 }
 
 impl RedisCluster {
-    /// Cuts this node off from all others: nothing comes through between them, and nothing tells so. They have to
+    /// Cuts this node, and no other, off from all others: nothing comes through between them, and nothing tells so. They have to
     /// have been started with [`RedisCluster::start_divisible`].
     pub fn divide(&self, node: usize) {
         divide(self.node(node), self.nodes().iter());
     }
 
-    /// Ends every [`RedisCluster::divide`].
+    /// Ends [`RedisCluster::divide`].
     pub fn reunite(&self) {
         reunite(self.nodes());
     }
 }
 
 impl RedisSentinels {
-    /// Cuts this server off from all others and from the Sentinels: nothing comes through between them, and nothing
+    /// Cuts this server, and no other, off from all others and from the Sentinels: nothing comes through between them, and nothing
     /// tells so. They have to have been started with [`RedisSentinels::start_divisible`].
     pub fn divide(&self, server: usize) {
         divide(self.server(server), self.servers().iter().chain(self.sentinels()));
     }
 
-    /// Ends every [`RedisSentinels::divide`].
+    /// Ends [`RedisSentinels::divide`].
     pub fn reunite(&self) {
         reunite(self.servers());
     }

@@ -117,7 +117,7 @@ async fn what_is_late_keeps_what_comes_after_it_waiting_no_longer() {
         tokio::time::sleep(NOTHING / 8).await;
     }
     stream.read_exact(&mut [0; 8]).await.unwrap();
-    assert!((NOTHING..NOTHING * 5).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert!((NOTHING..NOTHING * 8).contains(&began.elapsed()), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ use crate::{
 const DONE_WITHIN: Duration = Duration::from_secs(60);
 /// How often is looked whether they have.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The longest that none of the pages that are there may log in: chance and a busy machine make small ones.
+const NO_GAP: Duration = Duration::from_secs(5);
 /// So many scenes an address may open in a minute: more than any other than the office's does.
 const A_MINUTE: u32 = 20;
 
@@ -31,6 +33,7 @@ pub(super) const CONNECTIONS: Drill = Drill {
             let before = stage.memory().await;
             stage.goes_on(20, 4).await;
             are_told(stage, &surge, "connections", "crowded").await;
+            goes_on(stage);
             stage.stays_flat(before).await;
         }))
     },
@@ -50,6 +53,7 @@ pub(super) const CONNECTS: Drill = Drill {
             let all_in = timeout(DONE_WITHIN, rush.shows(pages)).await.is_ok();
             stage.check("all get in", all_in);
             are_told(stage, &rush, "connects", "crowded").await;
+            goes_on(stage);
         }))
     },
 };
@@ -119,6 +123,12 @@ fn with_room(load: Load) -> Load {
 /// Where gateways have this limit.
 fn limits_of(limit: &str, of: u32) -> Shape {
     Shape { gateway_settings: format!("[limits]\n{limit} = {of}\n"), ..Shape::default() }
+}
+
+/// Those that are there log in all the time.
+fn goes_on(stage: &mut Stage<RedisServer>) {
+    let gap = stage.crowd.ledger().tally(stage.load.late_after).longest_gap;
+    stage.check(format!("pages that are there log in all the time, but for {gap:?}"), gap <= NO_GAP);
 }
 
 /// Pages of this crowd were turned away for this reason, and told so.

@@ -1,4 +1,4 @@
-//! Faults of each topology, and logins that go on through them: none is lost, and none is another's.
+//! Faults of each layout, and logins that go on through them: none is lost, and none is another's.
 
 mod buffers;
 mod cluster;
