@@ -1,69 +1,74 @@
 //! Keeps what goes wrong thousands of times a second from filling the log: metrics count it.
+//!
+//! A writer and not a filter: a filter of tracing's that looks at each event, beside one that looks at its kind, leaves
+//! a rejected event's state behind for the next one.
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use tracing::{
-    Event, Level, Metadata, Subscriber, callsite::Identifier, level_filters::LevelFilter, subscriber::Interest,
-};
-use tracing_subscriber::layer::{Context, Filter};
+use tracing::{Level, Metadata, callsite::Identifier};
+use tracing_subscriber::fmt::{MakeWriter, writer::OptionalWriter};
 
 /// So many warnings or errors of one kind are logged in a second, and as many at once.
 const A_SECOND: u32 = 10;
 
 /// Leaves out warnings and errors that are too many of their kind: of one place in the code, or of all libraries that
 /// use the `log` crate together.
-pub(super) struct Flood {
+pub(super) struct Flood<M> {
+    to: M,
     logged: DefaultKeyedRateLimiter<Identifier>,
 }
 
-impl Default for Flood {
-    fn default() -> Self {
+impl<M> Flood<M> {
+    /// What is left goes there.
+    pub(super) fn to(to: M) -> Self {
         let a_second = A_SECOND.try_into().expect("it isn't 0");
-        Self { logged: RateLimiter::keyed(Quota::per_second(a_second)) }
+        Self { to, logged: RateLimiter::keyed(Quota::per_second(a_second)) }
     }
 }
 
-impl<S: Subscriber> Filter<S> for Flood {
-    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        true
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Flood<M> {
+    type Writer = OptionalWriter<M::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        OptionalWriter::some(self.to.make_writer())
     }
 
-    // What isn't said here is taken for "it depends", and everything in the process is asked about each time then.
-    fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::always()
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::TRACE)
-    }
-
-    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
-        let kind = event.metadata();
-        *kind.level() > Level::WARN || self.logged.check_key(&kind.callsite()).is_ok()
+    fn make_writer_for(&'a self, kind: &Metadata<'_>) -> Self::Writer {
+        if *kind.level() > Level::WARN || self.logged.check_key(&kind.callsite()).is_ok() {
+            OptionalWriter::some(self.to.make_writer_for(kind))
+        } else {
+            OptionalWriter::none()
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use tracing_subscriber::{Layer, layer::SubscriberExt};
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
 
     use super::*;
 
-    /// The levels of what is logged.
+    /// What is logged.
     #[derive(Clone, Default)]
-    struct Logged(Arc<Mutex<Vec<Level>>>);
+    struct Log(Arc<Mutex<Vec<u8>>>);
 
-    impl<S: Subscriber> Layer<S> for Logged {
-        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-            self.0.lock().unwrap().push(*event.metadata().level());
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
 
     #[test]
     fn of_a_thousand_warnings_of_one_kind_ten_are_logged_and_all_that_is_no_warning() {
-        let logged = Logged::default();
-        let subscriber = tracing_subscriber::registry().with(logged.clone().with_filter(Flood::default()));
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(Flood::to(move || writer.clone())).finish();
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..1000 {
                 tracing::warn!("Redis is away");
@@ -71,10 +76,10 @@ mod tests {
             }
             tracing::warn!("something else is wrong");
         });
-        let logged = logged.0.lock().unwrap();
-        let of = |level| logged.iter().filter(|logged| **logged == level).count();
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let times = |words| log.lines().filter(|line| line.contains(words)).count();
         // A test that is slow may see the next second's.
-        assert!((11..100).contains(&of(Level::WARN)), "{}", of(Level::WARN));
-        assert_eq!(of(Level::INFO), 1000);
+        assert!((10..100).contains(&times("Redis is away")), "{}", times("Redis is away"));
+        assert_eq!((times("somebody is logged in"), times("something else is wrong")), (1000, 1));
     }
 }

@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::{EnvFilter, Layer, filter::FilterExt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
     config::{BadConfig, Telemetry},
@@ -29,7 +29,7 @@ pub struct Started(Option<SdkTracerProvider>);
 pub fn start(name: &'static str, config: &Telemetry) -> Result<Started, BadConfig> {
     // Before what is configured, which goes over it.
     let filter = EnvFilter::builder().parse_lossy(format!("{},{}", redis::CLIENT_LOGS, config.log.as_str()));
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt::layer().with_writer(Flood::to(std::io::stderr));
     let log = if std::io::stderr().is_terminal() {
         log.with_target(false).boxed()
     } else {
@@ -44,7 +44,7 @@ pub fn start(name: &'static str, config: &Telemetry) -> Result<Started, BadConfi
         });
         tracing_opentelemetry::layer().with_tracer(provider.tracer(name)).with_filter(ours)
     });
-    tracing_subscriber::registry().with(traces).with(log.with_filter(filter.and(Flood::default()))).init();
+    tracing_subscriber::registry().with(traces).with(log.with_filter(filter)).init();
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(tracing::field::display);
         tracing::error!(location, why = panic.payload_as_str().unwrap_or("no message"), "panicked; this is a bug");
