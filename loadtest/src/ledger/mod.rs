@@ -137,10 +137,9 @@ impl Ledger {
         self.logins.values().filter(|login| login.accepted.is_some() && !login.came_through()).count()
     }
 
-    /// Within which time 99 of 100 pages heard of a login that was scanned in this time; those that may still hear of
-    /// one have waited until its end.
+    /// Within which time 99 of 100 pages heard of a login that was scanned in this time, if they did.
     pub fn p99(&self, scanned: Range<Instant>) -> Duration {
-        let logins = self.logins.values().filter_map(|login| login.took().or(login.waits_until(scanned.end)));
+        let logins = self.logins.values().filter_map(Login::took);
         let took = logins.filter(|(at, _)| scanned.contains(at)).map(|(_, took)| took).collect();
         tally::quantile(took, 99)
     }
@@ -160,13 +159,6 @@ impl Login {
     fn took(&self) -> Option<(Instant, Duration)> {
         let (_, scanned) = self.scanned.as_ref()?;
         Some((*scanned, self.heard_after(*scanned)?))
-    }
-
-    /// The same where its page may still hear of it, until this moment.
-    fn waits_until(&self, moment: Instant) -> Option<(Instant, Duration)> {
-        let (_, scanned) = self.scanned.as_ref().filter(|_| (self.refused, self.untold) == (0, 0))?;
-        let since = self.back.map_or(*scanned, |back| back.max(*scanned));
-        Some((*scanned, moment.saturating_duration_since(since)))
     }
 
     /// How long after this moment its page heard of it, the time that it was away not counted.
