@@ -39,7 +39,8 @@ pub(super) async fn visit(here: Arc<Here>, address: Ipv4Addr, deaf_to: SocketAdd
 
 /// None if it gets no scene.
 async fn until_cut(here: &Here, state: &str, gateway: SocketAddr) -> Option<Waiting> {
-    let mut page = Raw::connect(gateway).await.ok()?;
+    // With little room at its end, for the kernel to keep less of what it doesn't read.
+    let mut page = Raw::connect_narrow(gateway).await.ok()?;
     let open = json!({ "open": { "account": here.venue.account, "state": state } });
     page.send(&frame_of(FIN | TEXT, open.to_string().as_bytes())).await;
     let (_, opened) = page.frame().await?;

@@ -55,6 +55,8 @@ pub struct Venue {
     pub account: AccountName,
     /// Whose pages they are.
     pub origin: String,
+    /// Whether some go away for a while and come back, as phones' browsers do.
+    pub restless: bool,
 }
 
 /// Pages, and what they share. They go when it is dropped.

@@ -187,8 +187,8 @@ impl Visitor {
         match frame.kind.as_str() {
             "opened" => {
                 let scene = frame.scene.parse().ok()?;
-                let leaves =
-                    rand::random_bool(RESTLESS).then(|| Instant::now() + LEAVES_WITHIN.mul_f64(rand::random()));
+                let leaves = (self.here.venue.restless && rand::random_bool(RESTLESS))
+                    .then(|| Instant::now() + LEAVES_WITHIN.mul_f64(rand::random()));
                 self.turn = None;
                 *waiting = Some(Waiting { leaves, ..Waiting::on(scene, &frame) });
                 self.here.board.show(Shown { scene, url: frame.qr.url });

@@ -49,6 +49,8 @@ pub struct Load {
     pub around: Duration,
     /// A login of which the page hears later than this after the phone is late.
     pub late_after: Duration,
+    /// Whether some pages go away for a while and come back.
+    pub restless: bool,
     /// Whether faults and drain windows are short, too.
     pub short: bool,
 }
@@ -60,6 +62,7 @@ impl Load {
         rate: 200.0,
         around: Duration::from_secs(10),
         late_after: Duration::from_secs(1),
+        restless: true,
         short: false,
     };
     /// So that all drills together take ten minutes or so with unoptimised binaries.

@@ -97,7 +97,8 @@ impl<R: Redis> Stage<R> {
         leading.spawn(lead_gateways(callbacks.clone(), to_callbacks));
         leading.spawn(lead_wechat(webhooks, cluster.simulator.clone(), cluster.account.clone()));
 
-        let crowd = Arc::new(Crowd::gather(venue(&cluster, &gateways, &callbacks), load.pages));
+        let venue = Venue { restless: load.restless, ..venue(&cluster, &gateways, &callbacks) };
+        let crowd = Arc::new(Crowd::gather(venue, load.pages));
         let mut stage = Self { cluster, crowd, load, gateways, callbacks, shape, checks: vec![], _leading: leading };
         let all_show = timeout(SHOWN_WITHIN, stage.crowd.shows(load.pages)).await.is_ok();
         stage.check("every page shows a code", all_show);
@@ -235,6 +236,7 @@ fn venue<R: Redis>(cluster: &Cluster<R>, gateways: &Pods, callbacks: &Pods) -> V
         site: Site::new(callbacks.clone(), API_KEY.to_owned()),
         account: cluster.account.clone(),
         origin: ORIGIN.to_owned(),
+        restless: true,
     }
 }
 

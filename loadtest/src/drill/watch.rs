@@ -103,6 +103,7 @@ pub(super) async fn watch(
         site: Site::new(Pods::fixed(look_up(target.callbacks).await?), target.api_key.text().to_owned()),
         account: target.account.clone(),
         origin: target.origin,
+        restless: true,
     };
     let crowd = Arc::new(Crowd::gather(venue, load.pages));
     let phones = Phones::new(simulator, target.account, target.words, load.thinks());

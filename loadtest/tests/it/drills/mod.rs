@@ -8,8 +8,7 @@ use std::{sync::LazyLock, thread::available_parallelism};
 use scenecast_loadtest::drill::{Drill, Load};
 use tokio::sync::Semaphore;
 
-/// Of other tests there may be more at a time than cores, since most wait. A drill has a cluster that works, and
-/// checks how long logins take.
+/// A drill has a cluster that works, and checks how long logins take.
 static AT_A_TIME: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(available_parallelism().unwrap().get()));
 
 async fn passes(name: &str) {
