@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     Here,
     board::Shown,
-    page::{Visitor, Waiting},
+    page::{Tab, Waiting},
 };
 use crate::{
     browser::Frame,
@@ -27,14 +27,14 @@ const ASKS_EVERY: Duration = Duration::from_millis(1);
 
 /// One scene: opened at `deaf_to`, and waited for at the others once that doesn't wait any more.
 pub(super) async fn visit(here: Arc<Here>, address: Ipv4Addr, deaf_to: SocketAddr) {
-    let mut visitor = Visitor::at(here.clone(), address);
+    let mut tab = Tab::at(here.clone(), address);
     let waiting = loop {
-        match until_cut(&here, &visitor.state, deaf_to).await {
+        match until_cut(&here, &tab.state, deaf_to).await {
             Some(waiting) => break waiting,
             None => tokio::time::sleep(AGAIN_AFTER).await,
         }
     };
-    visitor.log_in(Some(waiting)).await;
+    tab.log_in(Some(waiting)).await;
 }
 
 /// None if it gets no scene.

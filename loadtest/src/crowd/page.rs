@@ -74,13 +74,14 @@ impl Waiting {
 /// One browser, for ever.
 pub(super) async fn visit(here: Arc<Here>, address: Ipv4Addr) {
     let turn = here.opening.clone().acquire_owned().await.ok();
-    let mut visitor = Visitor { turn, ..Visitor::at(here, address) };
+    let mut tab = Tab { turn, ..Tab::at(here, address) };
     loop {
-        visitor.log_in(None).await;
+        tab.log_in(None).await;
     }
 }
 
-pub(super) struct Visitor {
+/// A browser's tab with the site's login page.
+pub(super) struct Tab {
     here: Arc<Here>,
     address: Ipv4Addr,
     /// What the site knows this browser by.
@@ -89,7 +90,7 @@ pub(super) struct Visitor {
     turn: Option<OwnedSemaphorePermit>,
 }
 
-impl Visitor {
+impl Tab {
     /// A browser at this address, with a session at the site.
     pub(super) fn at(here: Arc<Here>, address: Ipv4Addr) -> Self {
         Self { here, address, state: format!("the session of {address}"), turn: None }

@@ -66,11 +66,11 @@ impl Load {
         short: false,
     };
     /// So that all drills together take ten minutes or so with unoptimised binaries.
-    pub const SHORT: Self = Self { pages: 300, rate: 30.0, around: Duration::from_secs(1), short: true, ..Self::FULL };
+    pub const SHORT: Self = Self { pages: 300, rate: 20.0, around: Duration::from_secs(1), short: true, ..Self::FULL };
 
     /// Over how long pods close what they hold, in seconds.
     fn window(&self) -> Duration {
-        Duration::from_secs(if self.short { 3 } else { 20 })
+        Duration::from_secs(if self.short { 6 } else { 20 })
     }
 
     /// How long people look at a question.

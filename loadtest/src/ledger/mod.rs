@@ -1,6 +1,6 @@
 //! What phones were promised and what came of it: every login from its scan to its redemption. No I/O.
 
-mod pace;
+mod rate;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use std::{
 
 use scenecast_shared::scene::{OpenId, SceneId};
 
-pub use pace::Pace;
+pub use rate::Rate;
 pub use tally::Tally;
 
 /// Everything that happened to the logins of a load. Moments may be noted in any order.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Ledger, Login, Pace};
+use super::{Ledger, Login, Rate};
 
 /// What came of a load's logins.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -35,7 +35,7 @@ pub struct Tally {
     /// … and 99 of 100.
     pub p99: Duration,
     /// How pages came back.
-    pub reconnects: Pace,
+    pub reconnects: Rate,
     /// Why grants of accepted logins weren't redeemed, by code.
     pub not_redeemed: BTreeMap<String, u64>,
     /// What pages were told instead of a login, by code.
@@ -50,7 +50,7 @@ impl Tally {
 
     pub(super) fn of(ledger: &Ledger, late_after: Duration) -> Self {
         let mut tally =
-            Self { reconnects: Pace::of(&ledger.reconnects), problems: ledger.problems.clone(), ..Self::default() };
+            Self { reconnects: Rate::of(&ledger.reconnects), problems: ledger.problems.clone(), ..Self::default() };
         let (mut heard, mut times) = (vec![], vec![]);
         for login in ledger.logins.values() {
             tally.add(login, late_after);

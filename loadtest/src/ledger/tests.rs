@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use scenecast_shared::scene::{OpenId, SceneId};
 
-use super::{Ledger, Pace, Redemption, Tally, Told};
+use super::{Ledger, Rate, Redemption, Tally, Told};
 
 const LATE: Duration = Duration::from_secs(1);
 
@@ -157,8 +157,8 @@ fn problems_are_counted_by_their_code() {
 fn an_even_burst_has_its_mean_as_its_peak() {
     let at = Instant::now();
     let even: Vec<_> = (0..=400).map(|n| at + ms(n * 10)).collect();
-    let pace = Pace::of(&even);
-    assert!((pace.peak - 100.0).abs() < 1.0 && pace.unevenness() < 1.01, "{pace:?}");
+    let rate = Rate::of(&even);
+    assert!((rate.peak - 100.0).abs() < 1.0 && rate.unevenness() < 1.01, "{rate:?}");
 }
 
 #[test]
@@ -166,11 +166,11 @@ fn the_worst_burst_counts_and_a_few_are_none() {
     let at = Instant::now();
     let mut moments: Vec<_> = (0..100).map(|n| at + ms(n * 10)).collect();
     moments.extend((0..10).map(|_| at + ms(5000)));
-    assert!(Pace::of(&moments).unevenness() <= 1.0, "ten at once are no storm");
+    assert!(Rate::of(&moments).unevenness() <= 1.0, "ten at once are no storm");
     // Half of them within the first second of ten.
     moments.extend((0..100).map(|n| at + ms(20_000 + n)));
     moments.extend((0..100).map(|n| at + ms(20_000 + n * 100)));
-    let pace = Pace::of(&moments);
-    assert!((pace.peak - 110.0).abs() < 1.0 && (19.0..22.0).contains(&pace.mean), "{pace:?}");
-    assert_eq!(Pace::of(&[]), Pace::default());
+    let rate = Rate::of(&moments);
+    assert!((rate.peak - 110.0).abs() < 1.0 && (19.0..22.0).contains(&rate.mean), "{rate:?}");
+    assert_eq!(Rate::of(&[]), Rate::default());
 }

@@ -10,21 +10,21 @@ const FEWEST: usize = 20;
 
 /// The least even of its bursts, a second.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Pace {
+pub struct Rate {
     /// The most in any second.
     pub peak: f64,
     /// The mean from its first to its last.
     pub mean: f64,
 }
 
-impl Pace {
+impl Rate {
     /// That of these moments, in any order.
     pub fn of(moments: &[Instant]) -> Self {
         let mut moments = moments.to_vec();
         moments.sort_unstable();
         let bursts = moments.chunk_by(|before, after| *after - *before < PAUSE);
-        let paces = bursts.filter(|burst| burst.len() >= FEWEST).map(Self::of_burst);
-        paces.max_by(|one, other| one.unevenness().total_cmp(&other.unevenness())).unwrap_or_default()
+        let rates = bursts.filter(|burst| burst.len() >= FEWEST).map(Self::of_burst);
+        rates.max_by(|one, other| one.unevenness().total_cmp(&other.unevenness())).unwrap_or_default()
     }
 
     /// How many times the mean the peak is; 0 where nothing came.
