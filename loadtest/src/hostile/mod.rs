@@ -18,9 +18,8 @@ use tokio::{net::TcpSocket, task::JoinSet};
 
 pub use drip::drip;
 
-/// A peer that was cut off comes back so much later.
-const BACK_AFTER: Duration = Duration::from_millis(200);
-/// Not all come at one moment, nor are cut at one: that would be another attack, a flood of connects.
+/// How long after it was cut off a peer may come again. Sooner, or all at one moment, would be another attack, a flood of
+/// connects: some are answered at once.
 const COME_WITHIN: Duration = Duration::from_secs(5);
 /// How much time a slow peer takes for a byte.
 const A_BYTE: Duration = Duration::from_secs(1);
@@ -82,11 +81,10 @@ fn address(nth: u32) -> Ipv4Addr {
 }
 
 async fn pester(from: Ipv4Addr, target: SocketAddr, manner: Manner) {
-    tokio::time::sleep(COME_WITHIN.mul_f64(rand::random())).await;
     loop {
+        tokio::time::sleep(COME_WITHIN.mul_f64(rand::random())).await;
         // However it ends.
         let _ = waste(from, target, manner).await;
-        tokio::time::sleep(BACK_AFTER).await;
     }
 }
 
