@@ -1,6 +1,6 @@
 //! What one primary is asked for on behalf of the watchers: subscriptions and mailboxes, chunk by chunk.
 
-use std::{collections::HashSet, fmt::Display, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use prometheus::IntCounterVec;
 use tokio::{
@@ -44,6 +44,8 @@ pub(super) struct Lane {
     primary: Node,
     /// Scenes that have to be subscribed, and their mailboxes read.
     owed: Vec<SceneId>,
+    /// Those of them that are subscribed by now.
+    unread: Vec<SceneId>,
     /// When that goes on, after something failed.
     not_before: Instant,
     /// How long the next failure puts it off.
@@ -52,9 +54,29 @@ pub(super) struct Lane {
     counted: IntCounterVec,
 }
 
+/// What came of asking for something on behalf of several scenes.
+struct Outcome {
+    done: Vec<SceneId>,
+    failed: Vec<SceneId>,
+    /// Why they failed.
+    why: Option<String>,
+}
+
+impl Outcome {
+    fn of(asked: usize) -> Self {
+        Self { done: Vec::with_capacity(asked), failed: vec![], why: None }
+    }
+
+    fn fails(&mut self, scene: SceneId, why: &impl ToString) {
+        self.failed.push(scene);
+        self.why.get_or_insert_with(|| why.to_string());
+    }
+}
+
 impl Lane {
     pub(super) fn new(bus: RedisBus, subscriber: Subscriber, primary: Node, counted: IntCounterVec) -> Self {
-        Self { bus, subscriber, primary, owed: vec![], not_before: Instant::now(), pause: SOON, counted }
+        let (not_before, [owed, unread]) = (Instant::now(), [const { vec![] }; 2]);
+        Self { bus, subscriber, primary, owed, unread, not_before, pause: SOON, counted }
     }
 
     /// What is owed is worked off chunk by chunk, with other work between.
@@ -68,9 +90,13 @@ impl Lane {
                     }
                     self.take(given.drain(..)).await;
                 }
-                () = sleep_until(self.not_before), if !self.owed.is_empty() => self.catch_up().await,
+                () = sleep_until(self.not_before), if !self.is_done() => self.catch_up().await,
             }
         }
+    }
+
+    fn is_done(&self) -> bool {
+        self.owed.is_empty() && self.unread.is_empty()
     }
 
     async fn take(&mut self, works: impl Iterator<Item = Work>) {
@@ -115,58 +141,65 @@ impl Lane {
         for chunk in changed.chunks(CHUNK) {
             let (watched, left): (Vec<_>, Vec<_>) = chunk.iter().partition(|scene| self.bus.hub.watches(**scene));
             self.subscriber.unsubscribe(&self.primary, names(&left)).await;
-            self.subscribe(watched).await;
+            let subscribed = self.subscribe(watched).await;
+            self.note(subscribed);
         }
     }
 
-    /// Subscribes to these scenes, and answers those for which that is confirmed; the others are owed.
-    async fn subscribe(&mut self, scenes: Vec<SceneId>) -> Vec<SceneId> {
-        let asked = self.bus.hub.now();
+    /// Subscribes to these scenes.
+    async fn subscribe(&self, scenes: Vec<SceneId>) -> Outcome {
+        let (asked, mut came_of) = (self.bus.hub.now(), Outcome::of(scenes.len()));
         let outcomes = self.subscriber.subscribe(&self.primary, &names(&scenes).collect::<Vec<_>>()).await;
-        let mut subscribed = Vec::with_capacity(scenes.len());
-        let mut failed = None;
         for (scene, outcome) in scenes.into_iter().zip(outcomes) {
             match outcome {
                 Ok(()) => {
                     self.bus.hub.confirm(scene, asked);
-                    subscribed.push(scene);
+                    came_of.done.push(scene);
                 }
-                Err(error) => {
-                    self.owed.push(scene);
-                    failed = Some(error);
-                }
+                Err(error) => came_of.fails(scene, &error),
             }
         }
-        if let Some(error) = failed {
-            self.put_off(error);
-        }
-        subscribed
+        came_of
     }
 
-    /// Subscribes to the next chunk of what is owed, and reads its mailboxes.
+    /// Reads the mailboxes of these scenes.
+    async fn read(&self, scenes: Vec<SceneId>) -> Outcome {
+        let (began, mut came_of) = (self.bus.hub.now(), Outcome::of(scenes.len()));
+        let mailboxes = self.bus.read_all(&scenes).await;
+        for (scene, mailbox) in scenes.into_iter().zip(mailboxes) {
+            match mailbox {
+                Ok(mailbox) => {
+                    self.bus.hub.caught_up(scene, began, mailbox.as_ref());
+                    came_of.done.push(scene);
+                }
+                Err(BusError::Undecided(why)) => came_of.fails(scene, &why),
+                Err(error) => tracing::error!(%scene, %error, "a mailbox can't be read"),
+            }
+        }
+        came_of
+    }
+
+    /// Answers those for which all went well; the others are owed.
+    fn note(&mut self, came_of: Outcome) -> Vec<SceneId> {
+        self.owed.extend(came_of.failed);
+        if let Some(why) = came_of.why {
+            self.put_off(&why);
+        }
+        came_of.done
+    }
+
+    /// Subscribes to the next chunk of what is owed, while the mailboxes of the one before are read.
     async fn catch_up(&mut self) {
         let mut chunk = self.owed.split_off(self.owed.len().saturating_sub(CHUNK));
         chunk.retain(|scene| self.bus.hub.watches(*scene) && self.is_ours(*scene));
         for scene in &chunk {
             self.bus.hub.begin_catch_up(*scene);
         }
-        let chunk = self.subscribe(chunk).await;
-        let began = self.bus.hub.now();
-        let mut undecided = None;
-        for (scene, mailbox) in chunk.iter().zip(self.bus.read_all(&chunk).await) {
-            match mailbox {
-                Ok(mailbox) => self.bus.hub.caught_up(*scene, began, mailbox.as_ref()),
-                Err(BusError::Undecided(why)) => {
-                    self.owed.push(*scene);
-                    undecided = Some(why);
-                }
-                Err(error) => tracing::error!(%scene, %error, "a mailbox can't be read"),
-            }
-        }
-        if let Some(why) = undecided {
-            self.put_off(why);
-        }
-        if self.owed.is_empty() {
+        let unread = std::mem::take(&mut self.unread);
+        let (subscribed, read) = tokio::join!(self.subscribe(chunk), self.read(unread));
+        self.note(read);
+        self.unread = self.note(subscribed);
+        if self.is_done() {
             (self.owed, self.pause) = (vec![], SOON);
         }
     }
@@ -177,8 +210,8 @@ impl Lane {
         self.subscriber.primary(&Name(scene).to_string()).as_ref() == Some(&self.primary)
     }
 
-    fn put_off(&mut self, why: impl Display) {
-        tracing::debug!(primary = %self.primary, %why, "couldn't subscribe or read mailboxes; trying again");
+    fn put_off(&mut self, why: &str) {
+        tracing::debug!(primary = %self.primary, why, "couldn't subscribe or read mailboxes; trying again");
         self.not_before = Instant::now() + self.pause;
         self.pause = (2 * self.pause).min(LATE);
     }

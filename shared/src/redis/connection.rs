@@ -32,6 +32,10 @@ pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(2);
 const COMMANDS_AT_MOST: usize = 20_000;
 /// How often a connection is asked whether it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(3);
+/// How soon it tries to connect again, in milliseconds. No less often after an hour: each pod's pages wait for it.
+const RECONNECT_MS: u32 = 100;
+/// By how much later at random, so that a fleet doesn't come back at one instant.
+const SPREAD_MS: u32 = 300;
 /// How long it may take to answer. Longer than a command, because to subscribe again is work for a
 /// Redis that is only slow.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -85,9 +89,8 @@ impl Connection {
 fn build(mut config: Config, heard: usize) -> Client {
     config.version = RespVersion::RESP3;
     config.fail_fast = false;
-    let mut reconnect = ReconnectPolicy::new_exponential(0, 50, 2_000, 2);
-    // In milliseconds, so that a fleet doesn't come back at one instant.
-    reconnect.set_jitter(250);
+    let mut reconnect = ReconnectPolicy::new_constant(0, RECONNECT_MS);
+    reconnect.set_jitter(SPREAD_MS);
     Builder::from_config(config)
         .with_connection_config(|connection| {
             connection.connection_timeout = COMMAND_LIMIT;
