@@ -18,8 +18,8 @@ use tokio::{net::TcpSocket, task::JoinSet};
 
 pub use drip::drip;
 
-/// How long after it was cut off a peer may come again. Sooner, or all at one moment, would be another attack, a flood of
-/// connects: some are answered at once.
+/// Within what time a peer comes, and comes again after it was cut off. All at one moment, or each at once, would be
+/// another attack, a flood of connects.
 const COME_WITHIN: Duration = Duration::from_secs(5);
 /// How much time a slow peer takes for a byte.
 const A_BYTE: Duration = Duration::from_secs(1);

@@ -42,9 +42,9 @@ pub(super) struct Lane {
     bus: RedisBus,
     subscriber: Subscriber,
     primary: Node,
-    /// Scenes that have to be subscribed, and their mailboxes read.
+    /// Scenes that have to be subscribed, and then their mailboxes read.
     owed: Vec<SceneId>,
-    /// Those of them that are subscribed by now.
+    /// Scenes that are subscribed, and their mailboxes still have to be read.
     unread: Vec<SceneId>,
     /// When that goes on, after something failed.
     not_before: Instant,
@@ -90,13 +90,18 @@ impl Lane {
                     }
                     self.take(given.drain(..)).await;
                 }
-                () = sleep_until(self.not_before), if !self.is_done() => self.catch_up().await,
+                () = sleep_until(self.next()), if !self.is_done() => self.catch_up().await,
             }
         }
     }
 
     fn is_done(&self) -> bool {
         self.owed.is_empty() && self.unread.is_empty()
+    }
+
+    /// When it goes on. What is subscribed doesn't wait for what couldn't be.
+    fn next(&self) -> Instant {
+        if self.unread.is_empty() { self.not_before } else { Instant::now() }
     }
 
     async fn take(&mut self, works: impl Iterator<Item = Work>) {
@@ -190,12 +195,17 @@ impl Lane {
 
     /// Subscribes to the next chunk of what is owed, while the mailboxes of the one before are read.
     async fn catch_up(&mut self) {
-        let mut chunk = self.owed.split_off(self.owed.len().saturating_sub(CHUNK));
+        let at_a_time = if self.not_before <= Instant::now() { CHUNK } else { 0 };
+        let mut chunk = self.owed.split_off(self.owed.len().saturating_sub(at_a_time));
         chunk.retain(|scene| self.bus.hub.watches(*scene) && self.is_ours(*scene));
+        chunk.sort_unstable();
+        chunk.dedup();
         for scene in &chunk {
             self.bus.hub.begin_catch_up(*scene);
         }
-        let unread = std::mem::take(&mut self.unread);
+        let mut unread = std::mem::take(&mut self.unread);
+        // What is subscribed anew is read after that: what it missed until then would be found by no other read.
+        unread.retain(|scene| chunk.binary_search(scene).is_err());
         let (subscribed, read) = tokio::join!(self.subscribe(chunk), self.read(unread));
         self.note(read);
         self.unread = self.note(subscribed);
@@ -211,6 +221,9 @@ impl Lane {
     }
 
     fn put_off(&mut self, why: &str) {
+        if self.not_before > Instant::now() {
+            return;
+        }
         tracing::debug!(primary = %self.primary, why, "couldn't subscribe or read mailboxes; trying again");
         self.not_before = Instant::now() + self.pause;
         self.pause = (2 * self.pause).min(LATE);

@@ -3,8 +3,8 @@
 use fred::{
     clients::Client,
     error::Error,
-    interfaces::{ClientLike, HashesInterface, KeysInterface},
-    types::{ClusterHash, CustomCommand, Key, Value, config::Options},
+    interfaces::ClientLike,
+    types::{ClusterHash, CustomCommand, Value, config::Options},
 };
 
 use super::Reply;
@@ -64,18 +64,7 @@ async fn pipelined(
 ) -> Vec<Result<Reply, Error>> {
     let pipeline = client.pipeline();
     let queue = pipeline.with_options(options);
-    let put = async |Command { verb, mut args }: Command| -> Result<(), Error> {
-        // After each command that it doesn't know the client writes to the socket, which is most of what it costs to read
-        // thousands of mailboxes.
-        match verb {
-            "HMGET" => {
-                let fields = args.split_off(1).into_iter().map(Key::try_from).collect::<Result<Vec<_>, _>>()?;
-                queue.hmget(key(args)?, fields).await
-            }
-            "PTTL" => queue.pttl(key(args)?).await,
-            _ => queue.custom(custom(verb), args).await,
-        }
-    };
+    let put = async |command: Command| queue.custom::<(), _>(custom(command.verb), command.args).await;
     for command in commands {
         let queued = async {
             if asking {
@@ -98,11 +87,6 @@ async fn pipelined(
         answers = answers.into_iter().skip(1).step_by(2).collect();
     }
     answers
-}
-
-/// What comes first.
-fn key(args: Vec<Value>) -> Result<Key, Error> {
-    args.into_iter().next().unwrap_or(Value::Null).try_into()
 }
 
 /// What an array has; nothing, if it isn't one.

@@ -32,13 +32,14 @@ pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(2);
 const COMMANDS_AT_MOST: usize = 20_000;
 /// How often a connection is asked whether it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(3);
-/// How soon it tries to connect again, in milliseconds. No less often after an hour: each pod's pages wait for it.
-const RECONNECT_MS: u32 = 100;
-/// By how much later at random, so that a fleet doesn't come back at one instant.
-const SPREAD_MS: u32 = 300;
 /// How long it may take to answer. Longer than a command, because to subscribe again is work for a
 /// Redis that is only slow.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How soon a client tries to connect, in milliseconds, and tries again: as often after an hour, since a whole pod's pages
+/// wait for it; and a Redis that refuses everybody can bear a few attempts a second from each pod.
+const CONNECT_MS: u32 = 50;
+/// By how much later at random, so that a fleet doesn't come back at one instant.
+const SPREAD_MS: u32 = 250;
 
 /// A connection. Clones are of the same one.
 #[derive(Clone)]
@@ -89,7 +90,7 @@ impl Connection {
 fn build(mut config: Config, heard: usize) -> Client {
     config.version = RespVersion::RESP3;
     config.fail_fast = false;
-    let mut reconnect = ReconnectPolicy::new_constant(0, RECONNECT_MS);
+    let mut reconnect = ReconnectPolicy::new_constant(0, CONNECT_MS);
     reconnect.set_jitter(SPREAD_MS);
     Builder::from_config(config)
         .with_connection_config(|connection| {

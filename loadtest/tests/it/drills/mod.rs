@@ -13,7 +13,11 @@ static AT_A_TIME: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(availabl
 
 async fn passes(name: &str) {
     // Whoever measures how late something comes, or how evenly, is alone.
-    let turns = if ["hostile", "rolling-restart"].contains(&name) { available_parallelism().unwrap().get() } else { 1 };
+    let turns = if ["hostile", "rolling-restart", "several-at-once"].contains(&name) {
+        available_parallelism().unwrap().get()
+    } else {
+        1
+    };
     let _turns = AT_A_TIME.acquire_many(turns.try_into().unwrap()).await.unwrap();
     let report = Drill::of_name(name).expect("there is such a drill").run(Load::SHORT).await;
     assert!(report.passes(), "\n{report}");
