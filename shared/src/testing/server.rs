@@ -143,9 +143,16 @@ impl RedisServer {
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
-    /// A command that can't fail but by a mistake of ours.
+    /// A command that can't fail but by a mistake of ours, once the server has loaded its data: a replica does so whenever
+    /// it gets its primary's.
     pub(super) async fn ask(&self, command: &[&str]) -> String {
-        self.cli(command).await.unwrap_or_else(|error| panic!("{command:?} was refused: {error}"))
+        let mut answer = Ok(String::new());
+        until("a server has loaded its data", async || {
+            answer = self.cli(command).await;
+            !answer.as_ref().is_err_and(|error| error.contains("LOADING"))
+        })
+        .await;
+        answer.unwrap_or_else(|error| panic!("{command:?} was refused: {error}"))
     }
 
     /// Changes a setting while it runs; a restart forgets it.
