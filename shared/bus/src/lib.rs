@@ -1,0 +1,59 @@
+//! The bus: scenes carried between pods, over Redis or inside one process.
+//!
+//! One contract for every backend, held by one test suite (`tests/it/contract.rs`): a settle is atomic and the first
+//! writer wins; the same delivery twice changes nothing; a watcher gets every event after the one that it names,
+//! those in the mailbox first, however the connection to Redis fares.
+//!
+//! A gateway has a [`SceneReader`], which can watch and read. Only a callback has a [`SceneWriter`], which can open
+//! and settle. A gateway that settles doesn't compile:
+//!
+//! ```compile_fail
+//! async fn a_gateway(scenes: scenecast_bus::SceneReader, id: scenecast_scene::SceneId) {
+//!     let _ = scenes.settle(id, todo!(), todo!()).await;
+//! }
+//! ```
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `reader`, `writer` | the two halves of the bus |
+//! | `mailbox`, `error` | what is read, and why there is no answer |
+//! | `memory` | both halves inside one process |
+//! | `redis` | both halves over Redis: a hash for each scene, and a sharded channel of the same name |
+//! | `watch` | this process's watchers, and what each is told |
+//! | `subscriptions` | keeps what is subscribed in Redis the same as what is watched here |
+//! | `store` | [`Store`]: values under names, and streams, on which the callback's stores stand |
+//! | `census` | which gateways there are, and how many pages each holds |
+//! | `config` | `[bus]` in the configuration |
+//!
+//! ```text
+//!  reader ──▶ watch (registry, inbox) ◀── subscriptions (manager ──▶ a worker for each primary)
+//!    │                                         │
+//!    └──────────▶ redis/mailboxes ◀────────────┘          writer ──▶ redis/writer (open.lua, settle.lua)
+//! ```
+
+mod census;
+mod config;
+mod error;
+mod mailbox;
+mod memory;
+mod reader;
+mod redis;
+mod store;
+mod subscriptions;
+mod watch;
+mod writer;
+
+pub use census::{Census, GatewayReport, GatewayReports};
+pub use config::{BusConfig, BusUrl};
+pub use error::BusError;
+pub use mailbox::Mailbox;
+pub use reader::SceneReader;
+pub use store::key_value::{Store, StoreError};
+pub use watch::{inbox::Notice, registry::Watch};
+pub use writer::SceneWriter;
+
+/// Both halves of a bus inside this process: what the writer settles, the reader's watchers are told.
+pub fn in_memory() -> (SceneReader, SceneWriter) {
+    let scenes = memory::MemoryScenes::default();
+    (SceneReader::in_memory(scenes.clone()), SceneWriter::in_memory(scenes))
+}

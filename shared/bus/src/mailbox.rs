@@ -1,0 +1,16 @@
+//! A scene's stored state, as a watcher may know it.
+
+use std::{sync::Arc, time::Duration};
+
+use scenecast_scene::{Event, SceneState};
+
+/// A scene's stored state, as a watcher may know it.
+#[derive(Debug, Clone)]
+pub struct Mailbox {
+    /// Its state, by the bus's clock.
+    pub state: SceneState,
+    /// How long that state still lasts.
+    pub remaining: Duration,
+    /// What has happened, oldest first.
+    pub events: Vec<Arc<Event>>,
+}

@@ -1,0 +1,55 @@
+//! The half of the bus that a gateway has: it watches and reads, and can change nothing.
+
+use scenecast_metrics::Metrics;
+use scenecast_redis::Redis;
+use scenecast_scene::SceneId;
+
+use crate::{
+    error::BusError, mailbox::Mailbox, memory::MemoryScenes, redis::reader::RedisReader, watch::registry::Watch,
+};
+
+/// Watches and reads scenes. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct SceneReader(ReaderBackend);
+
+#[derive(Debug, Clone)]
+enum ReaderBackend {
+    Memory(MemoryScenes),
+    Redis(RedisReader),
+}
+
+impl SceneReader {
+    /// Over this Redis. Starts the tasks that keep its subscriptions; at most one reader for each process.
+    pub fn over(redis: &Redis, metrics: &Metrics) -> Self {
+        Self(ReaderBackend::Redis(RedisReader::start(redis, metrics)))
+    }
+
+    pub(crate) fn in_memory(scenes: MemoryScenes) -> Self {
+        Self(ReaderBackend::Memory(scenes))
+    }
+
+    /// The scene's events after `after`: those in the mailbox first, then live ones. The mailbox comes along as
+    /// it was once Redis had confirmed the subscription; `None` if there is no such scene (yet).
+    pub async fn watch(&self, scene: SceneId, after: u64) -> Result<(Watch, Option<Mailbox>), BusError> {
+        match &self.0 {
+            ReaderBackend::Memory(scenes) => Ok(scenes.watch(scene, after)),
+            ReaderBackend::Redis(redis) => redis.watch(scene, after).await,
+        }
+    }
+
+    /// The scene's mailbox as it is now.
+    pub async fn read(&self, scene: SceneId) -> Result<Option<Mailbox>, BusError> {
+        match &self.0 {
+            ReaderBackend::Memory(scenes) => Ok(scenes.read(scene)),
+            ReaderBackend::Redis(redis) => redis.read(scene).await,
+        }
+    }
+
+    /// How many scenes have a watcher in this process.
+    pub fn watched_scenes(&self) -> usize {
+        match &self.0 {
+            ReaderBackend::Memory(scenes) => scenes.watched_scenes(),
+            ReaderBackend::Redis(redis) => redis.watched_scenes(),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What a scene is called in Redis.
+
+use std::{fmt, str::FromStr};
+
+use scenecast_scene::{IdError, SceneId};
+
+/// The name of a scene's hash and of its channel, so that both sit in the same slot. `wx:*` is what the ACL rules
+/// let gateways read.
+#[derive(Clone, Copy)]
+pub(crate) struct SceneName(pub(crate) SceneId);
+
+impl fmt::Display for SceneName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wx:{}", self.0)
+    }
+}
+
+impl FromStr for SceneName {
+    type Err = IdError;
+
+    fn from_str(name: &str) -> Result<Self, IdError> {
+        name.strip_prefix("wx:").unwrap_or_default().parse().map(Self)
+    }
+}

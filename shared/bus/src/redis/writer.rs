@@ -1,0 +1,155 @@
+//! Opens and settles scenes over Redis, by one script each.
+
+use std::time::Duration;
+
+use scenecast_redis::{Redis, Reply, Script};
+use scenecast_scene::{
+    Cause, Event, Opening, SceneField, SceneId, SceneSnapshot, SettleRefusal, Settled, Step, TOMBSTONE_MS, time::millis,
+};
+use strum::VariantArray;
+
+use crate::{
+    error::BusError,
+    redis::{hash::state, scene_name::SceneName},
+};
+
+/// Clones share the connections.
+#[derive(Debug, Clone)]
+pub(crate) struct RedisWriter {
+    redis: Redis,
+    open: Script,
+    settle: Script,
+}
+
+impl RedisWriter {
+    pub(crate) fn new(redis: Redis) -> Self {
+        let open = Script::new(include_str!("open.lua"));
+        let settle = Script::new(include_str!("settle.lua"));
+        Self { redis, open, settle }
+    }
+
+    pub(crate) async fn open(&self, scene: SceneId, opening: &Opening) -> Result<bool, BusError> {
+        let mut args = vec![millis(opening.life).to_string(), TOMBSTONE_MS.to_string()];
+        for (field, value) in opening.facts() {
+            args.push(field.name().to_owned());
+            args.push(value);
+        }
+        match self.redis.call(&self.open, &SceneName(scene).to_string(), &args).await? {
+            Reply::Integer(made) => Ok(made == 1),
+            _ => Err(BusError::Malformed("open's answer")),
+        }
+    }
+
+    pub(crate) async fn settle(&self, scene: SceneId, cause: &Cause, step: &Step) -> Result<Settled, BusError> {
+        let name = SceneName(scene).to_string();
+        let event = step.tells.as_ref().map(|kind| {
+            let event = Event {
+                seq: 0,
+                delivery: cause.delivery,
+                received_at: cause.received_at,
+                traceparent: cause.traceparent.clone(),
+                what: kind.clone(),
+            };
+            event.body()
+        });
+        let args = settle_args(&name, cause, step, event.clone());
+        let (reply, written) = self.redis.write(&self.settle, &name, &args).await?;
+        let SettleReply { settled, published_seq } =
+            SettleReply::read(reply).ok_or(BusError::Malformed("settle's answer"))?;
+        if let (Some(seq), Some(event)) = (published_seq, event)
+            && self.redis.was_written_elsewhere(&written)
+        {
+            self.publish_again(name, format!("{seq} {event}"));
+        }
+        if let Settled::Applied(_) | Settled::Repeated(_) = settled {
+            // A repeated settle waits, too: the pod that applied it may have died before it had waited.
+            self.redis.wait_for_replicas(&written).await?;
+        }
+        Ok(settled)
+    }
+
+    /// Publishes where the scene's watchers are subscribed. While a slot moves, a key can have moved already, and
+    /// subscribers move with the whole slot. Nobody waits for this: a watcher that misses it reads the mailbox later.
+    fn publish_again(&self, channel: String, message: String) {
+        let redis = self.redis.clone();
+        tokio::spawn(async move {
+            if let Err(error) = redis.publish(&channel, &message).await {
+                tracing::debug!(%error, "couldn't publish an event a second time while its slot moves");
+            }
+        });
+    }
+
+    pub(crate) async fn snapshot(&self, scene: SceneId) -> Result<Option<SceneSnapshot>, BusError> {
+        let mut fields = vec!["state"];
+        fields.extend(SceneField::VARIANTS.iter().map(|field| field.name()));
+        let mut hashes = self.redis.hashes(&[SceneName(scene).to_string()], &fields).await;
+        let (values, life_ms) = hashes.pop().ok_or(BusError::Malformed("no answer"))??;
+        let Some((Some(stored), facts)) = values.split_first() else { return Ok(None) };
+        let (state, remaining) = state(stored, life_ms)?;
+        let facts = SceneField::VARIANTS.iter().zip(facts);
+        let facts = facts.filter_map(|(field, fact)| Some((*field, fact.clone()?))).collect();
+        Ok(Some(SceneSnapshot { state, remaining, facts }))
+    }
+}
+
+fn settle_args(name: &str, cause: &Cause, step: &Step, event: Option<String>) -> Vec<String> {
+    let from: Vec<&str> = step.from.iter().map(|state| state.into()).collect();
+    let mut args = vec![
+        name.to_owned(),
+        cause.delivery.to_string(),
+        format!(",{},", from.join(",")),
+        step.to.to_string(),
+        step.life.map(|life| millis(life).to_string()).unwrap_or_default(),
+        TOMBSTONE_MS.to_string(),
+        event.unwrap_or_default(),
+        step.guards.len().to_string(),
+    ];
+    for (field, value) in step.guards.iter().chain(&step.sets) {
+        args.push(field.name().to_owned());
+        args.push(value.clone());
+    }
+    args
+}
+
+/// The answer of `settle.lua`.
+#[derive(Debug, PartialEq, Eq)]
+struct SettleReply {
+    settled: Settled,
+    /// The `seq` of the event that the script published, if it published one.
+    published_seq: Option<String>,
+}
+
+impl SettleReply {
+    fn read(reply: Reply) -> Option<Self> {
+        let mut parts = reply.into_array().into_iter();
+        let verdict = parts.next()?.into_string()?;
+        if verdict == "unknown" {
+            return Some(Self { settled: Settled::Unknown, published_seq: None });
+        }
+        let state = parts.next()?.into_string()?.parse().ok()?;
+        let remaining = Duration::from_millis(parts.next()?.as_u64()?);
+        let published_seq = parts.next()?.into_string().filter(|seq| !seq.is_empty());
+        let facts = SceneField::VARIANTS.iter().copied().zip(parts.map(|fact| fact.into_string().unwrap_or_default()));
+        let facts = facts.filter(|(_, fact)| !fact.is_empty()).collect();
+        let snapshot = SceneSnapshot { state, remaining, facts };
+        let settled = match verdict.as_str() {
+            "applied" => Settled::Applied(snapshot),
+            "repeated" => Settled::Repeated(snapshot),
+            "state" => Settled::Refused(SettleRefusal::State(snapshot.state), snapshot),
+            guard => Settled::Refused(SettleRefusal::Guard(guard.parse().ok()?), snapshot),
+        };
+        Some(Self { settled, published_seq })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_not_settles_is_malformed() {
+        for answer in [Reply::Null, Reply::Integer(1), Reply::Array(vec![]), Reply::Array(vec!["applied".into()])] {
+            assert_eq!(SettleReply::read(answer), None);
+        }
+    }
+}

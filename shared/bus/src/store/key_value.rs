@@ -1,0 +1,206 @@
+//! Values under names, most of them with a life: over Redis, or inside one process.
+
+use std::{sync::Arc, time::Duration};
+
+use scenecast_redis::{Redis, RedisError, RedisErrorKind, Reply, Script};
+use scenecast_scene::time::millis;
+
+use crate::store::memory::MemoryStore;
+
+/// How often a change is tried again while others change the same value.
+const MAX_ATTEMPTS: usize = 100;
+
+/// Why the store didn't do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// No answer, or a refusal. Whether a write happened is undecided: ask again, or let the sender do so.
+    #[error("the store gave no answer: {0}")]
+    Undecided(#[source] RedisError),
+    /// The caller's time was up first. As undecided as [`StoreError::Undecided`].
+    #[error("there was no answer in time")]
+    TimedOut,
+    /// Others changed the same value each time that this was tried. Nothing was changed: ask again.
+    #[error("too many change the same value at a time")]
+    Contended,
+    /// What is stored isn't what we store. Nothing was changed, and asking again changes nothing.
+    #[error("what is stored can't be read: {0}")]
+    Malformed(&'static str),
+}
+
+impl StoreError {
+    /// Whether asking again can help.
+    pub fn is_undecided(&self) -> bool {
+        !matches!(self, Self::Malformed(_))
+    }
+}
+
+impl From<RedisError> for StoreError {
+    fn from(error: RedisError) -> Self {
+        match error.kind() {
+            RedisErrorKind::Malformed => Self::Malformed("type"),
+            _ => Self::Undecided(error),
+        }
+    }
+}
+
+/// Values and streams by name. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Store(pub(crate) StoreBackend);
+
+#[derive(Debug, Clone)]
+pub(crate) enum StoreBackend {
+    Memory(Arc<MemoryStore>),
+    Redis(Redis, Arc<StoreScripts>),
+}
+
+#[derive(Debug)]
+pub(crate) struct StoreScripts {
+    count: Script,
+    swap: Script,
+    pub(crate) append: Script,
+}
+
+impl Store {
+    /// Over this Redis, or inside this process if there is none.
+    pub fn over(redis: Option<Redis>) -> Self {
+        let scripts = || StoreScripts {
+            count: Script::new(include_str!("count.lua")),
+            swap: Script::new(include_str!("swap.lua")),
+            append: Script::new(include_str!("append.lua")),
+        };
+        Self(match redis {
+            None => StoreBackend::Memory(Arc::default()),
+            Some(redis) => StoreBackend::Redis(redis, Arc::new(scripts())),
+        })
+    }
+
+    /// The value of this name, if it has one.
+    pub async fn get(&self, name: &str) -> Result<Option<String>, StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(memory) => Ok(memory.values().get(name).map(str::to_owned)),
+            StoreBackend::Redis(redis, _) => Ok(redis.get(name).await?),
+        }
+    }
+
+    /// Gives the name this value, for `life`.
+    pub async fn put(&self, name: &str, value: String, life: Duration) -> Result<(), StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(memory) => {
+                memory.values().put(name, value, Some(life));
+                Ok(())
+            }
+            StoreBackend::Redis(redis, _) => Ok(redis.set(name, &value, life).await?),
+        }
+    }
+
+    /// Gives the name this value, for `life`, if it has none; otherwise returns the other value that it has. `None`
+    /// also where it has this value already: where a lost connection took the first answer with it, the client has
+    /// asked again.
+    pub async fn claim(&self, name: &str, value: &str, life: Duration) -> Result<Option<String>, StoreError> {
+        let there = match &self.0 {
+            StoreBackend::Memory(memory) => {
+                let mut values = memory.values();
+                let there = values.get(name).map(str::to_owned);
+                if there.is_none() {
+                    values.put(name, value.to_owned(), Some(life));
+                }
+                there
+            }
+            StoreBackend::Redis(redis, _) => redis.set_if_free(name, value, life).await?,
+        };
+        Ok(there.filter(|there| there != value))
+    }
+
+    /// Removes the name if it still has this value.
+    pub async fn release(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.compare_and_swap(name, Some(value), None, None).await?;
+        Ok(())
+    }
+
+    /// Gives the name what `change` makes of its value, for `life` from now on, or for ever. Where others change it
+    /// at the same time, `change` is called again with their value; where a lost connection took the answer with it,
+    /// with its own. A value that it leaves as it is keeps its life.
+    pub async fn update<T: Send>(
+        &self,
+        name: &str,
+        life: Option<Duration>,
+        change: impl FnMut(Option<&str>) -> (Option<String>, T) + Send,
+    ) -> Result<T, StoreError> {
+        let there = self.get(name).await?;
+        self.update_from(name, there, life, change).await
+    }
+
+    /// [`Store::update`], from a value that was read before. If the name has another one now, it takes one round trip
+    /// more.
+    pub async fn update_from<T: Send>(
+        &self,
+        name: &str,
+        mut there: Option<String>,
+        life: Option<Duration>,
+        mut change: impl FnMut(Option<&str>) -> (Option<String>, T) + Send,
+    ) -> Result<T, StoreError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let (value, answer) = change(there.as_deref());
+            if value == there {
+                return Ok(answer);
+            }
+            match self.compare_and_swap(name, there.as_deref(), value.as_deref(), life).await? {
+                Swap::Done => return Ok(answer),
+                Swap::Changed(now) => there = now,
+            }
+        }
+        Err(StoreError::Contended)
+    }
+
+    async fn compare_and_swap(
+        &self,
+        name: &str,
+        read: Option<&str>,
+        value: Option<&str>,
+        life: Option<Duration>,
+    ) -> Result<Swap, StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(memory) => {
+                let mut values = memory.values();
+                let there = values.get(name);
+                if there != read {
+                    return Ok(Swap::Changed(there.map(str::to_owned)));
+                }
+                match value {
+                    Some(value) => values.put(name, value.to_owned(), life),
+                    None => values.remove(name),
+                }
+                Ok(Swap::Done)
+            }
+            StoreBackend::Redis(redis, scripts) => {
+                let has = |value: Option<&str>| u8::from(value.is_some()).to_string();
+                let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+                let life = life.map(|life| millis(life).to_string()).unwrap_or_default();
+                let args = vec![has(read), text(read), has(value), text(value), life];
+                match redis.call(&scripts.swap, name, &args).await? {
+                    Reply::Integer(_) => Ok(Swap::Done),
+                    there => Ok(Swap::Changed(there.into_string())),
+                }
+            }
+        }
+    }
+
+    /// Adds one and returns the sum. The name's life begins with the first.
+    pub async fn count(&self, name: &str, life: Duration) -> Result<u64, StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(memory) => Ok(memory.values().count(name, life)),
+            StoreBackend::Redis(redis, scripts) => {
+                let args = vec![millis(life).to_string()];
+                let sum = redis.call(&scripts.count, name, &args).await?;
+                sum.as_u64().ok_or(StoreError::Malformed("count"))
+            }
+        }
+    }
+}
+
+/// What became of a compare-and-swap.
+enum Swap {
+    Done,
+    /// The name has another value by now: this one.
+    Changed(Option<String>),
+}

@@ -1,0 +1,176 @@
+//! What Redis would hold, inside one process: values and streams.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use parking_lot::{Mutex, MutexGuard};
+use scenecast_redis::{PendingEntry, StreamEntry};
+use tokio::time::Instant;
+
+/// Values that have ended are removed when there are this many, and then at each doubling.
+const SWEPT_FROM: usize = 1024;
+
+/// Shared by the stores of one process.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryStore {
+    values: Mutex<ValueMap>,
+    streams: Mutex<HashMap<String, MemoryStream>>,
+}
+
+impl MemoryStore {
+    pub(crate) fn values(&self) -> MutexGuard<'_, ValueMap> {
+        self.values.lock()
+    }
+
+    /// Does this with a stream, which is empty if it wasn't there.
+    pub(crate) fn stream<T>(&self, name: &str, work: impl FnOnce(&mut MemoryStream) -> T) -> T {
+        let mut streams = self.streams.lock();
+        work(streams.entry(name.to_owned()).or_default())
+    }
+}
+
+/// Values by name.
+#[derive(Debug)]
+pub(crate) struct ValueMap {
+    values: HashMap<String, StoredValue>,
+    sweep_at: usize,
+}
+
+#[derive(Debug)]
+struct StoredValue {
+    text: String,
+    ends: Option<Instant>,
+}
+
+impl StoredValue {
+    fn is_over(&self) -> bool {
+        self.ends.is_some_and(|ends| ends <= Instant::now())
+    }
+}
+
+impl Default for ValueMap {
+    fn default() -> Self {
+        Self { values: HashMap::new(), sweep_at: SWEPT_FROM }
+    }
+}
+
+impl ValueMap {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).filter(|value| !value.is_over()).map(|value| value.text.as_str())
+    }
+
+    /// Gives a name a value, for so long, or until it is given another.
+    pub(crate) fn put(&mut self, name: &str, text: String, life: Option<Duration>) {
+        if self.values.len() >= self.sweep_at {
+            self.values.retain(|_, value| !value.is_over());
+            self.sweep_at = SWEPT_FROM.max(2 * self.values.len());
+        }
+        self.values.insert(name.to_owned(), StoredValue { text, ends: life.map(|life| Instant::now() + life) });
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.values.remove(name);
+    }
+
+    /// Adds one; the sum's life begins with the first.
+    pub(crate) fn count(&mut self, name: &str, life: Duration) -> u64 {
+        let sum = self.get(name).and_then(|sum| sum.parse().ok()).unwrap_or(0) + 1;
+        match self.values.get_mut(name) {
+            Some(value) if sum > 1 => value.text = sum.to_string(),
+            _ => self.put(name, sum.to_string(), Some(life)),
+        }
+        sum
+    }
+}
+
+/// Entries in the order in which they were appended.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryStream {
+    appended: u64,
+    /// Entries up to this one were given out.
+    given: u64,
+    entries: BTreeMap<u64, StreamRecord>,
+}
+
+#[derive(Debug)]
+struct StreamRecord {
+    text: String,
+    given: Instant,
+    times: u32,
+}
+
+impl StreamRecord {
+    fn give(&mut self, id: u64) -> StreamEntry {
+        (self.given, self.times) = (Instant::now(), self.times + 1);
+        StreamEntry { id: id.to_string(), text: self.text.clone() }
+    }
+}
+
+impl MemoryStream {
+    pub(crate) fn append(&mut self, text: &str) {
+        self.appended += 1;
+        self.entries.insert(self.appended, StreamRecord { text: text.to_owned(), given: Instant::now(), times: 0 });
+    }
+
+    /// Lets go of the oldest beyond so many.
+    pub(crate) fn trim(&mut self, at_most: usize) {
+        while self.entries.len() > at_most {
+            self.entries.pop_first();
+        }
+    }
+
+    pub(crate) fn length(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn give_new(&mut self, at_most: usize) -> Vec<StreamEntry> {
+        let new = self.entries.range_mut(self.given + 1..).take(at_most);
+        let given: Vec<_> = new.map(|(id, kept)| (*id, kept.give(*id))).collect();
+        self.given = given.last().map_or(self.given, |(id, _)| *id);
+        given.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    pub(crate) fn out(&self, after: Option<&str>, at_most: usize) -> Vec<PendingEntry> {
+        let after = after.and_then(|id| id.parse().ok()).unwrap_or(0);
+        let out = self.entries.range(after + 1..).take_while(|(id, _)| **id <= self.given);
+        out.take(at_most)
+            .map(|(id, kept)| PendingEntry { id: id.to_string(), idle: kept.given.elapsed(), times: kept.times })
+            .collect()
+    }
+
+    pub(crate) fn give_again(&mut self, overdue: &[(String, Duration)]) -> Vec<StreamEntry> {
+        let mut again = |(id, idle): &(String, Duration)| {
+            let id = id.parse().ok()?;
+            let kept = self.entries.get_mut(&id)?;
+            (kept.given.elapsed() >= *idle).then(|| kept.give(id))
+        };
+        overdue.iter().filter_map(&mut again).collect()
+    }
+
+    pub(crate) fn remove(&mut self, id: &str) {
+        if let Ok(id) = id.parse() {
+            self.entries.remove(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_ended_is_gone_and_does_not_pile_up() {
+        let mut values = ValueMap::default();
+        let life = Duration::from_secs(1);
+        values.put("for ever", String::new(), None);
+        for n in 0..100_000 {
+            values.put(&n.to_string(), String::new(), Some(life));
+            tokio::time::advance(life / 100).await;
+        }
+        assert!(values.get("99999").is_some() && values.get("99899").is_none());
+        assert!(values.get("for ever").is_some());
+        assert!(values.values.len() <= SWEPT_FROM + 1, "{}", values.values.len());
+    }
+}

@@ -1,0 +1,92 @@
+//! Streams, over Redis or inside one process: appended to, given out once and again, removed.
+
+use std::time::Duration;
+
+use crate::store::key_value::{Store, StoreBackend, StoreError};
+use scenecast_redis::{PendingEntry, StreamEntry};
+
+impl Store {
+    /// Appends if there are fewer than so many; answers whether there were.
+    pub async fn append_if_room(&self, stream: &str, text: String, room: usize) -> Result<bool, StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| {
+                let has_room = stream.length() < room;
+                if has_room {
+                    stream.append(&text);
+                }
+                has_room
+            })),
+            StoreBackend::Redis(redis, scripts) => {
+                let args = vec![text, room.to_string()];
+                let (appended, written) = redis.write(&scripts.append, stream, &args).await?;
+                let has_room = appended.as_u64() == Some(1);
+                if has_room {
+                    redis.wait_for_replicas(&written).await?;
+                }
+                Ok(has_room)
+            }
+        }
+    }
+
+    /// Appends, and lets go of the oldest beyond about so many.
+    pub async fn append(&self, stream: &str, text: &str, at_most: usize) -> Result<(), StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(memory) => memory.stream(stream, |stream| {
+                stream.append(text);
+                stream.trim(at_most);
+            }),
+            StoreBackend::Redis(redis, _) => redis.append(stream, text, at_most).await?,
+        }
+        Ok(())
+    }
+
+    /// How many entries it has, given out or not.
+    pub async fn length(&self, stream: &str) -> Result<u64, StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.length() as u64)),
+            StoreBackend::Redis(redis, _) => Ok(redis.length(stream).await?),
+        }
+    }
+
+    /// Gives out entries for the first time.
+    pub async fn give_new(&self, stream: &str, at_most: usize) -> Result<Vec<StreamEntry>, StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.give_new(at_most))),
+            StoreBackend::Redis(redis, _) => Ok(redis.give_new(stream, at_most).await?),
+        }
+    }
+
+    /// The entries that are out, from after this one on.
+    pub async fn out(
+        &self,
+        stream: &str,
+        after: Option<&str>,
+        at_most: usize,
+    ) -> Result<Vec<PendingEntry>, StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.out(after, at_most))),
+            StoreBackend::Redis(redis, _) => Ok(redis.out(stream, after, at_most).await?),
+        }
+    }
+
+    /// Gives out again those that are still out since so long ago.
+    pub async fn give_again(
+        &self,
+        stream: &str,
+        overdue: &[(String, Duration)],
+    ) -> Result<Vec<StreamEntry>, StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.give_again(overdue))),
+            StoreBackend::Redis(redis, _) => Ok(redis.give_again(stream, overdue).await?),
+        }
+    }
+
+    /// Removes an entry.
+    pub async fn remove(&self, stream: &str, id: &str) -> Result<(), StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(memory) => memory.stream(stream, |stream| stream.remove(id)),
+            StoreBackend::Redis(redis, _) => redis.remove(stream, id).await?,
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! Hears what Redis publishes, and gives the worker of each primary its scenes to subscribe and to read.
+//!
+//! Each primary has a worker of its own, so that one that is away or slow doesn't delay the scenes of the others.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use prometheus::IntCounterVec;
+use scenecast_metrics::Metrics;
+use scenecast_redis::{Node, PubSubEvent, Redis, Slot, Slots, Subscriber};
+use scenecast_scene::{Event, SceneId};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::{Interval, MissedTickBehavior, interval},
+};
+
+use crate::{
+    redis::{mailboxes::Mailboxes, scene_name::SceneName},
+    subscriptions::shard_worker::{ShardTask, ShardWorker},
+    watch::registry::{Loss, WatcherRegistry},
+};
+
+/// How often each primary is asked how many subscriptions of ours it has.
+const COUNT_PERIOD: Duration = Duration::from_secs(3);
+/// How often every watched scene is subscribed and its mailbox read again, so that a loss that nobody noticed ends
+/// here.
+const SWEEP_PERIOD: Duration = Duration::from_secs(30);
+/// How often watchers whose catch-up doesn't end are looked for. They are told within twice that.
+const STALENESS_PERIOD: Duration = Duration::from_secs(1);
+/// How many changed scenes are taken from the registry's channel at a time.
+const CHANGES_AT_A_TIME: usize = 512;
+
+/// Starts it for this registry, which sends the scenes that changed through `changes`.
+pub(crate) fn start(redis: &Redis, registry: &WatcherRegistry, changes: UnboundedReceiver<SceneId>, metrics: &Metrics) {
+    let (losses_sender, losses) = unbounded_channel();
+    let catch_ups = metrics.counters(
+        "catch_ups_total",
+        "Times that held mailboxes had to be read again, by what may have been lost.",
+        &["cause"],
+    );
+    let listener = PubSubListener { registry: registry.clone(), losses: losses_sender, catch_ups: catch_ups.clone() };
+    let manager = SubscriptionManager {
+        registry: registry.clone(),
+        mailboxes: Mailboxes::new(redis.clone()),
+        subscriber: redis.subscriptions(move |event| listener.handle(event)),
+        workers: HashMap::new(),
+        catch_ups,
+    };
+    tokio::spawn(manager.run(changes, losses));
+}
+
+/// What is done with what Redis publishes, and with what may have been lost of it.
+struct PubSubListener {
+    registry: WatcherRegistry,
+    losses: UnboundedSender<Vec<SceneId>>,
+    catch_ups: IntCounterVec,
+}
+
+impl PubSubListener {
+    fn handle(&self, event: PubSubEvent) {
+        match event {
+            PubSubEvent::Message { channel, message } => self.deliver(&channel, &message),
+            // Nothing can be subscribed or read before it is connected again.
+            PubSubEvent::Disconnected(slots) => {
+                self.mark_lost(Loss::Subscriptions, &slots);
+            }
+            PubSubEvent::Connected(slots) => self.catch_up(Loss::Subscriptions, &slots, "reconnect"),
+            PubSubEvent::Moved(slots) => self.catch_up(Loss::Subscriptions, &slots, "move"),
+            PubSubEvent::Lagged(slots, messages) => {
+                tracing::warn!(
+                    messages,
+                    "Redis published events faster than this pod read them; it reads the mailboxes instead"
+                );
+                self.catch_up(Loss::Messages, &slots, "lag");
+            }
+        }
+    }
+
+    fn deliver(&self, channel: &str, message: &str) {
+        match (channel.parse(), Event::parse(message)) {
+            (Ok(SceneName(scene)), Some(event)) => self.registry.deliver(scene, &Arc::new(event)),
+            _ => tracing::warn!(channel, "dropped a message of Redis that is not an event of a scene"),
+        }
+    }
+
+    fn mark_lost(&self, loss: Loss, slots: &Slots) -> Vec<SceneId> {
+        self.registry.mark_lost(loss, |scene| slots.contains(Slot::of(&SceneName(scene).to_string())))
+    }
+
+    fn catch_up(&self, loss: Loss, slots: &Slots, cause: &str) {
+        self.catch_ups.with_label_values(&[cause]).inc();
+        // It fails only when the process ends.
+        let _ = self.losses.send(self.mark_lost(loss, slots));
+    }
+}
+
+struct SubscriptionManager {
+    registry: WatcherRegistry,
+    mailboxes: Mailboxes,
+    subscriber: Subscriber,
+    workers: HashMap<Node, UnboundedSender<ShardTask>>,
+    catch_ups: IntCounterVec,
+}
+
+impl SubscriptionManager {
+    async fn run(mut self, mut changes: UnboundedReceiver<SceneId>, mut losses: UnboundedReceiver<Vec<SceneId>>) {
+        let mut changed = Vec::with_capacity(CHANGES_AT_A_TIME);
+        let mut sweep = every(SWEEP_PERIOD);
+        let mut staleness = every(STALENESS_PERIOD);
+        let mut count = every(COUNT_PERIOD);
+        loop {
+            tokio::select! {
+                Some(lost) = losses.recv() => self.dispatch(lost, ShardTask::CatchUp),
+                _ = changes.recv_many(&mut changed, CHANGES_AT_A_TIME) => {
+                    self.dispatch(changed.drain(..), ShardTask::FollowChanges);
+                }
+                _ = count.tick() => {
+                    self.dispatch(self.registry.subscribed(), |scenes| ShardTask::CompareCount(scenes.len()));
+                }
+                _ = staleness.tick() => self.registry.notify_stale_watchers(),
+                _ = sweep.tick() => self.dispatch(self.registry.scenes(), ShardTask::Sweep),
+            }
+        }
+    }
+
+    /// Gives each scene to the worker of its primary. Scenes whose slot has no primary are skipped: the next change
+    /// of the topology marks them lost.
+    fn dispatch(&mut self, scenes: impl IntoIterator<Item = SceneId>, task: impl Fn(Vec<SceneId>) -> ShardTask) {
+        let mut by_primary: HashMap<Node, Vec<SceneId>> = HashMap::new();
+        for scene in scenes {
+            if let Some(primary) = self.subscriber.primary(&SceneName(scene).to_string()) {
+                by_primary.entry(primary).or_default().push(scene);
+            }
+        }
+        for (primary, scenes) in by_primary {
+            let worker = self.workers.entry(primary).or_insert_with_key(|primary| {
+                let worker = ShardWorker::new(
+                    self.registry.clone(),
+                    self.mailboxes.clone(),
+                    self.subscriber.clone(),
+                    primary.clone(),
+                    self.catch_ups.clone(),
+                );
+                let (sender, tasks) = unbounded_channel();
+                tokio::spawn(worker.run(tasks));
+                sender
+            });
+            // It fails only when the process ends.
+            let _ = worker.send(task(scenes));
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

@@ -1,0 +1,10 @@
+//! Keeps what is subscribed in Redis the same as what is watched here, and reads mailboxes where events may have
+//! been lost.
+//!
+//! ```text
+//!  registry ──changed scenes──▶ manager ──sorted by primary──▶ a worker for each primary ──▶ Redis
+//!  Redis ──connected, moved, lagged──▶ manager ──▶ registry.mark_lost, then to the workers
+//! ```
+
+pub(crate) mod manager;
+mod shard_worker;

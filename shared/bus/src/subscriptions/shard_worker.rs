@@ -1,0 +1,266 @@
+//! Subscribes and reads mailboxes at one primary, in chunks.
+//!
+//! | list | what is in it | what is done |
+//! |---|---|---|
+//! | `to_subscribe` | scenes that may have lost their subscription or events | subscribe, then move to `to_read` |
+//! | `to_read` | scenes that are subscribed | read the mailbox, hand it to the registry |
+//!
+//! The next chunk is subscribed while the mailboxes of the last one are read. What fails goes back to
+//! `to_subscribe`, and the worker pauses: 50 ms first, twice as long each time, at most a second.
+
+use std::{collections::HashSet, time::Duration};
+
+use prometheus::IntCounterVec;
+use scenecast_redis::{Node, Subscriber};
+use scenecast_scene::SceneId;
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    error::BusError,
+    redis::{mailboxes::Mailboxes, scene_name::SceneName},
+    watch::registry::{Loss, WatcherRegistry},
+};
+
+/// How many scenes are subscribed or read at a time.
+const CHUNK: usize = 512;
+/// The pause after the first failure; it doubles with each further one.
+const MIN_PAUSE: Duration = Duration::from_millis(50);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a worker is given to do.
+pub(crate) enum ShardTask {
+    /// These scenes got their first watcher or lost their last, maybe several times: subscribe or unsubscribe.
+    FollowChanges(Vec<SceneId>),
+    /// Events of these scenes may have been lost: subscribe again and read their mailboxes, now.
+    CatchUp(Vec<SceneId>),
+    /// The same, though nothing is known to be wrong with these.
+    Sweep(Vec<SceneId>),
+    /// By all tasks before this one, so many scenes should be subscribed here. Catch up if Redis has fewer.
+    CompareCount(usize),
+}
+
+/// The worker of one primary.
+pub(crate) struct ShardWorker {
+    registry: WatcherRegistry,
+    mailboxes: Mailboxes,
+    subscriber: Subscriber,
+    primary: Node,
+    to_subscribe: Vec<SceneId>,
+    to_read: Vec<SceneId>,
+    /// After a failure: when subscribing goes on.
+    paused_until: Instant,
+    /// How long the next failure pauses it.
+    pause: Duration,
+    /// Counts catch-ups by their cause.
+    catch_ups: IntCounterVec,
+}
+
+/// What came of subscribing or reading several scenes.
+struct BatchOutcome {
+    done: Vec<SceneId>,
+    failed: Vec<SceneId>,
+    first_error: Option<BusError>,
+}
+
+impl BatchOutcome {
+    fn with_capacity(scenes: usize) -> Self {
+        Self { done: Vec::with_capacity(scenes), failed: vec![], first_error: None }
+    }
+
+    fn fail(&mut self, scene: SceneId, error: BusError) {
+        self.failed.push(scene);
+        self.first_error.get_or_insert(error);
+    }
+}
+
+impl ShardWorker {
+    pub(crate) fn new(
+        registry: WatcherRegistry,
+        mailboxes: Mailboxes,
+        subscriber: Subscriber,
+        primary: Node,
+        catch_ups: IntCounterVec,
+    ) -> Self {
+        Self {
+            registry,
+            mailboxes,
+            subscriber,
+            primary,
+            to_subscribe: vec![],
+            to_read: vec![],
+            paused_until: Instant::now(),
+            pause: MIN_PAUSE,
+            catch_ups,
+        }
+    }
+
+    /// Works until the manager is gone. New tasks are taken between two chunks.
+    pub(crate) async fn run(mut self, mut tasks: UnboundedReceiver<ShardTask>) {
+        let mut received = Vec::with_capacity(CHUNK);
+        loop {
+            tokio::select! {
+                count = tasks.recv_many(&mut received, CHUNK) => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.accept(received.drain(..)).await;
+                }
+                () = sleep_until(self.next_chunk_at()), if !self.is_idle() => self.catch_up_chunk().await,
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.to_subscribe.is_empty() && self.to_read.is_empty()
+    }
+
+    /// A pause holds back only what has to be subscribed: mailboxes are read at once.
+    fn next_chunk_at(&self) -> Instant {
+        if self.to_read.is_empty() { self.paused_until } else { Instant::now() }
+    }
+
+    async fn accept(&mut self, tasks: impl Iterator<Item = ShardTask>) {
+        let mut changed = HashSet::new();
+        for task in tasks {
+            match task {
+                ShardTask::FollowChanges(scenes) => changed.extend(scenes),
+                ShardTask::CatchUp(scenes) => {
+                    self.enqueue(scenes);
+                    self.paused_until = Instant::now();
+                    self.pause = MIN_PAUSE;
+                }
+                ShardTask::Sweep(scenes) => self.enqueue(scenes),
+                ShardTask::CompareCount(expected) => {
+                    self.follow_changes(std::mem::take(&mut changed)).await;
+                    self.compare_count(expected).await;
+                }
+            }
+        }
+        self.follow_changes(changed).await;
+    }
+
+    /// Catches up if subscriptions have ended and Redis said nothing.
+    async fn compare_count(&mut self, expected: usize) {
+        let subscribed = self.subscriber.count(&self.primary).await;
+        if subscribed.is_some_and(|subscribed| subscribed < expected) {
+            tracing::warn!(
+                primary = %self.primary, expected, subscribed,
+                "Redis has dropped subscriptions of this pod without telling; subscribing again"
+            );
+            self.catch_ups.with_label_values(&["vanished"]).inc();
+            let lost = self.registry.mark_lost(Loss::Subscriptions, |scene| self.is_ours(scene));
+            self.enqueue(lost);
+        }
+    }
+
+    fn enqueue(&mut self, scenes: Vec<SceneId>) {
+        self.to_subscribe.extend(scenes);
+        self.to_subscribe.sort_unstable();
+        self.to_subscribe.dedup();
+    }
+
+    /// Subscribes to those of these scenes that are watched now, and unsubscribes from the others.
+    async fn follow_changes(&mut self, changed: HashSet<SceneId>) {
+        // Only the present state counts, not the order of the changes: a page that comes back at once must not be
+        // unsubscribed after the subscription of its old watch was taken for that of its new one.
+        let changed: Vec<_> = changed.into_iter().filter(|scene| self.is_ours(*scene)).collect();
+        for chunk in changed.chunks(CHUNK) {
+            let (watched, left): (Vec<_>, Vec<_>) = chunk.iter().partition(|scene| self.registry.is_watched(**scene));
+            self.subscriber.unsubscribe(&self.primary, names(&left)).await;
+            let subscribed = self.subscribe(watched).await;
+            self.requeue_failed(subscribed);
+        }
+    }
+
+    async fn subscribe(&self, scenes: Vec<SceneId>) -> BatchOutcome {
+        let sent_at = self.registry.now();
+        let mut batch = BatchOutcome::with_capacity(scenes.len());
+        let channels: Vec<_> = names(&scenes).collect();
+        let outcomes = self.subscriber.subscribe(&self.primary, &channels).await;
+        for (scene, outcome) in scenes.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => {
+                    self.registry.confirm_subscription(scene, sent_at);
+                    batch.done.push(scene);
+                }
+                Err(error) => batch.fail(scene, error.into()),
+            }
+        }
+        batch
+    }
+
+    async fn read(&self, scenes: Vec<SceneId>) -> BatchOutcome {
+        let read_at = self.registry.now();
+        let mut batch = BatchOutcome::with_capacity(scenes.len());
+        let mailboxes = self.mailboxes.read_all(&scenes).await;
+        for (scene, mailbox) in scenes.into_iter().zip(mailboxes) {
+            match mailbox {
+                Ok(mailbox) => {
+                    self.registry.complete_catch_up(scene, read_at, mailbox.as_ref());
+                    batch.done.push(scene);
+                }
+                Err(error) if error.is_undecided() => batch.fail(scene, error),
+                Err(error) => tracing::error!(
+                    %scene, %error,
+                    "Redis holds something else where this scene's mailbox should be; its page can't be logged in"
+                ),
+            }
+        }
+        batch
+    }
+
+    /// Puts what failed back, pauses, and returns what went well.
+    fn requeue_failed(&mut self, batch: BatchOutcome) -> Vec<SceneId> {
+        self.to_subscribe.extend(batch.failed);
+        if let Some(error) = batch.first_error {
+            self.pause_after(&error);
+        }
+        batch.done
+    }
+
+    /// Subscribes to the next chunk while the mailboxes of the last one are read.
+    async fn catch_up_chunk(&mut self) {
+        let at_most = if self.paused_until <= Instant::now() { CHUNK } else { 0 };
+        let mut chunk = self.to_subscribe.split_off(self.to_subscribe.len().saturating_sub(at_most));
+        chunk.retain(|scene| self.registry.is_watched(*scene) && self.is_ours(*scene));
+        chunk.sort_unstable();
+        chunk.dedup();
+        for scene in &chunk {
+            self.registry.begin_catch_up(*scene);
+        }
+        let mut to_read = std::mem::take(&mut self.to_read);
+        // A scene that is subscribed anew in this chunk is read after that: an earlier read wouldn't have what it
+        // misses until then.
+        to_read.retain(|scene| chunk.binary_search(scene).is_err());
+        let (subscribed, read) = tokio::join!(self.subscribe(chunk), self.read(to_read));
+        self.requeue_failed(read);
+        self.to_read = self.requeue_failed(subscribed);
+        if self.is_idle() {
+            // Gives the memory of a large catch-up back.
+            self.to_subscribe = vec![];
+            self.pause = MIN_PAUSE;
+        }
+    }
+
+    /// Whether the scene's slot still belongs to this primary. If not, the worker of its new primary has been told,
+    /// or will be.
+    fn is_ours(&self, scene: SceneId) -> bool {
+        self.subscriber.primary(&SceneName(scene).to_string()).as_ref() == Some(&self.primary)
+    }
+
+    fn pause_after(&mut self, error: &BusError) {
+        if self.paused_until > Instant::now() {
+            return;
+        }
+        tracing::debug!(primary = %self.primary, %error, pause = ?self.pause, "couldn't subscribe or read mailboxes; trying again");
+        self.paused_until = Instant::now() + self.pause;
+        self.pause = (2 * self.pause).min(MAX_PAUSE);
+    }
+}
+
+fn names(scenes: &[SceneId]) -> impl Iterator<Item = String> + '_ {
+    scenes.iter().map(|scene| SceneName(*scene).to_string())
+}

@@ -1,0 +1,294 @@
+//! This process's watchers, by scene.
+//!
+//! A watcher that is catching up has its live events held back until its mailbox has been read: so it gets all
+//! events, once, in order. It catches up when it begins, and again whenever events may have been lost. Only a read
+//! that began after that, and while the scene was subscribed, has everything that was missed. [`LogicalTime`] tells.
+//!
+//! ```text
+//!              watch()                      confirm_subscription()
+//!   (nobody) ──────────▶ Pending ───────────────────────────────────▶ Active { since }
+//!                           ▲                                            │
+//!                           └──────────── mark_lost(Subscriptions) ──────┘
+//!   A read counts if it began at `since` or later, and not before its watcher began to catch up.
+//! ```
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use dashmap::{DashMap, Entry};
+use parking_lot::Mutex;
+use scenecast_scene::{Event, SceneId};
+use tokio::sync::oneshot;
+
+use crate::{
+    mailbox::Mailbox,
+    watch::{
+        inbox::{Inbox, Notice},
+        logical_time::{LogicalClock, LogicalTime},
+    },
+};
+
+/// What may have been lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Subscriptions: their connection ended, or their slot has another primary.
+    Subscriptions,
+    /// Messages, while the subscriptions stayed.
+    Messages,
+}
+
+/// The map of watchers. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct WatcherRegistry(Arc<RegistryState>);
+
+struct RegistryState {
+    scenes: DashMap<SceneId, WatchedScene>,
+    clock: LogicalClock,
+    /// Whether a watcher may be catching up: while none is, nobody has to be checked for staleness.
+    may_be_stale: AtomicBool,
+    /// Told of each scene that gets its first watcher or loses its last.
+    on_change: Box<dyn Fn(SceneId) + Send + Sync>,
+}
+
+struct WatchedScene {
+    watchers: Vec<Arc<Watcher>>,
+    subscription: Subscription,
+    /// When it last had no subscription: a confirmation of a subscribe that was sent before that is ignored.
+    unsubscribed_at: LogicalTime,
+}
+
+enum Subscription {
+    /// Not confirmed yet; these wait for it.
+    Pending(Vec<oneshot::Sender<()>>),
+    Active {
+        since: LogicalTime,
+    },
+}
+
+impl Default for Subscription {
+    fn default() -> Self {
+        Self::Pending(vec![])
+    }
+}
+
+struct Watcher(Mutex<Inbox>);
+
+impl WatchedScene {
+    fn new(now: LogicalTime) -> Self {
+        Self { watchers: vec![], subscription: Subscription::default(), unsubscribed_at: now }
+    }
+
+    /// Whether a read that began then has all that came before the subscription.
+    fn is_covered_by(&self, read_at: LogicalTime) -> bool {
+        matches!(self.subscription, Subscription::Active { since } if since <= read_at)
+    }
+}
+
+impl WatcherRegistry {
+    /// An empty one that tells `on_change` of each scene that gets its first watcher or loses its last. `on_change`
+    /// is called with the scene locked, so what [`WatcherRegistry::is_watched`] says afterwards is newer.
+    pub(crate) fn new(on_change: impl Fn(SceneId) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(RegistryState {
+            scenes: DashMap::new(),
+            clock: LogicalClock::default(),
+            may_be_stale: AtomicBool::new(false),
+            on_change: Box::new(on_change),
+        }))
+    }
+
+    pub(crate) fn watched_scenes(&self) -> usize {
+        self.0.scenes.len()
+    }
+
+    pub(crate) fn scenes(&self) -> Vec<SceneId> {
+        self.0.scenes.iter().map(|entry| *entry.key()).collect()
+    }
+
+    /// The scenes whose subscription is confirmed.
+    pub(crate) fn subscribed(&self) -> Vec<SceneId> {
+        let is_active = |scene: &WatchedScene| matches!(scene.subscription, Subscription::Active { .. });
+        self.0.scenes.iter().filter(|entry| is_active(entry)).map(|entry| *entry.key()).collect()
+    }
+
+    pub(crate) fn is_watched(&self, scene: SceneId) -> bool {
+        self.0.scenes.contains_key(&scene)
+    }
+
+    /// The present time: to be noted before a read or a subscribe begins.
+    pub(crate) fn now(&self) -> LogicalTime {
+        self.0.clock.now()
+    }
+
+    /// A new watcher, catching up. The receiver is told when its subscription is confirmed.
+    pub(crate) fn watch(&self, scene: SceneId, after: u64) -> (Watch, oneshot::Receiver<()>) {
+        let (confirm, confirmed) = oneshot::channel();
+        let mut watched = match self.0.scenes.entry(scene) {
+            Entry::Occupied(entry) => entry.into_ref(),
+            Entry::Vacant(entry) => {
+                (self.0.on_change)(scene);
+                entry.insert(WatchedScene::new(self.0.clock.tick()))
+            }
+        };
+        let watcher = Arc::new(Watcher(Mutex::new(Inbox::new(after, self.0.clock.tick()))));
+        watched.watchers.push(watcher.clone());
+        match &mut watched.subscription {
+            Subscription::Pending(waiting) => waiting.push(confirm),
+            Subscription::Active { .. } => {
+                // It can't fail: the receiver is still here.
+                let _ = confirm.send(());
+            }
+        }
+        drop(watched);
+        (Watch { scene, watcher, registry: self.clone() }, confirmed)
+    }
+
+    /// Redis has confirmed the subscribe that was sent at this time. If the scene has lost its subscription since
+    /// then, the confirmation is ignored.
+    pub(crate) fn confirm_subscription(&self, scene: SceneId, sent_at: LogicalTime) {
+        let Some(mut watched) = self.0.scenes.get_mut(&scene) else { return };
+        if sent_at < watched.unsubscribed_at {
+            return;
+        }
+        if let Subscription::Pending(waiting) = &mut watched.subscription {
+            let waiting = std::mem::take(waiting);
+            watched.subscription = Subscription::Active { since: self.0.clock.tick() };
+            for confirm in waiting {
+                // It fails where the watcher has given up waiting.
+                let _ = confirm.send(());
+            }
+        }
+    }
+
+    /// Hands a live event to the scene's watchers.
+    pub(crate) fn deliver(&self, scene: SceneId, event: &Arc<Event>) {
+        if let Some(watched) = self.0.scenes.get(&scene) {
+            for watcher in &watched.watchers {
+                watcher.0.lock().deliver(event);
+            }
+        }
+    }
+
+    /// Events of these scenes may have been lost: from now on their watchers wait for a mailbox that is read later.
+    /// Returns the scenes.
+    pub(crate) fn mark_lost(&self, loss: Loss, concerns: impl Fn(SceneId) -> bool) -> Vec<SceneId> {
+        let now = self.0.clock.tick();
+        self.0.may_be_stale.store(true, Ordering::SeqCst);
+        let mut lost = vec![];
+        for mut entry in self.0.scenes.iter_mut().filter(|entry| concerns(*entry.key())) {
+            lost.push(*entry.key());
+            let watched = entry.value_mut();
+            if loss == Loss::Subscriptions {
+                watched.unsubscribed_at = now;
+                if !matches!(watched.subscription, Subscription::Pending(_)) {
+                    watched.subscription = Subscription::default();
+                }
+            }
+            for watcher in &watched.watchers {
+                watcher.0.lock().begin_catch_up(now);
+            }
+        }
+        lost
+    }
+
+    /// Tells the watchers that were catching up at the last call already, and still are, that they are interrupted.
+    pub(crate) fn notify_stale_watchers(&self) {
+        if !self.0.may_be_stale.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        let mut any_is_catching_up = false;
+        for watched in &self.0.scenes {
+            for watcher in &watched.watchers {
+                any_is_catching_up |= watcher.0.lock().check_staleness();
+            }
+        }
+        self.0.may_be_stale.fetch_or(any_is_catching_up, Ordering::SeqCst);
+    }
+
+    /// The mailbox of this scene is about to be read. Live events wait for it, so that an event of a subscription
+    /// just restored doesn't overtake one that was missed.
+    pub(crate) fn begin_catch_up(&self, scene: SceneId) {
+        let now = self.now();
+        if let Some(watched) = self.0.scenes.get(&scene) {
+            for watcher in &watched.watchers {
+                watcher.0.lock().begin_catch_up(now);
+            }
+        }
+    }
+
+    /// The mailbox of this scene, by a read that began then; `None` if Redis doesn't have the scene.
+    pub(crate) fn complete_catch_up(&self, scene: SceneId, read_at: LogicalTime, mailbox: Option<&Mailbox>) {
+        let Some(watched) = self.0.scenes.get(&scene) else { return };
+        if !watched.is_covered_by(read_at) {
+            return;
+        }
+        for watcher in &watched.watchers {
+            let mut inbox = watcher.0.lock();
+            if inbox.complete_catch_up(read_at, mailbox) && mailbox.is_none() {
+                inbox.push(Notice::SceneLost);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for WatcherRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WatcherRegistry({} scenes)", self.watched_scenes())
+    }
+}
+
+/// One watcher's events. Dropping it ends the watch, and no other watcher's of the same scene.
+pub struct Watch {
+    scene: SceneId,
+    watcher: Arc<Watcher>,
+    registry: WatcherRegistry,
+}
+
+impl Watch {
+    /// The next notice; waits for ever if there is none. Cancel safe: dropping the future loses nothing.
+    pub async fn next(&mut self) -> Notice {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The next notice, if there is one already.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Notice> {
+        self.watcher.0.lock().poll_next(cx)
+    }
+
+    /// The mailbox that was read for this watcher alone. Where there is none, the caller sees that itself, so
+    /// [`Notice::SceneLost`] isn't told.
+    pub(crate) fn complete_catch_up(&self, read_at: LogicalTime, mailbox: Option<&Mailbox>) {
+        let watched = self.registry.0.scenes.get(&self.scene);
+        if watched.is_some_and(|watched| watched.is_covered_by(read_at)) {
+            self.watcher.0.lock().complete_catch_up(read_at, mailbox);
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut entry) = self.registry.0.scenes.entry(self.scene) {
+            let watched = entry.get_mut();
+            watched.watchers.retain(|watcher| !Arc::ptr_eq(watcher, &self.watcher));
+            if watched.watchers.is_empty() {
+                (self.registry.0.on_change)(self.scene);
+                entry.remove();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Watch({})", self.scene)
+    }
+}
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

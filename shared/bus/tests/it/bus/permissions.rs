@@ -1,0 +1,105 @@
+//! What Redis has to allow each kind of pod, and what it needn't.
+
+use scenecast_bus::{BusError, Census, GatewayReport};
+use scenecast_metrics::Metrics;
+use scenecast_redis::{Redis, RedisErrorKind};
+use scenecast_scene::Transition;
+use scenecast_testing::{RedisServer, acl_rules};
+
+use crate::fixtures::{apply, callback, callback_at, cause, heard, name, opening, pod, scan, scene};
+
+const PASSWORD: &str = "password";
+
+#[tokio::test]
+async fn a_gateway_watches_and_reads_scenes_and_can_do_nothing_else() {
+    let server = RedisServer::start().await;
+    server.add_user("gateway", PASSWORD, acl_rules("gateway")).await;
+    let (gateway, _) = pod(&server.url_for("gateway", PASSWORD));
+    let (callback, _) = callback(&server.url());
+    callback.open(scene(1), &opening()).await.unwrap();
+
+    let (mut watch, mailbox) = gateway.watch(scene(1), 0).await.unwrap();
+    assert!(mailbox.is_some());
+    apply(&callback, scene(1), "scan", &scan("ann")).await;
+    assert_eq!(heard(&mut watch).await, "scanned");
+    assert!(gateway.read(scene(1)).await.unwrap().is_some());
+
+    let opened = gateway.open(scene(2), &opening()).await;
+    assert!(
+        matches!(&opened, Err(BusError::Undecided(error)) if error.kind() == RedisErrorKind::NotPermitted),
+        "{opened:?}"
+    );
+    let settled = gateway.settle(scene(1), &cause("x"), &Transition::Cancel).await;
+    assert!(
+        matches!(&settled, Err(BusError::Undecided(error)) if error.kind() == RedisErrorKind::NotPermitted),
+        "{settled:?}"
+    );
+    let name = name(scene(1));
+    for forbidden in [
+        &["SPUBLISH", &name, "x"][..],
+        &["PUBLISH", &name, "x"],
+        &["HSET", &name, "state", "confirmed"],
+        &["DEL", &name],
+        &["GET", "token:demo"],
+        &["HMGET", "token:demo", "x"],
+        &["PTTL", "token:demo"],
+        &["SSUBSCRIBE", "token:demo"],
+        &["HMGET", "user:demo:oAnn", "x"],
+        &["XLEN", "outbox:demo"],
+        &["EVAL", "return 1", "1", &name],
+        &["SET", "fence:0", "x"],
+        &["WAIT", "0", "1"],
+        &["CLUSTER", "INFO"],
+        &["KEYS", "*"],
+        &["PUBSUB", "SHARDCHANNELS"],
+        &["CLIENT", "PAUSE", "1000"],
+        &["CLIENT", "KILL", "TYPE", "normal"],
+        &["CONFIG", "GET", "*"],
+        &["ACL", "LIST"],
+        &["FLUSHALL"],
+    ] {
+        let refusal = as_gateway(&server, forbidden).await.unwrap_err();
+        assert!(refusal.starts_with("NOPERM"), "{forbidden:?}: {refusal}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_is_counted_and_that_opens_nothing_else() {
+    let server = RedisServer::start().await;
+    server.add_user("gateway", PASSWORD, acl_rules("gateway")).await;
+    let redis = Redis::connect(&server.url_for("gateway", PASSWORD).parse().unwrap(), &Metrics::new());
+    let mut census = Census::over(&redis);
+    let report = GatewayReport { held: 7, version: "1".to_owned(), leaving: false };
+    assert_eq!(census.report(&report).await.unwrap().into_values().collect::<Vec<_>>(), [Some(report)]);
+
+    let name = name(scene(1));
+    for forbidden in [
+        &["HSET", &name, "state", "confirmed"][..],
+        &["HDEL", &name, "state"],
+        &["HGETALL", &name],
+        &["HSET", "token:demo", "x", "y"],
+        &["HGETALL", "user:demo:oAnn"],
+        &["DEL", "census:gateways"],
+        &["EVAL", "while true do end", "0"],
+        &["EVALSHA", "da39a3ee5e6b4b0d3255bfef95601890afd80709", "0"],
+        &["SCRIPT", "LOAD", "while true do end"],
+    ] {
+        let refusal = as_gateway(&server, forbidden).await.unwrap_err();
+        assert!(refusal.starts_with("NOPERM"), "{forbidden:?}: {refusal}");
+    }
+}
+
+async fn as_gateway(server: &RedisServer, command: &[&str]) -> Result<String, String> {
+    server.cli(&[&["--user", "gateway", "--pass", PASSWORD], command].concat()).await
+}
+
+#[tokio::test]
+async fn a_callback_settles() {
+    let server = RedisServer::start().await;
+    server.add_user("callback", PASSWORD, acl_rules("callback")).await;
+    let url = server.url_for("callback", PASSWORD).parse().unwrap();
+    let (bus, _) = callback_at(&url);
+    bus.open(scene(1), &opening()).await.unwrap();
+    apply(&bus, scene(1), "scan", &scan("ann")).await;
+    assert!(bus.snapshot(scene(1)).await.unwrap().is_some());
+}

@@ -1,0 +1,94 @@
+//! What a replica has to have before a settle counts, where there is one.
+
+use scenecast_bus::BusError;
+use scenecast_scene::Settled;
+use scenecast_testing::{RedisServer, until};
+
+use super::Logins;
+use crate::fixtures::{apply, callback, cause, heard, name, opening, pod, scan, scene, settle_again};
+
+#[tokio::test]
+async fn without_a_replica_nobody_waits_for_one() {
+    let server = RedisServer::start().await;
+    let (bus, _) = callback(&server.url());
+    bus.open(scene(1), &opening()).await.unwrap();
+    apply(&bus, scene(1), "scan", &scan("ann")).await;
+    assert_eq!(server.usage().await.calls("wait"), 0);
+}
+
+#[tokio::test]
+async fn a_settle_is_accepted_when_a_replica_has_it() {
+    let primary = RedisServer::start().await;
+    let replica = RedisServer::start_replica_of(&primary).await;
+    let (bus, _) = callback(&primary.url());
+    until("it knows of the replica", async || {
+        bus.open(scene(1), &opening()).await.unwrap();
+        let cause = cause("scan");
+        bus.settle(scene(1), &cause, &scan("ann")).await.unwrap();
+        primary.usage().await.calls("wait") > 0
+    })
+    .await;
+    assert_eq!(replica.cli(&["HGET", &name(scene(1)), "state"]).await.unwrap(), "scanned");
+}
+
+#[tokio::test]
+async fn a_settle_that_the_replica_does_not_have_is_undecided_until_it_has() {
+    let primary = RedisServer::start().await;
+    let replica = RedisServer::start_replica_of(&primary).await;
+    let (bus, _) = pod(&primary.url());
+    bus.open(scene(1), &opening()).await.unwrap();
+    let (mut watch, _) = bus.watch(scene(1), 0).await.unwrap();
+    replica.pause();
+    for _ in ["first", "second"] {
+        let settled = bus.settle(scene(1), &cause("scan"), &scan("ann")).await;
+        assert!(matches!(settled, Err(BusError::Undecided(_) | BusError::TimedOut)), "{settled:?}");
+    }
+    replica.resume();
+    let settled = settle_again(&bus, scene(1), "scan", scan("ann")).await;
+    assert!(matches!(settled, Settled::Repeated(_)), "{settled:?}");
+    assert_eq!(heard(&mut watch).await, "scanned");
+}
+
+#[tokio::test]
+async fn many_settles_are_acknowledged_together() {
+    let primary = RedisServer::start().await;
+    let _replica = RedisServer::start_replica_of(&primary).await;
+    let mut logins = Logins::at(&primary.url(), 500).await;
+    logins.log_in(0..500).await;
+    let waits = primary.usage().await.calls("wait");
+    assert!((1..250).contains(&waits), "{waits} for 500 settles");
+    logins.have_all_arrived().await;
+}
+
+#[tokio::test]
+async fn one_replica_of_two_is_enough() {
+    let primary = RedisServer::start().await;
+    let replicas = [RedisServer::start_replica_of(&primary).await, RedisServer::start_replica_of(&primary).await];
+    let mut logins = Logins::at(&primary.url(), 20).await;
+    replicas[0].pause();
+    logins.log_in(0..20).await;
+    assert!(primary.usage().await.calls("wait") > 0);
+    logins.have_all_arrived().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_replica_keeps_nobody_else_waiting() {
+    let primary = RedisServer::start().await;
+    let replica = RedisServer::start_replica_of(&primary).await;
+    let (bus, _) = callback(&primary.url());
+    for n in 1..=2 {
+        bus.open(scene(n), &opening()).await.unwrap();
+    }
+    replica.pause();
+    let (cause, scan) = (cause("scan"), scan("ann"));
+    let settle = bus.settle(scene(1), &cause, &scan);
+    let others = async {
+        for _ in 0..20 {
+            bus.snapshot(scene(2)).await.unwrap();
+        }
+    };
+    tokio::select! {
+        settled = settle => panic!("it came first: {settled:?}"),
+        () = others => {}
+    }
+}

@@ -1,0 +1,263 @@
+//! The page's secret for its scene, which any pod can check without a look-up.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize, de};
+
+use crate::{
+    id::{AccountName, SceneId, digest128},
+    lifecycle::TOMBSTONE_MS,
+    secret::{Binding, Rotating, Secret, same},
+};
+
+const NONCE: usize = 16;
+const EXPIRES: usize = 4;
+const BINDING: usize = 16;
+const MAC: usize = 16;
+const FIXED: usize = NONCE + EXPIRES + BINDING + MAC;
+const UNBOUND: [u8; BINDING] = [0; BINDING];
+
+/// Why a key opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not one of ours: made up, cut short, or signed under a secret that is no longer accepted.
+    #[error("this key was not issued here")]
+    Foreign,
+    /// Ours, and its scene is long forgotten.
+    #[error("this key's scene has ended")]
+    Stale,
+}
+
+/// The page's secret for its scene: nonce, expiry, binding, account and a MAC under the
+/// deployment's secret, in base64url. It carries all that is needed to open its scene again
+/// when Redis has lost it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(Box<[u8]>);
+
+/// What a valid key says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// The scene that it owns: the truncated SHA-256 of the key.
+    pub scene: SceneId,
+    /// The account that the scene belongs to.
+    pub account: AccountName,
+    /// The browser that the scene is tied to.
+    pub binding: Option<Binding>,
+    /// When the scene's life ends by the clock of the pod that issued it, in unix seconds.
+    pub expires: u32,
+}
+
+impl Claims {
+    /// What is left of the scene's life.
+    pub fn remaining(&self, now: SystemTime) -> Duration {
+        (UNIX_EPOCH + Duration::from_secs(self.expires.into())).duration_since(now).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<key>")
+    }
+}
+
+impl FromStr for Key {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        const LONGEST: usize = (FIXED + 32).div_ceil(3) * 4;
+        if text.len() > LONGEST {
+            return Err(KeyError::Foreign);
+        }
+        match URL_SAFE_NO_PAD.decode(text) {
+            Ok(bytes) if bytes.len() > FIXED => Ok(Self(bytes.into())),
+            _ => Err(KeyError::Foreign),
+        }
+    }
+}
+
+impl Serialize for Key {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Cow::<'de, str>::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Issues and checks keys under the deployment's secret.
+#[derive(Debug, Clone)]
+pub struct KeyRing(Rotating);
+
+impl KeyRing {
+    /// A ring over the deployment's secret.
+    pub fn new(secret: Rotating) -> Self {
+        Self(secret)
+    }
+
+    /// A new scene's key, and what it says.
+    pub fn issue(
+        &self,
+        account: &AccountName,
+        binding: Option<Binding>,
+        life: Duration,
+        now: SystemTime,
+    ) -> (Key, Claims) {
+        let ends = now.duration_since(UNIX_EPOCH).unwrap_or_default() + life;
+        let expires = u32::try_from(ends.as_secs()).unwrap_or(u32::MAX);
+        let mut bytes = Vec::with_capacity(FIXED + account.as_str().len());
+        bytes.extend_from_slice(&rand::random::<[u8; NONCE]>());
+        bytes.extend_from_slice(&expires.to_be_bytes());
+        bytes.extend_from_slice(&binding.map_or(UNBOUND, |binding| binding.0));
+        bytes.extend_from_slice(account.as_str().as_bytes());
+        bytes.extend_from_slice(&mac(&self.0.current, &bytes));
+        let key = Key(bytes.into());
+        let scene = scene_of(&key);
+        (key, Claims { scene, account: account.clone(), binding, expires })
+    }
+
+    /// What this key says, if it was issued under an accepted secret and its scene may still be
+    /// remembered.
+    pub fn check(&self, key: &Key, now: SystemTime) -> Result<Claims, KeyError> {
+        let (body, tag) = key.0.split_at(key.0.len() - MAC);
+        if !self.0.any(|secret| same(&mac(secret, body), tag)) {
+            return Err(KeyError::Foreign);
+        }
+        let (nonce_and_expires, rest) = body.split_at(NONCE + EXPIRES);
+        let (binding, account) = rest.split_at(BINDING);
+        let expires = u32::from_be_bytes(nonce_and_expires[NONCE..].try_into().map_err(|_| KeyError::Foreign)?);
+        let binding = <[u8; BINDING]>::try_from(binding).map_err(|_| KeyError::Foreign)?;
+        let claims = Claims {
+            scene: scene_of(key),
+            account: std::str::from_utf8(account)
+                .ok()
+                .and_then(|account| account.parse().ok())
+                .ok_or(KeyError::Foreign)?,
+            binding: (binding != UNBOUND).then_some(Binding(binding)),
+            expires,
+        };
+        let forgotten = UNIX_EPOCH + Duration::from_secs(expires.into()) + Duration::from_millis(TOMBSTONE_MS);
+        if now > forgotten { Err(KeyError::Stale) } else { Ok(claims) }
+    }
+}
+
+fn mac(secret: &Secret, body: &[u8]) -> [u8; MAC] {
+    let mut short = [0; MAC];
+    short.copy_from_slice(&secret.mac(&[b"scene key", body])[..MAC]);
+    short
+}
+
+fn scene_of(key: &Key) -> SceneId {
+    SceneId(digest128(&[b"scene", &key.0]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFE: Duration = Duration::from_secs(120);
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    }
+
+    fn ring(secret: &str) -> KeyRing {
+        KeyRing::new(Rotating::fixed(secret))
+    }
+
+    fn demo() -> AccountName {
+        "demo".parse().unwrap()
+    }
+
+    #[test]
+    fn a_key_says_what_it_was_issued_for() {
+        let (key, claims) = ring("s").issue(&demo(), Some(Binding::of("x")), LIFE, now());
+        let read: Key = key.to_string().parse().unwrap();
+        assert_eq!(ring("s").check(&read, now()), Ok(claims.clone()));
+        assert_eq!(claims.binding, Some(Binding::of("x")));
+        assert_eq!(claims.remaining(now()), LIFE);
+    }
+
+    #[test]
+    fn a_key_of_another_deployment_is_foreign() {
+        let (key, _) = ring("s").issue(&demo(), None, LIFE, now());
+        assert_eq!(ring("t").check(&key, now()), Err(KeyError::Foreign));
+    }
+
+    #[test]
+    fn a_rotated_secret_still_opens_the_keys_it_signed() {
+        let (key, claims) = ring("old").issue(&demo(), None, LIFE, now());
+        let rotated = KeyRing::new(Rotating { current: "new".into(), previous: Some("old".into()) });
+        assert_eq!(rotated.check(&key, now()), Ok(claims));
+    }
+
+    #[test]
+    fn a_key_outlives_its_scene_by_the_tombstone() {
+        let (key, claims) = ring("s").issue(&demo(), None, LIFE, now());
+        let ended = now() + LIFE + Duration::from_millis(TOMBSTONE_MS);
+        assert_eq!(ring("s").check(&key, ended), Ok(claims.clone()));
+        assert_eq!(claims.remaining(ended), Duration::ZERO);
+        assert_eq!(ring("s").check(&key, ended + Duration::from_secs(1)), Err(KeyError::Stale));
+    }
+
+    #[test]
+    fn no_changed_bit_passes() {
+        let (key, _) = ring("s").issue(&demo(), None, LIFE, now());
+        for bit in 0..key.0.len() * 8 {
+            let mut bytes = key.0.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(ring("s").check(&Key(bytes), now()), Err(KeyError::Foreign), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_key() {
+        for text in ["", "x", "====", &"A".repeat(40), &"A".repeat(10_000), "ключ"] {
+            assert_eq!(text.parse::<Key>(), Err(KeyError::Foreign), "{text:.20}");
+        }
+    }
+
+    #[test]
+    fn a_key_with_another_character_anywhere_is_foreign() {
+        let (key, _) = ring("s").issue(&demo(), None, LIFE, now());
+        bolero::check!().with_type().for_each(|(at, character): &(u8, char)| {
+            let mut text: Vec<char> = key.to_string().chars().collect();
+            let at = usize::from(*at) % text.len();
+            if std::mem::replace(&mut text[at], *character) != *character {
+                let changed = text.into_iter().collect::<String>().parse::<Key>();
+                assert_eq!(changed.and_then(|changed| ring("s").check(&changed, now())), Err(KeyError::Foreign));
+            }
+        });
+    }
+
+    #[test]
+    fn whatever_claims_to_be_a_key_is_foreign_and_what_we_signed_is_read_or_refused() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            for text in [String::from_utf8_lossy(bytes).into_owned(), URL_SAFE_NO_PAD.encode(bytes)] {
+                if let Ok(key) = text.parse::<Key>() {
+                    assert_eq!(key.to_string(), text, "a key has one spelling");
+                    assert_eq!(ring("s").check(&key, now()), Err(KeyError::Foreign));
+                }
+            }
+            let signed = [bytes, &mac(&"s".into(), bytes)].concat();
+            if let Ok(key) = URL_SAFE_NO_PAD.encode(&signed).parse::<Key>() {
+                let claims = ring("s").check(&key, now());
+                assert!(claims.is_err() || claims.is_ok_and(|claims| !claims.account.as_str().is_empty()));
+            }
+        });
+    }
+}

@@ -1,0 +1,12 @@
+//! What all HTTP routes have in common.
+
+pub(crate) mod ambiguous;
+pub(crate) mod body;
+pub(crate) mod client_address;
+pub(crate) mod networks;
+pub(crate) mod problem;
+
+pub use body::read_body;
+pub use client_address::{ClientAddress, ForwardedHttps, PeerAddress, TrustedProxies, with_client_address};
+pub use networks::Networks;
+pub use problem::{Problem, with_problems};

@@ -1,0 +1,63 @@
+//! Sets of addresses.
+
+use std::{net::IpAddr, sync::Arc};
+
+use ipnet::IpNet;
+use serde::{Deserialize, de};
+
+use crate::config::types::texts;
+
+/// Addresses and networks: a list, or one text with commas.
+#[derive(Debug, Clone, Default)]
+pub struct Networks(Arc<[IpNet]>);
+
+impl Networks {
+    /// Whether this address is one of these, or in one.
+    pub fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address.to_canonical()))
+    }
+
+    /// Whether no address is.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'de> Deserialize<'de> for Networks {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        texts(from)?
+            .iter()
+            .map(|written| {
+                written.parse::<IpNet>().or_else(|_| written.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
+                    de::Error::custom(format!("{written:?} is not an address or network such as 10.0.0.0/8"))
+                })
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_an_address_or_a_prefix() {
+        for written in [r#""10.0.0.0/8, ::1""#, r#"["10.0.0.0/8", "::1"]"#] {
+            let networks: Networks = serde_json::from_str(written).unwrap();
+            for (address, inside) in [
+                ("10.255.0.1", true),
+                ("::ffff:10.255.0.1", true),
+                ("::1", true),
+                ("11.0.0.1", false),
+                ("::2", false),
+                ("127.0.0.1", false),
+            ] {
+                assert_eq!(networks.contain(address.parse().unwrap()), inside, "{address}");
+            }
+        }
+        for bad in [r#""10.0.0.0/33""#, r#"["localhost"]"#, r#"[""]"#, r#"["10.0.0.1", 5]"#] {
+            assert!(serde_json::from_str::<Networks>(bad).is_err(), "{bad}");
+        }
+    }
+}

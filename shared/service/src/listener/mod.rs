@@ -1,0 +1,10 @@
+//! Accepting connections.
+
+pub(crate) mod accept;
+pub(crate) mod admin;
+pub(crate) mod connection;
+pub(crate) mod head_timer;
+
+pub use accept::{ListenError, Listener, ListenerLimits, NoAnswer};
+pub use admin::serve_admin;
+pub use connection::Connection;

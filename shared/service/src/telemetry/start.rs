@@ -1,0 +1,58 @@
+//! Starts logs and traces.
+
+use std::io::IsTerminal;
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::config::{load::ConfigError, types::TelemetryConfig};
+
+use crate::telemetry::{log_limit::LogLimiter, trace};
+
+/// Keeps telemetry going; [`TelemetryGuard::flush`] before the process ends.
+#[must_use = "traces are lost without flush"]
+pub struct TelemetryGuard(Option<SdkTracerProvider>);
+
+/// Starts logs (human-readable on a terminal, JSON otherwise, on standard error) and, where
+/// configured, traces. Once a process. `library_filter` limits the log lines of libraries; what is configured goes
+/// over it.
+pub fn start(
+    name: &'static str,
+    library_filter: &str,
+    config: &TelemetryConfig,
+) -> Result<TelemetryGuard, ConfigError> {
+    let filter = EnvFilter::builder().parse_lossy(format!("{library_filter},{}", config.log.as_str()));
+    let log = tracing_subscriber::fmt::layer().with_writer(LogLimiter::to(std::io::stderr));
+    let log = if std::io::stderr().is_terminal() {
+        log.with_target(false).boxed()
+    } else {
+        log.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+    };
+    let provider = config.otlp_endpoint.as_ref().map(|endpoint| trace::provider(name, endpoint, config.trace_share));
+    let provider = provider.transpose()?;
+    let traces = provider.as_ref().map(|provider| {
+        // Only our own spans: those of libraries are many and say little.
+        let ours = tracing_subscriber::filter::filter_fn(|metadata| {
+            metadata.is_span() && metadata.target().starts_with("scenecast")
+        });
+        tracing_opentelemetry::layer().with_tracer(provider.tracer(name)).with_filter(ours)
+    });
+    tracing_subscriber::registry().with(traces).with(log.with_filter(filter)).init();
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(tracing::field::display);
+        tracing::error!(location, why = panic.payload_as_str().unwrap_or("no message"), "panicked; this is a bug");
+    }));
+    Ok(TelemetryGuard(provider))
+}
+
+impl TelemetryGuard {
+    /// Sends what is left to send. Outside of a runtime: the exporter blocks.
+    pub fn flush(self) {
+        if let Some(provider) = self.0
+            && let Err(error) = provider.shutdown()
+        {
+            tracing::warn!(%error, "the last traces were lost");
+        }
+    }
+}

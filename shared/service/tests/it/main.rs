@@ -1,0 +1,6 @@
+//! Accepting, answering and leaving, on real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
+
+mod hostile;
+mod serve;

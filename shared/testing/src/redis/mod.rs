@@ -1,0 +1,11 @@
+//! Redis in every layout, and faults of it.
+
+pub(crate) mod cluster;
+pub(crate) mod launch;
+pub(crate) mod partition;
+pub(crate) mod sentinel;
+pub(crate) mod server;
+pub(crate) mod shards;
+pub(crate) mod slot_move;
+pub(crate) mod test_backend;
+pub(crate) mod usage;

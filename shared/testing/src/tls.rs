@@ -1,0 +1,48 @@
+//! A private certificate authority, as an operator has one for what never leaves the cluster.
+//!
+//! Made anew for each test: a certificate in the repository would end some day, and its key would
+//! be known to everybody.
+
+use std::{fs, path::Path};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+/// Signs the certificates of servers on 127.0.0.1.
+#[derive(Debug)]
+pub struct CertificateAuthority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+}
+
+impl CertificateAuthority {
+    /// One that nobody else knows.
+    pub fn new() -> Self {
+        let key = KeyPair::generate().expect("a key can be made");
+        let mut params = CertificateParams::new([]).expect("no names are valid names");
+        // Who signs must not have the name of what is signed.
+        params.distinguished_name.push(DnType::CommonName, "a private authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).expect("the key can sign").pem();
+        Self { issuer: Issuer::new(params, key), certificate }
+    }
+
+    /// Writes its certificate, a server's and the server's key, as `ca.pem`, `server.pem` and
+    /// `server.key`.
+    pub(crate) fn write_to(&self, files: &Path) {
+        let key = KeyPair::generate().expect("a key can be made");
+        let server = CertificateParams::new(["127.0.0.1".to_owned()])
+            .and_then(|params| params.signed_by(&key, &self.issuer))
+            .expect("the address is a valid name");
+        for (name, pem) in
+            [("ca.pem", &self.certificate), ("server.pem", &server.pem()), ("server.key", &key.serialize_pem())]
+        {
+            fs::write(files.join(name), pem).expect("the directory can be written to");
+        }
+    }
+}
+
+impl Default for CertificateAuthority {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,28 @@
+//! WeChat's wire formats: pure functions on bytes.
+//!
+//! Facts are from WeChat's own documents (developers.weixin.qq.com, "Message push",
+//! "Message encryption and decryption" and "Passive user reply message") unless a comment says otherwise.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `signature` | the SHA-1 signature on every request that WeChat makes |
+//! | `crypto`, `encryption` | AES as WeChat uses it; encrypted messages and replies |
+//! | `xml`, `message`, `reply` | the XML documents that WeChat posts, and the replies to them |
+//! | `api`, `code_image` | what WeChat's API answers |
+
+mod api;
+mod code_image;
+mod crypto;
+mod encryption;
+mod message;
+mod reply;
+mod signature;
+mod xml;
+
+pub use api::{AccessToken, ApiError, CallbackIps, ErrorCode, JsCodeSession, QrCode, UserInfo, parse_answer};
+pub use code_image::CodeImage;
+pub use crypto::{AesKey, AesKeyError, DecryptError};
+pub use encryption::{EncryptedMessage, ReplyEncryption};
+pub use message::{Message, MessageError, MessageKind};
+pub use reply::{ACKNOWLEDGED, text_reply};
+pub use signature::{SignatureError, SignedQuery, sign};
