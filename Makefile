@@ -42,9 +42,9 @@ deny:
 fuzz:
 	command -v cargo-bolero >/dev/null || \
 	  cargo install cargo-bolero@^0.13 --locked --no-default-features --features libfuzzer
-	@set -e; for corpus in $$(find shared gateway callback -path '*/__fuzz__/*/corpus'); do \
-	  target=$${corpus%/corpus}; \
-	  set -- -p scenecast-$${corpus%%/*} --sanitizer NONE --target-dir target/fuzz \
+	@set -e; for corpus in $$(find shared gateway callback loadtest -path '*/__fuzz__/*/corpus'); do \
+	  target=$${corpus%/corpus}; crate=$${corpus%%/src/*}; \
+	  set -- -p scenecast-$${crate##*/} --sanitizer NONE --target-dir target/fuzz \
 	    $$(basename $$target | sed 's/__/::/g'); \
 	  cargo bolero test -T $(FUZZ_SECONDS)s "$$@"; \
 	  cargo bolero reduce "$$@"; \
