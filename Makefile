@@ -31,11 +31,11 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	$(MAKE) --no-print-directory deny
 
-# Which licences, crates and sources may be linked (deny.toml). Needs no network once cargo-deny is installed. It is
-# installed as a debug build, which takes a minute on two cores, where a release build takes three.
+# Which licences, crates and sources may be linked (deny.toml). Needs no network when cargo-deny and all crates are there.
+# cargo-deny is installed as a debug build: that takes a minute on two cores, a release build more than three.
 deny:
 	command -v cargo-deny >/dev/null || cargo install cargo-deny@^0.20 --locked --debug --no-default-features
-	cargo deny --locked --offline check --hide-inclusion-graph licenses bans sources
+	cargo deny --locked check --hide-inclusion-graph licenses bans sources
 
 # Looks for input that breaks a property of the tests, guided by coverage. (`make test` only tries the corpora, and a
 # second of random input.) Interesting input goes to the corpora, failing input to `crashes` beside them.
