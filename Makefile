@@ -1,17 +1,25 @@
-# Two commands matter: `cargo run` shows a login, `make test` checks everything.
+# Two commands matter: `cargo run` shows a login, `make test` checks everything. While you work, `make check` is the
+# fast loop.
 
 PACKAGES := redis-server chromium chromium-driver nginx prometheus
 PROGRAMS := redis-server chromium chromedriver nginx promtool
 # Where Debian has nginx.
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: test lint fuzz needed
+.PHONY: check test lint deny fuzz needed
 
 # How long `make fuzz` looks at each target.
 FUZZ_SECONDS ?= 600
 
+# The fast loop: formatting, clippy, unit tests. Of the whole workspace, since Cargo resolves other features for one
+# crate alone and would build its dependencies again.
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	cargo test --workspace --lib --bins --quiet
+
 # Everything: units, the bus's contract over real Redis, processes end to end, the page in Chromium.
-# They mostly wait, for WeChat's five seconds, say: twice as many of them as there are cores run at a time.
+# Most tests wait (for WeChat's five seconds, for example), so twice as many run at a time as there are cores.
 test: needed
 	cargo build --workspace --all-targets
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --workspace
@@ -21,22 +29,29 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	$(MAKE) --no-print-directory deny
 
-# Searches for input that breaks a property of the tests, led by coverage, where they only try what has been found
-# (the corpora), and chance. What it finds of interest is in the corpora then, and what fails beside them in `crashes`.
+# Which licences, crates and sources may be linked (deny.toml). Needs no network when cargo-deny and all crates are there.
+# cargo-deny is installed as a debug build: that takes a minute on two cores, a release build more than three.
+deny:
+	command -v cargo-deny >/dev/null || cargo install cargo-deny@^0.20 --locked --debug --no-default-features
+	cargo deny --locked check --hide-inclusion-graph licenses bans sources
+
+# Looks for input that breaks a property of the tests, guided by coverage. (`make test` only tries the corpora, and a
+# second of random input.) Interesting input goes to the corpora, failing input to `crashes` beside them.
 fuzz:
 	command -v cargo-bolero >/dev/null || \
 	  cargo install cargo-bolero@^0.13 --locked --no-default-features --features libfuzzer
-	@set -e; for corpus in $$(find shared gateway callback -path '*/__fuzz__/*/corpus'); do \
-	  target=$${corpus%/corpus}; \
-	  set -- -p scenecast-$${corpus%%/*} --sanitizer NONE --target-dir target/fuzz \
+	@set -e; for corpus in $$(find shared gateway callback loadtest -path '*/__fuzz__/*/corpus'); do \
+	  target=$${corpus%/corpus}; crate=$${corpus%%/src/*}; \
+	  set -- -p scenecast-$${crate##*/} --sanitizer NONE --target-dir target/fuzz \
 	    $$(basename $$target | sed 's/__/::/g'); \
 	  cargo bolero test -T $(FUZZ_SECONDS)s "$$@"; \
 	  cargo bolero reduce "$$@"; \
 	done
 
-# Installs what the tests start: real servers and a real browser (Debian, Ubuntu). Where nobody runs a
-# runlevel of services, none is started for that.
+# Installs what the tests start: real servers and a real browser (Debian, Ubuntu). RUNLEVEL=1 keeps the packages from
+# starting services.
 needed:
 	@for program in $(PROGRAMS); do \
 	  command -v $$program >/dev/null || missing=1; \
