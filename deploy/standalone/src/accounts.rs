@@ -1,5 +1,5 @@
-//! The demo's accounts. Each is described once, and both sides are told of it: the simulator, as WeChat's
-//! console would be, and the callback.
+//! The demo's accounts. Each is described once, and both sides get it: the simulator, as if it were entered in
+//! WeChat's console, and the callback.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +14,20 @@ use scenecast_shared::{
     scene::{AccountName, Language, Rotating, Secret},
 };
 
-/// A verified service account as this product would have it: who scans is asked.
+/// A verified service account with the default confirmation: whoever scans is asked.
 pub(crate) const DEMO: &str = "demo";
-/// The mini program that stands in for it where it has no QR codes left.
+/// The mini program whose codes replace that account's QR codes when it has none left.
 pub(crate) const DEMO_MINI: &str = "demo-mini";
-/// A service account as login pages for other servers had it: a scan is a login.
+/// A service account for the compatible routes: a scan is a login.
 pub(crate) const CLASSIC: &str = "classic";
-/// A person's account, which has no right to QR codes: codes are typed to it.
+/// A person's account. It has no right to QR codes, so codes are typed to it.
 pub(crate) const PERSONAL: &str = "personal";
 
-/// What logs in, as phones are told.
+/// The site's name, as phones see it.
 const SITE: &str = "Scenecast Demo";
 
-static OFFICIAL: [Official; 3] = [
-    Official {
+static DEMO_ACCOUNTS: [DemoAccount; 3] = [
+    DemoAccount {
         name: DEMO,
         title: SITE,
         app_id: simulator::Account::SAMPLE_APP_ID,
@@ -38,7 +38,7 @@ static OFFICIAL: [Official; 3] = [
         fallback_mini_program: Some(DEMO_MINI),
         texts: &[],
     },
-    Official {
+    DemoAccount {
         name: CLASSIC,
         title: "Scenecast Classic",
         app_id: "wxc1a551c000000001",
@@ -49,7 +49,7 @@ static OFFICIAL: [Official; 3] = [
         fallback_mini_program: None,
         texts: &[(Phrase::LoggedIn, "{name},登录成功!\n这是你第{logins}次登录,玩的开心!")],
     },
-    Official {
+    DemoAccount {
         name: PERSONAL,
         title: "Scenecast Personal",
         app_id: "wxbe45041a00000001",
@@ -62,8 +62,8 @@ static OFFICIAL: [Official; 3] = [
     },
 ];
 
-/// An Official Account, but for its secrets.
-struct Official {
+/// An account of the demo without its secrets.
+struct DemoAccount {
     name: &'static str,
     title: &'static str,
     app_id: &'static str,
@@ -72,18 +72,18 @@ struct Official {
     confirmation: Confirmation,
     path: Option<&'static str>,
     fallback_mini_program: Option<&'static str>,
-    /// In all languages.
+    /// The same text in every language.
     texts: &'static [(Phrase, &'static str)],
 }
 
-/// Secrets of one account, which live as long as the process.
-struct Secrets {
+/// The secrets of one account: random, and gone when the process ends.
+struct AccountSecrets {
     app: Secret,
     token: Secret,
     aes_key: String,
 }
 
-impl Secrets {
+impl AccountSecrets {
     fn random() -> Self {
         let letters_and_digits = |length| Alphanumeric.sample_string(&mut rand::rng(), length);
         Self {
@@ -94,32 +94,32 @@ impl Secrets {
     }
 }
 
-/// All of them, as each side is told.
-pub(crate) struct Accounts {
+/// All accounts, in the form in which each side takes them.
+pub(crate) struct DemoAccounts {
     pub(crate) simulated: BTreeMap<AccountName, simulator::Account>,
     pub(crate) official: BTreeMap<AccountName, AccountSettings>,
     pub(crate) mini_programs: BTreeMap<AccountName, MiniProgramSettings>,
 }
 
-impl Accounts {
-    /// With new secrets, and phones that are spoken to in this language unless their page has another.
+impl DemoAccounts {
+    /// With new secrets. Phones are answered in this language, unless their page has another.
     pub(crate) fn new(language: Language) -> Self {
-        let mini = (name(DEMO_MINI), Secrets::random());
+        let mini = (name(DEMO_MINI), AccountSecrets::random());
         let mut accounts = Self {
             simulated: [(mini.0.clone(), simulated_mini_program(&mini.1))].into(),
             mini_programs: [(mini.0, mini_program(mini.1, language))].into(),
             official: BTreeMap::new(),
         };
-        for account in &OFFICIAL {
-            let secrets = Secrets::random();
+        for account in &DEMO_ACCOUNTS {
+            let secrets = AccountSecrets::random();
             accounts.simulated.insert(name(account.name), account.simulated(&secrets));
             accounts.official.insert(name(account.name), account.settings(secrets, language));
         }
         accounts
     }
 
-    /// Where each Official Account has its webhook, as was set at WeChat.
-    pub(crate) fn webhook_paths(&self) -> Vec<(AccountName, String)> {
+    /// The path to which WeChat posts the messages of each account.
+    pub(crate) fn delivery_paths(&self) -> Vec<(AccountName, String)> {
         let path = |(name, settings): (&AccountName, &AccountSettings)| {
             let own = settings.path.as_ref().map(|path| path.as_str().to_owned());
             (name.clone(), own.unwrap_or_else(|| format!("/wechat/{name}")))
@@ -128,8 +128,8 @@ impl Accounts {
     }
 }
 
-impl Official {
-    fn simulated(&self, secrets: &Secrets) -> simulator::Account {
+impl DemoAccount {
+    fn simulated(&self, secrets: &AccountSecrets) -> simulator::Account {
         simulator::Account {
             title: self.title.to_owned(),
             rights: self.rights,
@@ -141,7 +141,7 @@ impl Official {
         }
     }
 
-    fn settings(&self, secrets: Secrets, language: Language) -> AccountSettings {
+    fn settings(&self, secrets: AccountSecrets, language: Language) -> AccountSettings {
         let aes_key = secrets.aes_key.parse().expect("43 letters and digits");
         let path = |path: &str| WebhookPath::try_from(path.to_owned()).expect("a plain path");
         AccountSettings {
@@ -165,7 +165,7 @@ impl Official {
         }
     }
 
-    /// Whether it has a right to QR codes and people. What it hasn't, it isn't told to ask for.
+    /// Whether it has the right to make QR codes and to ask who people are.
     fn is_verified(&self) -> bool {
         self.rights == Rights::VerifiedService
     }
@@ -173,17 +173,17 @@ impl Official {
     fn texts(&self) -> Texts {
         let each = self.texts.iter().flat_map(|text| [Language::Zh, Language::En].map(|language| (language, text)));
         each.fold(Texts::default(), |texts, (language, (phrase, text))| {
-            texts.with(*phrase, language, text).expect("what it leaves open is known when it is said")
+            texts.with(*phrase, language, text).expect("its placeholders are those of its phrase")
         })
     }
 }
 
-fn simulated_mini_program(secrets: &Secrets) -> simulator::Account {
+fn simulated_mini_program(secrets: &AccountSecrets) -> simulator::Account {
     let sample = simulator::Account::sample_mini_program(secrets.app.clone(), secrets.token.clone());
     simulator::Account { title: "Scenecast Mini".to_owned(), ..sample }
 }
 
-fn mini_program(secrets: Secrets, language: Language) -> MiniProgramSettings {
+fn mini_program(secrets: AccountSecrets, language: Language) -> MiniProgramSettings {
     MiniProgramSettings {
         app_id: simulator::Account::SAMPLE_MINI_APP_ID.to_owned(),
         secret: secrets.app,
@@ -197,7 +197,7 @@ fn mini_program(secrets: Secrets, language: Language) -> MiniProgramSettings {
     }
 }
 
-/// One of ours as a name.
+/// The name of one of the accounts above.
 pub(crate) fn name(name: &str) -> AccountName {
     name.parse().expect("a-z and -")
 }

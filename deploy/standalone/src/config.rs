@@ -1,45 +1,41 @@
-//! What standalone is told: nothing is needed.
+//! Standalone's configuration. Every value has a default.
 
 use std::net::SocketAddr;
 
-use scenecast_shared::{
-    config::{BadConfig, BusUrl, Checked, Drain, Origins, Seconds, Telemetry, defaults},
+use scenecast_bus::BusUrl;
+use scenecast_scene::Language;
+use scenecast_service::{
+    config::{ConfigError, DrainConfig, Origins, Seconds, TelemetryConfig, Validate, defaults},
     process::Binary,
-    scene::Language,
 };
 use serde::Deserialize;
 
-/// Standalone's configuration. Without any, all of it listens on loopback.
+/// Standalone's configuration. By default all parts listen on loopback.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// Where it listens.
-    pub listen: Listen,
-    /// What carries scenes.
-    pub bus: BusConfig,
+pub struct StandaloneConfig {
+    pub listen: ListenAddresses,
+    pub bus: StandaloneBusConfig,
     /// Origins whose pages may log in too, beside the demo site's.
     pub origins: Origins,
     /// How long a scene lives.
     pub scene_life: Seconds,
-    /// What phones are told in: that of the terminal, unless said otherwise.
+    /// The language in which phones are answered; the terminal's by default.
     pub language: Language,
-    /// How it leaves.
-    pub drain: Drain,
-    /// What it tells about itself.
-    pub telemetry: Telemetry,
+    pub drain: DrainConfig,
+    pub telemetry: TelemetryConfig,
 }
 
-impl Default for Config {
+impl Default for StandaloneConfig {
     fn default() -> Self {
         Self {
-            listen: Listen::default(),
-            bus: BusConfig::default(),
+            listen: ListenAddresses::default(),
+            bus: StandaloneBusConfig::default(),
             origins: Origins::default(),
             scene_life: defaults::scene_life(),
-            // That of the terminal.
             language: Language::of(&std::env::var("LANG").unwrap_or_default()),
-            drain: Drain { notice: Seconds::new(0), window: Seconds::new(1) },
-            telemetry: Telemetry::default(),
+            drain: DrainConfig { notice: Seconds::new(0), window: Seconds::new(1) },
+            telemetry: TelemetryConfig::default(),
         }
     }
 }
@@ -47,7 +43,7 @@ impl Default for Config {
 /// `[listen]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Listen {
+pub struct ListenAddresses {
     /// The demo site.
     pub site: SocketAddr,
     /// The gateway, for browsers.
@@ -64,7 +60,7 @@ pub struct Listen {
     pub qr_on_open: SocketAddr,
 }
 
-impl Default for Listen {
+impl Default for ListenAddresses {
     fn default() -> Self {
         let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
         Self {
@@ -82,24 +78,24 @@ impl Default for Listen {
 /// `[bus]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct BusConfig {
+pub struct StandaloneBusConfig {
     /// `memory:` or a Redis.
     pub url: BusUrl,
-    /// Says that this is the only pod, which `memory:` needs where there could be more.
+    /// Whether this is the only pod. In Kubernetes `memory:` is refused unless it is.
     pub only_pod: bool,
 }
 
-impl Default for BusConfig {
+impl Default for StandaloneBusConfig {
     fn default() -> Self {
         Self { url: BusUrl::Memory, only_pod: false }
     }
 }
 
-impl BusConfig {
-    /// Refuses memory in a Kubernetes pod, which may be one of several, unless it is said to be alone.
-    pub(crate) fn check_pod(&self, in_kubernetes: bool) -> Result<(), BadConfig> {
+impl StandaloneBusConfig {
+    /// Refuses `memory:` in a Kubernetes pod, which may be one of several, unless `only_pod` is set.
+    pub(crate) fn check_pod(&self, in_kubernetes: bool) -> Result<(), ConfigError> {
         if matches!(self.url, BusUrl::Memory) && in_kubernetes && !self.only_pod {
-            return Err(BadConfig::at(
+            return Err(ConfigError::at(
                 "bus.url",
                 "memory: carries scenes inside one process, and this pod may be one of several; \
                  use Redis, or say that it is the only one with bus.only_pod = true",
@@ -109,20 +105,22 @@ impl BusConfig {
     }
 }
 
-impl Checked for Config {
-    fn check(&self) -> Result<(), BadConfig> {
+impl Validate for StandaloneConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
         self.bus.check_pod(std::env::var_os("KUBERNETES_SERVICE_HOST").is_some())
     }
 }
 
-impl Binary for Config {
+impl Binary for StandaloneConfig {
     fn admin(&self) -> SocketAddr {
         self.listen.admin
     }
 
-    fn telemetry(&self) -> &Telemetry {
+    fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry
     }
+
+    const LIBRARY_LOG_FILTER: &'static str = scenecast_redis::CLIENT_LOGS;
 }
 
 #[cfg(test)]
@@ -131,11 +129,11 @@ mod tests {
 
     #[test]
     fn memory_is_refused_where_it_could_be_one_of_several_pods() {
-        let memory = BusConfig::default();
+        let memory = StandaloneBusConfig::default();
         assert!(memory.check_pod(false).is_ok());
         assert!(memory.check_pod(true).unwrap_err().to_string().contains("bus.url"));
-        assert!(BusConfig { only_pod: true, ..BusConfig::default() }.check_pod(true).is_ok());
-        let redis = BusConfig { url: "redis://127.0.0.1:6379".parse().unwrap(), only_pod: false };
+        assert!(StandaloneBusConfig { only_pod: true, ..StandaloneBusConfig::default() }.check_pod(true).is_ok());
+        let redis = StandaloneBusConfig { url: "redis://127.0.0.1:6379".parse().unwrap(), only_pod: false };
         assert!(redis.check_pod(true).is_ok());
     }
 }

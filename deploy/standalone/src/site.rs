@@ -1,5 +1,5 @@
-//! The demo site: a login page and the backend behind it, as any site would write them. It knows
-//! Scenecast only by its public API.
+//! The demo site: a login page and the backend behind it, as any site would write them. It uses only Scenecast's
+//! public API.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,10 +13,8 @@ use axum::{
 };
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use scenecast_shared::{
-    scene::{AccountName, Secret},
-    serve::Problem,
-};
+use scenecast_scene::{AccountName, Secret};
+use scenecast_service::http::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -26,22 +24,22 @@ const SESSION: &str = "session";
 /// How long the callback may take to redeem a grant.
 const REDEEM_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the site knows of its Scenecast.
+/// Where the site finds its Scenecast.
 #[derive(Debug, Clone)]
 pub struct SiteConfig {
     /// The gateway, as browsers reach it.
     pub gateway: Url,
     /// The callback's internal listener, as this backend reaches it.
     pub callback_internal: Url,
-    /// What this backend redeems with.
+    /// The API key with which this backend redeems.
     pub api_key: Secret,
     /// The accounts that visitors can log in with: the first, unless the page's address says `?account=`.
     pub accounts: Vec<AccountName>,
-    /// The simulator whose phones open what QR codes say, and type codes; none with real WeChat.
+    /// The simulator with its phones; `None` with real WeChat.
     pub simulated_phones: Option<Url>,
 }
 
-struct Site {
+struct DemoSite {
     config: SiteConfig,
     http: reqwest::Client,
 }
@@ -49,7 +47,7 @@ struct Site {
 /// The login page at `/`, and its backend.
 pub fn site(config: SiteConfig) -> Router {
     let headers = security_headers(&config.gateway);
-    let site = Site { config, http: reqwest::Client::new() };
+    let site = DemoSite { config, http: reqwest::Client::new() };
     Router::new()
         .route("/", get(page))
         .route("/login.js", asset("text/javascript", include_str!("../web/login.js")))
@@ -64,7 +62,7 @@ pub fn site(config: SiteConfig) -> Router {
         }))
 }
 
-/// Nothing runs in the page but its own scripts and the gateway's module.
+/// The page runs only its own scripts and the gateway's module.
 fn security_headers(gateway: &Url) -> HeaderMap {
     let gateway = gateway.origin().ascii_serialization();
     let gateway_ws = gateway.replacen("http", "ws", 1);
@@ -80,19 +78,19 @@ fn security_headers(gateway: &Url) -> HeaderMap {
     ])
 }
 
-fn asset(content_type: &'static str, text: &'static str) -> MethodRouter<Arc<Site>> {
+fn asset(content_type: &'static str, text: &'static str) -> MethodRouter<Arc<DemoSite>> {
     get(async move || ([(header::CONTENT_TYPE, content_type)], text))
 }
 
 /// The browser's session: 128 random bits that no script can read.
-struct Session(String);
+struct BrowserSession(String);
 
-impl Session {
+impl BrowserSession {
     fn new() -> Self {
         Self(hex::encode(rand::random::<[u8; 16]>()))
     }
 
-    /// What the page may know: ties a login to this session, and doesn't tell it.
+    /// The `state` of a login: ties it to this session, and the page can't derive the session from it.
     fn state(&self) -> String {
         digest(&["state", &self.0])
     }
@@ -102,7 +100,7 @@ impl Session {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Session {
+impl<S: Send + Sync> FromRequestParts<S> for BrowserSession {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -119,17 +117,17 @@ fn digest(parts: &[&str]) -> String {
 }
 
 async fn page(jar: CookieJar) -> impl IntoResponse {
-    let session = if jar.get(SESSION).is_some() { jar } else { jar.add(Session::new().cookie()) };
+    let session = if jar.get(SESSION).is_some() { jar } else { jar.add(BrowserSession::new().cookie()) };
     (session, Html(include_str!("../web/index.html")))
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct AccountQuery {
     account: Option<String>,
 }
 
 impl SiteConfig {
-    /// The account of this name, or the first if none is asked for.
+    /// The account of this name, or the first if no name is given.
     fn account(&self, asked: Option<&str>) -> Result<&AccountName, Problem> {
         let is_it = |known: &&AccountName| asked.is_none_or(|asked| asked == known.as_str());
         self.accounts.iter().find(is_it).ok_or_else(unknown_account)
@@ -141,12 +139,12 @@ fn unknown_account() -> Problem {
 }
 
 async fn page_config(
-    State(site): State<Arc<Site>>,
-    session: Session,
-    asked: Result<Query<Asked>, QueryRejection>,
+    State(site): State<Arc<DemoSite>>,
+    session: BrowserSession,
+    asked: Result<Query<AccountQuery>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
     let SiteConfig { gateway, simulated_phones, .. } = &site.config;
-    let Query(Asked { account }) = asked.map_err(|_| unknown_account())?;
+    let Query(AccountQuery { account }) = asked.map_err(|_| unknown_account())?;
     let account = site.config.account(account.as_deref())?;
     let phone = |phones: &Url| phones.join(&format!("phone/{account}")).expect("a name joins an address");
     Ok(Json(json!({
@@ -158,18 +156,18 @@ async fn page_config(
 }
 
 #[derive(Deserialize)]
-struct LogIn {
+struct LogInRequest {
     account: Option<String>,
     grant: String,
 }
 
-/// Redeems the grant. A real site would now start its session for this openid; this one shows the
-/// page what it got.
+/// Redeems the grant. A real site would now start its own session for this openid; this one shows the page what
+/// it got.
 async fn log_in(
-    State(site): State<Arc<Site>>,
-    session: Session,
+    State(site): State<Arc<DemoSite>>,
+    session: BrowserSession,
     headers: HeaderMap,
-    Json(LogIn { account, grant }): Json<LogIn>,
+    Json(LogInRequest { account, grant }): Json<LogInRequest>,
 ) -> Result<Response, Problem> {
     if !same_origin(&headers) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "only the login page may log in"));
@@ -194,8 +192,8 @@ async fn log_in(
     if !status.is_success() {
         return Ok((status, Json(answer)).into_response());
     }
-    // Who logs in gets a new session, so that one that was planted before is worth nothing.
-    Ok((CookieJar::new().add(Session::new().cookie()), Json(answer)).into_response())
+    // A login gets a new session, so that a session that an attacker planted before isn't logged in.
+    Ok((CookieJar::new().add(BrowserSession::new().cookie()), Json(answer)).into_response())
 }
 
 /// Whether the request comes from a page of this site. Browsers say so on every POST.
@@ -271,10 +269,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_state_is_the_sessions_and_does_not_tell_it() {
+    async fn the_state_belongs_to_the_session_and_does_not_reveal_it() {
         let (_, config) = config("").await;
-        assert_eq!(config["state"], Session("5e55".to_owned()).state());
-        assert_ne!(config["state"], Session("5e56".to_owned()).state());
+        assert_eq!(config["state"], BrowserSession("5e55".to_owned()).state());
+        assert_ne!(config["state"], BrowserSession("5e56".to_owned()).state());
         assert!(!config.to_string().contains("5e55"));
     }
 
@@ -292,14 +290,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_with_an_account_that_is_none_of_ours_is_refused() {
+    async fn a_login_with_an_unknown_account_is_refused() {
         let request = log_in().header("cookie", "session=5e55").header("origin", "http://site.test");
         let response = ask(request, r#"{"account":"classic","grant":"g"}"#).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
     }
 
     #[tokio::test]
-    async fn a_callback_that_is_not_there_is_said_to_come_back() {
+    async fn while_the_callback_is_away_the_page_is_told_to_come_back() {
         let request = log_in().header("cookie", "session=5e55").header("origin", "http://site.test");
         let response = ask(request, GRANT).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);

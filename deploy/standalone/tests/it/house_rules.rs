@@ -1,0 +1,236 @@
+//! Rules of this code that the compiler doesn't hold: imports without circles, no type name twice, every metric in the
+//! documents.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use syn::{
+    Attribute, Expr, ExprLit, ExprMethodCall, Item, ItemUse, Lit, UseTree,
+    visit::{self, Visit},
+};
+
+/// The methods of `Metrics` that register a metric under their first argument.
+const REGISTERING: [&str; 6] = ["counter", "counters", "gauge", "gauges", "sampled", "seconds"];
+
+/// The path of a module inside its crate; empty for the crate's root.
+type ModulePath = Vec<String>;
+
+/// A file of a crate, without its tests.
+struct SourceFile {
+    path: PathBuf,
+    module: ModulePath,
+    items: Vec<Item>,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// The sources of each crate of the workspace, by the crate's directory.
+fn crates() -> BTreeMap<PathBuf, Vec<SourceFile>> {
+    let mut crates = BTreeMap::new();
+    let mut directories = vec![root()];
+    while let Some(directory) = directories.pop() {
+        let sources = directory.join("src");
+        if directory.join("Cargo.toml").exists() && sources.exists() {
+            let mut files = vec![];
+            read_sources(&sources, &sources, &mut files);
+            assert!(!files.is_empty(), "{} has no sources", directory.display());
+            crates.insert(directory.clone(), files);
+        }
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() && !name.starts_with('.') && !["target", "src", "tests"].contains(&name.as_str()) {
+                directories.push(path);
+            }
+        }
+    }
+    assert!(crates.len() >= 12, "{:?}", crates.keys());
+    crates
+}
+
+fn read_sources(sources: &Path, directory: &Path, files: &mut Vec<SourceFile>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_sources(sources, &path, files);
+            continue;
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if !name.ends_with(".rs") || name.ends_with("tests.rs") || name == "main.rs" {
+            continue;
+        }
+        let relative = path.strip_prefix(sources).unwrap().with_extension("");
+        let mut module: ModulePath = relative.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+        if module.last().is_some_and(|last| last == "mod") || module == ["lib"] {
+            module.pop();
+        }
+        let mut items = syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap().items;
+        items.retain(|item| !is_test(item));
+        files.push(SourceFile { path, module, items });
+    }
+}
+
+fn is_test(item: &Item) -> bool {
+    let attributes: &[Attribute] = match item {
+        Item::Mod(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        _ => &[],
+    };
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))
+    })
+}
+
+/// Collects the paths that a file names and that may be of its own crate.
+#[derive(Default)]
+struct Paths(Vec<Vec<String>>);
+
+impl Paths {
+    fn add_use(&mut self, tree: &UseTree, prefix: &[String]) {
+        let with = |name: String| [prefix, &[name]].concat();
+        match tree {
+            UseTree::Path(path) => self.add_use(&path.tree, &with(path.ident.to_string())),
+            UseTree::Name(name) => self.0.push(with(name.ident.to_string())),
+            UseTree::Rename(rename) => self.0.push(with(rename.ident.to_string())),
+            UseTree::Glob(_) => self.0.push(prefix.to_vec()),
+            UseTree::Group(group) => group.items.iter().for_each(|tree| self.add_use(tree, prefix)),
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Paths {
+    fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        self.add_use(&item.tree, &[]);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        self.0.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        visit::visit_path(self, path);
+    }
+}
+
+/// The file of this crate that a path leads to, seen from a module.
+fn resolve(path: &[String], from: &ModulePath, modules: &BTreeSet<&ModulePath>) -> Option<ModulePath> {
+    let mut module = from.clone();
+    let mut rest = path;
+    match path.first()?.as_str() {
+        "crate" => {
+            module.clear();
+            rest = &path[1..];
+        }
+        "self" => rest = &path[1..],
+        "super" => {
+            while rest.first().is_some_and(|first| first == "super") {
+                module.pop();
+                rest = &rest[1..];
+            }
+        }
+        child if modules.contains(&[&from[..], &[child.to_owned()]].concat()) => {}
+        _ => return None,
+    }
+    for name in rest {
+        let child = [&module[..], std::slice::from_ref(name)].concat();
+        if !modules.contains(&child) {
+            break;
+        }
+        module = child;
+    }
+    Some(module)
+}
+
+fn imports(files: &[SourceFile]) -> HashMap<ModulePath, BTreeSet<ModulePath>> {
+    let modules: BTreeSet<_> = files.iter().map(|file| &file.module).collect();
+    let imported_by = |file: &SourceFile| {
+        let mut paths = Paths::default();
+        file.items.iter().for_each(|item| paths.visit_item(item));
+        let targets = paths.0.iter().filter_map(|path| resolve(path, &file.module, &modules));
+        targets.filter(|target| *target != file.module).collect()
+    };
+    files.iter().map(|file| (file.module.clone(), imported_by(file))).collect()
+}
+
+/// Everything that can be reached from this module over imports.
+fn reachable(from: &ModulePath, imports: &HashMap<ModulePath, BTreeSet<ModulePath>>) -> BTreeSet<ModulePath> {
+    let mut reached = BTreeSet::new();
+    let mut next: Vec<_> = imports[from].iter().cloned().collect();
+    while let Some(module) = next.pop() {
+        if reached.insert(module.clone()) {
+            next.extend(imports.get(&module).into_iter().flatten().cloned());
+        }
+    }
+    reached
+}
+
+#[test]
+fn no_file_imports_itself_over_others() {
+    for (directory, files) in crates() {
+        let imports = imports(&files);
+        let in_a_circle: Vec<_> = imports.keys().filter(|module| reachable(module, &imports).contains(*module)).collect();
+        assert!(in_a_circle.is_empty(), "{}: {in_a_circle:?} import one another", directory.display());
+    }
+}
+
+#[derive(Default)]
+struct TypeNames(Vec<String>);
+
+impl<'ast> Visit<'ast> for TypeNames {
+    fn visit_item(&mut self, item: &'ast Item) {
+        match item {
+            Item::Struct(item) => self.0.push(item.ident.to_string()),
+            Item::Enum(item) => self.0.push(item.ident.to_string()),
+            Item::Trait(item) => self.0.push(item.ident.to_string()),
+            Item::Type(item) => self.0.push(item.ident.to_string()),
+            Item::Union(item) => self.0.push(item.ident.to_string()),
+            _ => {}
+        }
+        visit::visit_item(self, item);
+    }
+}
+
+#[test]
+fn no_type_name_stands_for_two_things() {
+    let mut places: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for file in crates().into_values().flatten() {
+        let mut names = TypeNames::default();
+        file.items.iter().for_each(|item| names.visit_item(item));
+        for name in names.0 {
+            places.entry(name).or_default().push(file.path.clone());
+        }
+    }
+    places.retain(|_, places| places.len() > 1);
+    assert!(places.is_empty(), "{places:#?}");
+}
+
+#[derive(Default)]
+struct MetricNames(BTreeSet<String>);
+
+impl<'ast> Visit<'ast> for MetricNames {
+    fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
+        if REGISTERING.iter().any(|method| call.method == method)
+            && let Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) = call.args.first()
+        {
+            self.0.insert(format!("scenecast_{}", name.value()));
+        }
+        visit::visit_expr_method_call(self, call);
+    }
+}
+
+#[test]
+fn every_metric_is_in_the_documents_and_no_other() {
+    let mut registered = MetricNames::default();
+    for file in crates().into_values().flatten() {
+        file.items.iter().for_each(|item| registered.visit_item(item));
+    }
+    let document = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
+    let named = |row: &str| Some(row.strip_prefix("| `")?.split('`').next()?.to_owned());
+    let documented: BTreeSet<_> =
+        document.lines().filter_map(named).filter(|name| name.starts_with("scenecast_")).collect();
+    assert_eq!(documented, registered.0);
+}
