@@ -1,155 +1,139 @@
-//! A gateway holds browsers. It keeps nothing but the map of its sockets, holds no WeChat secret, and in
-//! Redis may read and subscribe, and write nothing but its part of the census.
+//! A gateway connects browsers. It keeps nothing but its connections, has no WeChat secret, and may only read and
+//! subscribe in Redis; all that it writes there is its own entry in the census of gateways.
 //!
-//! | module | what it is for |
+//! | room | what |
 //! |---|---|
-//! | [`config`] | what a gateway is told |
-//! | `http` | what browsers can ask |
-//! | `ws` | WebSocket framing, in next to no memory |
-//! | `session` | one page's scene as a state machine, without I/O |
-//! | `watching` | one page's watch on its scene, where bus, clock and session meet |
-//! | `hold`, `sse`, `poll` | what carries it to the page: a socket's task, a stream, one answer at a time |
-//! | `turns`, `pace` | who goes next when this pod has to lose pages, and how many go now |
-//! | `shed`, `balance` | losing pages where this pod holds more than its share of the fleet's |
-//! | `pages` | what all pages need: keys, opening, counting |
-//! | `opener` | calls to the callback, which opens scenes |
-//! | `wire` | the own API's JSON |
-//! | `module` | the page's JavaScript |
-//! | `visitor` | what a request tells of its page |
-//! | `qr` | the QR code's picture |
+//! | [`config`] | the configuration |
+//! | `transport` | HTTP routes, and what carries events to a page: WebSocket, server-sent events, long poll |
 //! | `compatible` | routes for login pages that were written for other servers |
+//! | `session` | one page's session: its state machine, its feed, and its JSON messages |
+//! | `state` | what all connections share |
+//! | `scenes` | opening scenes: keys, calls to the callback, QR codes |
+//! | `drain` | moving pages to other pods: at shutdown, and when this pod has more than its share |
+//! | `refusal` | why a page doesn't get its scene |
+//! | `metrics` | all metrics that only a gateway has |
+//!
+//! ```text
+//!         lib
+//!          │
+//!      compatible ──▶ transport
+//!          │              │
+//!          └─▶ session ◀──┘
+//!                 │
+//!               state
+//!              ╱     ╲
+//!         scenes     drain
+//!            │
+//!   refusal, metrics ──▶ config
+//! ```
 
-mod balance;
 mod compatible;
 pub mod config;
-mod hold;
-mod http;
-mod module;
-mod opener;
-mod pace;
-mod pages;
-mod poll;
-mod qr;
+mod drain;
+mod metrics;
+mod refusal;
+mod scenes;
 mod session;
-mod shed;
-mod sse;
-mod turns;
-mod visitor;
-mod watching;
-mod wire;
-mod ws;
+mod state;
+mod transport;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use futures_util::future::{join, join_all};
-use scenecast_shared::{
-    bus::Bus,
-    serve::{Admission, CannotListen, Listener, Shutdown, TurnedAway},
-    store::Census,
-    telemetry::{Metrics, Stages},
+use scenecast_bus::{Census, SceneReader};
+use scenecast_metrics::{Metrics, Stages};
+use scenecast_service::{
+    admission::{Admission, Rejections},
+    listener::{ListenError, Listener},
+    shutdown::Shutdown,
 };
 
-pub use config::{Config, Settings};
-pub use module::page_module;
-use turns::Turns;
+pub use config::GatewayConfig;
+use drain::{DrainQueue, shed_excess};
+use metrics::GatewayMetrics;
+use scenes::SceneService;
+use state::GatewayState;
+use transport::http;
+pub use transport::page_module;
 
 /// How long a connection may wait for its next request.
-const IDLE: Duration = Duration::from_secs(10);
-
-/// A gateway, built and not yet listening.
-pub struct Gateway {
-    address: SocketAddr,
-    admission: Admission,
-    unread: Duration,
-    app: Router,
-    on_open: Option<(SocketAddr, Router)>,
-    turns: Turns,
-    stay: Duration,
-    census: Census,
-    rebalance: bool,
-    shutdown: Shutdown,
-}
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A gateway that listens.
-pub struct Bound {
+pub struct Gateway {
     public: (Listener, Router),
-    on_open: Option<(Listener, Router)>,
-    turns: Turns,
-    stay: Duration,
+    /// The listener of pages that get a QR code as soon as they connect.
+    qr_on_open: Option<(Listener, Router)>,
+    drain: DrainQueue,
+    compatible_drain: Duration,
     census: Census,
     rebalance: bool,
     shutdown: Shutdown,
 }
 
 impl Gateway {
-    /// A gateway on this bus. Needs a runtime, for its calls to the callback.
-    pub fn build(
-        settings: Settings,
-        bus: Bus,
+    /// A gateway on this bus, whatever bus its configuration names.
+    pub async fn bind<B>(
+        config: &GatewayConfig<B>,
+        bus: SceneReader,
         census: Census,
         stages: Stages,
-        metrics: &Metrics,
+        registry: &Metrics,
         shutdown: &Shutdown,
-    ) -> Self {
-        let Settings { public, origins, trusted_proxies, compatible, stay, rebalance, limits, .. } = settings.clone();
-        let turned_away = TurnedAway::new(metrics);
-        let admission = Admission::new(limits.admits(), trusted_proxies.clone(), turned_away.clone());
-        let pages = pages::Pages::new(settings, bus, stages, metrics, turned_away, shutdown.clone());
-        let turns = pages.turns().clone();
-        let compatible = compatible::routes(&compatible, &pages, metrics);
-        let on_open = compatible.on_open;
-        Self {
-            address: public,
-            app: http::router(pages, compatible.public, &origins, &trusted_proxies, &admission),
-            on_open: on_open
-                .map(|(address, app)| (address, http::for_pages(app, &origins, &trusted_proxies, &admission))),
-            admission,
-            unread: limits.unread.duration(),
-            turns,
-            stay,
-            census,
-            rebalance,
-            shutdown: shutdown.clone(),
-        }
-    }
+    ) -> Result<Self, ListenError> {
+        let rejections = Rejections::new(registry);
+        let admission = Admission::new(config.limits.admits(), config.trusted_proxies.clone(), rejections.clone());
+        let metrics = Arc::new(GatewayMetrics::new(registry, stages, &bus, config.limits));
+        let scenes = SceneService::new(config, bus, rejections, metrics.clone());
+        let drain = DrainQueue::new(shutdown.clone());
+        let state = GatewayState::new(scenes, drain.clone(), metrics, shutdown.clone());
 
-    /// Takes its addresses.
-    pub async fn bind(self) -> Result<Bound, CannotListen> {
         let listen = async |name, address| {
-            let listener = Listener::bind_in(name, address, &self.admission, IDLE).await?;
-            Ok(listener.cutting_after(self.unread))
+            let listener = Listener::bind_in(name, address, &admission, IDLE_TIMEOUT).await?;
+            Ok(listener.cutting_after(config.limits.unread.duration()))
         };
-        let public = listen("browsers", self.address).await?;
-        let on_open = match self.on_open {
-            Some((address, app)) => Some((listen("QR codes on open", address).await?, app)),
+        let compatible = compatible::router(&config.compatible, &state);
+        let public = http::router(state.clone(), compatible, &config.origins, &config.trusted_proxies, &admission);
+        let public = (listen("browsers", config.listen.public).await?, public);
+        let qr_on_open = match &config.compatible.qr_on_open {
+            Some(route) => {
+                let routes = compatible::qr_on_open_router(&route.account, &state);
+                let routes = http::for_pages(routes, &config.origins, &config.trusted_proxies, &admission);
+                Some((listen("QR codes on open", route.listen).await?, routes))
+            }
             None => None,
         };
-        let Self { app, turns, stay, census, rebalance, shutdown, .. } = self;
-        Ok(Bound { public: (public, app), on_open, turns, stay, census, rebalance, shutdown })
+        Ok(Self {
+            public,
+            qr_on_open,
+            drain,
+            compatible_drain: config.compatible_drain(),
+            census,
+            rebalance: config.rebalance,
+            shutdown: shutdown.clone(),
+        })
     }
-}
 
-impl Bound {
     /// Where browsers connect.
     pub fn address(&self) -> SocketAddr {
         self.public.0.address()
     }
 
-    /// Where pages connect that are sent a QR code when their socket opens, if any may.
-    pub fn on_open_address(&self) -> Option<SocketAddr> {
-        self.on_open.as_ref().map(|(listener, _)| listener.address())
+    /// Where pages connect that get a QR code as soon as their socket is open; none if that route is off.
+    pub fn qr_on_open_address(&self) -> Option<SocketAddr> {
+        self.qr_on_open.as_ref().map(|(listener, _)| listener.address())
     }
 
-    /// Serves until the process closes, and then until all pages have been seen out.
+    /// Serves until the process closes, and then until all pages are drained.
     pub async fn serve(self) {
-        let Self { public, on_open, turns, stay, census, rebalance, shutdown } = self;
-        let listeners = std::iter::once(public).chain(on_open);
+        let Self { public, qr_on_open, drain, compatible_drain, census, rebalance, shutdown } = self;
+        let listeners = std::iter::once(public).chain(qr_on_open);
         let listening = join_all(listeners.map(|(listener, app)| listener.serve(app, shutdown.clone())));
-        let served = join(listening, turns.see_out(&shutdown, stay));
+        let served = join(listening, drain.drain(compatible_drain));
         tokio::select! {
             _ = served => {}
-            () = shed::keep_balance(&turns, census, &shutdown, rebalance) => {}
+            () = shed_excess(&drain, census, rebalance) => {}
         }
     }
 }

@@ -1,31 +1,30 @@
-//! `scenecast-gateway`: parse, build, bind, serve, shut down.
+//! `scenecast-gateway`: connect to Redis, listen, serve, drain.
 
 use std::process::ExitCode;
 
-use scenecast_gateway::{Config, Gateway};
-use scenecast_shared::{
-    bus::{Bus, Role},
+use scenecast_bus::{Census, SceneReader};
+use scenecast_gateway::{Gateway, GatewayConfig};
+use scenecast_metrics::{Metrics, Stages};
+use scenecast_redis::Redis;
+use scenecast_service::{
+    listener::{ListenError, serve_admin},
     process,
-    redis::Redis,
-    serve::{CannotListen, Shutdown, serve_admin},
-    store::{Census, Store},
-    telemetry::{Metrics, Stages},
+    shutdown::Shutdown,
 };
 
 fn main() -> ExitCode {
     process::main("scenecast-gateway", serve)
 }
 
-async fn serve(config: Config) -> Result<(), CannotListen> {
+async fn serve(config: GatewayConfig) -> Result<(), ListenError> {
     let metrics = Metrics::new();
     let shutdown = Shutdown::new(config.drain.into());
     let redis = Redis::connect(&config.bus.url, &metrics);
-    let bus = Bus::over(&redis, Role::Watches, &metrics);
+    let scenes = SceneReader::over(&redis, &metrics);
+    let census = Census::over(&redis);
 
-    let admin = config.listen.admin;
-    let census = Census::new(Store::over(Some(redis)));
-    let gateway = Gateway::build(config.into(), bus, census, Stages::new(&metrics), &metrics, &shutdown).bind().await?;
-    serve_admin(admin, &metrics, &shutdown).await?;
+    let gateway = Gateway::bind(&config, scenes, census, Stages::new(&metrics), &metrics, &shutdown).await?;
+    serve_admin(config.listen.admin, &metrics, &shutdown).await?;
     tokio::join!(gateway.serve(), shutdown.run_until_signal());
     Ok(())
 }

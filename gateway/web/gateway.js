@@ -1,19 +1,23 @@
-/** What can be asked of a gateway by HTTP. */
+/** The gateway's HTTP calls. */
 
-import { Ending, Patience } from './ending.js';
+import { ConnectionEnd, Watchdog } from './connection_end.js';
 
-/** How long a gateway may take: to open a scene, for which it asks WeChat, or for anything else, in ms. */
-export const PATIENCE = { open: 8_000, any: 5_000 };
-/** How long to leave a gateway alone that has failed, in ms. */
-const FAILED = 5_000;
+/** How long an answer may take, in ms: to open a scene, for which the gateway asks WeChat, or to anything else. */
+export const TIMEOUT = { open: 8_000, other: 5_000 };
+/** When to come back to a gateway that answered with an internal error, in ms. */
+const AFTER_INTERNAL_ERROR = 5_000;
 
-/** A scene, and how far it is known. @typedef {{ id: string, key: string, seq: number }} Scene */
-/** What a gateway says. @typedef {{ type: string, [field: string]: any }} Frame */
+/**
+ * A scene. `seq` is that of the last event that the page has seen.
+ *
+ * @typedef {{ id: string, key: string, seq: number }} Scene
+ */
+/** A message from the gateway. @typedef {{ type: string, [field: string]: any }} Message */
 
 export class Gateway {
   #api;
 
-  /** @param {URL} api Where its calls are. */
+  /** @param {URL} api The base address of its calls. */
   constructor(api) {
     this.#api = api;
   }
@@ -28,36 +32,36 @@ export class Gateway {
    *
    * @param {object} request
    * @param {AbortSignal} unwanted
-   * @returns {Promise<Frame>} What a socket would say.
+   * @returns {Promise<Message>} The message that a WebSocket would send.
    */
   async open(request, unwanted) {
-    const patience = new Patience(unwanted);
-    patience.renew(PATIENCE.open);
+    const watchdog = new Watchdog(unwanted);
+    watchdog.restart(TIMEOUT.open);
     const headers = { 'content-type': 'application/json' };
-    const asked = { method: 'POST', headers, body: JSON.stringify(request), signal: patience.signal };
+    const init = { method: 'POST', headers, body: JSON.stringify(request), signal: watchdog.signal };
     try {
-      return { type: 'opened', ...(await read(await this.#ask(this.url('scenes'), asked))) };
+      return { type: 'opened', ...(await readJson(await this.#fetch(this.url('scenes'), init))) };
     } finally {
-      patience.lose();
+      watchdog.abort();
     }
   }
 
-  /** Gives a scene up. Where this does not arrive, the scene expires. @param {Scene} scene */
-  giveUp(scene) {
-    const asked = { method: 'DELETE', headers: Gateway.#authorization(scene), keepalive: true };
-    fetch(this.url(`scenes/${scene.id}`), asked).catch(() => {});
+  /** Cancels a scene. If the request doesn't arrive, the scene expires. @param {Scene} scene */
+  cancel(scene) {
+    const init = { method: 'DELETE', headers: Gateway.#authorization(scene), keepalive: true };
+    fetch(this.url(`scenes/${scene.id}`), init).catch(() => {});
   }
 
   /**
-   * Asks about a scene.
+   * Requests something of a scene.
    *
    * @param {Scene} scene
    * @param {string} path Below the scene's.
    * @param {Record<string, string>} headers
    * @param {AbortSignal} signal
    */
-  about(scene, path, headers, signal) {
-    return this.#ask(this.url(`scenes/${scene.id}${path}`), {
+  get(scene, path, headers, signal) {
+    return this.#fetch(this.url(`scenes/${scene.id}${path}`), {
       headers: { ...headers, ...Gateway.#authorization(scene) },
       signal,
     });
@@ -69,29 +73,29 @@ export class Gateway {
   }
 
   /**
-   * A good answer; any other is thrown as what it means.
+   * A successful answer. Any other is thrown as the end of the connection.
    *
    * @param {URL} url
-   * @param {RequestInit} asked
+   * @param {RequestInit} init
    */
-  async #ask(url, asked) {
-    const answer = await fetch(url, { ...asked, cache: 'no-store', credentials: 'omit' }).catch(() => null);
-    if (!answer) throw Ending.lost();
+  async #fetch(url, init) {
+    const answer = await fetch(url, { ...init, cache: 'no-store', credentials: 'omit' }).catch(() => null);
+    if (!answer) throw ConnectionEnd.lost();
     if (answer.ok) return answer;
     const { code, detail } = await answer.json().catch(() => ({}));
     const retryAfter = Number(answer.headers.get('retry-after')) || undefined;
     const problem = code ? { code, detail, retryAfter } : null;
-    // Spread, so that those who were refused together don't come back together.
-    if (retryAfter) throw Ending.later(retryAfter * 1000 * (1 + Math.random()), problem);
-    if (answer.status === 500) throw Ending.later(FAILED, problem);
-    // What has no code comes from something between here and the gateway.
-    throw problem ? Ending.refused(problem) : Ending.lost();
+    // Random, so that pages that were refused together don't come back together.
+    if (retryAfter) throw ConnectionEnd.retry(retryAfter * 1000 * (1 + Math.random()), problem);
+    if (answer.status === 500) throw ConnectionEnd.retry(AFTER_INTERNAL_ERROR, problem);
+    // An error without a code comes from a proxy, not from the gateway.
+    throw problem ? ConnectionEnd.refused(problem) : ConnectionEnd.lost();
   }
 }
 
 /** The JSON of an answer. @param {Response} answer */
-export async function read(answer) {
+export async function readJson(answer) {
   return answer.json().catch(() => {
-    throw Ending.lost();
+    throw ConnectionEnd.lost();
   });
 }

@@ -1,35 +1,20 @@
-//! The other two parties of a login, as programs.
+//! Logins by the thousand across real processes, while something breaks.
 //!
-//! | module | what it is for |
+//! | room | what is in it |
 //! |---|---|
-//! | [`simulator`] | WeChat: its API, its webhooks, the phones |
-//! | [`browser`] | login pages' connections |
-//! | [`visitor`] | a browser with cookies, for pages that were written for other servers |
-//! | `chromium` | a real browser (feature `chromium`) |
-//! | [`receiver`] | a site's server for webhooks |
+//! | [`drills`] | logins go on while something breaks; `scenecast-loadtest drill` |
+//! | [`crowd`] | thousands of login pages, the phones before them, and the site's backend |
+//! | [`ledger`] | what each phone was told, and what became of the login |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
-//! | [`crowd`] | thousands of browsers and phones, and the site's backend |
-//! | [`drill`] | logins go on while something breaks |
-//! | [`hostile`] | peers that mean no good |
-//! | [`ledger`] | what phones were promised, and what came of it |
+//! | [`hostile`] | clients that take connections and give nothing back |
+//! | [`webhook_receiver`] | a site's server for webhooks |
+//!
+//! Imports point downwards in this table. WeChat is the crate `scenecast-simulator`; browsers are in
+//! `scenecast-browsers`.
 
-pub mod browser;
-#[cfg(feature = "chromium")]
-pub mod chromium;
 pub mod cluster;
 pub mod crowd;
-pub mod drill;
+pub mod drills;
 pub mod hostile;
 pub mod ledger;
-pub mod receiver;
-pub mod simulator;
-pub mod visitor;
-
-use std::net::SocketAddr;
-
-use url::Url;
-
-/// What is served at this address, by HTTP.
-pub fn http(address: SocketAddr) -> Url {
-    Url::parse(&format!("http://{address}")).expect("an address makes a URL")
-}
+pub mod webhook_receiver;

@@ -1,10 +1,10 @@
-//! `scenecast-loadtest`: the other two parties of a login, as programs.
+//! `scenecast-loadtest`: the simulator of WeChat, and drills.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use scenecast_loadtest::{drill, simulator};
-use scenecast_shared::process;
+use scenecast_loadtest::drills;
+use scenecast_service::process;
 
 /// The other two parties of a login, as programs.
 #[derive(Debug, Parser)]
@@ -12,13 +12,13 @@ use scenecast_shared::process;
 enum Program {
     /// Stand in for WeChat until SIGTERM.
     Simulator(process::Cli),
-    /// Break something while people log in, and say what became of each login.
-    Drill(drill::Cli),
+    /// Break something while people log in, and report what became of each login.
+    Drill(drills::DrillCli),
 }
 
 fn main() -> ExitCode {
     match Program::parse() {
-        Program::Simulator(cli) => process::run(&cli, "scenecast-simulator", simulator::serve),
-        Program::Drill(cli) => drill::run(&cli),
+        Program::Simulator(cli) => process::run(&cli, "scenecast-simulator", scenecast_simulator::serve),
+        Program::Drill(cli) => drills::run(&cli),
     }
 }

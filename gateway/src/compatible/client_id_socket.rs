@@ -1,10 +1,10 @@
-//! A page that chooses an id: a mini-program code for it, in an envelope, and a WebSocket with the id in
-//! its query, on which whoever logs in is told as JSON.
+//! A page that chooses an id. It gets a mini-program code for the id in a JSON envelope, and connects to a
+//! WebSocket with the id in the query. When somebody logs in, the socket sends who it is, as JSON.
 //!
 //! | route | what |
 //! |---|---|
 //! | `/websocket?clientid=` | the socket |
-//! | `POST /miniapp/getwxacodeunlimit` | the code, as a `data:` address |
+//! | `POST /miniapp/getwxacodeunlimit` | the code, as a `data:` URL |
 
 use axum::{
     Json, Router,
@@ -13,81 +13,78 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use scenecast_shared::{
-    internal::Handle,
-    scene::{ChosenId, Login},
-    serve::{Problem, read_body},
-};
+use scenecast_scene::{ChosenId, Login, internal::Handle};
+use scenecast_service::http::{Problem, read_body};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    flow::{Flow, chosen, cookies_of, room, visitor},
-    one_way::accept,
-    picture::Picture,
+    push_socket::accept,
+    route_context::{RouteContext, check_admitted, cookies_of, page_with_id, parse_chosen_id},
+    scene_image::SceneImage,
 };
 
-/// The longest body, in bytes.
-const BODY_AT_MOST: usize = 4096;
+/// The longest request body, in bytes.
+const MAX_BODY_BYTES: usize = 4096;
 
-pub(super) fn router<S>(flow: Flow) -> Router<S> {
-    Router::new().route("/websocket", get(connect)).route("/miniapp/getwxacodeunlimit", post(code)).with_state(flow)
+pub(super) fn router<S>(context: RouteContext) -> Router<S> {
+    Router::new().route("/websocket", get(connect)).route("/miniapp/getwxacodeunlimit", post(code)).with_state(context)
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct ClientIdQuery {
     clientid: String,
 }
 
-async fn connect(State(flow): State<Flow>, request: Request) -> Result<Response, Problem> {
-    let Query(asked) = Query::<Asked>::try_from_uri(request.uri())
+async fn connect(State(context): State<RouteContext>, request: Request) -> Result<Response, Problem> {
+    let Query(query) = Query::<ClientIdQuery>::try_from_uri(request.uri())
         .map_err(|_| Problem::bad_request("the query has to name one clientid"))?;
-    accept(flow, request, chosen(&asked.clientid)?, user).await
+    accept(context, request, parse_chosen_id(&query.clientid)?, login_text).await
 }
 
-/// Who logged in. The grant stands in for the openid, which is for the site's backend only.
-fn user(login: &Login) -> String {
+/// Who logged in. The grant is in place of the openid, which only the site's backend may get.
+fn login_text(login: &Login) -> String {
     let grant = login.grant.to_string();
     let profile = &login.profile;
     json!({ "openid": grant, "nickname": profile.name, "avatar": profile.avatar, "grant": grant }).to_string()
 }
 
-/// The code. Its page tells success and failure by what is in the envelope, never by the status.
-async fn code(State(flow): State<Flow>, request: Request) -> Response {
-    match make_code(&flow, request).await {
-        Ok((headers, picture)) => {
-            (headers, Json(json!({ "code": 200, "data": picture.data_url(), "msg": "ok" }))).into_response()
+/// The code. Its page looks at the envelope and not at the status.
+async fn code(State(context): State<RouteContext>, request: Request) -> Response {
+    match make_code(&context, request).await {
+        Ok((headers, image)) => {
+            (headers, Json(json!({ "code": 200, "data": image.data_url(), "msg": "ok" }))).into_response()
         }
         Err(problem) => Json(json!({ "code": 400, "data": "", "msg": problem.detail })).into_response(),
     }
 }
 
-async fn make_code(flow: &Flow, mut request: Request) -> Result<(HeaderMap, Picture), Problem> {
-    room(&request)?;
-    let body = read_body(std::mem::take(request.body_mut()), BODY_AT_MOST).await?;
+async fn make_code(context: &RouteContext, mut request: Request) -> Result<(HeaderMap, SceneImage), Problem> {
+    check_admitted(&request)?;
+    let body = read_body(std::mem::take(request.body_mut()), MAX_BODY_BYTES).await?;
     let is_json = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"json"));
-    let id = scene_of(&body, is_json)?;
+    let id = chosen_id_in(&body, is_json)?;
     let cookies = cookies_of(&request);
-    let (claims, kept) = match flow.alive(flow.kept(&cookies, id.as_str())).await {
+    let (claims, set_cookie) = match context.usable_scene(context.cookie(&cookies, id.as_str())).await {
         Some(claims) => (claims, HeaderMap::new()),
-        None => flow.begin(&cookies, id.as_str()),
+        None => context.new_scene(&cookies, id.as_str()),
     };
-    let opened = flow.open(&claims, visitor(&request, Some(id)), Handle::Any).await?;
-    Ok((kept, Picture::of(&opened)?))
+    let code = context.open(&claims, page_with_id(&request, Some(id)), Handle::Any).await?;
+    Ok((set_cookie, SceneImage::of_code(&code)?))
 }
 
-/// What the page calls its scene. What else it asks for, WeChat's own settings of a picture, is ours to decide.
-fn scene_of(body: &[u8], is_json: bool) -> Result<ChosenId, Problem> {
+/// The id in a body, which is JSON or a form. Its other fields, WeChat's settings for an image, are ignored.
+fn chosen_id_in(body: &[u8], is_json: bool) -> Result<ChosenId, Problem> {
     #[derive(Deserialize)]
-    struct Body {
+    struct CodeRequest {
         scene: String,
     }
-    let body: Option<Body> = if is_json || body.starts_with(b"{") {
+    let body: Option<CodeRequest> = if is_json || body.starts_with(b"{") {
         serde_json::from_slice(body).ok()
     } else {
         serde_urlencoded::from_bytes(body).ok()
     };
-    chosen(&body.ok_or_else(|| Problem::bad_request("expected JSON or a form with one scene"))?.scene)
+    parse_chosen_id(&body.ok_or_else(|| Problem::bad_request("expected JSON or a form with one scene"))?.scene)
 }
 
 #[cfg(test)]
@@ -95,18 +92,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scene_is_read_from_json_and_from_a_form() {
+    fn an_id_is_read_from_json_and_from_a_form() {
         for (body, is_json) in [
             (&b"{\"scene\":\"scene-1700000000123\",\"width\":280}"[..], true),
             (b"{\"scene\":\"scene-1700000000123\"}", false),
             (b"scene=scene-1700000000123&page=pages%2Findex", false),
         ] {
-            assert_eq!(scene_of(body, is_json).unwrap().as_str(), "scene-1700000000123");
+            assert_eq!(chosen_id_in(body, is_json).unwrap().as_str(), "scene-1700000000123");
         }
     }
 
     #[test]
-    fn what_names_no_scene_is_told_so() {
+    fn a_body_without_a_valid_id_is_refused() {
         for (body, is_json) in [
             (&b""[..], false),
             (b"", true),
@@ -116,7 +113,7 @@ mod tests {
             (b"{\"scene\":\"a b\"}", true),
             (b"\xff", false),
         ] {
-            assert_eq!(scene_of(body, is_json).unwrap_err().code, "bad_request", "{body:?}");
+            assert_eq!(chosen_id_in(body, is_json).unwrap_err().code, "bad_request", "{body:?}");
         }
     }
 }

@@ -1,92 +1,94 @@
 //! The cookies that tie a scene to one browser. No I/O.
 //!
-//! A page of these routes has no place for its scene's key, so its browser keeps it: a cookie for each
-//! id that a page chose, named by the id's digest, which no script can read.
+//! A page of these routes can't keep its scene's key, so its browser does: in one `HttpOnly` cookie for each id that
+//! a page chose, named by the id's digest.
 
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use cookie::{Cookie, SameSite, time};
-use scenecast_shared::serve::ByHttps;
+use scenecast_service::http::ForwardedHttps;
 use sha2::{Digest, Sha256};
 
-/// What the names of our cookies begin with.
-const OURS: &str = "scenecast.";
-/// Before a name, makes browsers refuse what another host of the domain, or a connection without
-/// TLS, wants to plant: a planted key would be known to whoever planted it.
-const HOST_ONLY: &str = "__Host-";
-/// The most cookies that a browser keeps of one route: requests grow with each.
-const AT_MOST: usize = 16;
+/// The prefix of our cookies' names.
+const PREFIX: &str = "scenecast.";
+/// With this before a name, browsers refuse the cookie from other hosts of the domain and from connections without
+/// TLS. Otherwise an attacker could plant a key that the attacker knows.
+const HOST_PREFIX: &str = "__Host-";
+/// The most cookies that a browser keeps for one route. Each request carries all of them.
+const MAX_PER_ROUTE: usize = 16;
 
-/// What a browser's cookie for this id is called, among those of a route.
+/// The name of the cookie for an id on a route.
 pub(super) fn name(route: &str, id: &str) -> String {
     let digest = Sha256::new().chain_update(route).chain_update([0]).chain_update(id).finalize();
-    format!("{OURS}{route}.{}", URL_SAFE_NO_PAD.encode(&digest[..16]))
+    format!("{PREFIX}{route}.{}", URL_SAFE_NO_PAD.encode(&digest[..16]))
 }
 
-/// The route of the cookie with this name, and what is before it.
-fn route(name: &str) -> &str {
+/// The part of a cookie's name that is the same for all ids of a route.
+fn route_part(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(route, _)| route)
 }
 
-/// Our cookies that a request brings.
+/// Our cookies in a request.
 #[derive(Debug)]
 pub(super) struct Cookies {
     by_https: bool,
-    /// Names, without what is before them, and values.
-    held: Vec<(String, String)>,
+    /// Names without [`HOST_PREFIX`], and values.
+    pairs: Vec<(String, String)>,
 }
 
 impl Cookies {
-    /// Those of a request with these headers.
-    pub(super) fn of(headers: &HeaderMap, by_https: Option<&ByHttps>) -> Self {
+    /// The cookies in these headers of a request.
+    pub(super) fn from_headers(headers: &HeaderMap, by_https: Option<&ForwardedHttps>) -> Self {
         let by_https = by_https.is_some();
-        let before = if by_https { HOST_ONLY } else { "" };
-        let mut held: Vec<(String, String)> = vec![];
+        let prefix = if by_https { HOST_PREFIX } else { "" };
+        let mut pairs: Vec<(String, String)> = vec![];
         let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         for cookie in texts.flat_map(Cookie::split_parse).filter_map(Result::ok) {
-            let Some(name) = cookie.name().strip_prefix(before).filter(|name| name.starts_with(OURS)) else { continue };
-            // Of several with one name, browsers send the most specific first.
-            if held.iter().all(|(other, _)| other != name) {
-                held.push((name.to_owned(), cookie.value().to_owned()));
+            let Some(name) = cookie.name().strip_prefix(prefix).filter(|name| name.starts_with(PREFIX)) else {
+                continue;
+            };
+            // Of several cookies with one name, browsers send the most specific first.
+            if pairs.iter().all(|(other, _)| other != name) {
+                pairs.push((name.to_owned(), cookie.value().to_owned()));
             }
         }
-        Self { by_https, held }
+        Self { by_https, pairs }
     }
 
     /// The value of the cookie with this name.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.held.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
     }
 
     /// All values.
     pub(super) fn values(&self) -> impl Iterator<Item = &str> {
-        self.held.iter().map(|(_, value)| value.as_str())
+        self.pairs.iter().map(|(_, value)| value.as_str())
     }
 
-    /// The headers by which the browser keeps this cookie, for so long. Those that say nothing any more
-    /// go, and, beyond the limit, those of its route that end first: `ends` tells when a value's scene does.
-    pub(super) fn keep(
+    /// The headers by which the browser keeps this cookie for so long. They delete other cookies whose key has
+    /// expired and, beyond the limit, those of the same route that expire first. `expires` tells when a value does.
+    pub(super) fn set(
         &self,
         name: &str,
         value: &str,
         life: Duration,
-        ends: impl Fn(&str) -> Option<u32>,
+        expires: impl Fn(&str) -> Option<u32>,
     ) -> HeaderMap {
-        let others = self.held.iter().filter(|(held, _)| held != name);
-        let (mut alive, dead): (Vec<_>, Vec<_>) =
-            others.map(|(name, value)| (ends(value), name)).partition(|(ends, _)| ends.is_some());
-        alive.retain(|(_, other)| route(other) == route(name));
-        alive.sort_by_key(|(ends, _)| *ends);
-        alive.truncate((alive.len() + 1).saturating_sub(AT_MOST));
-        let gone = alive.iter().chain(&dead).map(|(_, name)| self.set(name, "", Duration::ZERO));
-        std::iter::once(self.set(name, value, life)).chain(gone).map(|set| (header::SET_COOKIE, set)).collect()
+        let others = self.pairs.iter().filter(|(held, _)| held != name);
+        let (mut valid, expired): (Vec<_>, Vec<_>) =
+            others.map(|(name, value)| (expires(value), name)).partition(|(expires, _)| expires.is_some());
+        valid.retain(|(_, other)| route_part(other) == route_part(name));
+        valid.sort_by_key(|(expires, _)| *expires);
+        valid.truncate((valid.len() + 1).saturating_sub(MAX_PER_ROUTE));
+        let deleted = valid.iter().chain(&expired).map(|(_, name)| self.set_one(name, "", Duration::ZERO));
+        std::iter::once(self.set_one(name, value, life)).chain(deleted).map(|set| (header::SET_COOKIE, set)).collect()
     }
 
-    fn set(&self, name: &str, value: &str, life: Duration) -> HeaderValue {
-        let before = if self.by_https { HOST_ONLY } else { "" };
-        let cookie = Cookie::build((format!("{before}{name}"), value))
+    fn set_one(&self, name: &str, value: &str, life: Duration) -> HeaderValue {
+        let prefix = if self.by_https { HOST_PREFIX } else { "" };
+        let cookie = Cookie::build((format!("{prefix}{name}"), value))
             .path("/")
             .max_age(time::Duration::seconds(i64::try_from(life.as_secs()).unwrap_or(i64::MAX)))
             .http_only(true)
@@ -103,16 +105,16 @@ mod tests {
 
     fn cookies(header: &str, by_https: bool) -> Cookies {
         let headers = HeaderMap::from_iter([(header::COOKIE, header.parse().unwrap())]);
-        Cookies::of(&headers, by_https.then_some(&ByHttps))
+        Cookies::from_headers(&headers, by_https.then_some(&ForwardedHttps))
     }
 
-    fn kept(cookies: &Cookies, ends: impl Fn(&str) -> Option<u32>) -> Vec<String> {
-        let headers = cookies.keep("scenecast.new", "value", Duration::from_secs(60), ends);
+    fn set_cookies(cookies: &Cookies, expires: impl Fn(&str) -> Option<u32>) -> Vec<String> {
+        let headers = cookies.set("scenecast.new", "value", Duration::from_secs(60), expires);
         headers.get_all(header::SET_COOKIE).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
-    fn a_name_says_nothing_of_its_id_and_is_the_same_each_time() {
+    fn a_name_hides_its_id_and_is_the_same_each_time() {
         let name = name("path_socket", "1700000000");
         assert_eq!(name.len(), "scenecast.path_socket.".len() + 22);
         assert_eq!(name, super::name("path_socket", "1700000000"));
@@ -129,55 +131,55 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_cookie_is_for_no_script_and_no_other_site() {
-        let kept = kept(&cookies("", false), |_| None);
-        assert_eq!(kept, ["scenecast.new=value; HttpOnly; SameSite=Lax; Path=/; Max-Age=60"]);
+    fn a_cookie_is_hidden_from_scripts_and_other_sites() {
+        let set = set_cookies(&cookies("", false), |_| None);
+        assert_eq!(set, ["scenecast.new=value; HttpOnly; SameSite=Lax; Path=/; Max-Age=60"]);
     }
 
     #[test]
-    fn by_https_nobody_else_can_plant_one() {
+    fn with_https_no_other_host_can_plant_a_cookie() {
         let planted = cookies("scenecast.a=planted; __Host-scenecast.a=own", true);
         assert_eq!(planted.get("scenecast.a"), Some("own"));
-        let kept = kept(&cookies("", true), |_| None);
-        assert_eq!(kept, ["__Host-scenecast.new=value; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60"]);
+        let set = set_cookies(&cookies("", true), |_| None);
+        assert_eq!(set, ["__Host-scenecast.new=value; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60"]);
     }
 
     #[test]
-    fn those_that_say_nothing_go_and_the_rest_are_at_most_16() {
+    fn expired_cookies_are_deleted_and_at_most_16_are_kept() {
         let held: Vec<String> = (0..20).map(|n| format!("scenecast.{n}={n}")).collect();
-        let ends = |value: &str| value.parse().ok().filter(|ends| ends % 10 != 0);
-        let kept = kept(&cookies(&held.join("; "), false), ends);
-        let gone: Vec<&str> = kept[1..].iter().map(|set| set.split_once('=').unwrap().0).collect();
-        assert_eq!(gone, ["scenecast.1", "scenecast.2", "scenecast.3", "scenecast.0", "scenecast.10"]);
-        assert!(kept[1..].iter().all(|set| set.contains("=; ") && set.ends_with("Max-Age=0")), "{kept:?}");
+        let expires = |value: &str| value.parse().ok().filter(|expires| expires % 10 != 0);
+        let set = set_cookies(&cookies(&held.join("; "), false), expires);
+        let deleted: Vec<&str> = set[1..].iter().map(|cookie| cookie.split_once('=').unwrap().0).collect();
+        assert_eq!(deleted, ["scenecast.1", "scenecast.2", "scenecast.3", "scenecast.0", "scenecast.10"]);
+        assert!(set[1..].iter().all(|cookie| cookie.contains("=; ") && cookie.ends_with("Max-Age=0")), "{set:?}");
     }
 
     #[test]
-    fn no_route_drives_anothers_cookies_out() {
+    fn a_route_deletes_no_cookies_of_another_route() {
         let held: Vec<String> =
             (0..16).map(|n| format!("scenecast.{n}=9{n}")).chain(["scenecast.typed_code.a=1".into()]).collect();
-        let kept = kept(&cookies(&held.join("; "), false), |value| value.parse().ok());
-        assert!(kept[1..].iter().all(|gone| !gone.contains("typed_code")), "{kept:?}");
-        assert_eq!(kept.len(), 2);
+        let set = set_cookies(&cookies(&held.join("; "), false), |value| value.parse().ok());
+        assert!(set[1..].iter().all(|cookie| !cookie.contains("typed_code")), "{set:?}");
+        assert_eq!(set.len(), 2);
     }
 
     #[test]
-    fn a_cookie_that_is_kept_again_is_not_let_go() {
+    fn a_cookie_that_is_set_again_is_not_deleted() {
         let held: Vec<String> =
             (0..15).map(|n| format!("scenecast.{n}={n}")).chain(["scenecast.new=15".into()]).collect();
-        assert_eq!(kept(&cookies(&held.join("; "), false), |value| value.parse().ok()).len(), 1);
+        assert_eq!(set_cookies(&cookies(&held.join("; "), false), |value| value.parse().ok()).len(), 1);
     }
 
     #[test]
-    fn any_header_brings_cookies_of_ours_or_none() {
+    fn any_header_yields_only_our_own_cookies() {
         bolero::check!().for_each(|header: &[u8]| {
             let Ok(header) = HeaderValue::from_bytes(header) else { return };
             let headers = HeaderMap::from_iter([(header::COOKIE, header)]);
-            for by_https in [None, Some(&ByHttps)] {
-                let cookies = Cookies::of(&headers, by_https);
-                assert!(cookies.held.iter().all(|(name, _)| name.starts_with(OURS)));
-                let told = cookies.keep("scenecast.new", "value", Duration::from_secs(60), |value| value.parse().ok());
-                assert!(told.iter().count() <= cookies.held.len() + 1);
+            for by_https in [None, Some(&ForwardedHttps)] {
+                let cookies = Cookies::from_headers(&headers, by_https);
+                assert!(cookies.pairs.iter().all(|(name, _)| name.starts_with(PREFIX)));
+                let set = cookies.set("scenecast.new", "value", Duration::from_secs(60), |value| value.parse().ok());
+                assert!(set.iter().count() <= cookies.pairs.len() + 1);
             }
         });
     }

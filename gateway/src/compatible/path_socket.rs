@@ -1,10 +1,10 @@
-//! A page that chooses an id: a QR code for it, and a WebSocket whose path ends in it, on which the
-//! name of whoever logs in is the only thing ever said; or, before there was that, a result to poll for.
+//! A page that chooses an id. It shows a QR code for the id, and connects to a WebSocket whose path ends in it, on
+//! which the gateway only ever sends the name of the person who logged in. Older pages poll for the result instead.
 //!
 //! | route | what |
 //! |---|---|
 //! | `/wx/websocket/{id}`, `/websocket/{id}` | the socket |
-//! | `GET /wx/qrcode/{id}` | the QR code, as a picture |
+//! | `GET /wx/qrcode/{id}` | the QR code, as an image |
 //! | `GET /wx/result/{id}` | 204, or the login as JSON |
 
 use std::time::Duration;
@@ -17,115 +17,116 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use scenecast_shared::{
-    internal::Handle,
-    scene::{ChosenId, Login},
-    serve::{Problem, turn_away},
-};
+use scenecast_scene::{ChosenId, Login, internal::Handle};
+use scenecast_service::{admission::turn_away, http::Problem};
 use serde_json::json;
 
 use super::{
-    flow::{Flow, chosen, cookies_of, visitor},
-    one_way::accept,
-    picture::Picture,
+    push_socket::accept,
+    route_context::{RouteContext, cookies_of, page_with_id, parse_chosen_id},
+    scene_image::SceneImage,
 };
 
-/// How long a picture waits, each time, for its page's socket to be answered, which has the cookie that both
-/// need: a far browser needs three round trips for that, and one more second if a packet is lost.
-const COOKIE_COMES_WITHIN: [Duration; 3] =
-    [Duration::from_millis(300), Duration::from_millis(700), Duration::from_secs(1)];
-/// What a picture is asked for with, having waited so many times, …
+/// How long an image request waits, each time, for the cookie that the answer to its page's socket sets. A far
+/// browser needs three round trips for that, and one more second if a packet is lost.
+const COOKIE_WAITS: [Duration; 3] = [Duration::from_millis(300), Duration::from_millis(700), Duration::from_secs(1)];
+/// The query of an image request that has waited; the number of waits follows.
 const WAITED: &str = "cookie=waited";
-/// … and having been given a cookie.
+/// The query of an image request that was given a cookie.
 const GIVEN: &str = "cookie=given";
 
-pub(super) fn router<S>(flow: Flow) -> Router<S> {
-    let pictures = Router::new()
-        .route("/wx/qrcode/", get(no_id))
-        .route("/wx/qrcode/{*id}", get(picture))
-        .route("/wx/result/", get(no_id))
+pub(super) fn router<S>(context: RouteContext) -> Router<S> {
+    let requests = Router::new()
+        .route("/wx/qrcode/", get(missing_id))
+        .route("/wx/qrcode/{*id}", get(image))
+        .route("/wx/result/", get(missing_id))
         .route("/wx/result/{*id}", get(result))
         .layer(from_fn(turn_away));
     Router::new()
-        .route("/wx/websocket/", get(no_id))
+        .route("/wx/websocket/", get(missing_id))
         .route("/wx/websocket/{*id}", get(connect))
-        .route("/websocket/", get(no_id))
+        .route("/websocket/", get(missing_id))
         .route("/websocket/{*id}", get(connect))
-        .merge(pictures)
-        .with_state(flow)
+        .merge(requests)
+        .with_state(context)
 }
 
-/// The id in the path; what isn't text can't be one.
+/// The id in the path. A path that is not text has none.
 type IdPath = Result<Path<String>, PathRejection>;
 
-fn named(id: IdPath) -> Result<ChosenId, Problem> {
+fn chosen_id(id: IdPath) -> Result<ChosenId, Problem> {
     let Path(id) = id.map_err(|_| Problem::bad_request("the id isn't text"))?;
-    if id.contains('/') { Err(Problem::bad_request("the id can't have a slash")) } else { chosen(&id) }
+    if id.contains('/') { Err(Problem::bad_request("the id can't have a slash")) } else { parse_chosen_id(&id) }
 }
 
-async fn no_id() -> Problem {
+async fn missing_id() -> Problem {
     Problem::bad_request("the path has to end in an id of 1 to 64 visible ASCII characters")
 }
 
-async fn connect(State(flow): State<Flow>, id: IdPath, request: Request) -> Result<Response, Problem> {
-    accept(flow, request, named(id)?, |login| login.profile.name.clone()).await
+async fn connect(State(context): State<RouteContext>, id: IdPath, request: Request) -> Result<Response, Problem> {
+    accept(context, request, chosen_id(id)?, |login| login.profile.name.clone()).await
 }
 
-/// The picture. A page asks for it and opens its socket at the same moment, and then neither has a
-/// cookie: the socket's is waited for, and where none comes, as for a page that has no socket, one is given
-/// before there is a scene. One that is given sooner would be the picture's alone, and its scene watched by nobody.
-async fn picture(State(flow): State<Flow>, id: IdPath, uri: Uri, request: Request) -> Result<Response, Problem> {
-    let id = named(id)?;
+/// The image of the code. A page requests it and opens its socket at the same moment, and then neither request has
+/// a cookie. So the image waits for the socket's answer to set one, by redirects to itself. If none comes, the page
+/// has no socket, and the image sets the cookie. If it did so at once, image and socket would be of two scenes.
+async fn image(
+    State(context): State<RouteContext>,
+    id: IdPath,
+    uri: Uri,
+    request: Request,
+) -> Result<Response, Problem> {
+    let id = chosen_id(id)?;
     let cookies = cookies_of(&request);
-    match (flow.alive(flow.kept(&cookies, id.as_str())).await, uri.query()) {
+    match (context.usable_scene(context.cookie(&cookies, id.as_str())).await, uri.query()) {
         (Some(claims), _) => {
-            let opened = flow.open(&claims, visitor(&request, Some(id)), Handle::Any).await?;
-            Ok(Picture::of(&opened)?.into_response())
+            let code = context.open(&claims, page_with_id(&request, Some(id)), Handle::Any).await?;
+            Ok(SceneImage::of_code(&code)?.into_response())
         }
         (None, Some(GIVEN)) => Err(Problem::new(
             StatusCode::FORBIDDEN,
             "cookie_missing",
-            "only the browser that waits may have the code, and this one keeps no cookie of ours",
+            "this browser has to accept cookies to get the code",
         )),
         (None, query) => {
             let waited: usize = query.and_then(|query| query.strip_prefix(WAITED)?.parse().ok()).unwrap_or(0);
-            if let Some(time) = COOKIE_COMES_WITHIN.get(waited) {
+            if let Some(time) = COOKIE_WAITS.get(waited) {
                 tokio::time::sleep(*time).await;
-                return Ok(ask_again(&format!("{WAITED}{}", waited + 1)));
+                return Ok(redirect_to_self(&format!("{WAITED}{}", waited + 1)));
             }
-            let (_, kept) = flow.begin(&cookies, id.as_str());
-            Ok((kept, ask_again(GIVEN)).into_response())
+            let (_, set_cookie) = context.new_scene(&cookies, id.as_str());
+            Ok((set_cookie, redirect_to_self(GIVEN)).into_response())
         }
     }
 }
 
-/// Has the browser ask again, with the cookies that it has by then.
-fn ask_again(marker: &str) -> Response {
-    let headers = [(header::LOCATION, format!("?{marker}")), (header::CACHE_CONTROL, "no-store".to_owned())];
+/// Has the browser send the request again, with this query and the cookies that it has by then.
+fn redirect_to_self(query: &str) -> Response {
+    let headers = [(header::LOCATION, format!("?{query}")), (header::CACHE_CONTROL, "no-store".to_owned())];
     (StatusCode::TEMPORARY_REDIRECT, headers).into_response()
 }
 
-/// What a page polls for that has no socket.
-async fn result(State(flow): State<Flow>, id: IdPath, request: Request) -> Result<Response, Problem> {
-    let id = named(id)?;
-    let page = visitor(&request, Some(id.clone()));
+/// The result, for pages that poll instead of using a socket.
+async fn result(State(context): State<RouteContext>, id: IdPath, request: Request) -> Result<Response, Problem> {
+    let id = chosen_id(id)?;
+    let page = page_with_id(&request, Some(id.clone()));
     let cookies = cookies_of(&request);
-    let login = flow.login(flow.watched(&cookies, id.as_str()), page).await;
+    let login = context.login(context.watcher_cookie(&cookies, id.as_str()), page).await;
     let no_store = [(header::CACHE_CONTROL, "no-store")];
     Ok(match login {
-        Some(login) => (no_store, Json(shown(&login, &id))).into_response(),
+        Some(login) => (no_store, Json(result_json(&login, &id))).into_response(),
         None => (StatusCode::NO_CONTENT, no_store).into_response(),
     })
 }
 
-fn shown(login: &Login, id: &ChosenId) -> serde_json::Value {
+fn result_json(login: &Login, id: &ChosenId) -> serde_json::Value {
     json!({
         "nickname": login.profile.name,
         "state": 1,
-        // WeChat has told no region since 2021.
+        // WeChat has given no region since 2021.
         "location": "",
         "equipmentType": id.as_str(),
-        // In place of the openid, which is for the site's backend only: that redeems this for it.
+        // The grant, in place of the openid. The site's backend redeems it.
         "phoneIme": login.grant.to_string(),
     })
 }

@@ -1,5 +1,5 @@
-//! A page that only connects, to any path of a port of its own: it is sent the address of a QR code's
-//! picture at once, and later who logged in.
+//! A page that only connects, to any path of a port of its own. It gets the address of a QR code's image at once,
+//! and later who logged in.
 
 use std::time::Duration;
 
@@ -9,65 +9,76 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use scenecast_shared::{
-    internal::{Handle, Opened},
-    scene::{Claims, Login, Page},
-    serve::Problem,
+use scenecast_scene::{
+    Claims, Login, PageInfo,
+    internal::{Handle, OpenedHandle},
 };
+use scenecast_service::http::Problem;
 use serde_json::json;
 
 use super::{
-    flow::{Flow, about, visitor},
-    following::{Following, STAYS},
-    one_way::OneWay,
-    picture::Picture,
+    feed::{CompatibleFeed, UNWATCHED_CLASS},
+    jitter::sleep_with_jitter,
+    push_socket::PushSocket,
+    route_context::{RouteContext, page_with_id},
+    scene_image::SceneImage,
 };
-use crate::{hold::Leave, ws::Upgrade};
+use crate::{
+    refusal::PageRefusal,
+    transport::websocket::{CloseReason, WebSocketUpgrade},
+};
 
-pub(super) fn router(flow: Flow) -> Router {
-    Router::new().fallback(connect).with_state(flow)
+/// The least time between two attempts to open a scene.
+const SHORTEST_RETRY: Duration = Duration::from_secs(1);
+
+pub(super) fn router(context: RouteContext) -> Router {
+    Router::new().fallback(connect).with_state(context)
 }
 
-async fn connect(State(flow): State<Flow>, mut request: Request) -> Result<Response, Problem> {
-    let (upgrade, headers) = Upgrade::of(&mut request, None)?;
-    let page = visitor(&request, None);
-    let shutdown = flow.pages().shutdown().clone();
+async fn connect(State(context): State<RouteContext>, mut request: Request) -> Result<Response, Problem> {
+    let (upgrade, headers) = WebSocketUpgrade::from_request(&mut request, None)?;
+    let page = page_with_id(&request, None);
+    let shutdown = context.state().shutdown().clone();
     shutdown.spawn(async move {
-        let Some(mut one_way) = OneWay::accept(flow.clone(), upgrade).await else { return };
-        let ended = serve(&mut one_way, &flow, page).await;
-        one_way.end(ended).await;
+        let Some(mut socket) = PushSocket::accept(context.clone(), upgrade).await else { return };
+        let ended = serve(&mut socket, &context, page).await;
+        socket.close(ended).await;
     });
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
 }
 
-async fn serve(one_way: &mut OneWay, flow: &Flow, page: Page) -> Result<(), Leave> {
-    let (claims, address) = one_way.meanwhile(Box::pin(open_in_time(flow, &page))).await??;
-    one_way.say(&json!({ "message_type": "qrcode_url", "url": address }).to_string())?;
-    one_way.tell(&mut Following::new(flow, claims, page), scanned).await
+async fn serve(socket: &mut PushSocket, context: &RouteContext, page: PageInfo) -> Result<(), CloseReason> {
+    let opening = Box::pin(open_unless_drained(context, &page));
+    let (claims, address) = socket.run_while_connected(opening).await??;
+    socket.send(&json!({ "message_type": "qrcode_url", "url": address }).to_string())?;
+    socket.push_login(&mut CompatibleFeed::new(context, claims, page), login_text).await
 }
 
-fn scanned(login: &Login) -> String {
+fn login_text(login: &Login) -> String {
     json!({ "message_type": "scan_success", "user": login.profile.name }).to_string()
 }
 
-/// A scene, and the address of what its page shows, before it is the page's turn to go.
-async fn open_in_time(flow: &Flow, page: &Page) -> Result<(Claims, String), Leave> {
-    let in_line = flow.pages().turns().join(STAYS);
+/// A new scene and the address of its code's image, or the reason if the page is drained first.
+async fn open_unless_drained(context: &RouteContext, page: &PageInfo) -> Result<(Claims, String), CloseReason> {
+    let drain = context.state().drain();
+    let ticket = drain.join(UNWATCHED_CLASS);
     tokio::select! {
-        opened = open(flow, page) => Ok(opened?),
-        end = flow.pages().turn(in_line.line()) => Err(Leave::Told(end)),
+        opened = open_with_retries(context, page) => Ok(opened?),
+        reason = drain.released(ticket.class()) => Err(CloseReason::Ended(reason.into())),
     }
 }
 
-/// A scene, and the address of what its page shows. What may work later is tried again: the page wouldn't.
-async fn open(flow: &Flow, page: &Page) -> Result<(Claims, String), Problem> {
+/// A new scene and the address of its code's image. It tries again where that may help, because the page doesn't.
+async fn open_with_retries(context: &RouteContext, page: &PageInfo) -> Result<(Claims, String), PageRefusal> {
     loop {
-        let (_, claims) = flow.issue();
-        match flow.open(&claims, page.clone(), Handle::Any).await {
-            Ok(Opened::Qr { picture, .. }) => return Ok((claims, picture)),
-            Ok(opened) => return Ok((claims, Picture::of(&opened)?.data_url())),
-            Err(Problem { retry_after: Some(after), .. }) => about(after.max(Duration::from_secs(1))).await,
-            Err(problem) => return Err(problem),
+        let (_, claims) = context.issue_key();
+        match context.open(&claims, page.clone(), Handle::Any).await {
+            Ok(OpenedHandle::Qr { picture, .. }) => return Ok((claims, picture)),
+            Ok(opened) => return Ok((claims, SceneImage::of_code(&opened)?.data_url())),
+            Err(refusal) => match refusal.retry_after() {
+                Some(after) => sleep_with_jitter(after.max(SHORTEST_RETRY)).await,
+                None => return Err(refusal),
+            },
         }
     }
 }

@@ -1,14 +1,14 @@
-//! A page that shows a code to be typed to the account, the same one for five minutes however often it is
-//! reloaded, and waits on server-sent events.
+//! A page that shows a code, which the user types into a chat with the account, and waits on server-sent events. A
+//! browser keeps its code for five minutes, however often the page is reloaded.
 //!
 //! | route | what |
 //! |---|---|
 //! | `GET /login/code` | the browser's code |
-//! | `GET /subscribe?id=` | what happens, for 15 minutes |
+//! | `GET /subscribe?id=` | the events, for 15 minutes |
 //!
-//! The page connects again at once whenever its connection fails, and the browser does so, too, for each
-//! connection that the page has given up: two for one, each time. So a browser is told to wait for a day,
-//! and a page that can't be served is kept waiting before it is told.
+//! When its connection fails, the page opens a new one at once, and the browser reconnects the old one, too: each
+//! failure would double the connections. So the stream tells the browser to reconnect after a day, and a page that
+//! can't be served waits some seconds for its answer.
 
 use std::{
     collections::VecDeque,
@@ -27,93 +27,97 @@ use axum::{
     routing::get,
 };
 use futures_util::stream;
-use scenecast_shared::{
-    config::defaults,
-    internal::{Handle, Opened},
-    scene::{Claims, Grant, Key, Page},
-    serve::{Crowded, Problem},
+use scenecast_scene::{
+    Claims, Grant, Key, PageInfo,
+    internal::{Handle, OpenedHandle},
 };
+use scenecast_service::{admission::Overloaded, config::defaults, http::Problem};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
     cookies::Cookies,
-    flow::{Flow, about, cookies_of, room, spread, visitor},
-    following::{Arrived, Following, News},
+    feed::{CompatibleFeed, FeedUpdate, ReceivedLogin},
+    jitter::{sleep_with_jitter, with_jitter},
+    route_context::{RouteContext, check_admitted, cookies_of, page_with_id},
 };
 use crate::{
-    pages::{Counted, Transport},
-    session::End,
+    metrics::{ConnectionGuard, Transport},
+    session::SessionEnd,
 };
 
-/// How long a page's connection may last.
-const STREAM: Duration = Duration::from_secs(15 * 60);
-/// How soon a browser may connect again by itself: later than any page waits.
-const RETRY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long a page that can't be served is kept waiting: it comes back at once.
-const HOLD: Duration = Duration::from_secs(5);
-/// How long a page has to close its connection once it has its login.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// How often an idle connection says that it is there.
+/// The longest time of a page's connection.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// When a browser reconnects by itself: later than any page waits.
+const BROWSER_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a page that can't be served waits for its answer, since it comes back at once.
+const REFUSAL_DELAY: Duration = Duration::from_secs(5);
+/// How long a page may take to close its connection once it has its login.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often an idle stream sends a comment.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// The cookie of this route stands for no id: a browser has one code.
-const DEVICE: &str = "";
-/// Longer than any code, in characters.
-const CODE_AT_MOST: usize = 32;
+/// The id that names this route's cookie. A browser has one code, so there is only one id.
+const COOKIE_ID: &str = "";
+/// More than the characters of any code.
+const MAX_CODE_CHARACTERS: usize = 32;
 
-pub(super) fn router<S>(flow: Flow) -> Router<S> {
-    Router::new().route("/login/code", get(code)).route("/subscribe", get(subscribe)).with_state(flow)
+pub(super) fn router<S>(context: RouteContext) -> Router<S> {
+    Router::new().route("/login/code", get(code)).route("/subscribe", get(subscribe)).with_state(context)
 }
 
-/// A scene, and the code that finds it.
-struct Coded {
+/// A scene, and the code by which the phone finds it.
+struct SceneWithCode {
     claims: Claims,
     code: String,
 }
 
-/// The code in this cookie, if it is still good.
-async fn own(flow: &Flow, kept: Option<&str>) -> Option<Coded> {
-    let (_, code) = kept?.split_once('.')?;
-    let is_one = (1..=CODE_AT_MOST).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric());
-    let claims = flow.alive(kept.filter(|_| is_one)).await?;
-    Some(Coded { claims, code: code.to_owned() })
+/// The scene and code in a cookie, if its page can still log in.
+async fn scene_in(context: &RouteContext, cookie: Option<&str>) -> Option<SceneWithCode> {
+    let (_, code) = cookie?.split_once('.')?;
+    let is_code = (1..=MAX_CODE_CHARACTERS).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric());
+    if !is_code {
+        return None;
+    }
+    let claims = context.usable_scene(cookie).await?;
+    Some(SceneWithCode { claims, code: code.to_owned() })
 }
 
-/// A new code, and its scene's key.
-async fn new(flow: &Flow, page: Page) -> Result<(Coded, Key), Problem> {
-    let (key, claims) = flow.issue();
-    match flow.open(&claims, page, Handle::Typed).await? {
-        Opened::Typed { code } => Ok((Coded { claims, code }, key)),
+/// A new scene with a code, and its key.
+async fn new_scene(context: &RouteContext, page: PageInfo) -> Result<(SceneWithCode, Key), Problem> {
+    let (key, claims) = context.issue_key();
+    match context.open(&claims, page, Handle::Typed).await? {
+        OpenedHandle::Typed { code } => Ok((SceneWithCode { claims, code }, key)),
         _ => Err(Problem::new(StatusCode::BAD_GATEWAY, "code_missing", "this account makes no codes to type")),
     }
 }
 
-/// The code in this cookie, or a new one, and the headers by which the browser keeps that.
-async fn own_or_new(
-    flow: &Flow,
+/// The scene and code in a cookie. Otherwise a new scene, and the headers by which the browser keeps it.
+async fn existing_or_new_scene(
+    context: &RouteContext,
     cookies: &Cookies,
-    kept: Option<&str>,
-    page: Page,
-) -> Result<(Coded, HeaderMap), Problem> {
-    if let Some(coded) = own(flow, kept).await {
-        return Ok((coded, HeaderMap::new()));
+    cookie: Option<&str>,
+    page: PageInfo,
+) -> Result<(SceneWithCode, HeaderMap), Problem> {
+    if let Some(scene) = scene_in(context, cookie).await {
+        return Ok((scene, HeaderMap::new()));
     }
-    let (coded, key) = new(flow, page).await?;
-    let headers = flow.keep(cookies, DEVICE, &format!("{key}.{}", coded.code));
-    Ok((coded, headers))
+    let (scene, key) = new_scene(context, page).await?;
+    let headers = context.set_cookie(cookies, COOKIE_ID, &format!("{key}.{}", scene.code));
+    Ok((scene, headers))
 }
 
-async fn code(State(flow): State<Flow>, request: Request) -> Response {
-    let (cookies, page) = (cookies_of(&request), visitor(&request, None));
-    let made = match room(&request) {
-        Ok(()) => own_or_new(&flow, &cookies, flow.kept(&cookies, DEVICE), page).await,
+async fn code(State(context): State<RouteContext>, request: Request) -> Response {
+    let cookies = cookies_of(&request);
+    let page = page_with_id(&request, None);
+    let scene = match check_admitted(&request) {
+        Ok(()) => existing_or_new_scene(&context, &cookies, context.cookie(&cookies, COOKIE_ID), page).await,
         Err(problem) => Err(problem),
     };
     let no_store = [(header::CACHE_CONTROL, "no-store")];
-    match made {
-        Ok((Coded { code, .. }, kept)) => {
-            let told = json!({ "status": { "code": 0, "msg": "ok" }, "result": { "code": code } });
-            (no_store, kept, Json(told)).into_response()
+    match scene {
+        Ok((SceneWithCode { code, .. }, set_cookie)) => {
+            let body = json!({ "status": { "code": 0, "msg": "ok" }, "result": { "code": code } });
+            (no_store, set_cookie, Json(body)).into_response()
         }
         Err(problem) => {
             let status = json!({ "code": problem.status.as_u16(), "msg": problem.detail });
@@ -123,119 +127,123 @@ async fn code(State(flow): State<Flow>, request: Request) -> Response {
 }
 
 #[derive(Deserialize)]
-struct Shown {
+struct SubscribeQuery {
+    /// The code that the page shows.
     id: String,
 }
 
-/// The page's connection, for this browser's code: whatever code the page says that it shows, it is told
-/// the right one.
-async fn subscribe(State(flow): State<Flow>, request: Request) -> Response {
-    let shown = Query::<Shown>::try_from_uri(request.uri()).map(|Query(shown)| shown.id).unwrap_or_default();
-    let (cookies, page) = (cookies_of(&request), visitor(&request, None));
-    if let Some(crowded) = request.extensions().get::<Crowded>() {
-        crowded.wait(spread(HOLD)).await;
+/// The page's stream, for the code of this browser. A page that shows another code gets the right one.
+async fn subscribe(State(context): State<RouteContext>, request: Request) -> Response {
+    let shown = Query::<SubscribeQuery>::try_from_uri(request.uri()).map(|Query(query)| query.id).unwrap_or_default();
+    let cookies = cookies_of(&request);
+    let page = page_with_id(&request, None);
+    if let Some(overloaded) = request.extensions().get::<Overloaded>() {
+        overloaded.wait(with_jitter(REFUSAL_DELAY)).await;
         return StatusCode::NO_CONTENT.into_response();
     }
-    let begun = own_or_new(&flow, &cookies, flow.watched(&cookies, DEVICE), page.clone()).await;
-    let Ok((coded, kept)) = begun else {
-        about(HOLD).await;
+    let cookie = context.watcher_cookie(&cookies, COOKIE_ID);
+    let scene = existing_or_new_scene(&context, &cookies, cookie, page.clone()).await;
+    let Ok((scene, set_cookie)) = scene else {
+        sleep_with_jitter(REFUSAL_DELAY).await;
         return StatusCode::NO_CONTENT.into_response();
     };
-    let mut talk = Talk::new(flow, page, coded.claims);
-    if coded.code != shown {
-        talk.say("initCode!");
-        talk.say(&format!("init#{}", coded.code));
+    let mut events = CodeStream::new(context, page, scene.claims);
+    if scene.code != shown {
+        events.push("initCode!");
+        events.push(&format!("init#{}", scene.code));
     }
-    let frames =
-        stream::unfold(talk, async |mut talk| talk.next().await.map(|frame| (Ok::<_, Infallible>(frame), talk)));
-    // Proxies that collect answers before they pass them on would collect for 15 minutes.
+    let events = stream::unfold(events, async |mut events| {
+        let event = events.next().await?;
+        Some((Ok::<_, Infallible>(event), events))
+    });
+    // Otherwise, proxies that buffer responses would buffer for 15 minutes.
     let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
-    (kept, unbuffered, Sse::new(frames).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))).into_response()
+    (set_cookie, unbuffered, Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))).into_response()
 }
 
-/// What is said on one page's connection.
-struct Talk {
-    flow: Flow,
-    page: Page,
-    /// None once it has logged in.
-    scene: Option<Following>,
-    frames: VecDeque<Event>,
+/// The stream of one page.
+struct CodeStream {
+    context: RouteContext,
+    page: PageInfo,
+    /// None once somebody has logged in.
+    feed: Option<CompatibleFeed>,
+    events: VecDeque<Event>,
     until: Instant,
-    counted: Counted,
+    guard: ConnectionGuard,
 }
 
-impl Talk {
-    fn new(flow: Flow, page: Page, claims: Claims) -> Self {
+impl CodeStream {
+    fn new(context: RouteContext, page: PageInfo, claims: Claims) -> Self {
         Self {
-            scene: Some(Following::new(&flow, claims, page.clone())),
+            feed: Some(CompatibleFeed::new(&context, claims, page.clone())),
             page,
-            frames: VecDeque::from([Event::default().retry(RETRY)]),
-            until: Instant::now() + STREAM,
-            counted: flow.pages().count(Transport::Sse),
-            flow,
+            events: VecDeque::from([Event::default().retry(BROWSER_RETRY)]),
+            until: Instant::now() + STREAM_TIMEOUT,
+            guard: context.state().metrics().connection_opened(Transport::Sse),
+            context,
         }
     }
 
-    fn say(&mut self, text: &str) {
-        self.frames.push_back(Event::default().data(text));
+    fn push(&mut self, text: &str) {
+        self.events.push_back(Event::default().data(text));
     }
 
-    /// The next frame; none once the connection is to end.
+    /// The next event; none at the end of the stream.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some(frame) = self.frames.pop_front() {
-                return Some(frame);
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
             }
-            let Some(scene) = &mut self.scene else {
+            let Some(feed) = &mut self.feed else {
                 tokio::select! {
                     () = tokio::time::sleep_until(self.until.into()) => {}
-                    () = self.flow.pages().shutdown().closing() => {}
+                    () = self.context.state().shutdown().closing() => {}
                 }
-                self.counted.ends(End::Over.word());
+                self.guard.set_end(SessionEnd::Over.label());
                 return None;
             };
-            let Ok(news) = tokio::time::timeout_at(self.until.into(), scene.next()).await else {
-                self.counted.ends(End::Expired.word());
+            let Ok(update) = tokio::time::timeout_at(self.until.into(), feed.next()).await else {
+                self.guard.set_end(SessionEnd::Expired.label());
                 return None;
             };
-            match news {
-                News::Scanned => self.say("scan"),
-                News::LoggedIn(login) => self.log_in(&login),
-                News::Over if !self.flow.pages().shutdown().is_closing() => self.refresh().await?,
-                // This page does come back, and gets its next code elsewhere.
-                News::Over | News::Leaving => {
-                    self.counted.ends(End::Restart.word());
+            match update {
+                FeedUpdate::Scanned => self.push("scan"),
+                FeedUpdate::LoggedIn(login) => self.log_in(&login),
+                FeedUpdate::Over if !self.context.state().shutdown().is_closing() => self.refresh().await?,
+                // This page does reconnect, and gets its next code from another pod.
+                FeedUpdate::Over | FeedUpdate::Drained => {
+                    self.guard.set_end(SessionEnd::Restart.label());
                     return None;
                 }
             }
         }
     }
 
-    fn log_in(&mut self, login: &Arrived) {
-        let Some(scene) = self.scene.take() else { return };
-        let Ok(()) = scene.hand_over(login, |login| {
-            self.say(&format!("login#{}", cookie(&login.grant)));
+    fn log_in(&mut self, login: &ReceivedLogin) {
+        let Some(feed) = self.feed.take() else { return };
+        let Ok(()) = feed.send_login(login, |login| {
+            self.push(&format!("login#{}", grant_cookie(&login.grant)));
             Ok::<_, Infallible>(())
         });
-        self.until = self.until.min(Instant::now() + FAREWELL);
+        self.until = self.until.min(Instant::now() + CLOSE_TIMEOUT);
     }
 
-    /// Goes on with a new code; none if there is none.
+    /// Goes on with a new scene and its code. None if it can't be opened.
     async fn refresh(&mut self) -> Option<()> {
-        let Ok((Coded { claims, code }, _)) = new(&self.flow, self.page.clone()).await else {
-            self.counted.ends(End::Expired.word());
-            about(HOLD).await;
+        let Ok((SceneWithCode { claims, code }, _)) = new_scene(&self.context, self.page.clone()).await else {
+            self.guard.set_end(SessionEnd::Expired.label());
+            sleep_with_jitter(REFUSAL_DELAY).await;
             return None;
         };
-        self.scene = Some(Following::new(&self.flow, claims, self.page.clone()));
-        self.say(&format!("refresh#{code}"));
+        self.feed = Some(CompatibleFeed::new(&self.context, claims, self.page.clone()));
+        self.push(&format!("refresh#{code}"));
         Some(())
     }
 }
 
-/// What the page sets as cookie: the grant, for the site's backend to redeem. Scripts can read it, so it
-/// is good for no longer than a grant usually is.
-fn cookie(grant: &Grant) -> String {
+/// The cookie that the page sets: the grant, for the site's backend to redeem. Scripts can read it, so it lives no
+/// longer than a grant does by default.
+fn grant_cookie(grant: &Grant) -> String {
     let life = defaults::grant_life().duration().as_secs();
     format!("scenecast_grant={grant}; Path=/; Max-Age={life}; SameSite=Lax")
 }

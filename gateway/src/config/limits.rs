@@ -1,24 +1,25 @@
-//! `[limits]`: how much a gateway takes.
+//! `[limits]`: how many connections and requests a gateway pod accepts.
 
 use std::num::NonZeroU32;
 
-use scenecast_shared::{config::Seconds, serve::Admits};
+use scenecast_service::{admission::AdmissionLimits, config::Seconds};
 use serde::Deserialize;
 
-/// Which part of the connections of a second one client address may have: nobody shuts all others out alone.
-const A_FIFTH: u32 = 5;
+/// One client address may open one in so many of the new connections of a second, so that no single address
+/// shuts out all others.
+const ADDRESS_SHARE: u32 = 5;
 
-/// `[limits]`, on each pod; 0 is no limit of ours.
+/// `[limits]` of each pod. 0 means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Limits {
+pub struct GatewayLimits {
     /// Connections at a time.
     pub connections: NonZeroU32,
-    /// New ones in a second, and as many at once.
+    /// New connections in a second, and as many at once.
     pub connections_per_second: u32,
-    /// Sockets, streams and polls at a time of each client address.
+    /// Sockets, streams and polls at a time, for each client address.
     pub sockets_per_address: u32,
-    /// Requests in a minute of each client address, and as many at once.
+    /// Requests in a minute, and as many at once, for each client address.
     pub requests_per_address: u32,
     /// Scenes that each client address opens in a minute, and as many at once.
     pub scenes_per_address: u32,
@@ -26,29 +27,29 @@ pub struct Limits {
     pub unread: Seconds,
 }
 
-impl Limits {
-    /// So many connections at a time, and otherwise what is usual.
+impl GatewayLimits {
+    /// The default limits, but for the number of connections.
     pub fn new(connections: NonZeroU32) -> Self {
         Self { connections, ..Self::default() }
     }
 
-    /// What is limited before a request is looked at.
-    pub(crate) fn admits(self) -> Admits {
-        Admits {
+    /// The limits that hold before the gateway looks at a request.
+    pub(crate) fn admits(self) -> AdmissionLimits {
+        AdmissionLimits {
             connections: usize::try_from(self.connections.get()).unwrap_or(usize::MAX),
             connections_per_second: self.connections_per_second,
-            connections_per_second_of_address: self.connections_per_second.div_ceil(A_FIFTH),
+            connections_per_second_of_address: self.connections_per_second.div_ceil(ADDRESS_SHARE),
             sockets_per_address: self.sockets_per_address,
             requests_per_address: self.requests_per_address,
         }
     }
 }
 
-impl Default for Limits {
-    /// What a pod of two cores bears, and, for an address, more than the largest office behind one needs.
+impl Default for GatewayLimits {
+    /// What a pod of two cores can serve. For one address: more than the largest office behind it needs.
     fn default() -> Self {
         Self {
-            // A thousand less than the file descriptors that a process commonly has.
+            // A thousand less than the usual limit of file descriptors.
             connections: NonZeroU32::new(19_000).expect("it isn't zero"),
             connections_per_second: 5_000,
             sockets_per_address: 5_000,

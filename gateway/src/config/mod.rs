@@ -1,31 +1,43 @@
-//! What a gateway is told.
+//! A gateway's configuration.
+//!
+//! | module | section |
+//! |---|---|
+//! | this one | the top level, `[listen]`, `[callback]`, `[drain]` |
+//! | `limits` | `[limits]`: how many connections and requests a pod accepts |
+//! | `compatible` | `[compatible]`: routes for login pages that were written for other servers |
 
+mod compatible;
 mod limits;
 
 use std::{net::SocketAddr, time::Duration};
 
-use scenecast_shared::{
-    config::{self, BadConfig, Bus, Checked, HttpUrl, Origins, Seconds, Telemetry, defaults, strong},
+use scenecast_bus::BusConfig;
+use scenecast_scene::Rotating;
+use scenecast_service::{
+    config,
+    config::{ConfigError, HttpUrl, Origins, Seconds, TelemetryConfig, Validate, defaults, strong},
+    http::TrustedProxies,
     process::Binary,
-    scene::{AccountName, Rotating},
-    serve::TrustedProxies,
 };
 use serde::Deserialize;
 
-use crate::compatible::longest_life;
-pub use limits::Limits;
+pub(crate) use compatible::CompatibleKind;
+pub use compatible::{CompatibleConfig, CompatibleListener, CompatibleRoute};
+pub use limits::GatewayLimits;
 
 /// A gateway's configuration; `gateway.toml` beside this crate shows all of it.
+///
+/// `B` is the `[bus]` section. A process that brings its own bus, such as standalone, sets it to `()`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Where it listens.
+pub struct GatewayConfig<B = BusConfig> {
+    /// Where the gateway listens.
     #[serde(default)]
-    pub listen: Listen,
-    /// What carries scenes.
-    pub bus: Bus,
-    /// Where scenes are opened.
-    pub callback: Callback,
+    pub listen: GatewayListen,
+    /// The Redis that carries scenes between pods.
+    pub bus: B,
+    /// Where the gateway has scenes opened.
+    pub callback: CallbackAddress,
     /// Signs the pages' keys; the same on every gateway.
     #[serde(deserialize_with = "strong")]
     pub key_secret: Rotating,
@@ -34,44 +46,51 @@ pub struct Config {
     pub internal_secret: Rotating,
     /// The origins whose pages may open scenes.
     pub origins: Origins,
-    /// The proxies whose word is taken for where a browser is.
+    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` the gateway believes.
     #[serde(default)]
     pub trusted_proxies: TrustedProxies,
-    /// How long a scene lives.
+    /// How long a scene lives: 10 to 1800 seconds.
     #[serde(default = "defaults::scene_life")]
     pub scene_life: Seconds,
-    /// What it takes.
+    /// How many connections and requests a pod accepts.
     #[serde(default)]
-    pub limits: Limits,
-    /// Whether it sheds pages when it holds more than its share of the fleet's.
-    #[serde(default = "yes")]
+    pub limits: GatewayLimits,
+    /// Whether this pod sends pages away when it has more than its share of the fleet's.
+    #[serde(default = "enabled")]
     pub rebalance: bool,
     /// Routes for login pages that were written for other servers.
     #[serde(default)]
-    pub compatible: Compatible,
-    /// How it leaves.
+    pub compatible: CompatibleConfig,
+    /// How the pod shuts down.
     #[serde(default)]
-    pub drain: Drain,
-    /// What it tells about itself.
+    pub drain: GatewayDrain,
+    /// Logs and traces.
     #[serde(default)]
-    pub telemetry: Telemetry,
+    pub telemetry: TelemetryConfig,
 }
 
-fn yes() -> bool {
+fn enabled() -> bool {
     true
+}
+
+impl<B> GatewayConfig<B> {
+    /// How long pages of compatible routes may stay while this pod drains.
+    pub(crate) fn compatible_drain(&self) -> Duration {
+        self.drain.compatible.map_or_else(|| self.compatible.longest_scene_life(), Seconds::duration)
+    }
 }
 
 /// `[listen]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Listen {
+pub struct GatewayListen {
     /// For browsers.
     pub public: SocketAddr,
     /// For probes and Prometheus.
     pub admin: SocketAddr,
 }
 
-impl Default for Listen {
+impl Default for GatewayListen {
     fn default() -> Self {
         Self { public: ([0, 0, 0, 0], 8080).into(), admin: ([0, 0, 0, 0], 9090).into() }
     }
@@ -80,7 +99,7 @@ impl Default for Listen {
 /// `[callback]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Callback {
+pub struct CallbackAddress {
     /// The callbacks' internal listener, such as `http://callback:8082`.
     pub url: HttpUrl,
 }
@@ -88,134 +107,46 @@ pub struct Callback {
 /// `[drain]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Drain {
-    /// How long a pod that is no longer ready still accepts, until the endpoints have noticed.
+pub struct GatewayDrain {
+    /// How long a pod that is no longer ready still accepts connections, until the endpoints have noticed.
     pub notice: Seconds,
-    /// Over how long the closes of held connections are spread.
+    /// The time over which the pod spreads the closes of its connections.
     pub window: Seconds,
-    /// How long pages of compatible routes may stay, which don't come back when their connection ends: as long
-    /// as their scenes live, by default.
+    /// How long pages of compatible routes may stay, which don't reconnect. By default, as long as their
+    /// scenes live.
     pub compatible: Option<Seconds>,
 }
 
-impl Default for Drain {
+impl Default for GatewayDrain {
     fn default() -> Self {
-        let config::Drain { notice, window } = config::Drain::default();
+        let config::DrainConfig { notice, window } = config::DrainConfig::default();
         Self { notice, window, compatible: None }
     }
 }
 
-impl From<Drain> for config::Drain {
-    fn from(Drain { notice, window, .. }: Drain) -> Self {
+impl From<GatewayDrain> for config::DrainConfig {
+    fn from(GatewayDrain { notice, window, .. }: GatewayDrain) -> Self {
         Self { notice, window }
     }
 }
 
-/// `[compatible]`: routes for login pages that were written for other servers, each off unless it
-/// names the account that its pages log in with. `docs/compatible.md` says what they are and what they
-/// are unfit for.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Compatible {
-    /// An id that the page chose, in the path of its WebSocket.
-    pub path_socket: Option<CompatibleRoute>,
-    /// An id that the page chose, in the query of its WebSocket; the account is a mini program.
-    pub client_id_socket: Option<CompatibleRoute>,
-    /// A code that is typed to the account.
-    pub typed_code: Option<CompatibleRoute>,
-    /// A QR code for whoever connects, on a port of its own.
-    pub qr_on_open: Option<CompatibleListener>,
-    /// A ticket that the page polls with.
-    pub ticket_polling: Option<CompatibleRoute>,
-}
-
-impl Compatible {
-    /// Whether none of them is on.
-    pub(crate) fn is_off(&self) -> bool {
-        let Self { path_socket, client_id_socket, typed_code, qr_on_open, ticket_polling } = self;
-        let routes = [path_socket, client_id_socket, typed_code, ticket_polling];
-        qr_on_open.is_none() && routes.iter().all(|route| route.is_none())
-    }
-}
-
-/// A compatible route of the public listener.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CompatibleRoute {
-    /// The account that its pages log in with.
-    pub account: AccountName,
-}
-
-/// A compatible route with a listener of its own.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CompatibleListener {
-    /// The account that its pages log in with.
-    pub account: AccountName,
-    /// Where its pages connect.
-    pub listen: SocketAddr,
-}
-
-/// What a gateway needs of it, whatever process it is in.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where browsers connect.
-    pub public: SocketAddr,
-    /// Where scenes are opened.
-    pub callback: HttpUrl,
-    /// Signs the pages' keys.
-    pub key_secret: Rotating,
-    /// Signs calls to the callback.
-    pub internal_secret: Rotating,
-    /// The origins whose pages may open scenes.
-    pub origins: Origins,
-    /// The proxies whose word is taken for where a browser is.
-    pub trusted_proxies: TrustedProxies,
-    /// How long a scene lives.
-    pub scene_life: Seconds,
-    /// Routes for login pages that were written for other servers.
-    pub compatible: Compatible,
-    /// How long pages of those routes may stay when it leaves.
-    pub stay: Duration,
-    /// Whether it sheds pages when it holds more than its share of the fleet's.
-    pub rebalance: bool,
-    /// What it takes.
-    pub limits: Limits,
-}
-
-impl From<Config> for Settings {
-    fn from(config: Config) -> Self {
-        Self {
-            public: config.listen.public,
-            callback: config.callback.url,
-            key_secret: config.key_secret,
-            internal_secret: config.internal_secret,
-            origins: config.origins,
-            trusted_proxies: config.trusted_proxies,
-            scene_life: config.scene_life,
-            stay: config.drain.compatible.map_or_else(|| longest_life(&config.compatible), Seconds::duration),
-            rebalance: config.rebalance,
-            compatible: config.compatible,
-            limits: config.limits,
-        }
-    }
-}
-
-impl Checked for Config {
-    fn check(&self) -> Result<(), BadConfig> {
+impl Validate for GatewayConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
         if !(10..=1800).contains(&self.scene_life.duration().as_secs()) {
-            return Err(BadConfig::at("scene_life", "must be 10 to 1800 seconds"));
+            return Err(ConfigError::at("scene_life", "must be 10 to 1800 seconds"));
         }
         Ok(())
     }
 }
 
-impl Binary for Config {
+impl Binary for GatewayConfig {
+    const LIBRARY_LOG_FILTER: &'static str = scenecast_redis::CLIENT_LOGS;
+
     fn admin(&self) -> SocketAddr {
         self.listen.admin
     }
 
-    fn telemetry(&self) -> &Telemetry {
+    fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry
     }
 }

@@ -1,12 +1,13 @@
-//! What a configuration has to be.
+//! Which configurations are valid.
 
-use scenecast_shared::config::load;
+use scenecast_service::config::load;
 
 use super::*;
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gateway.toml");
 
-fn with(changes: &[(&str, &str)]) -> Result<Config, String> {
+/// The sample with secrets, and with these environment variables.
+fn load_with(changes: &[(&str, &str)]) -> Result<GatewayConfig, String> {
     let secrets = [
         ("SCENECAST_KEY_SECRET__CURRENT", "key-secret-of-16"),
         ("SCENECAST_INTERNAL_SECRET__CURRENT", "internal-secret-of-16"),
@@ -16,28 +17,28 @@ fn with(changes: &[(&str, &str)]) -> Result<Config, String> {
 }
 
 #[test]
-fn the_sample_is_good_once_it_has_its_secrets() {
-    let config = with(&[]).unwrap();
+fn the_sample_is_valid_once_it_has_its_secrets() {
+    let config = load_with(&[]).unwrap();
     assert!(config.origins.allow("https://www.example.com"));
-    assert!(config.compatible.is_off());
-    assert_eq!(config.limits, Limits::default(), "it shows what there is without it");
-    let bare = load::<Config>(Some(SAMPLE.as_ref()), []).unwrap_err();
+    assert_eq!(config.compatible_drain(), Duration::ZERO, "all compatible routes are off");
+    assert_eq!(config.limits, GatewayLimits::default(), "the sample shows the defaults");
+    let bare = load::<GatewayConfig>(Some(SAMPLE.as_ref()), []).unwrap_err();
     assert!(bare.to_string().contains("secret"), "{bare}");
 }
 
 #[test]
-fn pages_that_do_not_come_back_may_stay_as_long_as_their_scenes_live_or_as_it_is_said() {
-    let stay = |changes: &[_]| Settings::from(with(changes).unwrap()).stay.as_secs();
+fn pages_of_compatible_routes_stay_as_long_as_their_scenes_live_unless_configured() {
+    let seconds = |changes: &[_]| load_with(changes).unwrap().compatible_drain().as_secs();
     let typed_code = ("SCENECAST_COMPATIBLE__TYPED_CODE__ACCOUNT", "demo");
     let path_socket = ("SCENECAST_COMPATIBLE__PATH_SOCKET__ACCOUNT", "demo");
-    assert_eq!(stay(&[]), 0);
-    assert_eq!(stay(&[typed_code]), 300);
-    assert_eq!(stay(&[typed_code, path_socket]), 3600);
-    assert_eq!(stay(&[path_socket, ("SCENECAST_DRAIN__COMPATIBLE", "60")]), 60);
+    assert_eq!(seconds(&[]), 0);
+    assert_eq!(seconds(&[typed_code]), 300);
+    assert_eq!(seconds(&[typed_code, path_socket]), 3600);
+    assert_eq!(seconds(&[path_socket, ("SCENECAST_DRAIN__COMPATIBLE", "60")]), 60);
 }
 
 #[test]
-fn a_bad_value_is_named() {
+fn an_error_names_the_invalid_value() {
     for (name, value, named) in [
         ("SCENECAST_BUS__URL", "memory:", "bus.url"),
         ("SCENECAST_BUS__URL", "redis://", "bus.url"),
@@ -60,7 +61,7 @@ fn a_bad_value_is_named() {
         ("SCENECAST_REBALANCE", "often", "rebalance"),
         ("SCENECAST_TYPO", "1", "typo"),
     ] {
-        let error = with(&[(name, value)]).unwrap_err();
+        let error = load_with(&[(name, value)]).unwrap_err();
         assert!(error.contains(named), "{name}={value}: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! nginx before the gateways, as an ingress would be; and a file server for pages.
+//! nginx before the gateways, like an ingress. It also serves pages as files.
 
 use std::{
     net::SocketAddr,
@@ -13,9 +13,9 @@ use tokio::{
 };
 use url::Url;
 
-use crate::http;
+use scenecast_simulator::http;
 
-/// A running nginx; killed when it is dropped.
+/// A running nginx. Dropping it kills it.
 #[derive(Debug)]
 pub struct Ingress {
     url: Url,
@@ -24,12 +24,12 @@ pub struct Ingress {
 }
 
 impl Ingress {
-    /// Serves these pages as files at this address, and passes all else on to the gateways in turn.
+    /// Serves these pages as files at this address, and proxies everything else to the gateways in turn.
     pub async fn start(address: SocketAddr, pages: &Path, gateways: &[SocketAddr]) -> Self {
         let files = tempfile::tempdir().expect("a temporary directory can be made");
         let config = files.path().join("nginx.conf");
         std::fs::write(&config, configuration(address, pages, gateways, files.path())).expect("it can be written to");
-        // Debian has it where only root looks.
+        // Debian installs nginx in a directory that is only in root's path.
         let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
         let mut process = Command::new("nginx")
             .env("PATH", path)
@@ -44,8 +44,8 @@ impl Ingress {
         let mut log = BufReader::new(process.stderr.take().expect("it is piped")).lines();
         loop {
             let line = log.next_line().await.expect("its log is text");
-            let line = line.unwrap_or_else(|| panic!("nginx ended before it was ready: {:?}", process.try_wait()));
-            // Its addresses are bound by then.
+            let line = line.unwrap_or_else(|| panic!("nginx exited before it was ready: {:?}", process.try_wait()));
+            // nginx logs this after it has bound its addresses.
             if line.contains("event method") {
                 break;
             }
@@ -55,15 +55,15 @@ impl Ingress {
         Self { url: http(address), files, _process: process }
     }
 
-    /// The address of a page, or of anything that a gateway answers.
+    /// The URL of a page, or of a gateway's path.
     pub fn url(&self, path: &str) -> String {
         self.url.join(path).expect("a valid path").to_string()
     }
 
-    /// How many requests for paths that begin so have been answered.
+    /// How many requests for paths with this prefix have been answered.
     pub fn answered(&self, path: &str) -> usize {
         let log = std::fs::read_to_string(access_log(self.files.path())).expect("nginx made it when it started");
-        log.lines().filter(|asked| asked.starts_with(path)).count()
+        log.lines().filter(|request| request.starts_with(path)).count()
     }
 }
 
@@ -72,10 +72,12 @@ fn access_log(files: &Path) -> PathBuf {
 }
 
 fn configuration(address: SocketAddr, pages: &Path, gateways: &[SocketAddr], files: &Path) -> String {
-    let (pages, log, files) = (pages.display(), access_log(files), files.display());
+    let pages = pages.display();
+    let log = access_log(files);
+    let files = files.display();
     let servers: Vec<String> = gateways.iter().map(|gateway| format!("server {gateway};")).collect();
     let servers = servers.concat();
-    // One process, which goes when its only parent does.
+    // A single process, so that killing it leaves no worker behind.
     format!(
         "daemon off; master_process off; pid {files}/nginx.pid; error_log stderr notice;
         events {{ worker_connections 1024; }}

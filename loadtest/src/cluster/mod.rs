@@ -1,204 +1,199 @@
-//! Scenecast as it runs in a cluster, on this machine: gateway and callback processes around a
-//! real Redis, and a simulated WeChat.
+//! Scenecast as it runs in a cluster, on this machine: gateway and callback processes around a real Redis, with a
+//! simulated WeChat.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `setup` | what a cluster consists of, and the configuration of its processes |
+//! | `addresses` | the address of each listener |
+//! | `secrets` | the secrets and names that all clusters use |
+//! | `redis` | the Redis deployments that a cluster can use |
+//! | `process` | one process of ours, and its metrics |
+//! | `ingress` | nginx before the gateways |
 
+mod addresses;
 mod ingress;
 mod process;
 mod redis;
+mod secrets;
 mod setup;
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
-    path::Path,
-    sync::atomic::{AtomicU8, Ordering},
+    net::SocketAddr,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use futures_util::future::{join, join_all};
-use scenecast_shared::{
-    internal,
-    scene::{AccountName, KeyRing, Rotating},
-    serve::{Limits, Listener, Shutdown},
-    testing::{RedisServer, acl_rules},
-    time::{millis, unix_now},
-};
+use scenecast_scene::{AccountName, KeyRing, Rotating, internal, time::{millis, unix_now}};
+use scenecast_service::{listener::{Listener, ListenerLimits}, shutdown::Shutdown};
+use scenecast_testing::{RedisServer, acl_rules};
+use scenecast_simulator::{SimulatedAccount, Simulator, http};
 use serde_json::json;
 use tempfile::TempDir;
 use url::Url;
 
 pub use ingress::Ingress;
 pub use process::{Process, metric};
-pub use redis::Redis;
+pub use redis::ClusterRedis;
+pub use secrets::{API_KEY, APP_SECRET, MINI_API_KEY, ORIGIN, SECRETS, TOKEN};
 pub use setup::Setup;
 
-use crate::{
-    http,
-    simulator::{Account, Simulator},
-};
+use addresses::Addresses;
+use secrets::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, INTERNAL_SECRET, KEY_SECRET};
 
-/// The origin whose pages may open scenes.
-pub const ORIGIN: &str = "https://www.example.com";
-/// What the site's backend redeems with.
-pub const API_KEY: &str = "an-api-key-of-the-site";
-/// What it redeems the mini program's grants with.
-pub const MINI_API_KEY: &str = "an-api-key-for-the-mini-program";
-/// What the account's secret is.
-pub const APP_SECRET: &str = "the-app-secret-of-the-account";
-/// What WeChat signs with.
-pub const TOKEN: &str = "theTokenOfTheAccount";
-const INTERNAL_SECRET: &str = "what-gateways-sign-their-calls-with";
-const KEY_SECRET: &str = "what-gateways-sign-their-keys-with";
-const GATEWAY_PASSWORD: &str = "the-gateways-redis-password";
-const CALLBACK_PASSWORD: &str = "the-callbacks-redis-password";
+const GATEWAY: &str = "scenecast-gateway";
+const CALLBACK: &str = "scenecast-callback";
 
-/// Secrets that must not turn up in a log, an answer or a metric.
-pub const SECRETS: [&str; 8] =
-    [API_KEY, MINI_API_KEY, APP_SECRET, TOKEN, INTERNAL_SECRET, KEY_SECRET, GATEWAY_PASSWORD, CALLBACK_PASSWORD];
-
-static CLUSTERS: AtomicU8 = AtomicU8::new(1);
-
-/// Processes around a Redis; all of them end when it is dropped.
+/// Processes around a Redis. Dropping it ends all of them.
 pub struct Cluster<R = RedisServer> {
-    /// What carries the scenes.
+    /// The Redis that carries the scenes.
     pub redis: R,
     /// WeChat and its phones.
     pub simulator: Simulator,
-    /// The account that pages log in with.
+    /// The Official Account that pages log in with.
     pub account: AccountName,
-    /// The mini program that some log in with.
+    /// The mini program that pages log in with.
     pub mini_program: AccountName,
     wechat: Url,
     gateways: Vec<Process>,
     callbacks: Vec<Process>,
-    host: Ipv4Addr,
+    addresses: Addresses,
     files: TempDir,
 }
 
 impl Cluster {
-    /// So many of each, listening, in plain mode.
+    /// Starts this many gateways and callbacks in plain mode. Returns when they listen.
     pub async fn start(gateways: usize, callbacks: usize) -> Self {
         Self::start_as(Setup { gateways, callbacks, ..Setup::default() }).await
     }
 
-    /// One that is made so, listening.
+    /// Starts a cluster with this setup around one Redis server. Returns when it listens.
     pub async fn start_as(setup: Setup) -> Self {
         Self::start_around(RedisServer::start().await, setup).await
     }
 }
 
-impl<R: Redis> Cluster<R> {
-    /// One that is made so around this Redis, listening.
+impl<R: ClusterRedis> Cluster<R> {
+    /// Starts a cluster with this setup around this Redis. Returns when it listens.
     pub async fn start_around(redis: R, setup: Setup) -> Self {
-        // An address of its own, so that all its ports are free: 127.x.y.1 by process and cluster.
-        let [_, _, high, low] = std::process::id().to_be_bytes();
-        let host = Ipv4Addr::new(127, 1 + high % 250, low, CLUSTERS.fetch_add(1, Ordering::Relaxed));
-
-        let limits = Limits { connections: 10_000, idle: Duration::from_secs(10) };
-        let wechat = Listener::bind("simulator", (host, 0).into(), limits).await.expect("the address is free");
-        let wechat_url = http(wechat.address());
+        let addresses = Addresses::unused();
+        let limits = ListenerLimits { connections: 10_000, idle: Duration::from_secs(10) };
+        let listener = Listener::bind("simulator", addresses.any_port(), limits).await.expect("the address is free");
+        let wechat = http(listener.address());
         let account: AccountName = "demo".parse().expect("a valid name");
         let mini_program: AccountName = "demo-mini".parse().expect("a valid name");
-        let sample = Account::sample(APP_SECRET.into(), TOKEN.into());
+        let sample = SimulatedAccount::sample(APP_SECRET.into(), TOKEN.into());
         let simulated = BTreeMap::from([
-            (account.clone(), Account { unionid: true, mode: setup.mode, ..sample }),
-            (mini_program.clone(), Account::sample_mini_program(APP_SECRET.into(), TOKEN.into())),
+            (account.clone(), SimulatedAccount { unionid: true, mode: setup.mode, ..sample }),
+            (mini_program.clone(), SimulatedAccount::sample_mini_program(APP_SECRET.into(), TOKEN.into())),
         ]);
-        let simulator = Simulator::new(wechat_url.clone(), simulated);
-        tokio::spawn(wechat.serve(simulator.router(), Shutdown::never()));
+        let simulator = Simulator::new(wechat.clone(), simulated);
+        tokio::spawn(listener.serve(simulator.router(), Shutdown::never()));
 
         let files = tempfile::tempdir().expect("a temporary directory can be made");
-        let (gateways, callbacks, wechat) = (vec![], vec![], wechat_url);
-        let mut cluster = Self { redis, simulator, account, mini_program, wechat, gateways, callbacks, host, files };
-        cluster.let_pods_in().await;
-        let callback = async |n| {
-            let config = cluster.write(&format!("callback-{n}.toml"), &cluster.callback_config(n, &setup));
-            Process::start("scenecast-callback", &config).await
+        let mut cluster = Self {
+            redis,
+            simulator,
+            account,
+            mini_program,
+            wechat,
+            gateways: vec![],
+            callbacks: vec![],
+            addresses,
+            files,
         };
-        let gateway = async |n| {
-            let config = cluster.write(&format!("gateway-{n}.toml"), &cluster.gateway_config(n, &setup));
-            Process::start("scenecast-gateway", &config).await
-        };
-        (cluster.callbacks, cluster.gateways) =
-            join(join_all((0..setup.callbacks).map(callback)), join_all((0..setup.gateways).map(gateway))).await;
+        cluster.add_redis_users().await;
+        cluster.start_processes(&setup).await;
         cluster.deliver_to((0..setup.callbacks).collect());
         cluster
     }
 
-    /// Makes the pods' users at every server of the Redis, which may have got new ones.
-    pub async fn let_pods_in(&self) {
+    async fn start_processes(&mut self, setup: &Setup) {
+        let callback = async |n| {
+            let redis = self.redis.url_for("callback", CALLBACK_PASSWORD);
+            let config = setup.callback_config(n, self.addresses, &redis, &self.wechat);
+            Process::start(CALLBACK, &self.write(&config_file(CALLBACK, n), &config)).await
+        };
+        let gateway = async |n| {
+            let redis = self.redis.url_for("gateway", GATEWAY_PASSWORD);
+            let config = setup.gateway_config(n, self.addresses, &redis);
+            Process::start(GATEWAY, &self.write(&config_file(GATEWAY, n), &config)).await
+        };
+        let callbacks = join_all((0..setup.callbacks).map(callback));
+        let gateways = join_all((0..setup.gateways).map(gateway));
+        (self.callbacks, self.gateways) = join(callbacks, gateways).await;
+    }
+
+    /// Adds the pods' users to every server of the Redis. Call it again after servers were added.
+    pub async fn add_redis_users(&self) {
         for (user, password) in [("gateway", GATEWAY_PASSWORD), ("callback", CALLBACK_PASSWORD)] {
             self.redis.add_user(user, password, acl_rules(user)).await;
         }
     }
 
-    /// Where WeChat is.
+    /// The URL of the simulated WeChat.
     pub fn wechat(&self) -> &Url {
         &self.wechat
     }
 
-    /// Gateway `n`.
+    /// The process of gateway `n`.
     pub fn gateway(&mut self, n: usize) -> &mut Process {
         &mut self.gateways[n]
     }
 
-    /// Callback `n`.
+    /// The process of callback `n`.
     pub fn callback(&mut self, n: usize) -> &mut Process {
         &mut self.callbacks[n]
     }
 
-    /// Starts gateway `n` again, after it ended.
+    /// Starts gateway `n` again after it has exited.
     pub async fn restart_gateway(&mut self, n: usize) {
-        self.gateways[n] =
-            Process::start("scenecast-gateway", &self.files.path().join(format!("gateway-{n}.toml"))).await;
+        self.gateways[n] = Process::start(GATEWAY, &self.files.path().join(config_file(GATEWAY, n))).await;
     }
 
-    /// Starts callback `n` again, after it ended.
+    /// Starts callback `n` again after it has exited.
     pub async fn restart_callback(&mut self, n: usize) {
-        self.callbacks[n] =
-            Process::start("scenecast-callback", &self.files.path().join(format!("callback-{n}.toml"))).await;
+        self.callbacks[n] = Process::start(CALLBACK, &self.files.path().join(config_file(CALLBACK, n))).await;
     }
 
-    /// Where browsers reach gateway `n`.
+    /// The public listener of gateway `n`.
     pub fn gateway_address(&self, n: usize) -> SocketAddr {
-        self.at(8000, n)
+        self.addresses.gateway_public(n)
     }
 
-    /// Where gateway `n` sends a QR code to whoever connects.
+    /// The listener of gateway `n` that sends a QR code to everybody who connects.
     pub fn gateway_on_open(&self, n: usize) -> SocketAddr {
-        self.at(8500, n)
+        self.addresses.gateway_on_open(n)
     }
 
-    /// nginx before all gateways, with these pages.
+    /// The admin listener of gateway `n`.
+    pub fn gateway_admin(&self, n: usize) -> SocketAddr {
+        self.addresses.gateway_admin(n)
+    }
+
+    /// The public listener of callback `n`, for WeChat and mini programs.
+    pub fn callback_public(&self, n: usize) -> SocketAddr {
+        self.addresses.callback_public(n)
+    }
+
+    /// The internal listener of callback `n`, for gateways and backends.
+    pub fn callback_internal(&self, n: usize) -> SocketAddr {
+        self.addresses.callback_internal(n)
+    }
+
+    /// The admin listener of callback `n`.
+    pub fn callback_admin(&self, n: usize) -> SocketAddr {
+        self.addresses.callback_admin(n)
+    }
+
+    /// Starts nginx before all gateways. It also serves these pages as files.
     pub async fn ingress(&self, pages: &Path) -> Ingress {
         let gateways: Vec<SocketAddr> = (0..self.gateways.len()).map(|n| self.gateway_address(n)).collect();
-        Ingress::start(self.ingress_address(), pages, &gateways).await
+        Ingress::start(self.addresses.ingress(), pages, &gateways).await
     }
 
-    fn ingress_address(&self) -> SocketAddr {
-        self.at(8600, 0)
-    }
-
-    /// Where probes reach gateway `n`.
-    pub fn gateway_admin(&self, n: usize) -> SocketAddr {
-        self.at(8100, n)
-    }
-
-    /// Where mini programs reach callback `n`.
-    pub fn callback_public(&self, n: usize) -> SocketAddr {
-        self.at(8200, n)
-    }
-
-    /// Where backends reach callback `n`.
-    pub fn callback_internal(&self, n: usize) -> SocketAddr {
-        self.at(8300, n)
-    }
-
-    /// Where probes reach callback `n`.
-    pub fn callback_admin(&self, n: usize) -> SocketAddr {
-        self.at(8400, n)
-    }
-
-    /// Opens a scene at callback `n` as a gateway does; answers the status, and what a page would show.
+    /// Opens a scene at callback `n` as a gateway does. Answers the status and the body.
     pub async fn open_at(&self, n: usize) -> (u16, String) {
         let account = &self.account;
         let keys = KeyRing::new(Rotating::fixed(KEY_SECRET));
@@ -214,11 +209,9 @@ impl<R: Redis> Cluster<R> {
         (opened.status().as_u16(), opened.text().await.expect("an answer is text"))
     }
 
-    /// From now on WeChat delivers to these callbacks, in turn.
+    /// Makes WeChat deliver to these callbacks in turn.
     pub fn deliver_to(&self, callbacks: Vec<usize>) {
-        let urls = callbacks
-            .into_iter()
-            .map(|n| http(self.callback_public(n)).join(&format!("/wechat/{}", self.account)).expect("a valid path"));
+        let urls = callbacks.into_iter().map(|n| callback_url(self.callback_public(n), &self.account));
         self.simulator.set_callbacks(&self.account, urls.collect()).expect("the simulator hosts this account");
     }
 
@@ -227,13 +220,18 @@ impl<R: Redis> Cluster<R> {
         self.gateways.iter().chain(&self.callbacks).flat_map(Process::log).collect()
     }
 
-    fn at(&self, base: u16, n: usize) -> SocketAddr {
-        (self.host, base + u16::try_from(n).expect("fewer than 100 processes")).into()
-    }
-
-    fn write(&self, name: &str, config: &str) -> std::path::PathBuf {
+    fn write(&self, name: &str, config: &str) -> PathBuf {
         let path = self.files.path().join(name);
         std::fs::write(&path, config).expect("a temporary directory can be written to");
         path
     }
+}
+
+/// The URL to which WeChat delivers this account's messages, at this callback.
+pub fn callback_url(callback: SocketAddr, account: &AccountName) -> Url {
+    http(callback).join(&format!("/wechat/{account}")).expect("a valid path")
+}
+
+fn config_file(binary: &str, n: usize) -> String {
+    format!("{binary}-{n}.toml")
 }

@@ -1,23 +1,23 @@
-//! What carries a cluster's scenes.
+//! The Redis deployments that a cluster can use.
 
-use scenecast_shared::testing::{RedisCluster, RedisSentinels, RedisServer};
+use scenecast_testing::{RedisCluster, RedisSentinels, RedisServer};
 
-/// A running Redis, however many servers that is.
-pub trait Redis: Sized {
-    /// Starts one that answers.
+/// A running Redis: one server, or several.
+pub trait ClusterRedis: Sized {
+    /// Starts it. Returns when it answers.
     fn start() -> impl Future<Output = Self>;
 
-    /// Makes a user with these rules of `ACL SETUSER`.
+    /// Adds a user with these rules of `ACL SETUSER`, at every server.
     fn add_user(&self, user: &str, password: &str, rules: &str) -> impl Future<Output = ()>;
 
-    /// Its address, as this user.
+    /// The URL by which this user connects.
     fn url_for(&self, user: &str, password: &str) -> String;
 }
 
-/// Each of them has these by itself.
-macro_rules! redis {
+/// Forwards to the methods of the same names, which each fixture has.
+macro_rules! cluster_redis {
     ($($fixture:ty)*) => {$(
-        impl Redis for $fixture {
+        impl ClusterRedis for $fixture {
             async fn start() -> Self {
                 Self::start().await
             }
@@ -32,4 +32,4 @@ macro_rules! redis {
         }
     )*};
 }
-redis! { RedisServer RedisSentinels RedisCluster }
+cluster_redis! { RedisServer RedisSentinels RedisCluster }

@@ -1,51 +1,51 @@
-//! What a cluster is made of, and what its processes are told.
+//! What a cluster consists of, and the configuration of its processes.
 
 use std::net::SocketAddr;
 
+use scenecast_simulator::{EncryptionMode, SimulatedAccount};
 use url::Url;
 
 use super::{
-    API_KEY, APP_SECRET, CALLBACK_PASSWORD, Cluster, GATEWAY_PASSWORD, INTERNAL_SECRET, KEY_SECRET, MINI_API_KEY,
-    ORIGIN, Redis, TOKEN,
+    addresses::Addresses,
+    secrets::{API_KEY, APP_SECRET, INTERNAL_SECRET, KEY_SECRET, MINI_API_KEY, ORIGIN, TOKEN},
 };
-use crate::simulator::{Account, Mode};
 
-/// What a cluster is made of.
+/// What a cluster consists of.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// How many gateways. Gateway `n` opens scenes at callback `n` (or the last), but for `callbacks_at`.
+    /// The number of gateways. Gateway `n` calls callback `n` (or the last one), unless `callbacks_at` is set.
     pub gateways: usize,
-    /// How many callbacks.
+    /// The number of callbacks.
     pub callbacks: usize,
-    /// How WeChat sends messages.
-    pub mode: Mode,
-    /// What makes a scan a login: `none`, `tap` or `number`.
+    /// How WeChat encrypts deliveries.
+    pub mode: EncryptionMode,
+    /// The `confirmation` setting of both accounts: `none`, `tap` or `number`.
     pub confirmation: &'static str,
     /// How long a scene lives, in seconds.
     pub scene_life: u32,
-    /// How long a process still accepts once it is told to end, in seconds, …
+    /// How long a process still accepts connections after SIGTERM, in seconds.
     pub notice: u32,
-    /// … and over how long it closes what it holds.
+    /// Over how long a process then closes its connections, in seconds.
     pub window: u32,
-    /// Where gateways reach the callbacks, if not each its own.
+    /// The address at which all gateways call the callbacks.
     pub callbacks_at: Option<SocketAddr>,
-    /// Where the callbacks find WeChat, if not at this cluster's own.
+    /// The URL of WeChat for the callbacks, if it is not the cluster's own simulator.
     pub wechat: Option<Url>,
     /// Lines at the end of every configuration.
     pub settings: String,
-    /// Lines at the end of every gateway's, before those: they begin in `[drain]`.
+    /// Lines in every gateway's configuration, before `settings`. The first ones belong to `[drain]`.
     pub gateway_settings: String,
-    /// The same of every callback's.
+    /// Lines in every callback's configuration, before `settings`. The first ones belong to `[drain]`.
     pub callback_settings: String,
 }
 
 impl Default for Setup {
-    /// One of each, in plain mode, where a scan is a login.
+    /// One gateway and one callback in plain mode, where a scan is a login.
     fn default() -> Self {
         Self {
             gateways: 1,
             callbacks: 1,
-            mode: Mode::Plain,
+            mode: EncryptionMode::Plain,
             confirmation: "none",
             scene_life: 120,
             notice: 0,
@@ -59,12 +59,12 @@ impl Default for Setup {
     }
 }
 
-impl<R: Redis> Cluster<R> {
-    pub(super) fn gateway_config(&self, n: usize, setup: &Setup) -> String {
+impl Setup {
+    pub(super) fn gateway_config(&self, n: usize, addresses: Addresses, redis: &str) -> String {
         format!(
             "origins = ['{ORIGIN}', 'http://{}']\ntrusted_proxies = ['127.0.0.1']\nscene_life = {}\n\
              [listen]\npublic = '{}'\nadmin = '{}'\n\
-             [bus]\nurl = '{}'\n\
+             [bus]\nurl = '{redis}'\n\
              [callback]\nurl = 'http://{}'\n\
              [key_secret]\ncurrent = '{KEY_SECRET}'\n\
              [internal_secret]\ncurrent = '{INTERNAL_SECRET}'\n\
@@ -76,30 +76,26 @@ impl<R: Redis> Cluster<R> {
              qr_on_open = {{ account = 'demo', listen = '{}' }}\n\
              [drain]\nnotice = {}\nwindow = {}\n\
              {}{}",
-            self.ingress_address(),
-            setup.scene_life,
-            self.gateway_address(n),
-            self.gateway_admin(n),
-            self.redis.url_for("gateway", GATEWAY_PASSWORD),
-            setup.callbacks_at.unwrap_or_else(|| self.callback_internal(n.min(setup.callbacks - 1))),
-            self.gateway_on_open(n),
-            setup.notice,
-            setup.window,
-            setup.gateway_settings,
-            setup.settings,
+            addresses.ingress(),
+            self.scene_life,
+            addresses.gateway_public(n),
+            addresses.gateway_admin(n),
+            self.callbacks_at.unwrap_or_else(|| addresses.callback_internal(n.min(self.callbacks - 1))),
+            addresses.gateway_on_open(n),
+            self.notice,
+            self.window,
+            self.gateway_settings,
+            self.settings,
         )
     }
 
-    pub(super) fn callback_config(&self, n: usize, setup: &Setup) -> String {
-        let wechat = setup.wechat.as_ref().unwrap_or(&self.wechat);
-        let mode = match setup.mode {
-            Mode::Plain => "plain",
-            Mode::Compatible => "compatible",
-            Mode::Safe => "safe",
-        };
+    /// `simulator` is the URL of the cluster's own WeChat.
+    pub(super) fn callback_config(&self, n: usize, addresses: Addresses, redis: &str, simulator: &Url) -> String {
+        let wechat = self.wechat.as_ref().unwrap_or(simulator);
+        let mode: &str = self.mode.into();
         format!(
             "[listen]\npublic = '{}'\ninternal = '{}'\nadmin = '{}'\n\
-             [bus]\nurl = '{}'\n\
+             [bus]\nurl = '{redis}'\n\
              [wechat]\napi_base = '{wechat}'\npicture_base = '{wechat}'\n\
              [internal_secret]\ncurrent = '{INTERNAL_SECRET}'\n\
              [accounts.demo]\napp_id = '{}'\nsecret = '{APP_SECRET}'\noriginal_id = '{}'\n\
@@ -111,20 +107,19 @@ impl<R: Redis> Cluster<R> {
              [api_keys.mini]\naccounts = ['demo-mini']\nkey.current = '{MINI_API_KEY}'\n\
              [drain]\nnotice = {}\nwindow = {}\n\
              {}{}",
-            self.callback_public(n),
-            self.callback_internal(n),
-            self.callback_admin(n),
-            self.redis.url_for("callback", CALLBACK_PASSWORD),
-            Account::SAMPLE_APP_ID,
-            Account::SAMPLE_ORIGINAL_ID,
-            Account::SAMPLE_AES_KEY,
-            setup.confirmation,
-            Account::SAMPLE_MINI_APP_ID,
-            setup.confirmation,
-            setup.notice,
-            setup.window,
-            setup.callback_settings,
-            setup.settings,
+            addresses.callback_public(n),
+            addresses.callback_internal(n),
+            addresses.callback_admin(n),
+            SimulatedAccount::SAMPLE_APP_ID,
+            SimulatedAccount::SAMPLE_ORIGINAL_ID,
+            SimulatedAccount::SAMPLE_AES_KEY,
+            self.confirmation,
+            SimulatedAccount::SAMPLE_MINI_APP_ID,
+            self.confirmation,
+            self.notice,
+            self.window,
+            self.callback_settings,
+            self.settings,
         )
     }
 }

@@ -1,182 +1,146 @@
-//! A crowd before its login pages: virtual browsers in their thousands, people who scan what those show, and the
-//! site's backend that redeems what they get. What happens to their logins is in the [`Ledger`].
+//! A crowd: thousands of virtual login pages, people who scan their codes, and the site's backend that redeems their
+//! grants. The [`Ledger`] records what becomes of their logins.
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `page` | one browser: opens, waits, comes back, hands over its grant |
-//! | `deaf` | one that doesn't read what it is sent |
-//! | `foreign` | one whose page was written for another server, and doesn't come back |
-//! | `phones` | people scan at a steady rate, however long the answers take |
-//! | `site` | the backend redeems, as carefully as a site should |
-//! | `pods` | which pods take connections: what a load balancer knows |
-//! | `board` | the codes that pages show |
+//! | `phones` | people scan at a steady rate, however slow the answers are |
+//! | `login_tab` | a browser tab: opens a scene, waits, reconnects, hands over its grant |
+//! | `slow_reader` | a page that doesn't read what it is sent |
+//! | `path_socket` | pages of the compatible route with a path socket; they don't reconnect |
+//! | `state` | what all pages of a crowd share |
+//! | `site_backend` | redeems grants, as carefully as a site should |
+//! | `ready_pods` | which pods accept connections, as a load balancer knows it |
+//! | `shown_codes` | the codes that pages show |
 
-mod board;
-mod deaf;
-mod foreign;
-mod page;
+mod login_tab;
+mod path_socket;
 mod phones;
-mod pods;
-mod site;
+mod ready_pods;
+mod shown_codes;
+mod site_backend;
+mod slow_reader;
+mod state;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
-use scenecast_shared::scene::AccountName;
+use parking_lot::MutexGuard;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
-use tokio_util::sync::CancellationToken;
 
-pub use foreign::Foreign;
-pub use phones::{Phones, Words};
-pub use pods::{Pod, Pods};
-pub use site::Site;
+pub use path_socket::PathSocketPages;
+pub use phones::{Phones, ReplyPhrases};
+pub use ready_pods::{PodAddress, ReadyPods};
+pub use site_backend::SiteBackend;
+pub use state::CrowdConfig;
 
 use crate::ledger::Ledger;
-use board::Board;
+use state::CrowdState;
 
-/// So many pages open their first scene at a time.
+/// How many pages open their first scene at a time.
 const OPENING_AT_ONCE: usize = 32;
-/// The address that a whole office has (RFC 5737).
+/// The address that all pages of an office share (RFC 5737).
 const OFFICE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
-/// How often is looked whether enough has happened.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often a waiting function looks at the ledger.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What all pages of a crowd share.
-#[derive(Debug)]
-pub struct Venue {
-    /// The gateways.
-    pub gateways: Pods,
-    /// The site's backend.
-    pub site: Site,
-    /// Which account its pages log in with.
-    pub account: AccountName,
-    /// Whose pages they are.
-    pub origin: String,
-    /// Whether some go away for a while and come back, as phones' browsers do.
-    pub restless: bool,
-}
-
-/// Pages, and what they share. They go when it is dropped.
+/// Pages, and the state that they share. Dropping it closes all pages.
 #[derive(Debug)]
 pub struct Crowd {
-    here: Arc<Here>,
+    state: Arc<CrowdState>,
     pages: JoinSet<()>,
 }
 
-#[derive(Debug)]
-struct Here {
-    venue: Venue,
-    board: Board,
-    ledger: Mutex<Ledger>,
-    opening: Arc<Semaphore>,
-    /// Who is away comes back now.
-    called_back: CancellationToken,
-}
-
-impl Here {
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Crowd {
-    /// So many pages, which begin to open their scenes now, a few at a time.
-    pub fn gather(venue: Venue, pages: u32) -> Self {
-        let mut crowd = Self::before(venue, OPENING_AT_ONCE);
-        crowd.visit(pages, address);
+    /// Starts this many pages. They open their scenes a few at a time.
+    pub fn gather(config: CrowdConfig, pages: u32) -> Self {
+        let mut crowd = Self::new(config, OPENING_AT_ONCE);
+        crowd.add_pages(pages, address);
         crowd
     }
 
-    /// The same, all at once.
-    pub fn rush(venue: Venue, pages: u32) -> Self {
-        let mut crowd = Self::before(venue, Semaphore::MAX_PERMITS);
-        crowd.visit(pages, address);
+    /// Starts this many pages. They all open their scenes at once.
+    pub fn rush(config: CrowdConfig, pages: u32) -> Self {
+        let mut crowd = Self::new(config, Semaphore::MAX_PERMITS);
+        crowd.add_pages(pages, address);
         crowd
     }
 
-    /// The same, all of them behind one address.
-    pub fn office(venue: Venue, pages: u32) -> Self {
-        let mut crowd = Self::before(venue, Semaphore::MAX_PERMITS);
-        crowd.visit(pages, |_| OFFICE);
+    /// Starts this many pages behind one address. They all open their scenes at once.
+    pub fn office(config: CrowdConfig, pages: u32) -> Self {
+        let mut crowd = Self::new(config, Semaphore::MAX_PERMITS);
+        crowd.add_pages(pages, |_| OFFICE);
         crowd
     }
 
-    /// So many that don't read what this gateway sends, until it has had enough of them. They go on elsewhere, and
-    /// show nothing any more once they are logged in.
-    pub fn deaf_to(gateway: SocketAddr, elsewhere: Venue, pages: u32) -> Self {
-        let mut crowd = Self::before(elsewhere, Semaphore::MAX_PERMITS);
+    /// Starts this many pages that don't read what `gateway` sends, until it cuts them off. Then they resume their
+    /// scene at a gateway of `config`, and stop after that login.
+    pub fn slow_readers(gateway: SocketAddr, config: CrowdConfig, pages: u32) -> Self {
+        let mut crowd = Self::new(config, Semaphore::MAX_PERMITS);
         for nth in 0..pages {
-            crowd.pages.spawn(deaf::visit(crowd.here.clone(), address(nth), gateway));
+            crowd.pages.spawn(slow_reader::run(crowd.state.clone(), address(nth), gateway));
         }
         crowd
     }
 
-    fn before(venue: Venue, opening_at_once: usize) -> Self {
-        let here = Here {
-            venue,
-            board: Board::default(),
-            ledger: Mutex::default(),
-            opening: Arc::new(Semaphore::new(opening_at_once)),
-            called_back: CancellationToken::new(),
-        };
-        Self { here: Arc::new(here), pages: JoinSet::new() }
+    fn new(config: CrowdConfig, opening_at_once: usize) -> Self {
+        Self { state: Arc::new(CrowdState::new(config, opening_at_once)), pages: JoinSet::new() }
     }
 
-    fn visit(&mut self, pages: u32, address: impl Fn(u32) -> Ipv4Addr) {
+    fn add_pages(&mut self, pages: u32, address: impl Fn(u32) -> Ipv4Addr) {
         for nth in 0..pages {
-            self.pages.spawn(page::visit(self.here.clone(), address(nth)));
+            self.pages.spawn(login_tab::run(self.state.clone(), address(nth)));
         }
     }
 
-    /// So many pages of a compatible route, each before a code of its own and waiting at this gateway. What comes of
-    /// their logins is in this crowd's ledger.
-    pub async fn foreign(&self, gateway: SocketAddr, pages: u32, phones: &Phones) -> Foreign {
-        Foreign::gather(&self.here, gateway, pages, phones).await
+    /// Opens this many pages with a path socket at this gateway, each with its own code. Their logins are recorded in
+    /// this crowd's ledger.
+    pub async fn path_socket_pages(&self, gateway: SocketAddr, pages: u32, phones: &Phones) -> PathSocketPages {
+        PathSocketPages::open(&self.state, gateway, pages, phones).await
     }
 
-    /// Done when so many codes are shown.
-    pub async fn shows(&self, codes: u32) {
-        self.here.board.has(usize::try_from(codes).expect("at least 32 bits")).await;
+    /// Waits until pages show this many codes.
+    pub async fn wait_for_codes(&self, codes: u32) {
+        self.state.codes.wait_for(usize::try_from(codes).expect("at least 32 bits")).await;
     }
 
-    /// Done when so many of those that don't read have been cut off.
-    pub async fn are_cut(&self, pages: u32) {
-        while self.ledger().problems(deaf::CUT) < pages.into() {
-            tokio::time::sleep(LOOK_EVERY).await;
+    /// Waits until this many slow readers have been cut off.
+    pub async fn wait_for_cuts(&self, pages: u32) {
+        while self.ledger().problems(slow_reader::CUT) < pages.into() {
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// What has happened so far.
+    /// The ledger so far.
     pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.here.ledger()
+        self.state.ledger()
     }
 
-    /// Lets people scan, so many a second; done when nobody does any more, which is for ever.
-    pub async fn scan(&self, phones: &Phones, a_second: f64) {
-        phones.scan(&self.here, a_second).await;
+    /// Lets this many people scan per second. Never returns.
+    pub async fn scan(&self, phones: &Phones, per_second: f64) {
+        phones.scan(&self.state, per_second).await;
     }
 
-    /// Has every page come back that is away, and waits until every accepted login has come through, this long at
-    /// the most.
-    pub async fn comes_through(&self, at_most: Duration) {
-        self.here.called_back.cancel();
+    /// Calls back every page that is away, and waits until every accepted login is delivered, at most this long.
+    pub async fn wait_for_deliveries(&self, at_most: Duration) {
+        self.state.called_back.cancel();
         let deadline = Instant::now() + at_most;
         while self.ledger().outstanding() > 0 && Instant::now() < deadline {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// The site presents every grant that it had redeemed once more, as another login.
-    pub async fn presents_again(&self) {
-        self.here.venue.site.presents_again(|scene, redemption| self.ledger().redeemed(scene, redemption)).await;
+    /// Makes the site redeem every grant a second time, as another login. All of them should be refused.
+    pub async fn redeem_again(&self) {
+        let note = |scene, redemption| self.ledger().redeemed(scene, redemption);
+        self.state.config.site.redeem_again(note).await;
     }
 }
 
-/// Each browser has an address of its own, as behind an ingress: limits are by address. Those of private networks
-/// have none, so they are of the one that is for trials like this (RFC 2544).
+/// The address of the `nth` browser, as an ingress tells it. Limits are per address, so each browser has its own. The
+/// addresses are of the network for benchmarks (RFC 2544), because addresses of private networks are not limited.
 fn address(nth: u32) -> Ipv4Addr {
     let [_, high, middle, low] = nth.to_be_bytes();
     Ipv4Addr::new(198, 18 + high % 2, middle, low)

@@ -1,4 +1,4 @@
-//! People who scan what the pages show, at a steady rate: whoever is next doesn't wait for whoever is slow.
+//! People who scan the pages' codes at a steady rate. Nobody waits for a slow answer of somebody else.
 
 use std::{
     sync::{
@@ -8,153 +8,152 @@ use std::{
     time::{Duration, Instant},
 };
 
-use scenecast_shared::scene::AccountName;
+use scenecast_scene::AccountName;
+use scenecast_simulator::{MenuLink, PhoneScreen, Simulator, WeChatUser, menu_links, read_drawn};
 use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
-use super::{Here, board::Shown};
-use crate::{
-    ledger::Told,
-    simulator::{MenuLink, Person, Screen, Simulator, menu_links, read_drawn},
-};
+use super::{shown_codes::ShownCode, state::CrowdState};
+use crate::ledger::PhoneResult;
 
-/// Who is told to scan again does so after this, …
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// … so often in all.
-const TRIES: u32 = 3;
+/// The pause before a user scans again, if the phone asks for it.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+const MAX_TRIES: u32 = 3;
 
-/// By which words a phone knows what it was told: parts of the account's texts.
+/// Phrases by which a phone understands the account's replies.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Words {
-    /// Of those that say that its owner is logged in.
+pub struct ReplyPhrases {
+    /// Phrases that say that the user is logged in.
     pub accepted: Vec<String>,
-    /// Of those that ask to do the same again.
+    /// Phrases that ask the user to do the same again.
     pub again: Vec<String>,
 }
 
-impl Default for Words {
-    /// The English texts that an account has if it has none of its own.
+impl Default for ReplyPhrases {
+    /// Phrases of the product's own English texts.
     fn default() -> Self {
-        let words = |words: &[&str]| words.iter().map(|&words| words.to_owned()).collect();
         Self {
-            accepted: words(&["You are logged in.", "You have already logged in with this code."]),
-            again: words(&["Please scan again.", "Please send it again."]),
+            accepted: ["You are logged in.", "You have already logged in with this code."].map(str::to_owned).into(),
+            again: ["Please scan again.", "Please send it again."].map(str::to_owned).into(),
         }
     }
 }
 
-/// Everybody with a phone. Clones are the same people.
+/// People with phones. Clones share one state.
 #[derive(Debug, Clone)]
-pub struct Phones(Arc<Inner>);
+pub struct Phones(Arc<PhonesState>);
 
 #[derive(Debug)]
-struct Inner {
+struct PhonesState {
     simulator: Simulator,
     account: AccountName,
-    words: Words,
-    /// How long somebody looks at a question before they tap yes.
-    thinks: Duration,
-    next: AtomicU64,
-    busy: TaskTracker,
+    phrases: ReplyPhrases,
+    /// How long a user looks at a question before tapping yes.
+    think_time: Duration,
+    next_user: AtomicU64,
+    logins: TaskTracker,
 }
 
 /// What a phone shows.
-enum Reads {
-    /// The promise.
+enum ReplyMeaning {
+    /// The user is logged in.
     Accepted,
-    /// A question, and how to say yes.
+    /// The account asks a question. The link says yes.
     Question(MenuLink),
-    /// That the same has to be done again.
+    /// The user has to do the same again.
     Again,
     /// Another text.
     Refused,
-    /// No text.
+    /// No text of the account.
     Nothing,
 }
 
 impl Phones {
-    /// Phones at this WeChat, which log in with this account.
-    pub fn new(simulator: Simulator, account: AccountName, words: Words, thinks: Duration) -> Self {
-        // Nobody who was here in an earlier run.
-        let next = AtomicU64::new(rand::random::<u32>().into());
-        Self(Arc::new(Inner { simulator, account, words, thinks, next, busy: TaskTracker::new() }))
+    /// People at this WeChat who log in with this account, and look at a question for `think_time`.
+    pub fn new(simulator: Simulator, account: AccountName, phrases: ReplyPhrases, think_time: Duration) -> Self {
+        // A random start, so that a run has other users than the runs before it.
+        let next_user = AtomicU64::new(rand::random::<u32>().into());
+        Self(Arc::new(PhonesState { simulator, account, phrases, think_time, next_user, logins: TaskTracker::new() }))
     }
 
-    /// Somebody new scans a code, so many times a second, for ever. Where no page shows one, nobody does.
-    pub(super) async fn scan(&self, here: &Arc<Here>, a_second: f64) {
-        let mut moments = tokio::time::interval(Duration::from_secs_f64(1.0 / a_second));
-        moments.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    /// Lets a new user scan one of the shown codes, this many times a second. Skips a scan if no page shows a code.
+    /// Never returns.
+    pub(super) async fn scan(&self, state: &Arc<CrowdState>, per_second: f64) {
+        let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / per_second));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         loop {
-            moments.tick().await;
-            if let Some(code) = here.board.take() {
-                self.scan_one(here, code);
+            ticks.tick().await;
+            if let Some(code) = state.codes.take_any() {
+                self.scan_one(state, code);
             }
         }
     }
 
-    /// Somebody new scans this code.
-    pub(super) fn scan_one(&self, here: &Arc<Here>, code: Shown) {
-        self.0.busy.spawn(log_in(self.0.clone(), here.clone(), code));
+    /// Lets a new user scan this code.
+    pub(super) fn scan_one(&self, state: &Arc<CrowdState>, code: ShownCode) {
+        self.0.logins.spawn(log_in(self.0.clone(), state.clone(), code));
     }
 
-    /// What a drawn code is to those who see it.
-    pub(super) fn read(&self, picture: &str) -> Option<Shown> {
-        let url = read_drawn(picture)?;
-        Some(Shown { scene: self.0.simulator.scene_of(&url)?.parse().ok()?, url })
+    /// Reads the code in an SVG.
+    pub(super) fn read(&self, svg: &str) -> Option<ShownCode> {
+        let url = read_drawn(svg)?;
+        Some(ShownCode { scene: self.0.simulator.scene_of(&url)?.parse().ok()?, url })
     }
 
-    /// Done when everybody who has begun to scan knows what came of it.
-    pub async fn are_done(&self) {
-        self.0.busy.close();
-        self.0.busy.wait().await;
+    /// Waits until every user who has begun to scan is done.
+    pub async fn wait_until_done(&self) {
+        self.0.logins.close();
+        self.0.logins.wait().await;
     }
 }
 
-async fn log_in(phones: Arc<Inner>, here: Arc<Here>, Shown { scene, url }: Shown) {
-    let person = Person::nth(phones.next.fetch_add(1, Ordering::Relaxed));
-    let Ok(openid) = phones.simulator.openid(&person, &phones.account) else { return };
-    here.ledger().scanned(scene, openid, Instant::now());
-    let (mut yes, mut tries) = (None, 0);
-    while tries < TRIES {
+async fn log_in(phones: Arc<PhonesState>, state: Arc<CrowdState>, code: ShownCode) {
+    let ShownCode { scene, url } = code;
+    let user = WeChatUser::nth(phones.next_user.fetch_add(1, Ordering::Relaxed));
+    let Ok(openid) = phones.simulator.openid(&user, &phones.account) else { return };
+    state.ledger().scanned(scene, openid, Instant::now());
+    let mut yes = None;
+    let mut tries = 0;
+    while tries < MAX_TRIES {
         let outcome = match &yes {
-            None => phones.simulator.scan(&person, &url).await,
-            Some(link) => phones.simulator.tap(&person, &phones.account, link).await,
+            None => phones.simulator.scan(&user, &url).await,
+            Some(link) => phones.simulator.tap(&user, &phones.account, link).await,
         };
-        // WeChat itself says no: the code has expired, and the account hears nothing.
+        // WeChat itself refuses, because the code has expired. The account doesn't learn of it.
         let Ok(outcome) = outcome else { return };
-        let reads = phones.words.read(&outcome.shown);
-        let told = match reads {
-            Reads::Question(link) => {
+        let meaning = phones.phrases.understand(&outcome.shown);
+        let result = match meaning {
+            ReplyMeaning::Question(link) => {
                 yes = Some(link);
-                tokio::time::sleep(phones.thinks).await;
+                tokio::time::sleep(phones.think_time).await;
                 continue;
             }
-            Reads::Accepted => Told::Accepted,
-            Reads::Again | Reads::Refused => Told::Refused,
-            Reads::Nothing => Told::Nothing,
+            ReplyMeaning::Accepted => PhoneResult::Accepted,
+            ReplyMeaning::Again | ReplyMeaning::Refused => PhoneResult::Refused,
+            ReplyMeaning::Nothing => PhoneResult::Nothing,
         };
-        here.ledger().told(scene, told, Instant::now());
-        if matches!(reads, Reads::Accepted | Reads::Refused) {
+        state.ledger().phone_told(scene, result, Instant::now());
+        if matches!(meaning, ReplyMeaning::Accepted | ReplyMeaning::Refused) {
             return;
         }
         tries += 1;
-        tokio::time::sleep(AGAIN_AFTER).await;
+        tokio::time::sleep(RETRY_AFTER).await;
     }
 }
 
-impl Words {
-    fn read(&self, screen: &Screen) -> Reads {
-        let Screen::Reply(text) = screen else { return Reads::Nothing };
-        let has = |words: &[String]| words.iter().any(|words| text.contains(words));
-        if has(&self.accepted) {
-            Reads::Accepted
-        } else if has(&self.again) {
-            Reads::Again
-        } else {
-            // Yes comes before no.
-            menu_links(text).into_iter().next().map_or(Reads::Refused, Reads::Question)
+impl ReplyPhrases {
+    fn understand(&self, screen: &PhoneScreen) -> ReplyMeaning {
+        let PhoneScreen::Reply(text) = screen else { return ReplyMeaning::Nothing };
+        let has_any = |phrases: &[String]| phrases.iter().any(|phrase| text.contains(phrase));
+        if has_any(&self.accepted) {
+            return ReplyMeaning::Accepted;
         }
+        if has_any(&self.again) {
+            return ReplyMeaning::Again;
+        }
+        // The link for yes comes before the one for no.
+        menu_links(text).into_iter().next().map_or(ReplyMeaning::Refused, ReplyMeaning::Question)
     }
 }

@@ -60,7 +60,7 @@ pub trait Binary: Validate {
     /// What the process tells about itself.
     fn telemetry(&self) -> &TelemetryConfig;
     /// A filter for the log lines of libraries, such as `fred=error`.
-    const LIBRARY_LOG_FILTER: &'static str;
+    const LIBRARY_LOG_FILTER: &'static str = "";
 }
 
 /// Does what the command line says; `serve` is the process's story, called with telemetry started.

@@ -1,34 +1,34 @@
-//! What no page of these routes sends, and what they get that find no room.
+//! Requests that no page of these routes sends.
+
+use std::time::{Duration, SystemTime};
 
 use reqwest::Method;
-use scenecast_loadtest::visitor::Events;
+use scenecast_browsers::cookie_browser::{CookieBrowser, ServerEvents};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite;
 
-use super::*;
+use crate::fixtures::{KEY_SECRET, ORIGIN, World, key_ring, send};
 
 /// The status of an answer, and its body as JSON.
 async fn ask(world: &World, method: Method, path: &str, body: &str) -> (u16, Value) {
-    let request = reqwest::Client::new().request(method, world.url(path)).body(body.to_owned());
-    let response = request.send().await.unwrap();
-    (response.status().as_u16(), response.json().await.unwrap())
+    send(reqwest::Client::new().request(method, world.url(path)).body(body.to_owned())).await
 }
 
-/// The status that refuses a handshake.
-async fn refused(url: &str) -> u16 {
-    match Visitor::default().connect(url).await {
+/// The status with which a handshake is refused.
+async fn refusal_status(url: &str) -> u16 {
+    match CookieBrowser::default().connect(url).await {
         Err(tungstenite::Error::Http(response)) => response.status().as_u16(),
         other => panic!("{url}: {other:?}"),
     }
 }
 
 #[tokio::test]
-async fn ids_of_illegal_shapes_are_told_so() {
-    let world = world().await;
+async fn invalid_ids_are_refused() {
+    let world = World::compatible().await;
     let long = "x".repeat(65);
     for id in ["", "a/b", "a%2Fb", "%20", "a%20b", "%0a", "%00", "%7f", "%ff", "%E4%BD%A0", &long] {
         for route in ["/wx/websocket/", "/websocket/"] {
-            assert_eq!(refused(&world.ws(&format!("{route}{id}"))).await, 400, "{route}{id}");
+            assert_eq!(refusal_status(&world.ws(&format!("{route}{id}"))).await, 400, "{route}{id}");
         }
         for route in ["/wx/qrcode/", "/wx/result/"] {
             let (status, problem) = ask(&world, Method::GET, &format!("{route}{id}"), "").await;
@@ -38,15 +38,15 @@ async fn ids_of_illegal_shapes_are_told_so() {
     for query in
         ["", "?", "?client=1", "?clientid=", "?clientid=a&clientid=b", "?clientid=%E4%BD%A0", "?clientid=a%20b"]
     {
-        assert_eq!(refused(&world.ws(&format!("/websocket{query}"))).await, 400, "{query}");
+        assert_eq!(refusal_status(&world.ws(&format!("/websocket{query}"))).await, 400, "{query}");
     }
-    assert_eq!(refused(&world.ws(&format!("/websocket?clientid={long}"))).await, 400);
-    assert_eq!(world.bus.held(), 0);
+    assert_eq!(refusal_status(&world.ws(&format!("/websocket?clientid={long}"))).await, 400);
+    assert_eq!(world.reader.watched_scenes(), 0);
 }
 
 #[tokio::test]
-async fn a_mini_program_code_fails_in_its_envelope() {
-    let world = world().await;
+async fn a_refused_mini_program_code_has_an_envelope() {
+    let world = World::compatible().await;
     let huge = "x".repeat(5000);
     for body in
         ["", "scene=", "scene=a%20b", "{\"scene\":", "{\"scene\":1}", &huge, "{\"scene\":\"no callback is there\"}"]
@@ -58,8 +58,8 @@ async fn a_mini_program_code_fails_in_its_envelope() {
 }
 
 #[tokio::test]
-async fn ticket_polling_fails_in_its_envelope() {
-    let world = world().await;
+async fn a_refused_ticket_request_has_an_envelope() {
+    let world = World::compatible().await;
     let long = "x".repeat(513);
     for (method, path, body, status) in [
         (Method::GET, "/createQrCode?sceneStr=", "", 400),
@@ -84,8 +84,8 @@ async fn ticket_polling_fails_in_its_envelope() {
 }
 
 #[tokio::test]
-async fn whoever_made_no_ticket_learns_nothing_by_it() {
-    let world = world().await;
+async fn a_ticket_gives_nothing_to_a_browser_that_did_not_create_it() {
+    let world = World::compatible().await;
     for _ in 0..2 {
         let (status, envelope) = ask(&world, Method::GET, "/wxLogin?ticket=gQHk7jwAAAAAAAAAA%3D%3D", "").await;
         let expected = serde_json::json!({ "code": 10024, "data": null, "msg": "用户还未扫码关注" });
@@ -93,46 +93,46 @@ async fn whoever_made_no_ticket_learns_nothing_by_it() {
     }
     assert_eq!(world.metric("compatible_foreign_total{route=\"ticket_polling\"}"), 2);
 
-    let grant = world.log_in(&world.scene().await).await;
+    let grant = world.log_ann_in(&world.scene().await).await;
     for open_id in [grant.to_string(), "oAnn".to_owned(), String::new()] {
-        let (status, told) = ask(&world, Method::GET, &format!("/getWxUserInfo?openId={open_id}"), "").await;
-        assert_eq!((status, &told["errcode"]), (200, &40003.into()), "{open_id}");
+        let (status, answer) = ask(&world, Method::GET, &format!("/getWxUserInfo?openId={open_id}"), "").await;
+        assert_eq!((status, &answer["errcode"]), (200, &40003.into()), "{open_id}");
     }
 }
 
 #[tokio::test]
-async fn without_a_callback_there_is_no_typed_code_and_no_hot_loop() {
-    let world = world().await;
+async fn without_a_callback_a_typed_code_is_refused_and_the_answer_is_delayed() {
+    let world = World::compatible().await;
     let (status, envelope) = ask(&world, Method::GET, "/login/code", "").await;
     assert_eq!((status, &envelope["status"]["code"], &envelope["result"]), (503, &503.into(), &Value::Null));
 
     let before = std::time::Instant::now();
-    let visitor = Visitor::default();
+    let visitor = CookieBrowser::default();
     let subscribed = visitor.subscribe(&world.url("/subscribe?id=1234")).await;
-    assert_eq!(subscribed.map(|_: Events| ()), Err(reqwest::StatusCode::NO_CONTENT));
+    assert_eq!(subscribed.map(|_: ServerEvents| ()), Err(reqwest::StatusCode::NO_CONTENT));
     assert!(before.elapsed() >= Duration::from_secs(3), "the page comes back at once: {:?}", before.elapsed());
 }
 
 #[tokio::test]
-async fn cookies_that_were_not_given_here_name_no_scene() {
-    let world = world().await;
-    let visitor = Visitor::default();
+async fn cookies_that_were_not_issued_here_name_no_scene() {
+    let world = World::compatible().await;
+    let visitor = CookieBrowser::default();
     drop(visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap());
     let name = visitor.cookies().into_keys().next().unwrap();
     let issue = |secret: &str, account: &str| {
         let life = Duration::from_secs(60);
-        ring(secret).issue(&account.parse().unwrap(), None, life, SystemTime::now()).0.to_string()
+        key_ring(secret).issue(&account.parse().unwrap(), None, life, SystemTime::now()).0.to_string()
     };
     for value in ["", "made-up", &issue("another deployment's", "demo"), &issue(KEY_SECRET, "another")] {
-        let visitor = Visitor::with_cookie(&name, value);
+        let visitor = CookieBrowser::with_cookie(&name, value);
         visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
         assert_ne!(visitor.cookies()[&name], value, "it gets one of its own");
     }
 }
 
 #[tokio::test]
-async fn pages_of_other_origins_are_not_let_in() {
-    let world = world().await;
+async fn pages_of_other_origins_are_refused() {
+    let world = World::compatible().await;
     let ask = async |origin: &str| {
         let request = reqwest::Client::new().get(world.url("/wxLogin?ticket=t")).header("origin", origin);
         let response = request.send().await.unwrap();
@@ -142,22 +142,22 @@ async fn pages_of_other_origins_are_not_let_in() {
     assert_eq!(ask(ORIGIN).await, (200, Some("true".parse().unwrap())), "across ports of one host, cookies are sent");
     let picture = reqwest::Client::new().get(world.url("/createQrCode")).header("sec-fetch-site", "cross-site");
     assert_eq!(picture.send().await.unwrap().status(), 403, "an <img> of another site has no origin");
-    for on_open in ["/", "/anything"] {
-        let url = format!("http://{}{on_open}", world.on_open.unwrap());
+    for path in ["/", "/anything"] {
+        let url = format!("http://{}{path}", world.qr_on_open.unwrap());
         let request = reqwest::Client::new().get(url).header("origin", "https://evil.example");
         assert_eq!(request.send().await.unwrap().status(), 403);
     }
 }
 
 #[tokio::test]
-async fn what_is_not_on_is_not_there() {
+async fn a_route_that_is_off_is_not_found() {
     let world = World::new().await;
     for path in ["/wx/websocket/7", "/websocket/7", "/websocket?clientid=7", "/subscribe?id=7"] {
-        assert_eq!(refused(&world.ws(path)).await, 404, "{path}");
+        assert_eq!(refusal_status(&world.ws(path)).await, 404, "{path}");
     }
     for path in ["/wx/qrcode/7", "/wx/result/7", "/login/code", "/createQrCode", "/wxLogin?ticket=t"] {
         assert_eq!(ask(&world, Method::GET, path, "").await.0, 404, "{path}");
     }
-    assert_eq!(world.on_open, None);
+    assert_eq!(world.qr_on_open, None);
     assert!(!world.metrics.text().contains("compatible"));
 }

@@ -1,38 +1,18 @@
-//! The routes for pages that were written for other servers: their formats, and what is no such page.
+//! The routes for login pages that were written for other servers: their formats, and invalid requests.
 
 mod bad_input;
-mod leaving;
+mod drain;
 mod sockets;
 
-use std::{net::SocketAddr, time::SystemTime};
+use std::time::{Duration, SystemTime};
 
-use scenecast_gateway::config::{Compatible, CompatibleListener, CompatibleRoute};
-use scenecast_loadtest::visitor::{Said, Socket, Visitor};
-use scenecast_shared::scene::{Acceptance, Claims, Grant, Opening, Page as Shows, Transition};
+use scenecast_browsers::cookie_browser::{CookieBrowser, PageSocket, SocketMessage};
+use scenecast_scene::{Acceptance, Claims, Grant, Opening, PageInfo, Transition};
 
-use super::*;
-use crate::world::{KEY_SECRET, ann, ring};
+use crate::fixtures::{KEY_SECRET, PATIENCE, Scene, World, account, ann, key_ring};
 
-/// How Ann is shown.
+/// Ann's avatar.
 const AVATAR: &str = "https://wx.example/ann";
-
-/// All of them, for one account.
-pub(crate) fn all() -> Compatible {
-    let on = || Some(CompatibleRoute { account: account() });
-    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    Compatible {
-        path_socket: on(),
-        client_id_socket: on(),
-        typed_code: on(),
-        qr_on_open: Some(CompatibleListener { account: account(), listen }),
-        ticket_polling: on(),
-    }
-}
-
-/// A gateway with all of them.
-pub(crate) async fn world() -> World {
-    World::compatible(Bus::memory(), Limits::default(), all()).await
-}
 
 impl World {
     fn ws(&self, path: &str) -> String {
@@ -40,42 +20,39 @@ impl World {
     }
 
     /// Opens the scene of this browser, as the callback does when its page asks for a code.
-    async fn opened_by(&self, visitor: &Visitor) -> Scene {
+    async fn open_scene_of(&self, visitor: &CookieBrowser) -> Scene {
         let claims = claims_of(visitor);
         let life = claims.remaining(SystemTime::now());
-        let opening = Opening { account: account(), binding: None, page: Shows::default(), life };
-        assert!(self.bus.open(claims.scene, &opening).await.unwrap());
+        let opening = Opening { account: account(), binding: None, page: PageInfo::default(), life };
+        assert!(self.writer.open(claims.scene, &opening).await.unwrap());
         Scene { id: claims.scene, key: String::new() }
     }
 
     /// Logs Ann in.
-    async fn log_in(&self, scene: &Scene) -> Grant {
-        let (grant, life) = (Grant::issue(scene.id), Duration::from_secs(60));
+    async fn log_ann_in(&self, scene: &Scene) -> Grant {
+        let grant = Grant::issue(scene.id);
+        let life = Duration::from_secs(60);
         let login = Acceptance { person: ann(AVATAR), grant: grant.clone(), life, typed: false, registered: false };
         self.settle(scene, Transition::LogIn { account: account(), login }).await;
         grant
     }
 
-    /// What the site's backend does with a grant.
+    /// Redeems a grant, as the site's backend does.
     async fn redeem(&self, scene: &Scene, grant: &Grant) {
         let redeem = Transition::Redeem { grant: grant.digest(), account: account(), binding: None };
         self.settle(scene, redeem).await;
     }
-
-    /// Waits until a metric is this.
-    async fn metric_is(&self, name: &str, value: u64) {
-        until(&format!("{name} is {value}"), async || self.metric(name) == value).await;
-    }
 }
 
-/// What a browser's only cookie of ours says.
-fn claims_of(visitor: &Visitor) -> Claims {
+/// What the key in a browser's only cookie of ours says.
+fn claims_of(visitor: &CookieBrowser) -> Claims {
     let cookies = visitor.cookies();
     assert_eq!(cookies.len(), 1, "{cookies:?}");
     let key = cookies.values().next().unwrap().parse().unwrap();
-    ring(KEY_SECRET).check(&key, SystemTime::now()).unwrap()
+    key_ring(KEY_SECRET).check(&key, SystemTime::now()).unwrap()
 }
 
-async fn said(socket: &mut Socket) -> Said {
-    tokio::time::timeout(PATIENCE, socket.hear()).await.expect("something is said within 10 s")
+/// What the socket gets next.
+async fn next(socket: &mut PageSocket) -> SocketMessage {
+    tokio::time::timeout(PATIENCE, socket.next_message()).await.expect("a message or a close within 10 s")
 }

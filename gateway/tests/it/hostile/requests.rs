@@ -1,9 +1,10 @@
-//! Requests that mean no good, on every route.
+//! Hostile requests to every route.
 
 use futures_util::future::join_all;
-use scenecast_shared::testing::{exchange, hostile_requests};
+use scenecast_testing::{exchange, hostile_requests};
 
-use super::*;
+use super::Bystander;
+use crate::fixtures::World;
 
 const ROUTES: [(&str, &str); 15] = [
     ("GET", "/v1/scenecast.js"),
@@ -24,12 +25,12 @@ const ROUTES: [(&str, &str); 15] = [
 ];
 
 #[tokio::test]
-async fn each_is_answered_once_at_most_and_nobody_else_notices() {
-    let world = compatible::world().await;
+async fn each_hostile_request_has_one_answer_at_most_and_other_pages_are_served() {
+    let world = World::compatible().await;
     let bystander = Bystander::watching(&world).await;
-    let on_open = world.on_open.unwrap();
-    let asked = ROUTES.map(|(method, path)| hostile_requests(method, path)).concat();
-    let answers = asked.iter().flat_map(|request| [world.address, on_open].map(|address| (request, address)));
+    let qr_on_open = world.qr_on_open.unwrap();
+    let requests = ROUTES.map(|(method, path)| hostile_requests(method, path)).concat();
+    let answers = requests.iter().flat_map(|request| [world.address, qr_on_open].map(|address| (request, address)));
     let answers = answers.map(async |(request, address)| (request, exchange(address, request.as_bytes()).await));
     for (request, (statuses, answer)) in join_all(answers).await {
         // No callback is there to open a scene.
@@ -37,6 +38,6 @@ async fn each_is_answered_once_at_most_and_nobody_else_notices() {
         let finals = statuses.iter().filter(|status| **status != 100).count();
         assert!(finals <= 1 && statuses.iter().all(is_fine), "{request:.300}\n{answer:.300}");
     }
-    assert_eq!(world.bus.held(), 1);
-    bystander.logs_in(&world).await;
+    assert_eq!(world.reader.watched_scenes(), 1);
+    bystander.gets_login(&world).await;
 }

@@ -1,4 +1,4 @@
-//! Scenes come and go by the thousand, in every way in which they can, and leave nothing behind.
+//! Thousands of scenes end in every possible way and leave nothing behind.
 
 use futures_util::future::join_all;
 
@@ -6,18 +6,18 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
-/// Scenes in a round, …
+/// The number of scenes in a round.
 const SCENES: u64 = 600;
-/// … and how many at a time open or end: most wait.
+/// How many scenes open or end at a time. The others wait.
 const BUSY: usize = 16;
-/// After the first round each process has what it needs: connections, and room in its tables.
+/// The first round fills connection pools and tables, so growth is measured from its end.
 const ROUNDS: u64 = 4;
-/// What a process may have grown by since: 900 bytes a scene would be more.
+/// How much a process may grow after the first round, in bytes. A leak of 900 bytes per scene would be more.
 const GROWTH: f64 = 1.5e6;
 
-/// How a scene goes.
+/// Opens a scene and ends it in one of five ways.
 async fn live(cluster: &Cluster, busy: &Semaphore, n: u64) {
-    let turn = busy.acquire().await.unwrap();
+    let permit = busy.acquire().await.unwrap();
     let (mut page, opened) = open(cluster, 0).await;
     match n % 5 {
         0 => {
@@ -30,9 +30,9 @@ async fn live(cluster: &Cluster, busy: &Semaphore, n: u64) {
             shows(&scan(cluster, n, &opened).await, LOGGED_IN);
             frame(&mut resume(cluster, 0, &opened).await, "confirmed").await;
         }
-        3 => give_up(cluster, 0, &opened).await,
+        3 => cancel(cluster, 0, &opened).await,
         _ => {
-            drop(turn);
+            drop(permit);
             frame(&mut page, "expired").await;
         }
     }
@@ -45,7 +45,8 @@ async fn memory(process: SocketAddr) -> f64 {
 #[tokio::test]
 async fn thousands_of_scenes_leave_nothing_behind() {
     let cluster = Cluster::start_as(Setup { scene_life: 10, ..Setup::default() }).await;
-    let (gateway, callback) = (cluster.gateway_admin(0), cluster.callback_admin(0));
+    let gateway = cluster.gateway_admin(0);
+    let callback = cluster.callback_admin(0);
     let busy = Semaphore::new(BUSY);
     let mut memories = vec![];
     for round in 0..ROUNDS {
@@ -57,7 +58,8 @@ async fn thousands_of_scenes_leave_nothing_behind() {
         until("no scene is subscribed", async || subscribed().await.is_empty()).await;
         memories.push((memory(gateway).await, memory(callback).await));
     }
-    let (first, last) = (memories[0], memories[memories.len() - 1]);
+    let first = memories[0];
+    let last = memories[memories.len() - 1];
     assert!(last.0 - first.0 < GROWTH && last.1 - first.1 < GROWTH, "{memories:?}");
     let open_fds = metric(gateway, "process_open_fds").await;
     assert!(open_fds < 200.0, "{open_fds} files are open without a page");

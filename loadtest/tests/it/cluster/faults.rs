@@ -1,17 +1,18 @@
-//! Processes and Redis going away at awkward moments.
+//! Processes and Redis that go away at bad moments.
 
 use tokio::{net::TcpStream, task::JoinHandle};
 
 use super::*;
 
-/// A scan that is under way.
-fn scanning(cluster: &Cluster, opened: &Frame) -> JoinHandle<Outcome> {
-    let (simulator, url) = (cluster.simulator.clone(), opened.qr.url.clone());
-    tokio::spawn(async move { simulator.scan(&Person::nth(1), &url).await.unwrap() })
+/// Starts a scan.
+fn start_scan(cluster: &Cluster, opened: &PageFrame) -> JoinHandle<DeliveryOutcome> {
+    let simulator = cluster.simulator.clone();
+    let url = opened.qr.url.clone();
+    tokio::spawn(async move { simulator.scan(&WeChatUser::nth(1), &url).await.unwrap() })
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_told_to_end_moves_its_pages_and_exits_well() {
+async fn a_draining_gateway_moves_its_pages_and_exits_with_success() {
     let mut cluster = Cluster::start(2, 1).await;
     let mut pages = vec![];
     for _ in 0..20 {
@@ -29,20 +30,20 @@ async fn a_gateway_that_is_told_to_end_moves_its_pages_and_exits_well() {
 }
 
 #[tokio::test]
-async fn a_callback_that_is_told_to_end_finishes_what_it_has_and_exits_well() {
+async fn a_draining_callback_finishes_its_deliveries_and_exits_with_success() {
     let mut cluster = Cluster::start(1, 2).await;
     let (mut page, opened) = open(&cluster, 0).await;
     cluster.deliver_to(vec![0]);
-    // Writes wait, so that the webhook is still in the callback's hands when it is told to end.
+    // Redis pauses writes, so that the callback still works on the delivery when it gets SIGTERM.
     cluster.redis.cli(&["CLIENT", "PAUSE", "20000", "WRITE"]).await.unwrap();
-    let scanning = scanning(&cluster, &opened);
+    let scanning = start_scan(&cluster, &opened);
     until("a write waits", async || {
         cluster.redis.cli(&["INFO", "clients"]).await.unwrap().contains("blocked_clients:1")
     })
     .await;
     cluster.callback(0).terminate();
     let internal = cluster.callback_internal(0);
-    until("it accepts no more", async || TcpStream::connect(internal).await.is_err()).await;
+    until("it accepts no connections", async || TcpStream::connect(internal).await.is_err()).await;
     cluster.redis.cli(&["CLIENT", "UNPAUSE"]).await.unwrap();
 
     let outcome = scanning.await.unwrap();
@@ -63,7 +64,7 @@ async fn a_scan_that_meets_a_dead_callback_is_delivered_to_another() {
 }
 
 #[tokio::test]
-async fn while_redis_is_away_pages_stay_and_new_ones_are_told_to_come_back() {
+async fn while_redis_is_away_pages_stay_and_new_ones_are_told_to_retry() {
     let mut cluster = Cluster::start(1, 1).await;
     let (mut held, opened) = open(&cluster, 0).await;
     cluster.redis.stop().await;
@@ -99,9 +100,9 @@ async fn a_scan_that_cannot_be_stored_is_not_answered_and_the_next_attempt_logs_
     let (mut page, opened) = open(&cluster, 0).await;
     cluster.redis.stop().await;
     let mut attempts = cluster.simulator.attempts();
-    let scanning = scanning(&cluster, &opened);
+    let scanning = start_scan(&cluster, &opened);
     frame(&mut page, "trouble").await;
-    // Not before WeChat has given up on the first attempt.
+    // Wait until WeChat has given up the first attempt.
     attempts.recv().await.unwrap();
     cluster.redis.restart().await;
     frame(&mut page, "resumed").await;

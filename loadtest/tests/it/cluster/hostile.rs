@@ -1,39 +1,39 @@
-//! What peers that keep to no rule cost a gateway.
+//! What clients that break the protocol cost a gateway.
 
-use scenecast_loadtest::hostile::websocket::{CONTINUE, FIN, Raw, TEXT, announced, frame_of, resume_of};
+use scenecast_browsers::raw_websocket::{CONTINUE, FIN, RawWebSocket, TEXT, announced, frame_of, resume_of};
 
 use super::*;
 
-/// How many never finish what they say.
+/// How many clients never finish their message.
 const PEERS: u32 = 200;
-/// What each may cost, in bytes: what is kept of a message and of a frame, and as much for the socket itself. What
-/// the test's first requests cost comes on top.
+/// What each client may cost, in bytes: the buffers of a message and of a frame, and as much for the socket itself.
 const COST: u32 = 16 * 1024;
-const TOP: u32 = 4 * 1024 * 1024;
+/// What the first requests of the test may cost once, in bytes.
+const FIXED_COST: u32 = 4 * 1024 * 1024;
 
 async fn resident(cluster: &Cluster) -> f64 {
     metric(cluster.gateway_admin(0), "process_resident_memory_bytes").await
 }
 
 #[tokio::test]
-async fn whoever_never_finishes_costs_little_and_keeps_nobody_from_logging_in() {
+async fn clients_that_never_finish_cost_little_and_stop_no_login() {
     let cluster = Cluster::start(1, 1).await;
     let (mut page, opened) = open(&cluster, 0).await;
     let before = resident(&cluster).await;
-    let half_said = [resume_of(&opened.key), frame_of(TEXT, &[b'x'; 4000]), announced(CONTINUE, 4096), vec![0; 4095]];
+    let unfinished = [resume_of(&opened.key), frame_of(TEXT, &[b'x'; 4000]), announced(CONTINUE, 4096), vec![0; 4095]];
     let mut peers = vec![];
     for _ in 0..PEERS {
-        let mut peer = Raw::connect(cluster.gateway_address(0)).await.unwrap();
-        assert!(peer.send(&half_said.concat()).await);
+        let mut peer = RawWebSocket::connect(cluster.gateway_address(0)).await.unwrap();
+        assert!(peer.send(&unfinished.concat()).await);
         let resumed = within("it is resumed", peer.frame()).await;
         assert_eq!(resumed.map(|(first, _)| first), Some(FIN | TEXT));
         peers.push(peer);
     }
     let grown = resident(&cluster).await - before;
-    assert!(grown < f64::from(PEERS * COST + TOP), "by {grown} bytes");
+    assert!(grown < f64::from(PEERS * COST + FIXED_COST), "by {grown} bytes");
 
     shows(&scan(&cluster, 1, &opened).await, LOGGED_IN);
     frame(&mut page, "confirmed").await;
-    let told = within("they are told, too", peers[0].frame()).await.map(|(_, frame)| frame);
-    assert!(String::from_utf8(told.unwrap()).unwrap().contains("\"confirmed\""));
+    let event = within("they get the event too", peers[0].frame()).await.map(|(_, frame)| frame);
+    assert!(String::from_utf8(event.unwrap()).unwrap().contains("\"confirmed\""));
 }

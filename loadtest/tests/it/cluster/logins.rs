@@ -1,4 +1,4 @@
-//! What has to work whichever pods it meets.
+//! Logins that have to work at any pods.
 
 use super::*;
 
@@ -17,7 +17,7 @@ async fn any_callback_serves_a_page_of_any_gateway() {
 
             let (status, login) = redeem(&cluster, 1 - callback, &confirmed.grant).await;
             assert_eq!(status, 200, "{login}");
-            let openid = cluster.simulator.openid(&Person::nth(who), &cluster.account).unwrap();
+            let openid = cluster.simulator.openid(&WeChatUser::nth(who), &cluster.account).unwrap();
             assert_eq!(login["openid"], openid.as_str());
             assert_eq!(login["account"], "demo");
             assert_eq!(login["profile"]["name"], confirmed.name);
@@ -40,23 +40,23 @@ async fn only_the_page_that_was_scanned_logs_in() {
     let (mut other, opened_by_other) = open(&cluster, 0).await;
     scan(&cluster, 1, &opened).await;
     frame(&mut scanned, "confirmed").await;
-    give_up(&cluster, 0, &opened_by_other).await;
+    cancel(&cluster, 0, &opened_by_other).await;
     frame(&mut other, "cancelled").await;
 }
 
 #[tokio::test]
-async fn a_page_goes_on_at_another_gateway_when_its_own_is_killed() {
+async fn a_page_resumes_at_another_gateway_after_its_own_was_killed() {
     let mut cluster = Cluster::start(2, 1).await;
     let (mut page, opened) = open(&cluster, 0).await;
     cluster.gateway(0).kill().await;
-    assert_eq!(page.hear().await, Heard::Broken);
+    assert_eq!(page.next_message().await, PageMessage::Broken);
     let mut page = resume(&cluster, 1, &opened).await;
     shows(&scan(&cluster, 1, &opened).await, LOGGED_IN);
     frame(&mut page, "confirmed").await;
 }
 
 #[tokio::test]
-async fn a_login_that_happened_while_the_page_was_away_is_there_when_it_is_back() {
+async fn a_page_that_was_away_gets_its_login_when_it_resumes() {
     let cluster = Cluster::start(2, 1).await;
     let (page, opened) = open(&cluster, 0).await;
     drop(page);
@@ -72,18 +72,18 @@ async fn a_login_that_happened_while_the_page_was_away_is_there_when_it_is_back(
 }
 
 #[tokio::test]
-async fn a_second_phone_is_told_and_changes_nothing() {
+async fn a_second_phone_is_refused_and_changes_nothing() {
     let cluster = Cluster::start(1, 2).await;
     let (mut page, opened) = open(&cluster, 0).await;
     scan(&cluster, 1, &opened).await;
     shows(&scan(&cluster, 2, &opened).await, TAKEN);
     let confirmed = frame(&mut page, "confirmed").await;
-    let first = cluster.simulator.openid(&Person::nth(1), &cluster.account).unwrap();
+    let first = cluster.simulator.openid(&WeChatUser::nth(1), &cluster.account).unwrap();
     assert_eq!(redeem(&cluster, 0, &confirmed.grant).await.1["openid"], first.as_str());
 }
 
 #[tokio::test]
-async fn a_message_that_both_callbacks_get_at_once_logs_in_once() {
+async fn a_delivery_to_both_callbacks_at_once_logs_in_once() {
     let cluster = Cluster::start(1, 2).await;
     let mut faults = cluster.simulator.faults();
     faults.duplicate_deliveries = true;
@@ -103,7 +103,7 @@ async fn a_message_that_both_callbacks_get_at_once_logs_in_once() {
 async fn a_page_that_gives_up_is_not_logged_in() {
     let cluster = Cluster::start(1, 1).await;
     let (mut page, opened) = open(&cluster, 0).await;
-    give_up(&cluster, 0, &opened).await;
+    cancel(&cluster, 0, &opened).await;
     frame(&mut page, "cancelled").await;
     assert_eq!(closed(&mut page).await.0, 1000);
     shows(&scan(&cluster, 1, &opened).await, EXPIRED);
@@ -116,9 +116,9 @@ async fn no_process_logs_a_secret() {
     scan(&cluster, 1, &opened).await;
     let confirmed = frame(&mut page, "confirmed").await;
     redeem(&cluster, 0, &confirmed.grant).await;
-    let openid = cluster.simulator.openid(&Person::nth(1), &cluster.account).unwrap();
+    let openid = cluster.simulator.openid(&WeChatUser::nth(1), &cluster.account).unwrap();
     let logs = cluster.logs().join("\n");
-    assert!(logs.contains(&opened.scene), "the scene can be followed in the logs");
+    assert!(logs.contains(&opened.scene), "the logs name the scene");
     let private = [opened.key.as_str(), &confirmed.grant, openid.as_str(), "the session's state"];
     for secret in private.into_iter().chain(scenecast_loadtest::cluster::SECRETS) {
         assert!(!logs.contains(secret), "{secret} in the logs");

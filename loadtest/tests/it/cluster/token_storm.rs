@@ -1,4 +1,4 @@
-//! What WeChat sees when an access token dies under eight processes at once.
+//! Eight processes whose access token becomes invalid at the same time.
 
 use futures_util::future::join_all;
 
@@ -8,7 +8,7 @@ const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
 const CREATE: &str = "/cgi-bin/qrcode/create";
 const CALLBACKS: usize = 8;
 
-/// So many calls at each callback, all at once.
+/// Opens this many scenes at each callback, all at once.
 async fn open_everywhere(cluster: &Cluster, times: usize) {
     let opening = (0..CALLBACKS * times).map(|n| cluster.open_at(n % CALLBACKS));
     for (status, opened) in join_all(opening).await {
@@ -18,15 +18,15 @@ async fn open_everywhere(cluster: &Cluster, times: usize) {
 }
 
 #[tokio::test]
-async fn eight_processes_fetch_a_token_once_and_replace_a_dead_one_once() {
+async fn eight_processes_fetch_a_token_once_and_replace_an_invalid_one_once() {
     let cluster = Cluster::start(0, CALLBACKS).await;
     open_everywhere(&cluster, 5).await;
     assert_eq!(cluster.simulator.calls(STABLE_TOKEN).total(), 1);
 
-    for death in 1..=3 {
+    for expiry in 1..=3 {
         cluster.simulator.expire_tokens();
         open_everywhere(&cluster, 5).await;
-        assert_eq!(cluster.simulator.calls(STABLE_TOKEN).total(), 1 + death, "one for each death");
+        assert_eq!(cluster.simulator.calls(STABLE_TOKEN).total(), 1 + expiry, "one fetch for each expiry");
     }
     let log = cluster.simulator.call_log();
     let generations: Vec<_> = log
@@ -34,7 +34,7 @@ async fn eight_processes_fetch_a_token_once_and_replace_a_dead_one_once() {
         .filter(|call| call.path == CREATE && call.result == "ok")
         .map(|call| call.token.as_ref().expect("it takes one").generation)
         .collect();
-    assert!(generations.is_sorted(), "nobody goes on with a dead one: {generations:?}");
+    assert!(generations.is_sorted(), "nobody uses an old token after a new one: {generations:?}");
     assert_eq!(generations.len(), 4 * 5 * CALLBACKS);
     let refused = cluster.simulator.calls(CREATE).with("42001");
     assert!(refused <= 3 * 5 * u64::try_from(CALLBACKS).unwrap(), "each call is tried once more: {refused}");

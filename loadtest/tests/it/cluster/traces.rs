@@ -1,4 +1,4 @@
-//! One trace from WeChat's message to the page, through two processes.
+//! One trace from WeChat's delivery to the page, across two processes.
 
 use axum::{Router, body::Bytes, routing::post};
 use opentelemetry_proto::tonic::{
@@ -9,11 +9,11 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-/// A span, and the process that it is from.
-type Received = (String, Span);
+/// The process of a span, and the span.
+type ReceivedSpan = (String, Span);
 
 /// A collector of traces, by OTLP over HTTP.
-async fn collector() -> (SocketAddr, mpsc::UnboundedReceiver<Received>) {
+async fn collector() -> (SocketAddr, mpsc::UnboundedReceiver<ReceivedSpan>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let collect = move |body: Bytes| async move {
         for resource in ExportTraceServiceRequest::decode(body).unwrap().resource_spans {
@@ -32,7 +32,7 @@ async fn collector() -> (SocketAddr, mpsc::UnboundedReceiver<Received>) {
 }
 
 #[tokio::test]
-async fn the_webhooks_trace_ends_at_the_page() {
+async fn the_trace_of_a_delivery_ends_at_the_page() {
     let (collector, mut spans) = collector().await;
     let settings = format!("[telemetry]\notlp_endpoint = 'http://{collector}'\ntrace_share = 1.0\n");
     let mut cluster = Cluster::start_as(Setup { settings, ..Setup::default() }).await;
@@ -40,7 +40,7 @@ async fn the_webhooks_trace_ends_at_the_page() {
     scan(&cluster, 1, &opened).await;
     frame(&mut page, "confirmed").await;
 
-    // What wasn't sent yet is sent at the end.
+    // A process sends its last spans when it exits.
     cluster.gateway(0).terminate();
     cluster.callback(0).terminate();
     cluster.gateway(0).ended().await;

@@ -1,18 +1,16 @@
-//! Each such page in a real browser, served as a file by what also stands before the gateways.
+//! The pages themselves in a real browser. nginx serves them as files, and proxies their requests to the gateways.
 
 use std::path::Path;
 
-use scenecast_loadtest::{
-    chromium::{Browser, Screen as Window},
-    cluster::Ingress,
-};
+use scenecast_browsers::chromium::{Browser, ScreenSize};
+use scenecast_loadtest::cluster::Ingress;
 
 use super::*;
 
-/// Whom WeChat still tells the name of.
+/// The only persona whose name WeChat still tells.
 const ANN: &str = "Ann";
 
-/// Where a page shows who logged in, once it does.
+/// Where a page shows who is logged in.
 const WHO: &str = "#who:not([hidden])";
 
 struct World {
@@ -29,7 +27,7 @@ impl World {
     async fn with(setup: Setup) -> Self {
         let cluster = Cluster::start_as(setup).await;
         let ingress = cluster.ingress(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pages")).await;
-        let browser = Browser::start(Window::Desktop, "zh-CN").await;
+        let browser = Browser::start(ScreenSize::Desktop, "zh-CN").await;
         Self { cluster, ingress, browser }
     }
 
@@ -37,26 +35,26 @@ impl World {
         self.browser.visit(&self.ingress.url(page)).await;
     }
 
-    /// Points a phone at the code that the page shows.
+    /// Scans the code that the page shows.
     async fn scan(&self, who: &str) {
-        let says = read_code(&self.browser.picture("#code[data-drawn]").await);
-        let shown = says.expect("the page shows a code that a phone can read");
+        let content = read_code(&self.browser.picture("#code[data-drawn]").await);
+        let shown = content.expect("the page shows a code that a phone can read");
         self.phone(who, Shown::Qr(shown)).await;
     }
 
     async fn phone(&self, who: &str, shown: Shown) {
-        let done = Phone::before(&self.cluster, shown).log_in(&Person::persona(who).unwrap()).await;
+        let done = Phone::before(&self.cluster, shown).log_in(&WeChatUser::persona(who).unwrap()).await;
         assert!(done.unwrap().is_login());
     }
 
-    /// What the page keeps beside the name that it shows.
+    /// A `data-` attribute beside the name that the page shows.
     async fn data(&self, name: &str) -> Value {
         self.browser.run(&format!("return document.getElementById('who').dataset.{name}")).await
     }
 }
 
 #[tokio::test]
-async fn a_page_with_a_path_socket_is_told_a_name() {
+async fn a_page_with_a_path_socket_gets_a_name() {
     let world = World::new().await;
     world.visit("path-socket.html").await;
     world.browser.click("#sign-in").await;
@@ -65,14 +63,14 @@ async fn a_page_with_a_path_socket_is_told_a_name() {
 }
 
 #[tokio::test]
-async fn a_picture_and_a_path_socket_that_begin_at_once_are_of_one_scene() {
+async fn a_picture_and_a_path_socket_that_start_at_once_share_a_scene() {
     let world = World::new().await;
-    // Whichever is first, each time.
+    // Several times, because either request can be first.
     for _ in 0..5 {
         world.visit("path-socket.html?at-once").await;
         world.scan("ann").await;
         assert_eq!(world.browser.text(WHO).await, ANN);
-        // Another page in the same second would be this one again.
+        // The page's id is the second, so with its cookie the next page could be taken for the same one.
         world.browser.forget_cookies().await;
     }
 }
@@ -88,7 +86,7 @@ async fn a_page_that_polls_for_a_result_gets_a_grant_in_place_of_an_openid() {
 }
 
 #[tokio::test]
-async fn a_page_with_a_client_id_socket_is_told_who() {
+async fn a_page_with_a_client_id_socket_gets_the_user() {
     let world = World::new().await;
     world.visit("client-id-socket.html").await;
     let code = read_code(&world.browser.picture("#code[data-drawn]").await).unwrap();
@@ -99,7 +97,7 @@ async fn a_page_with_a_client_id_socket_is_told_who() {
 }
 
 #[tokio::test]
-async fn a_page_that_only_connects_is_sent_a_code_and_a_name() {
+async fn a_page_that_only_connects_gets_a_code_and_a_name() {
     let world = World::new().await;
     let on_open = world.cluster.gateway_on_open(1);
     world.visit(&format!("qr-on-open.html?{on_open}")).await;
@@ -109,7 +107,7 @@ async fn a_page_that_only_connects_is_sent_a_code_and_a_name() {
 }
 
 #[tokio::test]
-async fn a_page_that_polls_with_a_ticket_is_told_who_and_whether_registered() {
+async fn a_page_that_polls_with_a_ticket_gets_the_user_and_whether_registered() {
     let world = World::new().await;
     world.visit(&format!("ticket-polling.html?{}", world.cluster.wechat())).await;
     assert_eq!(world.browser.text("#state:not(:empty)").await, "用户还未扫码关注");
@@ -119,7 +117,7 @@ async fn a_page_that_polls_with_a_ticket_is_told_who_and_whether_registered() {
     assert_eq!(world.browser.text("#state").await, "用户已扫码,但未注册");
 }
 
-/// The code that a page shows to be typed.
+/// The code that the user has to type.
 async fn typed_code(world: &World) -> String {
     world.browser.text("#code:not(:empty)").await
 }
@@ -129,18 +127,18 @@ async fn a_page_with_a_typed_code_gets_a_grant_as_its_cookie() {
     let world = World::new().await;
     world.visit("typed-code.html").await;
     world.phone("ann", Shown::Code(typed_code(&world).await)).await;
-    // The page set the cookie, and loaded again.
+    // The page has set the cookie and reloaded.
     let grant = world.browser.text(WHO).await;
     assert_eq!(grant.len(), 43, "{grant}");
     let url = format!("http://{}/v1/redeem", world.cluster.callback_internal(1));
     let redeem = reqwest::Client::new().post(url).bearer_auth(API_KEY).json(&json!({ "grant": grant }));
     let login: Value = redeem.send().await.unwrap().json().await.unwrap();
-    let ann = world.cluster.simulator.openid(&Person::persona("ann").unwrap(), &world.cluster.account).unwrap();
+    let ann = world.cluster.simulator.openid(&WeChatUser::persona("ann").unwrap(), &world.cluster.account).unwrap();
     assert_eq!(login["openid"], ann.as_str());
 }
 
 #[tokio::test]
-async fn a_page_that_is_loaded_again_shows_the_same_code_and_one_with_another_is_corrected() {
+async fn a_reloaded_page_shows_the_same_code_and_a_page_with_a_wrong_code_is_corrected() {
     let world = World::new().await;
     world.visit("typed-code.html").await;
     let code = typed_code(&world).await;
@@ -152,45 +150,45 @@ async fn a_page_that_is_loaded_again_shows_the_same_code_and_one_with_another_is
     assert_eq!(heard, json!(["initCode!", format!("init#{code}")]));
 }
 
-/// How often the page has asked to subscribe, and was answered to the end.
-fn asked(world: &World) -> usize {
+/// How many of the page's subscriptions have ended.
+fn ended_subscriptions(world: &World) -> usize {
     world.ingress.answered("/subscribe")
 }
 
 #[tokio::test]
-async fn a_page_that_comes_back_at_once_is_kept_waiting_where_there_is_no_room() {
+async fn a_page_that_reconnects_at_once_is_slowed_down_while_the_gateway_is_full() {
     let gateway_settings = "[limits]\nconnections = 3\n".to_owned();
     let world = World::with(Setup { gateway_settings, ..Setup::default() }).await;
     let gateway = world.cluster.gateway_address(0);
     let mut held = vec![];
     for id in 0..3 {
-        held.push(Visitor::default().connect(&format!("ws://{gateway}/wx/websocket/{id}")).await.unwrap());
+        held.push(CookieBrowser::default().connect(&format!("ws://{gateway}/wx/websocket/{id}")).await.unwrap());
     }
     world.visit("typed-code.html?12345678").await;
-    until("it was turned away twice", async || asked(&world) >= 2).await;
-    // Held for three to seven seconds each, and never two at a time.
+    until("it was turned away twice", async || ended_subscriptions(&world) >= 2).await;
+    // The gateway holds each request for three to seven seconds, so two take at least six.
     let took = world.browser.run("return performance.now()").await.as_f64().unwrap();
     assert!(took >= 6000.0, "{took} ms");
     held.clear();
     world.browser.see("#state:not(:empty)").await;
-    assert!(asked(&world) <= 4, "{} times", asked(&world));
+    assert!(ended_subscriptions(&world) <= 4, "{} times", ended_subscriptions(&world));
 }
 
 #[tokio::test]
-async fn a_page_that_comes_back_at_once_is_kept_waiting_while_redis_is_away() {
+async fn a_page_that_reconnects_at_once_is_slowed_down_while_redis_is_away() {
     let mut world = World::new().await;
     world.cluster.redis.stop().await;
     world.visit("typed-code.html?12345678").await;
-    until("it was turned away", async || asked(&world) >= 1).await;
+    until("it was turned away", async || ended_subscriptions(&world) >= 1).await;
     world.cluster.redis.restart().await;
     world.browser.see("#state:not(:empty)").await;
-    assert!(asked(&world) <= 4, "{} times", asked(&world));
+    assert!(ended_subscriptions(&world) <= 4, "{} times", ended_subscriptions(&world));
     world.phone("ann", Shown::Code(typed_code(&world).await)).await;
     assert_eq!(world.browser.text(WHO).await.len(), 43);
 }
 
 #[tokio::test]
-async fn a_page_whose_pod_leaves_comes_back_once_with_its_code() {
+async fn a_page_whose_gateway_drains_reconnects_once_with_its_code() {
     let soon = "compatible = 3\n".to_owned();
     let mut world = World::with(Setup { gateways: 2, gateway_settings: soon, ..Setup::default() }).await;
     world.visit("typed-code.html").await;
@@ -201,12 +199,12 @@ async fn a_page_whose_pod_leaves_comes_back_once_with_its_code() {
         let open = metric(world.cluster.gateway_admin(n), "scenecast_connections_open{transport=\"sse\"}").await;
         held.push(open);
     }
-    let here = held.iter().position(|open| *open > 0.0).unwrap();
-    world.cluster.gateway(here).terminate();
-    world.cluster.gateway(here).ended().await;
-    let there = world.cluster.gateway_admin(1 - here);
-    metric_becomes(there, "scenecast_connections_open{transport=\"sse\"}", 1.0).await;
-    assert_eq!(asked(&world), 1, "the one that ended");
+    let its_gateway = held.iter().position(|open| *open > 0.0).unwrap();
+    world.cluster.gateway(its_gateway).terminate();
+    world.cluster.gateway(its_gateway).ended().await;
+    let other_admin = world.cluster.gateway_admin(1 - its_gateway);
+    metric_becomes(other_admin, "scenecast_connections_open{transport=\"sse\"}", 1.0).await;
+    assert_eq!(ended_subscriptions(&world), 1, "the one that ended");
     assert_eq!(typed_code(&world).await, code);
     world.phone("ann", Shown::Code(code)).await;
     assert_eq!(world.browser.text(WHO).await.len(), 43);

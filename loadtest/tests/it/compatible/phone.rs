@@ -1,26 +1,26 @@
-//! The phone before a page.
+//! The phone that scans or types a page's code.
 
 use std::net::SocketAddr;
 
-use scenecast_loadtest::simulator::Simulator;
-use scenecast_shared::scene::AccountName;
+use scenecast_scene::AccountName;
+use scenecast_simulator::Simulator;
 
 use super::*;
 
-/// What a page shows to phones.
+/// What a page shows.
 #[derive(Debug, Clone)]
 pub(super) enum Shown {
     /// Nothing yet.
     Nothing,
-    /// An Official Account's QR code, which says this.
+    /// An Official Account's QR code with this content.
     Qr(String),
-    /// A mini program's code, which says this.
+    /// A mini program's code with this content.
     MiniProgram(String),
-    /// A code to type.
+    /// A code that the user types.
     Code(String),
 }
 
-/// A phone before a page that shows something.
+/// A phone, and what the page before it shows.
 #[derive(Clone)]
 pub(super) struct Phone {
     pub(super) shown: Shown,
@@ -30,21 +30,21 @@ pub(super) struct Phone {
     callback: SocketAddr,
 }
 
-/// What a phone shows in the end, and how often WeChat delivered for that.
+/// What a phone shows in the end, and how many attempts to deliver WeChat made.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Done {
-    pub(super) shown: Screen,
+    pub(super) shown: PhoneScreen,
     pub(super) attempts: usize,
 }
 
 impl Done {
     pub(super) fn is_login(&self) -> bool {
-        self.shown == Screen::Reply(LOGGED_IN.to_owned())
+        self.shown == PhoneScreen::Reply(LOGGED_IN.to_owned())
     }
 }
 
 impl Phone {
-    /// Before a page that shows this.
+    /// A phone before a page that shows this.
     pub(super) fn before(cluster: &Cluster, shown: Shown) -> Self {
         Self {
             shown,
@@ -55,14 +55,14 @@ impl Phone {
         }
     }
 
-    /// Somebody does with it what logs the page in.
-    pub(super) async fn log_in(&self, who: &Person) -> Result<Done, CannotDo> {
+    /// Lets a user log in with the page's code.
+    pub(super) async fn log_in(&self, who: &WeChatUser) -> Result<Done, ActionError> {
         let outcome = match &self.shown {
             Shown::Nothing => panic!("the page shows nothing"),
             Shown::Qr(url) => self.simulator.scan(who, url).await?,
             Shown::Code(code) => {
                 if !self.simulator.follows(who, &self.account)? {
-                    self.simulator.send(who, &self.account, Deed::Follow { event_key: None }).await?;
+                    self.simulator.send(who, &self.account, PhoneAction::Follow { event_key: None }).await?;
                 }
                 self.simulator.say(who, &self.account, code).await?
             }
@@ -71,20 +71,20 @@ impl Phone {
         Ok(Done { shown: outcome.shown, attempts: outcome.attempts.len() })
     }
 
-    /// The mini program's own page: it is told of the scan, and says so.
-    async fn open_page(&self, who: &Person, url: &str) -> Result<Done, CannotDo> {
+    /// Opens the mini program's page, which reports the scan to the callback.
+    async fn open_page(&self, who: &WeChatUser, url: &str) -> Result<Done, ActionError> {
         let scene = self.simulator.scan_code(url)?.scene();
         let js_code = self.simulator.wx_login(who, &self.mini_program)?;
         let body = json!({ "account": self.mini_program, "js_code": js_code, "scene": scene });
         let url = format!("http://{}/v1/miniapp/scan", self.callback);
         let answer = reqwest::Client::new().post(url).json(&body).send().await.unwrap();
         let is_login = answer.json::<Value>().await.unwrap()["state"] == "confirmed";
-        let shown = if is_login { Screen::Reply(LOGGED_IN.to_owned()) } else { Screen::Nothing };
+        let shown = if is_login { PhoneScreen::Reply(LOGGED_IN.to_owned()) } else { PhoneScreen::Nothing };
         Ok(Done { shown, attempts: 1 })
     }
 
-    /// Who somebody is to the account that the page logs in with.
-    pub(super) fn openid(&self, who: &Person) -> String {
+    /// The openid of a user for the account that the page logs in with.
+    pub(super) fn openid(&self, who: &WeChatUser) -> String {
         let is_mini_program = matches!(self.shown, Shown::MiniProgram(_));
         let account = if is_mini_program { &self.mini_program } else { &self.account };
         self.simulator.openid(who, account).unwrap().as_str().to_owned()

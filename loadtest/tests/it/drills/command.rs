@@ -1,4 +1,4 @@
-//! `scenecast-loadtest drill …`, as an operator types it.
+//! The command line of `scenecast-loadtest drill`.
 
 use std::process::{Command, Output};
 
@@ -11,16 +11,16 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
-fn the_list_says_what_each_proves() {
+fn the_list_says_what_each_drill_proves() {
     let list = drill(&["list"]);
     assert!(list.status.success());
-    for drill in &scenecast_loadtest::drill::DRILLS {
+    for drill in &scenecast_loadtest::drills::DRILLS {
         assert!(text(&list.stdout).contains(&format!("{}\n    {}\n", drill.name, drill.proves)), "{}", drill.name);
     }
 }
 
 #[test]
-fn an_unknown_name_and_none_at_all_are_refused() {
+fn bad_arguments_are_refused() {
     for arguments in [&["no-such-drill"][..], &[], &["redis-restart", "--rate", "0"]] {
         let refused = drill(arguments);
         assert_eq!(refused.status.code(), Some(2), "{arguments:?}");

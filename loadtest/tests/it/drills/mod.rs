@@ -1,29 +1,29 @@
-//! Every drill in its short form: nothing is lost, nothing doubled.
+//! Every drill in its short form.
 
 mod command;
 mod watch;
 
 use std::{sync::LazyLock, thread::available_parallelism};
 
-use scenecast_loadtest::drill::{Drill, Load};
+use scenecast_loadtest::drills::{self, Load};
 use tokio::sync::Semaphore;
 
-/// A drill has a cluster that works, and checks how long logins take.
+/// Limits how many drills run at a time, because each one runs a busy cluster and measures how long logins take.
 static AT_A_TIME: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(available_parallelism().unwrap().get()));
 
 async fn passes(name: &str) {
-    // Whoever measures how late something comes, or how evenly, is alone.
-    let turns = if ["hostile", "rolling-restart", "several-at-once"].contains(&name) {
+    // These drills measure latency or evenness, so they run alone.
+    let permits = if ["hostile", "rolling-restart", "several-at-once"].contains(&name) {
         available_parallelism().unwrap().get()
     } else {
         1
     };
-    let _turns = AT_A_TIME.acquire_many(turns.try_into().unwrap()).await.unwrap();
-    let report = Drill::of_name(name).expect("there is such a drill").run(Load::SHORT).await;
+    let _permits = AT_A_TIME.acquire_many(permits.try_into().unwrap()).await.unwrap();
+    let report = drills::find(name).expect("there is such a drill").run(Load::SHORT).await;
     assert!(report.passes(), "\n{report}");
 }
 
-/// A test for each of these drills, and one that none is forgotten.
+/// Makes a test for each of these drills, and one that checks that no drill is missing.
 macro_rules! drills {
     ($($test:ident: $name:literal,)*) => {
         $(
@@ -35,7 +35,7 @@ macro_rules! drills {
 
         #[test]
         fn every_drill_has_its_test() {
-            let drills: Vec<_> = scenecast_loadtest::drill::DRILLS.iter().map(|drill| drill.name).collect();
+            let drills: Vec<_> = scenecast_loadtest::drills::DRILLS.iter().map(|drill| drill.name).collect();
             assert_eq!(drills, [$($name),*]);
         }
     };

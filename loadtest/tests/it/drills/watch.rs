@@ -1,18 +1,16 @@
-//! `scenecast-loadtest drill watch` at a cluster that it didn't start.
+//! `scenecast-loadtest drill watch` at a cluster that it did not start.
 
 use std::path::Path;
 
-use scenecast_loadtest::{
-    cluster::{API_KEY, APP_SECRET, Cluster, ORIGIN, Setup, TOKEN},
-    http,
-    simulator::{Account, Mode},
-};
+use scenecast_loadtest::cluster::{API_KEY, APP_SECRET, Cluster, ORIGIN, Setup, TOKEN};
+use scenecast_simulator::http;
+use scenecast_simulator::{EncryptionMode, SimulatedAccount};
 use tokio::{net::TcpListener, process::Command};
 
-/// A cluster whose WeChat is at this port, and what a watch has to know of it.
+/// A cluster that expects WeChat at this port, and a directory with the `target.toml` that describes it.
 async fn cluster(wechat: u16) -> (Cluster, tempfile::TempDir) {
     let public_url = http(([127, 0, 0, 1], wechat).into());
-    let setup = Setup { wechat: Some(public_url.clone()), mode: Mode::Safe, ..Setup::default() };
+    let setup = Setup { wechat: Some(public_url.clone()), mode: EncryptionMode::Safe, ..Setup::default() };
     let cluster = Cluster::start_as(setup).await;
     let target = format!(
         "gateways = ['{}']\ncallbacks = ['{}']\norigin = '{ORIGIN}'\naccount = 'demo'\napi_key = '{API_KEY}'\n\
@@ -21,9 +19,9 @@ async fn cluster(wechat: u16) -> (Cluster, tempfile::TempDir) {
          aes_key = '{}'\noriginal_id = '{}'\ncallbacks = ['http://{}/wechat/demo']\n",
         cluster.gateway_address(0),
         cluster.callback_internal(0),
-        Account::SAMPLE_APP_ID,
-        Account::SAMPLE_AES_KEY,
-        Account::SAMPLE_ORIGINAL_ID,
+        SimulatedAccount::SAMPLE_APP_ID,
+        SimulatedAccount::SAMPLE_AES_KEY,
+        SimulatedAccount::SAMPLE_ORIGINAL_ID,
         cluster.callback_public(0),
     );
     let files = tempfile::tempdir().unwrap();
@@ -31,7 +29,7 @@ async fn cluster(wechat: u16) -> (Cluster, tempfile::TempDir) {
     (cluster, files)
 }
 
-/// The command, for three seconds.
+/// The command that watches for three seconds.
 fn watch(target: &Path) -> Command {
     let mut watch = Command::new(env!("CARGO_BIN_EXE_scenecast-loadtest"));
     watch.args(["drill", "watch", "--for", "3", "--pages", "20", "--rate", "10", "--target"]).arg(target);
@@ -44,7 +42,7 @@ async fn port() -> u16 {
 }
 
 #[tokio::test]
-async fn people_log_in_at_a_cluster_that_somebody_else_started() {
+async fn people_log_in_at_a_cluster_that_was_already_running() {
     let (_cluster, files) = cluster(port().await).await;
     let watched = watch(&files.path().join("target.toml")).output().await.unwrap();
     let table = String::from_utf8(watched.stdout).unwrap();
@@ -55,7 +53,7 @@ async fn people_log_in_at_a_cluster_that_somebody_else_started() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named() {
+async fn the_error_names_a_port_that_is_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/target.toml");

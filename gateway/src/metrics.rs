@@ -1,0 +1,123 @@
+//! All metrics that only a gateway has. Their names get the prefix `scenecast_`.
+//!
+//! | metric | labels |
+//! |---|---|
+//! | `scenes_held` | |
+//! | `connections_limit` | |
+//! | `connections_open` | `transport` |
+//! | `connections_closed_total` | `transport`, `end` |
+//! | `scenes_lost_total` | |
+//! | `scan_to_push_seconds` | |
+//! | `compatible_foreign_total` | `route` |
+//! | `compatible_frames_ignored_total` | `route` |
+//!
+//! A gateway also counts `scenes_total` by stage, as callbacks do.
+
+use std::sync::Arc;
+
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec};
+use scenecast_bus::SceneReader;
+use scenecast_metrics::{Metrics, Stages};
+use strum::IntoStaticStr;
+
+use crate::config::{CompatibleKind, GatewayLimits};
+
+/// What carries a scene's events to its page. As text, the label `transport`.
+#[derive(Debug, Clone, Copy, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum Transport {
+    WebSocket,
+    Sse,
+    Poll,
+}
+
+/// The metrics of one gateway.
+pub(crate) struct GatewayMetrics {
+    /// Scenes by stage, which gateways and callbacks count together.
+    pub(crate) stages: Stages,
+    pub(crate) scenes_lost: IntCounter,
+    pub(crate) scan_to_push: Histogram,
+    connections_open: IntGaugeVec,
+    connections_closed: IntCounterVec,
+    compatible_foreign: IntCounterVec,
+    compatible_frames_ignored: IntCounterVec,
+}
+
+impl GatewayMetrics {
+    /// Registers all of them.
+    pub(crate) fn new(registry: &Metrics, stages: Stages, bus: &SceneReader, limits: GatewayLimits) -> Self {
+        let bus = bus.clone();
+        registry.sampled("scenes_held", "Scenes with a page in this process.", move || bus.watched_scenes());
+        let limit = registry.gauge("connections_limit", "The most connections that this process accepts at a time.");
+        limit.set(limits.connections.get().into());
+        Self {
+            stages,
+            scenes_lost: registry
+                .counter("scenes_lost_total", "Times that Redis had lost a page's scene, which was then opened again."),
+            scan_to_push: registry.seconds(
+                "scan_to_push_seconds",
+                "Time from the arrival of WeChat's message at a callback to the sending of the page's frame. It \
+                 compares the clocks of two pods.",
+            ),
+            connections_open: registry.gauges(
+                "connections_open",
+                "Connections of pages that wait for a scene's events.",
+                &["transport"],
+            ),
+            connections_closed: registry.counters(
+                "connections_closed_total",
+                "Connections of pages that waited for a scene's events, by how they ended.",
+                &["transport", "end"],
+            ),
+            compatible_foreign: registry.counters(
+                "compatible_foreign_total",
+                "Requests to watch an id, code or ticket from a browser that has no cookie for it: a first visit, or \
+                 another browser.",
+                &["route"],
+            ),
+            compatible_frames_ignored: registry.counters(
+                "compatible_frames_ignored_total",
+                "WebSocket frames from pages of compatible routes, where the gateway ignores what pages send.",
+                &["route"],
+            ),
+        }
+    }
+
+    /// Counts a connection of a page until the guard is dropped.
+    pub(crate) fn connection_opened(self: &Arc<Self>, transport: Transport) -> ConnectionGuard {
+        self.connections_open.with_label_values::<&str>(&[transport.into()]).inc();
+        ConnectionGuard { metrics: self.clone(), transport, end: "gone" }
+    }
+
+    /// A browser asked to watch what it has no cookie for.
+    pub(crate) fn count_foreign(&self, kind: CompatibleKind) {
+        self.compatible_foreign.with_label_values::<&str>(&[kind.into()]).inc();
+    }
+
+    /// A page of a compatible route sent a frame.
+    pub(crate) fn count_ignored_frame(&self, kind: CompatibleKind) {
+        self.compatible_frames_ignored.with_label_values::<&str>(&[kind.into()]).inc();
+    }
+}
+
+/// Counts one open connection. Unless [`ConnectionGuard::set_end`] says otherwise, it ended because the page left.
+pub(crate) struct ConnectionGuard {
+    metrics: Arc<GatewayMetrics>,
+    transport: Transport,
+    end: &'static str,
+}
+
+impl ConnectionGuard {
+    /// Sets the label `end`.
+    pub(crate) fn set_end(&mut self, end: &'static str) {
+        self.end = end;
+    }
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        let transport: &str = self.transport.into();
+        self.metrics.connections_open.with_label_values(&[transport]).dec();
+        self.metrics.connections_closed.with_label_values(&[transport, self.end]).inc();
+    }
+}

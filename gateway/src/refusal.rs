@@ -1,0 +1,140 @@
+//! Why a page doesn't get its scene: a code, a detail and a retry delay. The transports turn it into an HTTP
+//! status or a close code.
+//!
+//! Errors of the bus and answers of the callback become a refusal here. Both ways write the line in the log, so
+//! that no failure is without one.
+
+use std::time::Duration;
+
+use scenecast_bus::BusError;
+use scenecast_scene::internal;
+use strum::IntoStaticStr;
+
+/// How soon a page may retry when the bus gives no answer.
+const BUS_RETRY: Duration = Duration::from_secs(2);
+/// How soon a page may retry when no callback gives an answer.
+const CALLBACK_RETRY: Duration = Duration::from_secs(2);
+/// How soon a page may retry when WeChat gives no answer.
+const WECHAT_RETRY: Duration = Duration::from_secs(3);
+/// How soon a page may retry when the account's QR codes of today are used up.
+const QUOTA_RETRY: Duration = Duration::from_secs(600);
+
+/// Why a page can't open a scene, or can't get the events of one. As text, the `code` that programs look at.
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum PageRefusal {
+    /// The page sent something that isn't of the expected form.
+    BadRequest(&'static str),
+    /// This deployment didn't issue the key.
+    KeyInvalid,
+    /// The scene's life is over.
+    SceneExpired,
+    /// The page's address opens more scenes than the limit allows.
+    TooManyScenes { retry_after: Duration },
+    /// There is no such account.
+    AccountUnknown,
+    /// No callback gave an answer that the gateway understands.
+    CallbackUnavailable(&'static str),
+    /// WeChat gives this account no more QR codes today.
+    WechatQuota,
+    /// WeChat gives this account no code, or one that can't be shown.
+    WechatRefused(&'static str),
+    /// WeChat gives no answer now.
+    WechatUnavailable,
+    /// The bus gives no answer now.
+    BusUnavailable,
+    /// The scene is stored in a form that this version can't read.
+    SceneMalformed,
+}
+
+impl PageRefusal {
+    /// What programs look at. It never changes its meaning.
+    pub(crate) fn code(&self) -> &'static str {
+        self.into()
+    }
+
+    /// What people read. It contains nothing that the page sent.
+    pub(crate) fn detail(&self) -> &'static str {
+        match self {
+            Self::BadRequest(detail) | Self::CallbackUnavailable(detail) | Self::WechatRefused(detail) => detail,
+            Self::KeyInvalid => "this key was not issued here",
+            Self::SceneExpired => "this scene's time is over",
+            Self::TooManyScenes { .. } => "this address opens too many scenes",
+            Self::AccountUnknown => "there is no such account here",
+            Self::WechatQuota => "this account's QR codes of today are used up",
+            Self::WechatUnavailable => "WeChat makes no QR code right now",
+            Self::BusUnavailable => "scenes can't be reached right now",
+            Self::SceneMalformed => "this scene can't be read",
+        }
+    }
+
+    /// When the page may retry; none where the same request would be refused again.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooManyScenes { retry_after } => Some(*retry_after),
+            Self::CallbackUnavailable(_) => Some(CALLBACK_RETRY),
+            Self::WechatQuota => Some(QUOTA_RETRY),
+            Self::WechatUnavailable => Some(WECHAT_RETRY),
+            Self::BusUnavailable => Some(BUS_RETRY),
+            Self::BadRequest(_)
+            | Self::KeyInvalid
+            | Self::SceneExpired
+            | Self::AccountUnknown
+            | Self::WechatRefused(_)
+            | Self::SceneMalformed => None,
+        }
+    }
+
+    /// The refusal for an error of the bus, which goes to the log.
+    pub(crate) fn for_bus_error(error: &BusError) -> Self {
+        match error {
+            BusError::Undecided(_) | BusError::TimedOut => {
+                tracing::warn!(%error, "Redis gave no answer about a scene; the page is told to retry");
+                Self::BusUnavailable
+            }
+            BusError::Malformed(_) => {
+                tracing::error!(
+                    %error,
+                    "a scene in Redis can't be read; check that all pods run versions that work together"
+                );
+                Self::SceneMalformed
+            }
+        }
+    }
+
+    /// The refusal for a callback's answer with this status and code. Where the code isn't meant for pages, it
+    /// goes to the log.
+    pub(crate) fn for_callback_answer(status: u16, code: &str) -> Self {
+        match internal::OpenRefusal::from_code(code) {
+            Some(internal::OpenRefusal::AccountUnknown) => Self::AccountUnknown,
+            Some(internal::OpenRefusal::Quota) => Self::WechatQuota,
+            Some(internal::OpenRefusal::NotGranted) => Self::WechatRefused("WeChat makes no QR code for this account"),
+            Some(internal::OpenRefusal::WechatUnavailable) => Self::WechatUnavailable,
+            Some(internal::OpenRefusal::BusUnavailable) => Self::BusUnavailable,
+            None => {
+                tracing::error!(
+                    status,
+                    code,
+                    "the callback refused an internal call; check that both have the same internal_secret and that \
+                     their clocks agree"
+                );
+                Self::CallbackUnavailable("the callback refused")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callbacks_refusal_keeps_its_code_for_the_page() {
+        for code in ["account_unknown", "wechat_quota", "wechat_refused", "wechat_unavailable", "bus_unavailable"] {
+            assert_eq!(PageRefusal::for_callback_answer(503, code).code(), code);
+        }
+        for code in ["", "unauthorized", "Account_unknown"] {
+            assert_eq!(PageRefusal::for_callback_answer(401, code).code(), "callback_unavailable", "{code}");
+        }
+    }
+}

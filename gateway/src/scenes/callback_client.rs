@@ -1,0 +1,163 @@
+//! The gateway's calls to a callback, which writes scenes to the bus.
+
+use std::time::{Duration, Instant};
+
+use backon::{ExponentialBuilder, Retryable};
+use scenecast_scene::{
+    Claims, PageInfo, Rotating, SceneId, internal,
+    time::{millis, unix_now},
+};
+use scenecast_service::config::HttpUrl;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::refusal::PageRefusal;
+
+/// The longest time of a call. WeChat's part of it takes a few tenths of a second.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an unused connection is kept: less than the callback keeps it.
+const POOL_IDLE: Duration = Duration::from_secs(60);
+/// The longest answer that the gateway reads, in bytes.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// The delay after the first failed attempt to reopen scenes, doubled after each further one, …
+const FIRST_REOPEN_DELAY: Duration = Duration::from_millis(100);
+/// … and the longest.
+const LONGEST_REOPEN_DELAY: Duration = Duration::from_secs(2);
+
+/// Calls any callback pod. Clones share its connections.
+#[derive(Debug, Clone)]
+pub(crate) struct CallbackClient {
+    http: SignedHttp,
+    lost: mpsc::UnboundedSender<LostScene>,
+}
+
+/// A scene that Redis doesn't have, though its page is there.
+#[derive(Debug)]
+struct LostScene {
+    claims: Claims,
+    page: PageInfo,
+    ends: Instant,
+}
+
+impl CallbackClient {
+    /// A client for the callbacks' internal listener at `base`. Has to be called within a runtime.
+    pub(crate) fn new(base: HttpUrl, secrets: Rotating) -> Self {
+        let client = reqwest::Client::builder()
+            .timeout(CALL_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(POOL_IDLE)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client without certificates of its own can be built");
+        let http = SignedHttp { client, base, secrets };
+        let (lost, queue) = mpsc::unbounded_channel();
+        tokio::spawn(http.clone().reopen_scenes(queue));
+        Self { http, lost }
+    }
+
+    /// Opens a scene, and returns the code by which the phone finds it.
+    pub(crate) async fn open(&self, call: &internal::OpenCall) -> Result<internal::OpenedHandle, PageRefusal> {
+        let answer = self.http.post(internal::OPEN_PATH, call).await?;
+        serde_json::from_slice(&answer)
+            .map_err(|_| PageRefusal::CallbackUnavailable("the callback's answer can't be read"))
+    }
+
+    /// Cancels a scene.
+    pub(crate) async fn cancel(&self, scene: SceneId) -> Result<(), PageRefusal> {
+        self.http.post(internal::CANCEL_PATH, &internal::CancelCall { scene }).await.map(drop)
+    }
+
+    /// Has a scene opened again, together with others, as soon as a callback can. Doesn't wait for that.
+    pub(crate) fn reopen(&self, claims: Claims, page: PageInfo, ends: Instant) {
+        // It fails only when the process ends.
+        let _ = self.lost.send(LostScene { claims, page, ends });
+    }
+}
+
+/// Posts signed calls to the callback.
+#[derive(Debug, Clone)]
+struct SignedHttp {
+    client: reqwest::Client,
+    base: HttpUrl,
+    secrets: Rotating,
+}
+
+impl SignedHttp {
+    async fn post(&self, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
+        let body = serde_json::to_vec(body).expect("internal calls have string keys only");
+        let signature = internal::sign(&self.secrets, unix_now(), path, &body);
+        let request = self.client.post(self.base.with(path)).header(internal::HEADER, signature).body(body);
+        let mut response = request.send().await.map_err(|error| {
+            tracing::warn!(
+                error = %error.without_url(),
+                path,
+                "no callback answered a call; if this goes on, check callback.url and the callbacks' internal listener"
+            );
+            PageRefusal::CallbackUnavailable("the callback gives no answer")
+        })?;
+        let status = response.status();
+        let mut answer = Vec::new();
+        while let Ok(Some(chunk)) = response.chunk().await {
+            answer.extend_from_slice(&chunk);
+            if answer.len() > MAX_ANSWER_BYTES {
+                return Err(PageRefusal::CallbackUnavailable("the callback's answer is too long"));
+            }
+        }
+        if status.is_success() {
+            return Ok(answer);
+        }
+        Err(PageRefusal::for_callback_answer(status.as_u16(), &problem_code(&answer)))
+    }
+
+    /// Reopens the scenes in the queue, many with each call. A call is repeated until it works, or until a
+    /// callback refuses it for good.
+    async fn reopen_scenes(self, mut queue: mpsc::UnboundedReceiver<LostScene>) {
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(FIRST_REOPEN_DELAY)
+            .with_max_delay(LONGEST_REOPEN_DELAY)
+            .without_max_times();
+        let mut lost = Vec::new();
+        while queue.recv_many(&mut lost, internal::REOPEN_CHUNK).await > 0 {
+            let attempt = || {
+                let calls = unexpired(&lost, Instant::now());
+                let http = &self;
+                async move { http.post(internal::REOPEN_PATH, &calls).await.map(|_| calls.len()) }
+            };
+            match attempt.retry(backoff).when(|refusal: &PageRefusal| refusal.retry_after().is_some()).await {
+                Ok(scenes) => {
+                    tracing::info!(scenes, "opened scenes again that Redis had lost while their pages waited");
+                }
+                Err(refusal) => tracing::error!(
+                    code = refusal.code(),
+                    scenes = lost.len(),
+                    "the callback refuses to open scenes again that Redis had lost; their pages get no login"
+                ),
+            }
+            lost.clear();
+        }
+    }
+}
+
+/// The calls for those of the scenes that haven't ended by now.
+fn unexpired(lost: &[LostScene], now: Instant) -> Vec<internal::ReopenCall> {
+    lost.iter()
+        .filter(|scene| scene.ends > now)
+        .map(|LostScene { claims, page, ends }| internal::ReopenCall {
+            scene: claims.scene,
+            account: claims.account.clone(),
+            binding: claims.binding,
+            page: page.clone(),
+            life_ms: millis(*ends - now),
+        })
+        .collect()
+}
+
+/// The `code` in a callback's problem; empty if there is none.
+fn problem_code(answer: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct ProblemCode {
+        code: String,
+    }
+    serde_json::from_slice::<ProblemCode>(answer).map(|problem| problem.code).unwrap_or_default()
+}

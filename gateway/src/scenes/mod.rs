@@ -1,0 +1,17 @@
+//! Opening scenes. The gateway issues the page's key and has a callback open the scene, since only callbacks may
+//! write to the bus. No HTTP server here, and nothing about how a page is connected.
+//!
+//! | module | what |
+//! |---|---|
+//! | `service` | [`SceneService`]: keys, opening, and what happens when Redis loses a scene |
+//! | `request` | what a page sends to open a scene, and what it gets |
+//! | `callback_client` | the calls to the callback |
+//! | `qr` | draws a QR code |
+
+mod callback_client;
+mod qr;
+mod request;
+mod service;
+
+pub(crate) use request::{OpenRequest, OpenedScene};
+pub(crate) use service::{SceneService, draw_qr};

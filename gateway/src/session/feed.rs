@@ -1,0 +1,264 @@
+//! One page's feed: it runs the session with the bus, the clock and the drain queue. A transport asks it for the
+//! next update, and sends that to the page.
+
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant, SystemTime},
+};
+
+use scenecast_bus::{BusError, Mailbox, Watch};
+use scenecast_metrics::Stage;
+use scenecast_scene::{
+    Claims, Event, PageInfo, SceneId, SceneState,
+    time::{millis, unix_now},
+};
+use scenecast_service::telemetry;
+
+use super::{
+    machine::{Handover, Session, SessionAction, SessionEnd, SessionStart, SessionUpdate},
+    messages::ServerMessage,
+};
+use crate::{
+    drain::{DrainClass, DrainTicket},
+    refusal::PageRefusal,
+    scenes::{OpenRequest, OpenedScene},
+    state::GatewayState,
+};
+
+/// A read of the mailbox that is under way.
+type MailboxRead = Pin<Box<dyn Future<Output = Result<Option<Mailbox>, BusError>> + Send>>;
+
+/// The updates of one page's scene.
+pub(crate) struct SceneFeed {
+    state: GatewayState,
+    session: Session,
+    watch: Watch,
+    mailbox_read: Option<MailboxRead>,
+    updates: VecDeque<SessionUpdate>,
+    ticket: DrainTicket,
+    /// For a page that doesn't reconnect when its connection ends.
+    permanent: Option<Box<PermanentPage>>,
+}
+
+/// A page that doesn't reconnect.
+struct PermanentPage {
+    /// What to reopen its scene with. None where the page has no use for a scene that was reopened.
+    page: Option<PageInfo>,
+    /// Whether Redis has ever had the scene, which may be opened later than the page connects.
+    was_stored: bool,
+}
+
+impl SceneFeed {
+    /// Opens a scene and watches it. Also returns what its page shows.
+    pub(crate) async fn open(
+        state: GatewayState,
+        request: &OpenRequest,
+        page: PageInfo,
+    ) -> Result<(Self, OpenedScene), PageRefusal> {
+        let (claims, opened) = state.scenes().open(request, page).await?;
+        let (watch, mailbox) = watch(&state, claims.scene, 0).await?;
+        let life = Duration::from_secs(opened.expires_in);
+        let remaining = mailbox.map_or(life, |mailbox| mailbox.remaining);
+        let start = SessionStart { claims, state: SceneState::Open, remaining, has_unseen: false, stored: 0 };
+        Ok((Self::new(state, start, watch, None), opened))
+    }
+
+    /// Watches a scene for a page that shows its key. The feed begins with the event after `after`. If Redis lost
+    /// the scene, it is opened again.
+    pub(crate) async fn watch(state: GatewayState, claims: Claims, after: u64) -> Result<Self, PageRefusal> {
+        let (watch, mailbox) = watch(&state, claims.scene, after).await?;
+        let start = match mailbox {
+            Some(mailbox) => stored_start(claims, &mailbox, after),
+            None => {
+                let start = unstored_start(claims);
+                if start.remaining.is_zero() {
+                    return Err(PageRefusal::SceneExpired);
+                }
+                state.scenes().reopen_lost(start.claims.clone(), PageInfo::default(), Instant::now() + start.remaining);
+                start
+            }
+        };
+        Ok(Self::new(state, start, watch, None))
+    }
+
+    /// Watches a scene, open already or not, for a page that doesn't reconnect. If Redis loses the scene, it is
+    /// opened again with what is known of the `page`. Without a `page`, the feed ends then.
+    pub(crate) async fn watch_permanently(
+        state: GatewayState,
+        claims: Claims,
+        page: Option<PageInfo>,
+    ) -> Result<Self, BusError> {
+        let (watch, mailbox) = state.scenes().bus().watch(claims.scene, 0).await?;
+        let permanent = PermanentPage { page, was_stored: mailbox.is_some() };
+        let start = match mailbox {
+            Some(mailbox) => stored_start(claims, &mailbox, 0),
+            None => unstored_start(claims),
+        };
+        Ok(Self::new(state, start, watch, Some(Box::new(permanent))))
+    }
+
+    fn new(state: GatewayState, start: SessionStart, watch: Watch, permanent: Option<Box<PermanentPage>>) -> Self {
+        let (session, first) = Session::new(start, Instant::now());
+        let ticket = state.drain().join(DrainClass { reconnects: permanent.is_none(), scanned: false });
+        let updates = VecDeque::new();
+        let mut feed = Self { state, session, watch, mailbox_read: None, updates, ticket, permanent };
+        feed.act(first);
+        feed
+    }
+
+    pub(crate) fn scene(&self) -> SceneId {
+        self.session.scene()
+    }
+
+    /// The scene's state, as far as is known.
+    pub(crate) fn state(&self) -> SceneState {
+        self.session.state()
+    }
+
+    /// What is left of that state's life.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.session.remaining(Instant::now())
+    }
+
+    /// The message with the scene's state.
+    pub(crate) fn current_state(&self) -> ServerMessage<'static> {
+        ServerMessage::current_state(self.scene(), self.state(), self.remaining())
+    }
+
+    /// The class in which the page waits to be drained.
+    pub(crate) fn drain_class(&self) -> DrainClass {
+        self.ticket.class()
+    }
+
+    /// The next update, or `None` if there is none before `until`. When the page is drained, that is the end,
+    /// but updates that wait come first. The future may be dropped without loss.
+    pub(crate) async fn next(&mut self, until: Instant) -> Option<SessionUpdate> {
+        let state = self.state.clone();
+        loop {
+            let class = self.drain_class();
+            let deadline = self.deadline().map_or(until, |deadline| deadline.min(until));
+            tokio::select! {
+                biased;
+                update = poll_fn(|cx| self.poll_next(cx)) => return Some(update),
+                reason = state.drain().released(class) => return Some(SessionUpdate::End(reason.into())),
+                () = tokio::time::sleep_until(deadline.into()) => {
+                    self.deadline_reached();
+                    if deadline == until {
+                        return self.updates.pop_front();
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next update, if there is one. Doesn't watch the clock or the drain queue.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<SessionUpdate> {
+        loop {
+            if let Some(update) = self.updates.pop_front() {
+                return Poll::Ready(update);
+            }
+            let actions = if let Poll::Ready(notice) = self.watch.poll_next(cx) {
+                self.session.noticed(notice, Instant::now())
+            } else if let Some(read) = &mut self.mailbox_read
+                && let Poll::Ready(mailbox) = read.as_mut().poll(cx)
+            {
+                self.mailbox_read = None;
+                self.session.mailbox_read(&mailbox, Instant::now())
+            } else {
+                return Poll::Pending;
+            };
+            self.act(actions);
+        }
+    }
+
+    /// When to call [`SceneFeed::deadline_reached`], for callers of [`SceneFeed::poll_next`].
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.session.deadline()
+    }
+
+    /// Has to be called at the deadline, and may be called sooner.
+    pub(crate) fn deadline_reached(&mut self) {
+        let actions = self.session.deadline_reached(Instant::now());
+        self.act(actions);
+    }
+
+    /// Sends an event to the page. A login is sent within the trace of its cause, and counted once it is sent.
+    pub(crate) fn send_event<T, E>(
+        &self,
+        event: &Event,
+        handover: Option<Handover>,
+        send: impl FnOnce(&ServerMessage<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let message = ServerMessage::event(event);
+        let Some(handover) = handover else { return send(&message) };
+        let span = tracing::info_span!("push", scene = %self.scene());
+        if let Some(traceparent) = &event.traceparent {
+            telemetry::continue_from(&span, traceparent);
+        }
+        let _entered = span.enter();
+        let sent = send(&message)?;
+        self.count_handover(event, handover);
+        Ok(sent)
+    }
+
+    fn count_handover(&self, event: &Event, handover: Handover) {
+        let elapsed = unix_now().saturating_sub(Duration::from_millis(event.received_at));
+        let metrics = self.state.metrics();
+        if handover == Handover::Live {
+            metrics.scan_to_push.observe(elapsed.as_secs_f64());
+        }
+        if handover != Handover::Again {
+            metrics.stages.count(Stage::HandedOver);
+        }
+        let handover: &str = handover.into();
+        tracing::info!(scene = %self.scene(), handover, ms = millis(elapsed), "sent a login to its page");
+    }
+
+    fn act(&mut self, actions: Vec<SessionAction>) {
+        self.ticket.set_scanned(self.state() == SceneState::Scanned);
+        for action in actions {
+            match action {
+                SessionAction::Send(update) => self.updates.push_back(update),
+                SessionAction::ReadMailbox => {
+                    let bus = self.state.scenes().bus().clone();
+                    let scene = self.scene();
+                    self.mailbox_read = Some(Box::pin(async move { bus.read(scene).await }));
+                }
+                SessionAction::Reopen(claims, ends) => self.reopen(claims, ends),
+            }
+        }
+    }
+
+    fn reopen(&mut self, claims: Claims, ends: Instant) {
+        let scenes = self.state.scenes();
+        let Some(permanent) = &mut self.permanent else {
+            return scenes.reopen_lost(claims, PageInfo::default(), ends);
+        };
+        let was_stored = std::mem::replace(&mut permanent.was_stored, true);
+        match permanent.page.clone() {
+            None => self.updates.push_back(SessionUpdate::End(SessionEnd::Expired)),
+            Some(page) if was_stored => scenes.reopen_lost(claims, page, ends),
+            // Redis never had it: its page takes longer than others to ask for its code.
+            Some(page) => scenes.open_early(claims, page, ends),
+        }
+    }
+}
+
+async fn watch(state: &GatewayState, scene: SceneId, after: u64) -> Result<(Watch, Option<Mailbox>), PageRefusal> {
+    state.scenes().bus().watch(scene, after).await.map_err(|error| PageRefusal::for_bus_error(&error))
+}
+
+/// The start for a scene that Redis has, and a page that has seen the events up to `after`.
+fn stored_start(claims: Claims, mailbox: &Mailbox, after: u64) -> SessionStart {
+    let stored = mailbox.events.last().map_or(0, |event| event.seq);
+    SessionStart { claims, state: mailbox.state, remaining: mailbox.remaining, has_unseen: stored > after, stored }
+}
+
+/// The start for a scene that Redis doesn't have.
+fn unstored_start(claims: Claims) -> SessionStart {
+    let remaining = claims.remaining(SystemTime::now());
+    SessionStart { claims, state: SceneState::Open, remaining, has_unseen: false, stored: 0 }
+}

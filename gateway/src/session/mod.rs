@@ -1,0 +1,16 @@
+//! One page's session: what happens to its scene, and what the page is told of it. It knows nothing of HTTP or
+//! of what carries it to the page.
+//!
+//! | module | what |
+//! |---|---|
+//! | `machine` | [`Session`](machine::Session), the state machine of one page's scene; no I/O and no clock |
+//! | `feed` | [`SceneFeed`], which runs a session with the bus and the clock |
+//! | `messages` | the JSON that a page sends and gets |
+
+mod feed;
+mod machine;
+mod messages;
+
+pub(crate) use feed::SceneFeed;
+pub(crate) use machine::{Handover, SessionEnd, SessionUpdate};
+pub(crate) use messages::{ClientMessage, PollResponse, ServerMessage};

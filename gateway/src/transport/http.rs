@@ -1,0 +1,202 @@
+//! The routes of the own API: `/v1/…`.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::{
+        Path, Query, Request, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use scenecast_scene::{Claims, SceneId};
+use scenecast_service::{
+    admission::{Admission, admit_clients, turn_away},
+    config::Origins,
+    http::{Problem, TrustedProxies, read_body, with_client_address, with_problems},
+};
+use serde::Deserialize;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::{
+    page_module::page_module,
+    poll, sse,
+    visitor::page_of,
+    websocket::{self, CloseReason, WebSocketUpgrade},
+};
+use crate::{scenes::OpenRequest, state::GatewayState};
+
+/// The longest request body, in bytes.
+const MAX_BODY_BYTES: usize = 4096;
+/// The longest wait that a poll may ask for, …
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// … and the default: shorter than the timeouts of usual proxies.
+const DEFAULT_WAIT: Duration = Duration::from_secs(25);
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The routes of the own API, and the `compatible` ones beside them.
+pub(crate) fn router(
+    state: GatewayState,
+    compatible: Router,
+    origins: &Origins,
+    proxies: &TrustedProxies,
+    admission: &Admission,
+) -> Router {
+    let requests = Router::new()
+        .route("/v1/scenes", post(open_scene))
+        .route("/v1/scenes/{scene}", get(poll_scene).delete(cancel_scene))
+        .route("/v1/scenes/{scene}/events", get(stream_events))
+        .layer(from_fn(turn_away))
+        .route("/v1/ws", get(open_socket))
+        .with_state(state);
+    let api = for_pages(with_problems(requests.merge(compatible)), origins, proxies, admission);
+    Router::new().route("/v1/scenecast.js", get(serve_page_module)).merge(api)
+}
+
+/// Adds to routes what all requests of pages go through: client address, CORS, origin check and admission.
+pub(crate) fn for_pages(routes: Router, origins: &Origins, proxies: &TrustedProxies, admission: &Admission) -> Router {
+    let allowed = origins.clone();
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| {
+            origin.to_str().is_ok_and(|origin| allowed.allow(origin))
+        }))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, LAST_EVENT_ID])
+        // For the cookies of the compatible routes. The own API uses none.
+        .allow_credentials(true)
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(Duration::from_secs(600));
+    // The CORS layer is outside of those that refuse requests, so that pages can read why.
+    routes
+        .layer(from_fn_with_state(admission.clone(), admit_clients))
+        .layer(from_fn_with_state(origins.clone(), check_origin))
+        .layer(cors)
+        .layer(from_fn_with_state(proxies.clone(), with_client_address))
+}
+
+/// Pages of any origin may import the module. The origin is checked when it opens a scene.
+async fn serve_page_module() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, page_module())
+}
+
+/// Refuses requests from pages of other sites. Same-origin GETs and programs send no `Origin`. An image on a page
+/// of another site has none either, but there `Sec-Fetch-Site` says so.
+async fn check_origin(State(origins): State<Origins>, request: Request, next: Next) -> Result<Response, Problem> {
+    let is_allowed = match request.headers().get(header::ORIGIN) {
+        Some(origin) => origin.to_str().is_ok_and(|origin| origins.allow(origin)),
+        None => request.headers().get(SEC_FETCH_SITE).is_none_or(|site| site != "cross-site"),
+    };
+    if is_allowed {
+        return Ok(next.run(request).await);
+    }
+    Err(Problem::new(StatusCode::FORBIDDEN, "origin_forbidden", "pages of this origin may not open scenes here"))
+}
+
+/// Accepts a WebSocket even where there is no room for it, and then closes it with the reason. Browsers hide the
+/// status of a failed handshake.
+async fn open_socket(State(state): State<GatewayState>, mut request: Request) -> Result<Response, Problem> {
+    let (upgrade, headers) = WebSocketUpgrade::from_request(&mut request, Some(websocket::SUBPROTOCOL))?;
+    let page = page_of(&request);
+    let shutdown = state.shutdown().clone();
+    shutdown.spawn(async move {
+        let overloaded = upgrade.overloaded();
+        let Some((socket, early)) = upgrade.into_socket().await else { return };
+        match overloaded {
+            Some(problem) => Box::pin(CloseReason::Overloaded(problem).notify_and_close(socket)).await,
+            None => websocket::serve_page(state, page, socket, early).await,
+        }
+    });
+    Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+}
+
+async fn open_scene(State(state): State<GatewayState>, request: Request) -> Result<Response, Problem> {
+    let page = page_of(&request);
+    let body = read_body(request.into_body(), MAX_BODY_BYTES).await?;
+    let open: OpenRequest = serde_json::from_slice(&body).map_err(|_| {
+        Problem::bad_request("expected JSON with account and, optionally, a state of 1 to 256 bytes and a locale")
+    })?;
+    let (_, opened) = state.scenes().open(&open, page).await?;
+    let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((StatusCode::CREATED, headers, Json(opened)).into_response())
+}
+
+async fn stream_events(
+    State(state): State<GatewayState>,
+    scene: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let claims = check_key(&state, scene, &headers)?;
+    let after = match headers.get(LAST_EVENT_ID) {
+        None => 0,
+        Some(seq) => seq.to_str().ok().and_then(|seq| seq.parse().ok()).ok_or_else(|| {
+            Problem::bad_request("Last-Event-ID has to be the id of the last event that the page has seen")
+        })?,
+    };
+    sse::events(state, claims, after).await
+}
+
+/// The query of a poll.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PollQuery {
+    /// The `seq` of the last event that the page has seen.
+    #[serde(default)]
+    after: u64,
+    /// The longest time until the answer, in seconds.
+    wait: Option<u64>,
+}
+
+async fn poll_scene(
+    State(state): State<GatewayState>,
+    scene: Result<Path<String>, PathRejection>,
+    query: Result<Query<PollQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let claims = check_key(&state, scene, &headers)?;
+    let invalid =
+        || Problem::bad_request("a poll takes after, the seq of the last event seen, and wait, 0 to 30 seconds");
+    let Query(PollQuery { after, wait }) = query.map_err(|_| invalid())?;
+    let wait = wait.map_or(DEFAULT_WAIT, Duration::from_secs);
+    if wait > LONGEST_WAIT {
+        return Err(invalid());
+    }
+    poll::poll(state, claims, after, wait).await
+}
+
+async fn cancel_scene(
+    State(state): State<GatewayState>,
+    scene: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let claims = check_key(&state, scene, &headers)?;
+    state.scenes().callback().cancel(claims.scene).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Checks that the request shows the key of the scene in its path. Returns what the key says.
+fn check_key(
+    state: &GatewayState,
+    scene: Result<Path<String>, PathRejection>,
+    headers: &HeaderMap,
+) -> Result<Claims, Problem> {
+    let key = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
+        .ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "key_missing", "send the scene's key as Bearer token"))?;
+    let claims = state.scenes().check_key(key)?;
+    if scene.ok().and_then(|Path(scene)| scene.parse::<SceneId>().ok()) != Some(claims.scene) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "key_invalid", "this key belongs to another scene"));
+    }
+    Ok(claims)
+}

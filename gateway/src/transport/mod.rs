@@ -1,0 +1,28 @@
+//! What carries a scene's events to its page.
+//!
+//! | module | what |
+//! |---|---|
+//! | `http` | the routes of the own API: `/v1/…` |
+//! | `websocket` | `GET /v1/ws`: WebSocket framing in next to no memory, and one page's connection |
+//! | `sse` | `GET /v1/scenes/{scene}/events`: one long response |
+//! | `poll` | `GET /v1/scenes/{scene}`: one answer at a time |
+//! | `problem` | a refusal as HTTP problem, with its status |
+//! | `reconnect` | how long a page waits before it reconnects, with jitter |
+//! | `visitor` | what a request tells of the page that sent it |
+//! | `page_module` | the page's JavaScript |
+//!
+//! A new transport is a module here with a handler in `http`. It gets its updates from a
+//! [`SceneFeed`](crate::session::SceneFeed), counts its connections with
+//! [`GatewayMetrics::connection_opened`](crate::metrics::GatewayMetrics::connection_opened), and waits with
+//! `reconnect`.
+
+pub(crate) mod http;
+mod page_module;
+mod poll;
+mod problem;
+mod reconnect;
+mod sse;
+pub(crate) mod visitor;
+pub(crate) mod websocket;
+
+pub use page_module::page_module;

@@ -1,0 +1,36 @@
+//! The page's JavaScript. It is written as several modules and served as one. Otherwise, a page could get some of
+//! them from an old pod and others from a new one while a deployment rolls.
+
+use std::sync::LazyLock;
+
+const ENTRY: &str = include_str!("../../web/scenecast.js");
+/// The modules that [`ENTRY`] imports.
+const PARTS: [&str; 4] = [
+    include_str!("../../web/connection_end.js"),
+    include_str!("../../web/gateway.js"),
+    include_str!("../../web/transport_selector.js"),
+    include_str!("../../web/transports.js"),
+];
+
+static MODULE: LazyLock<String> = LazyLock::new(|| {
+    let parts = PARTS.iter().flat_map(|part| part.lines()).map(|line| line.strip_prefix("export ").unwrap_or(line));
+    let lines = ENTRY.lines().chain(parts).filter(|line| !line.starts_with("import "));
+    lines.fold(String::new(), |module, line| module + line + "\n")
+});
+
+/// `scenecast.js`, as pages import it.
+pub fn page_module() -> &'static str {
+    &MODULE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_module_exports_one_function_and_imports_nothing() {
+        let exports: Vec<_> = page_module().lines().filter(|line| line.starts_with("export ")).collect();
+        assert_eq!(exports, ["export function login(options) {"]);
+        assert!(!page_module().lines().any(|line| line.starts_with("import ")));
+    }
+}

@@ -1,0 +1,65 @@
+//! A page's events by long poll, for pages whose proxies pass on nothing before an answer is complete. Nothing is
+//! kept between two polls.
+
+use std::time::{Duration, Instant};
+
+use axum::{
+    Json,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use scenecast_scene::{Claims, SceneState, time::millis};
+use scenecast_service::http::Problem;
+use serde_json::value::to_raw_value;
+
+use super::reconnect::reconnect_delay;
+use crate::{
+    metrics::Transport,
+    session::{PollResponse, SceneFeed, SessionEnd, SessionUpdate},
+    state::GatewayState,
+};
+
+/// The scene's events after `after`, as soon as there is one. After `wait` without an event: its state.
+pub(super) async fn poll(state: GatewayState, claims: Claims, after: u64, wait: Duration) -> Result<Response, Problem> {
+    let mut until = Instant::now() + wait;
+    let mut feed = SceneFeed::watch(state.clone(), claims, after).await?;
+    let mut guard = state.metrics().connection_opened(Transport::Poll);
+    let mut events = vec![];
+    let mut reconnect_after = None;
+    loop {
+        match feed.next(until).await {
+            None => {
+                guard.set_end("answered");
+                break;
+            }
+            Some(SessionUpdate::Event(event, handover)) => {
+                let message = feed.send_event(&event, handover, |message| to_raw_value(message));
+                events.push(message.expect("a message has string keys only"));
+                // Events that are there already come along, but the answer waits for no others.
+                until = Instant::now();
+            }
+            // The page polls again in any case, and is refused then while Redis is away.
+            Some(SessionUpdate::BusLost | SessionUpdate::BusRestored) => {}
+            Some(SessionUpdate::End(end)) => {
+                guard.set_end(end.label());
+                match end {
+                    SessionEnd::Refused(refusal) if events.is_empty() => return Err(refusal.into()),
+                    SessionEnd::Restart | SessionEnd::Rebalance => reconnect_after = reconnect_delay(&end),
+                    _ => {}
+                }
+                break;
+            }
+        }
+    }
+    let scene_state = feed.state();
+    let answer = PollResponse {
+        scene: feed.scene(),
+        state: scene_state.into(),
+        expires_in: matches!(scene_state, SceneState::Open | SceneState::Scanned).then(|| feed.remaining().as_secs()),
+        events,
+        retry_after_ms: reconnect_after.map(millis),
+    };
+    // The next poll on this connection would reach this pod again.
+    let close = reconnect_after.map(|_| [(header::CONNECTION, "close")]);
+    Ok(([(header::CACHE_CONTROL, "no-store")], close, Json(answer)).into_response())
+}

@@ -1,0 +1,103 @@
+//! A page's events as one long response (`text/event-stream`, WHATWG HTML section 9.2), for pages whose
+//! WebSocket doesn't get through.
+
+use std::{
+    convert::Infallible,
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    http::{HeaderName, HeaderValue, header},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, Sse},
+    },
+};
+use futures_util::stream;
+use scenecast_scene::{Claims, time::millis};
+use scenecast_service::http::Problem;
+
+use super::{problem, reconnect::reconnect_delay};
+use crate::{
+    metrics::{ConnectionGuard, Transport},
+    session::{SceneFeed, ServerMessage, SessionEnd, SessionUpdate},
+    state::GatewayState,
+};
+
+/// After a random time in this range without an event, the stream sends a comment. Otherwise, proxies and the page
+/// would take it for dead.
+const HEARTBEAT: Range<Duration> = Duration::from_secs(15)..Duration::from_secs(25);
+
+/// The scene's state, and then its events after `after`, until it is over.
+pub(super) async fn events(state: GatewayState, claims: Claims, after: u64) -> Result<Response, Problem> {
+    let feed = SceneFeed::watch(state.clone(), claims, after).await?;
+    let guard = state.metrics().connection_opened(Transport::Sse);
+    let first = Some(sse_event(&feed.current_state()));
+    let events = stream::unfold(SseStream { feed, guard, first, is_over: false }, async |mut stream| {
+        let event = stream.next().await?;
+        Some((Ok::<_, Infallible>(event), stream))
+    });
+    let headers = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        // Without it nginx keeps events to itself until they are a few kilobytes.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    Ok((headers, Sse::new(events)).into_response())
+}
+
+struct SseStream {
+    feed: SceneFeed,
+    guard: ConnectionGuard,
+    first: Option<Event>,
+    is_over: bool,
+}
+
+impl SseStream {
+    async fn next(&mut self) -> Option<Event> {
+        if self.is_over {
+            return None;
+        }
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        let heartbeat = Instant::now() + rand::random_range(HEARTBEAT);
+        match self.feed.next(heartbeat).await {
+            None => Some(Event::default().comment("")),
+            Some(SessionUpdate::Event(event, handover)) => {
+                let send =
+                    |message: &ServerMessage<'_>| Ok::<_, Infallible>(sse_event(message).id(event.seq.to_string()));
+                let Ok(sent) = self.feed.send_event(&event, handover, send);
+                Some(sent)
+            }
+            Some(SessionUpdate::BusLost) => Some(sse_event(&ServerMessage::Trouble)),
+            Some(SessionUpdate::BusRestored) => Some(sse_event(&self.feed.current_state())),
+            Some(SessionUpdate::End(end)) => {
+                self.is_over = true;
+                self.guard.set_end(end.label());
+                last_event(end)
+            }
+        }
+    }
+}
+
+fn sse_event(message: &ServerMessage<'_>) -> Event {
+    Event::default().event(message.kind()).data(message.to_json())
+}
+
+/// The event for the end of a session, with the reconnect delay as the stream's `retry`.
+fn last_event(end: SessionEnd) -> Option<Event> {
+    let delay = reconnect_delay(&end);
+    let last = match end {
+        SessionEnd::Over => return None,
+        SessionEnd::Expired => sse_event(&ServerMessage::Expired),
+        SessionEnd::Restart | SessionEnd::Rebalance => {
+            sse_event(&ServerMessage::Restart { retry_after_ms: millis(delay.unwrap_or_default()) })
+        }
+        SessionEnd::Refused(refusal) => sse_event(&problem::message(&Problem::from(refusal))),
+    };
+    Some(match delay {
+        Some(delay) => last.retry(delay),
+        None => last,
+    })
+}

@@ -1,0 +1,236 @@
+//! One page's WebSocket: the task in which its socket and its feed meet.
+//!
+//! ```text
+//!  NotRequested ──first frame──▶ Starting ──opened or resumed──▶ Watched
+//!       └──────────────────────────┴──────────── any CloseReason ───┴─────────▶ closed
+//! ```
+//!
+//! The task is small on purpose, since a pod has one for each page. Whatever takes more memory than waiting does
+//! runs in a box of its own, for as long as it runs.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use futures_util::future::OptionFuture;
+use scenecast_scene::PageInfo;
+
+use super::{
+    close::CloseReason,
+    decoder::Incoming,
+    liveness::LivenessCheck,
+    peer::{PagePeer, PeerEvent},
+    socket::{SocketError, WebSocket},
+};
+use crate::{
+    drain::{DrainClass, DrainReason},
+    metrics::Transport,
+    refusal::PageRefusal,
+    session::{ClientMessage, SceneFeed, ServerMessage, SessionUpdate},
+    state::GatewayState,
+};
+
+/// Opens or resumes a scene. Also returns the message that tells the page so.
+type StartFuture = Pin<Box<dyn Future<Output = Result<(Box<SceneFeed>, String), PageRefusal>> + Send>>;
+
+/// Serves the page until its scene is over, it leaves, or it is drained. `early` is what arrived with the
+/// handshake.
+///
+/// Not an `async fn`: that would keep its arguments twice.
+pub(crate) fn serve_page(
+    state: GatewayState,
+    page: PageInfo,
+    socket: WebSocket,
+    early: Vec<Incoming>,
+) -> impl Future<Output = ()> + Send {
+    let mut guard = state.metrics().connection_opened(Transport::WebSocket);
+    let mut connection = PageConnection {
+        state,
+        page: Box::new(page),
+        socket,
+        peer: PagePeer::new(Instant::now()),
+        scene: ScenePhase::NotRequested,
+    };
+    async move {
+        let reason = match connection.messages_received(Ok(early)) {
+            Ok(()) => connection.run().await,
+            Err(reason) => reason,
+        };
+        let PageConnection { socket, scene, .. } = connection;
+        // The watch ends before the socket waits for the peer's close.
+        drop(scene);
+        guard.set_end(reason.label());
+        drop(guard);
+        Box::pin(reason.notify_and_close(socket)).await;
+    }
+}
+
+struct PageConnection {
+    state: GatewayState,
+    page: Box<PageInfo>,
+    socket: WebSocket,
+    peer: PagePeer,
+    scene: ScenePhase,
+}
+
+/// How far a page is with its scene.
+enum ScenePhase {
+    /// It hasn't sent its first frame.
+    NotRequested,
+    Starting(StartFuture),
+    Watched(Box<SceneFeed>),
+}
+
+/// What the connection's loop waits for.
+enum LoopEvent {
+    Received(Result<Vec<Incoming>, SocketError>),
+    Started(Result<(Box<SceneFeed>, String), PageRefusal>),
+    Update(SessionUpdate),
+    Released(DrainReason),
+    DeadlineReached,
+}
+
+impl ScenePhase {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<LoopEvent> {
+        match self {
+            Self::NotRequested => Poll::Pending,
+            Self::Starting(start) => start.as_mut().poll(cx).map(LoopEvent::Started),
+            Self::Watched(feed) => feed.poll_next(cx).map(LoopEvent::Update),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Watched(feed) => feed.deadline(),
+            Self::NotRequested | Self::Starting(_) => None,
+        }
+    }
+
+    /// The class in which the page waits to be drained. None before it has a key to come back with.
+    fn drain_class(&self) -> Option<DrainClass> {
+        match self {
+            Self::Watched(feed) => Some(feed.drain_class()),
+            Self::NotRequested | Self::Starting(_) => None,
+        }
+    }
+}
+
+impl PageConnection {
+    async fn run(&mut self) -> CloseReason {
+        loop {
+            let peer_deadline = self.peer.deadline();
+            let deadline = self.scene.deadline().map_or(peer_deadline, |deadline| deadline.min(peer_deadline));
+            let class = self.scene.drain_class();
+            let event = tokio::select! {
+                // Updates come first, so that no page is drained before it gets them. Received messages come last,
+                // so that a peer that sends without end delays only itself.
+                biased;
+                event = poll_fn(|cx| self.scene.poll_next(cx)) => event,
+                Some(reason) = OptionFuture::from(class.map(|class| self.state.drain().released(class))) => {
+                    LoopEvent::Released(reason)
+                }
+                () = tokio::time::sleep_until(deadline.into()) => LoopEvent::DeadlineReached,
+                received = self.socket.receive() => LoopEvent::Received(received),
+            };
+            if let Err(reason) = self.handle(event) {
+                return reason;
+            }
+        }
+    }
+
+    fn handle(&mut self, event: LoopEvent) -> Result<(), CloseReason> {
+        match event {
+            LoopEvent::Received(received) => self.messages_received(received),
+            LoopEvent::Started(started) => self.started(started?),
+            LoopEvent::Update(update) => self.send_update(update),
+            LoopEvent::Released(reason) => Err(CloseReason::Ended(reason.into())),
+            LoopEvent::DeadlineReached => self.deadline_reached(),
+        }
+    }
+
+    fn started(&mut self, (feed, message): (Box<SceneFeed>, String)) -> Result<(), CloseReason> {
+        self.socket.send(&message)?;
+        self.scene = ScenePhase::Watched(feed);
+        Ok(())
+    }
+
+    fn send_update(&mut self, update: SessionUpdate) -> Result<(), CloseReason> {
+        let ScenePhase::Watched(feed) = &self.scene else { return Ok(()) };
+        match update {
+            SessionUpdate::Event(event, handover) => {
+                feed.send_event(&event, handover, |message| self.socket.send(&message.to_json()))?;
+            }
+            SessionUpdate::BusLost => self.socket.send(&ServerMessage::Trouble.to_json())?,
+            SessionUpdate::BusRestored => self.socket.send(&feed.current_state().to_json())?,
+            SessionUpdate::End(end) => return Err(CloseReason::Ended(end)),
+        }
+        Ok(())
+    }
+
+    fn deadline_reached(&mut self) -> Result<(), CloseReason> {
+        if let ScenePhase::Watched(feed) = &mut self.scene {
+            feed.deadline_reached();
+        }
+        match self.peer.check(Instant::now())? {
+            LivenessCheck::Alive => Ok(()),
+            LivenessCheck::SendPing => Ok(self.socket.ping()?),
+            LivenessCheck::Dead => Err(CloseReason::ConnectionLost),
+        }
+    }
+
+    fn messages_received(&mut self, received: Result<Vec<Incoming>, SocketError>) -> Result<(), CloseReason> {
+        let mut ping = None;
+        for incoming in received? {
+            match self.peer.received(incoming, Instant::now())? {
+                PeerEvent::FirstMessage(message) => self.scene = ScenePhase::Starting(self.start(message)),
+                PeerEvent::Ping(payload) => ping = Some(payload),
+                PeerEvent::Pong => {}
+                PeerEvent::Close => return Err(CloseReason::PeerClosed),
+                PeerEvent::ProtocolError(error) => return Err(CloseReason::ProtocolError(error)),
+            }
+        }
+        // An answer to the last of several pings is enough (RFC 6455 section 5.5.3), and takes one write.
+        match ping {
+            Some(payload) => Ok(self.socket.pong(&payload)?),
+            None => Ok(()),
+        }
+    }
+
+    fn start(&mut self, message: ClientMessage) -> StartFuture {
+        let state = self.state.clone();
+        // The page's description is needed once, and then takes no more memory.
+        let page = std::mem::take(&mut *self.page);
+        Box::pin(async move {
+            match message {
+                ClientMessage::Open(request) => {
+                    let (feed, opened) = SceneFeed::open(state, &request, page).await?;
+                    Ok((Box::new(feed), ServerMessage::Opened(&opened).to_json()))
+                }
+                ClientMessage::Resume(request) => {
+                    let claims = state.scenes().check_key(&request.key)?;
+                    let feed = SceneFeed::watch(state, claims, request.after).await?;
+                    let message = feed.current_state().to_json();
+                    Ok((Box::new(feed), message))
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, D, F: Future>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_a_page_is_small() {
+        let size = size_of_future(serve_page);
+        assert!(size <= 1024, "{size} bytes a page");
+    }
+}

@@ -1,0 +1,80 @@
+//! Plain HTTP requests of pages.
+
+use std::time::SystemTime;
+
+use reqwest::Method;
+
+use crate::fixtures::{LIFE, ORIGIN, Scene, World, assert_problem, send};
+
+#[tokio::test]
+async fn pages_of_any_origin_may_import_the_module() {
+    let world = World::new().await;
+    let response = reqwest::get(world.url("/v1/scenecast.js")).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/javascript; charset=utf-8");
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    assert!(response.text().await.unwrap().contains("export function login"));
+}
+
+#[tokio::test]
+async fn an_invalid_request_is_refused_with_a_problem() {
+    let world = World::new().await;
+    for body in ["", "{}", "nonsense", "[]", "{\"account\":\"Demo!\"}", "{\"account\":\"demo\",\"more\":1}"] {
+        let answer = send(world.request(Method::POST, "/v1/scenes").body(body)).await;
+        assert_problem(&answer, 400, "bad_request");
+    }
+    let huge = world.request(Method::POST, "/v1/scenes").body("x".repeat(4097));
+    assert_problem(&send(huge).await, 413, "body_too_large");
+    assert_problem(&send(world.request(Method::GET, "/v1/nothing")).await, 404, "not_found");
+    assert_problem(&send(world.request(Method::PUT, "/v1/scenes")).await, 405, "method_not_allowed");
+    assert_problem(&send(world.request(Method::GET, "/v1/ws")).await, 426, "bad_handshake");
+}
+
+#[tokio::test]
+async fn without_a_callback_no_scene_is_opened() {
+    let world = World::new().await;
+    let response = world.request(Method::POST, "/v1/scenes").body("{\"account\":\"demo\"}").send().await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], "2");
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert_eq!(response.headers()["access-control-allow-origin"], ORIGIN, "the page may read the problem");
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_can_open_no_scene() {
+    let world = World::new().await;
+    let post = reqwest::Client::new().post(world.url("/v1/scenes")).header("origin", "https://evil.example");
+    assert_problem(&send(post.body("{\"account\":\"demo\"}")).await, 403, "origin_forbidden");
+}
+
+#[tokio::test]
+async fn a_preflight_request_is_answered() {
+    let world = World::new().await;
+    let preflight = world
+        .request(Method::OPTIONS, "/v1/scenes/x")
+        .header("access-control-request-method", "DELETE")
+        .header("access-control-request-headers", "authorization");
+    let response = preflight.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["access-control-allow-origin"], ORIGIN);
+    assert!(response.headers()["access-control-allow-methods"].to_str().unwrap().contains("DELETE"));
+}
+
+#[tokio::test]
+async fn only_its_own_page_can_cancel_a_scene() {
+    let world = World::new().await;
+    let now = SystemTime::now();
+    let own = Scene::issue(LIFE, now);
+    let other = Scene::issue(LIFE, now);
+    let foreign = Scene::issue_under("another deployment's", LIFE, now);
+    assert_problem(&send(world.request(Method::DELETE, &own.path())).await, 401, "key_missing");
+    for (key, path) in [
+        (own.key.as_str(), other.path()),
+        (&foreign.key, foreign.path()),
+        ("x", own.path()),
+        (&own.key, "/v1/scenes/%ff".to_owned()),
+    ] {
+        assert_problem(&send(world.request(Method::DELETE, &path).bearer_auth(key)).await, 403, "key_invalid");
+    }
+    let cancel = world.request(Method::DELETE, &own.path()).bearer_auth(&own.key);
+    assert_problem(&send(cancel).await, 503, "callback_unavailable");
+}

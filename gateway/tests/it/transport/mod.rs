@@ -1,0 +1,7 @@
+//! The own API, by each transport.
+
+mod every_transport;
+mod http;
+mod poll;
+mod sse;
+mod websocket;

@@ -1,0 +1,138 @@
+//! The configuration file of the simulator, and its checks.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use scenecast_scene::AccountName;
+use scenecast_service::{config::{ConfigError, DrainConfig, TelemetryConfig, Validate}, process::Binary};
+use serde::Deserialize;
+use url::Url;
+
+use crate::accounts::{AccountKind, SimulatedAccount};
+
+/// The simulator as a process; `simulator.toml` in this crate shows every setting.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulatorConfig {
+    /// The addresses on which it listens.
+    pub listen: SimulatorListeners,
+    /// The URL at which others reach the public listener. QR codes begin with it.
+    pub public_url: Url,
+    /// The Official Accounts and mini programs that it hosts.
+    pub accounts: BTreeMap<AccountName, SimulatedAccount>,
+    /// How long shutdown takes.
+    #[serde(default)]
+    pub drain: DrainConfig,
+    /// Logs and traces.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
+}
+
+/// The addresses on which the simulator listens.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulatorListeners {
+    /// The API, the phone, and the control routes.
+    pub public: SocketAddr,
+    /// `/healthz`, `/readyz`, `/metrics`.
+    pub admin: SocketAddr,
+}
+
+impl Validate for SimulatorConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        if self.public_url.path() != "/" || self.public_url.query().is_some() {
+            return Err(ConfigError::at("public_url", "must end after the host and port"));
+        }
+        for (name, account) in &self.accounts {
+            check_account(name, account)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_account(name: &AccountName, account: &SimulatedAccount) -> Result<(), ConfigError> {
+    let error = |setting: &str, must: &str| Err(ConfigError::at(format_args!("accounts.{name}.{setting}"), must));
+    let token = account.token.bytes();
+    if !(3..=32).contains(&token.len()) || !token.iter().all(u8::is_ascii_alphanumeric) {
+        return error("token", "must be 3 to 32 letters and digits");
+    }
+    if !account.original_id.starts_with("gh_") {
+        return error("original_id", "must begin with gh_");
+    }
+    match account.kind {
+        AccountKind::Official if account.callbacks.is_empty() => error("callbacks", "must name at least one address"),
+        AccountKind::MiniProgram if account.pages.is_empty() => error("pages", "must name at least one page"),
+        AccountKind::Official | AccountKind::MiniProgram => Ok(()),
+    }
+}
+
+impl Binary for SimulatorConfig {
+    fn admin(&self) -> SocketAddr {
+        self.listen.admin
+    }
+
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::EncryptionMode;
+
+    const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/simulator.toml");
+
+    fn config_with(changes: &[(&str, &str)]) -> Result<SimulatorConfig, String> {
+        let env = changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        scenecast_service::config::load(Some(SAMPLE.as_ref()), env).map_err(|bad| bad.to_string())
+    }
+
+    fn account(config: &SimulatorConfig, name: &str) -> SimulatedAccount {
+        config.accounts[&name.parse().unwrap()].clone()
+    }
+
+    #[test]
+    fn the_sample_hosts_the_sample_accounts() {
+        let config = config_with(&[]).unwrap();
+        let SimulatedAccount { app_id, original_id, kind, mode, aes_key, .. } = account(&config, "demo");
+        assert_eq!(
+            (app_id.as_str(), original_id.as_str()),
+            (SimulatedAccount::SAMPLE_APP_ID, SimulatedAccount::SAMPLE_ORIGINAL_ID)
+        );
+        assert_eq!(
+            (kind, mode, aes_key),
+            (AccountKind::Official, EncryptionMode::Safe, SimulatedAccount::SAMPLE_AES_KEY.parse().unwrap())
+        );
+        let SimulatedAccount { app_id, kind, pages, .. } = account(&config, "mini");
+        assert_eq!((app_id.as_str(), kind), (SimulatedAccount::SAMPLE_MINI_APP_ID, AccountKind::MiniProgram));
+        assert_eq!(pages, [SimulatedAccount::SAMPLE_PAGE]);
+    }
+
+    #[test]
+    fn quotas_default_to_those_of_a_verified_service_account() {
+        let quota = account(&config_with(&[("SCENECAST_ACCOUNTS__DEMO__QUOTA__QR_CODES", "3")]).unwrap(), "demo").quota;
+        assert_eq!((quota.qr_codes, quota.tokens), (3, 2000));
+    }
+
+    #[test]
+    fn an_error_names_the_bad_value() {
+        for (name, value, named) in [
+            ("SCENECAST_ACCOUNTS__DEMO__TOKEN", "ab", "accounts.demo.token"),
+            ("SCENECAST_ACCOUNTS__DEMO__TOKEN", "a-b-c", "accounts.demo.token"),
+            ("SCENECAST_ACCOUNTS__DEMO__ORIGINAL_ID", "1", "accounts.demo.original_id"),
+            ("SCENECAST_ACCOUNTS__DEMO__MODE", "open", "mode"),
+            ("SCENECAST_ACCOUNTS__DEMO__AES_KEY", "short", "aes_key"),
+            ("SCENECAST_ACCOUNTS__DEMO__RIGHTS", "all", "rights"),
+            ("SCENECAST_ACCOUNTS__DEMO__KIND", "mini_program", "accounts.demo.pages"),
+            ("SCENECAST_ACCOUNTS__MINI__KIND", "official", "accounts.mini.callbacks"),
+            ("SCENECAST_ACCOUNTS__DEMO__TITEL", "Demo", "titel"),
+            ("SCENECAST_ACCOUNTS__OTHER__TITLE", "Other", "accounts.other"),
+            ("SCENECAST_PUBLIC_URL", "here", "public_url"),
+            ("SCENECAST_PUBLIC_URL", "http://127.0.0.1:8083/wechat", "public_url"),
+            ("SCENECAST_LISTEN__ADMIN", "everywhere", "listen.admin"),
+        ] {
+            let error = config_with(&[(name, value)]).unwrap_err();
+            assert!(error.contains(named), "{name}={value}: {error}");
+        }
+    }
+}

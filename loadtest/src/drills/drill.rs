@@ -1,0 +1,74 @@
+//! How a drill is run.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::LocalBoxFuture;
+
+use super::{
+    environment::{ClusterShape, DrillEnvironment},
+    load::Load,
+    report::{DrillCheck, DrillReport},
+};
+use crate::{cluster::ClusterRedis, ledger::Tally};
+
+/// How long accepted logins may still take after the last scan.
+pub(super) const DELIVERED_WITHIN: Duration = Duration::from_secs(40);
+
+/// One drill.
+pub struct Drill {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it proves.
+    pub proves: &'static str,
+    pub(super) run: fn(Load) -> LocalBoxFuture<'static, DrillResult>,
+}
+
+pub(super) struct DrillResult {
+    tally: Tally,
+    checks: Vec<DrillCheck>,
+}
+
+impl Drill {
+    /// Starts all processes, breaks something under this load, and ends all processes.
+    pub async fn run(&self, load: Load) -> DrillReport {
+        let began = Instant::now();
+        let DrillResult { tally, checks } = (self.run)(load).await;
+        DrillReport { name: self.name, tally, checks, took: began.elapsed() }
+    }
+}
+
+/// Runs the load around a new Redis, while `fault` breaks something.
+pub(super) async fn run_drill<R: ClusterRedis>(
+    load: Load,
+    shape: ClusterShape,
+    fault: impl AsyncFnOnce(&mut DrillEnvironment<R>),
+) -> DrillResult {
+    run_drill_around(R::start().await, load, shape, fault).await
+}
+
+/// Runs the load around this Redis, while `fault` breaks something.
+pub(super) async fn run_drill_around<R: ClusterRedis>(
+    redis: R,
+    load: Load,
+    shape: ClusterShape,
+    fault: impl AsyncFnOnce(&mut DrillEnvironment<R>),
+) -> DrillResult {
+    let mut environment = DrillEnvironment::start(load, shape, redis).await;
+    let crowd = environment.crowd.clone();
+    let phones = environment.phones();
+    let breaking = async {
+        tokio::time::sleep(load.around).await;
+        fault(&mut environment).await;
+        tokio::time::sleep(load.around).await;
+    };
+    tokio::select! {
+        () = crowd.scan(&phones, load.rate) => {}
+        () = breaking => {}
+    }
+    phones.wait_until_done().await;
+    crowd.wait_for_deliveries(DELIVERED_WITHIN).await;
+    crowd.redeem_again().await;
+    let tally = crowd.ledger().tally(load.late_after);
+    environment.check("somebody was logged in", tally.delivered > 0);
+    DrillResult { tally, checks: environment.into_checks() }
+}

@@ -1,0 +1,265 @@
+//! The environment of a drill: a cluster of real processes, the crowd before it, and load balancers that follow the
+//! pods' readiness.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use scenecast_scene::AccountName;
+use scenecast_testing::FaultProxy;
+use scenecast_simulator::{EncryptionMode, Simulator};
+use tokio::{task::JoinSet, time::timeout};
+
+use super::{load::Load, page_moves, report::DrillCheck};
+use crate::{
+    cluster::{API_KEY, Cluster, ClusterRedis, ORIGIN, Setup, callback_url, metric},
+    crowd::{Crowd, CrowdConfig, Phones, PodAddress, ReadyPods, ReplyPhrases, SiteBackend},
+};
+
+/// The time limit until all pages show a code.
+const CODES_WITHIN: Duration = Duration::from_secs(60);
+/// Longer than any reconnect delay that a draining gateway gives. It also separates two bursts of reconnects.
+const RECONNECTED_WITHIN: Duration = Duration::from_secs(2);
+/// How long a pod still accepts connections after SIGTERM.
+pub(super) const NOTICE: Duration = Duration::from_secs(1);
+/// A log line for every login would cost more than the login. But a process has to log that it serves.
+const LOG_SETTINGS: &str = "[telemetry]\nlog = 'warn,scenecast_service=info'\n";
+
+/// A cluster under load.
+pub(super) struct DrillEnvironment<R> {
+    pub(super) cluster: Cluster<R>,
+    pub(super) crowd: Arc<Crowd>,
+    pub(super) load: Load,
+    gateways: ReadyPods,
+    callbacks: ReadyPods,
+    shape: ClusterShape,
+    checks: Vec<DrillCheck>,
+    _load_balancers: JoinSet<()>,
+}
+
+/// What a drill's cluster consists of.
+#[derive(Debug, Clone)]
+pub(super) struct ClusterShape {
+    pub(super) gateways: usize,
+    pub(super) callbacks: usize,
+    /// The `confirmation` setting of the account.
+    pub(super) confirmation: &'static str,
+    /// How long a scene lives, in seconds.
+    pub(super) scene_life: u32,
+    /// Lines of every gateway's configuration. The first ones belong to `[drain]`.
+    pub(super) gateway_settings: String,
+    /// Lines of every callback's configuration. The first ones belong to `[drain]`.
+    pub(super) callback_settings: String,
+}
+
+impl Default for ClusterShape {
+    /// Three gateways and two callbacks, where a scan is a login.
+    fn default() -> Self {
+        Self {
+            gateways: 3,
+            callbacks: 2,
+            confirmation: "none",
+            scene_life: 120,
+            gateway_settings: String::new(),
+            callback_settings: String::new(),
+        }
+    }
+}
+
+impl<R: ClusterRedis> DrillEnvironment<R> {
+    /// Starts the processes and the crowd. Returns when every page shows a code.
+    pub(super) async fn start(load: Load, shape: ClusterShape, redis: R) -> Self {
+        let internal_balancer = FaultProxy::to(vec![]).await;
+        let setup = Setup {
+            gateways: shape.gateways,
+            callbacks: shape.callbacks,
+            mode: EncryptionMode::Safe,
+            confirmation: shape.confirmation,
+            scene_life: shape.scene_life,
+            notice: seconds(NOTICE),
+            window: seconds(load.window()),
+            callbacks_at: Some(internal_balancer.address()),
+            settings: LOG_SETTINGS.to_owned(),
+            gateway_settings: shape.gateway_settings.clone(),
+            callback_settings: shape.callback_settings.clone(),
+            ..Setup::default()
+        };
+        let cluster = Cluster::start_around(redis, setup).await;
+        let probe =
+            |count, pod: &dyn Fn(usize) -> PodAddress| ReadyPods::probe(&(0..count).map(pod).collect::<Vec<_>>());
+        let gateways = probe(shape.gateways, &|n| PodAddress {
+            address: cluster.gateway_address(n),
+            admin: cluster.gateway_admin(n),
+        });
+        let callbacks = probe(shape.callbacks, &|n| PodAddress {
+            address: cluster.callback_internal(n),
+            admin: cluster.callback_admin(n),
+        });
+        let public_callbacks = probe(shape.callbacks, &|n| PodAddress {
+            address: cluster.callback_public(n),
+            admin: cluster.callback_admin(n),
+        });
+        let mut load_balancers = JoinSet::new();
+        load_balancers.spawn(balance_internal_calls(callbacks.clone(), internal_balancer));
+        load_balancers.spawn(balance_deliveries(public_callbacks, cluster.simulator.clone(), cluster.account.clone()));
+
+        let config = CrowdConfig { restless: load.restless, ..crowd_config(&cluster, &gateways, &callbacks) };
+        let crowd = Arc::new(Crowd::gather(config, load.pages));
+        let mut environment =
+            Self { cluster, crowd, load, gateways, callbacks, shape, checks: vec![], _load_balancers: load_balancers };
+        let all_show = timeout(CODES_WITHIN, environment.crowd.wait_for_codes(load.pages)).await.is_ok();
+        environment.check("every page shows a code", all_show);
+        environment
+    }
+
+    /// People with phones, who look at a question as long as the load says.
+    pub(super) fn phones(&self) -> Phones {
+        self.phones_with_think_time(self.load.think_time())
+    }
+
+    /// People who look at a question for this long.
+    pub(super) fn phones_with_think_time(&self, think_time: Duration) -> Phones {
+        let simulator = self.cluster.simulator.clone();
+        Phones::new(simulator, self.cluster.account.clone(), ReplyPhrases::default(), think_time)
+    }
+
+    /// A second crowd, whose pages connect all at once.
+    pub(super) fn rush(&self, pages: u32) -> Crowd {
+        Crowd::rush(crowd_config(&self.cluster, &self.gateways, &self.callbacks), pages)
+    }
+
+    /// A second crowd, whose pages connect all at once and share an address.
+    pub(super) fn office(&self, pages: u32) -> Crowd {
+        Crowd::office(crowd_config(&self.cluster, &self.gateways, &self.callbacks), pages)
+    }
+
+    /// A second crowd, whose pages don't read what gateway `n` sends, and then go on at the other gateways.
+    pub(super) fn slow_readers(&self, n: usize, pages: u32) -> Crowd {
+        let others = (0..self.gateways()).filter(|other| *other != n).map(|n| self.cluster.gateway_address(n));
+        let others = ReadyPods::fixed(others.collect());
+        let config = crowd_config(&self.cluster, &others, &self.callbacks);
+        Crowd::slow_readers(self.cluster.gateway_address(n), config, pages)
+    }
+
+    /// The sum of this metric over all pods.
+    pub(super) async fn metric_sum(&self, name: &str) -> f64 {
+        let gateways = (0..self.gateways()).map(|n| self.cluster.gateway_admin(n));
+        let callbacks = (0..self.callbacks()).map(|n| self.cluster.callback_admin(n));
+        join_all(gateways.chain(callbacks).map(|admin| metric(admin, name))).await.into_iter().sum()
+    }
+
+    /// The name and the resident memory of each process, in bytes.
+    pub(super) async fn memory(&self) -> Vec<(String, f64)> {
+        let gateways = (0..self.gateways()).map(|n| (format!("gateway {n}"), self.cluster.gateway_admin(n)));
+        let callbacks = (0..self.callbacks()).map(|n| (format!("callback {n}"), self.cluster.callback_admin(n)));
+        let memory = async |(name, admin)| (name, metric(admin, "process_resident_memory_bytes").await);
+        join_all(gateways.chain(callbacks).map(memory)).await
+    }
+
+    /// Checks that no process is much larger than `before`, a result of [`Self::memory`].
+    pub(super) async fn check_memory(&mut self, before: Vec<(String, f64)>) {
+        for ((process, before), (_, after)) in before.into_iter().zip(self.memory().await) {
+            let holds = after <= 1.1 * before + 4e6;
+            self.check(format!("{process} does not grow: {before} bytes before, {after} after"), holds);
+        }
+    }
+
+    /// How many pages each gateway holds.
+    pub(super) async fn pages_by_gateway(&self) -> Vec<f64> {
+        let pages = |n| metric(self.cluster.gateway_admin(n), "scenecast_connections_open{transport=\"websocket\"}");
+        join_all((0..self.gateways()).map(pages)).await
+    }
+
+    /// Notes something that must be true.
+    pub(super) fn check(&mut self, what: impl Into<String>, holds: bool) {
+        self.checks.push(DrillCheck { what: what.into(), holds });
+    }
+
+    /// Everything that was checked.
+    pub(super) fn into_checks(self) -> Vec<DrillCheck> {
+        self.checks
+    }
+
+    /// The number of gateways.
+    pub(super) fn gateways(&self) -> usize {
+        self.shape.gateways
+    }
+
+    /// The number of callbacks.
+    pub(super) fn callbacks(&self) -> usize {
+        self.shape.callbacks
+    }
+
+    /// Terminates these pods, waits until they have exited, and starts them again. Returns when they are ready and
+    /// their pages have reconnected.
+    pub(super) async fn roll(&mut self, gateways: &[usize], callbacks: &[usize]) {
+        let began = Instant::now();
+        for &n in gateways {
+            self.cluster.gateway(n).terminate();
+        }
+        for &n in callbacks {
+            self.cluster.callback(n).terminate();
+        }
+        for &n in gateways {
+            let status = self.cluster.gateway(n).ended().await;
+            self.check(format!("gateway {n} exits with success: {status}"), status.success());
+            self.cluster.restart_gateway(n).await;
+        }
+        for &n in callbacks {
+            let status = self.cluster.callback(n).ended().await;
+            self.check(format!("callback {n} exits with success: {status}"), status.success());
+            self.cluster.restart_callback(n).await;
+        }
+        self.wait_until_ready().await;
+        if !gateways.is_empty() {
+            tokio::time::sleep(RECONNECTED_WITHIN).await;
+        }
+        for &n in gateways {
+            let moves = self.crowd.ledger().moves_from(self.cluster.gateway_address(n), began);
+            self.checks.extend(page_moves::checks(n, &moves, self.load.window()));
+        }
+    }
+
+    /// Waits until the load balancers know that every pod is ready.
+    pub(super) async fn wait_until_ready(&self) {
+        self.gateways.wait_for(self.shape.gateways).await;
+        self.callbacks.wait_for(self.shape.callbacks).await;
+    }
+}
+
+/// In the unit of the configuration.
+fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).expect("times of drills are short")
+}
+
+fn crowd_config<R: ClusterRedis>(cluster: &Cluster<R>, gateways: &ReadyPods, callbacks: &ReadyPods) -> CrowdConfig {
+    CrowdConfig {
+        gateways: gateways.clone(),
+        site: SiteBackend::new(callbacks.clone(), API_KEY.to_owned()),
+        account: cluster.account.clone(),
+        origin: ORIGIN.to_owned(),
+        restless: true,
+    }
+}
+
+/// Sends the gateways' internal calls to the callbacks that are ready.
+async fn balance_internal_calls(mut callbacks: ReadyPods, balancer: FaultProxy) {
+    loop {
+        balancer.lead_to(callbacks.ready());
+        callbacks.changed().await;
+    }
+}
+
+/// Sends WeChat's deliveries to the callbacks that are ready. If none is ready, they go to the last ones that were,
+/// and get no answer.
+async fn balance_deliveries(mut callbacks: ReadyPods, simulator: Simulator, account: AccountName) {
+    loop {
+        let urls: Vec<_> = callbacks.ready().into_iter().map(|address| callback_url(address, &account)).collect();
+        if !urls.is_empty() {
+            simulator.set_callbacks(&account, urls).expect("the simulator hosts this account");
+        }
+        callbacks.changed().await;
+    }
+}
