@@ -83,7 +83,8 @@ impl FromStr for RedisAddress {
             return Err("a Cluster and shards have no database numbers; remove what comes after the port");
         }
         if has_tls {
-            config.tls = Some(tls::native().map_err(|_| "the system's TLS certificates can't be read; install CA certificates (the package ca-certificates)")?);
+            let tls = tls::native();
+            config.tls = Some(tls.map_err(|_| "can't read the system's CA certificates; install ca-certificates")?);
         }
         Ok(Self(Arc::new(ParsedAddress::new(kind, config))))
     }

@@ -10,11 +10,12 @@ use tokio::sync::Notify;
 
 use crate::{
     address::RedisAddress,
-    commands::{command::RedisCommand, routing::CommandRouter},
+    command::RedisCommand,
     connection::{health::ConnectionHealth, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind, error_code},
     replication::{ReplicaAcknowledger, WritePosition},
     reply::Reply,
+    routing::router::CommandRouter,
     startup_check,
     topology::{refresher::Topology, source::TopologySource},
 };
@@ -58,7 +59,7 @@ impl std::fmt::Debug for Redis {
 impl Redis {
     /// Starts to connect and returns at once. Commands wait for the connection, at most as long as a command may take.
     pub fn connect(address: &RedisAddress, metrics: &Metrics) -> Self {
-        let help = "1 while every connection of this kind to Redis stands.";
+        let help = "1 while every connection of this kind to Redis is up.";
         let connected = metrics.gauges("redis_connected", help, &["connection"]);
         let primaries = metrics.gauge("redis_primaries", "Servers that own slots of Redis.");
         let refresh = Arc::<Notify>::default();

@@ -9,7 +9,8 @@
 //! | `address`, `tls` | where Redis is, and which certificates are trusted |
 //! | `topology` | the slot table, and how it is kept up to date |
 //! | `connection` | one connection to each server, which always comes back |
-//! | `commands` | sends a command to the owner of its key's slot, and follows redirects |
+//! | `command` | a command as plain data, and how it is sent to one server |
+//! | `routing` | sends commands to the owner of their key's slot, and follows redirects |
 //! | `client` | [`Redis`]: the commands that the bus and the stores use |
 //! | `streams` | a stream as a queue that several pods take entries from |
 //! | `subscriptions` | pub/sub, and events that say when messages may have been lost |
@@ -18,19 +19,18 @@
 //! | `error`, `reply` | why a command failed; what Redis answered |
 //!
 //! ```text
-//!  client, streams ──▶ commands ──▶ connection ──▶ fred ──▶ Redis
-//!    │  │                  │            ▲
-//!    │  └─▶ replication ───┤            │
-//!    └────▶ subscriptions ─┴─▶ topology ┘
+//!  streams ───────┬─▶ client ─▶ replication ─▶ routing ─▶ topology ─┬─▶ connection ─┬─▶ fred ─▶ Redis
+//!  subscriptions ─┘                                                 └─▶ command ────┘
 //! ```
 
 mod address;
 mod client;
-mod commands;
+mod command;
 mod connection;
 mod error;
 mod replication;
 mod reply;
+mod routing;
 mod startup_check;
 mod streams;
 mod subscriptions;

@@ -28,13 +28,10 @@ use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
-    commands::{
-        command::{RedisCommand, send_all_on_one_connection},
-        redirect::Redirect,
-        routing::RoutedReplies,
-    },
+    command::{RedisCommand, send_all_on_one_connection},
     connection::pool::ConnectionPool,
     error::{RedisError, RedisErrorKind},
+    routing::{redirect::Redirect, router::RoutedReplies},
     topology::{
         refresher::Topology,
         sentinel,

@@ -4,9 +4,7 @@ use std::collections::HashSet;
 
 use fred::types::config::Server;
 
-use crate::{
-    commands::command::RedisCommand, connection::pool::ConnectionPool, reply::Reply, topology::refresher::Topology,
-};
+use crate::{command::RedisCommand, connection::pool::ConnectionPool, reply::Reply, topology::refresher::Topology};
 
 /// The first major version that has sharded pub/sub.
 const MIN_MAJOR_VERSION: u32 = 7;
@@ -43,7 +41,7 @@ async fn check(node: Server, nodes: ConnectionPool) {
     if policy != "noeviction" {
         tracing::warn!(
             %node, policy,
-            "Redis may evict scenes while their pages are open, and those logins fail; set maxmemory-policy to noeviction"
+            "Redis may evict scenes while their pages are open, so logins fail; set maxmemory-policy to noeviction"
         );
     }
 }

@@ -17,7 +17,7 @@ use scenecast_scene::time::millis;
 
 use crate::{
     client::Redis,
-    commands::command::RedisCommand,
+    command::RedisCommand,
     error::{RedisError, RedisErrorKind},
     reply::Reply,
 };

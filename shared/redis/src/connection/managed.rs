@@ -6,14 +6,13 @@
 //! whole client is replaced by a new one.
 //!
 //! ```text
-//!                  connected                      connection lost
-//!   ┌────────────┐ ─────────▶ ┌─────────────────┐ ─────────▶ ┌──────────────┐
-//!   │ connecting │            │    connected    │            │ reconnecting │  by the same client,
-//!   └────────────┘            │ (generation + 1)│ ◀───────── └──────┬───────┘  every 50–300 ms
-//!      ▲                      └────────┬────────┘  connected        │
-//!      │                               │                            │
-//!      │   new client                  ▼ no answer to PING for 5 s, or the client's task ends
-//!      └───────────────────────── replace the client ◀──────────────┘
+//!   ┌────────────┐ connected  ┌────────────────┐ lost       ┌──────────────┐
+//!   │ connecting │ ─────────▶ │   connected    │ ─────────▶ │ reconnecting │  the same client tries
+//!   └────────────┘            │ generation + 1 │ ◀───────── │              │  every 50–300 ms
+//!         ▲                   └───────┬────────┘ connected  └──────┬───────┘
+//!         │                           │                            │
+//!         │ a new client              │  PING isn't answered for 5 s, or the client's task ends
+//!         └───────────────────────────┴────────────────────────────┘
 //! ```
 //!
 //! `generation` in [`ConnectionState`] tells a subscriber that it is connected anew and has to subscribe again.

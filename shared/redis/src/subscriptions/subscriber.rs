@@ -12,13 +12,11 @@ use futures_util::future::join_all;
 
 use crate::{
     client::Redis,
-    commands::{
-        command::{RedisCommand, array_items, send_all},
-        redirect::Redirect,
-    },
+    command::{RedisCommand, array_items, send_all},
     connection::{health::ConnectionHealth, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind},
     reply::Reply,
+    routing::redirect::Redirect,
     subscriptions::{event::PubSubEvent, listener::follow_topology},
     topology::{refresher::Topology, slots::Slot},
 };

@@ -17,7 +17,7 @@ use std::{
 use fred::types::config::Server;
 
 use crate::{
-    commands::command::array_items,
+    command::array_items,
     reply::Reply,
     topology::slots::{Primary, RequiredAcks},
 };

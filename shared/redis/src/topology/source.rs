@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     address::Layout,
-    commands::command::{RedisCommand, send_all},
+    command::{RedisCommand, send_all},
     connection::pool::ConnectionPool,
     error::{RedisError, RedisErrorKind},
     reply::Reply,

@@ -19,13 +19,11 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
-    commands::{
-        command::{RedisCommand, send_all},
-        redirect::Redirect,
-    },
+    command::{RedisCommand, send_all},
     connection::{managed::COMMAND_LIMIT, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind},
     reply::Reply,
+    routing::redirect::Redirect,
     topology::{refresher::Topology, slots::Slot},
 };
 
