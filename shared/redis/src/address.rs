@@ -1,4 +1,4 @@
-//! Where Redis is, in which layout, and how it is reached.
+//! Parses `bus.url`: where Redis is, its layout, and how to connect.
 
 use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
@@ -8,39 +8,39 @@ use url::Url;
 
 use crate::tls;
 
-/// Where Redis is. Never printed: it may hold a password.
+/// Where Redis is, and how to connect. `Debug` hides it, because it may have a password.
 #[derive(Clone)]
 pub struct RedisAddress(Arc<ParsedAddress>);
 
 #[derive(Clone)]
 struct ParsedAddress {
     layout: Layout,
-    /// User, password, database and TLS of every node; which node is filled in for each connection.
+    /// User, password, database and TLS, the same for every server; its address is filled in for each connection.
     config: Config,
-    sentinels: Config,
+    /// The same for sentinels.
+    sentinel_config: Config,
 }
 
-/// How the servers belong together.
+/// How the servers work together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// One server, or several that know nothing of each other.
+    /// One server, or several that know nothing of each other and share the keys.
     Independent(Vec<Server>),
-    /// A primary that sentinels name and replace.
+    /// A primary and its replicas. Sentinels say which one is the primary.
     Sentinel {
-        /// Where sentinels are.
         sentinels: Vec<Server>,
-        /// What they call it.
-        name: String,
+        /// The name under which the sentinels know the primary.
+        service: String,
     },
     /// A Redis Cluster.
     Cluster {
-        /// Where its other nodes can be asked for.
+        /// Some of its nodes, which know the others.
         seeds: Vec<Server>,
     },
 }
 
-/// What may stand after the question mark, by the part of the scheme after `redis`.
-const KINDS: [(&str, &[&str]); 4] = [
+/// The query parameters that are allowed, by the part of the scheme after `redis`.
+const QUERY_PARAMETERS: [(&str, &[&str]); 4] = [
     ("", &[]),
     ("-sentinel", &["node", "sentinelServiceName", "sentinelUsername", "sentinelPassword"]),
     ("-cluster", &["node"]),
@@ -50,37 +50,41 @@ const KINDS: [(&str, &[&str]); 4] = [
 impl FromStr for RedisAddress {
     type Err = &'static str;
 
-    /// Reads one of these; `rediss…` is the same with TLS. The error doesn't repeat the text.
+    /// Parses one of these. `rediss…` is the same with TLS. The error doesn't contain the text, which may have a
+    /// password.
     ///
     /// - `redis://[user:password@]host:port[/db]`
-    /// - `redis-sentinel://[user:password@]host:port[/db]?sentinelServiceName=name[&node=host:port…]`, and maybe
-    ///   `&sentinelUsername=user&sentinelPassword=password`
+    /// - `redis-sentinel://[user:password@]host:port[/db]?sentinelServiceName=name[&node=host:port…]`, optionally
+    ///   with `&sentinelUsername=user&sentinelPassword=password`
     /// - `redis-cluster://[user:password@]host:port[?node=host:port…]`
-    /// - `redis-shards://[user:password@]host:port?node=host:port…`: primaries that share the scenes and know
-    ///   nothing of each other. Every pod must have the same text for each of them.
+    /// - `redis-shards://[user:password@]host:port?node=host:port…`: primaries that share the keys and know
+    ///   nothing of each other. Every pod must write each address in the same way, because the text decides which
+    ///   primary has which keys.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const EXPECTED: &str = "must be redis://[user:password@]host:port[/db], or redis-sentinel://, redis-cluster:// \
             or redis-shards:// with its nodes, or the same with rediss for TLS";
         if text == "memory:" {
-            return Err("memory: carries scenes inside one process, and this may be one of several; it takes a Redis");
+            return Err("memory: works only where everything runs in one process; this pod needs the URL of a Redis");
         }
         let (scheme, rest) = text.split_once("://").ok_or(EXPECTED)?;
         let scheme = scheme.strip_prefix("redis").ok_or(EXPECTED)?;
         let (kind, has_tls) = scheme.strip_prefix('s').map_or((scheme, false), |kind| (kind, true));
-        let (_, settings) = KINDS.into_iter().find(|(known, _)| *known == kind).ok_or(EXPECTED)?;
-        // TLS is set up here, and the client knows no shards: they are written as a Cluster's nodes are.
-        let known_to_client = format!("redis{}://{rest}", kind.replace("-shards", "-cluster"));
-        let url = Url::parse(&known_to_client).map_err(|_| EXPECTED)?;
-        let mut config = Config::from_url(&known_to_client).map_err(|_| EXPECTED)?;
-        if !url.query_pairs().all(|(name, _)| settings.contains(&&*name)) || url.fragment().is_some() {
+        let (_, parameters) = QUERY_PARAMETERS.into_iter().find(|(known, _)| *known == kind).ok_or(EXPECTED)?;
+        // For the client's parser, which doesn't know shards: their nodes are written as those of a Cluster. TLS is
+        // added below.
+        let client_url = format!("redis{}://{rest}", kind.replace("-shards", "-cluster"));
+        let url = Url::parse(&client_url).map_err(|_| EXPECTED)?;
+        let mut config = Config::from_url(&client_url).map_err(|_| EXPECTED)?;
+        if !url.query_pairs().all(|(name, _)| parameters.contains(&&*name)) || url.fragment().is_some() {
             return Err(EXPECTED);
         }
-        let is_cut_in_slots = matches!(kind, "-cluster" | "-shards");
-        if is_cut_in_slots && !matches!(url.path(), "" | "/") {
-            return Err("a Cluster and shards have no database numbers");
+        let has_many_primaries = matches!(kind, "-cluster" | "-shards");
+        if has_many_primaries && !matches!(url.path(), "" | "/") {
+            return Err("a Cluster and shards have no database numbers; remove what comes after the port");
         }
         if has_tls {
-            config.tls = Some(tls::native().map_err(|_| "the system's certificates can't be read")?);
+            let tls = tls::native();
+            config.tls = Some(tls.map_err(|_| "can't read the system's CA certificates; install ca-certificates")?);
         }
         Ok(Self(Arc::new(ParsedAddress::new(kind, config))))
     }
@@ -94,59 +98,59 @@ impl<'de> Deserialize<'de> for RedisAddress {
 
 impl ParsedAddress {
     fn new(kind: &str, mut config: Config) -> Self {
-        let mut sentinels = Config { tls: config.tls.clone(), ..Config::default() };
+        let mut sentinel_config = Config { tls: config.tls.clone(), ..Config::default() };
         let server = std::mem::replace(&mut config.server, ServerConfig::default_centralized());
         let layout = match server {
             ServerConfig::Sentinel { hosts, service_name, username, password } => {
-                (sentinels.username, sentinels.password) = (username, password);
-                Layout::Sentinel { sentinels: hosts.into_iter().map(bare).collect(), name: service_name }
+                sentinel_config.username = username;
+                sentinel_config.password = password;
+                let sentinels = hosts.into_iter().map(without_brackets).collect();
+                Layout::Sentinel { sentinels, service: service_name }
             }
             ServerConfig::Clustered { hosts, .. } => {
-                let mut nodes: Vec<_> = hosts.into_iter().map(bare).collect();
-                // A node that is written twice is one.
+                let mut nodes: Vec<_> = hosts.into_iter().map(without_brackets).collect();
+                // The same node may be written twice.
                 nodes.sort();
                 nodes.dedup();
                 if kind == "-cluster" { Layout::Cluster { seeds: nodes } } else { Layout::Independent(nodes) }
             }
-            ServerConfig::Centralized { server } => Layout::Independent(vec![bare(server)]),
+            ServerConfig::Centralized { server } => Layout::Independent(vec![without_brackets(server)]),
         };
-        Self { layout, config, sentinels }
+        Self { layout, config, sentinel_config }
     }
 }
 
-/// An IPv6 address has brackets in a URL, and none where it is resolved.
-fn bare(server: Server) -> Server {
+/// An IPv6 address has brackets in a URL, but must have none when it is resolved.
+fn without_brackets(server: Server) -> Server {
     let host = server.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     host.map(|host| Server::new(host, server.port)).unwrap_or(server)
 }
 
 impl RedisAddress {
-    /// The same, and whoever is certified by the authorities in this PEM file is believed, and nobody else.
+    /// The same address, trusting the certificate authorities in this PEM file and no others. Fails without TLS.
     pub fn trusting(&self, authorities: &Path) -> Result<Self, String> {
         if self.0.config.tls.is_none() {
-            return Err("of no use without TLS: url has to begin with rediss".to_owned());
+            return Err("it has an effect only with TLS: bus.url must begin with rediss".to_owned());
         }
         let tls = Some(tls::trusting(authorities)?);
-        let (config, sentinels) = (self.0.config.clone(), self.0.sentinels.clone());
-        Ok(Self(Arc::new(ParsedAddress {
-            layout: self.0.layout.clone(),
-            config: Config { tls: tls.clone(), ..config },
-            sentinels: Config { tls, ..sentinels },
-        })))
+        let mut address = ParsedAddress::clone(&self.0);
+        address.config.tls.clone_from(&tls);
+        address.sentinel_config.tls = tls;
+        Ok(Self(Arc::new(address)))
     }
 
     pub(crate) fn layout(&self) -> &Layout {
         &self.0.layout
     }
 
-    /// How this node is reached.
+    /// How to connect to this server.
     pub(crate) fn config(&self, node: &Server) -> Config {
         Config { server: ServerConfig::Centralized { server: node.clone() }, ..self.0.config.clone() }
     }
 
-    /// How this sentinel is reached.
+    /// How to connect to this sentinel.
     pub(crate) fn sentinel_config(&self, sentinel: &Server) -> Config {
-        Config { server: ServerConfig::Centralized { server: sentinel.clone() }, ..self.0.sentinels.clone() }
+        Config { server: ServerConfig::Centralized { server: sentinel.clone() }, ..self.0.sentinel_config.clone() }
     }
 }
 
@@ -160,7 +164,7 @@ impl fmt::Debug for RedisAddress {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> RedisAddress {
+    fn parse(text: &str) -> RedisAddress {
         text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
@@ -170,26 +174,27 @@ mod tests {
 
     #[test]
     fn each_layout_has_its_scheme() {
-        assert_eq!(read("redis://r").layout(), &Layout::Independent(nodes(&[("r", 6379)])));
-        assert_eq!(read("redis://[::1]:7000/3").layout(), &Layout::Independent(nodes(&[("::1", 7000)])));
-        let named = |sentinels| Layout::Sentinel { sentinels, name: "mymaster".to_owned() };
-        let sentinel = read("redis-sentinel://s-1?node=s-2:26380&sentinelServiceName=mymaster");
-        assert_eq!(sentinel.layout(), &named(nodes(&[("s-2", 26380), ("s-1", 26379)])));
+        assert_eq!(parse("redis://r").layout(), &Layout::Independent(nodes(&[("r", 6379)])));
+        assert_eq!(parse("redis://[::1]:7000/3").layout(), &Layout::Independent(nodes(&[("::1", 7000)])));
+        let layout = |sentinels| Layout::Sentinel { sentinels, service: "mymaster".to_owned() };
+        let sentinel = parse("redis-sentinel://s-1?node=s-2:26380&sentinelServiceName=mymaster");
+        assert_eq!(sentinel.layout(), &layout(nodes(&[("s-2", 26380), ("s-1", 26379)])));
         let seeds = nodes(&[("c-1", 7001), ("c-2", 7002)]);
-        assert_eq!(read("redis-cluster://c-2:7002?node=c-1:7001").layout(), &Layout::Cluster { seeds });
+        assert_eq!(parse("redis-cluster://c-2:7002?node=c-1:7001").layout(), &Layout::Cluster { seeds });
         let shards = nodes(&[("a", 1), ("b", 1), ("c", 1)]);
         for text in ["redis-shards://b:1?node=c:1&node=a:1", "redis-shards://a:1?node=a:1&node=b:1&node=c:1"] {
-            assert_eq!(read(text).layout(), &Layout::Independent(shards.clone()), "{text}");
+            assert_eq!(parse(text).layout(), &Layout::Independent(shards.clone()), "{text}");
         }
     }
 
     #[test]
-    fn users_and_passwords_are_for_those_they_are_meant_for() {
-        let address = read(
+    fn redis_and_sentinels_each_get_their_own_user_and_password() {
+        let address = parse(
             "redis-sentinel://ann:a%20b@s:1/2?sentinelServiceName=m&sentinelUsername=watch&sentinelPassword=c%2Fd",
         );
         let node = Server::new("r", 1);
-        let (redis, sentinel) = (address.config(&node), address.sentinel_config(&node));
+        let redis = address.config(&node);
+        let sentinel = address.sentinel_config(&node);
         let text = |text: &str| Some(text.to_owned());
         assert_eq!((redis.username, redis.password, redis.database), (text("ann"), text("a b"), Some(2)));
         assert_eq!((sentinel.username, sentinel.password, sentinel.database), (text("watch"), text("c/d"), None));
@@ -197,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_for_every_node_and_sentinel_or_for_none() {
+    fn every_server_and_sentinel_is_reached_over_tls_or_none_is() {
         for (text, has_tls) in [
             ("redis://r", false),
             ("rediss://r", true),
@@ -206,14 +211,15 @@ mod tests {
             ("rediss-shards://a?node=b:1", true),
             ("redis-cluster://c", false),
         ] {
-            let (address, node) = (read(text), Server::new("r", 1));
+            let address = parse(text);
+            let node = Server::new("r", 1);
             let configs = [address.config(&node), address.sentinel_config(&node)];
             assert_eq!(configs.map(|config| config.tls.is_some()), [has_tls; 2], "{text}");
         }
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_without_being_repeated() {
+    fn an_invalid_address_is_refused_and_the_error_does_not_contain_it() {
         for text in [
             "",
             "memory:",
@@ -235,14 +241,14 @@ mod tests {
             let error = text.parse::<RedisAddress>().map(drop).unwrap_err();
             assert!(!error.contains("secret"), "{text}: {error}");
         }
-        assert_eq!(format!("{:?}", read("redis://ann:secret@r")), "redis://…");
+        assert_eq!(format!("{:?}", parse("redis://ann:secret@r")), "redis://…");
     }
 
     #[test]
-    fn an_authority_that_cannot_be_believed_is_refused() {
+    fn a_ca_file_is_refused_if_it_is_missing_has_no_certificate_or_tls_is_off() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("ca.pem");
-        let trusting = |text: &str| read(text).trusting(&file).map(drop).unwrap_err();
+        let trusting = |text: &str| parse(text).trusting(&file).map(drop).unwrap_err();
         assert!(trusting("rediss://r").contains("No such file"));
         std::fs::write(&file, "no certificate").unwrap();
         assert!(trusting("rediss://r").contains("certificate"));

@@ -1,4 +1,4 @@
-//! [`Redis`]: what bus and stores call.
+//! [`Redis`]: the commands that the bus and the stores use.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -10,22 +10,24 @@ use tokio::sync::Notify;
 
 use crate::{
     address::RedisAddress,
-    commands::{command::RedisCommand, routing::CommandRouter},
+    command::RedisCommand,
     connection::{health::ConnectionHealth, pool::ConnectionPool},
-    error::{RedisError, RedisErrorKind},
+    error::{RedisError, RedisErrorKind, error_code},
     replication::{ReplicaAcknowledger, WritePosition},
     reply::Reply,
+    routing::router::CommandRouter,
     startup_check,
     topology::{refresher::Topology, source::TopologySource},
 };
 
-/// The client's own log lines tell what ours say in better words, and more.
-pub const CLIENT_LOGS: &str = "fred=error";
+/// A filter for `tracing`: only errors of the client library. This crate logs everything else that it says, in better
+/// words.
+pub const CLIENT_LOG_FILTER: &str = "fred=error";
 
-/// Fields of a hash, and its life in milliseconds (−2: no such key).
+/// The fields of a hash, and its remaining life in milliseconds (−1: for ever, −2: there is no such key).
 type Hash = (Vec<Option<String>>, i64);
 
-/// A script that is sent once and called by its digest from then on.
+/// A Lua script. Its source is sent once to each server; later calls send only its digest.
 #[derive(Debug, Clone)]
 pub struct Script {
     source: &'static str,
@@ -33,13 +35,13 @@ pub struct Script {
 }
 
 impl Script {
-    /// A script with this source.
+    /// Prepares a script; nothing is sent.
     pub fn new(source: &'static str) -> Self {
         Self { source, digest: hex::encode(Sha1::digest(source)) }
     }
 }
 
-/// The servers of one address, each with connections that come back by themselves. Clones share them.
+/// All servers at one address, with connections that come back by themselves. Clones share them.
 #[derive(Clone)]
 pub struct Redis {
     pub(crate) address: RedisAddress,
@@ -55,71 +57,81 @@ impl std::fmt::Debug for Redis {
 }
 
 impl Redis {
-    /// Begins to connect; commands wait for it, each up to its own time limit.
+    /// Starts to connect and returns at once. Commands wait for the connection, at most as long as a command may take.
     pub fn connect(address: &RedisAddress, metrics: &Metrics) -> Self {
-        let about = "1 while every connection of this kind to Redis stands.";
-        let connected = metrics.gauges("redis_connected", about, &["connection"]);
+        let help = "1 while every connection of this kind to Redis is up.";
+        let connected = metrics.gauges("redis_connected", help, &["connection"]);
         let primaries = metrics.gauge("redis_primaries", "Servers that own slots of Redis.");
-        let hint = Arc::<Notify>::default();
-        let nodes = |kind, lost: &Arc<Notify>| {
-            let address = address.clone();
-            ConnectionPool::new(move |node| address.config(node), ConnectionHealth::new(kind, &connected, lost.clone()))
-        };
+        let refresh = Arc::<Notify>::default();
+
+        let commands = node_pool(address, ConnectionHealth::new("commands", &connected, refresh.clone()));
+        let acknowledgements =
+            node_pool(address, ConnectionHealth::new("acknowledgements", &connected, Arc::default()));
         let sentinels = {
             let address = address.clone();
-            let standing = ConnectionHealth::new("sentinels", &connected, Arc::default());
-            ConnectionPool::new(move |node| address.sentinel_config(node), standing)
+            let health = ConnectionHealth::new("sentinels", &connected, Arc::default());
+            ConnectionPool::new(move |sentinel| address.sentinel_config(sentinel), health)
         };
-        let commands = nodes("commands", &hint);
-        let authority = TopologySource::of(address.layout(), sentinels);
-        let topology = Topology::keep(authority, commands.clone(), hint, primaries);
-        let acknowledger = ReplicaAcknowledger::new(&topology, nodes("acknowledgements", &Arc::default()));
-        tokio::spawn(startup_check::warn(topology.clone(), commands.clone()));
+
+        let source = TopologySource::new(address.layout(), sentinels);
+        let topology = Topology::start(source, commands.clone(), refresh, primaries);
+        let acknowledger = ReplicaAcknowledger::new(&topology, acknowledgements);
+        tokio::spawn(startup_check::run(topology.clone(), commands.clone()));
         Self { address: address.clone(), router: CommandRouter::new(commands, topology), acknowledger, connected }
     }
 
-    /// Calls a script on one key.
-    pub async fn call(&self, lua: &Script, key: &str, args: &[String]) -> Result<Reply, RedisError> {
-        Ok(self.write(lua, key, args).await?.0)
+    /// Calls a script with one key. It may be called twice, if the first answer is lost.
+    pub async fn call(&self, script: &Script, key: &str, args: &[String]) -> Result<Reply, RedisError> {
+        Ok(self.write(script, key, args).await?.0)
     }
 
-    /// The same; answers where it wrote, too.
-    pub async fn write(&self, lua: &Script, key: &str, args: &[String]) -> Result<(Reply, WritePosition), RedisError> {
-        let call = |verb, script| RedisCommand::new(verb, [script, "1", key]).and(args.iter().map(String::as_str));
-        let mut answered = self.router.execute(key, &[call("EVALSHA", &lua.digest)]).await?;
-        if matches!(&answered.answers[..], [Err(error)] if error.details().starts_with("NOSCRIPT")) {
-            // The first time, or after a failover; from then on the node knows it.
-            answered = self.router.execute(key, &[call("EVAL", lua.source)]).await?;
+    /// [`Redis::call`], which also returns where the script wrote, for [`Redis::wait_for_replicas`].
+    pub async fn write(
+        &self,
+        script: &Script,
+        key: &str,
+        args: &[String],
+    ) -> Result<(Reply, WritePosition), RedisError> {
+        let call =
+            |name, script| RedisCommand::new(name, [script, "1", key]).with_args(args.iter().map(String::as_str));
+        let mut routed = self.router.execute(key, &[call("EVALSHA", &script.digest)]).await?;
+        if matches!(&routed.replies[..], [Err(error)] if error_code(error) == "NOSCRIPT") {
+            // The server doesn't know the script yet: it is new, or a failover has just happened.
+            routed = self.router.execute(key, &[call("EVAL", script.source)]).await?;
         }
-        let written = WritePosition::new(key, &answered);
-        let reply = answered.answers.pop().unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?;
+        let written = WritePosition::new(key, &routed);
+        let reply = routed.replies.pop().unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?;
         Ok((reply, written))
     }
 
-    /// Done when a replica has what was written, if its node has any.
+    /// Returns when enough replicas have what was written, so that a failover doesn't lose it. Returns at once where
+    /// the server has no replicas.
     pub async fn wait_for_replicas(&self, written: &WritePosition) -> Result<(), RedisError> {
         self.acknowledger.wait(written).await
     }
 
-    /// Whether this was written by another node than the one where those who watch subscribe.
+    /// Whether this was written at another server than the one where subscribers of the same slot are. That happens
+    /// while a slot moves; what the script published there hasn't reached them.
     pub fn was_written_elsewhere(&self, written: &WritePosition) -> bool {
-        written.passed_on || self.router.topology().now().owner(written.slot) != Some(&written.node)
+        written.is_ask_target || self.router.topology().table().owner(written.slot) != Some(&written.node)
     }
 
-    /// Tells those who have subscribed.
+    /// Publishes a message to the subscribers of a sharded channel.
     pub async fn publish(&self, channel: &str, message: &str) -> Result<(), RedisError> {
-        self.router.execute_one(channel, RedisCommand::new("SPUBLISH", [channel, message])).await.map(drop)
+        self.router.execute_one(channel, RedisCommand::new("SPUBLISH", [channel, message])).await?;
+        Ok(())
     }
 
-    /// For each key, these fields of its hash; an error of one is not one of all.
+    /// Reads these fields of the hash at each key. An error for one key doesn't affect the others.
     pub async fn hashes(&self, keys: &[String], fields: &[&'static str]) -> Vec<Result<Hash, RedisError>> {
-        let asked = self.router.execute_each(keys, |key| {
-            vec![RedisCommand::new("HMGET", [key]).and(fields.iter().copied()), RedisCommand::new("PTTL", [key])]
-        });
-        asked.await.into_iter().map(|answers| hash(&answers?)).collect()
+        let read = |key: &str| {
+            vec![RedisCommand::new("HMGET", [key]).with_args(fields.iter().copied()), RedisCommand::new("PTTL", [key])]
+        };
+        let outcomes = self.router.execute_each(keys, read).await;
+        outcomes.into_iter().map(|replies| parse_hash(&replies?)).collect()
     }
 
-    /// Removes fields of a hash, gives one of them a value, and answers all.
+    /// Removes some fields of a hash, sets one, and returns all fields that it has then.
     pub async fn update_hash(
         &self,
         key: &str,
@@ -127,40 +139,54 @@ impl Redis {
         field: &str,
         value: &str,
     ) -> Result<HashMap<String, String>, RedisError> {
-        let removal = RedisCommand::new("HDEL", [key]).and(remove.iter().map(String::as_str));
-        let update = [RedisCommand::new("HSET", [key, field, value]), RedisCommand::new("HGETALL", [key])];
-        let commands: Vec<_> = Some(removal).filter(|_| !remove.is_empty()).into_iter().chain(update).collect();
-        let answers = self.router.execute(key, &commands).await?.answers.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let all = answers.into_iter().last().ok_or(RedisError::malformed())?;
-        all.convert().map_err(|_| RedisError::malformed())
+        let mut commands = vec![];
+        if !remove.is_empty() {
+            commands.push(RedisCommand::new("HDEL", [key]).with_args(remove.iter().map(String::as_str)));
+        }
+        commands.push(RedisCommand::new("HSET", [key, field, value]));
+        commands.push(RedisCommand::new("HGETALL", [key]));
+        let mut last = None;
+        for reply in self.router.execute(key, &commands).await?.replies {
+            last = Some(reply?);
+        }
+        let all_fields = last.ok_or_else(RedisError::malformed)?;
+        all_fields.convert().map_err(|_| RedisError::malformed())
     }
 
-    /// The value of this name.
-    pub async fn get(&self, name: &str) -> Result<Option<String>, RedisError> {
-        Ok(self.router.execute_one(name, RedisCommand::new("GET", [name])).await?.convert()?)
+    /// The value of this key.
+    pub async fn get(&self, key: &str) -> Result<Option<String>, RedisError> {
+        Ok(self.router.execute_one(key, RedisCommand::new("GET", [key])).await?.convert()?)
     }
 
-    /// Gives this name a value, for as long as `life`.
-    pub async fn set(&self, name: &str, value: &str, life: Duration) -> Result<(), RedisError> {
-        let set = RedisCommand::new("SET", [name, value, "PX", &millis(life).to_string()]);
-        self.router.execute_one(name, set).await.map(drop)
+    /// Sets the key to a value, for `life`.
+    pub async fn set(&self, key: &str, value: &str, life: Duration) -> Result<(), RedisError> {
+        let set = RedisCommand::new("SET", [key, value, "PX", &millis(life).to_string()]);
+        self.router.execute_one(key, set).await?;
+        Ok(())
     }
 
-    /// The same if the name is free; otherwise answers what is there.
-    pub async fn set_if_free(&self, name: &str, value: &str, life: Duration) -> Result<Option<String>, RedisError> {
-        let set = RedisCommand::new("SET", [name, value, "PX", &millis(life).to_string(), "NX", "GET"]);
-        Ok(self.router.execute_one(name, set).await?.convert()?)
+    /// Sets the key to a value, for `life`, if it has none. Otherwise returns the value that it has.
+    pub async fn set_if_absent(&self, key: &str, value: &str, life: Duration) -> Result<Option<String>, RedisError> {
+        let set = RedisCommand::new("SET", [key, value, "PX", &millis(life).to_string(), "NX", "GET"]);
+        Ok(self.router.execute_one(key, set).await?.convert()?)
     }
 }
 
-/// Reads the answers to `HMGET` and `PTTL`.
-fn hash(answers: &[Result<Reply, fred::error::Error>]) -> Result<Hash, RedisError> {
-    let foreign = |_| RedisError::malformed();
-    match answers {
-        [Ok(fields), Ok(life)] => {
-            Ok((fields.clone().convert().map_err(foreign)?, life.clone().convert().map_err(foreign)?))
+/// The pool of connections of one kind to the servers that have data.
+fn node_pool(address: &RedisAddress, health: Arc<ConnectionHealth>) -> ConnectionPool {
+    let address = address.clone();
+    ConnectionPool::new(move |node| address.config(node), health)
+}
+
+/// Parses the answers to `HMGET` and `PTTL`.
+fn parse_hash(replies: &[Result<Reply, fred::error::Error>]) -> Result<Hash, RedisError> {
+    match replies {
+        [Ok(fields), Ok(life_ms)] => {
+            let fields = fields.clone().convert().map_err(|_| RedisError::malformed())?;
+            let life_ms = life_ms.clone().convert().map_err(|_| RedisError::malformed())?;
+            Ok((fields, life_ms))
         }
         [Err(error), ..] | [.., Err(error)] => Err(error.clone().into()),
-        _ => Err(RedisError::new(RedisErrorKind::NoAnswer, "Redis answered fewer commands than were sent")),
+        _ => Err(RedisError::new(RedisErrorKind::NoAnswer, "Redis answered only a part of the commands")),
     }
 }

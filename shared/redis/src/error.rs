@@ -1,9 +1,11 @@
-//! Why a command had no result: of which kind that is, so that a caller can decide, and what caused it, so that an
-//! operator can find it.
+//! Why a command had no result: the kind of the error, which callers decide by, and its cause, which operators need.
 
 use std::borrow::Cow;
 
-use fred::error::{Error, ErrorKind};
+use fred::{
+    error::{Error, ErrorKind},
+    types::config::Server,
+};
 
 /// Why a command had no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,41 +17,44 @@ pub struct RedisError {
     cause: Option<Error>,
 }
 
-/// What a caller can tell failures apart by.
+/// Kinds of errors, by what a caller can do about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedisErrorKind {
-    /// No answer in time, or the connection ended. Whether the command was carried out is undecided.
+    /// There was no answer in time, or the connection ended. The command may or may not have been carried out.
     NoAnswer,
-    /// No primary is known for the key. Nothing was sent.
+    /// No primary is known for the key, for example during a failover. Nothing was sent.
     NoPrimary,
-    /// Too many commands wait for this server already. Nothing was sent.
+    /// Too many commands are waiting for this server already. Nothing was sent.
     Overloaded,
-    /// It was written, and the replicas haven't acknowledged it in time.
+    /// The write was carried out, but the replicas haven't acknowledged it in time, so a failover may lose it.
     NotAcknowledged,
-    /// The user may not do this (`NOPERM`).
+    /// The ACL of our Redis user forbids the command, the key or the channel (`NOPERM`).
     NotPermitted,
     /// The stream has no consumer group (`NOGROUP`).
     NoGroup,
-    /// The stream has this consumer group already (`BUSYGROUP`).
+    /// The stream already has this consumer group (`BUSYGROUP`).
     GroupExists,
-    /// What is stored under the key, or was answered, isn't what we store. Asking again changes nothing.
+    /// The key holds, or Redis answered, something that this program didn't store. Trying again doesn't help.
     Malformed,
-    /// Redis refused for any other reason.
+    /// Redis refused the command for any other reason.
     Refused,
 }
 
 impl RedisError {
-    /// An error that no answer of Redis caused.
+    /// An error that wasn't caused by an error of the client library.
     pub(crate) fn new(kind: RedisErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, message: message.into(), cause: None }
     }
 
-    /// What is stored, or was answered, isn't what we store.
     pub(crate) fn malformed() -> Self {
-        Self::new(RedisErrorKind::Malformed, "what is stored isn't what we store")
+        Self::new(RedisErrorKind::Malformed, "Redis holds a value that this program didn't store")
     }
 
-    /// What a caller can tell it by.
+    pub(crate) fn timed_out(node: &Server) -> Self {
+        Self::new(RedisErrorKind::NoAnswer, format!("Redis at {node} didn't answer in time"))
+    }
+
+    /// What a caller decides by.
     pub fn kind(&self) -> RedisErrorKind {
         self.kind
     }
@@ -57,9 +62,7 @@ impl RedisError {
 
 impl From<Error> for RedisError {
     fn from(error: Error) -> Self {
-        // Redis begins each error with a code in capitals.
-        let code = error.details().split(' ').next().unwrap_or_default();
-        let kind = match (code, error.kind()) {
+        let kind = match (error_code(&error), error.kind()) {
             ("WRONGTYPE", _) | (_, ErrorKind::Parse) => RedisErrorKind::Malformed,
             ("NOPERM", _) => RedisErrorKind::NotPermitted,
             ("NOGROUP", _) => RedisErrorKind::NoGroup,
@@ -71,6 +74,11 @@ impl From<Error> for RedisError {
     }
 }
 
+/// The code in capitals with which each error of Redis begins, for example `MOVED`. The rest of the text is for humans.
+pub(crate) fn error_code(error: &Error) -> &str {
+    error.details().split(' ').next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use std::error::Error as _;
@@ -78,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_apart_by_the_code_that_redis_gives() {
+    fn the_code_of_a_redis_error_decides_its_kind() {
         for (text, kind) in [
             ("WRONGTYPE Operation against a key", RedisErrorKind::Malformed),
             ("NOPERM this user has no permissions", RedisErrorKind::NotPermitted),

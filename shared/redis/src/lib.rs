@@ -1,28 +1,36 @@
-//! The one way to Redis, whatever the layout. This is the only crate that names the client library.
+//! The one way to Redis, whatever its layout. This is the only crate that uses the client library (fred).
 //!
-//! One table says which primary owns which of 16,384 slots. Each primary has clients of its own, which know of
-//! no other node.
+//! All layouts look the same from outside. A slot table says which primary owns which of 16,384 slots, as in a Redis
+//! Cluster; a single server simply owns all of them. Each server has clients of its own, which know of no other server,
+//! so this crate decides where each command goes.
 //!
 //! | module | what it is for |
 //! |---|---|
 //! | `address`, `tls` | where Redis is, and which certificates are trusted |
-//! | `topology` | the slot table: as plain data, what Cluster nodes and sentinels say about it, and its refresher |
-//! | `connection` | connections that always come back, one for each node, and their health |
-//! | `commands` | commands as data, routed to the owner of a key's slot, redirected where it moves |
-//! | `client` | [`Redis`]: what bus and stores call |
-//! | `streams` | a queue that several pods take entries from |
-//! | `subscriptions` | pub/sub, and what may have been lost of it |
-//! | `replication` | waits until replicas have what was written |
-//! | `startup_check` | warns of a Redis that is configured to lose scenes |
+//! | `topology` | the slot table, and how it is kept up to date |
+//! | `connection` | one connection to each server, which always comes back |
+//! | `command` | a command as plain data, and how it is sent to one server |
+//! | `routing` | sends commands to the owner of their key's slot, and follows redirects |
+//! | `client` | [`Redis`]: the commands that the bus and the stores use |
+//! | `streams` | a stream as a queue that several pods take entries from |
+//! | `subscriptions` | pub/sub, and events that say when messages may have been lost |
+//! | `replication` | waits until replicas have a write |
+//! | `startup_check` | warns about a configuration that can lose scenes |
 //! | `error`, `reply` | why a command failed; what Redis answered |
+//!
+//! ```text
+//!  streams ───────┬─▶ client ─▶ replication ─▶ routing ─▶ topology ─┬─▶ connection ─┬─▶ fred ─▶ Redis
+//!  subscriptions ─┘                                                 └─▶ command ────┘
+//! ```
 
 mod address;
 mod client;
-mod commands;
+mod command;
 mod connection;
 mod error;
 mod replication;
 mod reply;
+mod routing;
 mod startup_check;
 mod streams;
 mod subscriptions;
@@ -30,10 +38,10 @@ mod tls;
 mod topology;
 
 pub use address::RedisAddress;
-pub use client::{CLIENT_LOGS, Redis, Script};
+pub use client::{CLIENT_LOG_FILTER, Redis, Script};
 pub use error::{RedisError, RedisErrorKind};
 pub use replication::WritePosition;
 pub use reply::{Node, Reply};
 pub use streams::{PendingEntry, StreamEntry};
-pub use subscriptions::{PubSubEvent, Subscriber};
+pub use subscriptions::{event::PubSubEvent, subscriber::Subscriber};
 pub use topology::slots::{Slot, Slots};

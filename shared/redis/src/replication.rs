@@ -1,203 +1,212 @@
-//! Waits until the replicas have what was written: one wait for all who wait at a time.
+//! Waits until replicas have a write, so that a failover can't lose it. Many writes share one `WAIT`.
 //!
-//! All that may take the primary's place, as those know who would choose: any of them may be the one.
+//! For each primary there is at most one round at a time. A write that comes during a round waits for the next one,
+//! because the running `WAIT` may not cover it:
 //!
-//! `WAIT` blocks its connection, so it has one of its own; and it counts what that connection wrote,
-//! so each round writes something first, into a slot that the primary owns. What was written on
-//! other connections before comes before it in the primary's history.
+//! ```text
+//!  writes     a         b  c                 d
+//!             │         └──┴───────┐         └───────┐
+//!             ▼                    ▼                 ▼
+//!  rounds     [ SET fence, WAIT n ][ SET fence, WAIT n ][ SET fence, WAIT n ]  ends: nobody waits
+//!  for                a                   b, c                  d
+//! ```
+//!
+//! `WAIT n` blocks its connection until n replicas have everything that *this connection* wrote. So the rounds have a
+//! connection of their own, and each round first writes a small key, the fence. Writes of other connections come
+//! before the fence in the primary's history, so a replica that has the fence has them, too. The fence must be in a
+//! slot of this primary. n is the number of replicas that the cluster or sentinels may promote
+//! ([`RequiredAcks`]): any of them may be the next primary.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use fred::{clients::Client, types::config::Server};
+use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
-    commands::{
-        command::{RedisCommand, send_together},
-        redirect::Redirect,
-        routing::RoutedReplies,
-    },
+    command::{RedisCommand, send_all_on_one_connection},
     connection::pool::ConnectionPool,
     error::{RedisError, RedisErrorKind},
+    routing::{redirect::Redirect, router::RoutedReplies},
     topology::{
         refresher::Topology,
         sentinel,
-        slots::{RequiredAcks, Slot},
+        slots::{RequiredAcks, Slot, SlotTable},
     },
 };
 
-/// How long a replica may take, in milliseconds.
-const ACKNOWLEDGED_WITHIN: &str = "1000";
-/// How long its connection may take to stand.
-const CONNECTED_WITHIN: Duration = Duration::from_secs(1);
-/// How long whoever wrote waits: its turn may come after a round that takes as long as it may.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long what a round writes is kept, in milliseconds.
-const FENCE_LIFE: &str = "60000";
-/// Slots that a round tries; some may be on their way elsewhere.
-const ATTEMPTS: usize = 3;
-/// Among so many names there is one for nearly every slot.
-const NAMES: u32 = 200_000;
+/// How long one `WAIT` may take, in milliseconds.
+const WAIT_LIMIT_MS: &str = "1000";
+/// How long a round waits for its connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// How long a write waits in all: for the end of the running round, and for its own.
+const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(2);
+/// How long a fence is kept, in milliseconds.
+const FENCE_LIFE_MS: &str = "60000";
+/// How many fences a round tries. The slot of one may just be moving to another server.
+const MAX_FENCES: usize = 3;
+/// Among this many keys, nearly every slot has one.
+const FENCE_KEYS: u32 = 200_000;
 
 /// Where something was written.
 #[derive(Debug, Clone)]
 pub struct WritePosition {
     pub(crate) slot: Slot,
     pub(crate) node: Server,
-    pub(crate) passed_on: bool,
+    /// Whether the slot is still being moved to `node`, so that it may own no slot yet.
+    pub(crate) is_ask_target: bool,
 }
 
 impl WritePosition {
-    pub(crate) fn new(key: &str, answered: &RoutedReplies) -> Self {
-        Self { slot: Slot::of(key), node: answered.by.clone(), passed_on: answered.passed_on }
+    pub(crate) fn new(key: &str, routed: &RoutedReplies) -> Self {
+        Self { slot: Slot::of(key), node: routed.node.clone(), is_ask_target: routed.is_ask_target }
     }
 }
 
-/// Who waits for which primary's replicas. Clones share the connections.
+/// Waits for replicas to acknowledge writes. Clones share the connections and the rounds.
 #[derive(Clone)]
 pub(crate) struct ReplicaAcknowledger {
     topology: Topology,
     nodes: ConnectionPool,
-    /// By primary; those that have an entry have a round under way.
+    /// The writes that wait for the next round of each primary. A primary has an entry while its rounds run.
     waiting: Arc<Mutex<HashMap<Server, Vec<AckWaiter>>>>,
 }
 
 struct AckWaiter {
     slot: Slot,
-    /// How many replicas have to have it.
-    needed: usize,
+    /// How many replicas must have the write.
+    replicas: usize,
     acknowledged: oneshot::Sender<bool>,
 }
 
 impl ReplicaAcknowledger {
-    /// Over connections of their own, to primaries that have replicas.
+    /// `nodes` must be used for nothing else. Connections to servers without replicas are ended.
     pub(crate) fn new(topology: &Topology, nodes: ConnectionPool) -> Self {
-        let mut tables = topology.tables();
-        let kept = nodes.clone();
-        tokio::spawn(async move {
-            while tables.changed().await.is_ok() {
-                let table = tables.borrow_and_update().clone();
-                kept.only(|node| table.acks(node).is_some_and(|acks| acks > RequiredAcks::Needed(0)));
-            }
-        });
+        tokio::spawn(end_unneeded_connections(topology.clone(), nodes.clone()));
         Self { topology: topology.clone(), nodes, waiting: Arc::default() }
     }
 
-    /// Done when all replicas have it that may take its primary's place, or at once where there is none.
+    /// Returns when all replicas that may be promoted have the write; at once if there are none.
     pub(crate) async fn wait(&self, written: &WritePosition) -> Result<(), RedisError> {
-        let acknowledged = timeout(PATIENCE, async {
-            match self.needed(written).await {
+        let acknowledged = timeout(ACKNOWLEDGE_LIMIT, async {
+            match self.required_replicas(written).await {
                 0 => true,
-                needed => self.join(written, needed).await.unwrap_or(false),
+                replicas => self.join_next_round(written, replicas).await.unwrap_or(false),
             }
         });
         if acknowledged.await.unwrap_or(false) {
             Ok(())
         } else {
-            Err(RedisError::new(RedisErrorKind::NotAcknowledged, "the replicas haven't acknowledged it in time"))
+            let message = format!("the replicas of Redis at {} didn't acknowledge the write in time", written.node);
+            Err(RedisError::new(RedisErrorKind::NotAcknowledged, message))
         }
     }
 
-    /// How many replicas have to have it; waits until that is known, and any are enough. A node that has left the
-    /// table is never asked what it thinks: it may be cut off, and alone.
-    async fn needed(&self, written: &WritePosition) -> usize {
+    /// How many replicas must have the write. Waits until that is known and attainable. The server itself isn't asked
+    /// if it has left the table: it may be cut off, and see no replicas for that reason.
+    async fn required_replicas(&self, written: &WritePosition) -> usize {
         let node = &written.node;
-        if written.passed_on && !self.topology.now().has(node) {
-            // It is being given its first slot, and those who know don't name it yet.
-            let Ok(connection) = self.nodes.to(node).permit().map(|permit| permit.client) else { return 1 };
-            return RedisCommand::role().send(&connection).await.map_or(1, |role| sentinel::followers(&role));
+        if written.is_ask_target && !self.topology.table().has_primary(node) {
+            // The server is being given its first slot, so it isn't in the table yet.
+            let Ok(connection) = self.nodes.get(node).permit().map(|permit| permit.client) else { return 1 };
+            return RedisCommand::role().send(&connection).await.map_or(1, |role| sentinel::replica_count(&role));
         }
-        let mut tables = self.topology.tables();
-        let table = tables.wait_for(|table| matches!(table.acks(node), Some(RequiredAcks::Needed(_)))).await;
-        match table.ok().and_then(|table| table.acks(node)) {
-            Some(RequiredAcks::Needed(needed)) => needed,
-            // Of a process that ends.
-            Some(RequiredAcks::InVain) | None => 1,
+        let mut tables = self.topology.subscribe();
+        let is_attainable =
+            |table: &Arc<SlotTable>| matches!(table.required_acks(node), Some(RequiredAcks::AtLeast(_)));
+        let table = tables.wait_for(is_attainable).await;
+        match table.ok().and_then(|table| table.required_acks(node)) {
+            Some(RequiredAcks::AtLeast(replicas)) => replicas,
+            // The table has no sender any more, because the process ends.
+            Some(RequiredAcks::Unattainable) | None => 1,
         }
     }
 
-    /// Takes part in the next round.
-    fn join(&self, written: &WritePosition, needed: usize) -> oneshot::Receiver<bool> {
-        let (acknowledged, answer) = oneshot::channel();
-        let waiter = AckWaiter { slot: written.slot, needed, acknowledged };
-        match self.waiting().entry(written.node.clone()) {
-            Entry::Occupied(mut waiting) => waiting.get_mut().push(waiter),
-            Entry::Vacant(nobody) => {
-                nobody.insert(vec![waiter]);
-                tokio::spawn(self.clone().rounds(written.node.clone()));
+    /// The receiver gets whether the next round reached the replicas.
+    fn join_next_round(&self, written: &WritePosition, replicas: usize) -> oneshot::Receiver<bool> {
+        let (acknowledged, outcome) = oneshot::channel();
+        let waiter = AckWaiter { slot: written.slot, replicas, acknowledged };
+        match self.waiting.lock().entry(written.node.clone()) {
+            Entry::Occupied(mut running) => running.get_mut().push(waiter),
+            Entry::Vacant(idle) => {
+                idle.insert(vec![waiter]);
+                tokio::spawn(self.clone().run_rounds(written.node.clone()));
             }
         }
-        answer
+        outcome
     }
 
-    /// Round after round, until nobody waits.
-    async fn rounds(self, node: Server) {
-        loop {
-            let waiters = {
-                let mut waiting = self.waiting();
-                let waiters = waiting.get_mut(&node).map(std::mem::take).unwrap_or_default();
-                if waiters.is_empty() {
-                    waiting.remove(&node);
-                    return;
-                }
-                waiters
-            };
-            let needed = waiters.iter().map(|waiter| waiter.needed).max().unwrap_or(1);
-            let acknowledged = self.round(&node, waiters[0].slot, needed).await;
+    /// Runs round after round, until no write waits.
+    async fn run_rounds(self, node: Server) {
+        while let Some(waiters) = self.take_waiters(&node) {
+            let replicas = waiters.iter().map(|waiter| waiter.replicas).max().unwrap_or(1);
+            let acknowledged = self.run_round(&node, waiters[0].slot, replicas).await;
             for waiter in waiters {
-                // Whoever gave up waiting isn't there to be told.
+                // Fails if the waiter's time was up.
                 let _ = waiter.acknowledged.send(acknowledged);
             }
         }
     }
 
-    /// Whether so many replicas have all that this node had written before.
-    async fn round(&self, node: &Server, slot: Slot, needed: usize) -> bool {
-        let table = self.topology.now();
-        // A node that is only given its first slots owns none: the key's own, which it was asked for.
-        let asking = !table.has(node);
-        let is_there =
-            |name: &String| if asking { Slot::of(name) == slot } else { table.owner(Slot::of(name)) == Some(node) };
-        let names = (0..NAMES).map(|number| format!("fence:{number}")).filter(is_there);
-        for name in names.take(ATTEMPTS) {
+    /// The writes for the next round. If there are none, marks the primary as idle.
+    fn take_waiters(&self, node: &Server) -> Option<Vec<AckWaiter>> {
+        let mut waiting = self.waiting.lock();
+        let waiters = std::mem::take(waiting.get_mut(node)?);
+        if waiters.is_empty() {
+            waiting.remove(node);
+            return None;
+        }
+        Some(waiters)
+    }
+
+    /// Returns whether this many replicas have everything that was written at the server before. `slot` is that of one
+    /// of the writes.
+    async fn run_round(&self, node: &Server, slot: Slot, replicas: usize) -> bool {
+        let table = self.topology.table();
+        // A server that is being given its first slot owns none, and takes only keys of that slot, after ASKING.
+        let asking = !table.has_primary(node);
+        let is_usable = |key: &String| {
+            if asking { Slot::of(key) == slot } else { table.owner(Slot::of(key)) == Some(node) }
+        };
+        let fences = (0..FENCE_KEYS).map(|number| format!("fence:{number}")).filter(is_usable);
+        for fence in fences.take(MAX_FENCES) {
             let commands = [
-                RedisCommand::new("SET", [name.as_str(), "", "PX", FENCE_LIFE]),
-                RedisCommand::new("WAIT", [needed.to_string().as_str(), ACKNOWLEDGED_WITHIN]),
+                RedisCommand::new("SET", [fence.as_str(), "", "PX", FENCE_LIFE_MS]),
+                RedisCommand::new("WAIT", [replicas.to_string().as_str(), WAIT_LIMIT_MS]),
             ];
-            let Some(client) = self.client(node).await else { return false };
-            // Together: on another connection, which wrote nothing, WAIT counts every replica.
-            let answers = send_together(&client, &commands, asking).await;
-            let [Ok(_), Ok(replicas)] = &answers[..] else {
-                let failed = answers.iter().find_map(|answer| answer.as_ref().err());
-                match failed.and_then(|error| Redirect::of(error, node)) {
-                    Some(Redirect::Moved(_) | Redirect::Ask(_)) => {
-                        self.topology.hint();
-                        continue;
-                    }
-                    _ => {
-                        tracing::debug!(%node, error = ?failed, "couldn't wait for replicas");
-                        return false;
-                    }
-                }
-            };
-            return replicas.as_u64().is_some_and(|replicas| replicas >= needed as u64);
+            let Some(client) = self.connected_client(node).await else { return false };
+            // On another connection, which wrote nothing, WAIT would count every replica at once.
+            let replies = send_all_on_one_connection(&client, &commands, asking).await;
+            if let [Ok(_), Ok(acknowledged_by)] = &replies[..] {
+                return acknowledged_by.as_u64().is_some_and(|count| count >= replicas as u64);
+            }
+            let error = replies.iter().find_map(|reply| reply.as_ref().err());
+            let redirect = error.and_then(|error| Redirect::from_error(error, node));
+            if !matches!(redirect, Some(Redirect::Moved(_) | Redirect::Ask(_))) {
+                tracing::debug!(%node, ?error, "couldn't ask Redis whether its replicas have a write");
+                return false;
+            }
+            self.topology.request_refresh();
         }
         false
     }
 
-    /// The client of the connection to this primary; waits until it stands, which it doesn't where it is new.
-    async fn client(&self, node: &Server) -> Option<Client> {
-        let mut connection = self.nodes.to(node).present();
-        let present = timeout(CONNECTED_WITHIN, connection.wait_for(|present| present.stands.is_some())).await;
-        Some(present.ok()?.ok()?.client.clone())
+    /// Waits until there is a connection to this server; `None` if that takes too long.
+    async fn connected_client(&self, node: &Server) -> Option<Client> {
+        let mut connection = self.nodes.get(node).state();
+        let connected = timeout(CONNECT_LIMIT, connection.wait_for(|state| state.generation.is_some())).await;
+        Some(connected.ok()?.ok()?.client.clone())
     }
+}
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<Server, Vec<AckWaiter>>> {
-        // Nobody who holds the lock panics half-way through a change.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+async fn end_unneeded_connections(topology: Topology, nodes: ConnectionPool) {
+    let mut tables = topology.subscribe();
+    while tables.changed().await.is_ok() {
+        let table = tables.borrow_and_update().clone();
+        nodes.retain(|node| table.required_acks(node).is_some_and(|acks| acks > RequiredAcks::AtLeast(0)));
     }
 }

@@ -1,19 +1,24 @@
-//! Warns of a Redis that is set up so that it loses scenes.
+//! Warns in the log about a Redis server whose configuration can lose scenes.
 
 use std::collections::HashSet;
 
 use fred::types::config::Server;
 
-use crate::{commands::command::RedisCommand, connection::pool::ConnectionPool, topology::refresher::Topology};
+use crate::{command::RedisCommand, connection::pool::ConnectionPool, reply::Reply, topology::refresher::Topology};
 
-/// Looks at each primary once. One that may not be asked is not warned of.
-pub(crate) async fn warn(topology: Topology, nodes: ConnectionPool) {
-    let mut seen = HashSet::new();
-    let mut tables = topology.tables();
+/// The first major version that has sharded pub/sub.
+const MIN_MAJOR_VERSION: u32 = 7;
+
+/// Checks each primary once, when it first becomes one.
+pub(crate) async fn run(topology: Topology, nodes: ConnectionPool) {
+    let mut checked = HashSet::new();
+    let mut tables = topology.subscribe();
     loop {
         let table = tables.borrow_and_update().clone();
-        for primary in table.primaries().filter(|primary| seen.insert(primary.node.clone())) {
-            tokio::spawn(look(primary.node.clone(), nodes.clone()));
+        for node in table.nodes() {
+            if checked.insert(node.clone()) {
+                tokio::spawn(check(node, nodes.clone()));
+            }
         }
         if tables.changed().await.is_err() {
             return;
@@ -21,17 +26,22 @@ pub(crate) async fn warn(topology: Topology, nodes: ConnectionPool) {
     }
 }
 
-async fn look(node: Server, nodes: ConnectionPool) {
-    let Ok(client) = nodes.to(&node).permit().map(|permit| permit.client) else { return };
-    let info = RedisCommand::new("INFO", [""; 0]).send(&client).await;
-    let Some(info) = info.ok().and_then(crate::reply::Reply::into_string) else { return };
-    let line = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
-    let version = line("redis_version:");
-    if version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major < 7) {
-        tracing::warn!(%node, version, "Redis is older than 7.0, which this needs");
+/// Says nothing about a server that doesn't answer, or whose ACL forbids `INFO` to our user.
+async fn check(node: Server, nodes: ConnectionPool) {
+    let Ok(client) = nodes.get(&node).permit().map(|permit| permit.client) else { return };
+    let answer = RedisCommand::new("INFO", [""; 0]).send(&client).await;
+    let Some(info) = answer.ok().and_then(Reply::into_string) else { return };
+    let fact = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+    let version = fact("redis_version:");
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major < MIN_MAJOR_VERSION) {
+        tracing::warn!(%node, version, "Redis is too old for sharded pub/sub; upgrade it to 7.0 or newer");
     }
-    let policy = line("maxmemory_policy:");
+    let policy = fact("maxmemory_policy:");
     if policy != "noeviction" {
-        tracing::warn!(%node, policy, "Redis may evict scenes while they are shown; set maxmemory-policy to noeviction");
+        tracing::warn!(
+            %node, policy,
+            "Redis may evict scenes while their pages are open, so logins fail; set maxmemory-policy to noeviction"
+        );
     }
 }

@@ -1,97 +1,107 @@
-//! Streams that are read by all callbacks together, as one consumer of one group: each entry is given
-//! out once, and again when it has been out for too long.
+//! A Redis stream as a queue that all callback pods share: each entry is given to one pod, and again if that pod
+//! doesn't remove it in time.
 //!
-//! One consumer, because whose turn it is follows from how long an entry is out, and names of pods
-//! that are gone would pile up. Nothing here blocks: the connection is everybody's.
+//! ```text
+//!  append ─▶ new ── read_new ─▶ pending ── remove ─▶ gone
+//!                                │   ▲
+//!                                └───┘ claim_pending: once it has been idle for too long
+//! ```
+//!
+//! All pods use the same consumer name. How long an entry has been idle says whether it is due again, so names aren't
+//! needed, and names of pods that are gone would pile up in Redis. No command here blocks, because the connection is
+//! shared.
 
 use std::{collections::HashMap, time::Duration};
 
+use scenecast_scene::time::millis;
+
 use crate::{
     client::Redis,
-    commands::command::RedisCommand,
+    command::RedisCommand,
     error::{RedisError, RedisErrorKind},
     reply::Reply,
 };
-use scenecast_scene::time::millis;
 
 const GROUP: &str = "callbacks";
 const CONSUMER: &str = "callback";
-/// The one field of an entry.
+/// The only field of an entry.
 const FIELD: &str = "letter";
 
 /// An entry of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamEntry {
-    /// Its id in the stream.
+    /// The entry's id in the stream.
     pub id: String,
-    /// What was put; empty if it wasn't put by us.
+    /// The text that was appended. Empty if the entry isn't one of ours.
     pub text: String,
 }
 
-/// An entry that was given out, and hasn't been removed since.
+/// An entry that was given to a pod and not removed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingEntry {
-    /// Its id in the stream.
+    /// The entry's id in the stream.
     pub id: String,
-    /// Since when.
+    /// How long ago it was given out last.
     pub idle: Duration,
-    /// How many times.
+    /// How many times it was given out.
     pub times: u32,
 }
 
 impl Redis {
-    /// Appends, and lets go of the oldest beyond about so many.
-    pub async fn append(&self, stream: &str, text: &str, at_most: usize) -> Result<(), RedisError> {
-        let at_most = at_most.to_string();
-        let append = RedisCommand::new("XADD", [stream, "MAXLEN", "~", &at_most, "*", FIELD, text]);
-        self.router.execute_one(stream, append).await.map(drop)
+    /// Appends an entry. Of more than about `max_length` entries, the oldest are dropped.
+    pub async fn append(&self, stream: &str, text: &str, max_length: usize) -> Result<(), RedisError> {
+        let max_length = max_length.to_string();
+        let append = RedisCommand::new("XADD", [stream, "MAXLEN", "~", &max_length, "*", FIELD, text]);
+        self.router.execute_one(stream, append).await?;
+        Ok(())
     }
 
-    /// How many entries it has, given out or not.
+    /// How many entries the stream has, pending ones included.
     pub async fn length(&self, stream: &str) -> Result<u64, RedisError> {
-        self.router.execute_one(stream, RedisCommand::new("XLEN", [stream])).await?.as_u64().ok_or_else(RedisError::malformed)
+        let length = self.router.execute_one(stream, RedisCommand::new("XLEN", [stream])).await?;
+        length.as_u64().ok_or_else(RedisError::malformed)
     }
 
-    /// Gives out entries for the first time.
-    pub async fn give_new(&self, stream: &str, at_most: usize) -> Result<Vec<StreamEntry>, RedisError> {
-        let at_most = at_most.to_string();
-        let args = ["GROUP", GROUP, CONSUMER, "COUNT", &at_most, "STREAMS", stream, ">"];
-        let give = RedisCommand::new("XREADGROUP", args);
-        let given = match self.router.execute_one(stream, give.clone()).await {
-            // The first time, or Redis has lost its data.
-            Err(error) if has_no_group(&error) => {
-                self.make_group(stream).await?;
-                self.router.execute_one(stream, give).await?
+    /// Takes up to `limit` entries that were never given out. They are pending from now on.
+    pub async fn read_new(&self, stream: &str, limit: usize) -> Result<Vec<StreamEntry>, RedisError> {
+        let limit = limit.to_string();
+        let args = ["GROUP", GROUP, CONSUMER, "COUNT", &limit, "STREAMS", stream, ">"];
+        let read = RedisCommand::new("XREADGROUP", args);
+        let reply = match self.router.execute_one(stream, read.clone()).await {
+            // The stream is new, or Redis has lost its data.
+            Err(error) if error.kind() == RedisErrorKind::NoGroup => {
+                self.create_group(stream).await?;
+                self.router.execute_one(stream, read).await?
             }
-            given => given?,
+            reply => reply?,
         };
-        if given.is_null() {
+        if reply.is_null() {
             return Ok(vec![]);
         }
-        let mut given: HashMap<String, Reply> = given.convert()?;
-        entries(given.remove(stream).unwrap_or(Reply::Array(vec![])))
+        let mut streams: HashMap<String, Reply> = reply.convert()?;
+        parse_entries(streams.remove(stream).unwrap_or(Reply::Array(vec![])))
     }
 
-    /// The entries that are out, from after this one on.
-    pub async fn out(
+    /// Lists up to `limit` pending entries, by id, beginning after the id `after`.
+    pub async fn pending(
         &self,
         stream: &str,
         after: Option<&str>,
-        at_most: usize,
+        limit: usize,
     ) -> Result<Vec<PendingEntry>, RedisError> {
         let start = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
-        let pending = RedisCommand::new("XPENDING", [stream, GROUP, &start, "+", &at_most.to_string()]);
-        let out: Vec<(String, String, u64, u32)> = match self.router.execute_one(stream, pending).await {
-            Err(error) if has_no_group(&error) => vec![],
-            asked => asked?.convert()?,
+        let list = RedisCommand::new("XPENDING", [stream, GROUP, &start, "+", &limit.to_string()]);
+        let pending: Vec<(String, String, u64, u32)> = match self.router.execute_one(stream, list).await {
+            Err(error) if error.kind() == RedisErrorKind::NoGroup => vec![],
+            reply => reply?.convert()?,
         };
-        let out =
-            out.into_iter().map(|(id, _, idle, times)| PendingEntry { id, idle: Duration::from_millis(idle), times });
-        Ok(out.collect())
+        let entry = |(id, _consumer, idle_ms, times)| PendingEntry { id, idle: Duration::from_millis(idle_ms), times };
+        Ok(pending.into_iter().map(entry).collect())
     }
 
-    /// Gives out again those that are still out since so long ago: nobody else was faster.
-    pub async fn give_again(
+    /// Takes pending entries again. Each is named by its id and the time that it must have been idle at least, so that
+    /// of several pods that try, only one gets it.
+    pub async fn claim_pending(
         &self,
         stream: &str,
         overdue: &[(String, Duration)],
@@ -99,43 +109,42 @@ impl Redis {
         if overdue.is_empty() {
             return Ok(vec![]);
         }
-        let claim = |(id, idle): &(String, Duration)| {
-            RedisCommand::new("XCLAIM", [stream, GROUP, CONSUMER, &millis(*idle).to_string(), id])
+        let claim = |(id, min_idle): &(String, Duration)| {
+            RedisCommand::new("XCLAIM", [stream, GROUP, CONSUMER, &millis(*min_idle).to_string(), id])
         };
         let claims: Vec<_> = overdue.iter().map(claim).collect();
-        let mut given = vec![];
-        for answer in self.router.execute(stream, &claims).await?.answers {
-            given.extend(entries(answer?)?);
+        let mut claimed = vec![];
+        for reply in self.router.execute(stream, &claims).await?.replies {
+            claimed.extend(parse_entries(reply?)?);
         }
-        Ok(given)
+        Ok(claimed)
     }
 
-    /// Removes an entry, given out or not.
+    /// Removes an entry, whether it is pending or not.
     pub async fn remove(&self, stream: &str, id: &str) -> Result<(), RedisError> {
         let remove = [RedisCommand::new("XACK", [stream, GROUP, id]), RedisCommand::new("XDEL", [stream, id])];
-        for answer in self.router.execute(stream, &remove).await?.answers {
-            answer?;
+        for reply in self.router.execute(stream, &remove).await?.replies {
+            reply?;
         }
         Ok(())
     }
 
-    /// Makes the group, and the stream with it, if it isn't there.
-    async fn make_group(&self, stream: &str) -> Result<(), RedisError> {
-        let make = RedisCommand::new("XGROUP", ["CREATE", stream, GROUP, "0", "MKSTREAM"]);
-        match self.router.execute_one(stream, make).await {
-            Err(error) if error.kind() == RedisErrorKind::GroupExists => Ok(()),
-            made => made.map(drop),
+    /// Creates the group, and the stream if it doesn't exist. Does nothing if the group exists.
+    async fn create_group(&self, stream: &str) -> Result<(), RedisError> {
+        let create = RedisCommand::new("XGROUP", ["CREATE", stream, GROUP, "0", "MKSTREAM"]);
+        match self.router.execute_one(stream, create).await {
+            Err(error) if error.kind() != RedisErrorKind::GroupExists => Err(error),
+            _ => Ok(()),
         }
     }
 }
 
-fn has_no_group(error: &RedisError) -> bool {
-    error.kind() == RedisErrorKind::NoGroup
-}
-
-/// Reads `[id, [field, text, …]]` of each entry.
-fn entries(given: Reply) -> Result<Vec<StreamEntry>, RedisError> {
-    let given: Vec<(String, HashMap<String, Reply>)> = given.convert()?;
-    let text = |mut fields: HashMap<String, Reply>| fields.remove(FIELD).and_then(Reply::into_string);
-    Ok(given.into_iter().map(|(id, fields)| StreamEntry { id, text: text(fields).unwrap_or_default() }).collect())
+/// Parses `[[id, [field, text, …]], …]`.
+fn parse_entries(reply: Reply) -> Result<Vec<StreamEntry>, RedisError> {
+    let entries: Vec<(String, HashMap<String, Reply>)> = reply.convert()?;
+    let entry = |(id, mut fields): (String, HashMap<String, Reply>)| {
+        let text = fields.remove(FIELD).and_then(Reply::into_string).unwrap_or_default();
+        StreamEntry { id, text }
+    };
+    Ok(entries.into_iter().map(entry).collect())
 }

@@ -1,4 +1,4 @@
-//! Whose certificates are believed.
+//! Which certificate authorities are trusted.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,12 +8,12 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-/// Those that the system believes.
+/// Trusts the authorities that the system trusts.
 pub(crate) fn native() -> Result<TlsConfig, fred::error::Error> {
     Ok(TlsConnector::default_rustls()?.into())
 }
 
-/// Those that an authority in this PEM file vouches for.
+/// Trusts the authorities in this PEM file, and no others.
 pub(crate) fn trusting(authorities: &Path) -> Result<TlsConfig, String> {
     let mut roots = RootCertStore::empty();
     let certificates = CertificateDer::pem_file_iter(authorities).map_err(|error| error.to_string())?;
@@ -22,7 +22,7 @@ pub(crate) fn trusting(authorities: &Path) -> Result<TlsConfig, String> {
         roots.add(certificate).map_err(|error| error.to_string())?;
     }
     if roots.is_empty() {
-        return Err("has no certificate".to_owned());
+        return Err("the file has no certificate".to_owned());
     }
     let config = ClientConfig::builder().with_root_certificates(Arc::new(roots)).with_no_client_auth();
     Ok(TlsConnector::from(config).into())

@@ -93,7 +93,7 @@ impl RedisWriter {
 }
 
 fn settle_args(name: &str, cause: &Cause, step: &Step, event: Option<String>) -> Vec<String> {
-    let from: Vec<&str> = step.from.iter().map(|state| state.into()).collect();
+    let from: Vec<&str> = step.from.iter().map(Into::into).collect();
     let mut args = vec![
         name.to_owned(),
         cause.delivery.to_string(),

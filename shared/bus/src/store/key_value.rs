@@ -106,7 +106,7 @@ impl Store {
                 }
                 there
             }
-            StoreBackend::Redis(redis, _) => redis.set_if_free(name, value, life).await?,
+            StoreBackend::Redis(redis, _) => redis.set_if_absent(name, value, life).await?,
         };
         Ok(there.filter(|there| there != value))
     }

@@ -52,7 +52,7 @@ impl Store {
     pub async fn give_new(&self, stream: &str, at_most: usize) -> Result<Vec<StreamEntry>, StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.give_new(at_most))),
-            StoreBackend::Redis(redis, _) => Ok(redis.give_new(stream, at_most).await?),
+            StoreBackend::Redis(redis, _) => Ok(redis.read_new(stream, at_most).await?),
         }
     }
 
@@ -65,7 +65,7 @@ impl Store {
     ) -> Result<Vec<PendingEntry>, StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.out(after, at_most))),
-            StoreBackend::Redis(redis, _) => Ok(redis.out(stream, after, at_most).await?),
+            StoreBackend::Redis(redis, _) => Ok(redis.pending(stream, after, at_most).await?),
         }
     }
 
@@ -77,7 +77,7 @@ impl Store {
     ) -> Result<Vec<StreamEntry>, StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.give_again(overdue))),
-            StoreBackend::Redis(redis, _) => Ok(redis.give_again(stream, overdue).await?),
+            StoreBackend::Redis(redis, _) => Ok(redis.claim_pending(stream, overdue).await?),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The scenes, people and deliveries that tests speak of.
+//! Pods, scenes, people and deliveries for the tests.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use scenecast_scene::{
 pub(crate) use scenecast_testing::until;
 use tokio::time::timeout;
 
-/// How long a test waits for what has to happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for something that must happen.
+pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
-pub(crate) const LIFE: Duration = Duration::from_secs(120);
+pub(crate) const SCENE_LIFE: Duration = Duration::from_secs(120);
 pub(crate) const GRANT_LIFE: Duration = Duration::from_secs(60);
 
-/// A scene for each number.
+/// The scene with this number.
 pub(crate) fn scene(number: u128) -> SceneId {
     URL_SAFE_NO_PAD.encode(number.to_be_bytes()).parse().unwrap()
 }
 
-/// The name of a scene's hash in Redis, and of its channel.
-pub(crate) fn name(scene: SceneId) -> String {
+/// The key of a scene's hash in Redis, and the name of its channel.
+pub(crate) fn redis_name(scene: SceneId) -> String {
     format!("wx:{scene}")
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn account() -> AccountName {
 
 pub(crate) fn opening() -> Opening {
     let page = PageInfo { host: Some("shop.example.com".to_owned()), ..PageInfo::default() };
-    Opening { account: account(), binding: Some(Binding::of("session")), page, life: LIFE }
+    Opening { account: account(), binding: Some(Binding::of("session")), page, life: SCENE_LIFE }
 }
 
 pub(crate) fn person(name: &str) -> Person {
@@ -60,19 +60,24 @@ pub(crate) fn log_in(grant: &Grant, who: &str) -> Transition {
     Transition::LogIn { account: account(), login: acceptance(grant, who) }
 }
 
-/// A delivery with this name.
+/// A delivery of WeChat, identified by this name.
 pub(crate) fn cause(name: &str) -> Cause {
     Cause { delivery: DeliveryId::of(&[name]), received_at: 1_800_000_000_000, traceparent: None }
 }
 
-/// Settles what has to be applied.
-pub(crate) async fn apply(bus: &Bus, scene: SceneId, delivery: &str, transition: &Transition) {
+/// Settles, and checks that it was applied.
+pub(crate) async fn apply(bus: &TestBus, scene: SceneId, delivery: &str, transition: &Transition) {
     let settled = bus.settle(scene, &cause(delivery), transition).await.unwrap();
     assert!(matches!(settled, Settled::Applied(_)), "{settled:?}");
 }
 
-/// Settles as WeChat's redelivery does: with the same delivery, until there is an answer.
-pub(crate) async fn settle_again(bus: &Bus, scene: SceneId, delivery: &str, transition: Transition) -> Settled {
+/// Settles the same delivery again and again until there is an answer, as WeChat does.
+pub(crate) async fn settle_until_answered(
+    bus: &TestBus,
+    scene: SceneId,
+    delivery: &str,
+    transition: Transition,
+) -> Settled {
     let answered = async {
         loop {
             match bus.settle(scene, &cause(delivery), &transition).await {
@@ -81,21 +86,21 @@ pub(crate) async fn settle_again(bus: &Bus, scene: SceneId, delivery: &str, tran
             }
         }
     };
-    let settled = timeout(PATIENCE, answered).await.expect("an answer").unwrap();
+    let settled = timeout(WAIT_LIMIT, answered).await.expect("the settle is answered in time").unwrap();
     assert!(matches!(settled, Settled::Applied(_) | Settled::Repeated(_)), "{settled:?}");
     settled
 }
 
-/// Both halves of a bus, or the writer's alone.
+/// The bus of one pod. A callback has only the writer.
 #[derive(Clone)]
-pub(crate) struct Bus {
+pub(crate) struct TestBus {
     reader: Option<SceneReader>,
     writer: SceneWriter,
 }
 
-impl Bus {
+impl TestBus {
     fn reader(&self) -> &SceneReader {
-        self.reader.as_ref().expect("a callback doesn't read")
+        self.reader.as_ref().expect("only a pod with a reader is asked to read")
     }
 
     pub(crate) async fn open(&self, scene: SceneId, opening: &Opening) -> Result<bool, BusError> {
@@ -123,29 +128,29 @@ impl Bus {
     }
 }
 
-/// A pod that watches and settles, over connections of its own, with its metrics.
-pub(crate) fn pod(url: &str) -> (Bus, Metrics) {
+/// A pod that watches and settles, with connections and metrics of its own.
+pub(crate) fn pod(url: &str) -> (TestBus, Metrics) {
     pod_at(&url.parse().unwrap())
 }
 
-pub(crate) fn pod_at(url: &BusUrl) -> (Bus, Metrics) {
+pub(crate) fn pod_at(url: &BusUrl) -> (TestBus, Metrics) {
     let metrics = Metrics::new();
     let (reader, writer) = match connect(url, &metrics) {
         None => scenecast_bus::in_memory(),
         Some(redis) => (SceneReader::over(&redis, &metrics), SceneWriter::over(&redis)),
     };
-    (Bus { reader: Some(reader), writer }, metrics)
+    (TestBus { reader: Some(reader), writer }, metrics)
 }
 
-/// A pod that settles and never subscribes.
-pub(crate) fn callback(url: &str) -> (Bus, Metrics) {
+/// A pod that settles and doesn't subscribe.
+pub(crate) fn callback(url: &str) -> (TestBus, Metrics) {
     callback_at(&url.parse().unwrap())
 }
 
-pub(crate) fn callback_at(url: &BusUrl) -> (Bus, Metrics) {
+pub(crate) fn callback_at(url: &BusUrl) -> (TestBus, Metrics) {
     let metrics = Metrics::new();
-    let redis = connect(url, &metrics).expect("a callback of its own needs a Redis");
-    (Bus { reader: None, writer: SceneWriter::over(&redis) }, metrics)
+    let redis = connect(url, &metrics).expect("a callback pod needs Redis");
+    (TestBus { reader: None, writer: SceneWriter::over(&redis) }, metrics)
 }
 
 fn connect(url: &BusUrl, metrics: &Metrics) -> Option<Redis> {
@@ -156,45 +161,46 @@ fn connect(url: &BusUrl, metrics: &Metrics) -> Option<Redis> {
     }
 }
 
-/// The next notice of what happens to the scene.
-pub(crate) async fn notice(watch: &mut Watch) -> Notice {
+/// The next notice about the scene; skips those about the connection to Redis.
+pub(crate) async fn next_notice(watch: &mut Watch) -> Notice {
     loop {
-        match any_notice(watch).await {
+        match next_notice_of_any_kind(watch).await {
             Notice::Interrupted | Notice::Resumed => {}
             notice => return notice,
         }
     }
 }
 
-/// The next notice.
-pub(crate) async fn any_notice(watch: &mut Watch) -> Notice {
-    timeout(PATIENCE, watch.next()).await.expect("a notice")
+/// The next notice, including those about the connection to Redis.
+pub(crate) async fn next_notice_of_any_kind(watch: &mut Watch) -> Notice {
+    timeout(WAIT_LIMIT, watch.next()).await.expect("a notice comes in time")
 }
 
-pub(crate) async fn event(watch: &mut Watch) -> Event {
-    match notice(watch).await {
+/// The next notice about the scene, which must be an event.
+pub(crate) async fn next_event(watch: &mut Watch) -> Event {
+    match next_notice(watch).await {
         Notice::Event(event) => Event::clone(&event),
-        other => panic!("instead of an event: {other:?}"),
+        other => panic!("expected an event, got {other:?}"),
     }
 }
 
-/// Does this for each of so many scenes, some at a time.
-pub(crate) async fn each<T, F: Future<Output = T>>(scenes: u128, work: impl FnMut(u128) -> F) -> Vec<T> {
+/// Does the work for the scenes 0 to `scenes` - 1, up to 256 at the same time.
+pub(crate) async fn for_each_scene<T, F: Future<Output = T>>(scenes: u128, work: impl FnMut(u128) -> F) -> Vec<T> {
     stream::iter((0..scenes).map(work)).buffered(256).collect().await
 }
 
-/// Opens and watches so many scenes.
-pub(crate) async fn hold(scenes: u128, bus: &Bus) -> Vec<Watch> {
-    each(scenes, |n| async move {
+/// Opens and watches the scenes 0 to `scenes` - 1.
+pub(crate) async fn open_and_watch(scenes: u128, bus: &TestBus) -> Vec<Watch> {
+    for_each_scene(scenes, |n| async move {
         bus.open(scene(n), &opening()).await.unwrap();
         bus.watch(scene(n), 0).await.unwrap().0
     })
     .await
 }
 
-/// The next event's kind, in a word.
-pub(crate) async fn heard(watch: &mut Watch) -> &'static str {
-    match event(watch).await.what {
+/// The kind of the next event.
+pub(crate) async fn next_event_kind(watch: &mut Watch) -> &'static str {
+    match next_event(watch).await.what {
         EventKind::Scanned(_) => "scanned",
         EventKind::Confirmed(_) => "confirmed",
         EventKind::Declined => "declined",
@@ -203,6 +209,6 @@ pub(crate) async fn heard(watch: &mut Watch) -> &'static str {
 }
 
 #[track_caller]
-pub(crate) fn hears_nothing(watch: &mut Watch) {
+pub(crate) fn assert_no_notice(watch: &mut Watch) {
     assert_eq!(watch.next().now_or_never(), None);
 }

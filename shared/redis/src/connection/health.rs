@@ -1,71 +1,70 @@
-//! Which connections of one kind stand, told to metrics and to the log.
+//! Tells metrics and the log which connections are up.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use fred::types::config::Server;
+use parking_lot::Mutex;
 use prometheus::IntGaugeVec;
 use tokio::sync::Notify;
 
-/// The connections of one kind.
+/// The health of all connections of one kind, for example of those for commands.
 pub(crate) struct ConnectionHealth {
     kind: &'static str,
-    /// By kind, 1 while all of them stand; absent while none is wanted.
-    all: IntGaugeVec,
-    /// By a number, because a node may come back before its last connection has ended.
-    parts: Mutex<HashMap<u64, bool>>,
-    /// Told of each that is lost.
-    lost: Arc<Notify>,
+    /// For each kind: 1 while all of its connections are up, 0 while one is down, absent while there are none.
+    gauge: IntGaugeVec,
+    /// Whether each connection is up, by the id of its reporter. The key isn't the server's address: a new connection
+    /// to a server may begin before the previous one has ended.
+    connected: Mutex<HashMap<u64, bool>>,
+    /// Notified each time that a connection is lost.
+    on_lost: Arc<Notify>,
 }
 
-/// One connection's part in it, which ends when this is dropped.
+/// Reports the health of one connection. Dropping it means that the connection is no longer needed.
 pub(crate) struct HealthReporter {
-    of: Arc<ConnectionHealth>,
-    number: u64,
+    health: Arc<ConnectionHealth>,
+    id: u64,
     node: Server,
 }
 
 impl ConnectionHealth {
-    pub(crate) fn new(kind: &'static str, all: &IntGaugeVec, lost: Arc<Notify>) -> Arc<Self> {
-        Arc::new(Self { kind, all: all.clone(), parts: Mutex::default(), lost })
+    pub(crate) fn new(kind: &'static str, gauge: &IntGaugeVec, on_lost: Arc<Notify>) -> Arc<Self> {
+        Arc::new(Self { kind, gauge: gauge.clone(), connected: Mutex::default(), on_lost })
     }
 
-    /// One more connection, which doesn't stand yet.
-    pub(crate) fn part(self: &Arc<Self>, node: Server) -> HealthReporter {
-        let number = rand::random();
-        self.change(|parts| parts.insert(number, false));
-        HealthReporter { of: self.clone(), number, node }
+    /// Adds a connection, which is down at first.
+    pub(crate) fn reporter(self: &Arc<Self>, node: Server) -> HealthReporter {
+        let id = rand::random();
+        let mut connected = self.connected.lock();
+        connected.insert(id, false);
+        self.update_gauge(&connected);
+        HealthReporter { health: self.clone(), id, node }
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut HashMap<u64, bool>) -> T) -> T {
-        // A poisoned map is whole: each change is one call of the map's.
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = change(&mut parts);
-        if parts.is_empty() {
-            // It fails where there was none.
-            let _ = self.all.remove_label_values(&[self.kind]);
+    fn update_gauge(&self, connected: &HashMap<u64, bool>) {
+        if connected.is_empty() {
+            // Fails only if the gauge had no value for this kind, which is as it should be.
+            let _ = self.gauge.remove_label_values(&[self.kind]);
         } else {
-            let all_stand = parts.values().all(|stands| *stands);
-            self.all.with_label_values(&[self.kind]).set(all_stand.into());
+            let all_connected = connected.values().all(|connected| *connected);
+            self.gauge.with_label_values(&[self.kind]).set(all_connected.into());
         }
-        changed
     }
 }
 
 impl HealthReporter {
-    /// The connection stands, or doesn't.
-    pub(crate) fn set(&self, stands: bool) {
-        let Self { of, node, .. } = self;
-        let stood = of.change(|parts| parts.insert(self.number, stands));
-        match (stood.unwrap_or(false), stands) {
-            (false, true) => tracing::info!(%node, connection = of.kind, "connected to Redis"),
-            (true, false) => {
-                tracing::warn!(%node, connection = of.kind, "lost the connection to Redis");
-                of.lost.notify_one();
-            }
-            _ => {}
+    /// Reports that the connection is up or down now. Reporting the same twice changes nothing.
+    pub(crate) fn report(&self, is_connected: bool) {
+        let health = &self.health;
+        let mut connected = health.connected.lock();
+        let was_connected = connected.insert(self.id, is_connected).unwrap_or(false);
+        health.update_gauge(&connected);
+        drop(connected);
+        if is_connected && !was_connected {
+            tracing::info!(node = %self.node, connection = health.kind, "connected to Redis");
+        }
+        if was_connected && !is_connected {
+            tracing::warn!(node = %self.node, connection = health.kind, "lost the connection to Redis; reconnecting");
+            health.on_lost.notify_one();
         }
     }
 
@@ -76,7 +75,9 @@ impl HealthReporter {
 
 impl Drop for HealthReporter {
     fn drop(&mut self) {
-        self.of.change(|parts| parts.remove(&self.number));
+        let mut connected = self.health.connected.lock();
+        connected.remove(&self.id);
+        self.health.update_gauge(&connected);
     }
 }
 
@@ -86,23 +87,24 @@ mod tests {
     use scenecast_metrics::Metrics;
 
     #[test]
-    fn the_gauge_is_up_while_every_connection_that_is_wanted_stands() {
+    fn the_gauge_is_1_while_every_needed_connection_is_up() {
         let metrics = Metrics::new();
-        let standing = ConnectionHealth::new("commands", &metrics.gauges("up", "Up.", &["connection"]), Arc::default());
-        let up = || metrics.text().lines().find_map(|line| line.strip_prefix("scenecast_up{")?.chars().last());
-        assert_eq!(up(), None);
-        let (a, b) = (standing.part(Server::new("a", 1)), standing.part(Server::new("b", 1)));
-        a.set(true);
-        assert_eq!(up(), Some('0'));
-        b.set(true);
-        assert_eq!(up(), Some('1'));
-        a.set(false);
-        assert_eq!(up(), Some('0'));
-        let again = standing.part(Server::new("a", 1));
-        again.set(true);
+        let health = ConnectionHealth::new("commands", &metrics.gauges("up", "Up.", &["connection"]), Arc::default());
+        let gauge = || metrics.text().lines().find_map(|line| line.strip_prefix("scenecast_up{")?.chars().last());
+        assert_eq!(gauge(), None);
+        let a = health.reporter(Server::new("a", 1));
+        let b = health.reporter(Server::new("b", 1));
+        a.report(true);
+        assert_eq!(gauge(), Some('0'));
+        b.report(true);
+        assert_eq!(gauge(), Some('1'));
+        a.report(false);
+        assert_eq!(gauge(), Some('0'));
+        let a_again = health.reporter(Server::new("a", 1));
+        a_again.report(true);
         drop(a);
-        assert_eq!(up(), Some('1'));
-        drop((again, b));
-        assert_eq!(up(), None);
+        assert_eq!(gauge(), Some('1'));
+        drop((a_again, b));
+        assert_eq!(gauge(), None);
     }
 }

@@ -1,9 +1,21 @@
-//! A connection to one node that always comes back.
+//! A connection to one server that always comes back.
 //!
-//! The client reconnects by itself when it hears of an end. It doesn't hear of a peer that is gone
-//! without a word: its own watch takes each command that it sends for a sign of life, and its task
-//! can be blocked by what the peer doesn't take. So it is asked, and where nothing comes back,
-//! another client takes its place.
+//! Two things keep it alive. The client library (fred) reconnects by itself when the TCP connection ends. It doesn't
+//! notice a server that vanishes without closing the connection: it takes each command that it sends for a sign of
+//! life, and a full TCP buffer blocks its task. So a heartbeat sends PING here, and when no answer comes back, the
+//! whole client is replaced by a new one.
+//!
+//! ```text
+//!   ┌────────────┐ connected  ┌────────────────┐ lost       ┌──────────────┐
+//!   │ connecting │ ─────────▶ │   connected    │ ─────────▶ │ reconnecting │  the same client tries
+//!   └────────────┘            │ generation + 1 │ ◀───────── │              │  every 50–300 ms
+//!         ▲                   └───────┬────────┘ connected  └──────┬───────┘
+//!         │                           │                            │
+//!         │ a new client              │  PING isn't answered for 5 s, or the client's task ends
+//!         └───────────────────────────┴────────────────────────────┘
+//! ```
+//!
+//! `generation` in [`ConnectionState`] tells a subscriber that it is connected anew and has to subscribe again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,150 +40,157 @@ use crate::{
     error::{RedisError, RedisErrorKind},
 };
 
-/// How long a command may take before its outcome counts as undecided.
+/// How long a command may take. Later, whether it was carried out is undecided.
 pub(crate) const COMMAND_LIMIT: Duration = Duration::from_secs(2);
-/// Commands in flight or waiting, beyond which new ones are refused at once. The client's own limit
-/// isn't used: it would refuse the client's own reconnect, too.
-const COMMANDS_AT_MOST: usize = 20_000;
-/// How often a connection is asked whether it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(3);
-/// How long it may take to answer. Longer than a command, because to subscribe again is work for a
-/// Redis that is only slow.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How soon a client tries to connect, in milliseconds, and tries again: as often after an hour, since a whole pod's pages
-/// wait for it; and a Redis that refuses everybody can bear a few attempts a second from each pod.
-const CONNECT_MS: u32 = 50;
-/// By how much later at random, so that a fleet doesn't come back at one instant.
-const SPREAD_MS: u32 = 250;
+/// How many commands may wait for an answer; more are refused at once. The client's own limit isn't used, because the
+/// client would apply it to its reconnect, too.
+const MAX_COMMANDS_IN_FLIGHT: usize = 20_000;
+/// How often PING is sent.
+const HEARTBEAT_PERIOD: Duration = Duration::from_secs(3);
+/// How long the answer to PING may take. This is longer than a command may take: a new client subscribes to everything
+/// again, and that would be even more work for a server that is only slow.
+const HEARTBEAT_LIMIT: Duration = Duration::from_secs(5);
+/// The pause before each attempt to connect. It stays short, because all pages of the pod wait; a server that refuses
+/// everybody can bear a few attempts a second from each pod.
+const RECONNECT_DELAY_MS: u32 = 50;
+/// The most that is added to the pause at random, so that many pods don't reconnect at the same moment.
+const RECONNECT_JITTER_MS: u32 = 250;
 
-/// A connection. Clones are of the same one.
+/// A connection. Clones share it.
 #[derive(Clone)]
 pub(crate) struct ManagedConnection {
-    present: watch::Receiver<ConnectionState>,
-    room: Arc<Semaphore>,
+    state: watch::Receiver<ConnectionState>,
+    permits: Arc<Semaphore>,
 }
 
-/// How it is now.
+/// The state of a connection.
 pub(crate) struct ConnectionState {
     pub(crate) client: Client,
-    /// Which of the times that it stood this is; `None` while it doesn't stand.
-    pub(crate) stands: Option<u64>,
-    /// How often it has stood.
-    times: u64,
+    /// Counts how many times it has connected; `None` while it isn't connected.
+    pub(crate) generation: Option<u64>,
+    last_generation: u64,
 }
 
-/// What keeps a connection. Once this is dropped, what is in flight on it is given up at once.
+/// The task that runs a connection. Dropping it ends the connection, and commands in flight fail at once.
 pub(crate) type ConnectionTask = AbortOnDropHandle<()>;
 
-/// Leave to use a connection, with its client.
+/// The right to have one command in flight, and the client to send it with.
 pub(crate) struct CommandPermit<'a> {
     pub(crate) client: Client,
     _permit: SemaphorePermit<'a>,
 }
 
 impl ManagedConnection {
-    /// Begins to connect, with `heard` places for what comes unasked; `part` is told how it stands.
-    pub(crate) fn new(config: Config, heard: usize, part: HealthReporter) -> (Self, ConnectionTask) {
-        let first = ConnectionState { client: build(config.clone(), heard), stands: None, times: 0 };
-        let (sender, present) = watch::channel(first);
-        let kept = tokio::spawn(keep(config, heard, sender, part));
-        (Self { present, room: Arc::new(Semaphore::new(COMMANDS_AT_MOST)) }, ConnectionTask::new(kept))
+    /// Starts to connect. At most `message_capacity` pub/sub messages can wait to be read.
+    pub(crate) fn start(config: Config, message_capacity: usize, reporter: HealthReporter) -> (Self, ConnectionTask) {
+        let client = build_client(config.clone(), message_capacity);
+        let (sender, state) = watch::channel(ConnectionState { client, generation: None, last_generation: 0 });
+        let task = tokio::spawn(run(config, message_capacity, sender, reporter));
+        let permits = Arc::new(Semaphore::new(MAX_COMMANDS_IN_FLIGHT));
+        (Self { state, permits }, ConnectionTask::new(task))
     }
 
-    /// The client, for one command.
+    /// Hold the permit until the command is answered. Refused while too many commands are in flight.
     pub(crate) fn permit(&self) -> Result<CommandPermit<'_>, RedisError> {
-        let permit = self
-            .room
-            .try_acquire()
-            .map_err(|_| RedisError::new(RedisErrorKind::Overloaded, "too many commands wait for Redis already"))?;
-        Ok(CommandPermit { client: self.present.borrow().client.clone(), _permit: permit })
+        let permit = self.permits.try_acquire().map_err(|_| {
+            RedisError::new(RedisErrorKind::Overloaded, "too many commands are waiting for this Redis server already")
+        })?;
+        Ok(CommandPermit { client: self.state.borrow().client.clone(), _permit: permit })
     }
 
-    /// How it is now, and whenever that changes.
-    pub(crate) fn present(&self) -> watch::Receiver<ConnectionState> {
-        self.present.clone()
+    /// Receives the current state and each that follows.
+    pub(crate) fn state(&self) -> watch::Receiver<ConnectionState> {
+        self.state.clone()
     }
 }
 
-fn build(mut config: Config, heard: usize) -> Client {
+fn build_client(mut config: Config, message_capacity: usize) -> Client {
     config.version = RespVersion::RESP3;
     config.fail_fast = false;
-    let mut reconnect = ReconnectPolicy::new_constant(0, CONNECT_MS);
-    reconnect.set_jitter(SPREAD_MS);
+    let mut reconnect = ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS);
+    reconnect.set_jitter(RECONNECT_JITTER_MS);
     Builder::from_config(config)
         .with_connection_config(|connection| {
             connection.connection_timeout = COMMAND_LIMIT;
             connection.internal_command_timeout = COMMAND_LIMIT;
             connection.max_command_attempts = 3;
-            // Scripts are single small frames: waiting for more to send would only delay them.
+            // A script call is one small packet. To wait for more to send would only delay it.
             connection.tcp = TcpConfig { nodelay: Some(true), ..TcpConfig::default() };
         })
         .with_performance_config(|performance| {
             performance.default_command_timeout = COMMAND_LIMIT;
-            performance.broadcast_channel_capacity = heard;
+            performance.broadcast_channel_capacity = message_capacity;
         })
         .set_policy(reconnect)
         .build()
-        .expect("an address that was read makes a client")
+        .expect("the configuration comes from an address that was parsed, and uses no option that a build can refuse")
 }
 
-/// Runs the present client until it is of no more use, and then the next.
-async fn keep(config: Config, heard: usize, present: watch::Sender<ConnectionState>, part: HealthReporter) {
-    let node = part.node();
-    let tell = |stands| {
-        part.set(stands);
-        present.send_modify(|present| {
-            present.times += u64::from(stands);
-            present.stands = stands.then_some(present.times);
+/// Runs the client until it must be replaced, then the next one, for ever.
+async fn run(config: Config, message_capacity: usize, state: watch::Sender<ConnectionState>, reporter: HealthReporter) {
+    let node = reporter.node();
+    let set_connected = |is_connected: bool| {
+        reporter.report(is_connected);
+        state.send_modify(|state| {
+            if is_connected {
+                state.last_generation += 1;
+            }
+            state.generation = is_connected.then_some(state.last_generation);
         });
     };
     loop {
-        let client = present.borrow().client.clone();
-        // Before it connects, so that none is missed.
-        let (connects, errors) = (client.reconnect_rx(), client.error_rx());
-        let running = AbortOnDropHandle::new(client.connect());
+        let client = state.borrow().client.clone();
+        // These must exist before the client connects, or they miss its first event.
+        let connects = client.reconnect_rx();
+        let errors = client.error_rx();
+        let client_task = AbortOnDropHandle::new(client.connect());
         tokio::select! {
-            ended = running => match ended {
+            ended = client_task => match ended {
                 // The process ends.
-                Err(ended) if ended.is_cancelled() => return,
-                ended => tracing::error!(%node, ?ended, "the client of Redis gave up; starting another"),
+                Err(error) if error.is_cancelled() => return,
+                result => tracing::error!(%node, ?result, "the Redis client has stopped by itself; starting a new one"),
             },
-            () = silence(&client) => tracing::warn!(%node, "Redis gives no sign of life; connecting anew"),
-            () = follow(connects, errors, tell) => {}
+            () = until_silent(&client) => tracing::warn!(
+                %node,
+                "Redis hasn't answered PING for {HEARTBEAT_LIMIT:?}; replacing the connection. If this repeats, check \
+                 whether the server is overloaded or the network drops packets"
+            ),
+            () = follow_events(connects, errors, set_connected) => {}
         }
-        tell(false);
-        present.send_modify(|present| present.client = build(config.clone(), heard));
+        set_connected(false);
+        state.send_modify(|state| state.client = build_client(config.clone(), message_capacity));
     }
 }
 
-/// Done when the client is asked and gives no answer.
-async fn silence(client: &Client) {
-    let patient = client.with_options(&Options { timeout: Some(PATIENCE), ..Options::default() });
+/// Sends PING again and again. Returns when one isn't answered in time.
+async fn until_silent(client: &Client) {
+    let client = client.with_options(&Options { timeout: Some(HEARTBEAT_LIMIT), ..Options::default() });
     loop {
-        tokio::time::sleep(HEARTBEAT).await;
-        // A refusal is an answer, too.
-        if patient.ping::<()>(None).await.is_err_and(|error| *error.kind() == ErrorKind::Timeout) {
+        tokio::time::sleep(HEARTBEAT_PERIOD).await;
+        // Any other error is an answer, so the server is alive.
+        if client.ping::<()>(None).await.is_err_and(|error| *error.kind() == ErrorKind::Timeout) {
             return;
         }
     }
 }
 
-/// Tells whether the client is connected, whenever it connects or fails.
-async fn follow<E>(mut connects: Receiver<Server>, mut errors: Receiver<E>, tell: impl Fn(bool))
-where
-    E: Clone,
-{
+/// Calls `set_connected` each time that the client connects or fails. Returns when the client is gone.
+async fn follow_events<E: Clone>(
+    mut connects: Receiver<Server>,
+    mut errors: Receiver<E>,
+    set_connected: impl Fn(bool),
+) {
     loop {
         tokio::select! {
-            // An error first: where both have happened, it is more often what the connect has mended, and to be
-            // taken for connected too early does no harm.
+            // Errors first. When an error and a connect are both waiting, the connect usually came second. If it came
+            // first, the connection counts as up for a moment too long, which does no harm.
             biased;
-            heard = errors.recv() => match heard {
-                Ok(_) | Err(RecvError::Lagged(_)) => tell(false),
+            error = errors.recv() => match error {
+                Ok(_) | Err(RecvError::Lagged(_)) => set_connected(false),
                 Err(RecvError::Closed) => return,
             },
-            heard = connects.recv() => match heard {
-                Ok(_) | Err(RecvError::Lagged(_)) => tell(true),
+            connect = connects.recv() => match connect {
+                Ok(_) | Err(RecvError::Lagged(_)) => set_connected(true),
                 Err(RecvError::Closed) => return,
             },
         }

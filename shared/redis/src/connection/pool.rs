@@ -1,88 +1,93 @@
-//! Connections of one kind, one to a node, made when the node is first spoken to.
+//! Connections of one kind: one for each server, made when it is first asked for.
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use fred::types::config::{Config, Server};
+use parking_lot::RwLock;
 
 use crate::connection::{
     health::ConnectionHealth,
     managed::{ConnectionTask, ManagedConnection},
 };
 
-/// The connections. Clones share them.
+/// How many pub/sub messages can wait on a connection that doesn't subscribe. It gets none.
+const DEFAULT_MESSAGE_CAPACITY: usize = 32;
+
+/// Connections by server. Clones share them.
 #[derive(Clone)]
 pub(crate) struct ConnectionPool(Arc<PoolState>);
 
 struct PoolState {
     config: Box<dyn Fn(&Server) -> Config + Send + Sync>,
-    standing: Arc<ConnectionHealth>,
-    known: RwLock<HashMap<Server, PooledConnection>>,
+    health: Arc<ConnectionHealth>,
+    connections: RwLock<HashMap<Server, PooledConnection>>,
 }
 
 struct PooledConnection {
     connection: ManagedConnection,
-    _keeping: ConnectionTask,
-    /// Whether it was spoken to since [`ConnectionPool::tidy`] last looked.
-    spoken_to: AtomicBool,
+    /// Whether it was asked for since the last [`ConnectionPool::remove_idle`].
+    was_used: AtomicBool,
+    _task: ConnectionTask,
 }
 
 impl ConnectionPool {
-    /// None yet; `config` says how a node is reached.
+    /// An empty pool. `config` returns how to reach a server.
     pub(crate) fn new(
         config: impl Fn(&Server) -> Config + Send + Sync + 'static,
-        standing: Arc<ConnectionHealth>,
+        health: Arc<ConnectionHealth>,
     ) -> Self {
-        Self(Arc::new(PoolState { config: Box::new(config), standing, known: RwLock::default() }))
+        Self(Arc::new(PoolState { config: Box::new(config), health, connections: RwLock::default() }))
     }
 
-    /// The connection to this node.
-    pub(crate) fn to(&self, node: &Server) -> ManagedConnection {
-        self.hearing(node, 32)
+    /// The connection to this server, made now if there is none.
+    pub(crate) fn get(&self, node: &Server) -> ManagedConnection {
+        self.get_with_capacity(node, DEFAULT_MESSAGE_CAPACITY)
     }
 
-    /// The same; if it is new, with so many places for what comes unasked.
-    pub(crate) fn hearing(&self, node: &Server, heard: usize) -> ManagedConnection {
-        let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(node) {
-            known.spoken_to.store(true, Ordering::Relaxed);
-            return known.connection.clone();
+    /// [`ConnectionPool::get`]; on a new connection, this many pub/sub messages can wait to be read.
+    pub(crate) fn get_with_capacity(&self, node: &Server, message_capacity: usize) -> ManagedConnection {
+        let connections = self.0.connections.read();
+        if let Some(pooled) = connections.get(node) {
+            pooled.was_used.store(true, Ordering::Relaxed);
+            return pooled.connection.clone();
         }
-        drop(known);
-        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        drop(connections);
         let connect = || {
-            let (connection, keeping) =
-                ManagedConnection::new((self.0.config)(node), heard, self.0.standing.part(node.clone()));
-            PooledConnection { connection, _keeping: keeping, spoken_to: AtomicBool::new(true) }
+            let reporter = self.0.health.reporter(node.clone());
+            let (connection, task) = ManagedConnection::start((self.0.config)(node), message_capacity, reporter);
+            PooledConnection { connection, was_used: AtomicBool::new(true), _task: task }
         };
-        known.entry(node.clone()).or_insert_with(connect).connection.clone()
+        let mut connections = self.0.connections.write();
+        connections.entry(node.clone()).or_insert_with(connect).connection.clone()
     }
 
-    /// The connection to this node, if there is one.
-    pub(crate) fn known(&self, node: &Server) -> Option<ManagedConnection> {
-        let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(node).map(|known| known.connection.clone())
+    /// The connection to this server, if there is one already.
+    pub(crate) fn get_existing(&self, node: &Server) -> Option<ManagedConnection> {
+        self.0.connections.read().get(node).map(|pooled| pooled.connection.clone())
     }
 
-    /// Ends the connection to a node that has lost its part. What is in flight on it fails at once, and can
-    /// go to whoever has its part now.
-    pub(crate) fn end(&self, node: &Server) {
-        self.0.known.write().unwrap_or_else(PoisonError::into_inner).remove(node);
+    /// Ends the connection to this server. Commands in flight fail at once, so that they can be sent to another one.
+    pub(crate) fn remove(&self, node: &Server) {
+        self.0.connections.write().remove(node);
     }
 
-    /// Ends the connections to nodes that aren't wanted.
-    pub(crate) fn only(&self, wanted: impl Fn(&Server) -> bool) {
-        self.0.known.write().unwrap_or_else(PoisonError::into_inner).retain(|node, _| wanted(node));
+    /// Ends the connections to servers that aren't needed.
+    pub(crate) fn retain(&self, is_needed: impl Fn(&Server) -> bool) {
+        self.0.connections.write().retain(|node, _| is_needed(node));
     }
 
-    /// Ends the connections to nodes that aren't wanted and weren't spoken to since the last time.
-    pub(crate) fn tidy(&self, wanted: impl Fn(&Server) -> bool) {
-        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|node, known| wanted(node) || known.spoken_to.swap(false, Ordering::Relaxed));
+    /// Ends the connections to servers that aren't needed and weren't used since the last call.
+    pub(crate) fn remove_idle(&self, is_needed: impl Fn(&Server) -> bool) {
+        let mut connections = self.0.connections.write();
+        connections.retain(|node, pooled| is_needed(node) || pooled.was_used.load(Ordering::Relaxed));
+        for pooled in connections.values() {
+            pooled.was_used.store(false, Ordering::Relaxed);
+        }
     }
 }

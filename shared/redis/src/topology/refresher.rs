@@ -1,4 +1,5 @@
-//! Keeps the table of slots current: asks those who know, every second and whenever something hints at a change.
+//! Keeps the slot table up to date: asks the [`TopologySource`] every second, and at once when something suggests that
+//! slots have moved (a lost connection, a MOVED answer).
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,107 +11,123 @@ use tokio::{
 
 use crate::{
     connection::pool::ConnectionPool,
+    error::RedisError,
     topology::{slots::SlotTable, source::TopologySource},
 };
 
-/// How often those who know are asked.
-const EVERY: Duration = Duration::from_secs(1);
-/// The least time between two times, however much hints at a change.
-const AT_LEAST: Duration = Duration::from_millis(100);
+/// How often the source is asked when nothing requests it.
+const REFRESH_PERIOD: Duration = Duration::from_secs(1);
+/// The shortest time between two refreshes, however many are requested.
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The present table. Clones are of the same one.
+/// Gives the current slot table, and asks for a newer one. All clones see the same table.
 #[derive(Clone)]
 pub(crate) struct Topology {
     table: watch::Receiver<Arc<SlotTable>>,
-    hint: Arc<Notify>,
+    refresh: Arc<Notify>,
 }
 
 impl Topology {
-    /// Begins to keep the table of these nodes, and ends their connections where they lose their part. `hint`
-    /// makes it look at once; `primaries` is their number.
-    pub(crate) fn keep(
-        authority: TopologySource,
+    /// Starts a [`TopologyRefresher`]. It ends connections in `nodes` to servers that are no longer primaries. A
+    /// notification on `refresh` makes it ask the source at once; `primaries` shows how many there are.
+    pub(crate) fn start(
+        source: TopologySource,
         nodes: ConnectionPool,
-        hint: Arc<Notify>,
+        refresh: Arc<Notify>,
         primaries: IntGauge,
     ) -> Self {
-        let (publish, table) = watch::channel(Arc::new(SlotTable::empty()));
-        let keeper = TopologyRefresher { authority, nodes, publish, primaries };
-        keeper.publish(keeper.authority.beforehand());
-        tokio::spawn(keeper.run(hint.clone()));
-        Self { table, hint }
+        let (publisher, table) = watch::channel(Arc::new(SlotTable::empty()));
+        let initial = source.initial_table();
+        let refresher = TopologyRefresher { source, nodes, publisher, primaries, last_error: None };
+        refresher.publish(initial);
+        tokio::spawn(refresher.run(refresh.clone()));
+        Self { table, refresh }
     }
 
-    /// The table as it is now.
-    pub(crate) fn now(&self) -> Arc<SlotTable> {
+    /// The current table.
+    pub(crate) fn table(&self) -> Arc<SlotTable> {
         self.table.borrow().clone()
     }
 
-    /// The table, and each that replaces it.
-    pub(crate) fn tables(&self) -> watch::Receiver<Arc<SlotTable>> {
+    /// Receives the current table and each that replaces it.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<SlotTable>> {
         self.table.clone()
     }
 
-    /// Told of what hints at a change.
-    pub(crate) fn hinter(&self) -> Arc<Notify> {
-        self.hint.clone()
+    /// Asks the source at once, because the table may be out of date.
+    pub(crate) fn request_refresh(&self) {
+        self.refresh.notify_one();
     }
 
-    /// The table may have changed: those who know are asked at once.
-    pub(crate) fn hint(&self) {
-        self.hint.notify_one();
+    /// Notifying this does the same as [`Topology::request_refresh`].
+    pub(crate) fn refresh_notify(&self) -> Arc<Notify> {
+        self.refresh.clone()
     }
 }
 
+/// The task behind [`Topology`].
 struct TopologyRefresher {
-    authority: TopologySource,
+    source: TopologySource,
     nodes: ConnectionPool,
-    publish: watch::Sender<Arc<SlotTable>>,
+    publisher: watch::Sender<Arc<SlotTable>>,
     primaries: IntGauge,
+    /// The error of the last refresh, so that a lasting one is logged only once.
+    last_error: Option<RedisError>,
 }
 
 impl TopologyRefresher {
-    async fn run(mut self, hint: Arc<Notify>) {
-        let mut hinted = true;
-        let mut trouble = None;
+    async fn run(mut self, refresh: Arc<Notify>) {
+        let mut was_requested = true;
         loop {
-            let present = self.publish.borrow().clone();
-            let looked = self.authority.look(&present, &self.nodes, hinted).await;
-            let now = looked.as_ref().err().cloned();
-            if let (Some(why), true) = (&now, now != trouble) {
-                tracing::warn!(%why, "can't be told which Redis owns what");
+            let current = self.publisher.borrow().clone();
+            match self.source.query(&current, &self.nodes, was_requested).await {
+                Ok(table) => {
+                    self.last_error = None;
+                    self.publish(table);
+                }
+                Err(error) => self.report(error),
             }
-            trouble = now;
-            if let Ok(table) = looked {
-                self.publish(table);
-            }
-            let table = self.publish.borrow().clone();
-            self.nodes.tidy(|node| table.has(node));
-            sleep(AT_LEAST).await;
-            hinted = timeout(EVERY, hint.notified()).await.is_ok();
+            let table = self.publisher.borrow().clone();
+            self.nodes.remove_idle(|node| table.has_primary(node));
+            sleep(MIN_REFRESH_INTERVAL).await;
+            was_requested = timeout(REFRESH_PERIOD, refresh.notified()).await.is_ok();
         }
     }
 
+    fn report(&mut self, error: RedisError) {
+        if self.last_error.as_ref() != Some(&error) {
+            tracing::warn!(
+                %error,
+                "can't find out which Redis server is the primary; using what was known before. If this lasts, check \
+                 that the Redis servers and sentinels of bus.url are up and reachable"
+            );
+        }
+        self.last_error = Some(error);
+    }
+
     fn publish(&self, table: SlotTable) {
-        let before = self.publish.borrow().clone();
-        if *before == table {
+        let previous = self.publisher.borrow().clone();
+        if *previous == table {
             return;
         }
         let table = Arc::new(table);
-        self.publish.send_replace(table.clone());
+        self.publisher.send_replace(table.clone());
         self.primaries.set(i64::try_from(table.primaries().count()).unwrap_or(i64::MAX));
         for primary in table.primaries() {
-            // So that the connection stands before it is needed.
-            self.nodes.to(&primary.node);
+            // Connects now, so that the first command needn't wait for it.
+            self.nodes.get(&primary.node);
         }
-        for left in before.primaries().filter(|primary| !table.has(&primary.node)) {
-            self.nodes.end(&left.node);
+        for demoted in previous.primaries().filter(|primary| !table.has_primary(&primary.node)) {
+            self.nodes.remove(&demoted.node);
         }
-        let moved = table.moved_since(&before);
-        if before.nodes().is_empty() {
-            tracing::info!(primaries = %table, "Redis carries the scenes");
+        let moved = table.changed_since(&previous);
+        if previous.nodes().is_empty() {
+            tracing::info!(primaries = %table, "found the primaries of Redis");
         } else if !moved.is_empty() {
-            tracing::info!(from = %before, to = %table, ?moved, "slots of Redis have another primary");
+            tracing::info!(
+                from = %previous, to = %table, ?moved,
+                "Redis slots have another primary now, after a failover or because slots were moved; following them"
+            );
         }
     }
 }

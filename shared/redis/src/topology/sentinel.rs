@@ -1,4 +1,13 @@
-//! What sentinels say about who is the primary, and whom to believe.
+//! What sentinels say about who is the primary, and which of them to believe.
+//!
+//! Each sentinel names a primary and the config epoch of the failover that promoted it. [`SentinelState::merge`]:
+//!
+//! | a sentinel's answer | what is done with it |
+//! |---|---|
+//! | has a higher epoch than the known primary | its primary becomes the known one |
+//! | has the same epoch | the highest `required_acks` counts: one sentinel may not reach a replica that the others reach |
+//! | has a lower epoch | ignored: this sentinel is cut off, and hasn't heard of the failover |
+//! | none for 60 s | the known primary is forgotten |
 
 use std::{
     collections::HashMap,
@@ -8,61 +17,67 @@ use std::{
 use fred::types::config::Server;
 
 use crate::{
-    commands::command::items,
+    command::array_items,
     reply::Reply,
     topology::slots::{Primary, RequiredAcks},
 };
 
-/// After how long it is forgotten what no sentinel repeats. Not never: sentinels that were set up anew count
-/// their epochs from the beginning.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
-/// For how long a replica that is down may still be the one that a cut-off primary hears of: until the primary is
-/// known to be down, too. In milliseconds.
-const DOUBTED_FOR: u64 = 3_000;
+/// How long the known primary is kept while no sentinel confirms it. It ends, because sentinels that were set up again
+/// start with low epochs.
+const PRIMARY_LIFETIME: Duration = Duration::from_secs(60);
+/// How long a replica that is down still has to acknowledge, in milliseconds. It may be down only for the sentinels:
+/// where a primary and this replica are cut off together, the sentinels need this long to see that the primary is down.
+const DOWN_REPLICA_COUNTS_MS: u64 = 3_000;
 
-/// Reads a sentinel's answers to `SENTINEL MASTER` and `SENTINEL REPLICAS`: the primary, in the epoch of the
-/// failover that made it that.
-pub(crate) fn read(primary: Reply, replicas: Reply) -> Option<Primary> {
+/// Parses a sentinel's answers to `SENTINEL MASTER` and `SENTINEL REPLICAS`.
+pub(crate) fn parse_primary(primary: Reply, replicas: Reply) -> Option<Primary> {
     let facts: HashMap<String, String> = primary.convert().ok()?;
     let node = Server::new(facts.get("ip")?.clone(), facts.get("port")?.parse().ok()?);
     let replicas: Vec<HashMap<String, String>> =
         replicas.into_array().into_iter().map(Reply::convert).collect::<Result<_, _>>().ok()?;
-    let acks = if has_flag(&facts, &["o_down"]) {
-        RequiredAcks::InVain
-    } else {
-        let well: Vec<_> = replicas.iter().filter(|replica| counts(replica)).collect();
-        // One of which nothing is known but its name may be what is left of the primary before.
-        RequiredAcks::Needed(well.iter().filter(|replica| has_followed(replica)).count().max(well.len().min(1)))
-    };
-    Some(Primary { node, epoch: facts.get("config-epoch")?.parse().ok()?, acks: Some(acks) })
+    let required_acks = required_acks(&facts, &replicas);
+    Some(Primary { node, epoch: facts.get("config-epoch")?.parse().ok()?, required_acks: Some(required_acks) })
 }
 
-/// Whether a replica may take the primary's place, or was just able to.
-fn counts(replica: &HashMap<String, String>) -> bool {
-    let down_for = replica.get("s-down-time").and_then(|time| time.parse().ok()).unwrap_or(u64::MAX);
-    !has_flag(replica, &["s_down", "o_down", "disconnected"]) || down_for < DOUBTED_FOR
+fn required_acks(primary: &HashMap<String, String>, replicas: &[HashMap<String, String>]) -> RequiredAcks {
+    // "Objectively down": enough sentinels agree that a failover begins.
+    if has_any_flag(primary, &["o_down"]) {
+        return RequiredAcks::Unattainable;
+    }
+    let candidates: Vec<_> = replicas.iter().filter(|replica| may_be_promoted(replica)).collect();
+    let replicating = candidates.iter().filter(|replica| has_replicated(replica)).count();
+    // A replica that never reported an offset may be an old entry for a server that is gone, so it doesn't count. But
+    // if there are only such ones, one of them may be real.
+    RequiredAcks::AtLeast(replicating.max(candidates.len().min(1)))
 }
 
-/// Whether it is known to have followed this primary.
-fn has_followed(replica: &HashMap<String, String>) -> bool {
+/// Whether a replica can be promoted, or could a moment ago.
+fn may_be_promoted(replica: &HashMap<String, String>) -> bool {
+    let down_for_ms = replica.get("s-down-time").and_then(|time| time.parse().ok()).unwrap_or(u64::MAX);
+    !has_any_flag(replica, &["s_down", "o_down", "disconnected"]) || down_for_ms < DOWN_REPLICA_COUNTS_MS
+}
+
+fn has_replicated(replica: &HashMap<String, String>) -> bool {
     replica.get("slave-repl-offset").is_some_and(|offset| offset != "0")
 }
 
-fn has_flag(facts: &HashMap<String, String>, any: &[&str]) -> bool {
-    facts.get("flags").is_some_and(|flags| flags.split(',').any(|flag| any.contains(&flag)))
+fn has_any_flag(facts: &HashMap<String, String>, wanted: &[&str]) -> bool {
+    facts.get("flags").is_some_and(|flags| flags.split(',').any(|flag| wanted.contains(&flag)))
 }
 
-/// What is believed, and when it was last heard.
+/// The known primary, and when a sentinel last confirmed it.
 #[derive(Debug, Default)]
 pub(crate) struct SentinelState(Option<(Primary, Instant)>);
 
 impl SentinelState {
-    /// Hears what some sentinels say: the latest failover counts, and nothing before one that is known. Of what
-    /// writes need, the most that any of them says: one may be cut off from a replica, and that from nobody else.
-    pub(crate) fn hear(&mut self, said: Vec<Primary>, now: Instant) -> Option<&Primary> {
-        self.0.take_if(|(_, heard)| now - *heard >= FORGOTTEN_AFTER);
-        let known = self.0.as_ref().map_or(0, |(primary, _)| primary.epoch);
-        let latest = said.into_iter().filter(|said| said.epoch >= known).max_by_key(|said| (said.epoch, said.acks));
+    /// Takes the answers of sentinels in, by the rules in the module's documentation, and returns the primary.
+    pub(crate) fn merge(&mut self, answers: Vec<Primary>, now: Instant) -> Option<&Primary> {
+        self.0.take_if(|(_, confirmed_at)| now - *confirmed_at >= PRIMARY_LIFETIME);
+        let known_epoch = self.0.as_ref().map_or(0, |(primary, _)| primary.epoch);
+        let latest = answers
+            .into_iter()
+            .filter(|answer| answer.epoch >= known_epoch)
+            .max_by_key(|answer| (answer.epoch, answer.required_acks));
         if let Some(latest) = latest {
             self.0 = Some((latest, now));
         }
@@ -70,14 +85,14 @@ impl SentinelState {
     }
 }
 
-/// Whether a node's answer to `ROLE` is a primary's; sentinels name one before it knows.
+/// Whether this answer to `ROLE` is a primary's.
 pub(crate) fn is_primary(role: &Reply) -> bool {
-    items(role).first().and_then(Reply::as_str).is_some_and(|role| role == "master")
+    array_items(role).first().and_then(Reply::as_str).is_some_and(|role| role == "master")
 }
 
-/// How many replicas follow a primary, by its answer to `ROLE`.
-pub(crate) fn followers(role: &Reply) -> usize {
-    if is_primary(role) { items(role).get(2).map_or(0, |followers| items(followers).len()) } else { 0 }
+/// How many replicas a node has, by its answer to `ROLE`; 0 if it is a replica itself.
+pub(crate) fn replica_count(role: &Reply) -> usize {
+    if is_primary(role) { array_items(role).get(2).map_or(0, |replicas| array_items(replicas).len()) } else { 0 }
 }
 
 #[cfg(test)]
@@ -92,7 +107,7 @@ mod tests {
         let primary = map(&[("ip", host), ("port", "6379"), ("flags", "master"), ("config-epoch", epoch)]);
         let replica = |flags: &&str| map(&[("flags", flags), ("slave-repl-offset", "42")]);
         let replicas = replicas.iter().map(replica).collect();
-        read(primary, Reply::Array(replicas)).unwrap()
+        parse_primary(primary, Reply::Array(replicas)).unwrap()
     }
 
     fn host(primary: Option<&Primary>) -> Option<String> {
@@ -100,27 +115,29 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_failover_counts_whoever_tells_of_it() {
-        let (mut belief, now) = (SentinelState::default(), Instant::now());
-        assert_eq!(host(belief.hear(vec![], now)), None);
-        assert_eq!(host(belief.hear(vec![says("a", "1", &[])], now)), Some("a".to_owned()));
-        let said = vec![says("a", "1", &[]), says("b", "2", &[]), says("a", "1", &[])];
-        assert_eq!(host(belief.hear(said, now)), Some("b".to_owned()));
-        assert_eq!(host(belief.hear(vec![says("a", "1", &[])], now)), Some("b".to_owned()), "it is cut off");
-        assert_eq!(host(belief.hear(vec![], now)), Some("b".to_owned()));
+    fn the_latest_failover_counts_whichever_sentinel_reports_it() {
+        let mut state = SentinelState::default();
+        let now = Instant::now();
+        assert_eq!(host(state.merge(vec![], now)), None);
+        assert_eq!(host(state.merge(vec![says("a", "1", &[])], now)), Some("a".to_owned()));
+        let answers = vec![says("a", "1", &[]), says("b", "2", &[]), says("a", "1", &[])];
+        assert_eq!(host(state.merge(answers, now)), Some("b".to_owned()));
+        assert_eq!(host(state.merge(vec![says("a", "1", &[])], now)), Some("b".to_owned()), "this sentinel is cut off");
+        assert_eq!(host(state.merge(vec![], now)), Some("b".to_owned()));
     }
 
     #[test]
-    fn sentinels_that_were_set_up_anew_are_believed_after_a_while() {
-        let (mut belief, now) = (SentinelState::default(), Instant::now());
-        belief.hear(vec![says("a", "7", &[])], now);
-        let later = now + FORGOTTEN_AFTER;
-        assert_eq!(host(belief.hear(vec![says("b", "0", &[])], later)), Some("b".to_owned()));
+    fn sentinels_that_were_set_up_again_are_believed_after_the_known_primary_has_expired() {
+        let mut state = SentinelState::default();
+        let now = Instant::now();
+        state.merge(vec![says("a", "7", &[])], now);
+        let later = now + PRIMARY_LIFETIME;
+        assert_eq!(host(state.merge(vec![says("b", "0", &[])], later)), Some("b".to_owned()));
     }
 
     #[test]
-    fn a_replica_counts_unless_it_is_known_to_be_down() {
-        for (replicas, needed) in [
+    fn a_replica_must_acknowledge_unless_it_is_down() {
+        for (replicas, acks) in [
             (&[][..], 0),
             (&["slave"], 1),
             (&["s_down,slave"], 0),
@@ -128,69 +145,75 @@ mod tests {
             (&["s_down,slave", "slave"], 1),
             (&["slave", "slave"], 2),
         ] {
-            assert_eq!(says("a", "1", replicas).acks, Some(RequiredAcks::Needed(needed)), "{replicas:?}");
+            assert_eq!(says("a", "1", replicas).required_acks, Some(RequiredAcks::AtLeast(acks)), "{replicas:?}");
         }
     }
 
     #[test]
-    fn a_replica_that_has_just_gone_down_counts_for_a_while() {
-        for (down_for, needed) in [("0", 1), ("2999", 1), ("3000", 0)] {
+    fn a_replica_that_has_just_gone_down_must_still_acknowledge() {
+        for (down_for, acks) in [("0", 1), ("2999", 1), ("3000", 0)] {
             let primary = map(&[("ip", "a"), ("port", "6379"), ("flags", "master"), ("config-epoch", "1")]);
             let replica = map(&[("flags", "s_down,slave"), ("s-down-time", down_for)]);
             assert_eq!(
-                read(primary, Reply::Array(vec![replica])).unwrap().acks,
-                Some(RequiredAcks::Needed(needed)),
+                parse_primary(primary, Reply::Array(vec![replica])).unwrap().required_acks,
+                Some(RequiredAcks::AtLeast(acks)),
                 "{down_for}"
             );
         }
     }
 
     #[test]
-    fn of_replicas_that_have_not_followed_yet_one_is_enough() {
+    fn of_replicas_that_never_replicated_one_is_enough() {
         let primary = map(&[("ip", "a"), ("port", "6379"), ("flags", "master"), ("config-epoch", "1")]);
         let replica = || map(&[("flags", "slave"), ("slave-repl-offset", "0")]);
-        let read = read(primary, Reply::Array(vec![replica(), replica()])).unwrap();
-        assert_eq!(read.acks, Some(RequiredAcks::Needed(1)));
+        let parsed = parse_primary(primary, Reply::Array(vec![replica(), replica()])).unwrap();
+        assert_eq!(parsed.required_acks, Some(RequiredAcks::AtLeast(1)));
     }
 
     #[test]
-    fn once_the_primary_is_agreed_to_be_down_nothing_it_writes_counts() {
+    fn no_acknowledgements_suffice_once_sentinels_agree_that_the_primary_is_down() {
         let primary = map(&[("ip", "a"), ("port", "6379"), ("flags", "s_down,o_down,master"), ("config-epoch", "1")]);
-        let said = vec![read(primary, Reply::Array(vec![])).unwrap(), says("a", "1", &["slave", "slave"])];
-        assert_eq!(SentinelState::default().hear(said, Instant::now()).unwrap().acks, Some(RequiredAcks::InVain));
+        let answers = vec![parse_primary(primary, Reply::Array(vec![])).unwrap(), says("a", "1", &["slave", "slave"])];
+        assert_eq!(
+            SentinelState::default().merge(answers, Instant::now()).unwrap().required_acks,
+            Some(RequiredAcks::Unattainable)
+        );
     }
 
     #[test]
-    fn of_what_sentinels_see_the_most_counts() {
-        let said = vec![says("a", "1", &["slave", "slave"]), says("a", "1", &["slave", "slave,s_down"])];
-        assert_eq!(SentinelState::default().hear(said, Instant::now()).unwrap().acks, Some(RequiredAcks::Needed(2)));
+    fn the_sentinel_that_sees_most_replicas_counts() {
+        let answers = vec![says("a", "1", &["slave", "slave"]), says("a", "1", &["slave", "slave,s_down"])];
+        assert_eq!(
+            SentinelState::default().merge(answers, Instant::now()).unwrap().required_acks,
+            Some(RequiredAcks::AtLeast(2))
+        );
     }
 
     #[test]
-    fn a_primary_says_so_and_who_follows_it() {
+    fn the_answer_to_role_tells_a_primary_and_its_replicas() {
         let role = |role: &str, rest: Vec<Reply>| {
             Reply::Array([Reply::from(role), Reply::Integer(42)].into_iter().chain(rest).collect())
         };
-        let follower = Reply::Array(vec!["10.0.0.2".into(), "6379".into(), "42".into()]);
-        for (role, primary, following) in [
-            (role("master", vec![Reply::Array(vec![follower.clone(), follower])]), true, 2),
+        let replica = Reply::Array(vec!["10.0.0.2".into(), "6379".into(), "42".into()]);
+        for (role, primary, replicas) in [
+            (role("master", vec![Reply::Array(vec![replica.clone(), replica])]), true, 2),
             (role("master", vec![Reply::Array(vec![])]), true, 0),
             (role("slave", vec![Reply::Integer(6379), "connected".into(), Reply::Integer(42)]), false, 0),
             (Reply::Null, false, 0),
         ] {
-            assert_eq!((is_primary(&role), followers(&role)), (primary, following), "{role:?}");
+            assert_eq!((is_primary(&role), replica_count(&role)), (primary, replicas), "{role:?}");
         }
     }
 
     #[test]
-    fn what_no_sentinel_says_is_not_read() {
+    fn answers_that_no_sentinel_gives_are_refused() {
         for (primary, replicas) in [
             (Reply::Null, Reply::Null),
             (map(&[("ip", "a"), ("port", "6379")]), Reply::Array(vec![])),
             (map(&[("ip", "a"), ("port", "x"), ("config-epoch", "1")]), Reply::Array(vec![])),
             (map(&[("ip", "a"), ("port", "1"), ("config-epoch", "1")]), Reply::Array(vec![Reply::Integer(1)])),
         ] {
-            assert_eq!(read(primary, replicas), None);
+            assert_eq!(parse_primary(primary, replicas), None);
         }
     }
 }

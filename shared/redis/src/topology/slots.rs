@@ -1,16 +1,24 @@
-//! The one idea that every layout shares: each of 16,384 slots belongs to a primary.
+//! The slot table. Every layout of Redis is described by one: each of 16,384 slots belongs to a primary.
+//!
+//! ```text
+//!  key or channel ──CRC16──▶ slot ──▶ owners[slot] ──▶ primaries[number]
+//!                                                      ├ node            where it listens
+//!                                                      ├ epoch           counts changes of its ownership
+//!                                                      └ required_acks   how many replicas must confirm a write
+//! ```
 
 use std::fmt;
 
 use fred::types::config::Server;
 use sha2::{Digest, Sha256};
 
-/// As many as a Redis Cluster has.
+/// The number of slots, the same as in a Redis Cluster.
 const SLOTS: u16 = 16_384;
-/// In place of a primary's number: nobody owns the slot.
-const NOBODY: u16 = u16::MAX;
+/// Stands in `owners` for a slot that has no primary.
+const NO_OWNER: u16 = u16::MAX;
 
-/// What a key or a channel falls into, as in a Redis Cluster: what is in braces decides, if anything is.
+/// The slot of a key or channel, as Redis Cluster computes it. If the name has a part in braces, only that part
+/// counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot(u16);
 
@@ -20,18 +28,18 @@ impl Slot {
         Self(fred::util::redis_keyslot(name.as_bytes()))
     }
 
-    /// Its number.
+    /// The slot's number, below 16,384.
     pub fn number(self) -> u16 {
         self.0
     }
 
-    /// As Redis writes it.
-    pub(crate) fn numbered(number: u16) -> Option<Self> {
+    /// `None` if there is no slot of this number.
+    pub(crate) fn from_number(number: u16) -> Option<Self> {
         (number < SLOTS).then_some(Self(number))
     }
 
-    /// This one and all up to that one.
-    pub(crate) fn to(self, last: Self) -> impl Iterator<Item = Self> {
+    /// The slots from this one to `last`, both included.
+    pub(crate) fn through(self, last: Self) -> impl Iterator<Item = Self> {
         (self.0..=last.0).map(Self)
     }
 
@@ -45,17 +53,17 @@ impl Slot {
 pub struct Slots(Box<[u64; SLOTS as usize / 64]>);
 
 impl Slots {
-    /// The empty set.
-    pub fn none() -> Self {
+    /// A set without slots.
+    pub fn empty() -> Self {
         Self(Box::new([0; SLOTS as usize / 64]))
     }
 
-    /// Whether this slot is in it.
+    /// Whether this slot is in the set.
     pub fn contains(&self, slot: Slot) -> bool {
         self.0[slot.index() / 64] & (1 << (slot.index() % 64)) != 0
     }
 
-    /// Whether it has no slot.
+    /// Whether the set has no slot.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
@@ -64,13 +72,13 @@ impl Slots {
         self.0[slot.index() / 64] |= 1 << (slot.index() % 64);
     }
 
-    /// These, but none of those.
-    pub(crate) fn without(&self, those: &Self) -> Self {
-        self.iter().filter(|slot| !those.contains(*slot)).collect()
+    /// The slots that are in this set and not in `other`.
+    pub(crate) fn difference(&self, other: &Self) -> Self {
+        self.iter().filter(|slot| !other.contains(*slot)).collect()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
-        all().filter(|slot| self.contains(*slot))
+        all_slots().filter(|slot| self.contains(*slot))
     }
 }
 
@@ -82,20 +90,21 @@ impl fmt::Debug for Slots {
 
 impl Extend<Slot> for Slots {
     fn extend<I: IntoIterator<Item = Slot>>(&mut self, slots: I) {
-        slots.into_iter().for_each(|slot| self.insert(slot));
+        for slot in slots {
+            self.insert(slot);
+        }
     }
 }
 
 impl FromIterator<Slot> for Slots {
     fn from_iter<I: IntoIterator<Item = Slot>>(slots: I) -> Self {
-        let mut set = Self::none();
+        let mut set = Self::empty();
         set.extend(slots);
         set
     }
 }
 
-/// All of them.
-pub(crate) fn all() -> impl Iterator<Item = Slot> {
+pub(crate) fn all_slots() -> impl Iterator<Item = Slot> {
     (0..SLOTS).map(Slot)
 }
 
@@ -103,60 +112,62 @@ pub(crate) fn all() -> impl Iterator<Item = Slot> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Primary {
     pub(crate) node: Server,
-    /// By which change it got what it owns, where those who know count them.
+    /// The config epoch: it grows each time that slots (Cluster) or the role of primary (Sentinel) change hands.
+    /// Always 0 where neither is used.
     pub(crate) epoch: u64,
-    /// What its writes need; `None` as long as that isn't known.
-    pub(crate) acks: Option<RequiredAcks>,
+    /// `None` until somebody has said it.
+    pub(crate) required_acks: Option<RequiredAcks>,
 }
 
-/// How many replicas have to have a write to a primary before it counts.
+/// How many replicas must acknowledge a write to a primary before a failover can't lose it. Ordered by strictness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RequiredAcks {
-    /// So many.
-    Needed(usize),
-    /// It doesn't count however many do: another node is about to take the primary's place.
-    InVain,
+    /// This many replicas; 0 where the primary has none.
+    AtLeast(usize),
+    /// No number is enough: the primary is suspected to be down, so another node may be promoted without the write.
+    Unattainable,
 }
 
-/// Who owns which slots.
+/// Which primary owns which slots. A table never changes; a new one replaces it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SlotTable {
     primaries: Vec<Primary>,
-    /// For each slot, the number of its primary.
+    /// For each slot, the index of its primary in `primaries`, or [`NO_OWNER`].
     owners: Box<[u16]>,
 }
 
 impl SlotTable {
-    /// Nobody owns anything.
+    /// A table without primaries.
     pub(crate) fn empty() -> Self {
-        Self { primaries: vec![], owners: vec![NOBODY; SLOTS.into()].into() }
+        Self { primaries: vec![], owners: vec![NO_OWNER; SLOTS.into()].into() }
     }
 
-    /// Independent primaries: each slot belongs to the one that ranks highest for it, so that one more
-    /// takes its share from all others, and nothing moves between those. Every pod has to come to
-    /// the same answer from the same addresses, so this never changes.
-    pub(crate) fn shared_among(primaries: Vec<Primary>) -> Self {
+    /// Distributes all slots among independent primaries by rendezvous hashing: each slot belongs to the primary with
+    /// the highest weight for it. One more primary takes its share from all others, and no slot moves between those.
+    /// Every pod of every version must compute the same table from the same addresses, so this must never change.
+    pub(crate) fn rendezvous(primaries: Vec<Primary>) -> Self {
         let seeds: Vec<u64> = primaries.iter().map(|primary| seed(&primary.node)).collect();
         let mut table = Self { primaries, ..Self::empty() };
-        for slot in all() {
-            let highest = (0_u16..).zip(&seeds).max_by_key(|(_, seed)| rank(**seed, slot));
-            table.owners[slot.index()] = highest.map_or(NOBODY, |(number, _)| number);
+        for slot in all_slots() {
+            let highest = (0_u16..).zip(&seeds).max_by_key(|(_, seed)| weight(**seed, slot));
+            table.owners[slot.index()] = highest.map_or(NO_OWNER, |(number, _)| number);
         }
         table
     }
 
-    /// One more primary, which takes these slots from whoever had them.
-    pub(crate) fn give(&mut self, primary: Primary, slots: &Slots) {
-        let number = u16::try_from(self.primaries.len()).expect("a primary has at least a slot of its own");
+    /// Adds a primary and makes it the owner of these slots, whoever owned them before.
+    pub(crate) fn assign(&mut self, primary: Primary, slots: &Slots) {
+        let number =
+            u16::try_from(self.primaries.len()).expect("each primary owns a slot, so there are at most 16,384");
         self.primaries.push(primary);
         for slot in slots.iter() {
             self.owners[slot.index()] = number;
         }
     }
 
-    /// The slot's primary.
+    /// The primary that owns the slot.
     pub(crate) fn owner(&self, slot: Slot) -> Option<&Server> {
-        self.primary(slot).map(|primary| &primary.node)
+        self.primary_of(slot).map(|primary| &primary.node)
     }
 
     pub(crate) fn primaries(&self) -> impl Iterator<Item = &Primary> {
@@ -167,40 +178,42 @@ impl SlotTable {
         self.primaries.iter().map(|primary| primary.node.clone()).collect()
     }
 
-    /// What writes to this primary need, if it is one and that is known.
-    pub(crate) fn acks(&self, node: &Server) -> Option<RequiredAcks> {
-        self.primaries.iter().find(|primary| primary.node == *node)?.acks
+    /// `None` if the node isn't a primary, or nobody has said yet.
+    pub(crate) fn required_acks(&self, node: &Server) -> Option<RequiredAcks> {
+        self.primaries.iter().find(|primary| primary.node == *node)?.required_acks
     }
 
-    /// The same, with what is known now of what writes to the primaries need, in their order.
-    pub(crate) fn needing(mut self, acks: impl IntoIterator<Item = Option<RequiredAcks>>) -> Self {
+    /// The same table with other `required_acks`, given in the order of the primaries.
+    pub(crate) fn with_required_acks(mut self, acks: impl IntoIterator<Item = Option<RequiredAcks>>) -> Self {
         for (primary, acks) in self.primaries.iter_mut().zip(acks) {
-            primary.acks = acks;
+            primary.required_acks = acks;
         }
         self
     }
 
-    pub(crate) fn has(&self, node: &Server) -> bool {
+    pub(crate) fn has_primary(&self, node: &Server) -> bool {
         self.primaries.iter().any(|primary| primary.node == *node)
     }
 
     pub(crate) fn slots_of(&self, node: &Server) -> Slots {
-        all().filter(|slot| self.owner(*slot) == Some(node)).collect()
+        all_slots().filter(|slot| self.owner(*slot) == Some(node)).collect()
     }
 
-    /// The slots whose primary is another than in an older table, or the same in another epoch: a slot can have
-    /// left it and come back in between, and nothing else tells so.
-    pub(crate) fn moved_since(&self, older: &Self) -> Slots {
-        let owner = |primary: &Primary| (primary.node.clone(), primary.epoch);
-        all().filter(|slot| self.primary(*slot).map(owner) != older.primary(*slot).map(owner)).collect()
+    /// The slots that have another primary than in the older table, or the same primary in another epoch. A changed
+    /// epoch counts because the slot may have left its primary and come back in between, unseen.
+    pub(crate) fn changed_since(&self, older: &Self) -> Slots {
+        let ownership = |primary: &Primary| (primary.node.clone(), primary.epoch);
+        all_slots()
+            .filter(|slot| self.primary_of(*slot).map(ownership) != older.primary_of(*slot).map(ownership))
+            .collect()
     }
 
-    fn primary(&self, slot: Slot) -> Option<&Primary> {
+    fn primary_of(&self, slot: Slot) -> Option<&Primary> {
         self.primaries.get(usize::from(self.owners[slot.index()]))
     }
 }
 
-/// Its primaries.
+/// Writes the addresses of the primaries, sorted.
 impl fmt::Display for SlotTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut nodes: Vec<_> = self.primaries.iter().map(|primary| primary.node.to_string()).collect();
@@ -211,15 +224,15 @@ impl fmt::Display for SlotTable {
 
 fn seed(node: &Server) -> u64 {
     let digest = Sha256::digest(format!("{}:{}", node.host, node.port));
-    u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
+    u64::from_be_bytes(digest[..8].try_into().expect("a SHA-256 digest has 32 bytes"))
 }
 
-/// `MurmurHash3`'s finalizer: every bit of what goes in changes half of the bits that come out.
-fn rank(seed: u64, slot: Slot) -> u64 {
-    let mut rank = seed ^ u64::from(slot.0);
-    rank = (rank ^ (rank >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    rank = (rank ^ (rank >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    rank ^ (rank >> 33)
+/// The finalizer of `MurmurHash3`: each bit of the input changes about half of the bits of the result.
+fn weight(seed: u64, slot: Slot) -> u64 {
+    let mut weight = seed ^ u64::from(slot.0);
+    weight = (weight ^ (weight >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    weight = (weight ^ (weight >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    weight ^ (weight >> 33)
 }
 
 #[cfg(test)]
@@ -227,25 +240,25 @@ mod tests {
     use super::*;
 
     fn primary(host: &str) -> Primary {
-        Primary { node: Server::new(host, 6379), epoch: 0, acks: None }
+        Primary { node: Server::new(host, 6379), epoch: 0, required_acks: None }
     }
 
     #[test]
-    fn a_name_falls_into_the_slot_that_redis_says() {
-        // CLUSTER KEYSLOT's answers.
+    fn a_name_has_the_slot_that_redis_computes() {
+        // What CLUSTER KEYSLOT answers.
         for (name, slot) in [("", 0), ("123456789", 12739), ("foo", 12182), ("{foo}.bar", 12182), ("{}foo", 9500)] {
             assert_eq!(Slot::of(name), Slot(slot), "{name}");
         }
-        assert_eq!((Slot::numbered(16_383), Slot::numbered(16_384)), (Some(Slot(16_383)), None));
+        assert_eq!(Slot::from_number(16_383), Some(Slot(16_383)));
+        assert_eq!(Slot::from_number(16_384), None);
     }
 
     #[test]
-    fn one_more_primary_takes_its_share_and_nothing_moves_between_the_others() {
-        let three = SlotTable::shared_among(["a", "b", "c"].map(primary).into());
-        let four = SlotTable::shared_among(["d", "b", "a", "c"].map(primary).into());
+    fn a_new_primary_takes_a_fair_share_and_no_slot_moves_between_the_others() {
+        let three = SlotTable::rendezvous(["a", "b", "c"].map(primary).into());
+        let four = SlotTable::rendezvous(["d", "b", "a", "c"].map(primary).into());
         let new = Server::new("d", 6379);
-        let moved = four.moved_since(&three);
-        assert_eq!(moved, four.slots_of(&new));
+        assert_eq!(four.changed_since(&three), four.slots_of(&new));
         for table in [three, four] {
             let fair = usize::from(SLOTS) / table.primaries.len();
             for primary in table.primaries() {
@@ -256,27 +269,37 @@ mod tests {
     }
 
     #[test]
-    fn who_owns_a_slot_never_changes_from_one_version_to_the_next() {
-        let table = SlotTable::shared_among(["redis-0", "redis-1", "redis-2"].map(primary).into());
+    fn every_version_computes_the_same_owners() {
+        let table = SlotTable::rendezvous(["redis-0", "redis-1", "redis-2"].map(primary).into());
         let owners = [0, 1, 2, 3, 8_000, 16_383].map(|slot| table.owner(Slot(slot)).unwrap().host.to_string());
         assert_eq!(owners, ["redis-2", "redis-2", "redis-0", "redis-2", "redis-0", "redis-2"]);
     }
 
     #[test]
-    fn whoever_is_given_a_slot_last_has_it() {
+    fn a_slot_belongs_to_the_primary_that_it_was_assigned_to_last() {
         let mut table = SlotTable::empty();
         assert_eq!(table.owner(Slot(7)), None);
-        table.give(primary("a"), &[Slot(7), Slot(8)].into_iter().collect());
+        table.assign(primary("a"), &[Slot(7), Slot(8)].into_iter().collect());
         let before = table.clone();
-        table.give(Primary { acks: Some(RequiredAcks::Needed(1)), ..primary("b") }, &[Slot(8)].into_iter().collect());
-        let (a, b) = (Server::new("a", 6379), Server::new("b", 6379));
+        table.assign(
+            Primary { required_acks: Some(RequiredAcks::AtLeast(1)), ..primary("b") },
+            &[Slot(8)].into_iter().collect(),
+        );
+        let a = Server::new("a", 6379);
+        let b = Server::new("b", 6379);
         assert_eq!([7, 8, 9].map(|slot| table.owner(Slot(slot))), [Some(&a), Some(&b), None]);
-        assert_eq!(table.moved_since(&before), [Slot(8)].into_iter().collect());
-        let renewed = SlotTable {
+        assert_eq!(table.changed_since(&before), [Slot(8)].into_iter().collect());
+        let new_epoch = SlotTable {
             primaries: vec![Primary { epoch: 1, ..primary("a") }, table.primaries[1].clone()],
             ..table.clone()
         };
-        assert_eq!(renewed.moved_since(&table), [Slot(7)].into_iter().collect(), "it may have been away");
-        assert_eq!((table.acks(&a), table.acks(&b), table.has(&a)), (None, Some(RequiredAcks::Needed(1)), true));
+        assert_eq!(
+            new_epoch.changed_since(&table),
+            [Slot(7)].into_iter().collect(),
+            "the slot may have left its primary and come back"
+        );
+        assert_eq!(table.required_acks(&a), None);
+        assert_eq!(table.required_acks(&b), Some(RequiredAcks::AtLeast(1)));
+        assert!(table.has_primary(&a));
     }
 }

@@ -1,4 +1,4 @@
-//! Those who know who owns which slots, and what to ask them.
+//! Who is asked for the slot table, by layout, and how.
 
 use std::{pin::pin, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     address::Layout,
-    commands::command::{RedisCommand, send_all},
+    command::{RedisCommand, send_all},
     connection::pool::ConnectionPool,
     error::{RedisError, RedisErrorKind},
     reply::Reply,
@@ -19,140 +19,154 @@ use crate::{
     },
 };
 
-/// How long one of them may take, and how long another one once the first has answered. Whoever is slower is heard
-/// the next time.
-const PATIENCE: Duration = Duration::from_secs(1);
-const GRACE: Duration = Duration::from_millis(100);
+/// How long a server may take to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+/// How long the other servers are waited for once the first has answered. A slower one is heard at the next refresh.
+const STRAGGLER_LIMIT: Duration = Duration::from_millis(100);
 
-/// Those who know.
+/// Where the slot table comes from.
 pub(crate) enum TopologySource {
-    /// Nobody has to: each of these has its share for ever. Whether it has replicas it says itself.
-    Address { nodes: Vec<Server>, may_ask: bool },
-    /// These sentinels, who are spoken to over connections of their own.
-    Sentinels { sentinels: Vec<Server>, name: String, speak: ConnectionPool, belief: SentinelState },
-    /// The Cluster's own nodes; these, as long as no other is known.
-    Cluster { seeds: Vec<Server>, beliefs: ClusterState },
+    /// The address names all primaries, so their slots are fixed. Each is asked only how many replicas it has.
+    Fixed { nodes: Vec<Server>, may_ask_role: bool },
+    /// Sentinels, asked over connections of their own.
+    Sentinels { sentinels: Vec<Server>, service: String, connections: ConnectionPool, state: SentinelState },
+    /// The nodes of a Cluster; `seeds` are asked while no other node is known or answers.
+    Cluster { seeds: Vec<Server>, state: ClusterState },
 }
 
 impl TopologySource {
-    /// For this layout; sentinels are spoken to over `speak`.
-    pub(crate) fn of(layout: &Layout, speak: ConnectionPool) -> Self {
+    /// The source for this layout. `connections` lead to sentinels, and are used only if the layout has any.
+    pub(crate) fn new(layout: &Layout, connections: ConnectionPool) -> Self {
         match layout.clone() {
-            Layout::Independent(nodes) => Self::Address { nodes, may_ask: true },
-            Layout::Sentinel { sentinels, name } => {
-                Self::Sentinels { sentinels, name, speak, belief: SentinelState::default() }
+            Layout::Independent(nodes) => Self::Fixed { nodes, may_ask_role: true },
+            Layout::Sentinel { sentinels, service } => {
+                Self::Sentinels { sentinels, service, connections, state: SentinelState::default() }
             }
-            Layout::Cluster { seeds } => Self::Cluster { seeds, beliefs: ClusterState::default() },
+            Layout::Cluster { seeds } => Self::Cluster { seeds, state: ClusterState::default() },
         }
     }
 
-    /// What is known before anybody has been asked.
-    pub(crate) fn beforehand(&self) -> SlotTable {
+    /// What is known before any server was asked.
+    pub(crate) fn initial_table(&self) -> SlotTable {
         match self {
-            Self::Address { nodes, .. } => {
-                let unknown = |node: &Server| Primary { node: node.clone(), epoch: 0, acks: None };
-                SlotTable::shared_among(nodes.iter().map(unknown).collect())
+            Self::Fixed { nodes, .. } => {
+                let primary = |node: &Server| Primary { node: node.clone(), epoch: 0, required_acks: None };
+                SlotTable::rendezvous(nodes.iter().map(primary).collect())
             }
             Self::Sentinels { .. } | Self::Cluster { .. } => SlotTable::empty(),
         }
     }
 
-    /// The table as they tell it now, over the connections to these nodes. Asks all of them where something
-    /// hints at a change.
-    pub(crate) async fn look(
+    /// Asks for the table, over the connections in `nodes`. `ask_all` asks every node of a Cluster, because the table
+    /// has probably changed; otherwise one is enough.
+    pub(crate) async fn query(
         &mut self,
-        present: &SlotTable,
+        current: &SlotTable,
         nodes: &ConnectionPool,
-        hinted: bool,
+        ask_all: bool,
     ) -> Result<SlotTable, RedisError> {
         match self {
-            Self::Address { may_ask, .. } => Ok(look_at_replicas(present, nodes, may_ask).await),
-            Self::Sentinels { sentinels, name, speak, belief } => {
-                let said = sentinels.iter().map(|sentinel| named_by(sentinel, speak, name));
-                let (said, failure) = gather(said).await;
-                let primary = belief.hear(said, Instant::now().into_std()).ok_or(failure)?;
-                if !present.has(&primary.node) {
-                    // Sentinels name it before it knows; and those that are cut off, one that isn't it any more.
-                    let [role] = ask(nodes, &primary.node, [RedisCommand::role()]).await?;
-                    if !sentinel::is_primary(&role) {
-                        return Err(RedisError::new(
-                            RedisErrorKind::NoPrimary,
-                            format!("{} is no primary yet", primary.node),
-                        ));
-                    }
+            Self::Fixed { may_ask_role, .. } => Ok(update_required_acks(current, nodes, may_ask_role).await),
+            Self::Sentinels { sentinels, service, connections, state } => {
+                let answers = sentinels.iter().map(|sentinel| ask_sentinel(sentinel, connections, service));
+                let (primaries, error) = collect(answers).await;
+                let primary = state.merge(primaries, Instant::now().into_std()).ok_or(error)?.clone();
+                if !current.has_primary(&primary.node) {
+                    confirm_promotion(&primary.node, nodes).await?;
                 }
-                Ok(SlotTable::shared_among(vec![primary.clone()]))
+                Ok(SlotTable::rendezvous(vec![primary]))
             }
-            Self::Cluster { seeds, beliefs } => {
-                let mut whom = present.nodes();
-                if !hinted && !whom.is_empty() {
-                    // One can tell of all; another one each time, because this one may be cut off.
-                    whom = vec![whom.swap_remove(rand::random_range(0..whom.len()))];
+            Self::Cluster { seeds, state } => {
+                let mut asked = current.nodes();
+                if !ask_all && !asked.is_empty() {
+                    // Each node knows the whole Cluster. A random one is asked, because any one may be cut off.
+                    asked = vec![asked.swap_remove(rand::random_range(0..asked.len()))];
                 }
-                let (mut views, mut failure) = cluster_views(nodes, &whom).await;
+                let (mut views, mut error) = ask_cluster_nodes(nodes, &asked).await;
                 if views.is_empty() {
-                    whom = [present.nodes(), seeds.clone()].concat();
-                    (views, failure) = cluster_views(nodes, &whom).await;
+                    asked = [current.nodes(), seeds.clone()].concat();
+                    (views, error) = ask_cluster_nodes(nodes, &asked).await;
                 }
-                if views.is_empty() { Err(failure) } else { Ok(beliefs.hear(views, Instant::now().into_std())) }
+                if views.is_empty() { Err(error) } else { Ok(state.merge(views, Instant::now().into_std())) }
             }
         }
     }
 }
 
-/// What a primary doesn't say now is as it was.
-async fn look_at_replicas(present: &SlotTable, nodes: &ConnectionPool, may_ask: &mut bool) -> SlotTable {
-    let answers = join_all(present.primaries().map(|primary| ask(nodes, &primary.node, [RedisCommand::role()]))).await;
-    let forbids =
-        |answer: &Result<_, RedisError>| matches!(answer, Err(error) if error.kind() == RedisErrorKind::NotPermitted);
-    if *may_ask && answers.iter().any(forbids) {
-        tracing::warn!("this user of Redis may not ask for ROLE: logins won't wait for replicas");
-        *may_ask = false;
+/// Asks each primary how many replicas it has. A primary that doesn't answer keeps what it had.
+async fn update_required_acks(current: &SlotTable, nodes: &ConnectionPool, may_ask_role: &mut bool) -> SlotTable {
+    let answers = join_all(current.primaries().map(|primary| ask(nodes, &primary.node, [RedisCommand::role()]))).await;
+    if *may_ask_role && answers.iter().any(is_forbidden) {
+        tracing::warn!(
+            "the Redis user of this pod may not run ROLE, so logins don't wait for replicas and a failover can lose \
+             them. Grant it +role"
+        );
+        *may_ask_role = false;
     }
-    let acks = present.primaries().zip(&answers).map(|(primary, answer)| match answer {
-        // Nobody says which of them may take its place.
-        Ok([role]) => Some(RequiredAcks::Needed(sentinel::followers(role).min(1))),
-        refused if forbids(refused) => Some(RequiredAcks::Needed(0)),
-        Err(_) => primary.acks,
+    let mut required = Vec::with_capacity(answers.len());
+    for (primary, answer) in current.primaries().zip(&answers) {
+        required.push(match answer {
+            // Nothing says which replica would be promoted, so one must be enough.
+            Ok([role]) => Some(RequiredAcks::AtLeast(sentinel::replica_count(role).min(1))),
+            answer if is_forbidden(answer) => Some(RequiredAcks::AtLeast(0)),
+            Err(_) => primary.required_acks,
+        });
+    }
+    current.clone().with_required_acks(required)
+}
+
+fn is_forbidden<T>(answer: &Result<T, RedisError>) -> bool {
+    answer.as_ref().is_err_and(|error| error.kind() == RedisErrorKind::NotPermitted)
+}
+
+/// Asks a node that sentinels name whether it is a primary. It may not know yet; and sentinels that are cut off may
+/// name one that was replaced.
+async fn confirm_promotion(node: &Server, nodes: &ConnectionPool) -> Result<(), RedisError> {
+    let [role] = ask(nodes, node, [RedisCommand::role()]).await?;
+    if sentinel::is_primary(&role) {
+        return Ok(());
+    }
+    let message = format!("sentinels name {node} as the primary, but it says that it is a replica");
+    Err(RedisError::new(RedisErrorKind::NoPrimary, message))
+}
+
+/// Returns the primary of the service as this sentinel sees it.
+async fn ask_sentinel(sentinel: &Server, connections: &ConnectionPool, service: &str) -> Result<Primary, RedisError> {
+    let command = |subcommand| RedisCommand::new("SENTINEL", [subcommand, service]);
+    let [primary, replicas] = ask(connections, sentinel, [command("MASTER"), command("REPLICAS")]).await?;
+    sentinel::parse_primary(primary, replicas).ok_or_else(RedisError::malformed)
+}
+
+async fn ask_cluster_nodes(nodes: &ConnectionPool, asked: &[Server]) -> (Vec<ClusterView>, RedisError) {
+    let views = asked.iter().map(async |node| {
+        let command = |subcommand| RedisCommand::new("CLUSTER", [subcommand]);
+        let [slots, lines] = ask(nodes, node, [command("SLOTS"), command("NODES")]).await?;
+        ClusterView::parse(slots, &lines.into_string().unwrap_or_default(), node).ok_or_else(RedisError::malformed)
     });
-    present.clone().needing(acks.collect::<Vec<_>>())
+    collect(views).await
 }
 
-/// The primary, as this sentinel names it.
-async fn named_by(sentinel: &Server, speak: &ConnectionPool, name: &str) -> Result<Primary, RedisError> {
-    let about = |what| RedisCommand::new("SENTINEL", [what, name]);
-    let [primary, replicas] = ask(speak, sentinel, [about("MASTER"), about("REPLICAS")]).await?;
-    sentinel::read(primary, replicas).ok_or_else(RedisError::malformed)
-}
-
-/// What these nodes say.
-async fn cluster_views(nodes: &ConnectionPool, whom: &[Server]) -> (Vec<ClusterView>, RedisError) {
-    let views = whom.iter().map(async |node| {
-        let about = |what| RedisCommand::new("CLUSTER", [what]);
-        let [slots, lines] = ask(nodes, node, [about("SLOTS"), about("NODES")]).await?;
-        ClusterView::read(slots, &lines.into_string().unwrap_or_default(), node).ok_or_else(RedisError::malformed)
-    });
-    gather(views).await
-}
-
-/// Those who answer in time, and why another one doesn't.
-async fn gather<T>(views: impl Iterator<Item = impl Future<Output = Result<T, RedisError>>>) -> (Vec<T>, RedisError) {
-    let mut views: FuturesUnordered<_> = views.collect();
-    let (mut heard, mut failure) = (vec![], RedisError::new(RedisErrorKind::NoAnswer, "no node or sentinel answers"));
-    let mut patience = pin!(sleep(PATIENCE));
+/// Waits for answers. Returns those that came in time, and the last error, for use if there was none.
+async fn collect<T>(
+    answers: impl Iterator<Item = impl Future<Output = Result<T, RedisError>>>,
+) -> (Vec<T>, RedisError) {
+    let mut answers: FuturesUnordered<_> = answers.collect();
+    let mut collected = vec![];
+    let mut last_error = RedisError::new(RedisErrorKind::NoAnswer, "no Redis node or sentinel answers");
+    let mut limit = pin!(sleep(ANSWER_LIMIT));
     loop {
         tokio::select! {
-            Some(view) = views.next() => match view {
-                Ok(view) => {
-                    if heard.is_empty() {
-                        patience.as_mut().reset(Instant::now() + GRACE);
+            Some(answer) = answers.next() => match answer {
+                Ok(answer) => {
+                    if collected.is_empty() {
+                        limit.as_mut().reset(Instant::now() + STRAGGLER_LIMIT);
                     }
-                    heard.push(view);
+                    collected.push(answer);
                 }
-                Err(error) => failure = error,
+                Err(error) => last_error = error,
             },
-            () = &mut patience, if !views.is_empty() => return (heard, failure),
-            else => return (heard, failure),
+            () = &mut limit, if !answers.is_empty() => return (collected, last_error),
+            else => return (collected, last_error),
         }
     }
 }
@@ -162,11 +176,9 @@ async fn ask<const N: usize>(
     node: &Server,
     commands: [RedisCommand; N],
 ) -> Result<[Reply; N], RedisError> {
-    let connection = nodes.to(node);
+    let connection = nodes.get(node);
     let permit = connection.permit()?;
-    let answers = timeout(PATIENCE, send_all(&permit.client, &commands, false)).await;
-    let answers =
-        answers.map_err(|_| RedisError::new(RedisErrorKind::NoAnswer, format!("{node} gave no answer in time")))?;
-    let answers: Vec<_> = answers.into_iter().collect::<Result<_, _>>()?;
-    Ok(answers.try_into().expect("a command has one answer"))
+    let answers = timeout(ANSWER_LIMIT, send_all(&permit.client, &commands, false)).await;
+    let answers: Vec<_> = answers.map_err(|_| RedisError::timed_out(node))?.into_iter().collect::<Result<_, _>>()?;
+    Ok(answers.try_into().expect("send_all returns one answer for each command"))
 }

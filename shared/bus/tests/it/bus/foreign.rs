@@ -1,12 +1,14 @@
-//! What isn't ours in Redis, and what it does to the rest: nothing.
+//! Values and messages in Redis that this program didn't write. They must not disturb the rest.
 
 use scenecast_bus::BusError;
 use scenecast_testing::{RecordingProxy, RedisServer};
 
-use crate::fixtures::{apply, callback, cause, heard, hears_nothing, hold, name, opening, pod, scan, scene};
+use crate::fixtures::{
+    apply, assert_no_notice, callback, cause, next_event_kind, open_and_watch, opening, pod, redis_name, scan, scene,
+};
 
 #[tokio::test]
-async fn a_mailbox_that_is_not_ours_is_malformed_and_stays_as_it_is() {
+async fn a_mailbox_that_we_did_not_write_is_malformed_and_is_not_changed() {
     let server = RedisServer::start().await;
     let (bus, _) = pod(&server.url());
     for (n, command) in (1..).zip([
@@ -16,9 +18,9 @@ async fn a_mailbox_that_is_not_ours_is_malformed_and_stays_as_it_is() {
         &["HSET", "state", "open", "events", "\u{1}", "expires", "nonsense"],
         &["SET", "a string"],
     ]) {
-        let name = name(scene(n));
-        let (verb, rest) = command.split_first().unwrap();
-        server.cli(&[&[*verb, &name], rest].concat()).await.unwrap();
+        let name = redis_name(scene(n));
+        let (verb, args) = command.split_first().unwrap();
+        server.cli(&[&[*verb, &name], args].concat()).await.unwrap();
         let before = server.cli(&["DUMP", &name]).await.unwrap();
         assert!(matches!(bus.read(scene(n)).await, Err(BusError::Malformed(_))), "read {command:?}");
         assert!(matches!(bus.watch(scene(n), 0).await.map(drop), Err(BusError::Malformed(_))), "watch {command:?}");
@@ -29,38 +31,42 @@ async fn a_mailbox_that_is_not_ours_is_malformed_and_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn one_bad_mailbox_does_not_keep_the_others_from_catching_up() {
+async fn other_scenes_catch_up_although_one_mailbox_is_malformed() {
     for command in [&["HSET", "state", "nonsense"][..], &["HSET", "events", "nonsense"], &["SET", "a string"]] {
         let server = RedisServer::start().await;
-        let wire = RecordingProxy::to(&server).await;
-        let (here, there) = (pod(&wire.url()).0, callback(&server.url()).0);
-        let mut watches = hold(10, &here).await;
-        wire.close();
+        let proxy = RecordingProxy::to(&server).await;
+        let (gateway, _) = pod(&proxy.url());
+        let (callback, _) = callback(&server.url());
+        let mut watches = open_and_watch(10, &gateway).await;
+        proxy.close();
         for n in 0..10 {
-            apply(&there, scene(n), "scan", &scan("ann")).await;
+            apply(&callback, scene(n), "scan", &scan("ann")).await;
         }
-        let (verb, rest) = command.split_first().unwrap();
-        server.cli(&[&[*verb, &name(scene(5))], rest].concat()).await.unwrap();
-        wire.mend();
+        let (verb, args) = command.split_first().unwrap();
+        server.cli(&[&[*verb, &redis_name(scene(5))], args].concat()).await.unwrap();
+        proxy.mend();
         for (_, watch) in (0..).zip(&mut watches).filter(|(n, _)| *n != 5) {
-            assert_eq!(heard(watch).await, "scanned", "{command:?}");
+            assert_eq!(next_event_kind(watch).await, "scanned", "{command:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_ours_is_dropped_and_the_next_one_heard() {
+async fn a_message_that_we_did_not_publish_is_dropped_and_the_next_one_is_delivered() {
     let server = RedisServer::start().await;
     let (bus, _) = pod(&server.url());
     bus.open(scene(1), &opening()).await.unwrap();
     let (mut watch, _) = bus.watch(scene(1), 0).await.unwrap();
     for nonsense in ["", "nonsense", "1 {}", "18446744073709551616 {}"] {
-        let heard_by = server.cli(&["SPUBLISH", &name(scene(1)), nonsense]).await.unwrap();
-        assert_eq!(heard_by, "1");
+        let receivers = server.cli(&["SPUBLISH", &redis_name(scene(1)), nonsense]).await.unwrap();
+        assert_eq!(receivers, "1");
     }
-    // Bytes that are no text.
-    server.cli(&["EVAL", "return redis.call('SPUBLISH', ARGV[1], '\\255\\254')", "0", &name(scene(1))]).await.unwrap();
+    // Bytes that aren't UTF-8.
+    server
+        .cli(&["EVAL", "return redis.call('SPUBLISH', ARGV[1], '\\255\\254')", "0", &redis_name(scene(1))])
+        .await
+        .unwrap();
     apply(&bus, scene(1), "scan", &scan("ann")).await;
-    assert_eq!(heard(&mut watch).await, "scanned");
-    hears_nothing(&mut watch);
+    assert_eq!(next_event_kind(&mut watch).await, "scanned");
+    assert_no_notice(&mut watch);
 }

@@ -1,4 +1,4 @@
-//! The bus's contract, written once and run over each backend, and what else Redis is asked to bear.
+//! `contract` is the contract of the bus, run over every backend. The other modules test a bus over Redis.
 
 mod burst;
 mod churn;
@@ -14,23 +14,25 @@ use scenecast_bus::BusUrl;
 use scenecast_metrics::Metrics;
 use scenecast_testing::TestBackend;
 
-use crate::fixtures::{Bus, pod_at};
+use crate::fixtures::{TestBus, pod_at};
 
-/// Pods of a test of the contract.
-struct Pods {
-    bus: Bus,
+/// The pods of one test, and the backend that they share.
+struct TestPods {
+    /// The first pod's bus.
+    bus: TestBus,
+    /// The first pod's metrics.
     metrics: Metrics,
     backend: TestBackend,
 }
 
-impl Pods {
+impl TestPods {
     fn over(backend: TestBackend) -> Self {
         let (bus, metrics) = pod_at(&backend.url());
         Self { bus, metrics, backend }
     }
 
-    /// The bus of another pod; there is but one in memory.
-    fn another(&self) -> Bus {
+    /// The bus of another pod. In memory it is the same bus.
+    fn another_pod(&self) -> TestBus {
         match self.backend.url() {
             BusUrl::Memory => self.bus.clone(),
             url @ BusUrl::Redis(_) => pod_at(&url).0,

@@ -1,4 +1,4 @@
-//! Redis away, slow, restarted or emptied, and what is undecided then.
+//! Redis is away, slow, restarted or emptied. Calls are undecided then, and watchers catch up later.
 
 use std::time::Duration;
 
@@ -11,124 +11,127 @@ use tokio::{
 };
 
 use crate::fixtures::{
-    Bus, LIFE, PATIENCE, any_notice, apply, callback, cause, each, heard, hears_nothing, hold, name, notice, opening,
-    pod, scan, scene, settle_again, until,
+    SCENE_LIFE, TestBus, WAIT_LIMIT, apply, assert_no_notice, callback, cause, for_each_scene, next_event_kind,
+    next_notice, next_notice_of_any_kind, open_and_watch, opening, pod, redis_name, scan, scene, settle_until_answered,
+    until,
 };
 
-/// As many as one pod may well hold.
+/// About as many scenes as one pod holds.
 const MANY: u128 = 5_000;
-/// No answer later than this, whatever happens to Redis: a command's two seconds, and some for a busy machine.
-const AT_MOST: Duration = Duration::from_millis(3_500);
+/// Every call must return within this time, whatever happens to Redis: two seconds for a command, and some more for a
+/// busy machine.
+const ANSWER_LIMIT: Duration = Duration::from_millis(3_500);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_thousand_scenes_are_held_through_a_restart_with_its_data() {
+async fn watchers_of_five_thousand_scenes_survive_a_restart_of_redis_with_its_data() {
     let mut server = RedisServer::start().await;
-    let wire = RecordingProxy::to(&server).await;
-    let (here, metrics) = pod(&wire.url());
-    let mut watches = hold(MANY, &here).await;
-    wire.close();
+    let proxy = RecordingProxy::to(&server).await;
+    let (gateway, metrics) = pod(&proxy.url());
+    let mut watches = open_and_watch(MANY, &gateway).await;
+    proxy.close();
     server.stop().await;
     server.restart().await;
-    let (there, _) = callback(&server.url());
-    each(MANY, |n| settle_again(&there, scene(n), "scan", scan("ann"))).await;
-    wire.mend();
+    let (callback, _) = callback(&server.url());
+    for_each_scene(MANY, |n| settle_until_answered(&callback, scene(n), "scan", scan("ann"))).await;
+    proxy.mend();
     for watch in &mut watches {
-        assert_eq!(heard(watch).await, "scanned");
+        assert_eq!(next_event_kind(watch).await, "scanned");
     }
-    assert_eq!(channels(&server).await, watches.len());
-    each(MANY, |n| settle_again(&there, scene(n), "give up", Transition::Cancel)).await;
+    assert_eq!(subscribed_channels(&server).await, watches.len());
+    for_each_scene(MANY, |n| settle_until_answered(&callback, scene(n), "give up", Transition::Cancel)).await;
     for watch in &mut watches {
-        assert_eq!(heard(watch).await, "cancelled");
-        hears_nothing(watch);
+        assert_eq!(next_event_kind(watch).await, "cancelled");
+        assert_no_notice(watch);
     }
-    let in_flight = wire.most_in_flight("SSUBSCRIBE", "ssubscribe");
-    assert!((2..=512).contains(&in_flight), "{in_flight} subscribes at a time");
+    let in_flight = proxy.most_in_flight("SSUBSCRIBE", "ssubscribe");
+    assert!((2..=512).contains(&in_flight), "{in_flight} subscribes at the same time");
     assert!(metrics.text().contains("scenecast_catch_ups_total{cause=\"reconnect\"}"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_thousand_scenes_that_redis_lost_are_opened_again_for_what_is_left_of_them() {
+async fn five_thousand_scenes_that_redis_lost_are_opened_again_for_the_rest_of_their_life() {
     let mut server = RedisServer::start().await;
     let (bus, _) = pod(&server.url());
     let opened = Instant::now();
-    let mut watches = hold(MANY, &bus).await;
+    let mut watches = open_and_watch(MANY, &bus).await;
     server.restart_empty().await;
     for watch in &mut watches {
-        assert_eq!(notice(watch).await, Notice::SceneLost);
+        assert_eq!(next_notice(watch).await, Notice::SceneLost);
     }
-    // Many at a time: who isn't open again by the next sweep is told once more.
+    // Many at a time: the next sweep would report each scene as lost again that isn't open by then.
     let bus = &bus;
-    each(MANY, |n| async move {
-        let rest = Opening { life: LIFE.saturating_sub(opened.elapsed()), ..opening() };
-        assert!(bus.open(scene(n), &rest).await.unwrap());
-        assert!(bus.read(scene(n)).await.unwrap().unwrap().remaining <= rest.life);
+    for_each_scene(MANY, |n| async move {
+        let remaining = Opening { life: SCENE_LIFE.saturating_sub(opened.elapsed()), ..opening() };
+        assert!(bus.open(scene(n), &remaining).await.unwrap());
+        assert!(bus.read(scene(n)).await.unwrap().unwrap().remaining <= remaining.life);
     })
     .await;
-    each(MANY, |n| settle_again(bus, scene(n), "scan", scan("ann"))).await;
+    for_each_scene(MANY, |n| settle_until_answered(bus, scene(n), "scan", scan("ann"))).await;
     for watch in &mut watches {
-        assert_eq!(heard(watch).await, "scanned");
+        assert_eq!(next_event_kind(watch).await, "scanned");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_could_not_be_subscribed_again_in_time_is_subscribed_later() {
+async fn a_subscribe_that_timed_out_is_tried_again() {
     let server = RedisServer::start().await;
-    let wire = RecordingProxy::to(&server).await;
-    let (here, there) = (pod(&wire.url()).0, callback(&server.url()).0);
-    let mut watches = hold(1_000, &here).await;
-    wire.close();
-    wire.forget();
-    wire.hold_answers_to("SSUBSCRIBE");
-    wire.mend();
-    // The first chunk has failed on a connection that stands, and is asked for again.
-    wire.until_seen(513, Direction::ToServer, "SSUBSCRIBE").await;
-    wire.flow(Direction::ToClient, ProxyMode::Pass);
-    until("all are subscribed", async || channels(&server).await == watches.len()).await;
-    each(1_000, |n| settle_again(&there, scene(n), "scan", scan("ann"))).await;
+    let proxy = RecordingProxy::to(&server).await;
+    let (gateway, _) = pod(&proxy.url());
+    let (callback, _) = callback(&server.url());
+    let mut watches = open_and_watch(1_000, &gateway).await;
+    proxy.close();
+    proxy.forget();
+    proxy.hold_answers_to("SSUBSCRIBE");
+    proxy.mend();
+    // The first chunk of 512 has timed out, although the connection is up, and is sent again.
+    proxy.until_seen(513, Direction::ToServer, "SSUBSCRIBE").await;
+    proxy.flow(Direction::ToClient, ProxyMode::Pass);
+    until("all scenes are subscribed", async || subscribed_channels(&server).await == watches.len()).await;
+    for_each_scene(1_000, |n| settle_until_answered(&callback, scene(n), "scan", scan("ann"))).await;
     for watch in &mut watches {
-        assert_eq!(heard(watch).await, "scanned");
+        assert_eq!(next_event_kind(watch).await, "scanned");
     }
 }
 
 #[tokio::test]
-async fn watchers_are_told_that_redis_is_away_and_that_it_is_back() {
+async fn watchers_are_told_when_redis_is_away_and_when_it_is_back() {
     let mut server = RedisServer::start().await;
     let (bus, _) = pod(&server.url());
     bus.open(scene(1), &opening()).await.unwrap();
     let (mut watch, _) = bus.watch(scene(1), 0).await.unwrap();
     for _ in 0..2 {
         server.stop().await;
-        let since = Instant::now();
-        assert_eq!(any_notice(&mut watch).await, Notice::Interrupted);
-        assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+        let stopped = Instant::now();
+        assert_eq!(next_notice_of_any_kind(&mut watch).await, Notice::Interrupted);
+        assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());
         server.restart().await;
-        assert_eq!(any_notice(&mut watch).await, Notice::Resumed);
+        assert_eq!(next_notice_of_any_kind(&mut watch).await, Notice::Resumed);
     }
-    settle_again(&bus, scene(1), "scan", scan("ann")).await;
-    assert_eq!(heard(&mut watch).await, "scanned");
+    settle_until_answered(&bus, scene(1), "scan", scan("ann")).await;
+    assert_eq!(next_event_kind(&mut watch).await, "scanned");
 }
 
 #[tokio::test]
-async fn what_is_asked_before_redis_is_there_is_undecided_and_works_once_it_is() {
+async fn calls_before_redis_has_started_are_undecided_and_succeed_once_it_has() {
     let mut server = RedisServer::start().await;
     server.stop().await;
     let (bus, _) = pod(&server.url());
     let (opening, cause, scan) = (opening(), cause("scan"), scan("ann"));
     let (opened, settled, watched, read) = tokio::join!(
-        timeout(AT_MOST, bus.open(scene(1), &opening)),
-        timeout(AT_MOST, bus.settle(scene(1), &cause, &scan)),
-        timeout(AT_MOST, bus.watch(scene(1), 0)),
-        timeout(AT_MOST, bus.read(scene(1))),
+        timeout(ANSWER_LIMIT, bus.open(scene(1), &opening)),
+        timeout(ANSWER_LIMIT, bus.settle(scene(1), &cause, &scan)),
+        timeout(ANSWER_LIMIT, bus.watch(scene(1), 0)),
+        timeout(ANSWER_LIMIT, bus.read(scene(1))),
     );
     assert!(matches!(opened.unwrap(), Err(BusError::Undecided(_) | BusError::TimedOut)));
     assert!(matches!(settled.unwrap(), Err(BusError::Undecided(_) | BusError::TimedOut)));
     assert!(matches!(watched.unwrap(), Err(BusError::Undecided(_) | BusError::TimedOut)));
     assert!(matches!(read.unwrap(), Err(BusError::Undecided(_) | BusError::TimedOut)));
     server.restart().await;
-    until("it works", async || bus.open(scene(1), &opening).await.is_ok()).await;
-    let mut watch = watch_again(&bus, scene(1)).await;
-    settle_again(&bus, scene(1), "scan", scan).await;
-    assert_eq!(heard(&mut watch).await, "scanned");
+    until("a scene can be opened", async || bus.open(scene(1), &opening).await.is_ok()).await;
+    let mut watch = watch_until_confirmed(&bus, scene(1)).await;
+    settle_until_answered(&bus, scene(1), "scan", scan).await;
+    assert_eq!(next_event_kind(&mut watch).await, "scanned");
 }
 
 #[tokio::test]
@@ -138,31 +141,32 @@ async fn a_settle_that_a_frozen_redis_left_undecided_can_be_repeated() {
     bus.open(scene(1), &opening()).await.unwrap();
     let (mut watch, _) = bus.watch(scene(1), 0).await.unwrap();
     server.pause();
-    let settled = timeout(AT_MOST, bus.settle(scene(1), &cause("scan"), &scan("ann"))).await.unwrap();
+    let settled = timeout(ANSWER_LIMIT, bus.settle(scene(1), &cause("scan"), &scan("ann"))).await.unwrap();
     assert!(matches!(settled, Err(BusError::Undecided(_) | BusError::TimedOut)), "{settled:?}");
     server.resume();
-    settle_again(&bus, scene(1), "scan", scan("ann")).await;
-    assert_eq!(heard(&mut watch).await, "scanned");
-    hears_nothing(&mut watch);
+    settle_until_answered(&bus, scene(1), "scan", scan("ann")).await;
+    assert_eq!(next_event_kind(&mut watch).await, "scanned");
+    assert_no_notice(&mut watch);
 }
 
 #[tokio::test]
 async fn a_settle_whose_answer_was_lost_is_repeated_and_not_refused() {
     let server = RedisServer::start().await;
-    let wire = RecordingProxy::to(&server).await;
-    let (here, there) = (callback(&wire.url()).0, callback(&server.url()).0);
-    here.open(scene(1), &opening()).await.unwrap();
-    // So that the script is known, and one command is all it takes.
-    settle_again(&here, scene(1), "scan", scan("ann")).await;
-    wire.flow(Direction::ToClient, ProxyMode::Swallow);
-    let settled = here.settle(scene(1), &cause("give up"), &Transition::Cancel).await;
+    let proxy = RecordingProxy::to(&server).await;
+    let (behind_proxy, _) = callback(&proxy.url());
+    let (direct, _) = callback(&server.url());
+    behind_proxy.open(scene(1), &opening()).await.unwrap();
+    // Now Redis knows the script, so the next settle takes only one command.
+    settle_until_answered(&behind_proxy, scene(1), "scan", scan("ann")).await;
+    proxy.flow(Direction::ToClient, ProxyMode::Swallow);
+    let settled = behind_proxy.settle(scene(1), &cause("give up"), &Transition::Cancel).await;
     assert!(matches!(settled, Err(BusError::Undecided(_) | BusError::TimedOut)), "{settled:?}");
-    let again = there.settle(scene(1), &cause("give up"), &Transition::Cancel).await;
+    let again = direct.settle(scene(1), &cause("give up"), &Transition::Cancel).await;
     assert!(matches!(again, Ok(Settled::Repeated(_))), "{again:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_than_the_queue_holds_when_redis_dies_is_undecided_and_it_works_afterwards() {
+async fn settles_beyond_the_queue_limit_are_undecided_when_redis_dies_and_work_afterwards() {
     let mut server = RedisServer::start().await;
     let (bus, _) = callback(&server.url());
     bus.open(scene(1), &opening()).await.unwrap();
@@ -179,49 +183,54 @@ async fn more_than_the_queue_holds_when_redis_dies_is_undecided_and_it_works_aft
         assert!(matches!(settled, Err(BusError::Undecided(_) | BusError::TimedOut)), "{settled:?}");
     }
     server.restart().await;
-    settle_again(&bus, scene(1), "scan", scan("ann")).await;
+    settle_until_answered(&bus, scene(1), "scan", scan("ann")).await;
 }
 
 #[tokio::test]
-async fn a_connection_that_carries_nothing_any_more_is_replaced() {
+async fn a_connection_on_which_no_bytes_arrive_any_more_is_replaced() {
     let server = RedisServer::start().await;
-    let wire = RecordingProxy::to(&server).await;
-    let (here, there) = (pod(&wire.url()).0, callback(&server.url()).0);
-    here.open(scene(1), &opening()).await.unwrap();
-    let (mut watch, _) = here.watch(scene(1), 0).await.unwrap();
-    wire.stall();
-    apply(&there, scene(1), "scan", &scan("ann")).await;
-    // A pod whose settles go on all the time has to notice, too.
-    settle_again(&here, scene(1), "give up", Transition::Cancel).await;
-    assert_eq!([heard(&mut watch).await, heard(&mut watch).await], ["scanned", "cancelled"]);
+    let proxy = RecordingProxy::to(&server).await;
+    let (gateway, _) = pod(&proxy.url());
+    let (callback, _) = callback(&server.url());
+    gateway.open(scene(1), &opening()).await.unwrap();
+    let (mut watch, _) = gateway.watch(scene(1), 0).await.unwrap();
+    proxy.stall();
+    apply(&callback, scene(1), "scan", &scan("ann")).await;
+    // The pod must notice it even though it keeps sending commands.
+    settle_until_answered(&gateway, scene(1), "give up", Transition::Cancel).await;
+    assert_eq!([next_event_kind(&mut watch).await, next_event_kind(&mut watch).await], ["scanned", "cancelled"]);
 }
 
 #[tokio::test]
-async fn a_primary_that_is_silent_keeps_nobody_of_another_waiting() {
-    let (here, silent) = tokio::join!(RedisServer::start(), RedisServer::start());
-    let (bus, _) = pod(&format!("redis-shards://127.0.0.1:{}?node=127.0.0.1:{}", here.port(), silent.port()));
-    let (mut well, mut ill) = (vec![], vec![]);
+async fn a_silent_primary_does_not_delay_the_scenes_of_another_one() {
+    let (responsive, silent) = tokio::join!(RedisServer::start(), RedisServer::start());
+    let (bus, _) = pod(&format!("redis-shards://127.0.0.1:{}?node=127.0.0.1:{}", responsive.port(), silent.port()));
+    let mut on_responsive = vec![];
+    let mut on_silent = vec![];
     for scene in (0..64).map(scene) {
         bus.open(scene, &opening()).await.unwrap();
-        let is_here = here.cli(&["EXISTS", &name(scene)]).await.unwrap() == "1";
-        if is_here { &mut well } else { &mut ill }.push(scene);
+        if responsive.cli(&["EXISTS", &redis_name(scene)]).await.unwrap() == "1" {
+            on_responsive.push(scene);
+        } else {
+            on_silent.push(scene);
+        }
     }
     silent.pause();
-    let waiting: Vec<_> = ill
+    let waiting: Vec<_> = on_silent
         .into_iter()
         .map(|scene| {
             let bus = bus.clone();
-            tokio::spawn(async move { watch_again(&bus, scene).await })
+            tokio::spawn(async move { watch_until_confirmed(&bus, scene).await })
         })
         .collect();
-    for scene in well {
-        let (mut watch, _) = bus.watch(scene, 0).await.expect("it is confirmed in time");
+    for scene in on_responsive {
+        let (mut watch, _) = bus.watch(scene, 0).await.expect("the subscription is confirmed in time");
         apply(&bus, scene, "scan", &scan("ann")).await;
-        assert_eq!(heard(&mut watch).await, "scanned");
+        assert_eq!(next_event_kind(&mut watch).await, "scanned");
     }
     silent.resume();
     for watch in waiting {
-        timeout(PATIENCE, watch).await.expect("it is watched in the end").unwrap();
+        timeout(WAIT_LIMIT, watch).await.expect("the scene is watched once its primary answers").unwrap();
     }
 }
 
@@ -231,7 +240,7 @@ async fn a_wait_for_replicas_whose_connection_is_cut_acknowledges_nothing() {
     let replica = RedisServer::start_replica_of(&server).await;
     let (bus, _) = callback(&server.url());
     bus.open(scene(1), &opening()).await.unwrap();
-    settle_again(&bus, scene(1), "scan", scan("ann")).await;
+    settle_until_answered(&bus, scene(1), "scan", scan("ann")).await;
     replica.pause();
     let settling = tokio::spawn(async move { bus.settle(scene(1), &cause("give up"), &Transition::Cancel).await });
     let waits = async || {
@@ -239,16 +248,16 @@ async fn a_wait_for_replicas_whose_connection_is_cut_acknowledges_nothing() {
         let waits = clients.lines().find(|client| client.contains("cmd=wait") && client.contains("flags=b"));
         waits.and_then(|client| Some(client.strip_prefix("id=")?.split(' ').next()?.to_owned()))
     };
-    until("it waits", async || waits().await.is_some()).await;
-    let id = waits().await.expect("it still waits");
+    until("the pod waits for the replica", async || waits().await.is_some()).await;
+    let id = waits().await.expect("the pod still waits");
     server.cli(&["CLIENT", "KILL", "ID", &id]).await.unwrap();
-    // On the next connection, which wrote nothing, WAIT would count the replica.
+    // On another connection, which wrote nothing, WAIT would count the replica at once.
     let settled = settling.await.unwrap();
     assert!(matches!(settled, Err(BusError::Undecided(_) | BusError::TimedOut)), "{settled:?}");
     replica.resume();
 }
 
-async fn watch_again(bus: &Bus, scene: SceneId) -> Watch {
+async fn watch_until_confirmed(bus: &TestBus, scene: SceneId) -> Watch {
     loop {
         if let Ok((watch, _)) = bus.watch(scene, 0).await {
             return watch;
@@ -256,7 +265,7 @@ async fn watch_again(bus: &Bus, scene: SceneId) -> Watch {
     }
 }
 
-/// How many channels are subscribed, says the server.
-async fn channels(server: &RedisServer) -> usize {
+/// The number of channels that are subscribed at the server.
+async fn subscribed_channels(server: &RedisServer) -> usize {
     server.cli(&["PUBSUB", "SHARDCHANNELS"]).await.unwrap().lines().filter(|line| !line.is_empty()).count()
 }

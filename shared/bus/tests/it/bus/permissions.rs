@@ -1,4 +1,4 @@
-//! What Redis has to allow each kind of pod, and what it needn't.
+//! The ACL of each kind of pod: what it must allow, and what it must forbid.
 
 use scenecast_bus::{BusError, Census, GatewayReport};
 use scenecast_metrics::Metrics;
@@ -6,12 +6,12 @@ use scenecast_redis::{Redis, RedisErrorKind};
 use scenecast_scene::Transition;
 use scenecast_testing::{RedisServer, acl_rules};
 
-use crate::fixtures::{apply, callback, callback_at, cause, heard, name, opening, pod, scan, scene};
+use crate::fixtures::{apply, callback, callback_at, cause, next_event_kind, opening, pod, redis_name, scan, scene};
 
 const PASSWORD: &str = "password";
 
 #[tokio::test]
-async fn a_gateway_watches_and_reads_scenes_and_can_do_nothing_else() {
+async fn the_acl_of_a_gateway_allows_to_watch_and_read_scenes_and_nothing_else() {
     let server = RedisServer::start().await;
     server.add_user("gateway", PASSWORD, acl_rules("gateway")).await;
     let (gateway, _) = pod(&server.url_for("gateway", PASSWORD));
@@ -21,7 +21,7 @@ async fn a_gateway_watches_and_reads_scenes_and_can_do_nothing_else() {
     let (mut watch, mailbox) = gateway.watch(scene(1), 0).await.unwrap();
     assert!(mailbox.is_some());
     apply(&callback, scene(1), "scan", &scan("ann")).await;
-    assert_eq!(heard(&mut watch).await, "scanned");
+    assert_eq!(next_event_kind(&mut watch).await, "scanned");
     assert!(gateway.read(scene(1)).await.unwrap().is_some());
 
     let opened = gateway.open(scene(2), &opening()).await;
@@ -34,7 +34,7 @@ async fn a_gateway_watches_and_reads_scenes_and_can_do_nothing_else() {
         matches!(&settled, Err(BusError::Undecided(error)) if error.kind() == RedisErrorKind::NotPermitted),
         "{settled:?}"
     );
-    let name = name(scene(1));
+    let name = redis_name(scene(1));
     for forbidden in [
         &["SPUBLISH", &name, "x"][..],
         &["PUBLISH", &name, "x"],
@@ -58,13 +58,13 @@ async fn a_gateway_watches_and_reads_scenes_and_can_do_nothing_else() {
         &["ACL", "LIST"],
         &["FLUSHALL"],
     ] {
-        let refusal = as_gateway(&server, forbidden).await.unwrap_err();
+        let refusal = cli_as_gateway(&server, forbidden).await.unwrap_err();
         assert!(refusal.starts_with("NOPERM"), "{forbidden:?}: {refusal}");
     }
 }
 
 #[tokio::test]
-async fn a_gateway_is_counted_and_that_opens_nothing_else() {
+async fn the_acl_of_a_gateway_allows_the_census_and_opens_nothing_else() {
     let server = RedisServer::start().await;
     server.add_user("gateway", PASSWORD, acl_rules("gateway")).await;
     let redis = Redis::connect(&server.url_for("gateway", PASSWORD).parse().unwrap(), &Metrics::new());
@@ -72,7 +72,7 @@ async fn a_gateway_is_counted_and_that_opens_nothing_else() {
     let report = GatewayReport { held: 7, version: "1".to_owned(), leaving: false };
     assert_eq!(census.report(&report).await.unwrap().into_values().collect::<Vec<_>>(), [Some(report)]);
 
-    let name = name(scene(1));
+    let name = redis_name(scene(1));
     for forbidden in [
         &["HSET", &name, "state", "confirmed"][..],
         &["HDEL", &name, "state"],
@@ -84,17 +84,17 @@ async fn a_gateway_is_counted_and_that_opens_nothing_else() {
         &["EVALSHA", "da39a3ee5e6b4b0d3255bfef95601890afd80709", "0"],
         &["SCRIPT", "LOAD", "while true do end"],
     ] {
-        let refusal = as_gateway(&server, forbidden).await.unwrap_err();
+        let refusal = cli_as_gateway(&server, forbidden).await.unwrap_err();
         assert!(refusal.starts_with("NOPERM"), "{forbidden:?}: {refusal}");
     }
 }
 
-async fn as_gateway(server: &RedisServer, command: &[&str]) -> Result<String, String> {
+async fn cli_as_gateway(server: &RedisServer, command: &[&str]) -> Result<String, String> {
     server.cli(&[&["--user", "gateway", "--pass", PASSWORD], command].concat()).await
 }
 
 #[tokio::test]
-async fn a_callback_settles() {
+async fn the_acl_of_a_callback_allows_to_open_and_settle() {
     let server = RedisServer::start().await;
     server.add_user("callback", PASSWORD, acl_rules("callback")).await;
     let url = server.url_for("callback", PASSWORD).parse().unwrap();

@@ -1,4 +1,4 @@
-//! Redis that speaks TLS only: who is believed, and who isn't.
+//! A Redis that accepts only TLS: which certificates a pod trusts.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use scenecast_bus::{BusError, BusUrl};
 use scenecast_redis::RedisAddress;
 use scenecast_testing::{CertificateAuthority, RedisCluster, RedisServer};
 
-use crate::fixtures::{apply, callback, callback_at, heard, opening, pod_at, scan, scene};
+use crate::fixtures::{apply, callback, callback_at, next_event_kind, opening, pod_at, scan, scene};
 
 fn trusting(url: &str, authorities: &Path) -> BusUrl {
     let address: RedisAddress = url.parse().unwrap();
@@ -14,33 +14,34 @@ fn trusting(url: &str, authorities: &Path) -> BusUrl {
 }
 
 #[tokio::test]
-async fn every_node_of_a_cluster_is_spoken_to_in_tls() {
+async fn every_node_of_a_cluster_is_reached_over_tls() {
     let cluster = RedisCluster::start_with_tls(3, 1, &CertificateAuthority::new()).await;
     let url = trusting(&cluster.url(), &cluster.node(0).ca());
-    let ((gateway, _), (callback, _)) = (pod_at(&url), callback_at(&url));
+    let (gateway, _) = pod_at(&url);
+    let (callback, _) = callback_at(&url);
     for n in 0..20 {
         callback.open(scene(n), &opening()).await.unwrap();
         let (mut page, _) = gateway.watch(scene(n), 0).await.unwrap();
         apply(&callback, scene(n), "scan", &scan("ann")).await;
-        assert_eq!(heard(&mut page).await, "scanned");
+        assert_eq!(next_event_kind(&mut page).await, "scanned");
     }
 }
 
 #[tokio::test]
-async fn a_server_that_nobody_trusted_vouches_for_is_told_nothing() {
-    let (server, other) = (
-        RedisServer::start_with_tls(&CertificateAuthority::new()).await,
-        RedisServer::start_with_tls(&CertificateAuthority::new()).await,
-    );
-    for stranger in [trusting(&server.url(), &other.ca()), server.url().parse().unwrap()] {
-        let opened = callback_at(&stranger).0.open(scene(1), &opening()).await;
+async fn a_server_with_an_untrusted_certificate_is_sent_nothing() {
+    let server = RedisServer::start_with_tls(&CertificateAuthority::new()).await;
+    let other = RedisServer::start_with_tls(&CertificateAuthority::new()).await;
+    let trusts_another_authority = trusting(&server.url(), &other.ca());
+    let trusts_the_system = server.url().parse().unwrap();
+    for url in [trusts_another_authority, trusts_the_system] {
+        let opened = callback_at(&url).0.open(scene(1), &opening()).await;
         assert!(matches!(opened, Err(BusError::Undecided(_) | BusError::TimedOut)), "{opened:?}");
     }
     assert_eq!(server.cli(&["DBSIZE"]).await.unwrap(), "0");
 }
 
 #[tokio::test]
-async fn who_does_not_speak_tls_where_redis_does_gets_no_answer() {
+async fn a_pod_without_tls_gets_no_answer_from_a_redis_with_tls() {
     let server = RedisServer::start_with_tls(&CertificateAuthority::new()).await;
     let plain = server.url().replace("rediss://", "redis://");
     let opened = callback(&plain).0.open(scene(1), &opening()).await;

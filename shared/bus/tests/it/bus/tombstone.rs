@@ -1,11 +1,13 @@
-//! How long Redis remembers a scene.
+//! How long Redis keeps a scene.
 
 use std::time::Duration;
 
 use scenecast_scene::{Grant, Opening, SceneId, Settled, TOMBSTONE_MS};
 use scenecast_testing::RedisServer;
 
-use crate::fixtures::{GRANT_LIFE, LIFE, apply, callback, cause, confirm, name, opening, scan, scene, until};
+use crate::fixtures::{
+    GRANT_LIFE, SCENE_LIFE, apply, callback, cause, confirm, opening, redis_name, scan, scene, until,
+};
 
 #[tokio::test]
 async fn a_scene_is_remembered_for_ten_minutes_after_its_end_and_then_forgotten() {
@@ -13,34 +15,36 @@ async fn a_scene_is_remembered_for_ten_minutes_after_its_end_and_then_forgotten(
     let (bus, _) = callback(&server.url());
     let brief = Opening { life: Duration::ZERO, ..opening() };
     bus.open(scene(1), &brief).await.unwrap();
-    assert_about(left(&server, scene(1)).await, Duration::ZERO);
-    // As if all but a moment of that had passed.
-    server.cli(&["PEXPIRE", &name(scene(1)), "1"]).await.unwrap();
-    until("it is forgotten", async || bus.settle(scene(1), &cause("late"), &scan("ann")).await == Ok(Settled::Unknown))
-        .await;
+    assert_kept_for(time_to_live(&server, scene(1)).await, Duration::ZERO);
+    // As if the ten minutes were almost over.
+    server.cli(&["PEXPIRE", &redis_name(scene(1)), "1"]).await.unwrap();
+    until("the scene is forgotten", async || {
+        bus.settle(scene(1), &cause("late"), &scan("ann")).await == Ok(Settled::Unknown)
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn its_end_moves_with_the_life_of_its_grant_and_with_nothing_else() {
+async fn only_the_confirmation_of_a_login_changes_when_a_scene_ends() {
     let server = RedisServer::start().await;
     let (bus, _) = callback(&server.url());
     bus.open(scene(1), &opening()).await.unwrap();
-    assert_about(left(&server, scene(1)).await, LIFE);
+    assert_kept_for(time_to_live(&server, scene(1)).await, SCENE_LIFE);
     apply(&bus, scene(1), "scan", &scan("ann")).await;
     bus.settle(scene(1), &cause("second"), &scan("bob")).await.unwrap();
-    assert_about(left(&server, scene(1)).await, LIFE);
+    assert_kept_for(time_to_live(&server, scene(1)).await, SCENE_LIFE);
     apply(&bus, scene(1), "yes", &confirm(&Grant::issue(scene(1)), "ann")).await;
-    assert_about(left(&server, scene(1)).await, GRANT_LIFE);
+    assert_kept_for(time_to_live(&server, scene(1)).await, GRANT_LIFE);
 }
 
 /// How long Redis will keep the scene.
-async fn left(server: &RedisServer, scene: SceneId) -> Duration {
-    Duration::from_millis(server.cli(&["PTTL", &name(scene)]).await.unwrap().parse().unwrap())
+async fn time_to_live(server: &RedisServer, scene: SceneId) -> Duration {
+    Duration::from_millis(server.cli(&["PTTL", &redis_name(scene)]).await.unwrap().parse().unwrap())
 }
 
-/// That is what is kept of a scene with so much life left, or a little less on a busy machine.
+/// Checks that a scene which ends in `life` is kept for ten minutes more. On a busy machine some time has passed.
 #[track_caller]
-fn assert_about(kept: Duration, life: Duration) {
+fn assert_kept_for(kept: Duration, life: Duration) {
     let whole = life + Duration::from_millis(TOMBSTONE_MS);
-    assert!(kept <= whole && kept + Duration::from_secs(20) > whole, "{kept:?} is not {whole:?}");
+    assert!(kept <= whole && kept + Duration::from_secs(20) > whole, "kept for {kept:?}, expected about {whole:?}");
 }

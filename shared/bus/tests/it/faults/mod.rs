@@ -1,4 +1,4 @@
-//! Faults of each layout, and logins that go on through them: none is lost, and none is another's.
+//! Logins go on through faults of each layout of Redis. No accepted login is lost, and each page gets only its own.
 
 mod buffers;
 mod cluster;
@@ -20,61 +20,63 @@ use scenecast_bus::{Notice, Watch};
 use scenecast_scene::{EventKind, Grant, SceneState, Settled, Transition};
 use scenecast_testing::{RedisCluster, RedisSentinels, acl_rules};
 
-use crate::fixtures::{Bus, callback, cause, each, event, log_in, opening, person, pod, scene, settle_again};
+use crate::fixtures::{
+    TestBus, callback, cause, for_each_scene, log_in, next_event, opening, person, pod, scene, settle_until_answered,
+};
 
-/// The users of a deployment; here they are their own passwords.
+/// The Redis users of the two kinds of pods. Their passwords are the same as their names.
 const GATEWAY: &str = "gateway";
 const CALLBACK: &str = "callback";
 
-/// Pages at one gateway, each with a scene, and people who log in on them by one callback.
+/// Pages at one gateway, each with a scene of its own, and a callback through which people log in on them.
 struct Logins {
     pages: Vec<Watch>,
-    callback: Bus,
+    callback: TestBus,
 }
 
 impl Logins {
-    /// So many pages, waiting.
-    async fn at(url: &str, pages: u128) -> Self {
-        Self::by(url, url, pages).await
+    /// Opens and watches this many scenes. Everybody is the default user of Redis.
+    async fn start(url: &str, pages: u128) -> Self {
+        Self::start_with_urls(url, url, pages).await
     }
 
-    /// The same in a Cluster, where each pod is a user with the rights of its kind.
+    /// [`Logins::start`] in a Cluster. Each pod has the ACL of its kind.
     async fn in_cluster(cluster: &RedisCluster, pages: u128) -> Self {
-        admit_to(cluster).await;
-        Self::by(&cluster.url_for(GATEWAY, GATEWAY), &cluster.url_for(CALLBACK, CALLBACK), pages).await
+        add_pod_users(cluster).await;
+        Self::start_with_urls(&cluster.url_for(GATEWAY, GATEWAY), &cluster.url_for(CALLBACK, CALLBACK), pages).await
     }
 
-    /// The same where Sentinels watch.
-    async fn under_sentinels(site: &RedisSentinels, pages: u128) -> Self {
+    /// [`Logins::start`] with Sentinels. Each pod has the ACL of its kind.
+    async fn under_sentinels(sentinels: &RedisSentinels, pages: u128) -> Self {
         for user in [GATEWAY, CALLBACK] {
-            site.add_user(user, user, acl_rules(user)).await;
+            sentinels.add_user(user, user, acl_rules(user)).await;
         }
-        Self::by(&site.url_for(GATEWAY, GATEWAY), &site.url_for(CALLBACK, CALLBACK), pages).await
+        Self::start_with_urls(&sentinels.url_for(GATEWAY, GATEWAY), &sentinels.url_for(CALLBACK, CALLBACK), pages).await
     }
 
-    /// The same, where gateway and callback reach Redis by addresses of their own.
-    async fn by(gateway_url: &str, callback_url: &str, pages: u128) -> Self {
+    /// [`Logins::start`], where the gateway and the callback have different addresses of Redis.
+    async fn start_with_urls(gateway_url: &str, callback_url: &str, pages: u128) -> Self {
         let (gateway, _) = pod(gateway_url);
         let (callback, _) = callback(callback_url);
         let open_and_watch = async |n| {
             callback.open(scene(n), &opening()).await.unwrap();
             gateway.watch(scene(n), 0).await.unwrap().0
         };
-        let pages = each(pages, open_and_watch).await;
+        let pages = for_each_scene(pages, open_and_watch).await;
         Self { pages, callback }
     }
 
-    /// Everybody logs in on one of these pages; each scan is delivered again until it is answered.
+    /// One person logs in on each of these pages. Each delivery is repeated until it is answered.
     async fn log_in(&self, pages: Range<u128>) -> Vec<Settled> {
-        let logins = pages.map(async |n| settle_again(&self.callback, scene(n), &delivery(n), login(n)).await);
+        let logins = pages.map(async |n| settle_until_answered(&self.callback, scene(n), &delivery(n), login(n)).await);
         stream::iter(logins).buffered(256).collect().await
     }
 
-    /// Every page has heard of its own login and of nothing else, and every scene is whose it was.
-    async fn have_all_arrived(&mut self) {
+    /// Checks that every page got its own login and nothing else, and that every scene belongs to the right person.
+    async fn assert_all_logged_in(&mut self) {
         for (n, page) in (0..).zip(&mut self.pages) {
-            let mut events = vec![event(page).await];
-            // A failover may lose what nobody was told of; its redelivery is heard once more.
+            let mut events = vec![next_event(page).await];
+            // A failover may lose a login that wasn't accepted. Its redelivery causes the same event once more.
             while let Some(notice) = page.next().now_or_never() {
                 match notice {
                     Notice::Event(event) => events.push(Clone::clone(&event)),
@@ -86,24 +88,21 @@ impl Logins {
                 assert!(matches!(event.what, EventKind::Confirmed(_)), "page {n}: {event:?}");
                 assert_eq!(event.delivery, cause(&delivery(n)).delivery, "page {n}");
             }
-            let standing = self.callback.snapshot(scene(n)).await.unwrap().unwrap();
-            assert_eq!(
-                (standing.state, standing.who()),
-                (SceneState::Confirmed, Some(person(&who(n)).openid)),
-                "page {n}"
-            );
+            let snapshot = self.callback.snapshot(scene(n)).await.unwrap().unwrap();
+            assert_eq!(snapshot.state, SceneState::Confirmed, "page {n}");
+            assert_eq!(snapshot.who(), Some(person(&person_name(n)).openid), "page {n}");
         }
     }
 }
 
-/// Makes the pods' users on all nodes.
-async fn admit_to(cluster: &RedisCluster) {
+/// Adds the Redis users of the pods to all nodes.
+async fn add_pod_users(cluster: &RedisCluster) {
     for user in [GATEWAY, CALLBACK] {
         cluster.add_user(user, user, acl_rules(user)).await;
     }
 }
 
-fn who(n: u128) -> String {
+fn person_name(n: u128) -> String {
     format!("person-{n}")
 }
 
@@ -112,5 +111,5 @@ fn delivery(n: u128) -> String {
 }
 
 fn login(n: u128) -> Transition {
-    log_in(&Grant::issue(scene(n)), &who(n))
+    log_in(&Grant::issue(scene(n)), &person_name(n))
 }

@@ -1,14 +1,16 @@
-//! What a replica has to have before a settle counts, where there is one.
+//! A settle is accepted only when the replicas have it, if there are any.
 
 use scenecast_bus::BusError;
 use scenecast_scene::Settled;
 use scenecast_testing::{RedisServer, until};
 
 use super::Logins;
-use crate::fixtures::{apply, callback, cause, heard, name, opening, pod, scan, scene, settle_again};
+use crate::fixtures::{
+    apply, callback, cause, next_event_kind, opening, pod, redis_name, scan, scene, settle_until_answered,
+};
 
 #[tokio::test]
-async fn without_a_replica_nobody_waits_for_one() {
+async fn without_replicas_a_settle_does_not_wait_for_any() {
     let server = RedisServer::start().await;
     let (bus, _) = callback(&server.url());
     bus.open(scene(1), &opening()).await.unwrap();
@@ -17,22 +19,22 @@ async fn without_a_replica_nobody_waits_for_one() {
 }
 
 #[tokio::test]
-async fn a_settle_is_accepted_when_a_replica_has_it() {
+async fn a_settle_is_accepted_when_the_replica_has_it() {
     let primary = RedisServer::start().await;
     let replica = RedisServer::start_replica_of(&primary).await;
     let (bus, _) = callback(&primary.url());
-    until("it knows of the replica", async || {
+    until("the pod knows about the replica", async || {
         bus.open(scene(1), &opening()).await.unwrap();
         let cause = cause("scan");
         bus.settle(scene(1), &cause, &scan("ann")).await.unwrap();
         primary.usage().await.calls("wait") > 0
     })
     .await;
-    assert_eq!(replica.cli(&["HGET", &name(scene(1)), "state"]).await.unwrap(), "scanned");
+    assert_eq!(replica.cli(&["HGET", &redis_name(scene(1)), "state"]).await.unwrap(), "scanned");
 }
 
 #[tokio::test]
-async fn a_settle_that_the_replica_does_not_have_is_undecided_until_it_has() {
+async fn a_settle_is_undecided_until_the_replica_has_it() {
     let primary = RedisServer::start().await;
     let replica = RedisServer::start_replica_of(&primary).await;
     let (bus, _) = pod(&primary.url());
@@ -44,35 +46,35 @@ async fn a_settle_that_the_replica_does_not_have_is_undecided_until_it_has() {
         assert!(matches!(settled, Err(BusError::Undecided(_) | BusError::TimedOut)), "{settled:?}");
     }
     replica.resume();
-    let settled = settle_again(&bus, scene(1), "scan", scan("ann")).await;
+    let settled = settle_until_answered(&bus, scene(1), "scan", scan("ann")).await;
     assert!(matches!(settled, Settled::Repeated(_)), "{settled:?}");
-    assert_eq!(heard(&mut watch).await, "scanned");
+    assert_eq!(next_event_kind(&mut watch).await, "scanned");
 }
 
 #[tokio::test]
-async fn many_settles_are_acknowledged_together() {
+async fn many_settles_share_one_wait_for_the_replica() {
     let primary = RedisServer::start().await;
     let _replica = RedisServer::start_replica_of(&primary).await;
-    let mut logins = Logins::at(&primary.url(), 500).await;
+    let mut logins = Logins::start(&primary.url(), 500).await;
     logins.log_in(0..500).await;
     let waits = primary.usage().await.calls("wait");
-    assert!((1..250).contains(&waits), "{waits} for 500 settles");
-    logins.have_all_arrived().await;
+    assert!((1..250).contains(&waits), "{waits} WAIT commands for 500 settles");
+    logins.assert_all_logged_in().await;
 }
 
 #[tokio::test]
-async fn one_replica_of_two_is_enough() {
+async fn without_sentinels_one_replica_of_two_is_enough() {
     let primary = RedisServer::start().await;
     let replicas = [RedisServer::start_replica_of(&primary).await, RedisServer::start_replica_of(&primary).await];
-    let mut logins = Logins::at(&primary.url(), 20).await;
+    let mut logins = Logins::start(&primary.url(), 20).await;
     replicas[0].pause();
     logins.log_in(0..20).await;
     assert!(primary.usage().await.calls("wait") > 0);
-    logins.have_all_arrived().await;
+    logins.assert_all_logged_in().await;
 }
 
 #[tokio::test]
-async fn who_waits_for_a_replica_keeps_nobody_else_waiting() {
+async fn a_settle_that_waits_for_a_replica_does_not_delay_other_commands() {
     let primary = RedisServer::start().await;
     let replica = RedisServer::start_replica_of(&primary).await;
     let (bus, _) = callback(&primary.url());
@@ -80,15 +82,16 @@ async fn who_waits_for_a_replica_keeps_nobody_else_waiting() {
         bus.open(scene(n), &opening()).await.unwrap();
     }
     replica.pause();
-    let (cause, scan) = (cause("scan"), scan("ann"));
+    let cause = cause("scan");
+    let scan = scan("ann");
     let settle = bus.settle(scene(1), &cause, &scan);
-    let others = async {
+    let other_commands = async {
         for _ in 0..20 {
             bus.snapshot(scene(2)).await.unwrap();
         }
     };
     tokio::select! {
-        settled = settle => panic!("it came first: {settled:?}"),
-        () = others => {}
+        settled = settle => panic!("the settle was answered before the other commands: {settled:?}"),
+        () = other_commands => {}
     }
 }

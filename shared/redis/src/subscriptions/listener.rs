@@ -1,0 +1,99 @@
+//! Reads the connections that subscribe, and reports what happens on them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use fred::{interfaces::EventInterface, types::config::Server};
+use tokio::sync::{broadcast::error::RecvError, watch};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    connection::{managed::ConnectionState, pool::ConnectionPool},
+    subscriptions::event::{EventHandler, PubSubEvent},
+    topology::{refresher::Topology, slots::SlotTable},
+};
+
+/// How many messages may wait to be read, on all connections together. The client keeps several queues of this size,
+/// so it is not large. Messages that don't fit are lost; the mailboxes have their events.
+const MAX_WAITING_MESSAGES: usize = 4096;
+/// How many may wait on one connection, however many connections there are.
+const MIN_WAITING_MESSAGES: usize = 256;
+
+/// Keeps a connection to each primary, with a task that reads it, and reports slots that have moved.
+pub(super) async fn follow_topology(topology: Topology, nodes: ConnectionPool, on_event: EventHandler) {
+    let mut tables = topology.subscribe();
+    let mut previous = Arc::new(SlotTable::empty());
+    let mut listeners: HashMap<Server, AbortOnDropHandle<()>> = HashMap::new();
+    loop {
+        let table = tables.borrow_and_update().clone();
+        nodes.retain(|node| table.has_primary(node));
+        listeners.retain(|node, _| table.has_primary(node));
+        let primaries = table.nodes();
+        let capacity = (MAX_WAITING_MESSAGES / primaries.len().max(1)).max(MIN_WAITING_MESSAGES);
+        for node in primaries {
+            listeners.entry(node).or_insert_with_key(|node| {
+                let connection = nodes.get_with_capacity(node, capacity).state();
+                let listener = listen(node.clone(), connection, topology.clone(), on_event.clone());
+                AbortOnDropHandle::new(tokio::spawn(listener))
+            });
+        }
+        // Reported last: the handler subscribes by this table, over these connections.
+        let moved = table.changed_since(&previous);
+        if !moved.is_empty() {
+            on_event(PubSubEvent::Moved(moved));
+        }
+        previous = table;
+        if tables.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reports the messages on one connection, and when it is lost or back.
+async fn listen(
+    node: Server,
+    mut connection: watch::Receiver<ConnectionState>,
+    topology: Topology,
+    on_event: EventHandler,
+) {
+    let mut messages = connection.borrow().client.message_rx();
+    // A client that is replaced closes its messages before the next one is connected.
+    let mut is_open = true;
+    let mut reported_generation = None;
+    loop {
+        tokio::select! {
+            // The state of the connection first: messages that are read after a reconnect was reported are complete.
+            biased;
+            changed = connection.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let state = connection.borrow_and_update();
+                let generation = state.generation;
+                if generation == reported_generation {
+                    continue;
+                }
+                reported_generation = generation;
+                if generation.is_some() {
+                    messages = state.client.message_rx();
+                    is_open = true;
+                }
+                // The handler may take locks, so the state must not be borrowed any more.
+                drop(state);
+                let slots = topology.table().slots_of(&node);
+                on_event(match generation {
+                    Some(_) => PubSubEvent::Connected(slots),
+                    None => PubSubEvent::Disconnected(slots),
+                });
+            }
+            message = messages.recv(), if is_open => match message {
+                Ok(message) => {
+                    if let Ok(text) = message.value.convert() {
+                        on_event(PubSubEvent::Message { channel: message.channel.to_string(), message: text });
+                    }
+                }
+                Err(RecvError::Lagged(lost)) => on_event(PubSubEvent::Lagged(topology.table().slots_of(&node), lost)),
+                Err(RecvError::Closed) => is_open = false,
+            },
+        }
+    }
+}

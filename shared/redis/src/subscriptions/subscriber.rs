@@ -1,0 +1,175 @@
+//! Subscribes and unsubscribes.
+
+use std::sync::Arc;
+
+use fred::{
+    clients::Client,
+    error::Error,
+    interfaces::{ClientLike, PubsubInterface},
+    types::config::Server,
+};
+use futures_util::future::join_all;
+
+use crate::{
+    client::Redis,
+    command::{RedisCommand, array_items, send_all},
+    connection::{health::ConnectionHealth, pool::ConnectionPool},
+    error::{RedisError, RedisErrorKind},
+    reply::Reply,
+    routing::redirect::Redirect,
+    subscriptions::{event::PubSubEvent, listener::follow_topology},
+    topology::{refresher::Topology, slots::Slot},
+};
+
+/// Subscribes to sharded channels. Clones share the connections.
+#[derive(Clone)]
+pub struct Subscriber {
+    topology: Topology,
+    nodes: ConnectionPool,
+}
+
+impl Redis {
+    /// Connects to each primary once more, to subscribe there. `on_event` is called for everything that happens on
+    /// these connections. It must return quickly: Redis cuts a connection that isn't read fast enough.
+    pub fn subscriptions(&self, on_event: impl Fn(PubSubEvent) + Send + Sync + 'static) -> Subscriber {
+        let topology = self.router.topology().clone();
+        let health = ConnectionHealth::new("subscriptions", &self.connected, topology.refresh_notify());
+        let address = self.address.clone();
+        let nodes = ConnectionPool::new(move |node| address.config(node), health);
+        tokio::spawn(follow_topology(topology.clone(), nodes.clone(), Arc::new(on_event)));
+        Subscriber { topology, nodes }
+    }
+}
+
+impl Subscriber {
+    /// The primary that owns the channel's slot now, if one is known.
+    pub fn primary(&self, channel: &str) -> Option<Server> {
+        self.topology.table().owner(Slot::of(channel)).cloned()
+    }
+
+    /// Subscribes to these channels at this primary, all at the same time. Returns an outcome for each channel, in
+    /// their order. `Ok` means that Redis has confirmed it.
+    pub async fn subscribe(&self, primary: &Server, channels: &[String]) -> Vec<Result<(), RedisError>> {
+        let Some(client) = self.connected_client(primary) else {
+            let error = RedisError::new(RedisErrorKind::NoAnswer, format!("not connected to Redis at {primary}"));
+            return vec![Err(error); channels.len()];
+        };
+        let commands: Vec<_> =
+            channels.iter().map(|channel| RedisCommand::new("SSUBSCRIBE", [channel.as_str()])).collect();
+        let answers = send_all(&client, &commands, false).await;
+        let mut outcomes = Vec::with_capacity(channels.len());
+        let mut has_moved = false;
+        let mut is_out_of_step = false;
+        for (channel, answer) in channels.iter().zip(answers) {
+            outcomes.push(match check_confirmation(answer, channel, primary) {
+                Ok(()) => Ok(()),
+                Err(SubscribeFailure::Moved(error)) => {
+                    has_moved = true;
+                    Err(error)
+                }
+                Err(SubscribeFailure::OutOfStep) => {
+                    is_out_of_step = true;
+                    Err(RedisError::new(RedisErrorKind::NoAnswer, "Redis answered another command in its place"))
+                }
+                Err(SubscribeFailure::Other(error)) => Err(error),
+            });
+        }
+        if has_moved {
+            self.topology.request_refresh();
+        }
+        if is_out_of_step {
+            tracing::warn!(
+                node = %primary,
+                "can't tell which channels Redis has subscribed; reconnecting, to subscribe to all again. If this \
+                 repeats, check that the ACL of this pod's Redis user allows SUNSUBSCRIBE"
+            );
+            // Fails only if the client is being replaced, which reconnects, too.
+            let _ = client.force_reconnection().await;
+        }
+        outcomes
+    }
+
+    /// Sends an unsubscribe for each of these channels. Doesn't wait for answers: if one gets lost, messages arrive
+    /// that nobody needs.
+    pub async fn unsubscribe(&self, primary: &Server, channels: impl Iterator<Item = String>) {
+        if let Some(client) = self.connected_client(primary) {
+            join_all(channels.map(|channel| client.sunsubscribe(channel))).await;
+        }
+    }
+
+    /// How many channels the primary says are subscribed on our connection; `None` if it doesn't say (before 7.0.3).
+    /// It can be fewer than expected: a server ends the subscriptions of a slot even if it is only told again that the
+    /// slot is its own, and the client doesn't pass that on.
+    pub async fn count(&self, primary: &Server) -> Option<usize> {
+        let client = self.connected_client(primary)?;
+        let info = RedisCommand::new("CLIENT", ["INFO"]).send(&client).await.ok()?.into_string()?;
+        info.split_ascii_whitespace().find_map(|fact| fact.strip_prefix("ssub="))?.parse().ok()
+    }
+
+    /// `None` while there is no connection. To wait for one would be useless: once it is there, everything has to be
+    /// subscribed again anyway.
+    fn connected_client(&self, primary: &Server) -> Option<Client> {
+        let state = self.nodes.get_existing(primary)?.state();
+        let state = state.borrow();
+        state.generation.map(|_| state.client.clone())
+    }
+}
+
+/// Why a subscribe isn't confirmed.
+#[derive(Debug)]
+enum SubscribeFailure {
+    /// The answer belongs to another command. The client expects no answer to an unsubscribe. So if Redis answers one
+    /// with an error, the client takes that for the answer to the next command, and each later answer, too, goes to
+    /// the wrong command.
+    OutOfStep,
+    /// Another server owns the slot.
+    Moved(RedisError),
+    Other(RedisError),
+}
+
+impl SubscribeFailure {
+    fn from_error(error: Error, channel: &str, primary: &Server) -> Self {
+        match Redirect::from_error(&error, primary) {
+            Some(Redirect::Moved(_)) if Redirect::slot(&error) != Some(Slot::of(channel)) => Self::OutOfStep,
+            Some(Redirect::Moved(_)) => Self::Moved(error.into()),
+            _ => Self::Other(error.into()),
+        }
+    }
+}
+
+fn check_confirmation(answer: Result<Reply, Error>, channel: &str, primary: &Server) -> Result<(), SubscribeFailure> {
+    let answer = answer.map_err(|error| SubscribeFailure::from_error(error, channel, primary))?;
+    if is_confirmation(&answer, channel) { Ok(()) } else { Err(SubscribeFailure::OutOfStep) }
+}
+
+/// Whether this is the confirmation of an `SSUBSCRIBE` to this channel: `[ssubscribe, channel, count]`.
+fn is_confirmation(answer: &Reply, channel: &str) -> bool {
+    let item = |index: usize| array_items(answer).get(index).and_then(Reply::as_str);
+    item(0).is_some_and(|kind| kind == "ssubscribe") && item(1).is_some_and(|subscribed| subscribed == channel)
+}
+
+#[cfg(test)]
+mod tests {
+    use fred::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn only_the_answer_for_the_same_channel_confirms_a_subscribe() {
+        let answer = |kind: &str, channel: &str| Reply::Array(vec![kind.into(), channel.into(), Reply::Integer(1)]);
+        assert!(is_confirmation(&answer("ssubscribe", "wx:a"), "wx:a"));
+        for other in [answer("ssubscribe", "wx:b"), answer("sunsubscribe", "wx:a"), Reply::from("PONG"), Reply::Null] {
+            assert!(!is_confirmation(&other, "wx:a"), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_moved_error_for_another_slot_belongs_to_another_command() {
+        let failure = |text: &'static str| {
+            SubscribeFailure::from_error(Error::new(ErrorKind::Cluster, text), "foo", &Server::new("a", 1))
+        };
+        assert!(matches!(failure("MOVED 12182 b:1"), SubscribeFailure::Moved(_)));
+        assert!(matches!(failure("MOVED 12183 b:1"), SubscribeFailure::OutOfStep));
+        assert!(matches!(failure("NOPERM no"), SubscribeFailure::Other(_)));
+    }
+}
