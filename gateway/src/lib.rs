@@ -90,8 +90,8 @@ impl Gateway {
         let state = GatewayState::new(scenes, drain.clone(), metrics, shutdown.clone());
 
         let listen = async |name, address| {
-            let listener = Listener::bind_in(name, address, &admission, IDLE_TIMEOUT).await?;
-            Ok(listener.cutting_after(config.limits.unread.duration()))
+            let listener = Listener::bind_with_admission(name, address, &admission, IDLE_TIMEOUT).await?;
+            Ok(listener.with_unread_timeout(config.limits.unread.duration()))
         };
         let compatible = compatible::router(&config.compatible, &state);
         let public = http::router(state.clone(), compatible, &config.origins, &config.trusted_proxies, &admission);

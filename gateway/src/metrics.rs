@@ -47,7 +47,7 @@ impl GatewayMetrics {
     /// Registers all of them.
     pub(crate) fn new(registry: &Metrics, stages: Stages, bus: &SceneReader, limits: GatewayLimits) -> Self {
         let bus = bus.clone();
-        registry.sampled("scenes_held", "Scenes with a page in this process.", move || bus.watched_scenes());
+        registry.sampled_gauge("scenes_held", "Scenes with a page in this process.", move || bus.watched_scenes());
         let limit = registry.gauge("connections_limit", "The most connections that this process accepts at a time.");
         limit.set(limits.connections.get().into());
         Self {
@@ -59,23 +59,23 @@ impl GatewayMetrics {
                 "Time from the arrival of WeChat's message at a callback to the sending of the page's frame. It \
                  compares the clocks of two pods.",
             ),
-            connections_open: registry.gauges(
+            connections_open: registry.gauge_vec(
                 "connections_open",
                 "Connections of pages that wait for a scene's events.",
                 &["transport"],
             ),
-            connections_closed: registry.counters(
+            connections_closed: registry.counter_vec(
                 "connections_closed_total",
                 "Connections of pages that waited for a scene's events, by how they ended.",
                 &["transport", "end"],
             ),
-            compatible_foreign: registry.counters(
+            compatible_foreign: registry.counter_vec(
                 "compatible_foreign_total",
                 "Requests to watch an id, code or ticket from a browser that has no cookie for it: a first visit, or \
                  another browser.",
                 &["route"],
             ),
-            compatible_frames_ignored: registry.counters(
+            compatible_frames_ignored: registry.counter_vec(
                 "compatible_frames_ignored_total",
                 "WebSocket frames from pages of compatible routes, where the gateway ignores what pages send.",
                 &["route"],

@@ -18,7 +18,7 @@ use axum::{
     routing::get,
 };
 use scenecast_scene::{ChosenId, Login, internal::Handle};
-use scenecast_service::{admission::turn_away, http::Problem};
+use scenecast_service::{admission::reject_overloaded, http::Problem};
 use serde_json::json;
 
 use super::{
@@ -41,7 +41,7 @@ pub(super) fn router<S>(context: RouteContext) -> Router<S> {
         .route("/wx/qrcode/{*id}", get(image))
         .route("/wx/result/", get(missing_id))
         .route("/wx/result/{*id}", get(result))
-        .layer(from_fn(turn_away));
+        .layer(from_fn(reject_overloaded));
     Router::new()
         .route("/wx/websocket/", get(missing_id))
         .route("/wx/websocket/{*id}", get(connect))

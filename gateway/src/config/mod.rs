@@ -15,7 +15,7 @@ use scenecast_bus::BusConfig;
 use scenecast_scene::Rotating;
 use scenecast_service::{
     config,
-    config::{ConfigError, HttpUrl, Origins, Seconds, TelemetryConfig, Validate, defaults, strong},
+    config::{ConfigError, HttpUrl, Origins, Seconds, TelemetryConfig, Validate, defaults, strong_secret},
     http::TrustedProxies,
     process::Binary,
 };
@@ -39,10 +39,10 @@ pub struct GatewayConfig<B = BusConfig> {
     /// Where the gateway has scenes opened.
     pub callback: CallbackAddress,
     /// Signs the pages' keys; the same on every gateway.
-    #[serde(deserialize_with = "strong")]
+    #[serde(deserialize_with = "strong_secret")]
     pub key_secret: Rotating,
     /// Signs calls to the callback; the same on every gateway and callback.
-    #[serde(deserialize_with = "strong")]
+    #[serde(deserialize_with = "strong_secret")]
     pub internal_secret: Rotating,
     /// The origins whose pages may open scenes.
     pub origins: Origins,

@@ -19,7 +19,7 @@ fn load_with(changes: &[(&str, &str)]) -> Result<GatewayConfig, String> {
 #[test]
 fn the_sample_is_valid_once_it_has_its_secrets() {
     let config = load_with(&[]).unwrap();
-    assert!(config.origins.allow("https://www.example.com"));
+    assert!(config.origins.allows("https://www.example.com"));
     assert_eq!(config.compatible_drain(), Duration::ZERO, "all compatible routes are off");
     assert_eq!(config.limits, GatewayLimits::default(), "the sample shows the defaults");
     let bare = load::<GatewayConfig>(Some(SAMPLE.as_ref()), []).unwrap_err();

@@ -128,9 +128,9 @@ impl DrainQueue {
     /// the others over a window that ends when `compatible_drain` has passed.
     pub(crate) async fn drain(&self, compatible_drain: Duration) {
         let shutdown = self.shutdown();
-        let open = shutdown.stay();
+        let open = shutdown.hold_drain();
         shutdown.closing().await;
-        let window = shutdown.window();
+        let window = shutdown.drain_window();
         let last = compatible_drain.max(window);
         tokio::join!(self.empty(true, Duration::ZERO..window, window), async {
             self.empty(false, last.saturating_sub(window)..last, window).await;

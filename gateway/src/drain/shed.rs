@@ -29,7 +29,7 @@ pub(crate) async fn shed_excess(queue: &DrainQueue, mut census: Census, sheds: b
             // The pages that are left may stay for an hour and go to no other pod, so the fleet need not wait.
             return pending().await;
         }
-        let report = GatewayReport { held: queue.pages(), version: VERSION.to_owned(), leaving: shutdown.is_leaving() };
+        let report = GatewayReport { held: queue.pages(), version: VERSION.to_owned(), leaving: shutdown.is_shutting_down() };
         let reports = census.report(&report).await;
         log_change(&reports, is_reported);
         is_reported = reports.is_ok();
@@ -37,7 +37,7 @@ pub(crate) async fn shed_excess(queue: &DrainQueue, mut census: Census, sheds: b
         balancer.observe(fleet.filter(|_| sheds), queue.pages(), began.elapsed());
         let next_report = Instant::now() + rand::random_range(CENSUS_INTERVAL);
         if balancer.is_shedding() {
-            while balancer.is_shedding() && Instant::now() < next_report && !shutdown.is_leaving() {
+            while balancer.is_shedding() && Instant::now() < next_report && !shutdown.is_shutting_down() {
                 queue.release(SHEDDABLE, balancer.due(queue.pages(), began.elapsed()));
                 sleep(TICK).await;
             }
@@ -102,7 +102,7 @@ mod tests {
             let shutdown = Shutdown::new(DrainConfig::default());
             let queue = DrainQueue::new(shutdown.clone());
             let ticket = queue.join(class);
-            self.tasks.spawn(async move { shutdown.leave().await });
+            self.tasks.spawn(async move { shutdown.shut_down().await });
             self.tasks.spawn(async move {
                 shed_excess(&queue, census, true).await;
                 drop(ticket);

@@ -87,7 +87,7 @@ impl SignedHttp {
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
         let body = serde_json::to_vec(body).expect("internal calls have string keys only");
         let signature = internal::sign(&self.secrets, unix_now(), path, &body);
-        let request = self.client.post(self.base.with(path)).header(internal::HEADER, signature).body(body);
+        let request = self.client.post(self.base.join(path)).header(internal::HEADER, signature).body(body);
         let mut response = request.send().await.map_err(|error| {
             tracing::warn!(
                 error = %error.without_url(),
@@ -118,7 +118,7 @@ impl SignedHttp {
             .with_max_delay(LONGEST_REOPEN_DELAY)
             .without_max_times();
         let mut lost = Vec::new();
-        while queue.recv_many(&mut lost, internal::REOPEN_CHUNK).await > 0 {
+        while queue.recv_many(&mut lost, internal::MAX_REOPEN_BATCH).await > 0 {
             let attempt = || {
                 let calls = unexpired(&lost, Instant::now());
                 let http = &self;

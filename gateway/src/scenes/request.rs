@@ -33,7 +33,7 @@ impl TryFrom<String> for Locale {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let fits = (2..=MAX_LOCALE_BYTES).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if fits { Ok(Self(Language::of(&text))) } else { Err("locale has to be a BCP 47 tag such as zh-CN") }
+        if fits { Ok(Self(Language::from_locale(&text))) } else { Err("locale has to be a BCP 47 tag such as zh-CN") }
     }
 }
 

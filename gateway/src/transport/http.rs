@@ -15,7 +15,7 @@ use axum::{
 };
 use scenecast_scene::{Claims, SceneId};
 use scenecast_service::{
-    admission::{Admission, admit_clients, turn_away},
+    admission::{Admission, admit_clients, reject_overloaded},
     config::Origins,
     http::{Problem, TrustedProxies, read_body, with_client_address, with_problems},
 };
@@ -51,7 +51,7 @@ pub(crate) fn router(
         .route("/v1/scenes", post(open_scene))
         .route("/v1/scenes/{scene}", get(poll_scene).delete(cancel_scene))
         .route("/v1/scenes/{scene}/events", get(stream_events))
-        .layer(from_fn(turn_away))
+        .layer(from_fn(reject_overloaded))
         .route("/v1/ws", get(open_socket))
         .with_state(state);
     let api = for_pages(with_problems(requests.merge(compatible)), origins, proxies, admission);
@@ -63,7 +63,7 @@ pub(crate) fn for_pages(routes: Router, origins: &Origins, proxies: &TrustedProx
     let allowed = origins.clone();
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| {
-            origin.to_str().is_ok_and(|origin| allowed.allow(origin))
+            origin.to_str().is_ok_and(|origin| allowed.allows(origin))
         }))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, LAST_EVENT_ID])
@@ -94,7 +94,7 @@ async fn serve_page_module() -> impl IntoResponse {
 /// of another site has none either, but there `Sec-Fetch-Site` says so.
 async fn check_origin(State(origins): State<Origins>, request: Request, next: Next) -> Result<Response, Problem> {
     let is_allowed = match request.headers().get(header::ORIGIN) {
-        Some(origin) => origin.to_str().is_ok_and(|origin| origins.allow(origin)),
+        Some(origin) => origin.to_str().is_ok_and(|origin| origins.allows(origin)),
         None => request.headers().get(SEC_FETCH_SITE).is_none_or(|site| site != "cross-site"),
     };
     if is_allowed {

@@ -121,7 +121,7 @@ async fn a_waiting_poll_is_answered_within_the_window() {
     world.watches(1).await;
 
     let began = Instant::now();
-    world.shutdown.leave().await;
+    world.shutdown.shut_down().await;
     assert!(
         began.elapsed() < DRAIN_WINDOW.duration() + Duration::from_secs(1),
         "all pages are gone: {:?}",

@@ -71,7 +71,7 @@ impl Default for ClusterShape {
 impl<R: ClusterRedis> DrillEnvironment<R> {
     /// Starts the processes and the crowd. Returns when every page shows a code.
     pub(super) async fn start(load: Load, shape: ClusterShape, redis: R) -> Self {
-        let internal_balancer = FaultProxy::to(vec![]).await;
+        let internal_balancer = FaultProxy::start(vec![]).await;
         let setup = Setup {
             gateways: shape.gateways,
             callbacks: shape.callbacks,
@@ -247,7 +247,7 @@ fn crowd_config<R: ClusterRedis>(cluster: &Cluster<R>, gateways: &ReadyPods, cal
 /// Sends the gateways' internal calls to the callbacks that are ready.
 async fn balance_internal_calls(mut callbacks: ReadyPods, balancer: FaultProxy) {
     loop {
-        balancer.lead_to(callbacks.ready());
+        balancer.set_upstreams(callbacks.ready());
         callbacks.changed().await;
     }
 }

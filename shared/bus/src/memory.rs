@@ -6,7 +6,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, MutexGuard};
-use scenecast_scene::{Cause, Opening, Scene, SceneId, SceneSnapshot, Settled, Step, TOMBSTONE_MS, time::unix_now};
+use scenecast_scene::{Cause, NewScene, Scene, SceneId, SceneSnapshot, Settled, Step, TOMBSTONE_MS, time::unix_now};
 
 use crate::{
     mailbox::Mailbox,
@@ -42,7 +42,7 @@ impl MemoryScenes {
         scenes
     }
 
-    pub(crate) fn open(&self, scene: SceneId, opening: &Opening) -> bool {
+    pub(crate) fn open(&self, scene: SceneId, opening: &NewScene) -> bool {
         self.scenes().open(scene, opening, now_us() / 1000)
     }
 
@@ -83,7 +83,7 @@ impl MemoryScenes {
 }
 
 impl SceneMap {
-    fn open(&mut self, scene: SceneId, opening: &Opening, now: u64) -> bool {
+    fn open(&mut self, scene: SceneId, opening: &NewScene, now: u64) -> bool {
         if self.by_id.contains_key(&scene) {
             return false;
         }
@@ -135,7 +135,7 @@ mod tests {
         let [brief, logged_in] = ["AAAAAAAAAAAAAAAAAAAAAA", "AQAAAAAAAAAAAAAAAAAAAA"].map(|id| id.parse().unwrap());
         let (t0, life) = (1_800_000_000_000, Duration::from_secs(120));
         let account: AccountName = "demo".parse().unwrap();
-        let opening = Opening { account: account.clone(), binding: None, page: PageInfo::default(), life };
+        let opening = NewScene { account: account.clone(), binding: None, page: PageInfo::default(), life };
         let mut scenes = SceneMap::default();
         assert!(scenes.open(brief, &opening, t0));
         assert!(scenes.open(logged_in, &opening, t0));

@@ -1,7 +1,7 @@
 //! The half of the bus that only a callback has: it opens and settles scenes.
 
 use scenecast_redis::Redis;
-use scenecast_scene::{Cause, Opening, SceneId, SceneSnapshot, Settled, Transition};
+use scenecast_scene::{Cause, NewScene, SceneId, SceneSnapshot, Settled, Transition};
 
 use crate::{error::BusError, memory::MemoryScenes, redis::writer::RedisWriter};
 
@@ -27,7 +27,7 @@ impl SceneWriter {
 
     /// Makes the scene exist until its life ends; one that exists already stays as it is. Says whether this call
     /// made it. Where an answer was lost on the way, an earlier attempt of this call may have made it.
-    pub async fn open(&self, scene: SceneId, opening: &Opening) -> Result<bool, BusError> {
+    pub async fn open(&self, scene: SceneId, opening: &NewScene) -> Result<bool, BusError> {
         match &self.0 {
             WriterBackend::Memory(scenes) => Ok(scenes.open(scene, opening)),
             WriterBackend::Redis(redis) => redis.open(scene, opening).await,

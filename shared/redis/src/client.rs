@@ -60,7 +60,7 @@ impl Redis {
     /// Starts to connect and returns at once. Commands wait for the connection, at most as long as a command may take.
     pub fn connect(address: &RedisAddress, metrics: &Metrics) -> Self {
         let help = "1 while every connection of this kind to Redis is up.";
-        let connected = metrics.gauges("redis_connected", help, &["connection"]);
+        let connected = metrics.gauge_vec("redis_connected", help, &["connection"]);
         let primaries = metrics.gauge("redis_primaries", "Servers that own slots of Redis.");
         let refresh = Arc::<Notify>::default();
 

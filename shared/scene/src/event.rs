@@ -1,4 +1,4 @@
-//! What happens to a scene, as it is stored in the mailbox and rung on the channel.
+//! Events of a scene, as they are stored in its mailbox and published on its channel.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,31 +8,30 @@ use crate::{
     secret::Grant,
 };
 
-/// One thing that happened to a scene.
+/// An event of a scene.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Grows with each event of a scene, across failovers too: microseconds of Redis's clock, or
-    /// one more than the last. Fits a JavaScript number.
+    /// The event's number: microseconds of Redis's clock, but at least one more than the number of the event before. It grows
+    /// with each event of a scene, across failovers too, and fits a JavaScript number.
     #[serde(skip)]
     pub seq: u64,
     /// The delivery that caused it.
     pub delivery: DeliveryId,
-    /// When the cause reached us, in unix milliseconds of the receiving pod's clock.
+    /// When the cause reached a pod, in unix milliseconds of that pod's clock.
     pub received_at: u64,
-    /// The W3C trace context of the cause, where traces are exported.
+    /// The W3C trace context of the cause, if traces are exported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// What happened.
     pub what: EventKind,
 }
 
 impl Event {
-    /// The text of this event without its `seq`, which whoever stores it puts in front.
+    /// This event as JSON, without `seq`. The bus stores `seq`, a space and this body as one line.
     pub fn body(&self) -> String {
-        serde_json::to_string(self).expect("an event has string keys only")
+        serde_json::to_string(self).expect("an event serializes: it has no maps")
     }
 
-    /// Reads `seq`, a space and the body. `None` if it isn't that.
+    /// Reads a line: `seq`, a space and the body. `None` if it is something else.
     pub fn parse(line: &str) -> Option<Self> {
         let (seq, body) = line.split_once(' ')?;
         let mut event: Self = serde_json::from_str(body).ok()?;
@@ -41,16 +40,15 @@ impl Event {
     }
 }
 
-/// What happened, and what the page is told of it. Never who it was: an openid stays between
-/// callback and site.
+/// What happened, with what the page is told. An openid is never part of it: only callback and site may know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
-    /// Somebody scanned, and has yet to confirm.
+    /// A phone scanned the code; the login isn't confirmed yet.
     Scanned(Scan),
-    /// The login is confirmed; the grant is the page's to redeem.
+    /// The person confirmed the login; the page gets the grant.
     Confirmed(Login),
-    /// Whoever scanned said no.
+    /// The person declined the login.
     Declined,
     /// The page gave up.
     Cancelled,
@@ -59,48 +57,48 @@ pub enum EventKind {
 /// What a page is told of a scan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scan {
-    /// Who is shown.
+    /// The person, as the page shows them.
     pub profile: Profile,
-    /// What the page shows, where the phone has to pick it.
+    /// The number that the page shows, if number matching is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<Number>,
 }
 
-/// How somebody is shown on the page.
+/// How the page shows a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// A name to show; never empty where it reaches a page.
+    /// The name to show. A page never gets an empty name.
     pub name: String,
-    /// An `https:` or `data:` address of a picture.
+    /// An `https:` or `data:` URL of a picture; empty if there is none.
     pub avatar: String,
 }
 
-/// What a confirmed scene hands to its page.
+/// What the page of a confirmed scene gets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
-    /// Who is shown.
+    /// The person, as the page shows them.
     pub profile: Profile,
-    /// To be redeemed by the site's backend.
+    /// The site's backend redeems it.
     pub grant: Grant,
-    /// Whether somebody typed the page's code, perhaps another than their own page's: the page asks
-    /// before it goes on.
+    /// Whether the code was typed. Somebody may have typed the code of another person's page by mistake, so the page asks
+    /// before it continues.
     #[serde(default)]
     pub typed: bool,
-    /// Whether the site has said before that this person is registered.
+    /// Whether the site has marked this person as registered.
     #[serde(default)]
     pub registered: bool,
 }
 
-/// Who logged in: for the site's backend only.
+/// Who scanned or logged in. Only for the site's backend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// The account whose openid it is: the scene's, or the mini program that stands in for it.
+    /// The account that the openid belongs to: the scene's account, or the mini program that is used in its place.
     pub account: AccountName,
-    /// Who that is to the account.
+    /// The person's id in this account.
     pub openid: OpenId,
-    /// Who that is across the accounts of one Open Platform, where WeChat tells.
+    /// The person's id in all accounts of one Open Platform, if WeChat tells it.
     pub unionid: Option<String>,
-    /// How to show them.
+    /// How to show the person.
     pub profile: Profile,
 }
 
@@ -109,7 +107,7 @@ mod tests {
     use super::*;
     use crate::id::SceneId;
 
-    /// As it is stored.
+    /// The line that is stored.
     fn line(event: &Event) -> String {
         format!("{} {}", event.seq, event.body())
     }
@@ -124,8 +122,8 @@ mod tests {
                 let what = match what % 4 {
                     0 => EventKind::Scanned(Scan { profile, number }),
                     1 => {
-                        let (grant, typed) = (Grant::issue(scene), number.is_some());
-                        EventKind::Confirmed(Login { profile, grant, typed, registered: !typed })
+                        let typed = number.is_some();
+                        EventKind::Confirmed(Login { profile, grant: Grant::issue(scene), typed, registered: !typed })
                     }
                     2 => EventKind::Declined,
                     _ => EventKind::Cancelled,

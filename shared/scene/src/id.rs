@@ -1,4 +1,4 @@
-//! Names that are safe to show: scenes, accounts, people, deliveries.
+//! Ids of scenes, accounts, people and deliveries.
 
 use std::{fmt, str::FromStr};
 
@@ -6,21 +6,21 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de};
 use sha2::{Digest, Sha256};
 
-/// Why a text is not the id it claims to be. Never repeats the text, which is the sender's.
+/// A text that isn't an id of the expected kind. The error never repeats the text, because a stranger may have sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not {0}")]
 pub struct IdError(pub(crate) &'static str);
 
-/// The first 128 bits of SHA-256.
+/// The first 128 bits of SHA-256 over the parts, each preceded by its length.
 pub(crate) fn digest128(parts: &[&[u8]]) -> [u8; 16] {
     let mut sha = Sha256::new();
     for part in parts {
         sha.update((part.len() as u64).to_be_bytes());
         sha.update(part);
     }
-    let mut short = [0; 16];
-    short.copy_from_slice(&sha.finalize()[..16]);
-    short
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&sha.finalize()[..16]);
+    digest
 }
 
 /// Declares a 128-bit id whose text is 22 base64url characters.
@@ -74,34 +74,33 @@ macro_rules! id128 {
 pub(crate) use id128;
 
 id128! {
-    /// One login attempt shown on one page. Public: it is what the QR code says.
+    /// The id of a scene, one login attempt on one page. It is public: the QR code contains it.
     SceneId, "a scene id (22 base64url characters)"
 }
 
 id128! {
-    /// What caused a change, so that the same cause twice changes nothing: a digest, because the
-    /// parts of a WeChat delivery name a person and this id reaches the page.
+    /// The id of a delivery, so that a repeated delivery changes nothing. It is a digest, because a page sees it and the
+    /// parts of a WeChat delivery identify a person.
     DeliveryId, "a delivery id (22 base64url characters)"
 }
 
 impl DeliveryId {
-    /// The id of whatever these parts together identify; their order and boundaries count.
+    /// The id of the delivery that these parts identify together. The order of the parts counts, and where one part ends.
     pub fn of(parts: &[&str]) -> Self {
         let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
         Self(digest128(&parts))
     }
 }
 
-/// Declares a checked text.
-macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $fits:expr) => {
+/// Declares a text type whose values satisfy a condition.
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $is_valid:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(std::sync::Arc<str>);
 
         impl $name {
-            /// The text itself.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -117,8 +116,8 @@ macro_rules! name {
             type Err = $crate::IdError;
 
             fn from_str(text: &str) -> Result<Self, $crate::IdError> {
-                let fits: fn(&str) -> bool = $fits;
-                if fits(text) { Ok(Self(text.into())) } else { Err($crate::IdError($what)) }
+                let is_valid: fn(&str) -> bool = $is_valid;
+                if is_valid(text) { Ok(Self(text.into())) } else { Err($crate::IdError($what)) }
             }
         }
 
@@ -138,10 +137,10 @@ macro_rules! name {
     };
 }
 
-pub(crate) use name;
+pub(crate) use checked_text;
 
-name! {
-    /// What a deployment calls one Official Account or Mini Program, in paths and configuration.
+checked_text! {
+    /// The name of an Official Account or Mini Program in this deployment, in paths and configuration.
     AccountName, "an account name (1 to 32 of a-z, 0-9, -)", |text| {
         (1..=32).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -154,9 +153,8 @@ impl fmt::Debug for AccountName {
     }
 }
 
-name! {
-    /// Who somebody is to one account. Personal data: it reaches the site's backend and nobody
-    /// else, so its `Debug` shows only the end of it.
+checked_text! {
+    /// A person's id in one account. It is personal data for the site's backend only, so `Debug` shows only its end.
     OpenId, "an openid (1 to 64 of A-Z, a-z, 0-9, _, -)", |text| {
         (1..=64).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
@@ -170,7 +168,7 @@ impl fmt::Debug for OpenId {
 }
 
 impl OpenId {
-    /// The last four characters, enough to tell two people apart in a log.
+    /// The last four characters, for logs: enough to distinguish two people.
     pub fn short(&self) -> &str {
         &self.0[self.0.len().saturating_sub(4)..]
     }
@@ -208,13 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_is_told_from_another_by_its_parts_and_their_boundaries() {
+    fn a_delivery_id_depends_on_the_parts_and_their_boundaries() {
         assert_eq!(DeliveryId::of(&["a", "bc"]), DeliveryId::of(&["a", "bc"]));
         assert_ne!(DeliveryId::of(&["a", "bc"]), DeliveryId::of(&["ab", "c"]));
     }
 
     #[test]
-    fn names_are_checked() {
+    fn invalid_names_are_refused() {
         for bad in ["", "Demo", "a/b", "ä", &"x".repeat(33)] {
             assert!(bad.parse::<AccountName>().is_err(), "{bad:?}");
         }
@@ -229,7 +227,7 @@ mod tests {
         assert_eq!(format!("{openid:?}"), "…1234");
     }
 
-    /// What reads is printed as it was written, and in JSON as text.
+    /// A text that parses is printed as it was written, and is the same text in JSON.
     fn has_one_spelling<T: FromStr + fmt::Display + Serialize + for<'de> Deserialize<'de>>(text: &str) {
         let json = serde_json::to_string(text).unwrap();
         match text.parse::<T>() {

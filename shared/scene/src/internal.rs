@@ -1,6 +1,7 @@
-//! How gateway and callback authenticate to each other, and what they say: an HMAC over time,
-//! nonce and body, under a secret that both hold and that can be rotated. Fields that one doesn't know are passed
-//! over, since the other may be of a newer version while both are being replaced.
+//! The calls from gateway to callback, and how they are authenticated: by an HMAC over time, nonce, path and body, with a
+//! secret that both have and that can be rotated.
+//!
+//! Unknown fields are ignored, because during a deploy the other side may be newer.
 
 use std::time::Duration;
 
@@ -9,136 +10,131 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{AccountName, SceneId},
     page::PageInfo,
-    secret::{Binding, Rotating, Secret, same},
+    secret::{Binding, Rotating, Secret, constant_time_eq},
 };
 
-/// The header that carries `time,nonce,mac`.
+/// The header with `time,nonce,mac`: unix seconds, 32 hex characters, 64 hex characters.
 pub const HEADER: &str = "scenecast-signature";
 
-/// Where scenes are opened: [`OpenCall`] in, [`OpenedHandle`] out.
+/// Opens a scene: the body is an [`OpenCall`], the answer an [`OpenedHandle`].
 pub const OPEN_PATH: &str = "/internal/scenes/open";
-/// Where lost scenes are opened again: a list of [`ReopenCall`] in, how many were opened out.
+/// Opens lost scenes again: the body is a list of [`ReopenCall`], the answer the number of scenes that were opened.
 pub const REOPEN_PATH: &str = "/internal/scenes/reopen";
-/// Where a page's scene is given up: [`CancelCall`] in, nothing out.
+/// Cancels a scene: the body is a [`CancelCall`], the answer is empty.
 pub const CANCEL_PATH: &str = "/internal/scenes/cancel";
 
-/// The most scenes in one [`REOPEN_PATH`] call.
-pub const REOPEN_CHUNK: usize = 512;
+/// The largest number of scenes in one [`REOPEN_PATH`] call.
+pub const MAX_REOPEN_BATCH: usize = 512;
 
-/// The longest body of a call, in bytes: as many scenes, of pages of which all is known and nothing is short.
-pub const BODY_AT_MOST: usize = REOPEN_CHUNK * 1024;
+/// The longest body of a call, in bytes. A full batch of scenes with the longest values fits.
+pub const MAX_BODY_BYTES: usize = MAX_REOPEN_BATCH * 1024;
 
-/// How far the caller's clock may be from ours, in seconds.
-const WINDOW: u64 = 60;
+/// How far the caller's clock may differ from ours.
+const MAX_CLOCK_SKEW_SECONDS: u64 = 60;
 
-/// A page asks for a scene and what its phone can bring back.
+/// Opens a scene for a page.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct OpenCall {
-    /// The scene, from the page's new key.
+    /// The id of the page's new key.
     pub scene: SceneId,
-    /// The account to log in with.
+    /// The account that is scanned with.
     pub account: AccountName,
-    /// The browser that it is tied to.
+    /// The browser that the scene is bound to.
     pub binding: Option<Binding>,
     /// What is known of the page.
     #[serde(default)]
     pub page: PageInfo,
-    /// How long it lives, in milliseconds.
+    /// The life of the scene, in milliseconds.
     pub life_ms: u64,
-    /// What the page wants to show.
+    /// What the page can show.
     #[serde(default)]
     pub handle: Handle,
 }
 
-/// What a page wants its phone to find the scene by.
+/// The kind of handle that a page asks for: what the phone brings back to find the scene.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Handle {
-    /// The best that the account can do now: its own code, a mini program's, or a typed one.
+    /// The best kind that the account can get now: a QR code, a mini-program code, or a typed code.
     #[default]
     Any,
-    /// A code to be typed.
+    /// A code that the person types.
     Typed,
 }
 
-/// A scene was opened: what its page shows.
+/// What the page of an opened scene shows.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OpenedHandle {
-    /// A QR code to be drawn.
+    /// A QR code. The page or the gateway draws it.
     Qr {
-        /// What it says.
+        /// The content of the code.
         url: String,
-        /// WeChat's own name for it. Not a secret: it can be guessed from the code.
+        /// WeChat's id of the code. Not a secret: it can be derived from the code.
         ticket: String,
-        /// The address of WeChat's own picture of it.
+        /// The URL of WeChat's picture of the code.
         picture: String,
     },
-    /// A mini-program code, which only WeChat can draw.
+    /// A mini-program code. Only WeChat can draw it.
     MiniProgram {
-        /// The picture, as a `data:` address.
+        /// The picture, as a `data:` URL.
         image: String,
     },
-    /// A code to be typed to the account.
-    Typed {
-        /// Its digits.
-        code: String,
-    },
+    /// A code that the person sends to the account as a text message.
+    Typed { code: String },
 }
 
-/// Redis lost a scene whose page is still there.
+/// Opens a scene again that Redis has lost, while its page is still there.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ReopenCall {
-    /// The scene.
     pub scene: SceneId,
-    /// Its account.
+    /// The account that the scene belongs to.
     pub account: AccountName,
-    /// The browser that it is tied to.
+    /// The browser that the scene is bound to.
     pub binding: Option<Binding>,
-    /// What is known of its page.
+    /// What is known of the page.
     #[serde(default)]
     pub page: PageInfo,
-    /// What is left of its life, in milliseconds.
+    /// The rest of the scene's life, in milliseconds.
     pub life_ms: u64,
 }
 
-/// A page gives up.
+/// Cancels a scene, because its page gave up.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CancelCall {
-    /// The scene.
     pub scene: SceneId,
 }
 
-/// Why a callback opens no scene, as the gateway passes it on to the page.
+/// Why a callback doesn't open a scene. The gateway tells the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum OpenRefusal {
     /// There is no such account.
     AccountUnknown,
-    /// WeChat gives this account no more QR codes today.
+    /// The account's daily quota of QR codes at WeChat is used up.
     #[strum(serialize = "wechat_quota")]
     Quota,
-    /// WeChat gives this account no QR codes: it has no right to, or is configured wrongly.
+    /// WeChat refuses to make QR codes: the account has no right to them, or is configured wrongly.
     #[strum(serialize = "wechat_refused")]
     NotGranted,
-    /// WeChat gives no answer, or is busy.
+    /// WeChat doesn't answer, or is busy.
     WechatUnavailable,
-    /// Redis gives no answer.
+    /// Redis doesn't answer.
     BusUnavailable,
 }
 
 impl OpenRefusal {
-    /// The `code` of the problem that says so.
+    /// The `code` of the problem.
     pub fn code(self) -> &'static str {
         self.into()
     }
 
-    /// The refusal with this code.
+    /// The refusal with this code. `None` if the code is another.
     pub fn from_code(code: &str) -> Option<Self> {
         code.parse().ok()
     }
 
-    /// What people read.
+    /// The `detail` of the problem, for people.
     pub fn detail(self) -> &'static str {
         match self {
             Self::AccountUnknown => "there is no such account here",
@@ -149,7 +145,7 @@ impl OpenRefusal {
         }
     }
 
-    /// When the page may try again, where that can help.
+    /// How long the page should wait before it tries again. `None` if that can't help.
     pub fn retry_after(self) -> Option<Duration> {
         match self {
             Self::AccountUnknown | Self::NotGranted => None,
@@ -163,26 +159,27 @@ impl OpenRefusal {
 /// Why an internal call is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CallSignatureError {
-    /// No signature, or not one of this form.
+    /// There is no signature, or it has another form.
     #[error("the call has no valid signature header")]
     Unsigned,
-    /// Signed under another secret, or something else was signed.
+    /// It was made with another secret, or for another path or body.
     #[error("the signature does not match")]
     Mismatch,
-    /// Signed too long ago, or in the future.
+    /// It was made too long ago, or in the future. The clocks of the two pods may differ.
     #[error("the call was signed more than 60 s from this server's clock")]
     Stale,
 }
 
-/// The header's value for this path and body.
+/// Signs a call: returns the value of the header [`HEADER`] for this path and body.
 pub fn sign(secrets: &Rotating, now: Duration, path: &str, body: &[u8]) -> String {
-    let (time, nonce) = (now.as_secs().to_string(), hex::encode(rand::random::<[u8; 16]>()));
+    let time = now.as_secs().to_string();
+    let nonce = hex::encode(rand::random::<[u8; 16]>());
     let mac = mac(&secrets.current, &time, &nonce, path, body);
     format!("{time},{nonce},{mac}")
 }
 
-/// Checks the header's value. All internal calls may be repeated without harm, so a nonce is not
-/// remembered: it only makes signatures differ.
+/// Checks the signature of a call. A nonce may be used again: every internal call can be repeated without harm, so nonces
+/// aren't stored.
 pub fn verify(
     secrets: &Rotating,
     now: Duration,
@@ -194,11 +191,11 @@ pub fn verify(
     let (Some(time), Some(nonce), Some(tag)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(CallSignatureError::Unsigned);
     };
-    if !secrets.any(|secret| same(mac(secret, time, nonce, path, body).as_bytes(), tag.as_bytes())) {
+    if !secrets.any(|secret| constant_time_eq(mac(secret, time, nonce, path, body).as_bytes(), tag.as_bytes())) {
         return Err(CallSignatureError::Mismatch);
     }
     match time.parse::<u64>() {
-        Ok(time) if time.abs_diff(now.as_secs()) <= WINDOW => Ok(()),
+        Ok(time) if time.abs_diff(now.as_secs()) <= MAX_CLOCK_SKEW_SECONDS => Ok(()),
         _ => Err(CallSignatureError::Stale),
     }
 }
@@ -224,13 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn a_call_under_either_secret_passes() {
+    fn a_call_signed_with_either_secret_is_accepted() {
         assert_eq!(check(&sign(&secrets(), NOW, "/p", b"body")), Ok(()));
         assert_eq!(check(&sign(&Rotating::fixed("old"), NOW, "/p", b"body")), Ok(()));
     }
 
     #[test]
-    fn a_full_chunk_of_the_longest_scenes_is_not_too_long() {
+    fn a_full_batch_of_the_longest_scenes_is_within_the_limit() {
         let longest = ReopenCall {
             scene: "-_v7-_v7-_v7-_v7-_v7-w".parse().unwrap(),
             account: "a".repeat(32).parse().unwrap(),
@@ -245,12 +242,12 @@ mod tests {
             },
             life_ms: u64::MAX,
         };
-        let chunk: Vec<&ReopenCall> = std::iter::repeat_n(&longest, REOPEN_CHUNK).collect();
-        assert!(serde_json::to_vec(&chunk).unwrap().len() <= BODY_AT_MOST);
+        let batch: Vec<&ReopenCall> = std::iter::repeat_n(&longest, MAX_REOPEN_BATCH).collect();
+        assert!(serde_json::to_vec(&batch).unwrap().len() <= MAX_BODY_BYTES);
     }
 
     #[test]
-    fn what_was_not_signed_so_is_refused() {
+    fn a_wrong_or_stale_signature_is_refused() {
         for (header, why) in [
             (String::new(), CallSignatureError::Unsigned),
             ("1,2".to_owned(), CallSignatureError::Unsigned),
@@ -266,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_passes_and_nothing_else() {
+    fn any_signed_call_is_accepted_and_any_change_is_refused() {
         bolero::check!().with_type().for_each(|(path, body, at, character): &(String, Vec<u8>, u8, char)| {
             let header = sign(&secrets(), NOW, path, body);
             assert_eq!(verify(&secrets(), NOW, path, body, &header), Ok(()));
@@ -281,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_sent_is_a_call_or_is_not() {
+    fn any_body_is_a_call_or_is_refused() {
         bolero::check!().for_each(|body: &[u8]| {
             assert!(check(&String::from_utf8_lossy(body)).is_err());
             reads_back::<OpenCall>(body);
@@ -292,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_has_a_code_of_its_own() {
+    fn each_refusal_has_its_code() {
         for (refusal, code) in [
             (OpenRefusal::AccountUnknown, "account_unknown"),
             (OpenRefusal::Quota, "wechat_quota"),

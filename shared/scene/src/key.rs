@@ -1,4 +1,9 @@
-//! The page's secret for its scene, which any pod can check without a look-up.
+//! The page's secret for its scene. Any pod can check it without asking Redis.
+//!
+//! ```text
+//! key = base64url( nonce 16 │ expires 4 │ binding 16 │ account 1–32 │ MAC_BYTES 16 )     lengths in bytes
+//! scene id = the first 16 bytes of SHA-256( key )
+//! ```
 
 use std::{
     borrow::Cow,
@@ -13,48 +18,46 @@ use serde::{Deserialize, Serialize, de};
 use crate::{
     id::{AccountName, SceneId, digest128},
     lifecycle::TOMBSTONE_MS,
-    secret::{Binding, Rotating, Secret, same},
+    secret::{Binding, Rotating, Secret, constant_time_eq},
 };
 
-const NONCE: usize = 16;
-const EXPIRES: usize = 4;
-const BINDING: usize = 16;
-const MAC: usize = 16;
-const FIXED: usize = NONCE + EXPIRES + BINDING + MAC;
-const UNBOUND: [u8; BINDING] = [0; BINDING];
+const NONCE_BYTES: usize = 16;
+const EXPIRES_BYTES: usize = 4;
+const BINDING_BYTES: usize = 16;
+const MAC_BYTES: usize = 16;
+const FIXED_BYTES: usize = NONCE_BYTES + EXPIRES_BYTES + BINDING_BYTES + MAC_BYTES;
+const NO_BINDING: [u8; BINDING_BYTES] = [0; BINDING_BYTES];
 
-/// Why a key opens nothing.
+/// Why a key is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Not one of ours: made up, cut short, or signed under a secret that is no longer accepted.
+    /// This deployment didn't issue it: it is invented or cut short, or its secret isn't accepted any more.
     #[error("this key was not issued here")]
     Foreign,
-    /// Ours, and its scene is long forgotten.
+    /// This deployment issued it, but its scene isn't stored any more.
     #[error("this key's scene has ended")]
     Stale,
 }
 
-/// The page's secret for its scene: nonce, expiry, binding, account and a MAC under the
-/// deployment's secret, in base64url. It carries all that is needed to open its scene again
-/// when Redis has lost it.
+/// The page's secret for its scene. It contains everything that is needed to open the scene again if Redis has lost it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key(Box<[u8]>);
 
-/// What a valid key says.
+/// The content of a valid key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// The scene that it owns: the truncated SHA-256 of the key.
+    /// The scene that the key belongs to.
     pub scene: SceneId,
     /// The account that the scene belongs to.
     pub account: AccountName,
-    /// The browser that the scene is tied to.
+    /// The browser that the scene is bound to.
     pub binding: Option<Binding>,
     /// When the scene's life ends by the clock of the pod that issued it, in unix seconds.
     pub expires: u32,
 }
 
 impl Claims {
-    /// What is left of the scene's life.
+    /// The rest of the scene's life.
     pub fn remaining(&self, now: SystemTime) -> Duration {
         (UNIX_EPOCH + Duration::from_secs(self.expires.into())).duration_since(now).unwrap_or_default()
     }
@@ -76,12 +79,12 @@ impl FromStr for Key {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        const LONGEST: usize = (FIXED + 32).div_ceil(3) * 4;
-        if text.len() > LONGEST {
+        const MAX_CHARACTERS: usize = (FIXED_BYTES + 32).div_ceil(3) * 4;
+        if text.len() > MAX_CHARACTERS {
             return Err(KeyError::Foreign);
         }
         match URL_SAFE_NO_PAD.decode(text) {
-            Ok(bytes) if bytes.len() > FIXED => Ok(Self(bytes.into())),
+            Ok(bytes) if bytes.len() > FIXED_BYTES => Ok(Self(bytes.into())),
             _ => Err(KeyError::Foreign),
         }
     }
@@ -99,17 +102,17 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
-/// Issues and checks keys under the deployment's secret.
+/// Issues and checks keys with the deployment's secret.
 #[derive(Debug, Clone)]
 pub struct KeyRing(Rotating);
 
 impl KeyRing {
-    /// A ring over the deployment's secret.
+    /// Issues keys with the current secret, and accepts keys of the previous secret, too.
     pub fn new(secret: Rotating) -> Self {
         Self(secret)
     }
 
-    /// A new scene's key, and what it says.
+    /// Issues a key for a new scene. Returns the key and its content.
     pub fn issue(
         &self,
         account: &AccountName,
@@ -119,10 +122,10 @@ impl KeyRing {
     ) -> (Key, Claims) {
         let ends = now.duration_since(UNIX_EPOCH).unwrap_or_default() + life;
         let expires = u32::try_from(ends.as_secs()).unwrap_or(u32::MAX);
-        let mut bytes = Vec::with_capacity(FIXED + account.as_str().len());
-        bytes.extend_from_slice(&rand::random::<[u8; NONCE]>());
+        let mut bytes = Vec::with_capacity(FIXED_BYTES + account.as_str().len());
+        bytes.extend_from_slice(&rand::random::<[u8; NONCE_BYTES]>());
         bytes.extend_from_slice(&expires.to_be_bytes());
-        bytes.extend_from_slice(&binding.map_or(UNBOUND, |binding| binding.0));
+        bytes.extend_from_slice(&binding.map_or(NO_BINDING, |binding| binding.0));
         bytes.extend_from_slice(account.as_str().as_bytes());
         bytes.extend_from_slice(&mac(&self.0.current, &bytes));
         let key = Key(bytes.into());
@@ -130,24 +133,23 @@ impl KeyRing {
         (key, Claims { scene, account: account.clone(), binding, expires })
     }
 
-    /// What this key says, if it was issued under an accepted secret and its scene may still be
-    /// remembered.
+    /// Returns the content of a key, if it was issued with an accepted secret and its scene may still be stored.
     pub fn check(&self, key: &Key, now: SystemTime) -> Result<Claims, KeyError> {
-        let (body, tag) = key.0.split_at(key.0.len() - MAC);
-        if !self.0.any(|secret| same(&mac(secret, body), tag)) {
+        let (body, tag) = key.0.split_at(key.0.len() - MAC_BYTES);
+        if !self.0.any(|secret| constant_time_eq(&mac(secret, body), tag)) {
             return Err(KeyError::Foreign);
         }
-        let (nonce_and_expires, rest) = body.split_at(NONCE + EXPIRES);
-        let (binding, account) = rest.split_at(BINDING);
-        let expires = u32::from_be_bytes(nonce_and_expires[NONCE..].try_into().map_err(|_| KeyError::Foreign)?);
-        let binding = <[u8; BINDING]>::try_from(binding).map_err(|_| KeyError::Foreign)?;
+        let (nonce_and_expires, rest) = body.split_at(NONCE_BYTES + EXPIRES_BYTES);
+        let (binding, account) = rest.split_at(BINDING_BYTES);
+        let expires = u32::from_be_bytes(nonce_and_expires[NONCE_BYTES..].try_into().map_err(|_| KeyError::Foreign)?);
+        let binding = <[u8; BINDING_BYTES]>::try_from(binding).map_err(|_| KeyError::Foreign)?;
         let claims = Claims {
             scene: scene_of(key),
             account: std::str::from_utf8(account)
                 .ok()
                 .and_then(|account| account.parse().ok())
                 .ok_or(KeyError::Foreign)?,
-            binding: (binding != UNBOUND).then_some(Binding(binding)),
+            binding: (binding != NO_BINDING).then_some(Binding(binding)),
             expires,
         };
         let forgotten = UNIX_EPOCH + Duration::from_secs(expires.into()) + Duration::from_millis(TOMBSTONE_MS);
@@ -155,10 +157,10 @@ impl KeyRing {
     }
 }
 
-fn mac(secret: &Secret, body: &[u8]) -> [u8; MAC] {
-    let mut short = [0; MAC];
-    short.copy_from_slice(&secret.mac(&[b"scene key", body])[..MAC]);
-    short
+fn mac(secret: &Secret, body: &[u8]) -> [u8; MAC_BYTES] {
+    let mut mac = [0; MAC_BYTES];
+    mac.copy_from_slice(&secret.mac(&[b"scene key", body])[..MAC_BYTES]);
+    mac
 }
 
 fn scene_of(key: &Key) -> SceneId {
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_says_what_it_was_issued_for() {
+    fn a_key_contains_what_it_was_issued_for() {
         let (key, claims) = ring("s").issue(&demo(), Some(Binding::of("x")), LIFE, now());
         let read: Key = key.to_string().parse().unwrap();
         assert_eq!(ring("s").check(&read, now()), Ok(claims.clone()));
@@ -199,14 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_secret_still_opens_the_keys_it_signed() {
+    fn a_key_of_the_previous_secret_is_accepted() {
         let (key, claims) = ring("old").issue(&demo(), None, LIFE, now());
         let rotated = KeyRing::new(Rotating { current: "new".into(), previous: Some("old".into()) });
         assert_eq!(rotated.check(&key, now()), Ok(claims));
     }
 
     #[test]
-    fn a_key_outlives_its_scene_by_the_tombstone() {
+    fn a_key_is_valid_as_long_as_its_scene_is_stored() {
         let (key, claims) = ring("s").issue(&demo(), None, LIFE, now());
         let ended = now() + LIFE + Duration::from_millis(TOMBSTONE_MS);
         assert_eq!(ring("s").check(&key, ended), Ok(claims.clone()));
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn no_changed_bit_passes() {
+    fn a_key_with_a_changed_bit_is_foreign() {
         let (key, _) = ring("s").issue(&demo(), None, LIFE, now());
         for bit in 0..key.0.len() * 8 {
             let mut bytes = key.0.clone();
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_no_key() {
+    fn texts_that_are_no_key_are_foreign() {
         for text in ["", "x", "====", &"A".repeat(40), &"A".repeat(10_000), "ключ"] {
             assert_eq!(text.parse::<Key>(), Err(KeyError::Foreign), "{text:.20}");
         }
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_claims_to_be_a_key_is_foreign_and_what_we_signed_is_read_or_refused() {
+    fn any_text_is_a_foreign_key_and_any_signed_bytes_are_read_or_refused() {
         bolero::check!().for_each(|bytes: &[u8]| {
             for text in [String::from_utf8_lossy(bytes).into_owned(), URL_SAFE_NO_PAD.encode(bytes)] {
                 if let Ok(key) = text.parse::<Key>() {

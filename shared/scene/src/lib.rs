@@ -1,13 +1,13 @@
-//! One login attempt: its names, its secrets and its transitions, and what gateway and callback say to each
-//! other about it. No I/O.
+//! One login attempt (a scene): its ids, its secrets, its transitions, and the calls between gateway and callback about
+//! it. No I/O.
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `id`, `page`, `numbers` | names that are safe to show, and what is known of a page |
-//! | `secret`, `key` | secrets, grants, and the page's key |
-//! | `transition`, `lifecycle`, `event` | what may happen to a scene, how it is carried out, what the page is told |
-//! | [`internal`] | the calls from gateway to callback, and their signature |
-//! | [`time`] | the time of day, and durations as numbers |
+//! | `id`, `page`, `numbers` | ids, what is known of a page, number matching |
+//! | `secret`, `key` | secrets, grants, and the page's key for its scene |
+//! | `transition`, `lifecycle`, `event` | which changes are allowed, how a scene is changed, what its page is told |
+//! | [`internal`] | the calls from gateway to callback, and their signatures |
+//! | [`time`] | the clock, and durations as numbers |
 
 mod event;
 mod id;
@@ -23,8 +23,8 @@ mod transition;
 pub use event::{Event, EventKind, Login, Person, Profile, Scan};
 pub use id::{AccountName, DeliveryId, IdError, OpenId, SceneId};
 pub use key::{Claims, Key, KeyError, KeyRing};
-pub use lifecycle::{Cause, Opening, Scene, SceneSnapshot, SettleRefusal, Settled, TOMBSTONE_MS};
+pub use lifecycle::{Cause, NewScene, Scene, SceneSnapshot, SettleRefusal, Settled, TOMBSTONE_MS};
 pub use numbers::{Number, NumberChallenge};
 pub use page::{ChosenId, Language, PageInfo};
-pub use secret::{Binding, Grant, GrantDigest, GrantSecrets, Rotating, Secret, same};
+pub use secret::{Binding, Grant, GrantDigest, GrantSecrets, Rotating, Secret, constant_time_eq};
 pub use transition::{Acceptance, SceneField, SceneState, Step, Transition};

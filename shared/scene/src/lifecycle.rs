@@ -1,121 +1,133 @@
-//! A scene as it is stored, and how a step is carried out on it.
+//! A stored scene, and how a step is carried out on it.
 //!
-//! [`Scene::settle`] is that in Rust; the Redis script mirrors it line by line, and one contract
-//! suite holds both to it.
+//! [`Scene::settle`] is the definition in Rust. The Redis script `settle.lua` does the same, line by line, and one contract
+//! suite tests both:
+//!
+//! | check, in this order | if so, the outcome is | the scene |
+//! |---|---|---|
+//! | this delivery changed the scene before | `Repeated` | is unchanged |
+//! | the state (by the clock, so it may be expired) isn't in `step.from` | `Refused(State)` | is unchanged |
+//! | a guarded field has another value | `Refused(Guard)` | is unchanged |
+//! | otherwise | `Applied` | gets the new state, fields and life; the delivery is remembered; the event is added |
+//!
+//! ```text
+//! time ──▶  open …… life is over            10 min later
+//!           │  state as stored  │  expired (tombstone)  │  forgotten: Unknown
+//! ```
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::time::millis;
 use crate::{
     event::{Event, Person},
     id::{AccountName, DeliveryId, OpenId},
     numbers::{Number, NumberChallenge},
     page::PageInfo,
     secret::Binding,
+    time::millis,
     transition::{SceneField, SceneState, Step},
 };
 
-/// How long a scene is remembered after it ended, so that a late scan is told "expired" and
-/// not "unknown". Milliseconds.
+/// How long a scene is stored after its life has ended, in milliseconds. A late scan gets "expired" in this time, and
+/// "unknown" after it.
 pub const TOMBSTONE_MS: u64 = 10 * 60 * 1000;
 
-/// What caused a transition.
+/// What caused a transition: a message from WeChat, or a call from a page or a site.
 #[derive(Debug, Clone)]
 pub struct Cause {
-    /// Its identity: the same cause twice changes nothing.
+    /// Its identity. The same delivery changes a scene only once.
     pub delivery: DeliveryId,
-    /// When it reached us, in unix milliseconds.
+    /// When it reached this pod, in unix milliseconds.
     pub received_at: u64,
-    /// Its W3C trace context.
+    /// Its W3C trace context, if it is traced.
     pub traceparent: Option<String>,
 }
 
-/// What a scene is opened with.
+/// A scene that is to be opened.
 #[derive(Debug, Clone)]
-pub struct Opening {
-    /// The account to log in with.
+pub struct NewScene {
+    /// The account that is scanned with.
     pub account: AccountName,
-    /// The browser that it is tied to.
+    /// The browser that it is bound to, if the site sent a `state`.
     pub binding: Option<Binding>,
     /// What is known of its page.
     pub page: PageInfo,
-    /// How long it lives. It is remembered for ten minutes more.
+    /// How long it can be scanned and confirmed. It is stored for ten minutes more.
     pub life: Duration,
 }
 
-impl Opening {
-    /// What is stored of it.
-    pub fn facts(&self) -> Vec<(SceneField, String)> {
-        let mut facts = vec![
+impl NewScene {
+    /// The fields to store.
+    pub fn fields(&self) -> Vec<(SceneField, String)> {
+        let mut fields = vec![
             (SceneField::Account, self.account.to_string()),
-            (SceneField::Page, serde_json::to_string(&self.page).expect("a page has string keys only")),
+            (SceneField::Page, serde_json::to_string(&self.page).expect("a page serializes: it has no maps")),
         ];
-        facts.extend(self.binding.map(|binding| (SceneField::Binding, binding.to_string())));
-        facts
+        fields.extend(self.binding.map(|binding| (SceneField::Binding, binding.to_string())));
+        fields
     }
 }
 
-/// How a scene stands, to whoever settles.
+/// A scene at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SceneSnapshot {
-    /// Its state, by the bus's clock.
+    /// Its state, by the clock of the bus.
     pub state: SceneState,
-    /// What is left of that state's life.
+    /// The rest of its life.
     pub remaining: Duration,
-    /// What is stored; absent fields are empty.
-    pub facts: BTreeMap<SceneField, String>,
+    /// The stored fields. An absent field counts as empty.
+    pub fields: BTreeMap<SceneField, String>,
 }
 
 impl SceneSnapshot {
-    fn fact<T: std::str::FromStr>(&self, field: SceneField) -> Option<T> {
-        self.facts.get(&field)?.parse().ok()
+    fn parse<T: std::str::FromStr>(&self, field: SceneField) -> Option<T> {
+        self.fields.get(&field)?.parse().ok()
     }
 
-    /// Who scanned it first.
+    /// The openid of the person who scanned.
     pub fn who(&self) -> Option<OpenId> {
-        self.fact(SceneField::Who)
+        self.parse(SceneField::Who)
     }
 
-    /// The account that it belongs to.
+    /// The account that the scene belongs to.
     pub fn account(&self) -> Option<AccountName> {
-        self.fact(SceneField::Account)
+        self.parse(SceneField::Account)
     }
 
-    /// Who scanned, and may have logged in.
+    /// The person who scanned. They haven't logged in unless the state is confirmed or redeemed.
     pub fn person(&self) -> Option<Person> {
-        serde_json::from_str(self.facts.get(&SceneField::Person)?).ok()
+        serde_json::from_str(self.fields.get(&SceneField::Person)?).ok()
     }
 
-    /// What is known of its page.
+    /// What is known of the page.
     pub fn page(&self) -> PageInfo {
-        self.facts.get(&SceneField::Page).and_then(|page| serde_json::from_str(page).ok()).unwrap_or_default()
+        self.fields.get(&SceneField::Page).and_then(|page| serde_json::from_str(page).ok()).unwrap_or_default()
     }
 
-    /// What the phone may pick from, where it has to pick the page's number.
+    /// The numbers to pick from, if number matching is used.
     pub fn choices(&self) -> Option<[Number; 3]> {
-        NumberChallenge::choices(self.facts.get(&SceneField::Choices)?)
+        NumberChallenge::parse_choices(self.fields.get(&SceneField::Choices)?)
     }
 }
 
 /// Why a settle was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettleRefusal {
-    /// The scene is in a state that this transition doesn't start from.
+    /// The transition can't start from the scene's state, which is this.
     State(SceneState),
-    /// A fact of the scene isn't what the transition asks for.
+    /// This field of the scene has another value than the transition demands.
     Guard(SceneField),
 }
 
-/// What became of a settle.
+/// The outcome of a settle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// It was applied now.
+    /// The transition was applied now.
     Applied(SceneSnapshot),
-    /// It had been applied before, by this same delivery.
+    /// The same delivery has changed the scene before. Nothing changed now.
     Repeated(SceneSnapshot),
-    /// It wasn't applied.
+    /// Nothing changed.
     Refused(SettleRefusal, SceneSnapshot),
-    /// There is no such scene, or it was forgotten.
+    /// There is no such scene, or it isn't stored any more.
     Unknown,
 }
 
@@ -125,51 +137,51 @@ pub struct Scene {
     state: SceneState,
     expires_ms: u64,
     seq: u64,
-    facts: BTreeMap<SceneField, String>,
+    fields: BTreeMap<SceneField, String>,
     deliveries: Vec<DeliveryId>,
     events: Vec<Event>,
 }
 
 impl Scene {
-    /// A scene that opens now, in unix milliseconds.
-    pub fn open(opening: &Opening, now_ms: u64) -> Self {
+    /// Opens a scene at this time, in unix milliseconds.
+    pub fn open(new: &NewScene, now_ms: u64) -> Self {
         Self {
             state: SceneState::Open,
-            expires_ms: now_ms + millis(opening.life),
+            expires_ms: now_ms + millis(new.life),
             seq: 0,
-            facts: opening.facts().into_iter().collect(),
+            fields: new.fields().into_iter().collect(),
             deliveries: vec![],
             events: vec![],
         }
     }
 
-    /// Its state at this time.
+    /// Its state at this time, in unix milliseconds.
     pub fn state(&self, now_ms: u64) -> SceneState {
         if self.state.can_expire() && now_ms >= self.expires_ms { SceneState::Expired } else { self.state }
     }
 
-    /// What is left of its life at this time.
+    /// The rest of its life at this time, in unix milliseconds.
     pub fn remaining(&self, now_ms: u64) -> Duration {
         Duration::from_millis(self.expires_ms.saturating_sub(now_ms))
     }
 
-    /// When its present state ends, in unix milliseconds.
+    /// When its life ends, in unix milliseconds.
     pub fn expires_ms(&self) -> u64 {
         self.expires_ms
     }
 
-    /// What has happened to it, oldest first.
+    /// Its events, oldest first.
     pub fn events(&self) -> &[Event] {
         &self.events
     }
 
-    /// How it stands at this time.
+    /// The scene at this time, in unix milliseconds.
     pub fn snapshot(&self, now_ms: u64) -> SceneSnapshot {
-        SceneSnapshot { state: self.state(now_ms), remaining: self.remaining(now_ms), facts: self.facts.clone() }
+        SceneSnapshot { state: self.state(now_ms), remaining: self.remaining(now_ms), fields: self.fields.clone() }
     }
 
-    /// Carries out a step, or says why not. The event to tell, if any, is the last of
-    /// [`Scene::events`] and new exactly when the answer is `Applied`.
+    /// Carries out a step at this time, in unix microseconds, or refuses it. If the outcome is `Applied` and the step has an
+    /// event, that event is the last of [`Scene::events`].
     pub fn settle(&mut self, cause: &Cause, step: &Step, now_us: u64) -> Settled {
         let now_ms = now_us / 1000;
         if self.deliveries.contains(&cause.delivery) {
@@ -180,12 +192,12 @@ impl Scene {
             return Settled::Refused(SettleRefusal::State(state), self.snapshot(now_ms));
         }
         for (field, wanted) in &step.guards {
-            if self.facts.get(field).map_or("", String::as_str) != wanted {
+            if self.fields.get(field).map_or("", String::as_str) != wanted {
                 return Settled::Refused(SettleRefusal::Guard(*field), self.snapshot(now_ms));
             }
         }
         self.state = step.to;
-        self.facts.extend(step.sets.iter().cloned());
+        self.fields.extend(step.sets.iter().cloned());
         self.deliveries.push(cause.delivery);
         if let Some(life) = step.life {
             self.expires_ms = now_ms + millis(life);

@@ -1,4 +1,4 @@
-//! Behaviour of one scene, on plain data.
+//! The lifecycle of one scene, on plain data.
 
 use super::*;
 use crate::{
@@ -19,7 +19,7 @@ fn account() -> AccountName {
 
 fn open() -> Scene {
     let page = PageInfo { host: Some("shop.example.com".to_owned()), ..PageInfo::default() };
-    Scene::open(&Opening { account: account(), binding: Some(Binding::of("session")), page, life: LIFE }, T0)
+    Scene::open(&NewScene { account: account(), binding: Some(Binding::of("session")), page, life: LIFE }, T0)
 }
 
 fn openid(name: &str) -> OpenId {
@@ -70,7 +70,7 @@ fn refused_by(settled: &Settled, refusal: SettleRefusal) {
 }
 
 #[test]
-fn scanned_then_confirmed_then_redeemed() {
+fn a_scene_is_scanned_then_confirmed_then_redeemed() {
     let mut scene = open();
     let grant = grant();
     applied(&settle(&mut scene, "scan", &scan("ann"), 1));
@@ -79,9 +79,9 @@ fn scanned_then_confirmed_then_redeemed() {
     applied(&settle(&mut scene, "yes", &confirm, 2));
     let redeem =
         Transition::Redeem { grant: grant.digest(), account: account(), binding: Some(Binding::of("session")) };
-    let Settled::Applied(standing) = settle(&mut scene, "backend", &redeem, 3) else { panic!() };
-    assert_eq!(standing.state, SceneState::Redeemed);
-    assert_eq!(standing.person(), Some(person("ann")));
+    let Settled::Applied(snapshot) = settle(&mut scene, "backend", &redeem, 3) else { panic!() };
+    assert_eq!(snapshot.state, SceneState::Redeemed);
+    assert_eq!(snapshot.person(), Some(person("ann")));
     let told: Vec<_> = scene.events().iter().map(|event| &event.what).collect();
     assert!(matches!(told[..], [EventKind::Scanned(_), EventKind::Confirmed(_)]), "{told:?}");
 }
@@ -102,7 +102,7 @@ fn the_second_person_is_refused() {
 }
 
 #[test]
-fn only_whoever_scanned_can_confirm_or_decline() {
+fn only_the_person_who_scanned_can_confirm_or_decline() {
     let mut scene = open();
     applied(&settle(&mut scene, "1", &scan("ann"), 1));
     refused_by(&settle(&mut scene, "2", &confirm("bob"), 2), SettleRefusal::Guard(SceneField::Who));
@@ -115,7 +115,7 @@ fn only_whoever_scanned_can_confirm_or_decline() {
 }
 
 #[test]
-fn the_number_that_the_page_shows_has_to_be_picked() {
+fn only_the_number_on_the_page_confirms() {
     let numbers = NumberChallenge::random();
     let wrong = numbers.choices.into_iter().find(|choice| *choice != numbers.right);
     let mut scene = open();
@@ -133,7 +133,7 @@ fn the_number_that_the_page_shows_has_to_be_picked() {
 }
 
 #[test]
-fn the_same_delivery_changes_nothing_and_is_answered_alike() {
+fn a_repeated_delivery_changes_nothing_and_has_the_same_outcome() {
     let mut scene = open();
     let first = settle(&mut scene, "1", &log_in("ann"), 1);
     let again = settle(&mut scene, "1", &log_in("ann"), 1);
@@ -143,7 +143,7 @@ fn the_same_delivery_changes_nothing_and_is_answered_alike() {
 }
 
 #[test]
-fn time_ends_what_is_open_and_scanned_alike() {
+fn a_scanned_scene_expires_with_its_life() {
     let mut scene = open();
     applied(&settle(&mut scene, "1", &scan("ann"), 1));
     assert_eq!(scene.state(T0 + 119_999), SceneState::Scanned);
@@ -152,7 +152,7 @@ fn time_ends_what_is_open_and_scanned_alike() {
 }
 
 #[test]
-fn a_grant_lives_from_its_confirmation_on() {
+fn the_life_of_a_grant_begins_at_the_confirmation() {
     let mut scene = open();
     applied(&settle(&mut scene, "1", &log_in("ann"), 119_000));
     assert_eq!(scene.remaining(T0 + 119_000), GRANT_LIFE);
@@ -161,7 +161,7 @@ fn a_grant_lives_from_its_confirmation_on() {
 }
 
 #[test]
-fn a_grant_is_bound_to_account_and_browser() {
+fn a_grant_is_redeemed_only_for_its_account_and_browser() {
     let mut scene = open();
     let grant = grant();
     let login = Transition::LogIn { account: account(), login: acceptance("ann", grant.clone()) };
@@ -200,7 +200,7 @@ fn a_message_to_another_account_does_not_touch_the_scene() {
 }
 
 #[test]
-fn a_page_gives_up_before_but_not_after_the_login() {
+fn a_page_can_cancel_before_but_not_after_the_login() {
     for (start, refused) in [(scan("ann"), false), (log_in("ann"), true)] {
         let mut scene = open();
         applied(&settle(&mut scene, "1", &start, 1));

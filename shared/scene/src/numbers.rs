@@ -1,4 +1,4 @@
-//! Number matching: the page shows a number, and the phone picks it among three.
+//! Number matching: the page shows a number, and the person picks it among three on the phone.
 
 use std::{fmt, str::FromStr};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::IdError;
 
-/// A number of two digits.
+/// A number from 10 to 99.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Number(u8);
@@ -40,17 +40,17 @@ impl FromStr for Number {
     }
 }
 
-/// What the page shows and what the phone may pick, in the order in which it is shown.
+/// A number to match, and the choices for the phone, in the order in which they are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberChallenge {
-    /// The one that the page shows.
+    /// The number that the page shows.
     pub right: Number,
-    /// Three different ones; `right` is among them.
+    /// Three different numbers; `right` is one of them.
     pub choices: [Number; 3],
 }
 
 impl NumberChallenge {
-    /// Three by chance.
+    /// Three random numbers, one of them right.
     pub fn random() -> Self {
         let mut rng = rng();
         let all: Vec<u8> = (10..=99).collect();
@@ -63,13 +63,13 @@ impl NumberChallenge {
         Self { right, choices: choices.map(Number) }
     }
 
-    /// The choices as they are stored.
-    pub(crate) fn text(&self) -> String {
+    /// The choices, as they are stored.
+    pub(crate) fn choices_text(&self) -> String {
         self.choices.map(|choice| choice.to_string()).join(",")
     }
 
-    /// The choices of a stored text.
-    pub(crate) fn choices(text: &str) -> Option<[Number; 3]> {
+    /// Reads stored choices.
+    pub(crate) fn parse_choices(text: &str) -> Option<[Number; 3]> {
         let choices: Vec<Number> = text.split(',').map(str::parse).collect::<Result<_, _>>().ok()?;
         choices.try_into().ok()
     }
@@ -82,24 +82,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_different_numbers_of_which_one_is_right() {
-        let mut places = BTreeSet::new();
+    fn a_challenge_has_three_different_numbers_and_one_is_right() {
+        let mut positions = BTreeSet::new();
         for _ in 0..1000 {
             let NumberChallenge { right, choices } = NumberChallenge::random();
             let different: BTreeSet<u8> = choices.iter().map(|choice| choice.0).collect();
             assert_eq!(different.len(), 3);
             assert!(different.iter().all(|number| (10..=99).contains(number)));
-            places.insert(choices.iter().position(|choice| *choice == right).unwrap());
+            positions.insert(choices.iter().position(|choice| *choice == right).unwrap());
         }
-        assert_eq!(places.len(), 3, "the right one is anywhere among them");
+        assert_eq!(positions.len(), 3, "the right number can be at any position");
     }
 
     #[test]
     fn choices_read_back() {
         let numbers = NumberChallenge::random();
-        assert_eq!(NumberChallenge::choices(&numbers.text()), Some(numbers.choices));
+        assert_eq!(NumberChallenge::parse_choices(&numbers.choices_text()), Some(numbers.choices));
         for bad in ["", "12,34", "12,34,5", "12,34,56,78", "12,34,x"] {
-            assert_eq!(NumberChallenge::choices(bad), None, "{bad}");
+            assert_eq!(NumberChallenge::parse_choices(bad), None, "{bad}");
         }
     }
 }

@@ -1,33 +1,31 @@
-//! What is known of the page that shows a scene: whoever holds the phone is told before they say yes.
+//! What is known of the page that shows a scene. The person is told before they confirm the login.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::name;
+use crate::id::checked_text;
 
-/// A language that people are spoken to in.
+/// The language of texts for people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
-    /// Chinese.
     #[default]
     Zh,
-    /// English.
     En,
 }
 
 impl Language {
-    /// The language for a BCP 47 tag or POSIX locale: Chinese for Chinese, English for all others.
-    pub fn of(locale: &str) -> Self {
+    /// The language for a BCP 47 tag or a POSIX locale: Chinese for `zh`, English for all others.
+    pub fn from_locale(locale: &str) -> Self {
         let language = locale.split(['-', '_', '.']).next().unwrap_or_default();
         if language.eq_ignore_ascii_case("zh") { Self::Zh } else { Self::En }
     }
 }
 
-name! {
-    /// What a page that chose its scene's name itself calls it (compatible routes only). Never trusted
-    /// to find a scene.
+checked_text! {
+    /// The id that a page of the compatible routes chose for its scene. It is only echoed to the site, and never used to
+    /// find a scene.
     ChosenId, "a chosen id (1 to 64 visible ASCII characters)", |text| {
         (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
     }
@@ -39,24 +37,23 @@ impl std::fmt::Debug for ChosenId {
     }
 }
 
-/// The page that shows a scene, as its gateway saw it. All of it is what a browser says, but for the
-/// address.
+/// The page that shows a scene, as its gateway saw it. Everything but the address is the browser's claim.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PageInfo {
-    /// The host of its origin.
+    /// The host of its origin, such as `www.example.com`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Where its connection came from.
+    /// The address of the browser.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
-    /// Its browser and system in two words, such as `Chrome, Windows`.
+    /// Browser and operating system, such as `Chrome, Windows`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub browser: Option<String>,
-    /// The language that it asked for.
+    /// The language of the browser.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
-    /// What it calls its scene.
+    /// The id that the page chose (compatible routes only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chosen_id: Option<ChosenId>,
 }
@@ -75,17 +72,17 @@ mod tests {
             ("zhx", Language::En),
             ("", Language::En),
         ] {
-            assert_eq!(Language::of(locale), language, "{locale}");
+            assert_eq!(Language::from_locale(locale), language, "{locale}");
         }
     }
 
     #[test]
-    fn a_page_of_which_nothing_is_known_is_short() {
+    fn a_page_of_which_nothing_is_known_is_an_empty_object() {
         assert_eq!(serde_json::to_string(&PageInfo::default()).unwrap(), "{}");
     }
 
     #[test]
-    fn what_a_newer_version_knows_of_a_page_is_passed_over() {
+    fn fields_of_a_newer_version_are_ignored() {
         let page: PageInfo = serde_json::from_str(r#"{"host":"a.cn","newer":1}"#).unwrap();
         assert_eq!(page, PageInfo { host: Some("a.cn".to_owned()), ..PageInfo::default() });
     }

@@ -1,4 +1,4 @@
-//! Secrets: the deployment's own, in rotation, and the one-time grant.
+//! Secrets: configured secrets, in rotation, and the one-time grant.
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
@@ -11,22 +11,21 @@ use subtle::ConstantTimeEq;
 
 use crate::id::{IdError, OpenId, SceneId, digest128, id128};
 
-/// Whether two byte strings are the same, in time that depends on their lengths only.
-pub fn same(a: &[u8], b: &[u8]) -> bool {
+/// Whether two byte strings are equal. The time depends only on their lengths.
+pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
-/// A secret from configuration, never empty, never printed.
+/// A secret from the configuration. It is never empty, and `Debug` doesn't show it.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// The secret's bytes.
     pub fn bytes(&self) -> &[u8] {
         self.text().as_bytes()
     }
 
-    /// The secret's text, for the few places that have to send it.
+    /// The secret as text, for the few places that have to send it.
     pub fn text(&self) -> &str {
         self.0.expose_secret()
     }
@@ -64,14 +63,12 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// A secret that can be changed without a moment at which something valid is refused: what is
-/// made is made with `current`, what is checked may be `previous`. Written as the two, or as a text
-/// that is the current one.
+/// A secret that can be changed without downtime: new signatures use `current`, and signatures by `previous` are accepted,
+/// too. In configuration it is a table of both, or a text, which is `current`.
 #[derive(Debug, Clone)]
 pub struct Rotating<T = Secret> {
-    /// Signs, and is accepted.
     pub current: T,
-    /// Is still accepted.
+    /// The secret before the change, while it is still accepted.
     pub previous: Option<T>,
 }
 
@@ -79,16 +76,16 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Rotating<T> {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields, bound = "T: Deserialize<'de>")]
-        struct Both<T> {
+        struct RotatingTable<T> {
             current: T,
             #[serde(default)]
             previous: Option<T>,
         }
 
-        // By hand, because serde's own messages would repeat a text that is not what they expect.
-        struct Written<T>(PhantomData<T>);
+        // Not derived, because serde's error messages would repeat an unexpected text, and that may be a secret.
+        struct RotatingVisitor<T>(PhantomData<T>);
 
-        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Written<T> {
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for RotatingVisitor<T> {
             type Value = Rotating<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,12 +98,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Rotating<T> {
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Rotating<T>, A::Error> {
-                let Both { current, previous } = Both::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let RotatingTable { current, previous } =
+                    RotatingTable::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 Ok(Rotating { current, previous })
             }
         }
 
-        from.deserialize_any(Written(PhantomData))
+        from.deserialize_any(RotatingVisitor(PhantomData))
     }
 }
 
@@ -118,59 +116,59 @@ impl Rotating {
 }
 
 impl<T> Rotating<T> {
-    /// The accepted secret that satisfies `check`. Both are checked, so that the time it takes
-    /// doesn't tell which.
+    /// The first of `current` and `previous` that satisfies `check`. Both are always checked, so that the time doesn't tell
+    /// which of them matched.
     pub fn find(&self, check: impl Fn(&T) -> bool) -> Option<&T> {
         let current = check(&self.current);
         let previous = self.previous.as_ref().filter(|previous| check(previous));
         if current { Some(&self.current) } else { previous }
     }
 
-    /// Whether any accepted secret satisfies `check`.
+    /// Whether `current` or `previous` satisfies `check`. Both are always checked.
     pub fn any(&self, check: impl Fn(&T) -> bool) -> bool {
         self.find(check).is_some()
     }
 }
 
 id128! {
-    /// What ties a scene to one browser: a digest of the `state` that the site keeps in that
-    /// browser's session, so that a grant from somebody else's page is of no use in it.
-    Binding, "a state binding"
+    /// Binds a scene to one browser: a digest of the `state` that the site keeps in the browser's session. A grant from
+    /// another browser's page can't be redeemed in this session.
+    Binding, "a state binding (22 base64url characters)"
 }
 
 impl Binding {
-    /// The binding for a site's `state`.
+    /// The binding for this `state`.
     pub fn of(state: &str) -> Self {
         Self(digest128(&[b"state", state.as_bytes()]))
     }
 }
 
 id128! {
-    /// What is stored of a grant.
-    GrantDigest, "a grant digest"
+    /// A digest of a grant. Redis stores the digest, and not the grant.
+    GrantDigest, "a grant digest (22 base64url characters)"
 }
 
-/// The one-time code that a confirmed scene hands to its page: the scene, and 128 bits that can't be guessed.
+/// The one-time code that a page gets when its scene is confirmed: the scene's id, and 128 bits that can't be guessed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Grant {
     scene: SceneId,
     nonce: [u8; 16],
 }
 
-/// What grants are made with: two secrets, of which only callbacks hold both. Gateways have the deployment's, and
-/// whoever else works with the account at WeChat has the account's.
+/// The two secrets from which grants are derived. Only callbacks have both: gateways have only the deployment's secret, and
+/// other programs that use the account at WeChat have only the account's secret.
 #[derive(Debug, Clone, Copy)]
 pub struct GrantSecrets<'a> {
-    /// What gateways and callbacks share.
+    /// The secret that gateways and callbacks share.
     pub deployment: &'a Secret,
-    /// What WeChat and those who work with the account share.
+    /// The account's app secret at WeChat.
     pub account: &'a Secret,
 }
 
 impl Grant {
-    /// The grant that this person's login hands to this scene's page. It is the same each time: a failover may lose a
-    /// login after its page was told, and when WeChat delivers again, or they scan again, the page's grant has to be
-    /// good.
+    /// The grant for this person's login in this scene. It is derived, so that it is the same each time: a failover may lose
+    /// a login whose page has its grant already. When the person scans again or WeChat delivers again, that grant becomes
+    /// valid again.
     pub fn derive(secrets: GrantSecrets<'_>, scene: SceneId, who: &OpenId) -> Self {
         let inner = secrets.deployment.mac(&[b"grant", &scene.0, who.as_str().as_bytes()]);
         let mac = secrets.account.mac(&[b"grant", &inner]);
@@ -179,18 +177,18 @@ impl Grant {
         Self { scene, nonce }
     }
 
-    /// A grant of nobody's.
+    /// A random grant, for tests.
     #[cfg(any(test, feature = "testing"))]
     pub fn issue(scene: SceneId) -> Self {
         Self { scene, nonce: rand::random() }
     }
 
-    /// The scene that it ends.
+    /// The scene that it belongs to.
     pub fn scene(&self) -> SceneId {
         self.scene
     }
 
-    /// What is stored of it and compared.
+    /// The digest that is stored and compared.
     pub fn digest(&self) -> GrantDigest {
         GrantDigest(digest128(&[b"grant", &self.scene.0, &self.nonce]))
     }
@@ -215,7 +213,8 @@ impl FromStr for Grant {
         let mut bytes = [0; 32];
         match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
             Ok(32) if text.len() == 43 => {
-                let (mut scene, mut nonce) = ([0; 16], [0; 16]);
+                let mut scene = [0; 16];
+                let mut nonce = [0; 16];
                 scene.copy_from_slice(&bytes[..16]);
                 nonce.copy_from_slice(&bytes[16..]);
                 Ok(Self { scene: SceneId(scene), nonce })
@@ -251,10 +250,15 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_is_the_same_for_the_same_scene_person_and_secrets_only() {
+    fn a_grant_depends_on_scene_person_and_both_secrets() {
         let derive = |deployment: &str, account: &str, scene, who: &str| {
-            let (deployment, account) = (&Secret::from(deployment), &Secret::from(account));
-            Grant::derive(GrantSecrets { deployment, account }, SceneId([scene; 16]), &who.parse().unwrap())
+            let deployment = Secret::from(deployment);
+            let account = Secret::from(account);
+            Grant::derive(
+                GrantSecrets { deployment: &deployment, account: &account },
+                SceneId([scene; 16]),
+                &who.parse().unwrap(),
+            )
         };
         let grant = derive("ours", "theirs", 1, "oAnn");
         assert_eq!(grant, derive("ours", "theirs", 1, "oAnn"));
@@ -271,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_and_grants_do_not_print() {
+    fn debug_output_shows_no_secret_and_no_grant() {
         let grant = Grant::issue(SceneId([7; 16]));
         assert!(!format!("{grant:?}").contains(&grant.to_string()));
         assert_eq!(format!("{:?}", Rotating::fixed("hush").current), "<secret>");

@@ -1,7 +1,29 @@
 //! The states of a scene and the steps between them, as data.
 //!
-//! A [`Transition`] says what somebody wants; [`Transition::step`] turns it into a [`Step`]: plain
-//! data that every backend of the bus carries out in the same way.
+//! A [`Transition`] says what somebody wants to do. [`Transition::step`] turns it into a [`Step`]: plain data that every
+//! backend of the bus carries out in the same way (`Scene::settle` in memory, `settle.lua` in Redis).
+//!
+//! ```text
+//!              Scan              Confirm                Redeem
+//!   open ──────────────▶ scanned ─────────▶ confirmed ─────────▶ redeemed
+//!     │                                        ▲
+//!     └──────────────── LogIn ─────────────────┘
+//!
+//!   scanned ───────────────────── Decline ───────▶ declined
+//!   open, scanned ─────────────── Cancel ────────▶ cancelled
+//!   open, scanned, confirmed ──── life is over ──▶ expired
+//! ```
+//!
+//! | transition | from | to | guards: these fields must be equal | page is told |
+//! |---|---|---|---|---|
+//! | `Scan` | open | scanned | account | `Scanned` |
+//! | `LogIn` | open | confirmed | account | `Confirmed` |
+//! | `Confirm` | scanned | confirmed | account, who, number | `Confirmed` |
+//! | `Decline` | scanned | declined | account, who | `Declined` |
+//! | `Cancel` | open, scanned | cancelled | – | `Cancelled` |
+//! | `Redeem` | confirmed | redeemed | account, grant, binding | – |
+//!
+//! A confirmed scene has a new life, that of its grant.
 
 use std::time::Duration;
 
@@ -12,7 +34,7 @@ use crate::{
     secret::{Binding, Grant, GrantDigest},
 };
 
-/// The state of a scene. Its text is what is stored, logged and counted.
+/// The state of a scene. Its text is stored, logged, and used as a label of metrics.
 #[derive(
     Debug,
     Clone,
@@ -27,154 +49,149 @@ use crate::{
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum SceneState {
-    /// Shown, and not scanned yet.
+    /// Not scanned yet.
     Open,
-    /// Scanned by somebody who has yet to confirm.
+    /// Scanned; the person hasn't confirmed yet.
     Scanned,
-    /// Logged in; the grant waits for the site's backend.
+    /// Confirmed; the site's backend hasn't redeemed the grant yet.
     Confirmed,
-    /// The grant was redeemed.
+    /// The site's backend redeemed the grant.
     Redeemed,
-    /// Whoever scanned said no.
+    /// The person declined.
     Declined,
     /// The page gave up.
     Cancelled,
-    /// Its time ended first. Never stored: it follows from the clock.
+    /// Its life is over. This state is never stored: it follows from the clock.
     Expired,
 }
 
 impl SceneState {
-    /// Whether time can still change it.
+    /// Whether a scene in this state expires at the end of its life.
     pub fn can_expire(self) -> bool {
         matches!(self, Self::Open | Self::Scanned | Self::Confirmed)
     }
 }
 
-/// A fact stored with a scene.
-///
-/// The variants are in the order in which `settle.lua` returns them.
+/// A field of a stored scene. The variants are in the order in which `settle.lua` returns them.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum SceneField {
-    /// The account that it belongs to.
+    /// The account that the scene belongs to.
     Account,
-    /// The browser that it is tied to; empty if none.
+    /// The browser that the scene is bound to; empty if there is none.
     Binding,
-    /// What is known of its page, as JSON.
+    /// The [`PageInfo`](crate::PageInfo), as JSON.
     Page,
-    /// The openid of whoever scanned first.
+    /// The openid of the person who scanned.
     Who,
-    /// The number that the page shows, where the phone has to pick it.
+    /// The number that the page shows, if number matching is used.
     Number,
-    /// What the phone may pick.
+    /// The three numbers to pick from.
     Choices,
-    /// The grant's digest.
+    /// The digest of the grant.
     Grant,
-    /// Who logged in, as JSON.
+    /// The [`Person`] who scanned, as JSON.
     Person,
 }
 
 impl SceneField {
-    /// Its name in the store.
+    /// Its name in Redis.
     pub fn name(self) -> &'static str {
         self.into()
     }
 }
 
-/// A login that somebody consented to.
+/// A login that the person confirmed.
 #[derive(Debug, Clone)]
 pub struct Acceptance {
-    /// Who logs in.
     pub person: Person,
-    /// What the page is handed.
+    /// The page gets it, and the site's backend redeems it.
     pub grant: Grant,
     /// How long the grant can be redeemed.
     pub life: Duration,
-    /// Whether the page's code was typed.
+    /// Whether the person typed the page's code, instead of scanning it.
     pub typed: bool,
-    /// Whether the site knows this person.
+    /// Whether the site has marked this person as registered.
     pub registered: bool,
 }
 
-/// What somebody wants of a scene.
+/// A change that somebody requests.
 #[derive(Debug, Clone)]
 pub enum Transition {
-    /// A phone scanned it, and is going to be asked.
+    /// A phone scanned the code. The person is asked to confirm.
     Scan {
-        /// The account that the scan came through.
+        /// The account that was scanned with.
         account: AccountName,
-        /// Who holds the phone.
+        /// Who scanned.
         person: Person,
-        /// What the phone has to pick from, if it has to.
+        /// The numbers to pick from, if number matching is used.
         numbers: Option<NumberChallenge>,
     },
-    /// A phone scanned it, and that is consent enough (confirmation `none`).
+    /// A phone scanned the code, and a scan is enough (confirmation `none`).
     LogIn {
-        /// The account that the scan came through.
+        /// The account that was scanned with.
         account: AccountName,
-        /// Who logs in.
+        /// The person and the grant.
         login: Acceptance,
     },
-    /// Whoever scanned said yes.
+    /// The person confirmed.
     Confirm {
-        /// The account that the answer came through.
+        /// The account that the answer was sent to.
         account: AccountName,
-        /// Who logs in: the one who scanned, or nobody.
+        /// The person and the grant. The step is refused unless this is the person who scanned.
         login: Acceptance,
-        /// What the phone picked: the number that the page shows, or nothing where none is.
+        /// The number that the person picked. `None` if number matching isn't used.
         picked: Option<Number>,
     },
-    /// Whoever scanned said no.
+    /// The person declined.
     Decline {
-        /// The account that the answer came through.
+        /// The account that the answer was sent to.
         account: AccountName,
-        /// The one who scanned.
+        /// Who declined. The step is refused unless this is the person who scanned.
         who: OpenId,
     },
     /// The page gives up.
     Cancel,
-    /// The site's backend trades the grant for who logged in.
+    /// The site's backend redeems the grant.
     Redeem {
-        /// The grant's digest.
         grant: GrantDigest,
-        /// The account that the caller says the scene belongs to.
+        /// The account that the caller names.
         account: AccountName,
-        /// The browser that the caller says the scene is tied to.
+        /// The browser that the caller names by its `state`.
         binding: Option<Binding>,
     },
 }
 
-/// A transition as plain data: from which states, to which, under which conditions, and what is
-/// written and told.
+/// A transition as plain data.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// The states that it starts from.
+    /// The step is refused in other states.
     pub from: &'static [SceneState],
-    /// The state that it leads to.
+    /// The new state.
     pub to: SceneState,
-    /// What has to be so already; an absent field counts as empty.
+    /// The step is refused if a stored field has another value. An absent field counts as empty.
     pub guards: Vec<(SceneField, String)>,
-    /// What is written.
+    /// The fields to write.
     pub sets: Vec<(SceneField, String)>,
-    /// How long the new state lasts, where that changes.
+    /// The life of the scene from now on. `None` leaves it as it is.
     pub life: Option<Duration>,
-    /// What the page is told, if anything.
+    /// The event for the page, if there is one.
     pub tells: Option<EventKind>,
 }
 
 impl Transition {
-    /// This transition as data.
+    /// The step that carries out this transition.
     pub fn step(&self) -> Step {
-        let confirmed = |from, guards, login: &Acceptance| Step {
+        let confirmed_step = |from, guards, login: &Acceptance| Step {
             from,
             to: SceneState::Confirmed,
             guards,
             sets: vec![
                 (SceneField::Who, login.person.openid.to_string()),
                 (SceneField::Grant, login.grant.digest().to_string()),
-                (SceneField::Person, person(&login.person)),
+                (SceneField::Person, person_json(&login.person)),
             ],
             life: Some(login.life),
             tells: Some(EventKind::Confirmed(Login {
@@ -184,53 +201,53 @@ impl Transition {
                 registered: login.registered,
             })),
         };
-        // Whoever owns one account can sign any message of it, so no message may touch another account's scenes.
-        let of = |account: &AccountName| (SceneField::Account, account.to_string());
-        let ended = |from, to, guards, tells| Step { from, to, guards, sets: vec![], life: None, tells };
+        // The owner of an account can sign any message to it. So a message may change only scenes of its own account.
+        let account_guard = |account: &AccountName| (SceneField::Account, account.to_string());
+        let final_step = |from, to, guards, tells| Step { from, to, guards, sets: vec![], life: None, tells };
         match self {
             Self::Scan { account, person: scanned, numbers } => {
                 let mut sets =
-                    vec![(SceneField::Who, scanned.openid.to_string()), (SceneField::Person, person(scanned))];
+                    vec![(SceneField::Who, scanned.openid.to_string()), (SceneField::Person, person_json(scanned))];
                 if let Some(numbers) = numbers {
                     sets.push((SceneField::Number, numbers.right.to_string()));
-                    sets.push((SceneField::Choices, numbers.text()));
+                    sets.push((SceneField::Choices, numbers.choices_text()));
                 }
                 let number = numbers.as_ref().map(|numbers| numbers.right);
                 Step {
                     from: &[SceneState::Open],
                     to: SceneState::Scanned,
-                    guards: vec![of(account)],
+                    guards: vec![account_guard(account)],
                     sets,
                     life: None,
                     tells: Some(EventKind::Scanned(Scan { profile: scanned.profile.clone(), number })),
                 }
             }
-            Self::LogIn { account, login } => confirmed(&[SceneState::Open], vec![of(account)], login),
+            Self::LogIn { account, login } => confirmed_step(&[SceneState::Open], vec![account_guard(account)], login),
             Self::Confirm { account, login, picked } => {
                 let guards = vec![
-                    of(account),
+                    account_guard(account),
                     (SceneField::Who, login.person.openid.to_string()),
                     (SceneField::Number, picked.map(|number| number.to_string()).unwrap_or_default()),
                 ];
-                confirmed(&[SceneState::Scanned], guards, login)
+                confirmed_step(&[SceneState::Scanned], guards, login)
             }
-            Self::Decline { account, who } => ended(
+            Self::Decline { account, who } => final_step(
                 &[SceneState::Scanned],
                 SceneState::Declined,
-                vec![of(account), (SceneField::Who, who.to_string())],
+                vec![account_guard(account), (SceneField::Who, who.to_string())],
                 Some(EventKind::Declined),
             ),
-            Self::Cancel => ended(
+            Self::Cancel => final_step(
                 &[SceneState::Open, SceneState::Scanned],
                 SceneState::Cancelled,
                 vec![],
                 Some(EventKind::Cancelled),
             ),
-            Self::Redeem { grant, account, binding } => ended(
+            Self::Redeem { grant, account, binding } => final_step(
                 &[SceneState::Confirmed],
                 SceneState::Redeemed,
                 vec![
-                    of(account),
+                    account_guard(account),
                     (SceneField::Grant, grant.to_string()),
                     (SceneField::Binding, binding.map(|binding| binding.to_string()).unwrap_or_default()),
                 ],
@@ -240,8 +257,8 @@ impl Transition {
     }
 }
 
-fn person(person: &Person) -> String {
-    serde_json::to_string(person).expect("a person has string keys only")
+fn person_json(person: &Person) -> String {
+    serde_json::to_string(person).expect("a person serializes: it has no maps")
 }
 
 #[cfg(test)]
@@ -251,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_state_has_a_text_of_its_own() {
+    fn each_state_has_its_text() {
         let texts = ["open", "scanned", "confirmed", "redeemed", "declined", "cancelled", "expired"];
         assert_eq!(SceneState::VARIANTS.len(), texts.len());
         for (state, text) in SceneState::VARIANTS.iter().zip(texts) {
@@ -261,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_has_the_name_that_the_script_knows() {
+    fn each_field_has_the_name_that_settle_lua_uses() {
         let names = ["account", "binding", "page", "who", "number", "choices", "grant", "person"];
         assert_eq!(SceneField::VARIANTS.iter().map(|field| field.name()).collect::<Vec<_>>(), names);
     }

@@ -1,14 +1,14 @@
-//! How a process is configured, served and watched. Knows neither Redis, nor the bus, nor WeChat.
+//! How a process is configured, how it serves HTTP, and how it is observed. Knows neither Redis, nor the bus, nor WeChat.
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`config`] | one file and environment variables over it, checked |
-//! | [`process`] | the command line, and what starts and ends around what a process serves |
+//! | [`config`] | a TOML file, environment variables that override it, and checks |
+//! | [`process`] | the command line: `serve`, `check-config`, `healthcheck` |
 //! | [`telemetry`] | log lines and traces |
-//! | [`http`] | problem+json, bodies within limits, where a request came from |
-//! | [`admission`] | which connections and requests a pod accepts |
+//! | [`http`] | problem+json, request bodies within limits, client addresses |
+//! | [`admission`] | which connections and requests a pod accepts, and what the others are told |
 //! | [`listener`] | the accept loop, connections, the admin listener |
-//! | [`shutdown`] | the end of a process, step by step |
+//! | [`shutdown`] | how a process shuts down, step by step |
 
 pub mod admission;
 pub mod config;

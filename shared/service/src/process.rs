@@ -1,5 +1,4 @@
-//! A process of ours: its command line (`serve`, `check-config`, `healthcheck`), and what starts and
-//! ends around what it serves.
+//! The command line of every binary (`serve`, `check-config`, `healthcheck`), and what each command does.
 
 use std::{
     io::{Read, Write},
@@ -20,8 +19,8 @@ use crate::{
     telemetry,
 };
 
-/// Exit code for a configuration that can't be used (`EX_USAGE` of sysexits.h).
-const BAD_CONFIG: u8 = 64;
+/// `EX_USAGE` of sysexits.h.
+const EXIT_BAD_CONFIG: u8 = 64;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -36,8 +35,8 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// That of this process.
-    pub fn of_process() -> Self {
+    /// Parses the command line of this process. Prints help or an error, and exits, if it has to.
+    pub fn from_process() -> Self {
         Self::parse()
     }
 }
@@ -53,68 +52,72 @@ pub enum CliCommand {
     Healthcheck,
 }
 
-/// What the command line has to know of a binary's configuration.
+/// What the command line needs from a binary's configuration.
 pub trait Binary: Validate {
-    /// Where `/healthz`, `/readyz` and `/metrics` are.
+    /// The address of `/healthz`, `/readyz` and `/metrics`.
     fn admin(&self) -> SocketAddr;
-    /// What the process tells about itself.
+    /// The settings of logs and traces.
     fn telemetry(&self) -> &TelemetryConfig;
-    /// A filter for the log lines of libraries, such as `fred=error`.
+    /// A default filter for the log lines of libraries, such as `fred=error`; empty for none.
     const LIBRARY_LOG_FILTER: &'static str = "";
 }
 
-/// Does what the command line says; `serve` is the process's story, called with telemetry started.
+/// Runs the command that the process's command line names. `serve` is called for `serve`, after logs and traces have
+/// started.
+///
+/// The exit code is 0, 64 for a configuration that can't be used, or 1 if an address can't be bound or the health check
+/// fails.
 pub fn main<C: Binary, F>(name: &'static str, serve: impl FnOnce(C) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), ListenError>>,
 {
-    run(&Cli::of_process(), name, serve)
+    run(&Cli::from_process(), name, serve)
 }
 
-/// The same, for a binary that has this command line under a sub-command.
+/// As [`main`], for a binary that has this command line under a subcommand.
 pub fn run<C: Binary, F>(cli: &Cli, name: &'static str, serve: impl FnOnce(C) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), ListenError>>,
 {
     let config: C = match load(cli.config.as_deref(), environment()) {
         Ok(config) => config,
-        Err(bad) => return refuse(&bad),
+        Err(error) => return bad_config(&error),
     };
     match cli.command.unwrap_or(CliCommand::Serve) {
-        CliCommand::Serve => run_until_done(name, config, serve),
+        CliCommand::Serve => run_server(name, config, serve),
         CliCommand::CheckConfig => {
-            say(&mut std::io::stdout(), "the configuration is good");
+            print_line(&mut std::io::stdout(), "the configuration is good");
             ExitCode::SUCCESS
         }
         CliCommand::Healthcheck => match healthcheck(config.admin()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                say(&mut std::io::stderr(), &format!("not healthy: {error}"));
+                print_line(&mut std::io::stderr(), &format!("not healthy: {error}"));
                 ExitCode::FAILURE
             }
         },
     }
 }
 
-/// The variables that are text; what isn't can't be one of ours.
+/// The environment variables. Those that aren't UTF-8 are left out; none of ours is.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-fn run_until_done<C: Binary, F>(name: &'static str, config: C, serve: impl FnOnce(C) -> F) -> ExitCode
+fn run_server<C: Binary, F>(name: &'static str, config: C, serve: impl FnOnce(C) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), ListenError>>,
 {
     let telemetry = match telemetry::start(name, C::LIBRARY_LOG_FILTER, config.telemetry()) {
         Ok(telemetry) => telemetry,
-        Err(bad) => return refuse(&bad),
+        Err(error) => return bad_config(&error),
     };
     let runtime = tokio::runtime::Runtime::new().expect("the system gives threads to a process that starts");
     let served = runtime.block_on(serve(config));
     let code = match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "stopped");
+            tracing::error!(%error, "the process stops, because it can't serve");
             ExitCode::FAILURE
         }
     };
@@ -122,17 +125,18 @@ where
     code
 }
 
-fn refuse(bad: &ConfigError) -> ExitCode {
-    say(&mut std::io::stderr(), &format!("configuration: {bad}"));
-    ExitCode::from(BAD_CONFIG)
+fn bad_config(error: &ConfigError) -> ExitCode {
+    print_line(&mut std::io::stderr(), &format!("configuration: {error}"));
+    ExitCode::from(EXIT_BAD_CONFIG)
 }
 
-/// A closed terminal is no reason to fail.
-fn say(to: &mut impl Write, text: &str) {
+/// Prints a line. A closed terminal is not an error.
+fn print_line(to: &mut impl Write, text: &str) {
     let _ = writeln!(to, "{text}");
 }
 
-/// Asks without a runtime or a client: this runs in containers that have neither curl nor time.
+/// Asks `/healthz`, within 2 s. It uses no async runtime and no HTTP client, because a probe runs it every few seconds and
+/// it has to be quick.
 fn healthcheck(admin: SocketAddr) -> std::io::Result<()> {
     let limit = Duration::from_secs(2);
     let mut stream = TcpStream::connect_timeout(&admin, limit)?;

@@ -1,10 +1,21 @@
-//! Leaving: not ready, wait, stop accepting, drain, done.
+//! The shutdown of a process, step by step.
 //!
 //! ```text
-//! leave() ──notice──▶ closing ──window, and as long as something stays──▶ ──2 s──▶ over ──3 s──▶ done
+//! phase       starts                             what happens in it
+//! ─────────   ────────────────────────────────   ─────────────────────────────────────────────────────────────
+//! serving     at start                           all is served; /readyz says ready
+//! not ready   on SIGTERM, by shut_down()         /readyz says draining; Kubernetes notices and sends no new
+//!    │                                           connections; all is served still
+//!    │ after `drain.notice`
+//! closing     closing() completes                listeners accept no more; connections are closed, spread over
+//!    │                                           `drain.window`
+//!    │ after `drain.window`, and after every DrainHold is dropped, and 2 s more
+//! ended       drain_ended() completes            connections that are left are dropped
+//!    │ after 3 s
+//! exit        shut_down() completes
 //! ```
 //!
-//! Done at once when no work is left after `closing`.
+//! From `closing` on, `shut_down` completes as soon as no spawned work is left.
 
 use std::time::Duration;
 
@@ -16,48 +27,48 @@ use tokio_util::{
 
 use crate::config::types::DrainConfig;
 
-/// How long those who are told to go last may take to hear it.
-const FAREWELL: Duration = Duration::from_secs(2);
-/// How long what is dropped then may take to notice.
-const AT_LAST: Duration = Duration::from_secs(3);
+/// How long the connections that are closed at the end of the window have to finish their close.
+const LAST_CLOSE_TIME: Duration = Duration::from_secs(2);
+/// How long tasks have to end after the drain has ended.
+const LAST_TASK_TIME: Duration = Duration::from_secs(3);
 
-/// What a process's parts know of its end. Clones are the same one.
+/// Tells the parts of a process about its shutdown, and waits for their work. Clones share their state.
 #[derive(Debug, Clone)]
 pub struct Shutdown {
     drain: DrainConfig,
-    leaving: CancellationToken,
+    not_ready: CancellationToken,
     closing: CancellationToken,
-    over: CancellationToken,
+    ended: CancellationToken,
     work: TaskTracker,
-    stays: TaskTracker,
+    holds: TaskTracker,
 }
 
-/// Holds the drain open beyond its window, until it is dropped.
+/// Prolongs the drain beyond its window until it is dropped.
 #[derive(Debug)]
-#[must_use = "dropped, it holds nothing open"]
+#[must_use = "the drain is not prolonged once this is dropped"]
 pub struct DrainHold {
-    _open: TaskTrackerToken,
+    _token: TaskTrackerToken,
 }
 
 impl Shutdown {
-    /// A process that goes on until [`Shutdown::leave`].
+    /// The process serves until [`Shutdown::shut_down`] is called.
     pub fn new(drain: DrainConfig) -> Self {
         Self {
             drain,
-            leaving: CancellationToken::new(),
+            not_ready: CancellationToken::new(),
             closing: CancellationToken::new(),
-            over: CancellationToken::new(),
+            ended: CancellationToken::new(),
             work: TaskTracker::new(),
-            stays: TaskTracker::new(),
+            holds: TaskTracker::new(),
         }
     }
 
-    /// For what goes on until the process is gone: probes are answered while it drains.
+    /// A shutdown that never comes, for the admin listener: it answers probes until the process exits.
     pub fn never() -> Self {
         Self::new(DrainConfig::default())
     }
 
-    /// Waits for SIGTERM or SIGINT, then leaves. To be called once all is bound.
+    /// Waits for SIGTERM or SIGINT, then shuts the process down. Call it when every listener is bound.
     pub async fn run_until_signal(&self) {
         tracing::info!("serving");
         let mut terminate = signal(SignalKind::terminate()).expect("a process may handle SIGTERM");
@@ -65,64 +76,76 @@ impl Shutdown {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
-        self.leave().await;
+        self.shut_down().await;
     }
 
-    /// Takes the process through its end now. Done when all work is, or five seconds after the drain
-    /// window, or after all that stays longer.
-    pub async fn leave(&self) {
-        let (notice, window) = (self.drain.notice.duration(), self.window());
-        tracing::info!(?notice, "not ready any more; waiting for the endpoints to notice");
-        self.leaving.cancel();
+    /// Shuts the process down, as the module's table says. Completes when all spawned work has ended, or 5 s after the
+    /// drain window and the last [`DrainHold`] have ended.
+    pub async fn shut_down(&self) {
+        let notice = self.drain.notice.duration();
+        let window = self.drain_window();
+        tracing::info!(
+            ?notice,
+            "shutting down: not ready any more; serving on until Kubernetes has taken this pod out of its Services"
+        );
+        self.not_ready.cancel();
         tokio::time::sleep(notice).await;
-        tracing::info!(?window, held = self.work.len(), "closing");
+        tracing::info!(
+            ?window,
+            connections = self.work.len(),
+            "shutting down: closing connections over the drain window"
+        );
         self.closing.cancel();
         self.work.close();
-        self.stays.close();
-        let overdue = async {
+        self.holds.close();
+        let give_up = async {
             tokio::time::sleep(window).await;
-            self.stays.wait().await;
-            tokio::time::sleep(FAREWELL).await;
-            self.over.cancel();
-            tokio::time::sleep(AT_LAST).await;
+            self.holds.wait().await;
+            tokio::time::sleep(LAST_CLOSE_TIME).await;
+            self.ended.cancel();
+            tokio::time::sleep(LAST_TASK_TIME).await;
         };
         tokio::select! {
-            () = self.work.wait() => tracing::info!("drained"),
-            () = overdue => tracing::warn!(left = self.work.len(), "the drain is over; leaving what is left"),
+            () = self.work.wait() => tracing::info!("shutting down: every connection has ended"),
+            () = give_up => tracing::warn!(
+                left = self.work.len(),
+                "shutting down: the drain window is over and some connections or tasks have not ended; dropping them; if \
+                 this happens often, make drain.window longer"
+            ),
         }
     }
 
-    /// Whether the process has been told to end.
-    pub fn is_leaving(&self) -> bool {
-        self.leaving.is_cancelled()
+    /// Whether the shutdown has begun, so that `/readyz` must not say ready.
+    pub fn is_shutting_down(&self) -> bool {
+        self.not_ready.is_cancelled()
     }
 
-    /// Done when connections are to be closed and no more accepted.
+    /// Waits until connections have to be closed, and no more may be accepted.
     pub async fn closing(&self) {
         self.closing.cancelled().await;
     }
 
-    /// Whether connections are being closed, and no more accepted.
+    /// Whether connections have to be closed, and no more may be accepted.
     pub fn is_closing(&self) -> bool {
         self.closing.is_cancelled()
     }
 
-    /// Done when the drain is over: what nobody reads or answers any more is dropped then.
-    pub async fn over(&self) {
-        self.over.cancelled().await;
+    /// Waits until the drain has ended: every connection that is left has to be dropped.
+    pub async fn drain_ended(&self) {
+        self.ended.cancelled().await;
     }
 
-    /// Holds the drain open for what can't go on elsewhere. Whoever takes it says when that ends.
-    pub fn stay(&self) -> DrainHold {
-        DrainHold { _open: self.stays.token() }
+    /// Prolongs the drain for a connection that can't continue on another pod, until the hold is dropped.
+    pub fn hold_drain(&self) -> DrainHold {
+        DrainHold { _token: self.holds.token() }
     }
 
-    /// Over how long closes are spread.
-    pub fn window(&self) -> Duration {
+    /// Over how long the closes of connections are spread.
+    pub fn drain_window(&self) -> Duration {
         self.drain.window.duration()
     }
 
-    /// Runs work that the process waits for at its end.
+    /// Runs a task that the process waits for when it shuts down.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.work.spawn(work);
     }

@@ -1,4 +1,4 @@
-//! HTTP as no library would send it.
+//! Raw HTTP requests, also such as no client library would send.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -7,32 +7,32 @@ use tokio::{
     net::TcpStream,
 };
 
-/// How long a server may leave a connection open that it is done with.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take to close the connection.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a server answers to these bytes until it closes, which it has to: the statuses, and the text.
+/// Sends these bytes, and reads until the server closes the connection. Returns the status codes of all responses, and
+/// the whole text. Panics if the server doesn't close the connection within 10 s.
 pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> (Vec<u16>, String) {
     let mut stream = TcpStream::connect(address).await.expect("a server that accepts");
     let mut answer = vec![];
     let talking = async {
         let (mut from, mut to) = stream.split();
-        // A server may have had enough before all is sent, and then what it said may be lost.
+        // Sending fails if the server closes early. Then a part of its response may be lost.
         let _ = tokio::join!(to.write_all(bytes), from.read_to_end(&mut answer));
     };
-    tokio::time::timeout(PATIENCE, talking).await.expect("the server closes within 10 s");
+    tokio::time::timeout(CLOSE_TIMEOUT, talking).await.expect("the server closes within 10 s");
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    // A body need not end its last line.
+    // A body need not end with a line break, so a response may begin in the middle of a line.
     let statuses = answer.split("HTTP/1.1 ").skip(1).map(|rest| rest[..3].parse().expect("a status"));
     (statuses.collect(), answer)
 }
 
-/// Requests for this path that mean no good: what they ask for doesn't matter, since each is to be refused, or to
-/// be answered once as if it were harmless.
+/// Hostile requests for this path. A server must either refuse each, or answer it once like a harmless request.
 pub fn hostile_requests(method: &str, path: &str) -> Vec<String> {
     let long = "x".repeat(10_000);
     let start = format!("{method} {path} HTTP/1.1\r\n");
     let whole = |headers: &str, body: &str| format!("{start}Host: here\r\nConnection: close\r\n{headers}\r\n{body}");
-    let at = |path: &str| format!("{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
+    let with_path = |path: &str| format!("{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
     let second = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
     vec![
         format!("{start}Connection: close\r\n\r\n"),
@@ -54,12 +54,12 @@ pub fn hostile_requests(method: &str, path: &str) -> Vec<String> {
         whole("Content-Length: 4\r\nContent-Type: application/json\r\n", "\0\0\0\0"),
         whole(&format!("Content-Length: {}\r\nContent-Type: application/json\r\n", 3000), &"[".repeat(3000)),
         whole("Content-Length: 6\r\nContent-Type: application/x-www-form-urlencoded\r\n", "%&=%0&"),
-        at(&format!("http://elsewhere.example{path}")),
-        at(&format!("{path}?{long}")),
-        at(&format!("{path}?a=%00&=&&%ff=%&a=a")),
-        at(&format!("{path}/{long}")),
-        at(&format!("{path}/../..//%2e%2e/%2f%00%ff")),
-        at("*"),
+        with_path(&format!("http://elsewhere.example{path}")),
+        with_path(&format!("{path}?{long}")),
+        with_path(&format!("{path}?a=%00&=&&%ff=%&a=a")),
+        with_path(&format!("{path}/{long}")),
+        with_path(&format!("{path}/../..//%2e%2e/%2f%00%ff")),
+        with_path("*"),
         format!("BREW {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"),
         format!("{method} {path}\0 HTTP/1.1\r\nHost: here\r\n\r\n"),
         format!("{method} {path} HTTP/1.1\r\nHost: here\r\n{}", "x".repeat(40_000)),

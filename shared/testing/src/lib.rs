@@ -1,23 +1,26 @@
-//! Fixtures that start real servers, and break what is between them: for the tests of every crate, and for the
-//! drills.
+//! Fixtures that start real Redis servers and make networks fail, for the tests of every crate and for the drills.
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `redis` | a Redis server, Sentinel, Cluster, shards; slots that move; partitions |
-//! | `fault_proxy` | a TCP proxy that delays, cuts and swallows |
-//! | `exchange`, `tls`, `until` | raw requests, certificates, waiting for a condition |
+//! | `redis` | a Redis server, Sentinel, Cluster, shards; moving slots; partitions |
+//! | `fault_proxy` | a TCP proxy that delays, disconnects and drops |
+//! | `exchange`, `metric` | raw HTTP requests; samples from Prometheus's text format |
+//! | `tls`, `until` | certificates; waiting for a condition |
 
 mod exchange;
 mod fault_proxy;
+mod metric;
 mod redis;
 mod tls;
 mod until;
 
 pub use exchange::{exchange, hostile_requests};
 pub use fault_proxy::{
-    proxy::{Direction, FaultProxy, ProxyMode},
+    proxy::FaultProxy,
     recording_proxy::RecordingProxy,
+    state::{Direction, ProxyMode},
 };
+pub use metric::metric_value;
 pub use redis::{
     cluster::RedisCluster,
     sentinel::RedisSentinels,

@@ -1,7 +1,6 @@
-//! A private certificate authority, as an operator has one for what never leaves the cluster.
+//! A private certificate authority, as an operator has one inside a cluster.
 //!
-//! Made anew for each test: a certificate in the repository would end some day, and its key would
-//! be known to everybody.
+//! Each test makes a new one. A certificate in the repository would expire some day.
 
 use std::{fs, path::Path};
 
@@ -15,19 +14,18 @@ pub struct CertificateAuthority {
 }
 
 impl CertificateAuthority {
-    /// One that nobody else knows.
+    /// Makes a new authority, with a new key.
     pub fn new() -> Self {
         let key = KeyPair::generate().expect("a key can be made");
         let mut params = CertificateParams::new([]).expect("no names are valid names");
-        // Who signs must not have the name of what is signed.
+        // The issuer's name must differ from the subject's name.
         params.distinguished_name.push(DnType::CommonName, "a private authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).expect("the key can sign").pem();
         Self { issuer: Issuer::new(params, key), certificate }
     }
 
-    /// Writes its certificate, a server's and the server's key, as `ca.pem`, `server.pem` and
-    /// `server.key`.
+    /// Writes its certificate as `ca.pem`, and a new server certificate and key as `server.pem` and `server.key`.
     pub(crate) fn write_to(&self, files: &Path) {
         let key = KeyPair::generate().expect("a key can be made");
         let server = CertificateParams::new(["127.0.0.1".to_owned()])

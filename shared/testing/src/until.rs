@@ -1,19 +1,18 @@
-//! Waiting for what nothing tells of.
+//! Waits for a condition by polling.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// How long a fixture or a test waits for what has to happen.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often it asks.
-const AGAIN: Duration = Duration::from_millis(5);
+const TIMEOUT: Duration = Duration::from_secs(30);
+const INTERVAL: Duration = Duration::from_millis(5);
 
-/// Asks again and again, where nothing tells when; panics if it never happens that `what`.
+/// Checks every 5 ms until the condition holds, for conditions that nothing reports. Panics after 30 s with the text of
+/// `what`, such as "the replica is a primary".
 pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !holds().await {
-        assert!(Instant::now() < deadline, "it never happened that {what}");
-        sleep(AGAIN).await;
+        assert!(Instant::now() < deadline, "it did not happen within 30 s that {what}");
+        sleep(INTERVAL).await;
     }
 }

@@ -1,5 +1,8 @@
-//! The encryption of messages in safe and compatible mode: AES-256-CBC around
-//! `random ‖ length ‖ message ‖ app id`, as "Message encryption and decryption" documents it.
+//! The encryption of messages in safe and compatible mode, as "Message encryption and decryption" documents it.
+//!
+//! ```text
+//! AES-256-CBC( random 16 │ length 4, big endian │ message │ app id │ padding 1–32 )     lengths in bytes
+//! ```
 
 use std::{fmt, str::FromStr};
 
@@ -17,14 +20,14 @@ use serde::{Deserialize, de};
 
 use scenecast_scene::{Rotating, Secret};
 
-/// Bytes before the length, without which equal messages would look equal.
-const RANDOM: usize = 16;
-/// What the content is padded to: twice AES's own block, so that common unpadders, which expect at
-/// most 16 bytes of padding, would refuse half of WeChat's messages.
+/// The number of random bytes. Without them, equal messages would be equal when encrypted, too.
+const RANDOM_LENGTH: usize = 16;
+/// The content is padded to a multiple of this. It is twice AES's block, so common PKCS#7 implementations can't be used:
+/// they expect at most 16 bytes of padding, and would refuse half of WeChat's messages.
 const PADDED_TO: usize = 32;
 
-/// 43 characters are 258 bits. The last two count for nothing and may be set, as they are in keys
-/// that WeChat takes; decoders refuse that by default.
+/// 43 characters are 258 bits. The last two bits are ignored and may be set, because WeChat accepts such keys. Decoders
+/// refuse them by default.
 const ENCODING_AES_KEY: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -37,34 +40,36 @@ const ENCODING_AES_KEY: GeneralPurpose = GeneralPurpose::new(
 #[error("must be 43 letters and digits: the EncodingAESKey of the account's webhook settings")]
 pub struct AesKeyError;
 
-/// Why something encrypted can't be read. Nobody learns from it who couldn't sign it, since the
-/// signature is checked first.
+/// Why an encrypted message can't be decrypted. The signature is checked before, so an attacker without the token never
+/// gets this error and can't use it as a padding oracle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecryptError {
-    /// Not base64 of whole blocks: no key will do.
-    #[error("what is encrypted was cut short, or is not base64")]
+    /// It isn't base64 of whole blocks, so no key can decrypt it.
+    #[error("the encrypted message is cut short, or is not base64")]
     Malformed,
-    /// Encrypted with another key, or changed since.
-    #[error("what is encrypted can't be read with this account's aes_key")]
+    /// It was encrypted with another key, or changed after that.
+    #[error(
+        "the encrypted message can't be decrypted with this account's aes_key; check that it is the EncodingAESKey in WeChat's settings"
+    )]
     Unreadable,
-    /// Encrypted for another account.
-    #[error("what is encrypted is for another app id")]
+    /// It was encrypted for another account.
+    #[error("the encrypted message is for another app id; check this account's app_id")]
     AnotherApp,
 }
 
-/// `EncodingAESKey`: what an account's messages are encrypted with. Never printed.
+/// `EncodingAESKey`: the key of an account's messages. `Debug` doesn't show it.
 #[derive(Clone)]
 pub struct AesKey(Zeroizing<[u8; 32]>);
 
 impl AesKey {
-    /// Encrypts a message for, or of, the account with this app id: base64. The random bytes have
-    /// to be new for each message.
-    pub fn encrypt(&self, message: &[u8], app_id: &str, random: [u8; RANDOM]) -> String {
+    /// Encrypts a message from or to the account with this app id. Returns base64. The random bytes must be new for each
+    /// message.
+    pub fn encrypt(&self, message: &[u8], app_id: &str, random: [u8; RANDOM_LENGTH]) -> String {
         let length = u32::try_from(message.len()).expect("a message is shorter than 4 GiB").to_be_bytes();
         self.encrypt_blocks(pad([&random, &length[..], message, app_id.as_bytes()].concat()))
     }
 
-    /// The message in base64 that this key encrypted for this app id.
+    /// Decrypts a message in base64, and checks that it is for this app id.
     pub fn decrypt(&self, encrypted: &str, app_id: &str) -> Result<Vec<u8>, DecryptError> {
         let mut bytes = STANDARD.decode(encrypted).map_err(|_| DecryptError::Malformed)?;
         let (key, iv) = self.key_and_iv();
@@ -75,36 +80,35 @@ impl AesKey {
     }
 
     fn encrypt_blocks(&self, mut blocks: Vec<u8>) -> String {
-        let (length, (key, iv)) = (blocks.len(), self.key_and_iv());
+        let length = blocks.len();
+        let (key, iv) = self.key_and_iv();
         Encryptor::<Aes256>::new(key.into(), iv.into())
             .encrypt_padded::<NoPadding>(&mut blocks, length)
             .expect("whole blocks need no padding");
         STANDARD.encode(blocks)
     }
 
-    /// WeChat's initial vector is the key's first half; the random bytes make up for it.
+    /// WeChat uses the first half of the key as the initialization vector. The random bytes make messages differ.
     fn key_and_iv(&self) -> (&[u8; 32], &[u8; 16]) {
         (&self.0, self.0.first_chunk().expect("a key has more bytes than a block"))
     }
-}
 
-impl AesKey {
-    /// Decrypts with the current key, or with the previous one: WeChat goes on using that for a while after a
-    /// change. Returns the key as well, because the reply has to be encrypted with the same.
+    /// Decrypts with the current key, or else with the previous one: WeChat uses the previous key for a while after a
+    /// change. Also returns the key, because the reply has to be encrypted with the same key.
     pub fn decrypt_with_any<'k>(
         keys: &'k Rotating<Self>,
         encrypted: &str,
         app_id: &str,
     ) -> Result<(Vec<u8>, &'k Self), DecryptError> {
-        let with = |key: &'k Self| key.decrypt(encrypted, app_id).map(|message| (message, key));
-        match (with(&keys.current), &keys.previous) {
-            (Err(DecryptError::Unreadable), Some(previous)) => with(previous),
+        let decrypt = |key: &'k Self| key.decrypt(encrypted, app_id).map(|message| (message, key));
+        match (decrypt(&keys.current), &keys.previous) {
+            (Err(DecryptError::Unreadable), Some(previous)) => decrypt(previous),
             (outcome, _) => outcome,
         }
     }
 }
 
-/// PKCS#7, over 32 bytes.
+/// PKCS#7 with blocks of 32 bytes.
 fn pad(mut content: Vec<u8>) -> Vec<u8> {
     let padding = PADDED_TO - content.len() % PADDED_TO;
     content.resize(content.len() + padding, u8::try_from(padding).expect("at most 32"));
@@ -114,13 +118,13 @@ fn pad(mut content: Vec<u8>) -> Vec<u8> {
 fn unpad(padded: &[u8]) -> Option<&[u8]> {
     let last = *padded.last()?;
     let (content, padding) = padded.split_at_checked(padded.len().checked_sub(last.into())?)?;
-    let fits = (1..=PADDED_TO).contains(&padding.len()) && padding.iter().all(|byte| *byte == last);
-    fits.then_some(content)
+    let is_padding = (1..=PADDED_TO).contains(&padding.len()) && padding.iter().all(|byte| *byte == last);
+    is_padding.then_some(content)
 }
 
-/// The message, and the app id after it.
+/// Splits decrypted content into the message and the app id.
 fn split(content: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = content.get(RANDOM..)?.split_first_chunk()?;
+    let (length, rest) = content.get(RANDOM_LENGTH..)?.split_first_chunk()?;
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
 }
 
@@ -129,9 +133,9 @@ impl FromStr for AesKey {
 
     fn from_str(text: &str) -> Result<Self, AesKeyError> {
         let mut key = Zeroizing::new([0; 32]);
-        let fits = text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_valid = text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         match ENCODING_AES_KEY.decode_slice(text, &mut *key) {
-            Ok(32) if fits => Ok(Self(key)),
+            Ok(32) if is_valid => Ok(Self(key)),
             _ => Err(AesKeyError),
         }
     }

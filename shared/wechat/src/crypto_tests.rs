@@ -1,10 +1,10 @@
-//! WeChat's and other libraries' published messages, and what holds for any message and key.
+//! Published messages of WeChat and other libraries, and properties of all messages and keys.
 
 use super::*;
 use crate::signature::sign;
 
-/// A message as somebody else published it.
-struct Published {
+/// A published message.
+struct PublishedMessage {
     token: &'static str,
     key: &'static str,
     app_id: &'static str,
@@ -16,9 +16,9 @@ struct Published {
     encrypted: &'static str,
 }
 
-const PUBLISHED: [Published; 4] = [
+const PUBLISHED: [PublishedMessage; 4] = [
     // WeChat, "Message push": a message in safe mode; 19 bytes of padding.
-    Published {
+    PublishedMessage {
         token: "AAAAA",
         key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         app_id: "wxba5fad812f8e6fb9",
@@ -34,7 +34,7 @@ const PUBLISHED: [Published; 4] = [
                     9mFUPAJGj04=",
     },
     // WeChat, "Message push": the reply to it.
-    Published {
+    PublishedMessage {
         token: "AAAAA",
         key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         app_id: "wxba5fad812f8e6fb9",
@@ -46,7 +46,7 @@ const PUBLISHED: [Published; 4] = [
         encrypted: "ELGduP2YcVatjqIS+eZbp80MNLoAUWvzzyJxgGzxZO/5sAvd070Bs6qrLARC9nVHm48Y4hyRbtzve1L32tmxSQ==",
     },
     // WxJava's tests: beyond ASCII; the key's unused bits are set.
-    Published {
+    PublishedMessage {
         token: "pamtest",
         key: "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
         app_id: "wxb11529c136998cb6",
@@ -58,7 +58,7 @@ const PUBLISHED: [Published; 4] = [
         encrypted: "jn1L23DB+6ELqJ+6bruv21Y6MD7KeIfP82D6gU39rmkgczbWwt5+3bnyg5K55bgVtVzd832WzZGMhkP72vVOfg==",
     },
     // wechatpy's tests: one byte of padding; the key's unused bits are set.
-    Published {
+    PublishedMessage {
         token: "123456",
         key: "kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR",
         app_id: "wx49f0ab532d5d035a",
@@ -85,7 +85,7 @@ fn key() -> AesKey {
     PUBLISHED[3].key.parse().unwrap()
 }
 
-/// `random ‖ length ‖ message ‖ app id`, with a length that may be a lie.
+/// `random ‖ length ‖ message ‖ app id`, with a length that may be wrong.
 fn content(length: u32, message: &[u8], app_id: &str) -> Vec<u8> {
     [&RANDOM_BYTES[..], &length.to_be_bytes(), message, app_id.as_bytes()].concat()
 }
@@ -97,7 +97,7 @@ fn padded(mut content: Vec<u8>, padding: &[u8]) -> String {
 }
 
 #[test]
-fn what_was_published_is_signed_read_and_made_alike() {
+fn published_messages_are_signed_decrypted_and_encrypted_in_the_same_way() {
     for it in PUBLISHED {
         let key: AesKey = it.key.parse().unwrap();
         assert_eq!(sign(&[it.token, it.timestamp, it.nonce, it.encrypted]), it.signature, "{}", it.message);
@@ -124,7 +124,7 @@ fn a_key_is_43_letters_and_digits() {
 }
 
 #[test]
-fn the_last_two_bits_of_a_key_count_for_nothing() {
+fn the_last_two_bits_of_a_key_are_ignored() {
     let encrypted = key().encrypt(b"m", APP, RANDOM_BYTES);
     // 43 characters end in …Q, …R, …S or …T: the same 256 bits.
     for last in ["Q", "R", "S", "T"] {
@@ -136,7 +136,7 @@ fn the_last_two_bits_of_a_key_count_for_nothing() {
 }
 
 #[test]
-fn every_length_of_padding_is_made_and_read() {
+fn every_length_of_padding_is_written_and_read() {
     // 16 random bytes, 4 of length and 18 of app id are 38.
     for (length, padding) in (0..64).map(|length| (length, 32 - (38 + length) % 32)) {
         let message = vec![b'x'; length];
@@ -151,9 +151,10 @@ fn every_length_of_padding_is_made_and_read() {
 }
 
 #[test]
-fn what_is_no_message_is_refused() {
+fn malformed_messages_are_refused() {
     // With 10 bytes of message the content is 48 bytes, whole blocks.
-    let (ten, whole) = (b"ten bytes.", content(10, b"ten bytes.", APP));
+    let ten = b"ten bytes.";
+    let whole = content(10, ten, APP);
     let good = padded(whole.clone(), &[16; 16]);
     assert_eq!(key().decrypt(&good, APP), Ok(ten.to_vec()));
     let too_long = |length| padded(content(length, ten, APP), &[16; 16]);
@@ -203,19 +204,20 @@ fn any_message_reads_back() {
 }
 
 #[test]
-fn a_message_of_the_longest_reads_back() {
+fn the_longest_message_reads_back() {
     let message = vec![0x20; 64 * 1024];
     assert_eq!(key().decrypt(&key().encrypt(&message, APP, RANDOM_BYTES), APP), Ok(message));
 }
 
 #[test]
-fn during_a_rotation_both_keys_are_read_and_the_reply_is_for_whoever_asked() {
+fn during_a_rotation_both_keys_are_accepted_and_the_reply_uses_the_same_key() {
     let [old, new, other] = [1, 2, 3].map(|byte| key_of([byte; 32]));
     let rotating = Rotating { current: new.clone(), previous: Some(old.clone()) };
     let rotated = Rotating { current: new.clone(), previous: None };
     bolero::check!().for_each(|message: &[u8]| {
         for key in [&old, &new] {
-            let (read, with) = AesKey::decrypt_with_any(&rotating, &key.encrypt(message, APP, RANDOM_BYTES), APP).unwrap();
+            let (read, with) =
+                AesKey::decrypt_with_any(&rotating, &key.encrypt(message, APP, RANDOM_BYTES), APP).unwrap();
             assert_eq!(read, message);
             assert_eq!(key.decrypt(&with.encrypt(&read, APP, RANDOM_BYTES), APP).as_deref(), Ok(message));
         }
@@ -227,7 +229,7 @@ fn during_a_rotation_both_keys_are_read_and_the_reply_is_for_whoever_asked() {
 }
 
 #[test]
-fn no_flipped_bit_goes_unseen() {
+fn a_flipped_bit_changes_the_result() {
     bolero::check!().with_type().for_each(|(message, bit): &(Vec<u8>, u16)| {
         let mut bytes = STANDARD.decode(key().encrypt(message, APP, RANDOM_BYTES)).unwrap();
         let bit = usize::from(*bit) % (bytes.len() * 8);
@@ -237,11 +239,11 @@ fn no_flipped_bit_goes_unseen() {
 }
 
 #[test]
-fn whatever_is_sent_is_read_or_refused() {
+fn any_bytes_are_decrypted_or_refused() {
     bolero::check!().for_each(|bytes: &[u8]| {
         let _ = key().decrypt(&String::from_utf8_lossy(bytes), APP);
         let _ = key().decrypt(&STANDARD.encode(bytes), APP);
-        // What whoever has the key may send.
+        // What somebody with the key can send.
         let _ = key().decrypt(&padded(bytes.to_vec(), &vec![1; 16 - bytes.len() % 16]), APP);
         let read = key().decrypt(&key().encrypt_blocks(pad(bytes.to_vec())), APP);
         assert!(read.is_err() || bytes.ends_with(APP.as_bytes()));

@@ -1,38 +1,37 @@
-//! What is around an encrypted message: the XML that it arrives in, and the signed one that its
-//! reply goes out in.
+//! The XML documents around encrypted messages and encrypted replies.
 
 use crate::{
     crypto::AesKey,
     message::MessageError,
     signature::sign,
-    xml::{XmlElements, XmlValue, write},
+    xml::{XmlElement, XmlValue, write},
 };
 use scenecast_scene::Secret;
 
-/// What WeChat posts in safe and compatible mode.
+/// The document that WeChat posts in safe and compatible mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncryptedMessage {
-    /// `ToUserName`: the account's own id. No signature covers it.
+    /// `ToUserName`: the account's original id. No signature covers it.
     pub to: String,
     /// `Encrypt`: the message, in base64. Never empty.
     pub encrypted: String,
 }
 
 impl EncryptedMessage {
-    /// Reads it; `None` where nothing is encrypted. In compatible mode the message stands beside it
-    /// in plain as well: that is signed by nothing, and passed over.
+    /// Reads a document. `None` if it has no `Encrypt`. In compatible mode it also has the message as plain text; that is
+    /// ignored, because no signature covers it.
     pub fn parse(body: &[u8]) -> Result<Option<Self>, MessageError> {
-        let mut elements = XmlElements::read(body)?;
-        match elements.take("Encrypt") {
+        let mut root = XmlElement::read(body)?;
+        match root.take_text("Encrypt") {
             Err(_) => Ok(None),
-            Ok(encrypted) if encrypted.is_empty() => Err(MessageError::Element("Encrypt")),
-            Ok(encrypted) => Ok(Some(Self { to: elements.take("ToUserName")?, encrypted })),
+            Ok(encrypted) if encrypted.is_empty() => Err(MessageError::InvalidElement("Encrypt")),
+            Ok(encrypted) => Ok(Some(Self { to: root.take_text("ToUserName")?, encrypted })),
         }
     }
 }
 
-/// What a reply is encrypted and signed with: the secrets that its message came with, so that a
-/// change of secrets needs no moment at which both sides have made it.
+/// How a reply is encrypted and signed: with the secrets of its message. So while the secrets are changed, a reply always
+/// has the secrets that WeChat used.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplyEncryption<'a> {
     /// The key that decrypted the message.
@@ -41,14 +40,14 @@ pub struct ReplyEncryption<'a> {
     pub token: &'a Secret,
     /// The account's app id.
     pub app_id: &'a str,
-    /// The request's `nonce`; WeChat takes it for the reply, too.
+    /// The request's `nonce`. WeChat accepts it for the reply, too.
     pub nonce: &'a str,
 }
 
 impl ReplyEncryption<'_> {
-    /// The reply, sealed: encrypted with these random bytes, which have to be new, and signed at
-    /// this time.
-    pub fn close(&self, reply: &str, random: [u8; 16], now_secs: u64) -> String {
+    /// Encrypts and signs a reply: returns the XML document for WeChat. The random bytes must be new for each reply;
+    /// `now_secs` is unix seconds.
+    pub fn encrypt(&self, reply: &str, random: [u8; 16], now_secs: u64) -> String {
         let encrypted = self.key.encrypt(reply.as_bytes(), self.app_id, random);
         let signature = sign(&[self.token.text(), &now_secs.to_string(), self.nonce, &encrypted]);
         write(&[
@@ -73,9 +72,10 @@ mod tests {
         EncryptedMessage::parse(body.as_bytes())
     }
 
-    fn close(nonce: &str, reply: &str) -> String {
-        let (key, token) = (KEY.parse().unwrap(), "AAAAA".into());
-        ReplyEncryption { key: &key, token: &token, app_id: APP, nonce }.close(
+    fn encrypt(nonce: &str, reply: &str) -> String {
+        let key = KEY.parse().unwrap();
+        let token = "AAAAA".into();
+        ReplyEncryption { key: &key, token: &token, app_id: APP, nonce }.encrypt(
             reply,
             *b"707722b803182950",
             1_713_424_427,
@@ -83,27 +83,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encrypted_is_taken_out_and_what_is_beside_it_passed_over() {
-        let sealed = EncryptedMessage { to: "gh_1".to_owned(), encrypted: "a+/=".to_owned() };
+    fn the_encrypted_message_is_read_and_plain_elements_are_ignored() {
+        let expected = EncryptedMessage { to: "gh_1".to_owned(), encrypted: "a+/=".to_owned() };
         for body in [
             "<xml>\n<ToUserName><![CDATA[gh_1]]></ToUserName>\n<Encrypt><![CDATA[a+/=]]></Encrypt>\n</xml>\n",
             "<xml><Encrypt>a+/=</Encrypt><ToUserName>gh_1</ToUserName><AgentID/></xml>",
             "<xml><ToUserName>gh_1</ToUserName><FromUserName>oAnn</FromUserName><CreateTime>1</CreateTime>\
              <MsgType>event</MsgType><Event>SCAN</Event><EventKey>x</EventKey><Encrypt>a+/=</Encrypt></xml>",
         ] {
-            assert_eq!(parse(body), Ok(Some(sealed.clone())), "{body}");
+            assert_eq!(parse(body), Ok(Some(expected.clone())), "{body}");
         }
     }
 
     #[test]
-    fn what_is_not_sealed_is_told_from_what_is_sealed_badly() {
+    fn a_document_without_encryption_differs_from_a_malformed_one() {
         assert_eq!(parse("<xml><ToUserName>gh_1</ToUserName><MsgType>text</MsgType></xml>"), Ok(None));
         assert_eq!(parse("<xml><A><Encrypt>x</Encrypt></A></xml>"), Ok(None));
         for (body, why) in [
-            ("<xml><ToUserName>gh_1</ToUserName><Encrypt></Encrypt></xml>", MessageError::Element("Encrypt")),
-            ("<xml><ToUserName>gh_1</ToUserName><Encrypt/></xml>", MessageError::Element("Encrypt")),
-            ("<xml><Encrypt>x</Encrypt></xml>", MessageError::Element("ToUserName")),
-            ("<xml><Encrypt>x</Encrypt><ToUserName>gh_1</ToUserName><Encrypt>y</Encrypt></xml>", MessageError::Twice),
+            ("<xml><ToUserName>gh_1</ToUserName><Encrypt></Encrypt></xml>", MessageError::InvalidElement("Encrypt")),
+            ("<xml><ToUserName>gh_1</ToUserName><Encrypt/></xml>", MessageError::InvalidElement("Encrypt")),
+            ("<xml><Encrypt>x</Encrypt></xml>", MessageError::InvalidElement("ToUserName")),
+            (
+                "<xml><Encrypt>x</Encrypt><ToUserName>gh_1</ToUserName><Encrypt>y</Encrypt></xml>",
+                MessageError::DuplicateElement,
+            ),
             ("<!DOCTYPE xml><xml><Encrypt>x</Encrypt></xml>", MessageError::Doctype),
             ("<xml><Encrypt>x</Encrypt>", MessageError::NotXml),
             ("", MessageError::NotXml),
@@ -113,9 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn wechats_published_reply_is_closed_alike() {
+    fn wechats_published_reply_is_encrypted_in_the_same_way() {
         assert_eq!(
-            close("415670741", "{\"demo_resp\":\"good luck\"}"),
+            encrypt("415670741", "{\"demo_resp\":\"good luck\"}"),
             "<xml><Encrypt><![CDATA[ELGduP2YcVatjqIS+eZbp80MNLoAUWvzzyJxgGzxZO/5sAvd070Bs6qrLARC9nVHm48Y4hyRbtzve1L32tmxSQ\
              ==]]></Encrypt><MsgSignature><![CDATA[1b9339964ed2e271e7c7b6ff2b0ef902fc94dea1]]></MsgSignature>\
              <TimeStamp>1713424427</TimeStamp><Nonce><![CDATA[415670741]]></Nonce></xml>"
@@ -125,12 +128,12 @@ mod tests {
     #[test]
     fn no_nonce_breaks_the_document() {
         for nonce in ["", "]]>", "<x>&y;", "随机"] {
-            let mut elements = XmlElements::read(close(nonce, "hi").as_bytes()).unwrap();
-            let mut take = |name| elements.take(name).unwrap();
+            let mut root = XmlElement::read(encrypt(nonce, "hi").as_bytes()).unwrap();
+            let mut take = |name| root.take_text(name).unwrap();
             let (signature, timestamp, encrypted) = (take("MsgSignature"), take("TimeStamp"), take("Encrypt"));
             assert_eq!(take("Nonce"), nonce);
             let signed = SignedQuery { signature: &signature, timestamp: &timestamp, nonce };
-            assert!(signed.verify_over(&encrypted, &Rotating::fixed("AAAAA"), 1_713_424_427).is_ok());
+            assert!(signed.verify_encrypted(&encrypted, &Rotating::fixed("AAAAA"), 1_713_424_427).is_ok());
         }
     }
 }

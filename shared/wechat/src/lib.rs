@@ -1,14 +1,14 @@
-//! WeChat's wire formats: pure functions on bytes.
+//! WeChat's wire formats, as functions on bytes without I/O.
 //!
 //! Facts are from WeChat's own documents (developers.weixin.qq.com, "Message push",
 //! "Message encryption and decryption" and "Passive user reply message") unless a comment says otherwise.
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `signature` | the SHA-1 signature on every request that WeChat makes |
+//! | `signature` | the SHA-1 signature of WeChat's requests |
 //! | `crypto`, `encryption` | AES as WeChat uses it; encrypted messages and replies |
 //! | `xml`, `message`, `reply` | the XML documents that WeChat posts, and the replies to them |
-//! | `api`, `code_image` | what WeChat's API answers |
+//! | `api`, `code_image` | the answers of WeChat's API |
 
 mod api;
 mod code_image;

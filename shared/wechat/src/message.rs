@@ -1,85 +1,99 @@
-//! What WeChat posts: one flat XML document a message.
+//! The messages and events that WeChat posts, one XML document each.
 
-use crate::xml::XmlElements;
+use crate::xml::XmlElement;
 use scenecast_scene::{AccountName, DeliveryId, OpenId};
 
-/// Why a body is no message.
+/// Why a body is refused as a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
-    /// Not UTF-8.
     #[error("the body is not UTF-8")]
     NotUtf8,
-    /// Not well-formed XML with one root, or cut short.
+    /// It isn't well-formed XML with one root, or is cut short.
     #[error("the body is not one well-formed XML document")]
     NotXml,
-    /// Has a document type: WeChat sends none, and entities are a way in.
+    /// It has a document type. WeChat sends none, and a document type can define entities for an attack.
     #[error("the body has a document type")]
     Doctype,
-    /// Refers to an entity that XML doesn't predefine.
-    #[error("the body refers to an entity")]
-    Entity,
-    /// Has the same element twice, so that two readers could disagree about it.
+    #[error("the body refers to an entity that XML doesn't predefine")]
+    UnknownEntity,
+    /// A child of the root occurs twice. Two readers could choose different ones.
     #[error("the body has an element twice")]
-    Twice,
-    /// Lacks an element, or has one with a value it can't have.
+    DuplicateElement,
+    /// It has more than 512 elements, or more than 8 levels of elements.
+    #[error("the body has more than 512 elements or more than 8 levels")]
+    TooComplex,
+    /// This element is missing, or its value isn't allowed.
     #[error("{0} is missing or invalid")]
-    Element(&'static str),
+    InvalidElement(&'static str),
 }
 
-/// A message or event from a user, in an account.
+/// A message or an event that a user sends to an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// `ToUserName`: the account's own id (`gh_…`).
+    /// `ToUserName`: the account's original id (`gh_…`).
     pub to: String,
-    /// `FromUserName`: who sent it.
+    /// `FromUserName`: the sender.
     pub from: OpenId,
     /// `CreateTime`, in unix seconds.
     pub created: u64,
-    /// What it is.
+    /// What the user did.
     pub kind: MessageKind,
-    /// `Ticket` of the QR code that was scanned. Not a secret: it can be guessed from the code.
+    /// `Ticket` of the scanned QR code. Not a secret: it can be derived from the code.
     pub ticket: Option<String>,
-    /// `bizmsgmenuid` of a text that was not typed, but sent by touching a link of ours in the chat.
+    /// `bizmsgmenuid` of a text that the user sent by a tap on a menu link of ours in the chat, and didn't type.
     pub menu_id: Option<String>,
-    /// What tells it from another by the same person in the same second.
+    /// The part of the delivery's identity that distinguishes messages of one person in one second.
     identity: String,
 }
 
-/// What a message is.
+/// What the user did.
+///
+/// # A new variant
+///
+/// WeChat repeats a message that it got no answer to, and every repetition must get the same [`Message::delivery_id`]:
+/// otherwise it changes a scene twice, or the site is told twice. The id consists of the account, `FromUserName`,
+/// `CreateTime` (whole seconds), and
+///
+/// - for events, `Event` and `EventKey`, because events have no `MsgId`;
+/// - for all other messages, `MsgId`.
+///
+/// So two events of one person in one second are one delivery if `Event` and `EventKey` are the same. If your event can
+/// occur twice in a second with different contents (such as a `subscribe_msg_popup_event`, which has no `EventKey` and
+/// lists templates), add the contents that differ to `identity` in [`Message::parse`]. Add them only for the new event: the
+/// ids of existing events must not change, or a repetition during a deploy isn't recognized.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageKind {
-    /// A text message.
     Text(String),
-    /// Began to follow, perhaps by scanning; the key as sent.
+    /// The user follows the account now. The text is `EventKey` as it was sent: `qrscene_…` if they scanned a code.
     Subscribe(String),
-    /// Scanned while following already; the key as sent.
+    /// A follower scanned a code. The text is `EventKey` as it was sent.
     Scan(String),
-    /// Stopped following. No reply reaches them.
+    /// The user doesn't follow the account any more. No reply reaches them.
     Unsubscribe,
-    /// Any other event, by its `Event`.
+    /// Any other event. The text is `Event`.
     Event(String),
-    /// Any other message, by its `MsgType`.
+    /// Any other message. The text is `MsgType`.
     Other(String),
 }
 
 impl Message {
-    /// Reads a message. XmlElements that it doesn't know are passed over.
+    /// Reads a message. Unknown elements are ignored.
     pub fn parse(body: &[u8]) -> Result<Self, MessageError> {
-        let mut elements = XmlElements::read(body)?;
-        let ticket = elements.take("Ticket").ok().filter(|ticket| !ticket.is_empty());
-        let menu_id = elements.take("bizmsgmenuid").ok().filter(|id| !id.is_empty());
-        let mut take = |name| elements.take(name);
+        let mut root = XmlElement::read(body)?;
+        let ticket = root.take_text("Ticket").ok().filter(|ticket| !ticket.is_empty());
+        let menu_id = root.take_text("bizmsgmenuid").ok().filter(|id| !id.is_empty());
+        let mut take = |name| root.take_text(name);
 
         let to = take("ToUserName")?;
-        let from = take("FromUserName")?.parse().map_err(|_| MessageError::Element("FromUserName"))?;
-        let created = take("CreateTime")?.parse().map_err(|_| MessageError::Element("CreateTime"))?;
+        let from = take("FromUserName")?.parse().map_err(|_| MessageError::InvalidElement("FromUserName"))?;
+        let created = take("CreateTime")?.parse().map_err(|_| MessageError::InvalidElement("CreateTime"))?;
         let msg_type = take("MsgType")?;
         let (kind, identity) = match msg_type.as_str() {
             "event" => {
                 let event = take("Event")?;
                 let key = take("EventKey").unwrap_or_default();
                 let identity = format!("{event}\n{key}");
-                // WeChat has sent `SCAN` and `scan`.
+                // WeChat sends `SCAN`, and has sent `scan`.
                 let kind = match event.to_ascii_lowercase().as_str() {
                     "subscribe" => MessageKind::Subscribe(key),
                     "scan" => MessageKind::Scan(key),
@@ -94,14 +108,14 @@ impl Message {
         Ok(Self { to, from, created, kind, ticket, menu_id, identity })
     }
 
-    /// Which delivery it is: alike each time WeChat delivers it, and for no other message.
-    /// `MsgId` alone would not do: it has been seen to repeat across users (`WxJava` issue 333).
-    pub fn delivery(&self, account: &AccountName) -> DeliveryId {
+    /// The id of this delivery: the same each time WeChat delivers the message, and different for all other messages.
+    /// `MsgId` alone isn't enough, because different users' messages have had the same one (`WxJava` issue 333).
+    pub fn delivery_id(&self, account: &AccountName) -> DeliveryId {
         DeliveryId::of(&[account.as_str(), self.from.as_str(), &self.created.to_string(), &self.identity])
     }
 
-    /// The scene string of the QR code that was scanned, if this is a scan of one.
-    pub fn scanned(&self) -> Option<&str> {
+    /// The scene string of the scanned QR code. `None` if the message isn't a scan.
+    pub fn scene_string(&self) -> Option<&str> {
         match &self.kind {
             MessageKind::Subscribe(key) => key.strip_prefix("qrscene_"),
             MessageKind::Scan(key) => Some(key.strip_prefix("qrscene_").unwrap_or(key)),
@@ -128,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scan_names_its_scene_with_and_without_prefix() {
+    fn a_scan_has_its_scene_string_with_and_without_prefix() {
         for (kind, key, scene) in [
             ("subscribe", "<EventKey><![CDATA[qrscene_abc]]></EventKey>", Some("abc")),
             ("subscribe", "<EventKey><![CDATA[qrscene_qrscene_x]]></EventKey>", Some("qrscene_x")),
@@ -148,12 +162,12 @@ mod tests {
             ("LOCATION", "<Latitude>1</Latitude><Longitude>2</Longitude><Precision>3</Precision>", None),
             ("unsubscribe", "<EventKey></EventKey>", None),
         ] {
-            assert_eq!(parse(&event(kind, key)).scanned(), scene, "{kind} {key}");
+            assert_eq!(parse(&event(kind, key)).scene_string(), scene, "{kind} {key}");
         }
     }
 
     #[test]
-    fn an_event_that_is_not_known_is_kept_by_its_name() {
+    fn an_unknown_event_is_kept_by_its_name() {
         for kind in ["CLICK", "VIEW", "LOCATION", "scancode_push", "scancode_waitmsg", "user_scan_product", "新"] {
             assert_eq!(parse(&event(kind, "")).kind, MessageKind::Event(kind.to_owned()));
         }
@@ -169,15 +183,15 @@ mod tests {
     }
 
     #[test]
-    fn a_touched_link_is_told_from_typed_words() {
+    fn a_tapped_link_differs_from_a_typed_text() {
         let text = |rest: &str| {
             event("", rest)
                 .replace("event]]>", "text]]>")
                 .replace("<Event>", "<MsgId>1</MsgId><Content>yes</Content><E>")
                 .replace("</Event>", "</E>")
         };
-        let touched = parse(&text("<bizmsgmenuid><![CDATA[s-1]]></bizmsgmenuid>"));
-        assert_eq!((touched.menu_id.as_deref(), touched.kind), (Some("s-1"), MessageKind::Text("yes".to_owned())));
+        let tapped = parse(&text("<bizmsgmenuid><![CDATA[s-1]]></bizmsgmenuid>"));
+        assert_eq!((tapped.menu_id.as_deref(), tapped.kind), (Some("s-1"), MessageKind::Text("yes".to_owned())));
         assert_eq!(parse(&text("")).menu_id, None);
         assert_eq!(parse(&text("<bizmsgmenuid/>")).menu_id, None);
     }
@@ -194,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn nested_and_unknown_elements_are_passed_over() {
+    fn nested_and_unknown_elements_are_ignored() {
         let message = parse(&event(
             "scancode_push",
             "<EventKey>6</EventKey><ScanCodeInfo><ScanType>qrcode</ScanType><EventKey>1</EventKey></ScanCodeInfo>",
@@ -203,19 +217,20 @@ mod tests {
     }
 
     #[test]
-    fn deliveries_are_told_apart() {
+    fn different_messages_have_different_delivery_ids() {
         let account: AccountName = "demo".parse().unwrap();
-        let scan = |key: &str| parse(&event("SCAN", &format!("<EventKey>{key}</EventKey>"))).delivery(&account);
+        let scan = |key: &str| parse(&event("SCAN", &format!("<EventKey>{key}</EventKey>"))).delivery_id(&account);
         assert_eq!(scan("a"), scan("a"));
         assert_ne!(scan("a"), scan("b"));
-        let (scanned, elsewhere) = (parse(&event("SCAN", "")), parse(&event("LOCATION", "")));
-        assert_eq!((&scanned.from, scanned.created), (&elsewhere.from, elsewhere.created), "in one second");
-        assert_ne!(scanned.delivery(&account), elsewhere.delivery(&account));
-        assert_ne!(scanned.delivery(&account), scanned.delivery(&"other".parse().unwrap()));
+        let scanned = parse(&event("SCAN", ""));
+        let located = parse(&event("LOCATION", ""));
+        assert_eq!((&scanned.from, scanned.created), (&located.from, located.created), "in one second");
+        assert_ne!(scanned.delivery_id(&account), located.delivery_id(&account));
+        assert_ne!(scanned.delivery_id(&account), scanned.delivery_id(&"other".parse().unwrap()));
     }
 
     #[test]
-    fn what_is_no_message_is_refused() {
+    fn bodies_that_are_no_message_are_refused() {
         let whole = event("SCAN", "<EventKey>a</EventKey>");
         for (body, why) in [
             (String::new(), MessageError::NotXml),
@@ -228,12 +243,12 @@ mod tests {
             (whole.replace("</EventKey>", "</Eventkey>"), MessageError::NotXml),
             (format!("<!DOCTYPE xml [<!ENTITY e \"x\">]>{whole}"), MessageError::Doctype),
             (format!("<!DOCTYPE xml SYSTEM \"file:///etc/passwd\">{whole}"), MessageError::Doctype),
-            (whole.replace(">a<", ">&e;<"), MessageError::Entity),
-            (whole.replace("<Event>", "<FromUserName>oBob</FromUserName><Event>"), MessageError::Twice),
-            ("<xml></xml>".to_owned(), MessageError::Element("ToUserName")),
-            (whole.replace("1714037059", "-1"), MessageError::Element("CreateTime")),
-            (whole.replace("oAnn", "o Ann"), MessageError::Element("FromUserName")),
-            (whole.replace("<Event>", "<E>").replace("</Event>", "</E>"), MessageError::Element("Event")),
+            (whole.replace(">a<", ">&e;<"), MessageError::UnknownEntity),
+            (whole.replace("<Event>", "<FromUserName>oBob</FromUserName><Event>"), MessageError::DuplicateElement),
+            ("<xml></xml>".to_owned(), MessageError::InvalidElement("ToUserName")),
+            (whole.replace("1714037059", "-1"), MessageError::InvalidElement("CreateTime")),
+            (whole.replace("oAnn", "o Ann"), MessageError::InvalidElement("FromUserName")),
+            (whole.replace("<Event>", "<E>").replace("</Event>", "</E>"), MessageError::InvalidElement("Event")),
         ] {
             assert_eq!(Message::parse(body.as_bytes()), Err(why), "{body}");
         }
@@ -241,12 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_posted_is_a_message_or_is_not() {
+    fn any_body_is_a_message_or_is_refused() {
         let account = "demo".parse().unwrap();
         bolero::check!().for_each(|body: &[u8]| {
             if let Ok(message) = Message::parse(body) {
-                let again = Message::parse(body).map(|again| again.delivery(&account));
-                assert_eq!(again, Ok(message.delivery(&account)), "delivered again it is the same");
+                let again = Message::parse(body).map(|again| again.delivery_id(&account));
+                assert_eq!(again, Ok(message.delivery_id(&account)), "a repetition has the same id");
             }
             let _ = EncryptedMessage::parse(body);
         });

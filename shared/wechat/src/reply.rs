@@ -1,22 +1,23 @@
-//! What is answered to WeChat.
+//! The answers to WeChat's messages.
 
 use crate::{
     message::Message,
     xml::{XmlValue, write},
 };
 
-/// "Received, and nothing to say." WeChat takes it as the end of a delivery.
+/// The answer that acknowledges a message without a reply. WeChat doesn't deliver the message again.
 pub const ACKNOWLEDGED: &str = "success";
 
-/// The reply that shows `text` to whoever sent `message`.
+/// A reply that shows `text` to the sender of `message`. `now_secs` is unix seconds. Characters that XML 1.0 doesn't allow
+/// are left out.
 pub fn text_reply(message: &Message, text: &str, now_secs: u64) -> String {
-    // Characters that XML 1.0 can't carry would make WeChat show its error notice instead.
-    let fits = |c: &char| match c {
+    // Because of a forbidden character WeChat would show an error notice in place of the reply.
+    let is_allowed = |c: &char| match c {
         '\n' | '\t' | '\r' => true,
         '\u{fffe}' | '\u{ffff}' => false,
         c => !c.is_control(),
     };
-    let text: String = text.chars().filter(fits).collect();
+    let text: String = text.chars().filter(is_allowed).collect();
     write(&[
         ("ToUserName", XmlValue::Text(message.from.as_str())),
         ("FromUserName", XmlValue::Text(&message.to)),
@@ -56,17 +57,18 @@ mod tests {
     }
 
     #[test]
-    fn any_text_reaches_the_phone_as_another_parser_reads_it() {
+    fn any_text_is_read_back_by_another_parser() {
         let asked = Message::parse(ASKED.as_bytes()).unwrap();
         bolero::check!().with_type().for_each(|text: &String| {
             let reply = text_reply(&asked, text, 7);
             let document = roxmltree::Document::parse(&reply).unwrap();
             let content = document.descendants().find(|node| node.has_tag_name("Content")).unwrap();
             let shown: String = content.children().filter_map(|part| part.text()).collect();
-            // Parsers make one character of each end of a line.
+            // XML parsers read each line break as one `\n`.
             let sent: String = text.replace("\r\n", "\n").replace('\r', "\n");
-            let fits = |c: &char| *c == '\n' || *c == '\t' || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'));
-            assert_eq!(shown, sent.chars().filter(fits).collect::<String>());
+            let is_allowed =
+                |c: &char| *c == '\n' || *c == '\t' || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'));
+            assert_eq!(shown, sent.chars().filter(is_allowed).collect::<String>());
         });
     }
 }

@@ -1,14 +1,14 @@
-//! The signature on every request that WeChat makes.
+//! The signature of WeChat's requests.
 
 use sha1::{Digest, Sha1};
 
-use scenecast_scene::{Rotating, Secret, same};
+use scenecast_scene::{Rotating, Secret, constant_time_eq};
 
-/// How far a request's timestamp may be from our clock, in seconds. WeChat names no window; this
-/// is wide enough for its three deliveries and a clock that is off.
-const WINDOW: u64 = 300;
+/// How far a request's timestamp may differ from our clock. WeChat documents no limit; this is enough for its three
+/// deliveries and a clock that is wrong.
+const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
 
-/// Lowercase hex SHA-1 of the parts, sorted bytewise and concatenated.
+/// Signs these parts: SHA-1 of the parts, sorted by bytes and concatenated, as 40 lowercase hex characters.
 pub fn sign(parts: &[&str]) -> String {
     let mut parts = parts.to_vec();
     parts.sort_unstable();
@@ -19,37 +19,36 @@ pub fn sign(parts: &[&str]) -> String {
     hex::encode(sha.finalize())
 }
 
-/// The signed part of a request's query.
+/// The parameters of a request's query that are about its signature.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedQuery<'a> {
-    /// `signature`, which covers no body; or `msg_signature`, which covers what is encrypted.
+    /// `signature`, which covers no body, or `msg_signature`, which covers the encrypted message.
     pub signature: &'a str,
     /// `timestamp`, in unix seconds.
     pub timestamp: &'a str,
-    /// `nonce`.
     pub nonce: &'a str,
 }
 
-/// Why a request isn't WeChat's.
+/// Why a request is refused as not WeChat's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// Not made with this account's token.
+    /// The signature wasn't made with a token of this account.
     #[error("the signature does not match this account's token")]
     Mismatch,
-    /// Made too long ago, or in the future: a replay, or a clock that is off.
+    /// The signature was made too long ago, or in the future: it is a replay, or a clock is wrong.
     #[error("the timestamp is more than 300 s from this server's clock")]
     Stale,
 }
 
 impl SignedQuery<'_> {
-    /// Checks `signature` against the account's tokens, in constant time, then the timestamp.
-    /// Answers the token that it was made with.
+    /// Checks `signature`, in constant time, and then the timestamp. Returns the token that it was made with. `now_secs` is
+    /// unix seconds.
     pub fn verify<'t>(&self, tokens: &'t Rotating, now_secs: u64) -> Result<&'t Secret, SignatureError> {
         self.check(&[self.timestamp, self.nonce], tokens, now_secs)
     }
 
-    /// The same for `msg_signature`, over `Encrypt` as it arrived.
-    pub fn verify_over<'t>(
+    /// As [`SignedQuery::verify`], for a `msg_signature`, which also covers `Encrypt` as it arrived.
+    pub fn verify_encrypted<'t>(
         &self,
         encrypted: &str,
         tokens: &'t Rotating,
@@ -59,13 +58,13 @@ impl SignedQuery<'_> {
     }
 
     fn check<'t>(&self, parts: &[&str], tokens: &'t Rotating, now_secs: u64) -> Result<&'t Secret, SignatureError> {
-        let made_with = |token: &Secret| {
+        let is_made_with = |token: &Secret| {
             let expected = sign(&[&[token.text()], parts].concat());
-            same(expected.as_bytes(), self.signature.as_bytes())
+            constant_time_eq(expected.as_bytes(), self.signature.as_bytes())
         };
-        let token = tokens.find(made_with).ok_or(SignatureError::Mismatch)?;
+        let token = tokens.find(is_made_with).ok_or(SignatureError::Mismatch)?;
         match self.timestamp.parse::<u64>() {
-            Ok(timestamp) if timestamp.abs_diff(now_secs) <= WINDOW => Ok(token),
+            Ok(timestamp) if timestamp.abs_diff(now_secs) <= MAX_CLOCK_SKEW_SECONDS => Ok(token),
             _ => Err(SignatureError::Stale),
         }
     }
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn another_token_timestamp_or_nonce_does_not_match() {
+    fn a_changed_signature_timestamp_or_nonce_does_not_match() {
         let good = "899cf89e464efb63f54ddac96b0a0a235f53aa78";
         for (signature, timestamp, nonce) in [
             ("", "1714037059", "486452656"),
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timestamp_is_good_for_five_minutes_either_way() {
+    fn a_timestamp_may_differ_by_five_minutes() {
         let good = "899cf89e464efb63f54ddac96b0a0a235f53aa78";
         for (now, expected) in [
             (1_714_037_059 + 300, Ok(())),
@@ -134,13 +133,13 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_over_a_message_is_good_for_that_message() {
+    fn a_signature_over_a_message_matches_only_that_message() {
         let good = sign(&["AAAAA", "1714037059", "486452656", "Zm9v"]);
         let plain = sign(&["AAAAA", "1714037059", "486452656"]);
         let tokens = Rotating { current: "new".into(), previous: Some("AAAAA".into()) };
         let verify = |signature: &str, nonce, encrypted, now| {
             let signed = SignedQuery { signature, timestamp: "1714037059", nonce };
-            signed.verify_over(encrypted, &tokens, now).map(Secret::text)
+            signed.verify_encrypted(encrypted, &tokens, now).map(Secret::text)
         };
         assert_eq!(verify(&good, "486452656", "Zm9v", 1_714_037_059), Ok("AAAAA"));
         for (signature, nonce, encrypted) in

@@ -1,6 +1,19 @@
-//! WeChat's XML: one flat document, read and written.
-
-use std::collections::BTreeMap;
+//! Reads and writes WeChat's XML documents.
+//!
+//! A message is a root element whose children hold text. Some events have nested elements as well:
+//!
+//! ```text
+//! <xml>
+//!   <Event>subscribe_msg_popup_event</Event>              root.take_text("Event")
+//!   <SubscribeMsgPopupEvent>                              root.take("SubscribeMsgPopupEvent")
+//!     <List><TemplateId>a</TemplateId></List>               .take("List") .take_text("TemplateId")
+//!     <List><TemplateId>b</TemplateId></List>               .take("List") .take_text("TemplateId")
+//!   </SubscribeMsgPopupEvent>
+//! </xml>
+//! ```
+//!
+//! No child of the root may occur twice. Deeper elements may: WeChat writes lists so. Attributes, comments and processing
+//! instructions are ignored; a document type and entities that XML doesn't predefine are refused.
 
 use quick_xml::{
     Reader, Writer,
@@ -10,95 +23,121 @@ use quick_xml::{
 
 use crate::message::MessageError;
 
-/// The root's children that hold text only, by name.
-#[derive(Debug, Default)]
-pub(crate) struct XmlElements(BTreeMap<String, String>);
+/// The root has depth 1. WeChat's messages have at most 5.
+const MAX_DEPTH: usize = 8;
+/// WeChat's messages have at most some dozens.
+const MAX_ELEMENTS: usize = 512;
 
-impl XmlElements {
-    /// Reads a whole document. Deeper elements are passed over.
-    pub(crate) fn read(body: &[u8]) -> Result<Self, MessageError> {
-        let text = std::str::from_utf8(body).map_err(|_| MessageError::NotUtf8)?;
+/// An element, with all elements inside it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct XmlElement {
+    name: String,
+    /// The text directly inside it, without the text of its children.
+    text: String,
+    children: Vec<XmlElement>,
+}
+
+impl XmlElement {
+    /// Reads a document, and returns its root.
+    pub(crate) fn read(document: &[u8]) -> Result<Self, MessageError> {
+        let text = std::str::from_utf8(document).map_err(|_| MessageError::NotUtf8)?;
         let mut reader = Reader::from_str(text);
         reader.config_mut().check_end_names = true;
-        let mut elements = Self::default();
-        let mut depth = 0_u32;
-        let mut roots = 0;
-        let mut open: Option<(String, String)> = None;
+        let mut tree = TreeBuilder::default();
         loop {
             match reader.read_event().map_err(|_| MessageError::NotXml)? {
                 Event::DocType(_) => return Err(MessageError::Doctype),
-                Event::Start(tag) => {
-                    depth += 1;
-                    roots += u32::from(depth == 1);
-                    if roots > 1 {
-                        return Err(MessageError::NotXml);
-                    }
-                    if depth == 2 {
-                        open = Some((tag.name().as_ref().to_owned(), String::new()));
-                    }
-                }
+                Event::Start(tag) => tree.open(tag.name().as_ref())?,
                 Event::Empty(tag) => {
-                    roots += u32::from(depth == 0);
-                    if depth == 1 {
-                        elements.keep(tag.name().as_ref().to_owned(), String::new())?;
+                    tree.open(tag.name().as_ref())?;
+                    tree.close()?;
+                }
+                Event::End(_) => tree.close()?,
+                Event::Text(part) => tree.add_text(&part.xml10_content())?,
+                Event::CData(part) => tree.add_text(&part.xml10_content())?,
+                Event::GeneralRef(reference) => match reference.resolve_char_ref() {
+                    Ok(Some(character)) => tree.add_text(character.encode_utf8(&mut [0; 4]))?,
+                    Ok(None) => {
+                        tree.add_text(resolve_predefined_entity(&reference).ok_or(MessageError::UnknownEntity)?)?;
                     }
-                }
-                Event::End(_) => {
-                    depth = depth.checked_sub(1).ok_or(MessageError::NotXml)?;
-                    if depth == 1
-                        && let Some((name, value)) = open.take()
-                    {
-                        elements.keep(name, value)?;
-                    }
-                }
-                Event::Text(part) => append(&mut open, depth, &part.xml10_content())?,
-                Event::CData(part) => append(&mut open, depth, &part.xml10_content())?,
-                Event::GeneralRef(reference) => {
-                    let resolved = match reference.resolve_char_ref() {
-                        Ok(Some(character)) => character.to_string(),
-                        Ok(None) => resolve_predefined_entity(&reference).ok_or(MessageError::Entity)?.to_owned(),
-                        Err(_) => return Err(MessageError::NotXml),
-                    };
-                    append(&mut open, depth, &resolved)?;
-                }
-                Event::Eof => break,
+                    Err(_) => return Err(MessageError::NotXml),
+                },
+                Event::Eof => return tree.finish(),
                 Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
             }
         }
-        if depth == 0 && roots == 1 { Ok(elements) } else { Err(MessageError::NotXml) }
     }
 
-    /// The text of an element that has to be there.
-    pub(crate) fn take(&mut self, name: &'static str) -> Result<String, MessageError> {
-        self.0.remove(name).ok_or(MessageError::Element(name))
+    /// Removes the first child with this name, and returns it. Called again, it returns the next one.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Self> {
+        let position = self.children.iter().position(|child| child.name == name)?;
+        Some(self.children.remove(position))
     }
 
-    fn keep(&mut self, name: String, value: String) -> Result<(), MessageError> {
-        match self.0.insert(name, value) {
-            None => Ok(()),
-            Some(_) => Err(MessageError::Twice),
+    /// Removes the first child with this name, and returns its text.
+    pub(crate) fn take_text(&mut self, name: &'static str) -> Result<String, MessageError> {
+        self.take(name).map(|child| child.text).ok_or(MessageError::InvalidElement(name))
+    }
+}
+
+/// Builds the tree of a document from its tags and texts.
+#[derive(Default)]
+struct TreeBuilder {
+    /// The open elements, from the root to the innermost.
+    open: Vec<XmlElement>,
+    root: Option<XmlElement>,
+    elements: usize,
+}
+
+impl TreeBuilder {
+    fn open(&mut self, name: &str) -> Result<(), MessageError> {
+        if self.root.is_some() {
+            return Err(MessageError::NotXml);
         }
+        self.elements += 1;
+        if self.elements > MAX_ELEMENTS || self.open.len() == MAX_DEPTH {
+            return Err(MessageError::TooComplex);
+        }
+        self.open.push(XmlElement { name: name.to_owned(), ..XmlElement::default() });
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), MessageError> {
+        let closed = self.open.pop().ok_or(MessageError::NotXml)?;
+        let is_child_of_root = self.open.len() == 1;
+        let Some(parent) = self.open.last_mut() else {
+            self.root = Some(closed);
+            return Ok(());
+        };
+        if is_child_of_root && parent.children.iter().any(|sibling| sibling.name == closed.name) {
+            return Err(MessageError::DuplicateElement);
+        }
+        parent.children.push(closed);
+        Ok(())
+    }
+
+    fn add_text(&mut self, text: &str) -> Result<(), MessageError> {
+        match self.open.last_mut() {
+            Some(element) => element.text.push_str(text),
+            None if text.trim().is_empty() => {}
+            None => return Err(MessageError::NotXml),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<XmlElement, MessageError> {
+        if self.open.is_empty() { self.root.ok_or(MessageError::NotXml) } else { Err(MessageError::NotXml) }
     }
 }
 
-fn append(open: &mut Option<(String, String)>, depth: u32, part: &str) -> Result<(), MessageError> {
-    match (open, depth) {
-        (Some((_, value)), 2) => value.push_str(part),
-        (_, 0) if !part.trim().is_empty() => return Err(MessageError::NotXml),
-        _ => {}
-    }
-    Ok(())
-}
-
-/// A document's element.
+/// The value of an element that is written.
 pub(crate) enum XmlValue<'a> {
-    /// Any text.
     Text(&'a str),
-    /// A number; WeChat writes them bare.
+    /// Written without CDATA, as WeChat writes numbers.
     Number(u64),
 }
 
-/// Writes a document with these elements.
+/// Writes a document whose root `xml` has these elements.
 pub(crate) fn write(elements: &[(&str, XmlValue<'_>)]) -> String {
     let mut writer = Writer::new(Vec::with_capacity(512));
     let mut write = |event| writer.write_event(event).expect("a Vec takes every byte");
@@ -121,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// What documents are made of, well or badly.
+    /// Pieces from which well-formed and malformed documents are put together.
     const PIECES: [&str; 32] = [
         "<a>",
         "</a>",
@@ -157,50 +196,103 @@ mod tests {
         "\u{0}",
     ];
 
-    /// The text without the ends of its lines, which the other parser gets wrong before a reference.
-    fn in_one_line(text: &str) -> String {
+    /// The text without line breaks: the other parser reads a line break before a reference wrongly.
+    fn without_line_breaks(text: &str) -> String {
         text.replace(['\r', '\n'], "")
     }
 
-    /// Where another parser reads the document as well, it reads the same; and what it reads isn't refused, but
-    /// for what two readers could disagree about.
-    fn read_as_others_do(body: &[u8]) {
-        let ours = XmlElements::read(body);
-        let Ok(text) = std::str::from_utf8(body) else {
+    /// Asserts that this element and everything inside it are read as the other parser reads them.
+    fn assert_same_element(ours: &XmlElement, theirs: Node<'_, '_>, document: &str) {
+        // The other parser splits a name at its colon.
+        if theirs.tag_name().namespace().is_none() {
+            assert_eq!(ours.name, theirs.tag_name().name(), "{document}");
+        }
+        let text: String = theirs.children().filter(Node::is_text).filter_map(|part| part.text()).collect();
+        assert_eq!(without_line_breaks(&ours.text), without_line_breaks(&text), "{document}");
+        let children: Vec<_> = theirs.children().filter(Node::is_element).collect();
+        assert_eq!(ours.children.len(), children.len(), "{document}");
+        for (ours, theirs) in ours.children.iter().zip(children) {
+            assert_same_element(ours, theirs, document);
+        }
+    }
+
+    fn depth(node: Node<'_, '_>) -> usize {
+        1 + node.children().filter(Node::is_element).map(depth).max().unwrap_or(0)
+    }
+
+    fn has_duplicate_child(root: Node<'_, '_>) -> bool {
+        let names: Vec<_> = root.children().filter(Node::is_element).map(|child| child.tag_name().name()).collect();
+        names.iter().enumerate().any(|(n, name)| names[..n].contains(name))
+    }
+
+    /// Asserts that a document that another parser reads is read in the same way, or refused for our own limits.
+    fn assert_read_as_others_read_it(document: &[u8]) {
+        let ours = XmlElement::read(document);
+        let Ok(text) = std::str::from_utf8(document) else {
             return assert_eq!(ours.err(), Some(MessageError::NotUtf8));
         };
         let Ok(theirs) = Document::parse(text) else { return };
-        let ours = match ours {
-            Err(error) => return assert_eq!(error, MessageError::Twice, "{text}"),
-            Ok(XmlElements(ours)) => ours,
-        };
-        for element in theirs.root_element().children().filter(Node::is_element) {
-            let value: String = element.children().filter(Node::is_text).filter_map(|part| part.text()).collect();
-            if element.tag_name().namespace().is_none() {
-                let ours = ours.get(element.tag_name().name()).map(|value| in_one_line(value));
-                assert_eq!(ours, Some(in_one_line(&value)), "{text}");
+        let root = theirs.root_element();
+        match ours {
+            Ok(ours) => assert_same_element(&ours, root, text),
+            Err(MessageError::DuplicateElement) => assert!(has_duplicate_child(root), "{text}"),
+            Err(MessageError::TooComplex) => {
+                let elements = root.descendants().filter(Node::is_element).count();
+                assert!(elements > MAX_ELEMENTS || depth(root) > MAX_DEPTH, "{text}");
             }
+            Err(error) => panic!("{error}: {text}"),
         }
     }
 
     #[test]
-    fn a_line_has_one_end() {
-        let mut read = XmlElements::read(b"<xml><a>1\r\n2\r3\n<![CDATA[4\r\n]]></a></xml>").unwrap();
-        assert_eq!(read.take("a").unwrap(), "1\n2\n3\n4\n");
+    fn a_line_break_is_one_character() {
+        let mut root = XmlElement::read(b"<xml><a>1\r\n2\r3\n<![CDATA[4\r\n]]></a></xml>").unwrap();
+        assert_eq!(root.take_text("a").unwrap(), "1\n2\n3\n4\n");
+    }
+
+    #[test]
+    fn nested_elements_are_taken_one_after_another() {
+        let document = "<xml><Event>subscribe_msg_popup_event</Event><SubscribeMsgPopupEvent>\
+                        <List><TemplateId><![CDATA[a]]></TemplateId><PopupScene>2</PopupScene></List>\
+                        <List><TemplateId><![CDATA[b]]></TemplateId></List></SubscribeMsgPopupEvent></xml>";
+        let mut root = XmlElement::read(document.as_bytes()).unwrap();
+        assert_eq!(root.take("List"), None, "it isn't a child of the root");
+        let mut popup = root.take("SubscribeMsgPopupEvent").unwrap();
+        assert_eq!(popup.take("List").unwrap().take_text("TemplateId"), Ok("a".to_owned()));
+        let mut second = popup.take("List").unwrap();
+        assert_eq!(second.take_text("TemplateId"), Ok("b".to_owned()));
+        assert_eq!(second.take_text("PopupScene"), Err(MessageError::InvalidElement("PopupScene")));
+        assert_eq!(popup.take("List"), None);
+        assert_eq!(
+            root.take_text("SubscribeMsgPopupEvent"),
+            Err(MessageError::InvalidElement("SubscribeMsgPopupEvent"))
+        );
+        assert_eq!(root.take_text("Event"), Ok("subscribe_msg_popup_event".to_owned()));
+    }
+
+    #[test]
+    fn documents_beyond_the_limits_are_refused() {
+        let nested = |depth: usize| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
+        assert!(XmlElement::read(nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert_eq!(XmlElement::read(nested(MAX_DEPTH + 1).as_bytes()), Err(MessageError::TooComplex));
+        let list = |elements: usize| format!("<xml><a>{}</a></xml>", "<b/>".repeat(elements - 2));
+        assert!(XmlElement::read(list(MAX_ELEMENTS).as_bytes()).is_ok());
+        assert_eq!(XmlElement::read(list(MAX_ELEMENTS + 1).as_bytes()), Err(MessageError::TooComplex));
     }
 
     #[test]
     fn any_document_is_read_as_others_read_it() {
-        bolero::check!().for_each(read_as_others_do);
+        bolero::check!().for_each(assert_read_as_others_read_it);
     }
 
     #[test]
     fn any_pieces_of_documents_are_read_as_others_read_them() {
         bolero::check!().for_each(|choice: &[u8]| {
             let pieces: String = choice.iter().map(|n| PIECES[usize::from(*n) % PIECES.len()]).collect();
-            read_as_others_do(pieces.as_bytes());
-            read_as_others_do(format!("<xml>{pieces}</xml>").as_bytes());
-            read_as_others_do(format!("<xml><a>{pieces}</a></xml>").as_bytes());
+            assert_read_as_others_read_it(pieces.as_bytes());
+            assert_read_as_others_read_it(format!("<xml>{pieces}</xml>").as_bytes());
+            assert_read_as_others_read_it(format!("<xml><a>{pieces}</a></xml>").as_bytes());
+            assert_read_as_others_read_it(format!("<xml><a><b>{pieces}</b><b>{pieces}</b></a></xml>").as_bytes());
         });
     }
 
@@ -210,10 +302,10 @@ mod tests {
             let text: String =
                 text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')).collect();
             let written = write(&[("Text", XmlValue::Text(&text)), ("Number", XmlValue::Number(*number))]);
-            let mut elements = XmlElements::read(written.as_bytes()).unwrap();
-            assert_eq!(elements.take("Text"), Ok(text));
-            assert_eq!(elements.take("Number"), Ok(number.to_string()));
-            read_as_others_do(written.as_bytes());
+            let mut root = XmlElement::read(written.as_bytes()).unwrap();
+            assert_eq!(root.take_text("Text"), Ok(text));
+            assert_eq!(root.take_text("Number"), Ok(number.to_string()));
+            assert_read_as_others_read_it(written.as_bytes());
         });
     }
 }

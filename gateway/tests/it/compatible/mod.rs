@@ -7,7 +7,7 @@ mod sockets;
 use std::time::{Duration, SystemTime};
 
 use scenecast_browsers::cookie_browser::{CookieBrowser, PageSocket, SocketMessage};
-use scenecast_scene::{Acceptance, Claims, Grant, Opening, PageInfo, Transition};
+use scenecast_scene::{Acceptance, Claims, Grant, NewScene, PageInfo, Transition};
 
 use crate::fixtures::{KEY_SECRET, PATIENCE, Scene, World, account, ann, key_ring};
 
@@ -23,7 +23,7 @@ impl World {
     async fn open_scene_of(&self, visitor: &CookieBrowser) -> Scene {
         let claims = claims_of(visitor);
         let life = claims.remaining(SystemTime::now());
-        let opening = Opening { account: account(), binding: None, page: PageInfo::default(), life };
+        let opening = NewScene { account: account(), binding: None, page: PageInfo::default(), life };
         assert!(self.writer.open(claims.scene, &opening).await.unwrap());
         Scene { id: claims.scene, key: String::new() }
     }

@@ -21,7 +21,7 @@ struct ProxiedRedis {
 impl ClusterRedis for ProxiedRedis {
     async fn start() -> Self {
         let server = RedisServer::start().await;
-        let proxy = FaultProxy::to(vec![server.address()]).await;
+        let proxy = FaultProxy::start(vec![server.address()]).await;
         Self { server, proxy }
     }
 
@@ -41,7 +41,7 @@ pub(super) const CUT: Drill = Drill {
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<ProxiedRedis>| {
             for _ in 0..3 {
-                environment.cluster.redis.proxy.cut();
+                environment.cluster.redis.proxy.disconnect_all();
                 environment.load.run_for(5, 1).await;
             }
         }))

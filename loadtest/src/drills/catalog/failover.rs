@@ -65,7 +65,7 @@ pub(super) const CLUSTER_CUT_OFF: Drill = Drill {
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<RedisCluster>| {
             let primary = environment.cluster.redis.primary_of(0).await;
-            environment.cluster.redis.node(primary).cut_replicas_off().await;
+            environment.cluster.redis.node(primary).disconnect_replicas().await;
             environment.load.run_for(5, 2).await;
             fail_over(environment).await;
         }))

@@ -14,7 +14,7 @@ pub(super) const SENTINEL: Drill = Drill {
              until the partition ends.",
     run: |load| {
         Box::pin(async move {
-            let redis = RedisSentinels::start_divisible().await;
+            let redis = RedisSentinels::start_partitionable().await;
             run_drill_around(
                 redis,
                 load,
@@ -22,10 +22,10 @@ pub(super) const SENTINEL: Drill = Drill {
                 async |environment: &mut DrillEnvironment<RedisSentinels>| {
                     let redis = &environment.cluster.redis;
                     let primary = redis.primary().await;
-                    redis.divide(primary);
+                    redis.isolate(primary);
                     redis.until_failed_over(primary).await;
                     environment.load.run_for(10, 2).await;
-                    redis.reunite();
+                    redis.heal();
                     environment.load.run_for(20, 3).await;
                 },
             )
@@ -39,7 +39,7 @@ pub(super) const CLUSTER: Drill = Drill {
     proves: "The same, with one of three primaries of a Redis Cluster and all its other nodes.",
     run: |load| {
         Box::pin(async move {
-            let redis = RedisCluster::start_divisible().await;
+            let redis = RedisCluster::start_partitionable().await;
             run_drill_around(
                 redis,
                 load,
@@ -48,10 +48,10 @@ pub(super) const CLUSTER: Drill = Drill {
                     let redis = &environment.cluster.redis;
                     let primary = redis.primary_of(0).await;
                     let replica = redis.replica_of(primary).await;
-                    redis.divide(primary);
+                    redis.isolate(primary);
                     redis.until_primary(replica).await;
                     environment.load.run_for(10, 2).await;
-                    redis.reunite();
+                    redis.heal();
                     environment.load.run_for(20, 3).await;
                 },
             )

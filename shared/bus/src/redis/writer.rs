@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scenecast_redis::{Redis, Reply, Script};
 use scenecast_scene::{
-    Cause, Event, Opening, SceneField, SceneId, SceneSnapshot, SettleRefusal, Settled, Step, TOMBSTONE_MS, time::millis,
+    Cause, Event, NewScene, SceneField, SceneId, SceneSnapshot, SettleRefusal, Settled, Step, TOMBSTONE_MS, time::millis,
 };
 use strum::VariantArray;
 
@@ -28,9 +28,9 @@ impl RedisWriter {
         Self { redis, open, settle }
     }
 
-    pub(crate) async fn open(&self, scene: SceneId, opening: &Opening) -> Result<bool, BusError> {
+    pub(crate) async fn open(&self, scene: SceneId, opening: &NewScene) -> Result<bool, BusError> {
         let mut args = vec![millis(opening.life).to_string(), TOMBSTONE_MS.to_string()];
-        for (field, value) in opening.facts() {
+        for (field, value) in opening.fields() {
             args.push(field.name().to_owned());
             args.push(value);
         }
@@ -88,7 +88,7 @@ impl RedisWriter {
         let (state, remaining) = state(stored, life_ms)?;
         let facts = SceneField::VARIANTS.iter().zip(facts);
         let facts = facts.filter_map(|(field, fact)| Some((*field, fact.clone()?))).collect();
-        Ok(Some(SceneSnapshot { state, remaining, facts }))
+        Ok(Some(SceneSnapshot { state, remaining, fields: facts }))
     }
 }
 
@@ -131,7 +131,7 @@ impl SettleReply {
         let published_seq = parts.next()?.into_string().filter(|seq| !seq.is_empty());
         let facts = SceneField::VARIANTS.iter().copied().zip(parts.map(|fact| fact.into_string().unwrap_or_default()));
         let facts = facts.filter(|(_, fact)| !fact.is_empty()).collect();
-        let snapshot = SceneSnapshot { state, remaining, facts };
+        let snapshot = SceneSnapshot { state, remaining, fields: facts };
         let settled = match verdict.as_str() {
             "applied" => Settled::Applied(snapshot),
             "repeated" => Settled::Repeated(snapshot),

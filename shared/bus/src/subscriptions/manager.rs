@@ -32,7 +32,7 @@ const CHANGES_AT_A_TIME: usize = 512;
 /// Starts it for this registry, which sends the scenes that changed through `changes`.
 pub(crate) fn start(redis: &Redis, registry: &WatcherRegistry, changes: UnboundedReceiver<SceneId>, metrics: &Metrics) {
     let (losses_sender, losses) = unbounded_channel();
-    let catch_ups = metrics.counters(
+    let catch_ups = metrics.counter_vec(
         "catch_ups_total",
         "Times that held mailboxes had to be read again, by what may have been lost.",
         &["cause"],

@@ -8,7 +8,7 @@ use scenecast_bus::{BusError, BusUrl, Mailbox, Notice, SceneReader, SceneWriter,
 use scenecast_metrics::Metrics;
 use scenecast_redis::Redis;
 use scenecast_scene::{
-    Acceptance, AccountName, Binding, Cause, DeliveryId, Event, EventKind, Grant, Opening, PageInfo, Person, Profile,
+    Acceptance, AccountName, Binding, Cause, DeliveryId, Event, EventKind, Grant, NewScene, PageInfo, Person, Profile,
     SceneId, SceneSnapshot, Settled, Transition,
 };
 pub(crate) use scenecast_testing::until;
@@ -34,9 +34,9 @@ pub(crate) fn account() -> AccountName {
     "demo".parse().unwrap()
 }
 
-pub(crate) fn opening() -> Opening {
+pub(crate) fn opening() -> NewScene {
     let page = PageInfo { host: Some("shop.example.com".to_owned()), ..PageInfo::default() };
-    Opening { account: account(), binding: Some(Binding::of("session")), page, life: SCENE_LIFE }
+    NewScene { account: account(), binding: Some(Binding::of("session")), page, life: SCENE_LIFE }
 }
 
 pub(crate) fn person(name: &str) -> Person {
@@ -103,7 +103,7 @@ impl TestBus {
         self.reader.as_ref().expect("only a pod with a reader is asked to read")
     }
 
-    pub(crate) async fn open(&self, scene: SceneId, opening: &Opening) -> Result<bool, BusError> {
+    pub(crate) async fn open(&self, scene: SceneId, opening: &NewScene) -> Result<bool, BusError> {
         self.writer.open(scene, opening).await
     }
 

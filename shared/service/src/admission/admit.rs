@@ -1,5 +1,27 @@
-//! Whom a pod lets in: so many connections on all of its listeners together, so many a second, and so many sockets
-//! and requests of each client address.
+//! Decides which connections and requests a pod accepts.
+//!
+//! A new connection passes four checks. The first check that fails gives the [`RejectReason`]:
+//!
+//! ```text
+//!                 accept()
+//!                    │
+//!   1. connection rate of its address ──too high──▶ closed at once
+//!                    │
+//!   2. sockets of its address ──────────too many──┐
+//!                    │                            │
+//!   3. connection rate of the pod ──────too high──┤
+//!                    │                            │
+//!   4. connections of the pod ──────────too many──┤
+//!                    │                            ▼
+//!                 served             one of 256 reject slots is free?
+//!                                      │ yes                  │ no
+//!                                      ▼                      ▼
+//!                           each request is answered     closed at once
+//!                           "503/429, Retry-After"
+//! ```
+//!
+//! Checks 1 and 2 skip the addresses of trusted proxies. Behind a proxy, the middleware [`admit_clients`] counts the
+//! sockets by the address that the proxy forwards. The middleware also limits each address's rate of requests.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -22,167 +44,174 @@ use crate::{
 };
 use scenecast_metrics::Metrics;
 
-/// So many connections beyond those that are served are told so; others are closed at once.
-const TOLD: usize = 256;
-/// So many of those that are told are kept waiting first.
-const WAITING: usize = 512;
+/// How many rejected connections get an answer at a time. Connections beyond are closed without one.
+const MAX_REJECT_SLOTS: usize = 256;
+/// How many rejected clients may be kept waiting at a time; see [`Overloaded::wait_before_close`].
+const MAX_DELAYED_CLOSES: usize = 512;
 
-/// What a pod lets in; 0 is no limit, but for connections.
+/// What a pod accepts. 0 means no limit, except for `connections`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AdmissionLimits {
     /// Connections at a time, on all listeners together.
     pub connections: usize,
-    /// New connections in a second, and as many at once.
+    /// New connections in a second, and the largest burst.
     pub connections_per_second: u32,
-    /// The same of each client address that connects without a proxy.
+    /// New connections in a second from one client address, and the largest burst. Trusted proxies are exempt.
     pub connections_per_second_of_address: u32,
-    /// Sockets at a time of each client address.
+    /// Sockets at a time of one client address.
     pub sockets_per_address: u32,
-    /// Requests in a minute of each client address, and as many at once.
+    /// Requests in a minute of one client address, and the largest burst.
     pub requests_per_address: u32,
 }
 
-/// Lets in what a pod has room for. Clones are the same one.
+/// Decides whether a connection or a request is served. Clones share their counts.
 #[derive(Debug, Clone)]
 pub struct Admission(Arc<AdmissionState>);
 
 #[derive(Debug)]
 struct AdmissionState {
-    room: Arc<Semaphore>,
-    told: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
-    connects: RateLimit,
-    connects_by_address: AddressRateLimit,
-    seats: Arc<ConnectionSlots>,
-    requests: AddressRateLimit,
+    connections: Arc<Semaphore>,
+    reject_slots: Arc<Semaphore>,
+    delayed_closes: Arc<Semaphore>,
+    connection_rate: RateLimit,
+    connection_rate_by_address: AddressRateLimit,
+    sockets: Arc<ConnectionSlots>,
+    request_rate: AddressRateLimit,
     proxies: TrustedProxies,
-    turned_away: Rejections,
+    rejections: Rejections,
 }
 
-/// Where an accepted connection is, until this is dropped.
+/// An accepted connection's share of the limits. Dropping it gives the share back.
 #[derive(Debug)]
 pub(crate) enum Admitted {
-    /// It is served.
-    Room { _room: OwnedSemaphorePermit, seat: Option<ConnectionSlot> },
-    /// It is told to come back.
-    Told(Arc<RejectSlot>, RejectReason),
+    /// Its requests are served.
+    Served { _permit: OwnedSemaphorePermit, slot: Option<ConnectionSlot> },
+    /// Its requests are answered with a refusal.
+    Rejected { slot: Arc<RejectSlot>, reason: RejectReason },
 }
 
 impl Admitted {
-    /// What marks the requests that come from here, if they aren't to be served.
-    pub(crate) fn crowded(&self) -> Option<Overloaded> {
+    /// The mark for requests on this connection, if they are to be refused.
+    pub(crate) fn overloaded(&self) -> Option<Overloaded> {
         match self {
-            Self::Room { .. } => None,
-            Self::Told(doorstep, why) => Some(Overloaded::new(*why).in_place(doorstep.clone())),
+            Self::Served { .. } => None,
+            Self::Rejected { slot, reason } => Some(Overloaded::new(*reason).with_slot(slot.clone())),
         }
     }
 
-    /// Keeps this seat, too.
-    pub(crate) fn keep(&mut self, kept: ConnectionSlot) {
-        if let Self::Room { seat, .. } = self {
-            *seat = Some(kept);
+    /// Holds the slot as long as the connection lasts. A rejected connection needs none.
+    pub(crate) fn hold_slot(&mut self, held: ConnectionSlot) {
+        if let Self::Served { slot, .. } = self {
+            *slot = Some(held);
         }
     }
 }
 
 impl Admission {
-    /// Of a pod whose clients are behind these proxies, or connect themselves.
-    pub fn new(admits: AdmissionLimits, proxies: TrustedProxies, turned_away: Rejections) -> Self {
+    /// Admission for a pod behind `proxies`. Every rejection is counted in `rejections`.
+    pub fn new(limits: AdmissionLimits, proxies: TrustedProxies, rejections: Rejections) -> Self {
         Self(Arc::new(AdmissionState {
-            room: Arc::new(Semaphore::new(admits.connections.min(Semaphore::MAX_PERMITS))),
-            told: Arc::new(Semaphore::new(TOLD)),
-            waiting: Arc::new(Semaphore::new(WAITING)),
-            connects: RateLimit::per_second(admits.connections_per_second),
-            connects_by_address: AddressRateLimit::per_second(admits.connections_per_second_of_address),
-            seats: ConnectionSlots::new(admits.sockets_per_address),
-            requests: AddressRateLimit::per_minute(admits.requests_per_address),
+            connections: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
+            reject_slots: Arc::new(Semaphore::new(MAX_REJECT_SLOTS)),
+            delayed_closes: Arc::new(Semaphore::new(MAX_DELAYED_CLOSES)),
+            connection_rate: RateLimit::per_second(limits.connections_per_second),
+            connection_rate_by_address: AddressRateLimit::per_second(limits.connections_per_second_of_address),
+            sockets: ConnectionSlots::new(limits.sockets_per_address),
+            request_rate: AddressRateLimit::per_minute(limits.requests_per_address),
             proxies,
-            turned_away,
+            rejections,
         }))
     }
 
-    /// So many connections, from wherever; whom they turn away is in no metric.
-    pub(crate) fn to(connections: usize) -> Self {
-        let admits = AdmissionLimits { connections, ..AdmissionLimits::default() };
-        Self::new(admits, TrustedProxies::default(), Rejections::new(&Metrics::new()))
+    /// Limits only the number of connections at a time. Its rejections are in no registry.
+    pub(crate) fn with_connection_limit(connections: usize) -> Self {
+        let limits = AdmissionLimits { connections, ..AdmissionLimits::default() };
+        Self::new(limits, TrustedProxies::default(), Rejections::new(&Metrics::new()))
     }
 
-    /// The place of a connection from there; none if it is to be closed at once.
+    /// Admits a connection from this peer. `None` means: close it at once.
     pub(crate) fn admit(&self, peer: SocketAddr) -> Option<Admitted> {
-        let why = match self.room_for(peer) {
-            Ok(place) => return Some(place),
-            // A flood would take the places of all others who are to be told.
-            Err(why @ RejectReason::Hasty) => {
-                self.0.turned_away.count(why);
+        let reason = match self.check_limits(peer) {
+            Ok(admitted) => return Some(admitted),
+            // One address that floods the pod would take all reject slots from others.
+            Err(RejectReason::AddressConnectRate) => {
+                self.0.rejections.count(RejectReason::AddressConnectRate);
                 return None;
             }
-            Err(why) => why,
+            Err(reason) => reason,
         };
-        let told = self.0.told.clone().try_acquire_owned().ok();
-        self.0.turned_away.count(if told.is_some() { why } else { RejectReason::Unheard });
-        told.map(|place| Admitted::Told(RejectSlot::new(place, self.0.waiting.clone()), why))
+        let Ok(permit) = self.0.reject_slots.clone().try_acquire_owned() else {
+            self.0.rejections.count(RejectReason::NoRejectSlot);
+            return None;
+        };
+        self.0.rejections.count(reason);
+        Some(Admitted::Rejected { slot: RejectSlot::new(permit, self.0.delayed_closes.clone()), reason })
     }
 
-    fn room_for(&self, peer: SocketAddr) -> Result<Admitted, RejectReason> {
-        let AdmissionState { room, connects, connects_by_address, seats, proxies, .. } = &*self.0;
-        // Whose sockets those of a proxy are is told by their requests.
-        let client = Some(peer.ip()).filter(|address| !proxies.trust(*address));
-        // Before the pod's own limits: what an address has too much of takes nothing of others' share.
-        let seat = match client {
-            Some(client) => {
-                connects_by_address.check(client).map_err(|_| RejectReason::Hasty)?;
-                seats.take(client).map_err(|SlotsExhausted| RejectReason::Sockets)?
-            }
-            None => None,
+    fn check_limits(&self, peer: SocketAddr) -> Result<Admitted, RejectReason> {
+        let state = &*self.0;
+        let slot = if state.proxies.is_trusted(peer.ip()) {
+            // A proxy's connection belongs to many clients. Each of their requests is counted for its own client.
+            None
+        } else {
+            // These come before the pod's own limits, so that a flood from one address uses none of the others' share.
+            let client = peer.ip();
+            state.connection_rate_by_address.check(client).map_err(|_| RejectReason::AddressConnectRate)?;
+            state.sockets.take(client).map_err(|SlotsExhausted| RejectReason::Sockets)?
         };
-        if !connects.allows() {
-            return Err(RejectReason::Connects);
+        if !state.connection_rate.allows() {
+            return Err(RejectReason::ConnectRate);
         }
-        let room = room.clone().try_acquire_owned().map_err(|_| RejectReason::Connections)?;
-        Ok(Admitted::Room { _room: room, seat })
+        let permit = state.connections.clone().try_acquire_owned().map_err(|_| RejectReason::Connections)?;
+        Ok(Admitted::Served { _permit: permit, slot })
     }
 
-    /// The seat of this request, if it isn't its connection's.
-    fn seat_for(&self, request: &Request) -> Result<Option<ConnectionSlot>, Overloaded> {
-        let AdmissionState { seats, requests, proxies, turned_away, .. } = &*self.0;
+    /// Checks a request against its client's limits. Takes a slot for it if it came through a proxy; a direct
+    /// connection has its slot already.
+    fn check_request(&self, request: &Request) -> Result<Option<ConnectionSlot>, Overloaded> {
+        let state = &*self.0;
         let extensions = request.extensions();
         let (Some(PeerAddress(peer)), Some(ClientAddress(client))) = (extensions.get(), extensions.get()) else {
             return Ok(None);
         };
-        let taken = match requests.check(*client) {
-            Err(back_in) => Err(Overloaded::until(RejectReason::Requests, back_in)),
-            Ok(()) if proxies.trust(peer.ip()) => {
-                seats.take(*client).map_err(|SlotsExhausted| Overloaded::new(RejectReason::Sockets))
-            }
-            Ok(()) => Ok(None),
-        };
-        taken.inspect_err(|crowded| turned_away.count(crowded.why()))
+        if let Err(retry_after) = state.request_rate.check(*client) {
+            state.rejections.count(RejectReason::Requests);
+            return Err(Overloaded::with_retry_after(RejectReason::Requests, retry_after));
+        }
+        if !state.proxies.is_trusted(peer.ip()) {
+            return Ok(None);
+        }
+        state.sockets.take(*client).map_err(|SlotsExhausted| {
+            state.rejections.count(RejectReason::Sockets);
+            Overloaded::new(RejectReason::Sockets)
+        })
     }
 }
 
-/// Marks the requests of addresses that ask too often or have too many sockets. A middleware, inside of the one that
-/// knows the addresses.
+/// Middleware: marks a request as [`Overloaded`] if its client address sends too many requests or has too many sockets.
+/// Place it inside [`with_client_address`](crate::http::with_client_address), which tells it the address.
 pub async fn admit_clients(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
     if request.extensions().get::<Overloaded>().is_some() {
         return next.run(request).await;
     }
-    let seat = match admission.seat_for(&request) {
-        Ok(seat) => seat,
-        Err(crowded) => {
-            request.extensions_mut().insert(crowded);
+    let slot = match admission.check_request(&request) {
+        Ok(slot) => slot,
+        Err(overloaded) => {
+            request.extensions_mut().insert(overloaded);
             None
         }
     };
-    let Some(seat) = seat else { return next.run(request).await };
-    // For what becomes of its connection.
-    request.extensions_mut().insert(seat.clone());
+    let Some(slot) = slot else { return next.run(request).await };
+    // A WebSocket keeps the slot beyond its request: the upgrade handler takes it from here.
+    request.extensions_mut().insert(slot.clone());
     let response = next.run(request).await;
     if response.body().size_hint().exact().is_some() {
         return response;
     }
+    // A streamed response keeps the slot until its end.
     response.map(|body| {
         Body::new(body.map_frame(move |frame| {
-            let _until_its_end = &seat;
+            let _held = &slot;
             frame
         }))
     })
@@ -190,92 +219,109 @@ pub async fn admit_clients(State(admission): State<Admission>, mut request: Requ
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use scenecast_testing::metric_value;
+
     use super::*;
 
-    fn admission(admits: AdmissionLimits) -> (Admission, Metrics) {
-        let (metrics, proxies) = (Metrics::new(), serde_json::from_str(r#"["192.0.2.1"]"#).unwrap());
-        (Admission::new(admits, proxies, Rejections::new(&metrics)), metrics)
+    fn admission(limits: AdmissionLimits) -> (Admission, Metrics) {
+        let metrics = Metrics::new();
+        let proxies = serde_json::from_str(r#"["192.0.2.1"]"#).unwrap();
+        (Admission::new(limits, proxies, Rejections::new(&metrics)), metrics)
+    }
+
+    fn rejected(metrics: &Metrics, why: &str) -> Option<f64> {
+        metric_value(&metrics.text(), "scenecast_turned_away_total", &[("why", why)])
     }
 
     fn peer(address: [u8; 4]) -> SocketAddr {
         (address, 50_000).into()
     }
 
-    fn why(place: Option<&Admitted>) -> Option<RejectReason> {
-        match place.expect("a place, if only to be told") {
-            Admitted::Room { .. } => None,
-            Admitted::Told(_, why) => Some(*why),
+    fn reason(admitted: Option<&Admitted>) -> Option<RejectReason> {
+        match admitted.expect("a connection that is served or gets an answer") {
+            Admitted::Served { .. } => None,
+            Admitted::Rejected { reason, .. } => Some(*reason),
         }
     }
 
     #[test]
-    fn an_address_that_has_too_much_already_is_told_so() {
+    fn an_address_with_too_many_sockets_is_rejected() {
         let (admission, metrics) =
             admission(AdmissionLimits { connections: 100, sockets_per_address: 2, ..AdmissionLimits::default() });
         let one = peer([203, 0, 113, 1]);
         let held = [(); 3].map(|()| admission.admit(one));
-        assert_eq!(held.each_ref().map(|place| why(place.as_ref())), [None, None, Some(RejectReason::Sockets)]);
+        assert_eq!(
+            held.each_ref().map(|admitted| reason(admitted.as_ref())),
+            [None, None, Some(RejectReason::Sockets)]
+        );
         for address in [[192, 0, 2, 1], [10, 0, 0, 1], [127, 0, 0, 1]] {
             let held = [(); 3].map(|()| admission.admit(peer(address)));
-            assert!(held.iter().all(|place| why(place.as_ref()).is_none()), "a proxy's sockets are its clients'");
+            let all_served = held.iter().all(|admitted| reason(admitted.as_ref()).is_none());
+            assert!(all_served, "a proxy's sockets belong to its clients");
         }
-        assert!(metrics.text().contains("scenecast_turned_away_total{why=\"sockets\"} 1"));
+        assert_eq!(rejected(&metrics, "sockets"), Some(1.0));
     }
 
     #[test]
-    fn whoever_comes_when_too_many_do_is_told_so() {
+    fn a_connection_beyond_the_pods_rate_is_rejected() {
         let (admission, metrics) =
             admission(AdmissionLimits { connections: 100, connections_per_second: 2, ..AdmissionLimits::default() });
-        let came = [1, 2, 3].map(|client| why(admission.admit(peer([203, 0, 113, client])).as_ref()));
-        assert_eq!(came, [None, None, Some(RejectReason::Connects)]);
-        assert!(metrics.text().contains("scenecast_turned_away_total{why=\"connects\"} 1"));
+        let reasons = [1, 2, 3].map(|client| reason(admission.admit(peer([203, 0, 113, client])).as_ref()));
+        assert_eq!(reasons, [None, None, Some(RejectReason::ConnectRate)]);
+        assert_eq!(rejected(&metrics, "connects"), Some(1.0));
     }
 
     #[test]
     fn an_address_that_connects_too_often_leaves_room_for_others() {
-        let admits = AdmissionLimits {
+        let limits = AdmissionLimits {
+            connections: 100,
             connections_per_second: 10,
             connections_per_second_of_address: 2,
             ..AdmissionLimits::default()
         };
-        let (admission, metrics) = admission(AdmissionLimits { connections: 100, ..admits });
+        let (admission, metrics) = admission(limits);
         let flood = [(); 50].map(|()| admission.admit(peer([203, 0, 113, 1])));
-        assert_eq!(flood.iter().flatten().count(), 2, "the others are closed without a word");
-        assert!(metrics.text().contains("scenecast_turned_away_total{why=\"hasty\"} 48"));
-        let others =
-            [2, 3, 4, 5].map(|client| [(); 2].map(|()| why(admission.admit(peer([203, 0, 113, client])).as_ref())));
-        assert_eq!(others.as_flattened(), [None; 8]);
+        assert_eq!(flood.iter().flatten().count(), 2, "the others are closed without an answer");
+        assert_eq!(rejected(&metrics, "hasty"), Some(48.0));
+        for client in [2, 3, 4, 5] {
+            for _ in 0..2 {
+                assert_eq!(reason(admission.admit(peer([203, 0, 113, client])).as_ref()), None);
+            }
+        }
     }
 
     #[test]
-    fn beyond_those_who_can_be_told_connections_are_closed() {
+    fn without_a_free_reject_slot_a_connection_is_closed() {
         let (admission, metrics) = admission(AdmissionLimits { connections: 1, ..AdmissionLimits::default() });
-        let anybody = peer([203, 0, 113, 1]);
-        let mut held: Vec<_> = (0..=TOLD).map(|_| admission.admit(anybody)).collect();
-        assert_eq!((why(held[0].as_ref()), why(held[1].as_ref())), (None, Some(RejectReason::Connections)));
-        assert!(admission.admit(anybody).is_none());
-        assert!(metrics.text().contains("scenecast_turned_away_total{why=\"unheard\"} 1"));
+        let client = peer([203, 0, 113, 1]);
+        let mut held: Vec<_> = (0..=MAX_REJECT_SLOTS).map(|_| admission.admit(client)).collect();
+        assert_eq!(reason(held[0].as_ref()), None);
+        assert_eq!(reason(held[1].as_ref()), Some(RejectReason::Connections));
+        assert!(admission.admit(client).is_none());
+        assert_eq!(rejected(&metrics, "unheard"), Some(1.0));
         held.remove(0);
-        assert_eq!(why(admission.admit(anybody).as_ref()), None, "there is room again");
+        assert_eq!(reason(admission.admit(client).as_ref()), None, "there is room again");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_are_kept_waiting_keep_nobody_from_being_told() {
+    async fn delayed_closes_leave_the_reject_slots_to_others() {
         let (admission, _) = admission(AdmissionLimits { connections: 0, ..AdmissionLimits::default() });
-        let anybody = peer([203, 0, 113, 1]);
-        let wait = std::time::Duration::from_secs(5);
-        let mut waiting = tokio::task::JoinSet::new();
-        for _ in 0..WAITING {
-            let place = admission.admit(anybody).expect("the places of those who wait are free for others");
-            waiting.spawn(async move { place.crowded().unwrap().wait(wait).await });
+        let client = peer([203, 0, 113, 1]);
+        let delay = Duration::from_secs(5);
+        let mut delayed = tokio::task::JoinSet::new();
+        for _ in 0..MAX_DELAYED_CLOSES {
+            let admitted = admission.admit(client).expect("a delayed close has given its reject slot back");
+            delayed.spawn(async move { admitted.overloaded().unwrap().wait_before_close(delay).await });
             tokio::task::yield_now().await;
         }
-        let one_more = admission.admit(anybody).expect("there is a place to be told");
-        let since = tokio::time::Instant::now();
-        one_more.crowded().unwrap().wait(wait).await;
-        assert_eq!(since.elapsed().as_secs(), 0, "but not to wait");
-        waiting.join_all().await;
-        one_more.crowded().unwrap().wait(wait).await;
-        assert_eq!(since.elapsed(), 2 * wait);
+        let one_more = admission.admit(client).expect("a reject slot is free");
+        let started = tokio::time::Instant::now();
+        one_more.overloaded().unwrap().wait_before_close(delay).await;
+        assert_eq!(started.elapsed().as_secs(), 0, "it isn't delayed: too many are already");
+        delayed.join_all().await;
+        one_more.overloaded().unwrap().wait_before_close(delay).await;
+        assert_eq!(started.elapsed(), 2 * delay);
     }
 }

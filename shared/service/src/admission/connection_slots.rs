@@ -6,50 +6,51 @@ use dashmap::DashMap;
 
 use crate::admission::prefix::ClientPrefix;
 
-/// The sockets of each client address. No more addresses are in it than there are sockets.
+/// Counts the sockets of each client address. An address without sockets takes no memory.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlots {
-    /// 0: as many as it likes.
-    each: u32,
+    /// 0 means no limit.
+    per_address: u32,
     taken: DashMap<ClientPrefix, u32>,
 }
 
-/// One socket of an address, until the last clone is dropped.
+/// Counts as one socket of its client address until the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct ConnectionSlot {
-    _taken: Arc<SlotGuard>,
+    _guard: Arc<SlotGuard>,
 }
 
-/// The address has as many sockets as it may.
+/// The address has as many sockets as it may have.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SlotsExhausted;
 
 #[derive(Debug)]
 struct SlotGuard {
-    seats: Arc<ConnectionSlots>,
+    slots: Arc<ConnectionSlots>,
     prefix: ClientPrefix,
 }
 
 impl ConnectionSlots {
-    pub(crate) fn new(each: u32) -> Arc<Self> {
-        Arc::new(Self { each, taken: DashMap::new() })
+    pub(crate) fn new(per_address: u32) -> Arc<Self> {
+        Arc::new(Self { per_address, taken: DashMap::new() })
     }
 
-    /// One more socket of this client, if it is one whose sockets are counted.
+    /// Takes a slot for one more socket of this client. `Ok(None)` if there is no limit, or if the address is private
+    /// and so stands for many clients.
     pub(crate) fn take(self: &Arc<Self>, client: IpAddr) -> Result<Option<ConnectionSlot>, SlotsExhausted> {
-        let Some(prefix) = ClientPrefix::of(client).filter(|_| self.each > 0) else { return Ok(None) };
+        let Some(prefix) = ClientPrefix::of(client).filter(|_| self.per_address > 0) else { return Ok(None) };
         let mut count = self.taken.entry(prefix).or_default();
-        if *count == self.each {
+        if *count == self.per_address {
             return Err(SlotsExhausted);
         }
         *count += 1;
-        Ok(Some(ConnectionSlot { _taken: Arc::new(SlotGuard { seats: self.clone(), prefix }) }))
+        Ok(Some(ConnectionSlot { _guard: Arc::new(SlotGuard { slots: self.clone(), prefix }) }))
     }
 }
 
 impl Drop for SlotGuard {
     fn drop(&mut self) {
-        self.seats.taken.remove_if_mut(&self.prefix, |_, count| {
+        self.slots.taken.remove_if_mut(&self.prefix, |_, count| {
             *count -= 1;
             *count == 0
         });
@@ -61,27 +62,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_so_many_sockets_at_a_time() {
-        let seats = ConnectionSlots::new(2);
-        let take = |client: &str| seats.take(client.parse().unwrap());
-        let (first, second) = (take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap());
+    fn an_address_has_a_limited_number_of_sockets_at_a_time() {
+        let slots = ConnectionSlots::new(2);
+        let take = |client: &str| slots.take(client.parse().unwrap());
+        let first = take("2001:db8::1").unwrap();
+        let second = take("2001:db8::2").unwrap();
         assert!(take("2001:db8::3").is_err());
         let other = take("2001:db8:0:1::1").unwrap();
         let clone = first.clone();
         drop(first);
-        assert!(take("2001:db8::3").is_err(), "it is the same socket");
+        assert!(take("2001:db8::3").is_err(), "the clone holds the same slot");
         drop(clone);
         let third = take("2001:db8::3").unwrap();
         drop((second, third, other));
-        assert!(seats.taken.is_empty(), "who has left is forgotten");
+        assert!(slots.taken.is_empty(), "an address without sockets takes no memory");
     }
 
     #[test]
-    fn neither_a_proxy_of_ours_nor_anybody_where_there_is_no_limit_is_counted() {
-        let (few, any) = (ConnectionSlots::new(1), ConnectionSlots::new(0));
+    fn private_addresses_and_unlimited_slots_are_not_counted() {
+        let limited = ConnectionSlots::new(1);
+        let unlimited = ConnectionSlots::new(0);
         for _ in 0..10 {
-            assert!(few.take([10, 0, 0, 1].into()).unwrap().is_none());
-            assert!(any.take([203, 0, 113, 1].into()).unwrap().is_none());
+            assert!(limited.take([10, 0, 0, 1].into()).unwrap().is_none());
+            assert!(unlimited.take([203, 0, 113, 1].into()).unwrap().is_none());
         }
     }
 }

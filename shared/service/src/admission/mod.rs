@@ -1,4 +1,4 @@
-//! Which connections and requests a pod accepts, and what the others are told.
+//! Decides which connections and requests a pod accepts, and answers the others.
 
 pub(crate) mod admit;
 pub(crate) mod connection_slots;
@@ -8,5 +8,5 @@ pub(crate) mod rate_limit;
 
 pub use admit::{Admission, AdmissionLimits, admit_clients};
 pub use connection_slots::ConnectionSlot;
-pub use overload::{Overloaded, RejectReason, Rejections, turn_away};
+pub use overload::{Overloaded, RejectReason, Rejections, reject_overloaded};
 pub use rate_limit::{AddressRateLimit, RateLimit};

@@ -1,4 +1,22 @@
-//! Those for whom there is no room: why, what they are told, and that it is counted.
+//! What happens to a connection or request that a pod has no room for: it is counted, and gets an answer that says when
+//! to try again.
+//!
+//! ```text
+//! admission (or a route) ──marks the request──▶ Overloaded { reason, retry_after }
+//!                                                   │
+//!                             middleware reject_overloaded, or the route itself
+//!                                                   │
+//!                                                   ▼
+//!                         problem+json with 503 or 429, and Retry-After
+//! ```
+//!
+//! A rejected connection holds one of a few reject slots. A client that would come back at once (some pages do) is kept
+//! waiting before its connection is closed. So that this doesn't use up the reject slots, the wait has a limit of its own:
+//!
+//! ```text
+//! reject slot taken ──answered──▶ wait_before_close ──slot given back, delayed-close permit taken──▶ closed
+//!                                      └────────────no permit free: no wait──────────────────────────▶ closed
+//! ```
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,227 +28,207 @@ use axum::{
 };
 use parking_lot::Mutex;
 use prometheus::IntCounterVec;
+use strum::VariantArray;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{admission::rate_limit::RateLimit, http::problem::Problem};
 use scenecast_metrics::Metrics;
 
-/// When those whom a pod has no room for may try again, …
-const ROOM_AGAIN: Duration = Duration::from_secs(5);
-/// … and those whose address has as many sockets as it may.
-const SEAT_AGAIN: Duration = Duration::from_secs(10);
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Sockets of one address are freed more slowly than a busy pod gets room.
+const RETRY_AFTER_TOO_MANY_SOCKETS: Duration = Duration::from_secs(10);
 
-/// RejectReason somebody is turned away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a connection or request is rejected. Its text is the label `why` in metrics and logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum RejectReason {
-    /// The pod has as many connections as it takes.
+    /// The pod has as many connections as it may have.
     Connections,
-    /// More connect in a second than it takes.
-    Connects,
-    /// The address connects more often than one may.
-    Hasty,
-    /// It has no place left, even to say so.
-    Unheard,
-    /// The address has as many sockets as it may.
+    /// The pod gets more new connections in a second than it may.
+    #[strum(serialize = "connects")]
+    ConnectRate,
+    /// One address opens more connections in a second than it may. They are closed without an answer.
+    #[strum(serialize = "hasty")]
+    AddressConnectRate,
+    /// The connection is rejected for another reason, and no reject slot is free to answer it.
+    #[strum(serialize = "unheard")]
+    NoRejectSlot,
+    /// The address has as many sockets as it may have.
     Sockets,
-    /// The address asks more often than it may.
+    /// The address sends more requests in a minute than it may.
     Requests,
-    /// The address opens more scenes than it may.
+    /// The address opens more scenes in a minute than it may.
     Scenes,
-    /// WeChat sends more messages than the pod takes.
-    Webhooks,
-    /// The address sends more of what is no message of WeChat's than is answered.
-    Junk,
+    /// WeChat sends more messages in a second than the pod handles. It delivers them again.
+    Deliveries,
+    /// The address sends more messages that aren't WeChat's than the pod answers.
+    #[strum(serialize = "junk")]
+    InvalidDeliveries,
 }
 
 impl RejectReason {
-    const ALL: [Self; 9] = [
-        Self::Connections,
-        Self::Connects,
-        Self::Hasty,
-        Self::Unheard,
-        Self::Sockets,
-        Self::Requests,
-        Self::Scenes,
-        Self::Webhooks,
-        Self::Junk,
-    ];
-
-    /// Its word in metrics and logs.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Connections => "connections",
-            Self::Connects => "connects",
-            Self::Hasty => "hasty",
-            Self::Unheard => "unheard",
-            Self::Sockets => "sockets",
-            Self::Requests => "requests",
-            Self::Scenes => "scenes",
-            Self::Webhooks => "webhooks",
-            Self::Junk => "junk",
-        }
+    fn label(self) -> &'static str {
+        self.into()
     }
 }
 
-/// Counts those who are turned away, and says so in the log, once in a second. Clones are the same one.
+/// Counts rejections in `scenecast_turned_away_total`, and logs at most one a second. Clones share the counter.
 #[derive(Debug, Clone)]
-pub struct Rejections(Arc<RejectionCounters>);
+pub struct Rejections(Arc<RejectionCounter>);
 
 #[derive(Debug)]
-struct RejectionCounters {
+struct RejectionCounter {
     counter: IntCounterVec,
-    logged: RateLimit,
+    log_rate: RateLimit,
 }
 
 impl Rejections {
-    /// The counter of this process.
+    /// Counts in this registry.
     pub fn new(metrics: &Metrics) -> Self {
-        let counter = metrics.turned_away();
-        // RejectionCounters from 0: to an alert the first of those that are counted from nothing is no increase.
-        for why in RejectReason::ALL {
-            counter.with_label_values(&[why.word()]);
+        let counter = metrics.rejections();
+        // Each reason starts at 0. Prometheus sees no increase in a series that begins at 1, so an alert would miss the
+        // first rejection.
+        for reason in RejectReason::VARIANTS {
+            counter.with_label_values(&[reason.label()]);
         }
-        Self(Arc::new(RejectionCounters { counter, logged: RateLimit::per_second(1) }))
+        Self(Arc::new(RejectionCounter { counter, log_rate: RateLimit::per_second(1) }))
     }
 
-    /// One more.
-    pub fn count(&self, why: RejectReason) {
-        self.0.counter.with_label_values(&[why.word()]).inc();
-        if self.0.logged.allows() {
-            tracing::warn!(why = why.word(), "turned somebody away; turned_away_total has them all");
+    /// Counts one more rejection.
+    pub fn count(&self, reason: RejectReason) {
+        self.0.counter.with_label_values(&[reason.label()]).inc();
+        if self.0.log_rate.allows() {
+            tracing::warn!(
+                why = reason.label(),
+                "rejected a connection or request, because a limit is reached; scenecast_turned_away_total counts all of \
+                 them by this reason; if they are real users, add pods or raise the limit in [limits]"
+            );
         }
     }
 }
 
-/// Marks requests that are to be told to come back, and not served.
+/// Marks a request, as its extension, that is to be refused because a limit is reached.
 #[derive(Debug, Clone)]
 pub struct Overloaded {
-    why: RejectReason,
-    back_in: Duration,
-    doorstep: Option<Arc<RejectSlot>>,
+    reason: RejectReason,
+    retry_after: Duration,
+    slot: Option<Arc<RejectSlot>>,
 }
 
-/// The place of a connection that is only to be told.
+/// The reject slot of a connection. [`Overloaded::wait_before_close`] exchanges it for a delayed-close permit.
 #[derive(Debug)]
 pub(crate) struct RejectSlot {
-    place: Mutex<Option<OwnedSemaphorePermit>>,
-    waiting: Arc<Semaphore>,
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
+    delayed_closes: Arc<Semaphore>,
 }
 
 impl RejectSlot {
-    /// In this place, or among those that wait.
-    pub(crate) fn new(place: OwnedSemaphorePermit, waiting: Arc<Semaphore>) -> Arc<Self> {
-        Arc::new(Self { place: Mutex::new(Some(place)), waiting })
+    pub(crate) fn new(permit: OwnedSemaphorePermit, delayed_closes: Arc<Semaphore>) -> Arc<Self> {
+        Arc::new(Self { permit: Mutex::new(Some(permit)), delayed_closes })
     }
 }
 
 impl Overloaded {
-    /// For this, and until there may be room.
-    pub(crate) fn new(why: RejectReason) -> Self {
-        Self { why, back_in: if why == RejectReason::Sockets { SEAT_AGAIN } else { ROOM_AGAIN }, doorstep: None }
+    /// A rejection with the usual delay for its reason: 10 s for too many sockets, 5 s for all others.
+    pub(crate) fn new(reason: RejectReason) -> Self {
+        let retry_after = if reason == RejectReason::Sockets { RETRY_AFTER_TOO_MANY_SOCKETS } else { RETRY_AFTER };
+        Self::with_retry_after(reason, retry_after)
     }
 
-    /// The same, for whoever is in this place.
-    pub(crate) fn in_place(self, doorstep: Arc<RejectSlot>) -> Self {
-        Self { doorstep: Some(doorstep), ..self }
+    /// A rejection for which the limit says how long the client has to wait.
+    pub fn with_retry_after(reason: RejectReason, retry_after: Duration) -> Self {
+        Self { reason, retry_after, slot: None }
     }
 
-    /// For more than an address may, and until it may again.
-    pub fn until(why: RejectReason, back_in: Duration) -> Self {
-        Self { why, back_in, doorstep: None }
+    pub(crate) fn with_slot(self, slot: Arc<RejectSlot>) -> Self {
+        Self { slot: Some(slot), ..self }
     }
 
-    /// RejectReason.
-    pub(crate) fn why(&self) -> RejectReason {
-        self.why
-    }
-
-    /// What it is told.
+    /// The answer to the client.
     pub fn problem(&self) -> Problem {
-        let (status, code, detail) = match self.why {
-            RejectReason::Connections | RejectReason::Connects | RejectReason::Unheard | RejectReason::Webhooks => {
-                (StatusCode::SERVICE_UNAVAILABLE, "crowded", "this server has no room left")
-            }
+        let (status, code, detail) = match self.reason {
+            RejectReason::Connections
+            | RejectReason::ConnectRate
+            | RejectReason::NoRejectSlot
+            | RejectReason::Deliveries => (StatusCode::SERVICE_UNAVAILABLE, "crowded", "this server has no room left"),
             RejectReason::Sockets => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_sockets", "this address has too many connections here")
             }
-            RejectReason::Hasty | RejectReason::Requests | RejectReason::Junk => {
+            RejectReason::AddressConnectRate | RejectReason::Requests | RejectReason::InvalidDeliveries => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "this address asks too often")
             }
             RejectReason::Scenes => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_scenes", "this address opens too many scenes")
             }
         };
-        Problem { retry_after: Some(self.back_in), ..Problem::new(status, code, detail) }
+        Problem { retry_after: Some(self.retry_after), ..Problem::new(status, code, detail) }
     }
 
-    /// Keeps whoever would be back at once waiting, without keeping others from being told: with those who wait it
-    /// has another place, and where there is none left it doesn't wait.
-    pub async fn wait(&self, time: Duration) {
-        let Some(doorstep) = &self.doorstep else { return tokio::time::sleep(time).await };
-        let Ok(_waiting) = doorstep.waiting.try_acquire() else { return };
-        drop(doorstep.place.lock().take());
-        tokio::time::sleep(time).await;
+    /// Sleeps for `delay`, for a client that would connect again as soon as it is closed. Returns at once if too many
+    /// rejected connections wait already. While it waits, its reject slot is free for another connection.
+    pub async fn wait_before_close(&self, delay: Duration) {
+        let Some(slot) = &self.slot else { return tokio::time::sleep(delay).await };
+        let Ok(_permit) = slot.delayed_closes.try_acquire() else { return };
+        drop(slot.permit.lock().take());
+        tokio::time::sleep(delay).await;
     }
 }
 
-/// Answers those who are to be told to come back, in place of the service. A middleware.
-pub async fn turn_away(request: Request, next: Next) -> Response {
+/// Middleware: answers a request that is marked as [`Overloaded`], in place of the service.
+pub async fn reject_overloaded(request: Request, next: Next) -> Response {
     match request.extensions().get::<Overloaded>() {
-        Some(crowded) => crowded.problem().into_response(),
+        Some(overloaded) => overloaded.problem().into_response(),
         None => next.run(request).await,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use scenecast_testing::metric_value;
 
     use super::*;
-
-    /// What a log has.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::captured_log::CapturedLog;
 
     #[test]
-    fn a_thousand_who_are_turned_away_together_are_counted_and_have_one_line_in_the_log() {
-        let (log, metrics) = (Log::default(), Metrics::new());
+    fn a_thousand_rejections_are_counted_and_logged_once() {
+        let log = CapturedLog::default();
+        let metrics = Metrics::new();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         tracing::subscriber::with_default(subscriber, || {
-            let turned_away = Rejections::new(&metrics);
-            (0..1000).for_each(|_| turned_away.count(RejectReason::Unheard));
+            let rejections = Rejections::new(&metrics);
+            (0..1000).for_each(|_| rejections.count(RejectReason::NoRejectSlot));
         });
-        assert!(metrics.text().contains("scenecast_turned_away_total{why=\"unheard\"} 1000"));
-        assert!(metrics.text().contains("scenecast_turned_away_total{why=\"connects\"} 0"), "alerts see the first");
-        let log = String::from_utf8(log.0.lock().clone()).unwrap();
-        assert_eq!((log.lines().count(), log.contains("why=\"unheard\"")), (1, true), "{log}");
+        let rejected = |why| metric_value(&metrics.text(), "scenecast_turned_away_total", &[("why", why)]);
+        assert_eq!(rejected("unheard"), Some(1000.0));
+        assert_eq!(rejected("connects"), Some(0.0), "an alert sees the first increase");
+        let log = log.text();
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.contains("why=\"unheard\""), "{log}");
     }
 
     #[test]
-    fn whoever_is_turned_away_is_told_why_and_when_to_come_back() {
-        for (why, status, code) in [
+    fn each_reason_has_its_label() {
+        let labels: Vec<_> = RejectReason::VARIANTS.iter().map(|reason| reason.label()).collect();
+        let expected =
+            ["connections", "connects", "hasty", "unheard", "sockets", "requests", "scenes", "deliveries", "junk"];
+        assert_eq!(labels, expected);
+    }
+
+    #[test]
+    fn a_rejection_says_why_and_when_to_try_again() {
+        for (reason, status, code) in [
             (RejectReason::Connections, 503, "crowded"),
-            (RejectReason::Connects, 503, "crowded"),
+            (RejectReason::ConnectRate, 503, "crowded"),
             (RejectReason::Sockets, 429, "too_many_sockets"),
             (RejectReason::Requests, 429, "too_many_requests"),
             (RejectReason::Scenes, 429, "too_many_scenes"),
         ] {
-            let problem = Overloaded::new(why).problem();
+            let problem = Overloaded::new(reason).problem();
             assert_eq!((problem.status.as_u16(), problem.code), (status, code));
             assert!(problem.retry_after_secs().is_some_and(|after| after >= 5), "{problem:?}");
         }
-        let soon = Overloaded::until(RejectReason::Requests, Duration::from_millis(1001)).problem();
-        assert_eq!(soon.retry_after_secs(), Some(2), "not before that can help");
+        let soon = Overloaded::with_retry_after(RejectReason::Requests, Duration::from_millis(1001)).problem();
+        assert_eq!(soon.retry_after_secs(), Some(2), "rounded up, so that the client isn't too early");
     }
 }

@@ -1,33 +1,69 @@
-//! Reads one TOML file and environment variables over it, and says which value is wrong.
+//! Reads a TOML file, and environment variables that override it. Errors name the value that is wrong.
 
-use std::{collections::HashMap, fmt::Display, path::Path};
+use std::{
+    collections::HashMap,
+    fmt::Display,
+    io,
+    path::{Path, PathBuf},
+};
 
 use serde::de::DeserializeOwned;
 
-/// Environment variables begin with this; `__` stands between the levels, so that
-/// `SCENECAST_BUS__URL` is `url` in `[bus]`.
+/// Environment variables begin with this. `__` separates the levels: `SCENECAST_BUS__URL` is `url` in `[bus]`.
 const ENV_PREFIX: &str = "SCENECAST";
 
-/// The configuration can't be used. The text names the value and where it came from, and never
-/// shows a secret.
+/// Why the configuration can't be used. The text names the value and where it came from, and never shows a secret.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(String);
+pub enum ConfigError {
+    /// A file can't be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Mostly that it doesn't exist, or may not be read.
+        #[source]
+        source: io::Error,
+    },
+    /// The file isn't TOML. The parser's error is not kept as the cause: it shows the line, and that may be a secret.
+    #[error("{}, line {line}: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What the parser expected.
+        message: String,
+    },
+    /// A value is missing, has the wrong type, or has a name that isn't known.
+    #[error(transparent)]
+    Deserialize(#[from] config::ConfigError),
+    /// A value has the right type, but can't be used.
+    #[error("{place}: {requirement}")]
+    Value {
+        /// The name of the value, such as `bus.url`.
+        place: String,
+        /// What the value has to be, or why it can't be used.
+        requirement: String,
+    },
+    /// The exporter of traces can't be built.
+    #[error("telemetry.otlp_endpoint: {0}")]
+    TraceExporter(#[source] opentelemetry_otlp::ExporterBuildError),
+}
 
 impl ConfigError {
-    /// The value at this place, and what it has to be.
-    pub fn at(place: impl Display, must: impl Display) -> Self {
-        Self(format!("{place}: {must}"))
+    /// The value at `place` can't be used; `requirement` says what it has to be. The text is `place: requirement`.
+    pub fn at(place: impl Display, requirement: impl Display) -> Self {
+        Self::Value { place: place.to_string(), requirement: requirement.to_string() }
     }
 }
 
-/// A configuration that knows what can't be told from its types alone.
+/// A configuration with rules that its types alone can't express.
 pub trait Validate: DeserializeOwned {
-    /// Names the first combination of values that makes no sense.
+    /// Checks values that depend on each other. Names the first that is wrong.
     fn validate(&self) -> Result<(), ConfigError>;
 }
 
-/// A configuration file as it was read.
+/// A configuration file that was read, but not checked.
 #[derive(Debug)]
 pub struct ConfigFile {
     text: String,
@@ -35,45 +71,53 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads a TOML file.
+    /// Reads a TOML file. Fails if it can't be read, or isn't TOML.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::at(path.display(), error))?;
-        // Parsed here, too: the message of `config` would show the line, and with it maybe a secret.
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        // The `config` crate parses the text again. This parse comes first, because the error of `config` would show the
+        // line, and that may be a secret.
         match toml::from_str(&text) {
             Ok(sections) => Ok(Self { text, sections }),
             Err(error) => {
                 let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-                Err(ConfigError::at(format!("{}, line {line}", path.display()), error.message()))
+                Err(ConfigError::Syntax { path: path.to_owned(), line, message: error.message().to_owned() })
             }
         }
     }
 
-    /// Whether the value at this place is the same in both, or in neither.
-    pub fn same(&self, other: &Self, place: &[&str]) -> bool {
-        let value = |file: &Self| {
-            let (first, rest) = place.split_first()?;
-            rest.iter().try_fold(file.sections.get(*first)?.clone(), |value, name| value.get(*name).cloned())
-        };
-        value(self) == value(other)
+    /// Whether both files have the same value at this place, such as `["bus", "url"]`, or both have none.
+    pub fn has_same_value(&self, other: &Self, place: &[&str]) -> bool {
+        self.value(place) == other.value(place)
     }
 
-    /// The names of all that stands at its top.
+    fn value(&self, place: &[&str]) -> Option<&toml::Value> {
+        let (first, rest) = place.split_first()?;
+        let mut value = self.sections.get(*first)?;
+        for name in rest {
+            value = value.get(*name)?;
+        }
+        Some(value)
+    }
+
+    /// The names at the top level of the file: its sections, and values that are in no section.
     pub fn sections(&self) -> impl Iterator<Item = &str> {
         self.sections.keys().map(String::as_str)
     }
 }
 
-/// Reads `file`, if one is given, and `env` over it.
+/// Reads the configuration from `file`, if there is one, and from the variables in `env`, which override it. Variables
+/// without our prefix are ignored.
 pub fn load<T: Validate>(
     file: Option<&Path>,
     env: impl IntoIterator<Item = (String, String)>,
 ) -> Result<T, ConfigError> {
     let file = file.map(ConfigFile::read).transpose()?;
-    load_over(file.as_ref(), env)
+    load_with_file(file.as_ref(), env)
 }
 
-/// The same with a file that was read before.
-pub fn load_over<T: Validate>(
+/// As [`load`], with a file that was read before.
+pub fn load_with_file<T: Validate>(
     file: Option<&ConfigFile>,
     env: impl IntoIterator<Item = (String, String)>,
 ) -> Result<T, ConfigError> {
@@ -81,28 +125,24 @@ pub fn load_over<T: Validate>(
     if let Some(file) = file {
         builder = builder.add_source(config::File::from_str(&file.text, config::FileFormat::Toml));
     }
-    let env: HashMap<_, _> = env.into_iter().filter(|(name, _)| !is_anothers(name)).collect();
+    let env: HashMap<_, _> = env.into_iter().filter(|(name, _)| !is_reserved(name)).collect();
     let environment = config::Environment::with_prefix(ENV_PREFIX)
         .prefix_separator("_")
         .separator("__")
         .ignore_empty(true)
         .source(Some(env));
-    let config: T = builder
-        .add_source(environment)
-        .build()
-        .and_then(config::Config::try_deserialize)
-        .map_err(|error| ConfigError(error.to_string()))?;
+    let config: T = builder.add_source(environment).build()?.try_deserialize()?;
     config.validate()?;
     Ok(config)
 }
 
-/// Whether a variable with our prefix isn't ours to read: the one that names the file, and those
-/// that Kubernetes sets for each Service whose name begins with `scenecast`.
-fn is_anothers(name: &str) -> bool {
-    let of_a_service = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"]
+/// Whether a variable with our prefix is no configuration value: `SCENECAST_CONFIG` names the file, and Kubernetes sets
+/// variables for each Service whose name begins with `scenecast`.
+fn is_reserved(name: &str) -> bool {
+    let is_for_service = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"]
         .iter()
         .any(|part| name.split_once(part).is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with('_')));
-    name == "SCENECAST_CONFIG" || (of_a_service && !name.contains("__"))
+    name == "SCENECAST_CONFIG" || (is_for_service && !name.contains("__"))
 }
 
 #[cfg(test)]
@@ -114,16 +154,16 @@ mod tests {
     use scenecast_scene::Rotating;
 
     use super::*;
-    use crate::config::{Origins, TelemetryConfig, strong};
+    use crate::config::{Origins, TelemetryConfig, strong_secret};
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "some values are only read to be refused")]
-    struct Sample {
-        bus: Bus,
+    struct SampleConfig {
+        bus: SampleBus,
         #[serde(default)]
         token: Option<Rotating>,
-        #[serde(default, deserialize_with = "strong_if_any")]
+        #[serde(default, deserialize_with = "optional_strong_secret")]
         secret: Option<Rotating>,
         #[serde(default)]
         telemetry: TelemetryConfig,
@@ -133,17 +173,17 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Bus {
-        url: Memory,
+    struct SampleBus {
+        url: MemoryUrl,
         #[serde(default)]
         limit: Option<u16>,
     }
 
     #[derive(Debug, PartialEq, Eq, Deserialize)]
     #[serde(try_from = "String")]
-    struct Memory;
+    struct MemoryUrl;
 
-    impl TryFrom<String> for Memory {
+    impl TryFrom<String> for MemoryUrl {
         type Error = &'static str;
 
         fn try_from(url: String) -> Result<Self, Self::Error> {
@@ -151,11 +191,11 @@ mod tests {
         }
     }
 
-    fn strong_if_any<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Rotating>, D::Error> {
-        strong(from).map(Some)
+    fn optional_strong_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Rotating>, D::Error> {
+        strong_secret(from).map(Some)
     }
 
-    impl Validate for Sample {
+    impl Validate for SampleConfig {
         fn validate(&self) -> Result<(), ConfigError> {
             match self.bus.limit {
                 Some(0) => Err(ConfigError::at("bus.limit", "must be at least 1")),
@@ -164,15 +204,15 @@ mod tests {
         }
     }
 
-    fn read(toml: &str, env: &[(&str, &str)]) -> Result<Sample, String> {
+    fn read(toml: &str, env: &[(&str, &str)]) -> Result<SampleConfig, String> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(toml.as_bytes()).unwrap();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        load(Some(file.path()), env).map_err(|bad| bad.to_string())
+        load(Some(file.path()), env).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn environment_goes_over_the_file() {
+    fn environment_variables_override_the_file() {
         let sample = read(
             "[bus]\nurl = 'memory:'\nlimit = 1",
             &[
@@ -184,8 +224,8 @@ mod tests {
         .unwrap();
         assert_eq!(sample.bus.limit, Some(7));
         assert_eq!(sample.token.unwrap().current.text(), "0012");
-        assert!(sample.origins.allow("https://b.cn"));
-        assert_eq!(sample.bus.url, Memory);
+        assert!(sample.origins.allows("https://b.cn"));
+        assert_eq!(sample.bus.url, MemoryUrl);
     }
 
     #[test]
@@ -216,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_written_wrongly_is_not_shown() {
+    fn an_error_never_shows_a_secret() {
         let bus = "[bus]\nurl = 'memory:'\n";
         for toml in [
             format!("{bus}[token]\ncurrent = 'hush"),
@@ -233,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kubernetes_sets_for_services_is_none_of_ours() {
+    fn the_variables_that_kubernetes_sets_for_services_are_ignored() {
         let set = [
             ("SCENECAST_PORT", "tcp://10.0.0.1:80"),
             ("SCENECAST_GATEWAY_SERVICE_HOST", "10.0.0.1"),
@@ -245,7 +285,8 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = load::<Sample>(Some(Path::new("/nowhere/scenecast.toml")), HashMap::new()).unwrap_err();
+        let error = load::<SampleConfig>(Some(Path::new("/nowhere/scenecast.toml")), HashMap::new()).unwrap_err();
+        assert!(matches!(error, ConfigError::Unreadable { .. }), "{error:?}");
         assert!(error.to_string().contains("/nowhere/scenecast.toml"), "{error}");
     }
 }

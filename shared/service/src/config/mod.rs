@@ -1,7 +1,7 @@
-//! Configuration: one TOML file, environment variables over it, and checks that name what is wrong.
+//! Configuration: a TOML file, environment variables that override it, and errors that name the value that is wrong.
 
 pub(crate) mod load;
 pub(crate) mod types;
 
-pub use load::{ConfigError, ConfigFile, Validate, load, load_over};
-pub use types::{DrainConfig, HttpUrl, LogFilter, Origins, Ratio, Seconds, TelemetryConfig, defaults, strong};
+pub use load::{ConfigError, ConfigFile, Validate, load, load_with_file};
+pub use types::{DrainConfig, HttpUrl, LogFilter, Origins, Ratio, Seconds, TelemetryConfig, defaults, strong_secret};

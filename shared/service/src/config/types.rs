@@ -1,4 +1,4 @@
-//! Values that every binary's configuration has.
+//! Types of values that several binaries' configurations have.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -7,53 +7,52 @@ use url::Url;
 
 use scenecast_scene::Rotating;
 
-/// Seconds, as written in configuration.
+/// A whole number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Seconds(u32);
 
 impl Seconds {
-    /// That many seconds.
     pub const fn new(seconds: u32) -> Self {
         Self(seconds)
     }
 
-    /// As a duration.
     pub fn duration(self) -> Duration {
         Duration::from_secs(self.0.into())
     }
 }
 
-/// A secret of our own making, in rotation: at least 16 bytes, since shorter ones can be guessed.
-pub fn strong<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Rotating, D::Error> {
-    let secret = <Rotating>::deserialize(from)?;
+/// Deserializes a secret that the operator chose, with its previous value while it is changed. Refuses fewer than 16
+/// bytes, because short secrets can be guessed.
+pub fn strong_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Rotating, D::Error> {
+    let secret: Rotating = Rotating::deserialize(from)?;
     if secret.any(|secret| secret.bytes().len() < 16) {
         return Err(de::Error::custom("a secret must have at least 16 characters"));
     }
     Ok(secret)
 }
 
-/// Several texts: a list, or one text with commas, as environment variables have them.
-pub(crate) fn texts<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+/// Deserializes a list of texts, or one text with commas, as an environment variable has it.
+pub(crate) fn text_list<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Written {
+    enum ListOrText {
         List(Vec<String>),
         Text(String),
     }
-    Ok(match Written::deserialize(from)? {
-        Written::List(list) => list,
-        Written::Text(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+    Ok(match ListOrText::deserialize(from)? {
+        ListOrText::List(list) => list,
+        ListOrText::Text(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
     })
 }
 
-/// The web origins whose pages may open scenes: a list, or one text with commas.
+/// The web origins whose pages may open scenes. In configuration: a list, or one text with commas.
 #[derive(Debug, Clone, Default)]
 pub struct Origins(BTreeSet<String>);
 
 impl Origins {
-    /// Whether a page of this origin may.
-    pub fn allow(&self, origin: &str) -> bool {
+    /// Whether a page of this origin may open scenes.
+    pub fn allows(&self, origin: &str) -> bool {
         self.0.contains(origin)
     }
 }
@@ -72,7 +71,7 @@ impl FromIterator<String> for Origins {
 
 impl<'de> Deserialize<'de> for Origins {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        texts(from)?
+        text_list(from)?
             .into_iter()
             .map(|written| match Url::parse(&written).map(|url| url.origin()) {
                 Ok(origin) if origin.is_tuple() && origin.ascii_serialization() == written => Ok(written),
@@ -85,13 +84,13 @@ impl<'de> Deserialize<'de> for Origins {
     }
 }
 
-/// How a process leaves.
+/// How a process shuts down; see [`crate::shutdown`].
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DrainConfig {
-    /// How long a pod that is no longer ready still accepts, until the endpoints have noticed.
+    /// How long a pod that is no longer ready still accepts connections, until Kubernetes has taken it out of its Services.
     pub notice: Seconds,
-    /// Over how long the closes of held connections are spread.
+    /// Over how long the closes of open connections are spread.
     pub window: Seconds,
 }
 
@@ -101,25 +100,25 @@ impl Default for DrainConfig {
     }
 }
 
-/// What a process tells about itself.
+/// Logs and traces.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TelemetryConfig {
-    /// Which log lines.
+    /// Which log lines are written.
     pub log: LogFilter,
-    /// `http://host:4318`: where traces go by OTLP over HTTP. None if absent.
+    /// Where traces go by OTLP over HTTP, such as `http://host:4318`. Without it no traces are made.
     pub otlp_endpoint: Option<HttpUrl>,
-    /// Which share of the logins is traced.
+    /// The part of the logins that is traced.
     pub trace_share: Ratio,
 }
 
-/// A level, or `target=level` pairs with commas; `info` by default.
+/// A log level, or `target=level` pairs with commas. `info` by default.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct LogFilter(String);
 
 impl LogFilter {
-    /// The text, which `EnvFilter` takes.
+    /// The text, in the syntax of `tracing_subscriber::EnvFilter`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -142,13 +141,12 @@ impl TryFrom<String> for LogFilter {
     }
 }
 
-/// A part of a whole, 0 to 1; a hundredth by default.
+/// A number from 0 to 1. 0.01 by default.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "f64")]
 pub struct Ratio(f64);
 
 impl Ratio {
-    /// As a number.
     pub fn get(self) -> f64 {
         self.0
     }
@@ -163,19 +161,19 @@ impl Default for Ratio {
 impl TryFrom<f64> for Ratio {
     type Error = &'static str;
 
-    fn try_from(share: f64) -> Result<Self, Self::Error> {
-        if (0.0..=1.0).contains(&share) { Ok(Self(share)) } else { Err("must be between 0 and 1") }
+    fn try_from(ratio: f64) -> Result<Self, Self::Error> {
+        if (0.0..=1.0).contains(&ratio) { Ok(Self(ratio)) } else { Err("must be between 0 and 1") }
     }
 }
 
-/// An `http:` or `https:` address, without its last slash.
+/// An `http:` or `https:` URL without query and fragment. A slash at its end is removed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct HttpUrl(String);
 
 impl HttpUrl {
-    /// The address with a path after it.
-    pub fn with(&self, path: &str) -> String {
+    /// The URL with this path after it.
+    pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
 }
@@ -195,16 +193,17 @@ impl TryFrom<String> for HttpUrl {
     }
 }
 
-/// Defaults that serde asks for by path.
+/// Defaults, for `#[serde(default = "…")]`.
 pub mod defaults {
     use crate::config::types::Seconds;
 
-    /// Life of a scene.
+    /// How long a scene lives.
     pub const fn scene_life() -> Seconds {
         Seconds::new(120)
     }
 
-    /// Life of a grant: longer than Redis is away at the worst, a minute, since nobody can redeem anything then.
+    /// How long a grant can be redeemed. A Redis failover takes up to a minute, and nothing can be redeemed in that time, so
+    /// a grant lives longer.
     pub const fn grant_life() -> Seconds {
         Seconds::new(120)
     }

@@ -1,4 +1,5 @@
-//! Requests that two readers could take for different ones: a proxy before us has perhaps read the other.
+//! Refuses requests that two servers could read differently. A proxy in front of us may have read the same bytes as
+//! another request (request smuggling).
 
 use axum::{
     extract::Request,
@@ -9,22 +10,22 @@ use axum::{
 
 use crate::http::problem::Problem;
 
-/// Refuses a request with several hosts or keys, or without a host where it needs one. Where it has two lengths,
-/// hyper has refused it, or goes by the chunks and closes the connection. A middleware.
+/// Middleware: refuses a request with several `Host` or `Authorization` headers, or without the `Host` that HTTP/1.1
+/// demands. hyper handles a request with two lengths: it refuses it, or uses the chunks and closes the connection.
 pub(crate) async fn refuse_ambiguous(request: Request, next: Next) -> Result<Response, Problem> {
     match ambiguity(&request) {
-        Some(what) => Err(Problem::bad_request(what)),
+        Some(detail) => Err(Problem::bad_request(detail)),
         None => Ok(next.run(request).await),
     }
 }
 
-/// What RFC 9112, section 3.2, and RFC 9110, section 11.6.2, allow once.
+/// RFC 9112, section 3.2, and RFC 9110, section 11.6.2, allow each of these headers once.
 fn ambiguity(request: &Request) -> Option<&'static str> {
-    let given = |name: HeaderName| request.headers().get_all(name).iter().count();
-    let hosts = given(header::HOST);
+    let count = |name: HeaderName| request.headers().get_all(name).iter().count();
+    let hosts = count(header::HOST);
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         Some("a request has one Host")
-    } else if given(header::AUTHORIZATION) > 1 {
+    } else if count(header::AUTHORIZATION) > 1 {
         Some("a request has one Authorization at most")
     } else {
         None

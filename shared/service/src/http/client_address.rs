@@ -1,4 +1,4 @@
-//! Where a request came from, behind the proxies that are declared.
+//! The address that a request came from, behind trusted proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,63 +15,62 @@ use crate::http::networks::Networks;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// The other end of a connection, as a request's extension.
+/// A request's extension: the other end of its connection.
 #[derive(Debug, Clone, Copy)]
 pub struct PeerAddress(pub SocketAddr);
 
-/// Where a request came from, as its extension: the peer, or what a trusted proxy says of it.
+/// A request's extension: the address of its client. That is the peer, or the address that a trusted proxy forwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
-/// Marks requests that came by HTTPS, as a trusted proxy says, where TLS ends.
+/// A request's extension: a trusted proxy, where TLS ends, says that the client used HTTPS.
 #[derive(Debug, Clone, Copy)]
 pub struct ForwardedHttps;
 
-/// The proxies whose `X-Forwarded-…` is believed.
+/// The proxies whose `X-Forwarded-…` headers are trusted.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub struct TrustedProxies(Networks);
 
 impl TrustedProxies {
-    /// Whether this is one of them.
-    pub fn trust(&self, peer: IpAddr) -> bool {
-        self.0.contain(peer)
+    /// Whether this is the address of one of the proxies.
+    pub fn is_trusted(&self, peer: IpAddr) -> bool {
+        self.0.contains(peer)
     }
 
-    /// The last address in the chain of proxies that isn't one of these.
+    /// The address of the client: the last address in the chain of proxies that isn't a trusted proxy.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let hops = headers.get_all(FORWARDED_FOR).iter().rev();
         let hops = hops.flat_map(|value| value.to_str().unwrap_or_default().rsplit(',').map(str::trim));
         for hop in hops {
-            if !self.trust(client) {
+            if !self.is_trusted(client) {
                 break;
             }
-            // What a proxy of ours can't have written ends what can be believed.
-            let Some(hop) = address_of(hop) else { break };
+            // A trusted proxy writes only addresses, so this and everything before it is the client's invention.
+            let Some(hop) = parse_hop(hop) else { break };
             client = hop.to_canonical();
         }
         client
     }
 
-    /// Whether a trusted proxy says that the browser came by HTTPS.
-    fn by_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
-        // Where there are several, the first is what the browser used.
+    fn forwards_https(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        // If there are several values, the first is the protocol that the browser used.
         let used = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok()?.split(',').next());
-        self.trust(peer) && used.is_some_and(|used| used.trim().eq_ignore_ascii_case("https"))
+        self.is_trusted(peer) && used.is_some_and(|used| used.trim().eq_ignore_ascii_case("https"))
     }
 }
 
-/// The address of a hop, which some proxies write with its port.
-fn address_of(hop: &str) -> Option<IpAddr> {
+/// Some proxies write an address with its port.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
     hop.parse().or_else(|_| hop.parse::<SocketAddr>().map(|hop| hop.ip())).ok()
 }
 
-/// Says where each request came from, and how. A middleware.
+/// Middleware: adds [`ClientAddress`] and [`ForwardedHttps`] to each request.
 pub async fn with_client_address(State(proxies): State<TrustedProxies>, mut request: Request, next: Next) -> Response {
     if let Some(PeerAddress(peer)) = request.extensions().get().copied() {
         let client = proxies.client(peer.ip(), request.headers());
-        if proxies.by_https(peer.ip(), request.headers()) {
+        if proxies.forwards_https(peer.ip(), request.headers()) {
             request.extensions_mut().insert(ForwardedHttps);
         }
         request.extensions_mut().insert(ClientAddress(client));
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_trusted_proxies_say_is_believed_and_nothing_else() {
+    fn only_trusted_proxies_can_forward_an_address() {
         for (peer, forwarded, expected) in [
             ("203.0.113.9", &[][..], "203.0.113.9"),
             ("203.0.113.9", &["1.2.3.4"], "203.0.113.9"),
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_knows_of_https() {
+    fn only_a_trusted_proxy_can_forward_https() {
         for (peer, forwarded, expected) in [
             ("10.1.2.3", Some("https"), true),
             ("::ffff:10.1.2.3", Some("HTTPS, http"), true),
@@ -123,7 +122,7 @@ mod tests {
             ("203.0.113.9", Some("https"), false),
         ] {
             let headers = forwarded.iter().map(|value| (FORWARDED_PROTO, value.parse().unwrap())).collect();
-            assert_eq!(proxies().by_https(peer.parse().unwrap(), &headers), expected, "{peer} {forwarded:?}");
+            assert_eq!(proxies().forwards_https(peer.parse().unwrap(), &headers), expected, "{peer} {forwarded:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What all HTTP routes have in common.
+//! What all HTTP routes use: problem+json, request bodies, client addresses.
 
 pub(crate) mod ambiguous;
 pub(crate) mod body;

@@ -1,23 +1,23 @@
-//! Sets of addresses.
+//! Sets of IP addresses.
 
 use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 use serde::{Deserialize, de};
 
-use crate::config::types::texts;
+use crate::config::types::text_list;
 
-/// Addresses and networks: a list, or one text with commas.
+/// A set of IP addresses and networks. In configuration: a list, or one text with commas.
 #[derive(Debug, Clone, Default)]
 pub struct Networks(Arc<[IpNet]>);
 
 impl Networks {
-    /// Whether this address is one of these, or in one.
-    pub fn contain(&self, address: IpAddr) -> bool {
+    /// Whether the address is in the set. An IPv4-mapped IPv6 address counts as its IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
-    /// Whether no address is.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -25,7 +25,7 @@ impl Networks {
 
 impl<'de> Deserialize<'de> for Networks {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        texts(from)?
+        text_list(from)?
             .iter()
             .map(|written| {
                 written.parse::<IpNet>().or_else(|_| written.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_is_an_address_or_a_prefix() {
+    fn a_set_has_addresses_and_networks() {
         for written in [r#""10.0.0.0/8, ::1""#, r#"["10.0.0.0/8", "::1"]"#] {
             let networks: Networks = serde_json::from_str(written).unwrap();
             for (address, inside) in [
@@ -53,7 +53,7 @@ mod tests {
                 ("::2", false),
                 ("127.0.0.1", false),
             ] {
-                assert_eq!(networks.contain(address.parse().unwrap()), inside, "{address}");
+                assert_eq!(networks.contains(address.parse().unwrap()), inside, "{address}");
             }
         }
         for bad in [r#""10.0.0.0/33""#, r#"["localhost"]"#, r#"[""]"#, r#"["10.0.0.1", 5]"#] {

@@ -1,4 +1,4 @@
-//! Errors as `application/problem+json` (RFC 9457) with a stable `code`.
+//! HTTP errors as `application/problem+json` (RFC 9457) with a stable `code`.
 
 use std::time::Duration;
 
@@ -11,41 +11,40 @@ use serde_json::json;
 
 use scenecast_scene::time::millis;
 
-/// An answer that says what went wrong and what the caller can do.
+/// An HTTP error: what went wrong, and whether the caller should try again.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    /// The HTTP status.
     pub status: StatusCode,
-    /// What programs look at; never changes its meaning.
+    /// For programs. A code never changes its meaning.
     pub code: &'static str,
-    /// What people read. Holds nothing that the caller sent.
+    /// For people. Contains nothing that the caller sent.
     pub detail: String,
-    /// When to come back, where coming back can help.
+    /// How long to wait before another try, if another try can help.
     pub retry_after: Option<Duration>,
 }
 
 impl Problem {
-    /// There is nothing at this path.
+    /// 404.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
     }
 
-    /// A problem that the same request will meet again.
+    /// A problem without `Retry-After`: the same request would fail again.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), retry_after: None }
     }
 
-    /// 400: the request isn't of the form that the call takes.
+    /// 400: the request doesn't have the form that this call expects.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
     }
 
-    /// 503: this pod, or what it needs, has no room or no answer now.
+    /// 503: this pod, or a server that it needs, can't answer now.
     pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
     }
 
-    /// When to come back, in whole seconds: not before that can help.
+    /// `Retry-After` in whole seconds: rounded up, and at least 1.
     pub fn retry_after_secs(&self) -> Option<u64> {
         self.retry_after.map(|after| millis(after).div_ceil(1000).max(1))
     }
@@ -70,7 +69,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The routes, with problems for paths and methods that there aren't.
+/// Answers unknown paths with 404 and unknown methods with 405, both as problems.
 pub fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     routes.fallback(|| async { Problem::not_found() }).method_not_allowed_fallback(|| async {
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes other methods")

@@ -1,5 +1,20 @@
-//! The accept loop, in place of `axum::serve`: connections have places in their pod and time limits, give their
-//! socket back whole after an upgrade, and are part of the drain.
+//! The accept loop, in place of `axum::serve`.
+//!
+//! It admits connections, limits how long they may be idle or slow, lets an upgrade take its socket without a buffer,
+//! and closes connections when the process drains:
+//!
+//! ```text
+//!              Listener::serve                      serve_connection, one task a connection
+//!  accept ──▶ Admission::admit ──None──▶ drop        ends when
+//!                   │                                 • the client closes, or is idle for `idle`
+//!                   └──Admitted──▶ spawn ───────────▶ • a request's headers take more than 10 s (HeadTimer)
+//!                                                     • the client doesn't read what was sent for 30 s (TCP_USER_TIMEOUT)
+//!  ends on Shutdown::closing                          • Shutdown::closing, after the request in progress
+//!                                                     • Shutdown::drain_ended, at once
+//! ```
+//!
+//! Requests on a rejected connection are marked as `Overloaded`. Such a connection has 2 s for its headers, and is
+//! closed after one answer.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -28,31 +43,29 @@ use crate::{
     shutdown::Shutdown,
 };
 
-/// How long a request's headers may take from their first byte on; the first request's from the connection's
-/// beginning, …
-const HEADERS: Duration = Duration::from_secs(10);
-/// … and those of whoever is only to be told that there is no room.
-const TOLD_HEADERS: Duration = Duration::from_secs(2);
-/// How long a peer may leave unread what was sent to it, unless it is said otherwise.
-const UNREAD: Duration = Duration::from_secs(30);
-/// Half of what the kernel keeps of what a peer doesn't read, in bytes: Linux doubles it, for what it needs itself. Left
-/// alone it keeps up to 4 MB, so that a slow reader wouldn't be noticed for as long, and a crowd of them would cost
-/// gigabytes.
-const UNREAD_AT_MOST: usize = 32 * 1024;
+/// How long a request's headers may take: from their first byte, or from the start of the connection for its first
+/// request.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same on a rejected connection.
+const REJECTED_HEADERS_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a peer may leave unread what was sent to it, by default.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The size of a socket's send buffer, in bytes. Linux doubles it, for its own bookkeeping. By default it grows to 4 MB:
+/// a slow reader would be noticed late, and thousands of slow readers would take gigabytes.
+const SEND_BUFFER: usize = 32 * 1024;
 
-/// What a listener takes that has room of its own.
+/// The limits of a listener that shares no [`Admission`] with others.
 #[derive(Debug, Clone, Copy)]
 pub struct ListenerLimits {
     /// Connections at a time.
     pub connections: usize,
-    /// How long a connection may wait for its next request, and that one's headers may take, if less than 10 s.
+    /// How long a connection may wait for its next request. A request's headers may take as long, but at most 10 s.
     pub idle: Duration,
 }
 
-/// As a response: none. The connection is closed without a byte, for a peer that takes silence as
-/// "deliver it again".
+/// A response that closes the connection without sending a byte. WeChat takes this as "deliver the message again".
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("no answer is given")]
+#[error("the connection is closed without an answer, on purpose")]
 pub struct NoAnswer;
 
 impl IntoResponse for NoAnswer {
@@ -63,23 +76,23 @@ impl IntoResponse for NoAnswer {
     }
 }
 
-/// An address is taken, or not ours.
+/// A listener's address can't be bound: mostly another process uses it, or it isn't an address of this machine.
 #[derive(Debug, thiserror::Error)]
-#[error("can't listen on {address}: {error}")]
+#[error("can't listen on {address}: {source}")]
 pub struct ListenError {
     address: SocketAddr,
-    error: io::Error,
+    #[source]
+    source: io::Error,
 }
 
-/// A bound address.
+/// A bound address, ready to accept connections.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
     admission: Admission,
-    times: ConnectionTimeouts,
+    timeouts: ConnectionTimeouts,
 }
 
-/// How long what may take on its connections.
 #[derive(Debug, Clone, Copy)]
 struct ConnectionTimeouts {
     idle: Duration,
@@ -87,13 +100,14 @@ struct ConnectionTimeouts {
 }
 
 impl Listener {
-    /// Binds, for what the log calls `name`; port 0 takes any.
+    /// Binds `address`; port 0 takes any free port. `name` says in the log what is served here.
     pub async fn bind(name: &'static str, address: SocketAddr, limits: ListenerLimits) -> Result<Self, ListenError> {
-        Self::bind_in(name, address, &Admission::to(limits.connections), limits.idle).await
+        Self::bind_with_admission(name, address, &Admission::with_connection_limit(limits.connections), limits.idle)
+            .await
     }
 
-    /// The same for one of several that share their pod's room; `idle` is that of [`ListenerLimits`].
-    pub async fn bind_in(
+    /// Binds one of several listeners that share the limits of their pod. `idle` is as in [`ListenerLimits`].
+    pub async fn bind_with_admission(
         name: &'static str,
         address: SocketAddr,
         admission: &Admission,
@@ -101,33 +115,34 @@ impl Listener {
     ) -> Result<Self, ListenError> {
         let bind = async {
             let socket = TcpListener::bind(address).await?;
-            // AcceptedSocket sockets have it from here.
-            rustix::net::sockopt::set_socket_send_buffer_size(&socket, UNREAD_AT_MOST)?;
+            // Accepted sockets inherit it.
+            rustix::net::sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER)?;
             Ok(socket)
         };
-        let socket = bind.await.map_err(|error| ListenError { address, error })?;
-        let listener =
-            Self { socket, admission: admission.clone(), times: ConnectionTimeouts { idle, unread: UNREAD } };
+        let socket = bind.await.map_err(|source| ListenError { address, source })?;
+        let timeouts = ConnectionTimeouts { idle, unread: UNREAD_TIMEOUT };
+        let listener = Self { socket, admission: admission.clone(), timeouts };
         tracing::info!(address = %listener.address(), "listening: {name}");
         Ok(listener)
     }
 
-    /// The same, where a peer may leave unread for so long what was sent to it, instead of 30 s; 0 is no limit.
+    /// Closes a connection whose peer leaves unread for this long what was sent to it, instead of 30 s. 0 leaves it to
+    /// the operating system.
     #[must_use]
-    pub fn cutting_after(mut self, unread: Duration) -> Self {
-        self.times.unread = unread;
+    pub fn with_unread_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.unread = timeout;
         self
     }
 
-    /// Where it listens.
+    /// The bound address, with the port that was taken for port 0.
     pub fn address(&self) -> SocketAddr {
         self.socket.local_addr().expect("a bound socket has an address")
     }
 
-    /// Serves until the process closes; each connection is part of the drain.
+    /// Accepts and serves connections until the process closes them. The process waits for them when it drains.
     pub async fn serve(self, app: Router, shutdown: Shutdown) {
         let app = app.layer(from_fn(refuse_ambiguous));
-        let complaints = RateLimit::per_second(1);
+        let log_rate = RateLimit::per_second(1);
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
@@ -135,16 +150,19 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    if let Some(place) = self.admission.admit(peer) {
-                        let accepted = AcceptedSocket { stream, place, peer: PeerAddress(peer) };
-                        shutdown.spawn(serve_connection(accepted, self.times, app.clone(), shutdown.clone()));
+                    if let Some(admitted) = self.admission.admit(peer) {
+                        let accepted = AcceptedSocket { stream, admitted, peer: PeerAddress(peer) };
+                        shutdown.spawn(serve_connection(accepted, self.timeouts, app.clone(), shutdown.clone()));
                     }
                 }
                 Err(error) => {
-                    if complaints.allows() {
-                        tracing::warn!(%error, "can't accept");
+                    if log_rate.allows() {
+                        tracing::warn!(
+                            %error,
+                            "can't accept connections; if it says too many open files, raise the limit of open files"
+                        );
                     }
-                    // Out of file descriptors, mostly: wait for some to be given back.
+                    // Mostly the process is out of file descriptors. Wait until some connections have closed.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -154,7 +172,7 @@ impl Listener {
 
 struct AcceptedSocket {
     stream: TcpStream,
-    place: Admitted,
+    admitted: Admitted,
     peer: PeerAddress,
 }
 
@@ -164,31 +182,31 @@ async fn serve_connection(
     app: Router,
     shutdown: Shutdown,
 ) {
-    let AcceptedSocket { stream, place, peer } = accepted;
-    let crowded = place.crowded();
-    let idle = if crowded.is_some() { TOLD_HEADERS.min(idle) } else { idle };
-    let limit = HEADERS.min(idle);
-    let head = Arc::new(HeadTimer::due());
-    let connection = Connection::new(stream, place, &head, unread);
+    let AcceptedSocket { stream, admitted, peer } = accepted;
+    let overloaded = admitted.overloaded();
+    let idle = if overloaded.is_some() { REJECTED_HEADERS_TIMEOUT.min(idle) } else { idle };
+    let headers_timeout = HEADERS_TIMEOUT.min(idle);
+    let head_timer = Arc::new(HeadTimer::started());
+    let connection = Connection::new(stream, admitted, &head_timer, unread);
     let service = tower::service_fn(|mut request: axum::http::Request<Incoming>| {
-        head.complete();
+        head_timer.head_received();
         request.extensions_mut().insert(peer);
-        let is_crowded = crowded.is_some();
-        if let Some(crowded) = crowded.clone() {
-            request.extensions_mut().insert(crowded);
+        let is_rejected = overloaded.is_some();
+        if let Some(overloaded) = overloaded.clone() {
+            request.extensions_mut().insert(overloaded);
         }
         let answering = app.clone().oneshot(request.map(Body::new));
-        let head = head.clone();
+        let head_timer = head_timer.clone();
         async move {
             let Ok(mut response) = answering.await;
-            head.answered();
-            // Whoever is told that there is no room asks again on a new connection, for which there may be.
-            if is_crowded && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            head_timer.request_answered();
+            // A rejected client has to try again on a new connection, which may be admitted then.
+            if is_rejected && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             // hyper closes the connection of a service that fails.
             match response.extensions().get::<NoAnswer>() {
-                Some(unanswered) => Err(*unanswered),
+                Some(no_answer) => Err(*no_answer),
                 None => Ok(response),
             }
         }
@@ -205,20 +223,20 @@ async fn serve_connection(
         tokio::select! {
             served = &mut connection => {
                 if let Err(error) = served {
-                    tracing::debug!(%error, "connection ended");
+                    tracing::debug!(%error, "a connection ended with an error");
                 }
                 return;
             }
-            () = head.overdue(limit) => {
-                tracing::debug!("a request's headers took too long");
+            () = head_timer.timed_out(headers_timeout) => {
+                tracing::debug!("closed a connection, because a request's headers took too long");
                 return;
             }
             () = shutdown.closing(), if !closing => {
                 closing = true;
                 connection.as_mut().graceful_shutdown();
             }
-            // An answer that its reader doesn't take would hold the drain.
-            () = shutdown.over() => return,
+            // A client that doesn't read its answer must not hold up the drain.
+            () = shutdown.drain_ended() => return,
         }
     }
 }
@@ -230,10 +248,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn little_is_kept_of_what_a_peer_does_not_read() {
-        let limits = ListenerLimits { connections: 1, idle: HEADERS };
+    async fn an_accepted_socket_has_a_small_send_buffer() {
+        let limits = ListenerLimits { connections: 1, idle: HEADERS_TIMEOUT };
         let listener = Listener::bind("tests", ([127, 0, 0, 1], 0).into(), limits).await.unwrap();
         let (accepted, _client) = tokio::join!(listener.socket.accept(), TcpStream::connect(listener.address()));
-        assert_eq!(socket_send_buffer_size(accepted.unwrap().0).unwrap(), 2 * UNREAD_AT_MOST);
+        assert_eq!(socket_send_buffer_size(accepted.unwrap().0).unwrap(), 2 * SEND_BUFFER);
     }
 }

@@ -11,11 +11,12 @@ use crate::{
 };
 use scenecast_metrics::Metrics;
 
-/// Probes and Prometheus are few, and ask at once. Whoever doesn't is soon gone: a pod whose probes find no place
-/// is taken for dead.
+/// Probes and Prometheus need few connections, and send their request at once. Idle connections are closed soon, so that
+/// they can't keep a probe out: Kubernetes restarts a pod whose probes fail.
 const LIMITS: ListenerLimits = ListenerLimits { connections: 256, idle: Duration::from_secs(1) };
 
-/// Binds and serves a process's probes and metrics, also while it drains; answers where.
+/// Binds `address` and serves probes and metrics in the background, also while the process drains. Returns the bound
+/// address.
 pub async fn serve_admin(
     address: SocketAddr,
     metrics: &Metrics,
@@ -27,12 +28,13 @@ pub async fn serve_admin(
     Ok(address)
 }
 
-/// Liveness is to answer at all; readiness is not to be leaving. Neither depends on Redis: with
-/// every pod unready, the ingress would answer WeChat in our place.
+/// A process is alive if it answers, and ready until it shuts down. Neither depends on Redis: if every pod became
+/// unready, the ingress would answer WeChat in our place, and WeChat would not deliver again.
 fn router(metrics: &Metrics, shutdown: &Shutdown) -> Router {
-    let (metrics, shutdown) = (metrics.clone(), shutdown.clone());
+    let metrics = metrics.clone();
+    let shutdown = shutdown.clone();
     let readyz = move || async move {
-        if shutdown.is_leaving() {
+        if shutdown.is_shutting_down() {
             (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
         } else {
             (StatusCode::OK, "ready\n")

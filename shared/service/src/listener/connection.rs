@@ -1,4 +1,4 @@
-//! An accepted socket.
+//! The socket of an accepted connection, as hyper and upgrade handlers use it.
 
 use std::{
     io,
@@ -18,36 +18,38 @@ use crate::{
     listener::head_timer::HeadTimer,
 };
 
-/// An accepted socket; holds its place in the pod until it is dropped, upgraded or not.
+/// An accepted socket, before and after an upgrade. Dropping it frees its share of the admission limits.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
-    place: Admitted,
-    head: Option<Arc<HeadTimer>>,
+    admitted: Admitted,
+    /// `None` after an upgrade: no more requests come.
+    head_timer: Option<Arc<HeadTimer>>,
 }
 
 impl Connection {
-    /// One whose peer may leave unread what was sent to it, for so long; 0 is no limit but the system's.
-    pub(crate) fn new(stream: TcpStream, place: Admitted, head: &Arc<HeadTimer>, unread: Duration) -> Self {
-        let unread = u32::try_from(unread.as_millis()).unwrap_or(u32::MAX);
-        // Where these fail the connection is gone, which reading it tells.
-        // Logins are single small frames: waiting for more to send would only delay them.
+    /// `unread` is how long the peer may leave unread what was sent to it; 0 leaves it to the operating system.
+    pub(crate) fn new(stream: TcpStream, admitted: Admitted, head_timer: &Arc<HeadTimer>, unread: Duration) -> Self {
+        let unread_ms = u32::try_from(unread.as_millis()).unwrap_or(u32::MAX);
+        // These two calls fail only if the connection is gone, and then the next read fails, too.
+        // A login is a single small frame: to wait for more data, as TCP does by default, would only delay it.
         let _ = stream.set_nodelay(true);
-        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, unread);
-        Self { stream, place, head: Some(head.clone()) }
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, unread_ms);
+        Self { stream, admitted, head_timer: Some(head_timer.clone()) }
     }
 
-    /// The socket itself, for whoever waits for readiness instead of keeping a buffer.
+    /// The socket itself. A caller can wait until it is readable, and needs no read buffer until then.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// The same, with which HTTP is over; its client's seat is kept for as long as it is.
+    /// Call this after an upgrade: it stops the timer for request headers. The connection holds the client's slot until
+    /// it is dropped.
     #[must_use]
-    pub fn upgraded(mut self, seat: Option<ConnectionSlot>) -> Self {
-        self.head = None;
-        if let Some(seat) = seat {
-            self.place.keep(seat);
+    pub fn upgraded(mut self, slot: Option<ConnectionSlot>) -> Self {
+        self.head_timer = None;
+        if let Some(slot) = slot {
+            self.admitted.hold_slot(slot);
         }
         self
     }
@@ -56,8 +58,8 @@ impl Connection {
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, to);
-        if let (Poll::Ready(Ok(())), Some(head)) = (&read, &self.head) {
-            head.heard();
+        if let (Poll::Ready(Ok(())), Some(head_timer)) = (&read, &self.head_timer) {
+            head_timer.bytes_received();
         }
         read
     }

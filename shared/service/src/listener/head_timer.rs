@@ -1,66 +1,81 @@
-//! How long a request's head takes to arrive. The HTTP server's own limit begins when it waits for one, and has to be
-//! as long as a proxy keeps a connection that it doesn't use.
+//! Limits how long the head of a request (its request line and headers) takes to arrive.
+//!
+//! hyper has such a limit, but its timer starts when hyper begins to wait for a request. It must therefore be as long as
+//! a proxy keeps an unused connection open, which is too long for a client that sends its headers byte by byte. This
+//! timer starts at the first byte:
+//!
+//! ```text
+//!  connection accepted                    head_received()
+//!        │            ┌──────────────┐  ──────────────────▶  ┌───────────┐
+//!        └──────────▶ │ Receiving    │                       │ Answering │ ◀─┐ bytes_received():
+//!                     │ since: time  │                       └───────────┘ ──┘ body or next request
+//!                     └──────────────┘                             │
+//!                        │         ▲                               │ request_answered()
+//!      limit has passed  │         │ bytes_received()              ▼
+//!                        ▼         │                         ┌───────────┐
+//!                   timed_out()    └──────────────────────── │ Idle      │
+//!                                                            └───────────┘
+//! ```
 
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-/// What a connection is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HeadState {
     /// Between two requests.
-    Rest,
-    /// A request's head arrives, since then.
-    HeadTimer(Instant),
-    /// A request is answered.
-    Answer,
+    Idle,
+    /// A request's head is arriving.
+    Receiving { since: Instant },
+    /// A request is being answered.
+    Answering,
 }
 
-/// What one connection is at.
+/// The timer of one connection.
 #[derive(Debug)]
 pub(crate) struct HeadTimer {
-    at: Mutex<HeadState>,
-    begins: Notify,
+    state: Mutex<HeadState>,
+    receiving: Notify,
 }
 
 impl HeadTimer {
-    /// Of a connection that was just made: its first request is due.
-    pub(crate) fn due() -> Self {
-        Self { at: Mutex::new(HeadState::HeadTimer(Instant::now())), begins: Notify::new() }
+    /// A timer for a new connection. It runs already: the client has to send its first request.
+    pub(crate) fn started() -> Self {
+        Self { state: Mutex::new(HeadState::Receiving { since: Instant::now() }), receiving: Notify::new() }
     }
 
-    /// Something arrived.
-    pub(crate) fn heard(&self) {
-        let mut at = self.at.lock();
-        if *at == HeadState::Rest {
-            *at = HeadState::HeadTimer(Instant::now());
-            self.begins.notify_one();
+    /// Starts the timer if these are the first bytes of a request.
+    pub(crate) fn bytes_received(&self) {
+        let mut state = self.state.lock();
+        if *state == HeadState::Idle {
+            *state = HeadState::Receiving { since: Instant::now() };
+            self.receiving.notify_one();
         }
     }
 
-    /// The head is there.
-    pub(crate) fn complete(&self) {
-        *self.at.lock() = HeadState::Answer;
+    /// Stops the timer: the head is complete.
+    pub(crate) fn head_received(&self) {
+        *self.state.lock() = HeadState::Answering;
     }
 
-    /// Its request is answered, as far as that has a head.
-    pub(crate) fn answered(&self) {
-        *self.at.lock() = HeadState::Rest;
+    /// The head of the response is ready, so the next bytes may belong to another request.
+    pub(crate) fn request_answered(&self) {
+        *self.state.lock() = HeadState::Idle;
     }
 
-    /// Done once a head has taken this long.
-    pub(crate) async fn overdue(&self, limit: Duration) {
+    /// Waits until a head takes longer than `limit`.
+    pub(crate) async fn timed_out(&self, limit: Duration) {
         loop {
-            let at = *self.at.lock();
-            match at {
-                HeadState::HeadTimer(since) => {
+            let state = *self.state.lock();
+            match state {
+                HeadState::Receiving { since } => {
                     tokio::time::sleep_until(since + limit).await;
-                    if *self.at.lock() == at {
+                    if *self.state.lock() == state {
                         return;
                     }
                 }
-                HeadState::Rest | HeadState::Answer => self.begins.notified().await,
+                HeadState::Idle | HeadState::Answering => self.receiving.notified().await,
             }
         }
     }
@@ -73,29 +88,29 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(10);
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_head_is_due_from_the_beginning() {
-        let since = Instant::now();
-        HeadTimer::due().overdue(LIMIT).await;
-        assert_eq!(since.elapsed(), LIMIT);
+    async fn the_first_head_is_timed_from_the_start_of_the_connection() {
+        let started = Instant::now();
+        HeadTimer::started().timed_out(LIMIT).await;
+        assert_eq!(started.elapsed(), LIMIT);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn later_ones_are_due_from_their_first_byte() {
-        let head = HeadTimer::due();
-        let answers = async {
+    async fn later_heads_are_timed_from_their_first_byte() {
+        let timer = HeadTimer::started();
+        let requests = async {
             for _ in 0..3 {
-                head.complete();
-                head.heard();
+                timer.head_received();
+                timer.bytes_received();
                 tokio::time::sleep(3 * LIMIT).await;
-                head.answered();
+                timer.request_answered();
                 tokio::time::sleep(3 * LIMIT).await;
-                head.heard();
+                timer.bytes_received();
                 tokio::time::sleep(LIMIT / 2).await;
-                head.heard();
+                timer.bytes_received();
             }
         };
-        let since = Instant::now();
-        tokio::join!(head.overdue(LIMIT), answers);
-        assert_eq!(since.elapsed(), 3 * (6 * LIMIT + LIMIT / 2) + LIMIT / 2);
+        let started = Instant::now();
+        tokio::join!(timer.timed_out(LIMIT), requests);
+        assert_eq!(started.elapsed(), 3 * (6 * LIMIT + LIMIT / 2) + LIMIT / 2);
     }
 }

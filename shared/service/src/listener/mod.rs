@@ -1,4 +1,4 @@
-//! Accepting connections.
+//! Accepts connections and serves HTTP on them.
 
 pub(crate) mod accept;
 pub(crate) mod admin;

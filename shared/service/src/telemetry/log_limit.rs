@@ -1,27 +1,29 @@
-//! Keeps what goes wrong thousands of times a second from filling the log: metrics count it.
+//! Limits the rate of log lines, so that a failure that happens thousands of times a second doesn't fill the log.
+//! Metrics count such failures.
 //!
-//! A writer and not a filter: a filter of tracing's that looks at each event, beside one that looks at its kind, leaves
-//! a rejected event's state behind for the next one.
+//! This is a log writer and not a `tracing` filter, because filters can't be combined so: if a filter that decides by
+//! event stands beside one that decides by call site, the state of a rejected event leaks into the next event.
+
+use std::num::NonZeroU32;
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tracing::{Level, Metadata, callsite::Identifier};
 use tracing_subscriber::fmt::{MakeWriter, writer::OptionalWriter};
 
-/// So many warnings or errors of one kind are logged in a second, and as many at once.
-const A_SECOND: u32 = 10;
+/// How many warnings and errors of one call site are logged in a second; also the largest burst.
+const LINES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("it isn't 0");
 
-/// Leaves out warnings and errors that are too many of their kind: of one place in the code, or of all libraries that
-/// use the `log` crate together.
+/// Drops warnings and errors beyond the rate of their call site. All libraries that use the `log` crate count as one
+/// call site.
 pub(crate) struct LogLimiter<M> {
-    to: M,
-    logged: DefaultKeyedRateLimiter<Identifier>,
+    writer: M,
+    rates: DefaultKeyedRateLimiter<Identifier>,
 }
 
 impl<M> LogLimiter<M> {
-    /// What is left goes there.
-    pub(crate) fn to(to: M) -> Self {
-        let a_second = A_SECOND.try_into().expect("it isn't 0");
-        Self { to, logged: RateLimiter::keyed(Quota::per_second(a_second)) }
+    /// Lines within the rate go to `writer`.
+    pub(crate) fn new(writer: M) -> Self {
+        Self { writer, rates: RateLimiter::keyed(Quota::per_second(LINES_PER_SECOND)) }
     }
 }
 
@@ -29,12 +31,12 @@ impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for LogLimiter<M> {
     type Writer = OptionalWriter<M::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        OptionalWriter::some(self.to.make_writer())
+        OptionalWriter::some(self.writer.make_writer())
     }
 
-    fn make_writer_for(&'a self, kind: &Metadata<'_>) -> Self::Writer {
-        if *kind.level() > Level::WARN || self.logged.check_key(&kind.callsite()).is_ok() {
-            OptionalWriter::some(self.to.make_writer_for(kind))
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
+        if *metadata.level() > Level::WARN || self.rates.check_key(&metadata.callsite()).is_ok() {
+            OptionalWriter::some(self.writer.make_writer_for(metadata))
         } else {
             OptionalWriter::none()
         }
@@ -43,32 +45,14 @@ impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for LogLimiter<M> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
-
     use super::*;
-
-    /// What is logged.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::captured_log::CapturedLog;
 
     #[test]
-    fn of_a_thousand_warnings_of_one_kind_ten_are_logged_and_all_that_is_no_warning() {
-        let log = Log::default();
+    fn warnings_are_limited_by_call_site_and_other_levels_are_not_limited() {
+        let log = CapturedLog::default();
         let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(LogLimiter::to(move || writer.clone())).finish();
+        let subscriber = tracing_subscriber::fmt().with_writer(LogLimiter::new(move || writer.clone())).finish();
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..1000 {
                 tracing::warn!("Redis is away");
@@ -76,10 +60,11 @@ mod tests {
             }
             tracing::warn!("something else is wrong");
         });
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        let times = |words| log.lines().filter(|line| line.contains(words)).count();
-        // A test that is slow may see the next second's.
-        assert!((10..100).contains(&times("Redis is away")), "{}", times("Redis is away"));
-        assert_eq!((times("somebody is logged in"), times("something else is wrong")), (1000, 1));
+        let log = log.text();
+        let count = |text| log.lines().filter(|line| line.contains(text)).count();
+        // A slow test may see the lines of the next second, too.
+        assert!((10..100).contains(&count("Redis is away")), "{}", count("Redis is away"));
+        assert_eq!(count("somebody is logged in"), 1000);
+        assert_eq!(count("something else is wrong"), 1);
     }
 }

@@ -1,5 +1,7 @@
 //! Log lines and traces.
 
+#[cfg(test)]
+pub(crate) mod captured_log;
 pub(crate) mod log_limit;
 pub(crate) mod start;
 pub(crate) mod trace;

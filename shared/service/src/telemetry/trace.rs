@@ -1,4 +1,4 @@
-//! One trace from WeChat's webhook to the browser: the context travels inside the event.
+//! Tracing of one login from WeChat's message to the browser. The trace context travels inside the scene's event.
 
 use std::collections::HashMap;
 
@@ -19,12 +19,13 @@ use crate::config::{
 
 const TRACEPARENT: &str = "traceparent";
 
+/// Exports to the endpoint's `/v1/traces`; `share` is the part of the logins that is traced.
 pub(crate) fn provider(name: &'static str, endpoint: &HttpUrl, share: Ratio) -> Result<SdkTracerProvider, ConfigError> {
     let exporter = SpanExporter::builder()
         .with_http()
-        .with_endpoint(endpoint.with("/v1/traces"))
+        .with_endpoint(endpoint.join("/v1/traces"))
         .build()
-        .map_err(|error| ConfigError::at("telemetry.otlp_endpoint", error))?;
+        .map_err(ConfigError::TraceExporter)?;
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(share.get()))))
@@ -32,16 +33,16 @@ pub(crate) fn provider(name: &'static str, endpoint: &HttpUrl, share: Ratio) -> 
         .build())
 }
 
-/// The W3C trace context of this span, if it is part of a trace.
+/// The W3C trace context of this span. `None` if it is part of no trace.
 pub fn traceparent(span: &Span) -> Option<String> {
     let mut carrier = HashMap::new();
     TraceContextPropagator::new().inject_context(&span.context(), &mut carrier);
     carrier.remove(TRACEPARENT)
 }
 
-/// Makes this span go on with the trace that the context names.
+/// Makes this span part of the trace that the W3C trace context names. An invalid context is ignored.
 pub fn continue_from(span: &Span, traceparent: &str) {
     let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
-    // Refused only where traces aren't exported, and then there is nothing to continue.
+    // This fails only if no traces are exported, and then there is nothing to continue.
     let _ = span.set_parent(TraceContextPropagator::new().extract(&carrier));
 }

@@ -1,4 +1,4 @@
-//! Requests that are none, are too long, or mean two things at once: on any listener, since all are this one.
+//! Malformed, ambiguous and oversized requests. All listeners of all processes are this listener.
 
 use axum::{Router, body::Bytes, routing::get};
 use scenecast_service::{
@@ -7,15 +7,15 @@ use scenecast_service::{
 };
 use scenecast_testing::exchange;
 
-use crate::serve::PATIENCE;
+use crate::serve::TEST_TIMEOUT;
 
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: here\r\n";
-/// A second request, which no body may turn out to be.
+/// A second request, hidden in the body of the first. It must never be served.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: here\r\n\r\n";
 
-/// Answers `served` and how long the body is.
+/// Serves `served` and the length of the body.
 async fn listener() -> std::net::SocketAddr {
-    let limits = ListenerLimits { connections: 100, idle: PATIENCE };
+    let limits = ListenerLimits { connections: 100, idle: TEST_TIMEOUT };
     let listener = Listener::bind("tests", "127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
     let address = listener.address();
     let app = Router::new()
@@ -26,11 +26,11 @@ async fn listener() -> std::net::SocketAddr {
 }
 
 #[tokio::test]
-async fn what_is_no_request_or_two_at_once_is_refused_and_the_connection_closed() {
+async fn malformed_and_ambiguous_requests_get_400_and_the_connection_is_closed() {
     let address = listener().await;
     let long = "x".repeat(20_000);
     for request in [
-        // Whose length isn't clear.
+        // The length isn't clear.
         format!("{HEAD}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab{SMUGGLED}"),
         format!("{HEAD}Content-Length: 0, 2\r\n\r\nab{SMUGGLED}"),
         format!("{HEAD}Content-Length: -2\r\n\r\nab{SMUGGLED}"),
@@ -46,13 +46,13 @@ async fn what_is_no_request_or_two_at_once_is_refused_and_the_connection_closed(
         format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n\r\n{SMUGGLED}"),
         format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n{SMUGGLED}"),
         format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n1;{long}\r\na\r\n0\r\n\r\n{SMUGGLED}"),
-        // Whose host or whose sender isn't clear.
+        // The host or the sender isn't clear.
         "GET / HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(),
         "GET / HTTP/1.1\r\nHost: here\r\nHost: there\r\nConnection: close\r\n\r\n".to_owned(),
         "GET / HTTP/1.1\r\nHost: here\r\nHost: here\r\nConnection: close\r\n\r\n".to_owned(),
         "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\nConnection: close\r\n\r\n"
             .to_owned(),
-        // That aren't HTTP/1.
+        // Not HTTP/1.
         "GET / HTTP/1.2\r\nHost: here\r\n\r\n".to_owned(),
         "\x16\x03\x01\x02\0\x01\0\x01\u{7c}".to_owned(),
         "GET /\r\n\r\n".to_owned(),
@@ -70,7 +70,7 @@ async fn what_is_no_request_or_two_at_once_is_refused_and_the_connection_closed(
 }
 
 #[tokio::test]
-async fn of_two_lengths_the_chunks_count_and_nothing_follows() {
+async fn with_two_lengths_the_chunks_count_and_the_connection_is_closed() {
     let address = listener().await;
     for lengths in
         ["Content-Length: 6\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 6"]
@@ -82,7 +82,7 @@ async fn of_two_lengths_the_chunks_count_and_nothing_follows() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_is_refused_without_being_kept() {
+async fn requests_that_are_too_long_are_refused() {
     let address = listener().await;
     for request in [
         format!("GET /{} HTTP/1.1\r\nHost: here\r\n\r\n", "x".repeat(1 << 20)),
@@ -92,14 +92,14 @@ async fn what_is_too_long_is_refused_without_being_kept() {
         format!("GET / HTTP/1.1\r\nHost: here\r\n{}", "x".repeat(1 << 20)),
     ] {
         let (statuses, answer) = exchange(address, request.as_bytes()).await;
-        // Whoever sends on and on may lose the answer to a reset.
+        // The answer may be lost: a client that sends on gets a TCP reset.
         assert!(statuses.iter().all(|status| matches!(status, 414 | 431 | 400)), "{request:.60}\n{answer}");
         assert!(!answer.contains("served"), "{request:.60}\n{answer}");
     }
 }
 
 #[tokio::test]
-async fn what_is_unusual_and_means_one_thing_is_served() {
+async fn unusual_but_unambiguous_requests_are_served() {
     let address = listener().await;
     for (request, served) in [
         (format!("{HEAD}Content-Length: 2\r\nContent-Length: 2\r\nConnection: close\r\n\r\nab"), "served 2"),

@@ -1,4 +1,4 @@
-//! Accepting, answering and leaving, on real sockets.
+//! Accepting, answering and shutting down, on real sockets.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
 

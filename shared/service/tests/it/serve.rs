@@ -1,4 +1,4 @@
-//! Accepting, answering and leaving, on real sockets.
+//! Accepting, answering and shutting down, on real sockets.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -19,12 +19,12 @@ use tokio::{
 
 use scenecast_testing::until;
 
-/// How long a test waits for what has to happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for an event.
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 const ANYWHERE: &str = "127.0.0.1:0";
 const LIMITS: ListenerLimits = ListenerLimits { connections: 100, idle: Duration::from_secs(10) };
-const AT_ONCE: DrainConfig = DrainConfig { notice: Seconds::new(0), window: Seconds::new(1) };
+const SHORT_DRAIN: DrainConfig = DrainConfig { notice: Seconds::new(0), window: Seconds::new(1) };
 
 async fn serve(app: Router, limits: ListenerLimits, shutdown: &Shutdown) -> SocketAddr {
     let listener = Listener::bind("tests", ANYWHERE.parse().unwrap(), limits).await.unwrap();
@@ -33,7 +33,7 @@ async fn serve(app: Router, limits: ListenerLimits, shutdown: &Shutdown) -> Sock
     address
 }
 
-/// A connection that sends what it is told to.
+/// A client that sends raw bytes on one connection.
 struct Client(TcpStream);
 
 impl Client {
@@ -45,12 +45,12 @@ impl Client {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
-    async fn ask(&mut self, path: &str) {
+    async fn send_get(&mut self, path: &str) {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n")).await;
     }
 
-    /// The answer's status and body.
-    async fn answer(&mut self) -> (u16, String) {
+    /// Reads a response: its status and body.
+    async fn read_response(&mut self) -> (u16, String) {
         let mut head = vec![];
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.0.read_u8().await.unwrap());
@@ -62,66 +62,69 @@ impl Client {
         (head[9..12].parse().unwrap(), String::from_utf8(body).unwrap())
     }
 
-    /// What comes until the connection is closed.
+    /// Reads until the server closes the connection.
     async fn rest(&mut self) -> String {
         let mut rest = String::new();
-        timeout(PATIENCE, self.0.read_to_string(&mut rest)).await.expect("the connection to be closed").unwrap();
+        timeout(TEST_TIMEOUT, self.0.read_to_string(&mut rest)).await.expect("the connection to be closed").unwrap();
         rest
     }
 }
 
-async fn ask(address: SocketAddr, path: &str) -> (u16, String) {
+async fn get_path(address: SocketAddr, path: &str) -> (u16, String) {
     let mut client = Client::connect(address).await;
-    client.ask(path).await;
-    client.answer().await
+    client.send_get(path).await;
+    client.read_response().await
 }
 
-fn says_which() -> Router {
+/// Says `one too many` on a rejected connection, and `served` on others.
+fn admission_app() -> Router {
     let which = |request: Request| async move {
-        let crowded = request.extensions().get::<Overloaded>().is_some();
-        if crowded { "one too many" } else { "served" }
+        let is_rejected = request.extensions().get::<Overloaded>().is_some();
+        if is_rejected { "one too many" } else { "served" }
     };
     Router::new().route("/", get(which))
 }
 
 #[tokio::test]
-async fn whoever_is_slow_with_its_headers_or_with_its_next_request_is_cut() {
-    let brief = ListenerLimits { idle: Duration::from_millis(200), ..LIMITS };
-    let address = serve(says_which(), brief, &Shutdown::never()).await;
+async fn a_client_that_is_slow_with_its_headers_or_its_next_request_is_disconnected() {
+    let short_idle = ListenerLimits { idle: Duration::from_millis(200), ..LIMITS };
+    let address = serve(admission_app(), short_idle, &Shutdown::never()).await;
     for sent in ["", "GET / HTTP/1.1\r\nHost: h"] {
-        let (mut client, since) = (Client::connect(address).await, Instant::now());
+        let mut client = Client::connect(address).await;
+        let started = Instant::now();
         client.send(sent).await;
         assert!(!client.rest().await.contains("served"));
-        assert!(since.elapsed() >= brief.idle, "{sent:?} was cut after {:?}", since.elapsed());
+        assert!(started.elapsed() >= short_idle.idle, "{sent:?} was cut after {:?}", started.elapsed());
     }
     let mut client = Client::connect(address).await;
-    client.ask("/").await;
-    assert_eq!(client.answer().await.0, 200);
+    client.send_get("/").await;
+    assert_eq!(client.read_response().await.0, 200);
     client.rest().await;
 }
 
 #[tokio::test]
-async fn connections_beyond_the_ceiling_are_told_so_until_there_is_room() {
+async fn connections_beyond_the_limit_are_rejected_until_there_is_room() {
     let two = ListenerLimits { connections: 2, ..LIMITS };
-    let address = serve(says_which(), two, &Shutdown::never()).await;
-    let (mut first, mut second) = (Client::connect(address).await, Client::connect(address).await);
+    let address = serve(admission_app(), two, &Shutdown::never()).await;
+    let mut first = Client::connect(address).await;
+    let mut second = Client::connect(address).await;
     for client in [&mut first, &mut second] {
-        client.ask("/").await;
-        assert_eq!(client.answer().await.1, "served");
+        client.send_get("/").await;
+        assert_eq!(client.read_response().await.1, "served");
     }
-    assert_eq!(ask(address, "/").await.1, "one too many");
+    assert_eq!(get_path(address, "/").await.1, "one too many");
     drop(first);
-    until("there is room", async || ask(address, "/").await.1 == "served").await;
+    until("there is room", async || get_path(address, "/").await.1 == "served").await;
 }
 
 #[tokio::test]
-async fn headers_that_come_byte_by_byte_are_cut_though_a_connection_may_rest_for_longer() {
-    let restful = ListenerLimits { idle: Duration::from_secs(75), ..LIMITS };
-    let address = serve(says_which(), restful, &Shutdown::never()).await;
+async fn headers_that_come_byte_by_byte_time_out_though_a_connection_may_idle_for_longer() {
+    let long_idle = ListenerLimits { idle: Duration::from_secs(75), ..LIMITS };
+    let address = serve(admission_app(), long_idle, &Shutdown::never()).await;
     let mut client = Client::connect(address).await;
-    client.ask("/").await;
-    assert_eq!(client.answer().await.0, 200);
-    let since = Instant::now();
+    client.send_get("/").await;
+    assert_eq!(client.read_response().await.0, 200);
+    let started = Instant::now();
     let (mut reader, mut writer) = client.0.split();
     let mut rest = vec![];
     let drip = async {
@@ -133,160 +136,171 @@ async fn headers_that_come_byte_by_byte_are_cut_though_a_connection_may_rest_for
         _ = reader.read_to_end(&mut rest) => {}
         () = drip => {}
     }
-    assert!((9..15).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    assert!((9..15).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
     assert!(rest.is_empty(), "{rest:?}");
 }
 
 #[tokio::test]
-async fn probes_are_answered_though_browsers_find_no_place_even_to_be_told() {
+async fn probes_are_answered_while_the_public_listener_has_no_reject_slot_left() {
     let shutdown = Shutdown::never();
     let admin = serve_admin(ANYWHERE.parse().unwrap(), &Metrics::new(), &shutdown).await.unwrap();
-    let public = serve(says_which(), ListenerLimits { connections: 1, ..LIMITS }, &shutdown).await;
+    let public = serve(admission_app(), ListenerLimits { connections: 1, ..LIMITS }, &shutdown).await;
     let mut crowd = vec![];
     for _ in 0..300 {
         crowd.push(Client::connect(public).await);
     }
-    let since = Instant::now();
+    let started = Instant::now();
     let closed = crowd.last_mut().unwrap().0.read(&mut [0]).await;
     assert!(closed.is_err() || closed.is_ok_and(|read| read == 0));
-    assert!(since.elapsed() < Duration::from_secs(1), "who is only told has 2 s: {:?}", since.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "it is closed at once, not after the 2 s of a rejected connection: {:?}",
+        started.elapsed()
+    );
     for path in ["/healthz", "/readyz"] {
-        assert_eq!(ask(admin, path).await.0, 200, "{path}");
+        assert_eq!(get_path(admin, path).await.0, 200, "{path}");
     }
 }
 
 #[tokio::test]
-async fn probes_are_answered_among_hundreds_of_connections_that_say_nothing() {
+async fn probes_are_answered_among_hundreds_of_silent_connections() {
     let admin = serve_admin(ANYWHERE.parse().unwrap(), &Metrics::new(), &Shutdown::never()).await.unwrap();
     let mut silent = vec![];
     for _ in 0..400 {
         silent.push(Client::connect(admin).await);
     }
-    assert_eq!(ask(admin, "/healthz").await, (200, "alive\n".to_owned()));
+    assert_eq!(get_path(admin, "/healthz").await, (200, "alive\n".to_owned()));
     for mut client in silent {
         assert_eq!(client.rest().await, "");
     }
 }
 
 #[tokio::test]
-async fn a_request_that_gets_no_answer_has_its_connection_closed_without_a_byte() {
+async fn no_answer_closes_the_connection_without_a_byte() {
     let app = Router::new().route("/", get(|| async { NoAnswer }));
     let address = serve(app, LIMITS, &Shutdown::never()).await;
     let mut client = Client::connect(address).await;
-    client.ask("/").await;
+    client.send_get("/").await;
     assert_eq!(client.rest().await, "");
 }
 
 #[tokio::test]
-async fn whoever_leaves_closes_what_is_idle_answers_what_was_asked_and_takes_no_more() {
-    let (asked, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (is_asked, may_go_on) = (asked.clone(), go_on.clone());
-    let slow = get(move || async move {
-        is_asked.notify_one();
-        may_go_on.notified().await;
-        "done"
-    });
-    let shutdown = Shutdown::new(AT_ONCE);
-    let address = serve(says_which().route("/slow", slow), LIMITS, &shutdown).await;
-    let (mut idle, mut waiting) = (Client::connect(address).await, Client::connect(address).await);
-    idle.ask("/").await;
-    assert_eq!(idle.answer().await.0, 200);
-    waiting.ask("/slow").await;
-    asked.notified().await;
+async fn a_shutdown_closes_idle_connections_finishes_requests_and_accepts_no_more() {
+    let requested = Arc::new(Notify::new());
+    let go_on = Arc::new(Notify::new());
+    let slow = {
+        let requested = requested.clone();
+        let go_on = go_on.clone();
+        get(move || async move {
+            requested.notify_one();
+            go_on.notified().await;
+            "done"
+        })
+    };
+    let shutdown = Shutdown::new(SHORT_DRAIN);
+    let address = serve(admission_app().route("/slow", slow), LIMITS, &shutdown).await;
+    let mut idle = Client::connect(address).await;
+    let mut waiting = Client::connect(address).await;
+    idle.send_get("/").await;
+    assert_eq!(idle.read_response().await.0, 200);
+    waiting.send_get("/slow").await;
+    requested.notified().await;
 
-    let leaving = tokio::spawn(async move { shutdown.leave().await });
+    let shutting_down = tokio::spawn(async move { shutdown.shut_down().await });
     assert_eq!(idle.rest().await, "");
     until("no more are taken", async || TcpStream::connect(address).await.is_err()).await;
-    assert!(!leaving.is_finished(), "a request is still to be answered");
+    assert!(!shutting_down.is_finished(), "a request is still to be answered");
     go_on.notify_one();
-    assert_eq!(waiting.answer().await, (200, "done".to_owned()));
+    assert_eq!(waiting.read_response().await, (200, "done".to_owned()));
     assert_eq!(waiting.rest().await, "");
-    timeout(PATIENCE, leaving).await.expect("the end").unwrap();
+    timeout(TEST_TIMEOUT, shutting_down).await.expect("the end").unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn work_that_does_not_end_is_left_five_seconds_after_the_window() {
+async fn work_that_does_not_end_is_abandoned_five_seconds_after_the_window() {
     let shutdown = Shutdown::new(DrainConfig { notice: Seconds::new(3), window: Seconds::new(20) });
     shutdown.spawn(std::future::pending());
-    let since = Instant::now();
-    shutdown.leave().await;
-    assert_eq!(since.elapsed().as_secs(), 3 + 20 + 5);
+    let started = Instant::now();
+    shutdown.shut_down().await;
+    assert_eq!(started.elapsed().as_secs(), 3 + 20 + 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_stays_holds_the_drain_open_beyond_its_window() {
+async fn a_drain_hold_prolongs_the_drain_beyond_its_window() {
     let shutdown = Shutdown::new(DrainConfig { notice: Seconds::new(0), window: Seconds::new(20) });
-    let (stay, closing) = (shutdown.stay(), shutdown.clone());
+    let hold = shutdown.hold_drain();
+    let closing = shutdown.clone();
     shutdown.spawn(std::future::pending());
     tokio::spawn(async move {
         closing.closing().await;
         tokio::time::sleep(Duration::from_secs(100)).await;
-        drop(stay);
-        closing.over().await;
+        drop(hold);
+        closing.drain_ended().await;
     });
-    let since = Instant::now();
-    shutdown.leave().await;
-    assert_eq!(since.elapsed().as_secs(), 100 + 5);
+    let started = Instant::now();
+    shutdown.shut_down().await;
+    assert_eq!(started.elapsed().as_secs(), 100 + 5);
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_reads_is_dropped_soon_after_the_window() {
-    let (asked, endless) = (Arc::new(Notify::new()), "x".repeat(64 << 20));
-    let is_asked = asked.clone();
+async fn a_response_that_nobody_reads_is_dropped_soon_after_the_window() {
+    let requested = Arc::new(Notify::new());
+    let notify = requested.clone();
+    let long_body = "x".repeat(64 << 20);
     let app = Router::new().route(
         "/",
         get(move || async move {
-            is_asked.notify_one();
-            endless
+            notify.notify_one();
+            long_body
         }),
     );
-    let shutdown = Shutdown::new(AT_ONCE);
+    let shutdown = Shutdown::new(SHORT_DRAIN);
     let address = serve(app, LIMITS, &shutdown).await;
     let mut client = Client::connect(address).await;
-    client.ask("/").await;
-    asked.notified().await;
-    let since = Instant::now();
-    shutdown.leave().await;
-    let took = since.elapsed();
+    client.send_get("/").await;
+    requested.notified().await;
+    let started = Instant::now();
+    shutdown.shut_down().await;
+    let took = started.elapsed();
     assert!((3..4).contains(&took.as_secs()), "{took:?}");
 }
 
 #[tokio::test]
-async fn a_connection_on_which_nothing_was_asked_yet_is_closed_at_once() {
-    let shutdown = Shutdown::new(AT_ONCE);
-    let address = serve(says_which(), LIMITS, &shutdown).await;
+async fn a_connection_without_a_request_is_closed_at_once() {
+    let shutdown = Shutdown::new(SHORT_DRAIN);
+    let address = serve(admission_app(), LIMITS, &shutdown).await;
     let mut silent = Client::connect(address).await;
-    // Connections are taken in their order.
-    assert_eq!(ask(address, "/").await.0, 200);
-    let since = Instant::now();
-    shutdown.leave().await;
-    assert!(since.elapsed() < AT_ONCE.window.duration(), "{:?}", since.elapsed());
+    // Connections are accepted in order, so the silent one is accepted once this is answered.
+    assert_eq!(get_path(address, "/").await.0, 200);
+    let started = Instant::now();
+    shutdown.shut_down().await;
+    assert!(started.elapsed() < SHORT_DRAIN.window.duration(), "{:?}", started.elapsed());
     assert_eq!(silent.rest().await, "");
 }
 
 #[tokio::test]
-async fn a_pod_that_leaves_is_alive_and_measured_and_not_ready() {
+async fn a_process_that_shuts_down_is_alive_and_has_metrics_and_is_not_ready() {
     let shutdown = Shutdown::new(DrainConfig { notice: Seconds::new(60), window: Seconds::new(1) });
     let metrics = Metrics::new();
     metrics.counter("visits_total", "Visits.").inc();
     let admin = serve_admin(ANYWHERE.parse().unwrap(), &metrics, &shutdown).await.unwrap();
-    let public = serve(says_which(), LIMITS, &shutdown).await;
-    assert_eq!(ask(admin, "/readyz").await, (200, "ready\n".to_owned()));
+    let public = serve(admission_app(), LIMITS, &shutdown).await;
+    assert_eq!(get_path(admin, "/readyz").await, (200, "ready\n".to_owned()));
 
-    let leaving = tokio::spawn(async move { shutdown.leave().await });
-    until("it isn't ready", async || ask(admin, "/readyz").await.0 == 503).await;
-    assert_eq!(ask(admin, "/healthz").await.0, 200);
-    let (status, text) = ask(admin, "/metrics").await;
+    let shutting_down = tokio::spawn(async move { shutdown.shut_down().await });
+    until("it isn't ready", async || get_path(admin, "/readyz").await.0 == 503).await;
+    assert_eq!(get_path(admin, "/healthz").await.0, 200);
+    let (status, text) = get_path(admin, "/metrics").await;
     assert!(status == 200 && text.contains("scenecast_visits_total 1\n"), "{text}");
-    assert_eq!(ask(public, "/").await.0, 200, "until the endpoints have noticed, it is served");
-    leaving.abort();
+    assert_eq!(get_path(public, "/").await.0, 200, "a pod that isn't ready serves until it closes");
+    shutting_down.abort();
 }
 
 #[tokio::test]
-async fn our_metrics_have_our_prefix_and_the_process_its_usual_names() {
+async fn our_metrics_have_our_prefix_and_process_metrics_have_their_usual_names() {
     let metrics = Metrics::new();
-    metrics.seconds("wait_seconds", "Waiting.").observe(0.1);
-    metrics.gauges("open", "Open.", &["what"]).with_label_values(&["door"]).set(1);
+    metrics.seconds_histogram("wait_seconds", "Waiting.").observe(0.1);
+    metrics.gauge_vec("open", "Open.", &["what"]).with_label_values(&["door"]).set(1);
     let text = metrics.text();
     for name in ["scenecast_wait_seconds_sum 0.1", "scenecast_open{what=\"door\"} 1", "process_resident_memory_bytes "]
     {

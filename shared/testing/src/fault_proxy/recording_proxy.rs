@@ -1,33 +1,37 @@
-//! A hop between a pod and Redis that knows what has come by, so that the outcome of a race is the test's to choose.
+//! A proxy in front of Redis that records all bytes, so that a test can decide a race: it waits until a command has been
+//! sent, or holds the response to it.
 
-use std::{ops::Deref, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
-    fault_proxy::proxy::{Direction, FaultProxy, ProxyMode},
+    fault_proxy::{
+        proxy::FaultProxy,
+        state::{Direction, ProxyMode, ProxyState},
+    },
     redis::server::RedisServer,
 };
 
-/// How long a test waits for what has to come by.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for bytes.
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The hop.
+/// A [`FaultProxy`] that records what it forwards.
 #[derive(Debug)]
 pub struct RecordingProxy {
     proxy: FaultProxy,
-    memory: watch::Sender<Recording>,
+    recording: watch::Sender<Recording>,
 }
 
 #[derive(Debug, Default)]
 struct Recording {
-    /// Answers are held once this has gone to Redis.
-    trap: Option<String>,
-    /// All that has come by.
-    seen: Vec<(Direction, Vec<u8>)>,
+    /// Responses are held once this text has been sent to Redis.
+    hold_after: Option<String>,
+    /// All bytes so far, in the order in which they were read.
+    chunks: Vec<(Direction, Vec<u8>)>,
 }
 
-/// It breaks as any hop does.
+/// All faults of a [`FaultProxy`] can be used.
 impl Deref for RecordingProxy {
     type Target = FaultProxy;
 
@@ -37,68 +41,78 @@ impl Deref for RecordingProxy {
 }
 
 impl RecordingProxy {
-    /// A hop to this server; everything passes.
-    pub async fn to(server: &RedisServer) -> Self {
-        let memory = watch::Sender::<Recording>::default();
-        let remember = memory.clone();
-        let tap = move |hop: &FaultProxy, way, bytes: &[u8]| remember.send_modify(|memory| memory.see(hop, way, bytes));
-        Self { proxy: FaultProxy::tapped(vec![server.address()], tap).await, memory }
+    /// Starts a proxy in front of this server. It forwards and records everything.
+    pub async fn start(server: &RedisServer) -> Self {
+        let recording = watch::Sender::<Recording>::default();
+        let recorder = recording.clone();
+        let tap = move |state: &watch::Sender<ProxyState>, direction, bytes: &[u8]| {
+            recorder.send_modify(|recording| recording.add(state, direction, bytes));
+        };
+        Self { proxy: FaultProxy::start_with_tap(vec![server.address()], Arc::new(tap)).await, recording }
     }
 
-    /// Redis's address by way of this.
+    /// The URL of Redis through this proxy.
     pub fn url(&self) -> String {
         format!("redis://{}", self.address())
     }
 
-    /// Holds answers from the moment at which this text goes to Redis.
-    pub fn hold_answers_to(&self, text: impl Into<String>) {
-        self.memory.send_modify(|memory| memory.trap = Some(text.into()));
+    /// Holds all responses as soon as `text` has been sent to Redis. Text that is in the recording already counts, too.
+    pub fn hold_responses_after(&self, text: impl Into<String>) {
+        self.recording.send_modify(|recording| recording.hold_after = Some(text.into()));
     }
 
-    /// Done when this text has come by so many times, held or not.
-    pub async fn until_seen(&self, times: usize, way: Direction, text: &str) {
-        let mut memory = self.memory.subscribe();
-        let seen = memory.wait_for(|memory| memory.places(way, text).len() >= times);
-        timeout(PATIENCE, seen)
+    /// Waits until `text` has been read `times` times in this direction, whether it was forwarded or is held. Panics after
+    /// 20 s.
+    pub async fn until_seen(&self, times: usize, direction: Direction, text: &str) {
+        let mut recording = self.recording.subscribe();
+        let seen = recording.wait_for(|recording| recording.find(direction, text).len() >= times);
+        timeout(TEST_TIMEOUT, seen)
             .await
-            .unwrap_or_else(|_| panic!("{text} did not come by {times} times"))
-            .expect("this hop has the sender");
+            .unwrap_or_else(|_| panic!("{text} was not seen {times} times within 20 s"))
+            .expect("this proxy has the sender");
     }
 
-    /// Forgets what has come by.
-    pub fn forget(&self) {
-        self.memory.send_modify(|memory| memory.seen.clear());
+    /// Deletes what was recorded so far.
+    pub fn clear_recording(&self) {
+        self.recording.send_modify(|recording| recording.chunks.clear());
     }
 
-    /// How many more times `asked` had gone to Redis than `answered` had come back, at most.
-    pub fn most_in_flight(&self, asked: &str, answered: &str) -> usize {
-        let memory = self.memory.borrow();
-        let (asked, answered) =
-            (memory.places(Direction::ToServer, asked), memory.places(Direction::ToClient, answered));
-        let in_flight = |(before, at): (usize, &usize)| before + 1 - answered.partition_point(|answer| answer < at);
-        asked.iter().enumerate().map(in_flight).max().unwrap_or(0)
+    /// The largest number of requests in flight: how many more times `request` was sent than `response` was received.
+    pub fn max_in_flight(&self, request: &str, response: &str) -> usize {
+        let recording = self.recording.borrow();
+        let responses = recording.find(Direction::ToClient, response);
+        let mut max = 0;
+        for (earlier_requests, chunk) in recording.find(Direction::ToServer, request).iter().enumerate() {
+            let answered = responses.partition_point(|response| response < chunk);
+            max = max.max(earlier_requests + 1 - answered);
+        }
+        max
     }
 }
 
 impl Recording {
-    /// With which of the chunks this text was complete, each time.
-    fn places(&self, way: Direction, text: &str) -> Vec<usize> {
-        let mut places = vec![];
+    /// The numbers of the chunks that complete an occurrence of `text` in this direction.
+    fn find(&self, direction: Direction, text: &str) -> Vec<usize> {
+        let mut found = vec![];
         let mut bytes = vec![];
-        for (chunk, (_, more)) in self.seen.iter().enumerate().filter(|(_, (this_way, _))| *this_way == way) {
+        for (number, (chunk_direction, chunk)) in self.chunks.iter().enumerate() {
+            if *chunk_direction != direction {
+                continue;
+            }
+            // An occurrence may have begun in the chunk before.
             let from = bytes.len().saturating_sub(text.len() - 1);
-            bytes.extend_from_slice(more);
+            bytes.extend_from_slice(chunk);
             let times = bytes[from..].windows(text.len()).filter(|window| *window == text.as_bytes()).count();
-            places.extend(std::iter::repeat_n(chunk, times));
+            found.extend(std::iter::repeat_n(number, times));
         }
-        places
+        found
     }
 
-    fn see(&mut self, hop: &FaultProxy, way: Direction, bytes: &[u8]) {
-        self.seen.push((way, bytes.to_vec()));
-        if self.trap.as_ref().is_some_and(|text| !self.places(Direction::ToServer, text).is_empty()) {
-            self.trap = None;
-            hop.flow(Direction::ToClient, ProxyMode::Hold);
+    fn add(&mut self, state: &watch::Sender<ProxyState>, direction: Direction, bytes: &[u8]) {
+        self.chunks.push((direction, bytes.to_vec()));
+        if self.hold_after.as_ref().is_some_and(|text| !self.find(Direction::ToServer, text).is_empty()) {
+            self.hold_after = None;
+            state.send_modify(|state| state.set_mode(Direction::ToClient, ProxyMode::Hold));
         }
     }
 }

@@ -1,102 +1,120 @@
-//! What a hop does with connections, and with what comes on them.
+//! Accepts a proxy's connections and forwards their bytes, as the proxy's state says.
+
+use std::net::IpAddr;
 
 use rand::seq::SliceRandom;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
 
-use crate::fault_proxy::proxy::{Direction, FaultProxy, ProxiedConnection, ProxyMode, Tap};
+use crate::fault_proxy::state::{Direction, ProxiedConnection, ProxyMode, ProxyState, Tap};
 
-/// How much is read at a time.
-const CHUNK: usize = 16 * 1024;
-/// How many of these wait, beyond which whoever sends has to.
-const CHUNKS: usize = 64;
+/// How many bytes are read at a time.
+const CHUNK_BYTES: usize = 16 * 1024;
+/// How many chunks of one direction wait in the proxy. Then the sender has to wait.
+const MAX_CHUNKS: usize = 64;
 
-impl FaultProxy {
-    pub(crate) async fn accept(self, listener: TcpListener, tap: Tap) {
-        while let Ok((near, peer)) = listener.accept().await {
-            let connection = ProxiedConnection { number: self.connections(), from: peer.ip() };
-            self.state.send_modify(|state| state.connections += 1);
-            let (hop, tap) = (self.clone(), tap.clone());
+#[derive(Clone)]
+pub(crate) struct Relay {
+    pub(crate) state: watch::Sender<ProxyState>,
+    pub(crate) tap: Tap,
+}
+
+impl Relay {
+    /// Accepts connections until the listener fails.
+    pub(crate) async fn run(self, listener: TcpListener) {
+        while let Ok((client, peer)) = listener.accept().await {
+            let connection = self.add_connection(peer.ip());
+            let relay = self.clone();
             tokio::spawn(async move {
-                let mut cut = hop.state.subscribe();
+                let mut changes = relay.state.subscribe();
                 tokio::select! {
-                    // First, so that nothing that was held slips through.
+                    // The disconnect is checked first, so that no held byte gets through.
                     biased;
-                    _ = cut.wait_for(|state| connection.number < state.cut) => {}
-                    () = hop.pass_on(near, connection, &tap) => {}
+                    _ = changes.wait_for(|state| connection.number < state.disconnected_before) => {}
+                    () = relay.forward(client, connection) => {}
                 }
             });
         }
     }
 
-    async fn pass_on(&self, near: TcpStream, connection: ProxiedConnection, tap: &Tap) {
-        let Some(far) = self.connect(connection).await else { return };
-        // What passes is to be late by nothing but what a test does to it.
-        let _ = (near.set_nodelay(true), far.set_nodelay(true));
-        let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
+    fn add_connection(&self, client: IpAddr) -> ProxiedConnection {
+        let number = self.state.borrow().connections;
+        self.state.send_modify(|state| state.connections += 1);
+        ProxiedConnection { number, client }
+    }
+
+    async fn forward(&self, client: TcpStream, connection: ProxiedConnection) {
+        let Some(server) = self.connect(connection).await else { return };
+        // Only a test may delay bytes. These calls fail only if the connection is gone, and then reading fails, too.
+        let _ = client.set_nodelay(true);
+        let _ = server.set_nodelay(true);
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = server.into_split();
         tokio::select! {
-            () = self.carry(from_near, to_far, Direction::ToServer, connection, tap) => {}
-            () = self.carry(from_far, to_near, Direction::ToClient, connection, tap) => {}
+            () = self.forward_one_way(from_client, to_server, Direction::ToServer, connection) => {}
+            () = self.forward_one_way(from_server, to_client, Direction::ToClient, connection) => {}
         }
     }
 
-    /// Where this connection goes on to, if anywhere.
+    /// Connects to an upstream. `None` closes the client's connection.
     async fn connect(&self, connection: ProxiedConnection) -> Option<TcpStream> {
         let mut changes = self.state.subscribe();
-        if changes.borrow().is_divided_from(connection) {
-            // Whoever has been waiting for so long knocks again.
-            let _ = changes.wait_for(|state| !state.is_divided_from(connection)).await;
+        if changes.borrow().is_partitioned_from(connection) {
+            // The client waits for its connection until the partition heals, and has to connect again then.
+            let _ = changes.wait_for(|state| !state.is_partitioned_from(connection)).await;
             return None;
         }
-        let mut targets = if changes.borrow().refusing { vec![] } else { changes.borrow().targets.clone() };
-        targets.shuffle(&mut rand::rng());
-        TcpStream::connect(&*targets).await.ok()
+        if changes.borrow().is_refusing {
+            return None;
+        }
+        let mut upstreams = changes.borrow().upstreams.clone();
+        upstreams.shuffle(&mut rand::rng());
+        TcpStream::connect(&*upstreams).await.ok()
     }
 
-    /// Carries what comes this way until it ends, and its end, too.
-    async fn carry(
+    /// Forwards all bytes of one direction, and the end of the connection.
+    async fn forward_one_way(
         &self,
         mut from: impl AsyncRead + Unpin,
         mut to: impl AsyncWrite + Unpin,
-        way: Direction,
+        direction: Direction,
         connection: ProxiedConnection,
-        tap: &Tap,
     ) {
-        let (on_the_way, mut arriving) = mpsc::channel(CHUNKS);
-        let leaving = async move {
-            let mut bytes = vec![0; CHUNK];
+        let (chunks, mut received) = mpsc::channel(MAX_CHUNKS);
+        let reading = async move {
+            let mut bytes = vec![0; CHUNK_BYTES];
             while let Ok(length @ 1..) = from.read(&mut bytes).await {
-                tap(self, way, &bytes[..length]);
-                let due = Instant::now() + self.state.borrow().delay_of(way);
-                if on_the_way.send((due, bytes[..length].to_vec())).await.is_err() {
+                (self.tap)(&self.state, direction, &bytes[..length]);
+                let due = Instant::now() + self.state.borrow().delay_of(direction);
+                if chunks.send((due, bytes[..length].to_vec())).await.is_err() {
                     return;
                 }
             }
         };
-        let arriving = async move {
-            while let Some((due, bytes)) = arriving.recv().await {
-                // A timer, even of no time, takes a millisecond.
+        let writing = async move {
+            while let Some((due, bytes)) = received.recv().await {
+                // A tokio timer takes a millisecond even if it is due already, so none is used then.
                 if due > Instant::now() {
                     sleep_until(due).await;
                 }
-                if self.until_released(connection, way).await == ProxyMode::Pass && to.write_all(&bytes).await.is_err()
-                {
+                let mode = self.wait_until_released(connection, direction).await;
+                if mode == ProxyMode::Pass && to.write_all(&bytes).await.is_err() {
                     return;
                 }
             }
-            self.until_released(connection, way).await;
+            self.wait_until_released(connection, direction).await;
         };
-        tokio::join!(leaving, arriving);
+        tokio::join!(reading, writing);
     }
 
-    /// What becomes of what has waited, once it needn't any more.
-    async fn until_released(&self, connection: ProxiedConnection, way: Direction) -> ProxyMode {
+    /// Waits while the mode is `Hold`, and returns the mode after it.
+    async fn wait_until_released(&self, connection: ProxiedConnection, direction: Direction) -> ProxyMode {
         let mut changes = self.state.subscribe();
-        let released = changes.wait_for(|state| state.flow_of(connection, way) != ProxyMode::Hold).await;
-        released.expect("this hop's own state is there").flow_of(connection, way)
+        let released = changes.wait_for(|state| state.mode_of(connection, direction) != ProxyMode::Hold).await;
+        released.expect("self.state is the sender").mode_of(connection, direction)
     }
 }

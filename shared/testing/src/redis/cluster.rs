@@ -1,4 +1,4 @@
-//! A real Redis Cluster of a test's own.
+//! A real Redis Cluster for one test.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -7,25 +7,26 @@ use futures_util::future::join_all;
 use crate::{
     redis::{
         launch::{ServerKind, ServerSettings},
-        partition::place,
-        server::{RedisServer, together},
+        partition::peer_address,
+        server::{RedisServer, shared_url},
     },
     tls::CertificateAuthority,
     until,
 };
 
-/// How long a node may be silent until the others call it failed. Redis's own 15 s are longer than WeChat tries.
+/// How long a node may be silent before the others call it failed. Redis's default of 15 s is longer than WeChat repeats
+/// a message.
 const NODE_TIMEOUT_MS: &str = "2000";
 const SLOTS: usize = 16_384;
 
-/// Primaries that share the slots, and their replicas. Nodes have numbers: first come those that began
-/// as primaries, then those that began as their replicas, in turn.
+/// Primaries that share the slots, and their replicas. Nodes are numbered: first the nodes that are primaries at the
+/// start, then the nodes that are replicas at the start, in the order of their primaries.
 #[derive(Debug)]
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
 }
 
-/// How a node sees itself.
+/// A node's own view of itself.
 struct NodeView {
     id: String,
     is_primary: bool,
@@ -35,25 +36,26 @@ struct NodeView {
 }
 
 impl RedisCluster {
-    /// Three primaries with a replica each, in step with each other.
+    /// Starts three primaries with a replica each. The replicas are in sync.
     pub async fn start() -> Self {
         Self::start_with(3, 1).await
     }
 
-    /// So many primaries, with so many replicas each.
+    /// Starts this many primaries, with this many replicas each.
     pub async fn start_with(primaries: usize, replicas: usize) -> Self {
         Self::start_nodes(primaries, replicas, |_| ServerSettings::default(), None).await
     }
 
-    /// The same, where everybody speaks TLS only.
+    /// As [`RedisCluster::start_with`], but all nodes accept only TLS.
     pub async fn start_with_tls(primaries: usize, replicas: usize, authority: &CertificateAuthority) -> Self {
         let settings = ServerSettings { tls: true, ..ServerSettings::default() };
         Self::start_nodes(primaries, replicas, |_| settings.clone(), Some(authority)).await
     }
 
-    /// Three primaries with a replica each, of which any can be cut off from all others.
-    pub async fn start_divisible() -> Self {
-        Self::start_nodes(3, 1, |n| ServerSettings { place: Some(place(n)), ..ServerSettings::default() }, None).await
+    /// Starts three primaries with a replica each. Any node can be partitioned with [`RedisCluster::isolate`].
+    pub async fn start_partitionable() -> Self {
+        let settings = |n| ServerSettings { peer_address: Some(peer_address(n)), ..ServerSettings::default() };
+        Self::start_nodes(3, 1, settings, None).await
     }
 
     async fn start_nodes(
@@ -67,7 +69,8 @@ impl RedisCluster {
         for (n, node) in cluster.nodes.iter().enumerate() {
             node.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(n + 1).to_string()]).await;
             if n < primaries {
-                let (first, last) = (n * SLOTS / primaries, (n + 1) * SLOTS / primaries - 1);
+                let first = n * SLOTS / primaries;
+                let last = (n + 1) * SLOTS / primaries - 1;
                 node.ask(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]).await;
             }
         }
@@ -85,32 +88,32 @@ impl RedisCluster {
         cluster
     }
 
-    /// Its address, by all of its nodes, as the default user, who may do everything.
+    /// The URL of all nodes, as the default user, who may do everything.
     pub fn url(&self) -> String {
-        together(&self.nodes[0].url(), "cluster", &self.nodes[1..])
+        shared_url(&self.nodes[0].url(), "cluster", &self.nodes[1..])
     }
 
-    /// The same, as this user.
+    /// The URL of all nodes, as this user.
     pub fn url_for(&self, user: &str, password: &str) -> String {
-        together(&self.nodes[0].url_for(user, password), "cluster", &self.nodes[1..])
+        shared_url(&self.nodes[0].url_for(user, password), "cluster", &self.nodes[1..])
     }
 
-    /// Its nodes, whatever they are now.
+    /// All nodes, primaries and replicas.
     pub fn nodes(&self) -> &[RedisServer] {
         &self.nodes
     }
 
-    /// One of them.
+    /// One node.
     pub fn node(&self, number: usize) -> &RedisServer {
         &self.nodes[number]
     }
 
-    /// One of them, to stop or start it.
+    /// One node, to stop or start it.
     pub fn node_mut(&mut self, number: usize) -> &mut RedisServer {
         &mut self.nodes[number]
     }
 
-    /// Makes a user on all nodes.
+    /// Adds a user to all nodes.
     pub async fn add_user(&self, user: &str, password: &str, rules: &str) {
         join_all(self.nodes.iter().map(|node| node.add_user(user, password, rules))).await;
     }
@@ -120,7 +123,8 @@ impl RedisCluster {
         scenecast_redis::Slot::of(key).number()
     }
 
-    /// Which node has this slot; waits until one that is up has it. Of two, the one of the newer epoch.
+    /// The number of the node that owns this slot. Waits until a running node owns it. If two nodes claim it, the node with
+    /// the newer epoch is the owner.
     pub async fn primary_of(&self, slot: u16) -> usize {
         let mut primary = None;
         until("a node that is up has the slot", async || {
@@ -129,10 +133,10 @@ impl RedisCluster {
             primary.is_some()
         })
         .await;
-        primary.expect("it was waited for")
+        primary.expect("until() returns only with an owner")
     }
 
-    /// Which nodes are primaries with slots.
+    /// The numbers of the running primaries that own slots.
     pub async fn primaries(&self) -> Vec<usize> {
         self.views()
             .await
@@ -142,30 +146,29 @@ impl RedisCluster {
             .collect()
     }
 
-    /// Which node that is up is a replica of that one.
+    /// The number of a running replica of this primary. Panics if there is none.
     pub async fn replica_of(&self, primary: usize) -> usize {
         let id = self.id(primary).await;
         let views = self.views().await;
         views.into_iter().find(|(_, view)| view.primary == id).expect("it has a replica").0
     }
 
-    /// Makes this replica take its primary's place, with all that it has; done when all agree that it has.
-    /// Redis 7.0 takes the votes of an earlier election for those of one within eight seconds, so no node can
-    /// do this twice in that time.
+    /// Makes this replica the primary, without losing data, and waits until all nodes know. The same node can't do this
+    /// twice within eight seconds: Redis 7.0 counts votes of the earlier election for the later one.
     pub async fn fail_over_to(&self, replica: usize) {
-        // Before all know it for a replica that is in step, it would stand for election in vain.
+        // Other nodes vote only for a replica that they know to be in sync.
         self.until_ok().await;
         self.nodes[replica].ask(&["CLUSTER", "FAILOVER"]).await;
         self.until_primary(replica).await;
         self.until_ok().await;
     }
 
-    /// Done when this node is a primary.
+    /// Waits until this node is a primary.
     pub async fn until_primary(&self, node: usize) {
         until("the replica is a primary", async || self.view(node).await.is_primary).await;
     }
 
-    /// Adds a primary without slots, and answers its number.
+    /// Adds a primary without slots. Returns its number.
     pub async fn add_primary(&mut self) -> usize {
         let node = start_node(ServerSettings::default(), None).await;
         self.meet(&node).await;
@@ -174,45 +177,48 @@ impl RedisCluster {
         self.nodes.len() - 1
     }
 
-    /// Takes the last node out, which has no slots any more, and ends it.
+    /// Removes the last node from the Cluster, and stops it. It must own no slots.
     pub async fn remove_last(&mut self) {
-        let (last, id) = (self.nodes.len() - 1, self.id(self.nodes.len() - 1).await);
+        let last = self.nodes.len() - 1;
+        let id = self.id(last).await;
         for node in self.nodes[..last].iter().filter(|node| node.is_up()) {
             node.ask(&["CLUSTER", "FORGET", &id]).await;
         }
         self.nodes.pop();
     }
 
-    /// Moves so many slots from one primary to another with Redis's own tool.
+    /// Moves this many slots from one primary to another, with `redis-cli --cluster reshard`.
     pub async fn reshard(&self, from: usize, to: usize, slots: usize) {
-        let (address, slots) = (format!("127.0.0.1:{}", self.any().port()), slots.to_string());
-        let (from, to) = (self.id(from).await, self.id(to).await);
+        let address = format!("127.0.0.1:{}", self.any().port());
+        let slots = slots.to_string();
+        let from = self.id(from).await;
+        let to = self.id(to).await;
         let command = ["--cluster", "reshard", &address, "--cluster-from", &from, "--cluster-to", &to];
         let options = ["--cluster-slots", &slots, "--cluster-yes"];
         self.any().ask(&[&command[..], &options].concat()).await;
         self.until_ok().await;
     }
 
-    /// Done when all nodes that are up agree who they are and who replicates whom, have all slots between
-    /// them, and the replicas are in step.
+    /// Waits until all running nodes agree on primaries, replicas and slots, every slot has an owner, and the replicas are in
+    /// sync.
     pub async fn until_ok(&self) {
         let up: Vec<_> = self.nodes.iter().filter(|node| node.is_up()).collect();
-        until("the Cluster is well", async || {
+        until("all nodes of the Cluster agree", async || {
             let roles = join_all(up.iter().map(|node| roles(node))).await;
             roles[0].len() == up.len() && roles.iter().all(|view| *view == roles[0])
         })
         .await;
         for node in up {
-            until("a node is in step", async || {
-                let well = node.ask(&["CLUSTER", "INFO"]).await.contains("cluster_state:ok");
+            until("a node is ok and in sync", async || {
+                let is_ok = node.ask(&["CLUSTER", "INFO"]).await.contains("cluster_state:ok");
                 let replication = node.info("replication").await;
-                well && replication.get("master_link_status").is_none_or(|status| status == "up")
+                is_ok && replication.get("master_link_status").is_none_or(|status| status == "up")
             })
             .await;
         }
     }
 
-    /// The name by which nodes know this one.
+    /// The id of this node in the Cluster.
     pub(crate) async fn id(&self, node: usize) -> String {
         self.view(node).await.id
     }
@@ -222,8 +228,10 @@ impl RedisCluster {
     }
 
     async fn meet(&self, node: &RedisServer) {
-        let [port, port_for_nodes] = [node.port(), node.port_for_nodes()].map(|port| port.to_string());
-        self.any().ask(&["CLUSTER", "MEET", &node.place().to_string(), &port, &port_for_nodes]).await;
+        let address = node.peer_address().to_string();
+        let port = node.port().to_string();
+        let node_port = node.node_port().to_string();
+        self.any().ask(&["CLUSTER", "MEET", &address, &port, &node_port]).await;
     }
 
     async fn views(&self) -> Vec<(usize, NodeView)> {
@@ -233,13 +241,14 @@ impl RedisCluster {
 
     async fn view(&self, node: usize) -> NodeView {
         let members = self.nodes[node].ask(&["CLUSTER", "NODES"]).await;
-        members.lines().find_map(NodeView::of_myself).expect("a node knows itself")
+        members.lines().find_map(NodeView::parse_myself).expect("a node knows itself")
     }
 }
 
 impl NodeView {
-    /// Reads a line of `CLUSTER NODES`: id, address, flags, primary, ping, pong, epoch, link, slots.
-    fn of_myself(line: &str) -> Option<Self> {
+    /// Reads a line of `CLUSTER NODES`: id, address, flags, primary, ping, pong, epoch, link, slots. `None` for lines about
+    /// other nodes.
+    fn parse_myself(line: &str) -> Option<Self> {
         let mut fields = line.split(' ');
         let [id, _, flags, primary, _, _, epoch, _] = std::array::from_fn(|_| fields.next().unwrap_or_default());
         flags.contains("myself").then(|| Self {
@@ -247,8 +256,8 @@ impl NodeView {
             is_primary: flags.contains("master"),
             primary: primary.to_owned(),
             epoch: epoch.parse().expect("an epoch is a number"),
-            // A slot that is being moved is said once more, in brackets.
-            slots: fields.filter(|slots| !slots.starts_with('[')).map(range).collect(),
+            // A slot that is being moved is listed a second time, in brackets.
+            slots: fields.filter(|slots| !slots.starts_with('[')).map(parse_range).collect(),
         })
     }
 
@@ -257,8 +266,8 @@ impl NodeView {
     }
 }
 
-/// Whom each node replicates and which slots it has, as this one knows it; but for those that have failed or
-/// haven't come yet.
+/// By node id: the primary of each node, and its slots, as `node` sees them. Failed nodes and nodes that are just joining
+/// are left out.
 async fn roles(node: &RedisServer) -> BTreeMap<String, Vec<String>> {
     let members = node.ask(&["CLUSTER", "NODES"]).await;
     let known = members.lines().filter(|line| !line.contains("fail") && !line.contains("handshake"));
@@ -266,8 +275,8 @@ async fn roles(node: &RedisServer) -> BTreeMap<String, Vec<String>> {
     words.map(|words| (words[0].clone(), [&words[3..4], &words[8..]].concat())).collect()
 }
 
-/// Reads `first-last`, or the only one.
-fn range(slots: &str) -> RangeInclusive<u16> {
+/// Reads `first-last`, or a single slot.
+fn parse_range(slots: &str) -> RangeInclusive<u16> {
     let slot = |text: &str| text.parse::<u16>().expect("a slot is a number");
     let (first, last) = slots.split_once('-').unwrap_or((slots, slots));
     slot(first)..=slot(last)

@@ -1,4 +1,4 @@
-//! Starting the process of a server, on ports of its own.
+//! Starts the process of a Redis server, on ports that no other fixture uses.
 
 use std::{
     net::{Ipv4Addr, UdpSocket},
@@ -11,32 +11,33 @@ use tokio::{
     process::{Child, Command},
 };
 
-/// Below the ports that outgoing connections get: a client that knocks while the server is away
-/// could otherwise be given the server's own port, and hold it.
+/// These are below the ports of outgoing connections. Otherwise a client that connects while the server is stopped could
+/// get the server's port as its own, and hold it.
 const PORTS: std::ops::Range<u16> = 10_000..32_000;
 
-/// What makes one server different from another, as arguments of `redis-server`.
+/// How a server is started.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ServerSettings {
+    /// Further arguments of `redis-server`.
     pub(crate) arguments: Vec<String>,
     pub(crate) kind: ServerKind,
     pub(crate) tls: bool,
-    /// Where its fellows find it, if not on 127.0.0.1, and from where it speaks to them.
-    pub(crate) place: Option<Ipv4Addr>,
+    /// The address for its peers, if it isn't 127.0.0.1: where they connect to it, and from where it connects to them.
+    pub(crate) peer_address: Option<Ipv4Addr>,
 }
 
-/// What a process of `redis-server` is.
+/// The role of a `redis-server` process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum ServerKind {
     #[default]
     Server,
-    /// A server that is one of a Cluster's nodes.
+    /// A node of a Cluster.
     Node,
     Sentinel,
 }
 
-/// The numbers of a server's ports, for clients and for other nodes of its Cluster. The sockets have
-/// the same numbers, so that no other fixture takes them while the server is away.
+/// A server's ports, for clients and for other nodes of its Cluster. UDP sockets on the same port numbers reserve them, so
+/// that no other fixture takes them while the server is stopped.
 #[derive(Debug)]
 pub(crate) struct Ports {
     pub(crate) clients: u16,
@@ -45,7 +46,7 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    /// Two that nobody has, as far as can be seen.
+    /// Reserves two ports at random.
     pub(crate) fn reserve() -> Self {
         loop {
             let [clients, nodes] = [rand::random_range(PORTS), rand::random_range(PORTS)];
@@ -58,29 +59,29 @@ impl Ports {
     }
 }
 
-/// Starts a server on these ports with these files, and waits until it answers; `None` if a port is
-/// taken.
+/// Starts a server on these ports with the files in this directory, and waits until it answers. `None` if a port is in
+/// use.
 pub(crate) async fn launch(ports: &Ports, files: &Path, settings: &ServerSettings) -> Option<Child> {
     let [clients, nodes] = [ports.clients, ports.nodes].map(|port| port.to_string());
     let mut server = Command::new("redis-server");
-    // A Sentinel keeps what it learns in its configuration file.
+    // A Sentinel writes its state to its configuration file, so it needs one.
     if settings.kind == ServerKind::Sentinel {
         server.arg(files.join("sentinel.conf")).arg("--sentinel");
     } else {
         server
             .args(["--save", "", "--appendonly", "yes", "--appendfsync", "no", "--maxmemory-policy", "noeviction"])
-            // Without it a replica's first copy begins only after five seconds.
+            // By default a replica's first synchronization starts only after five seconds.
             .args(["--repl-diskless-sync-delay", "0", "--masteruser", "replication", "--masterauth", "replication"])
             .args(["--aclfile", "users.acl", "--enable-debug-command", "local"]);
     }
     if settings.kind == ServerKind::Node {
         server.args(["--cluster-enabled", "yes", "--cluster-port", &nodes]);
     }
-    if let Some(place) = settings.place.map(|place| place.to_string()) {
-        server.args(["--bind-source-addr", &place]);
+    if let Some(address) = settings.peer_address.map(|address| address.to_string()) {
+        server.args(["--bind-source-addr", &address]);
         match settings.kind {
-            ServerKind::Server => server.args(["--replica-announce-ip", &place]),
-            ServerKind::Node => server.args(["--cluster-announce-ip", &place]),
+            ServerKind::Server => server.args(["--replica-announce-ip", &address]),
+            ServerKind::Node => server.args(["--cluster-announce-ip", &address]),
             ServerKind::Sentinel => &mut server,
         };
     }
@@ -101,8 +102,8 @@ pub(crate) async fn launch(ports: &Ports, files: &Path, settings: &ServerSetting
         .kill_on_drop(true)
         .spawn()
         .expect("redis-server is installed");
-    let mut log = BufReader::new(process.stdout.take().expect("it is piped")).lines();
-    let mut said = vec![];
+    let mut log = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
+    let mut seen = vec![];
     while let Some(line) = log.next_line().await.expect("its log is text") {
         if line.contains("Ready to accept connections") || line.contains("Sentinel ID is") {
             return Some(process);
@@ -110,7 +111,7 @@ pub(crate) async fn launch(ports: &Ports, files: &Path, settings: &ServerSetting
         if line.contains("Address already in use") {
             return None;
         }
-        said.push(line);
+        seen.push(line);
     }
-    panic!("redis-server ended before it was ready: {said:#?}");
+    panic!("redis-server ended before it was ready: {seen:#?}");
 }

@@ -1,4 +1,4 @@
-//! Redis in every layout, and faults of it.
+//! Real Redis servers in every layout, and their faults.
 
 pub(crate) mod cluster;
 pub(crate) mod launch;

@@ -1,7 +1,12 @@
-//! A network between the servers of one Redis that can come apart, while clients reach all of them.
+//! Partitions the network between the servers of one Redis, while clients reach all of them.
 //!
-//! Each server has an address of its own on the loopback device, from which it speaks to the others; there they
-//! reach it by way of a hop, which knows by their addresses whom to let through.
+//! Each server has a second address, 127.0.1.x, for its peers. It connects to its peers from this address, and a proxy on
+//! this address forwards their connections to it. The proxies know by the source address which connections to stop:
+//!
+//! ```text
+//!   client ─────────────────────────▶ 127.0.0.1:port   server 1
+//!   server 2 (from 127.0.1.2) ──▶ proxy 127.0.1.1:port ──▶ 127.0.0.1:port
+//! ```
 
 use std::{
     convert::Infallible,
@@ -16,81 +21,87 @@ use crate::{
     redis::{cluster::RedisCluster, sentinel::RedisSentinels, server::RedisServer},
 };
 
-/// By which fellows reach a server. They are on a thread of their own, so that servers don't take each other for dead
-/// where a test is busy, and end when this is dropped.
+/// The proxies through which peers reach one server. They run on a thread of their own: if they shared a busy test's
+/// thread, servers would take each other for failed. The thread ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Ways {
-    hops: Vec<FaultProxy>,
-    _open: oneshot::Sender<Infallible>,
+pub(crate) struct PeerProxies {
+    proxies: Vec<FaultProxy>,
+    _running: oneshot::Sender<Infallible>,
 }
 
-impl Ways {
-    /// From each of these addresses to the one beside it.
-    pub(crate) async fn open(ways: Vec<(SocketAddr, SocketAddr)>) -> Self {
-        let (opened, hops) = oneshot::channel();
-        let (open, closed) = oneshot::channel();
+impl PeerProxies {
+    /// Starts a proxy for each pair: the address where it listens, and the address of its server.
+    pub(crate) async fn start(addresses: Vec<(SocketAddr, SocketAddr)>) -> Self {
+        let (started, proxies) = oneshot::channel();
+        let (running, dropped) = oneshot::channel();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a thread can have a runtime").block_on(async {
-                let mut hops = vec![];
-                for (from, to) in ways {
-                    hops.push(FaultProxy::at(from, vec![to]).await);
+                let mut proxies = vec![];
+                for (address, server) in addresses {
+                    proxies.push(FaultProxy::start_at(address, vec![server]).await);
                 }
-                // Where nobody waits for them any more, they end at once.
-                let _ = opened.send(hops);
-                let _ = closed.await;
+                // Both fail if the fixture is dropped. Then the thread ends.
+                let _ = started.send(proxies);
+                let _ = dropped.await;
             });
         });
-        Self { hops: hops.await.expect("the addresses are free"), _open: open }
+        Self { proxies: proxies.await.expect("the addresses are free"), _running: running }
     }
 }
 
-/// The address of each of them.
-pub(crate) fn place(number: usize) -> Ipv4Addr {
+/// The address of a server, by its number, for its peers.
+pub(crate) fn peer_address(number: usize) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 1, 1 + u8::try_from(number).expect("there are few"))
 }
 
 impl RedisCluster {
-    /// Cuts this node, and no other, off from all others: nothing comes through between them, and nothing tells so. They have to
-    /// have been started with [`RedisCluster::start_divisible`].
-    pub fn divide(&self, node: usize) {
-        divide(self.node(node), self.nodes().iter());
+    /// Partitions this node from all other nodes: connections stay open, and nothing is forwarded. Ends an earlier
+    /// partition. The Cluster must have been started with [`RedisCluster::start_partitionable`].
+    pub fn isolate(&self, node: usize) {
+        isolate(self.node(node), self.nodes().iter());
     }
 
-    /// Ends [`RedisCluster::divide`].
-    pub fn reunite(&self) {
-        reunite(self.nodes());
+    /// Ends the partition.
+    pub fn heal(&self) {
+        heal(self.nodes());
     }
 }
 
 impl RedisSentinels {
-    /// Cuts this server, and no other, off from all others and from the Sentinels: nothing comes through between them, and nothing
-    /// tells so. They have to have been started with [`RedisSentinels::start_divisible`].
-    pub fn divide(&self, server: usize) {
-        divide(self.server(server), self.servers().iter().chain(self.sentinels()));
+    /// Partitions this server from all other servers and from the Sentinels: connections stay open, and nothing is
+    /// forwarded. Ends an earlier partition. The servers must have been started with
+    /// [`RedisSentinels::start_partitionable`].
+    pub fn isolate(&self, server: usize) {
+        isolate(self.server(server), self.servers().iter().chain(self.sentinels()));
     }
 
-    /// Ends [`RedisSentinels::divide`].
-    pub fn reunite(&self) {
-        reunite(self.servers());
+    /// Ends the partition.
+    pub fn heal(&self) {
+        heal(self.servers());
     }
 }
 
 impl RedisServer {
-    /// By which its fellows reach it, where it has a place of its own.
-    fn hops(&self) -> impl Iterator<Item = &FaultProxy> {
-        self.ways().into_iter().flat_map(|ways| &ways.hops)
+    fn proxies(&self) -> impl Iterator<Item = &FaultProxy> {
+        self.peer_proxies().into_iter().flat_map(|peers| &peers.proxies)
     }
 }
 
-fn divide<'a>(one: &RedisServer, all: impl Iterator<Item = &'a RedisServer>) {
-    let others: Vec<_> = all.filter(|server| server.place() != one.place()).collect();
-    let places: Vec<_> = others.iter().map(|other| other.place()).collect();
-    assert!(!places.contains(&[127, 0, 0, 1].into()), "clients would be cut off, too");
-    one.hops().for_each(|hop| hop.divide_from(&places));
-    others.iter().flat_map(|other| other.hops()).for_each(|hop| hop.divide_from(&[one.place()]));
+fn isolate<'a>(one: &RedisServer, all: impl Iterator<Item = &'a RedisServer>) {
+    let others: Vec<_> = all.filter(|server| server.peer_address() != one.peer_address()).collect();
+    let addresses: Vec<_> = others.iter().map(|other| other.peer_address()).collect();
+    assert!(!addresses.contains(&[127, 0, 0, 1].into()), "it would be partitioned from its clients, too");
+    for proxy in one.proxies() {
+        proxy.partition_from(&addresses);
+    }
+    for proxy in others.iter().flat_map(|other| other.proxies()) {
+        proxy.partition_from(&[one.peer_address()]);
+    }
 }
 
-fn reunite(all: &[RedisServer]) {
-    all.iter().flat_map(RedisServer::hops).for_each(|hop| hop.divide_from(&[]));
+fn heal(all: &[RedisServer]) {
+    for proxy in all.iter().flat_map(RedisServer::proxies) {
+        proxy.partition_from(&[]);
+    }
 }

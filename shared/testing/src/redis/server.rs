@@ -1,4 +1,4 @@
-//! A real Redis of a test's own: stopped, frozen, emptied and started again as the test likes.
+//! A real Redis server for one test, which can stop, freeze, empty and restart it.
 
 use std::{
     io,
@@ -15,18 +15,17 @@ use tokio::process::{Child, Command};
 use crate::{
     redis::{
         launch::{Ports, ServerKind, ServerSettings, launch},
-        partition::Ways,
+        partition::PeerProxies,
     },
     tls::CertificateAuthority,
     until,
 };
 
-/// Of each server, so that its replicas can be cut off by taking this user's rights.
+/// The user as which replicas connect. A test can disable it, to disconnect the replicas.
 const REPLICATION: &str = "user replication on >replication +psync +replconf +ping";
 
-/// A `redis-server` on 127.0.0.1 with its files in a directory of its own; both go when it is
-/// dropped. It writes every change to its append-only file before it answers, so its data
-/// survives [`RedisServer::stop`].
+/// A `redis-server` on 127.0.0.1, with its files in a temporary directory. Dropping it kills the server and deletes the
+/// files. It writes every change to its append-only file before it answers, so its data survives [`RedisServer::stop`].
 #[derive(Debug)]
 pub struct RedisServer {
     ports: Ports,
@@ -34,38 +33,39 @@ pub struct RedisServer {
     settings: ServerSettings,
     process: Child,
     paused: AtomicBool,
-    /// By which its fellows reach it, where it has a place of its own.
-    ways: Option<Ways>,
+    /// In front of its address for peers, if that isn't 127.0.0.1.
+    peer_proxies: Option<PeerProxies>,
 }
 
 impl RedisServer {
-    /// Starts one on a free port, and waits until it answers.
+    /// Starts a server on a free port, and waits until it answers.
     pub async fn start() -> Self {
         Self::start_as(ServerSettings::default(), None).await
     }
 
-    /// One that speaks TLS only, with a certificate of this authority.
+    /// Starts a server that accepts only TLS, with a certificate of this authority.
     pub async fn start_with_tls(authority: &CertificateAuthority) -> Self {
         Self::start_as(ServerSettings { tls: true, ..ServerSettings::default() }, Some(authority)).await
     }
 
-    /// A replica of that one, in step with it.
+    /// Starts a replica of this primary, and waits until it is in sync.
     pub async fn start_replica_of(primary: &Self) -> Self {
         Self::start_replica_at(None, primary).await
     }
 
-    /// The same, at this place.
-    pub(crate) async fn start_replica_at(place: Option<Ipv4Addr>, primary: &Self) -> Self {
-        let arguments = vec!["--replicaof".to_owned(), format!("{} {}", primary.place(), primary.port())];
-        let replica = Self::start_as(ServerSettings { arguments, place, ..ServerSettings::default() }, None).await;
-        replica.until_linked().await;
+    /// As [`RedisServer::start_replica_of`], with this address for its peers.
+    pub(crate) async fn start_replica_at(peer_address: Option<Ipv4Addr>, primary: &Self) -> Self {
+        let arguments = vec!["--replicaof".to_owned(), format!("{} {}", primary.peer_address(), primary.port())];
+        let settings = ServerSettings { arguments, peer_address, ..ServerSettings::default() };
+        let replica = Self::start_as(settings, None).await;
+        replica.until_in_sync().await;
         replica
     }
 
     pub(crate) async fn start_as(settings: ServerSettings, authority: Option<&CertificateAuthority>) -> Self {
         let files = tempfile::tempdir().expect("a temporary directory can be made");
         for (name, text) in [("users.acl", REPLICATION), ("sentinel.conf", "")] {
-            std::fs::write(files.path().join(name), text).expect("it can be written to");
+            std::fs::write(files.path().join(name), text).expect("the directory can be written to");
         }
         if let Some(authority) = authority {
             authority.write_to(files.path());
@@ -73,43 +73,42 @@ impl RedisServer {
         loop {
             let ports = Ports::reserve();
             if let Some(process) = launch(&ports, files.path(), &settings).await {
-                let ways = ways(&ports, &settings).await;
-                return Self { ports, files, settings, process, paused: AtomicBool::new(false), ways };
+                let peer_proxies = start_peer_proxies(&ports, &settings).await;
+                return Self { ports, files, settings, process, paused: AtomicBool::new(false), peer_proxies };
             }
         }
     }
 
-    /// Its port on 127.0.0.1.
+    /// Its port for clients, on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.ports.clients
     }
 
-    /// Where clients reach it.
+    /// Its address for clients.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port()).into()
     }
 
-    /// Where other nodes of its Cluster reach it.
-    pub(crate) fn port_for_nodes(&self) -> u16 {
+    /// Its port for the other nodes of its Cluster.
+    pub(crate) fn node_port(&self) -> u16 {
         self.ports.nodes
     }
 
-    /// Where its fellows find it, and from where it speaks to them.
-    pub(crate) fn place(&self) -> IpAddr {
-        self.settings.place.unwrap_or(Ipv4Addr::LOCALHOST).into()
+    /// Its IP address for its peers.
+    pub(crate) fn peer_address(&self) -> IpAddr {
+        self.settings.peer_address.unwrap_or(Ipv4Addr::LOCALHOST).into()
     }
 
-    /// By which they reach it.
-    pub(crate) fn ways(&self) -> Option<&Ways> {
-        self.ways.as_ref()
+    pub(crate) fn peer_proxies(&self) -> Option<&PeerProxies> {
+        self.peer_proxies.as_ref()
     }
 
-    /// Its address, as the default user, who may do everything.
+    /// Its URL, as the default user, who may do everything.
     pub fn url(&self) -> String {
         format!("{}://127.0.0.1:{}", self.scheme(), self.port())
     }
 
-    /// Its address, as this user.
+    /// Its URL, as this user.
     pub fn url_for(&self, user: &str, password: &str) -> String {
         format!("{}://{user}:{password}@127.0.0.1:{}", self.scheme(), self.port())
     }
@@ -118,12 +117,12 @@ impl RedisServer {
         if self.settings.tls { "rediss" } else { "redis" }
     }
 
-    /// The certificate of who signed its own, where it speaks TLS.
+    /// The file with the certificate of its authority. It exists only if the server uses TLS.
     pub fn ca(&self) -> PathBuf {
         self.files.path().join("ca.pem")
     }
 
-    /// Makes a user with these rules of `ACL SETUSER`; restarts keep it.
+    /// Adds a user with these rules of `ACL SETUSER`. Restarts keep the user.
     pub async fn add_user(&self, user: &str, password: &str, rules: &str) {
         let password = format!(">{password}");
         let mut command = vec!["ACL", "SETUSER", user, "on", &password];
@@ -132,8 +131,8 @@ impl RedisServer {
         self.cli(&["ACL", "SAVE"]).await.expect("there is a file for users");
     }
 
-    /// What Redis answers to a command, one line an element, or its refusal. Options of `redis-cli`
-    /// may come first.
+    /// Runs a command with `redis-cli`. Returns the answer, with one line for each element, or the error. Options of
+    /// `redis-cli` may come first.
     pub async fn cli(&self, command: &[&str]) -> Result<String, String> {
         let mut cli = Command::new("redis-cli");
         cli.args(["-e", "--no-auth-warning", "-p", &self.port().to_string()]);
@@ -145,8 +144,8 @@ impl RedisServer {
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
-    /// A command that can't fail but by a mistake of ours, once the server has loaded its data: a replica does so whenever
-    /// it gets its primary's.
+    /// Runs a command, and panics if it fails. While the server loads its data, the command is repeated. A replica loads
+    /// data whenever it synchronizes with its primary.
     pub(crate) async fn ask(&self, command: &[&str]) -> String {
         let mut answer = Ok(String::new());
         until("a server has loaded its data", async || {
@@ -157,57 +156,56 @@ impl RedisServer {
         answer.unwrap_or_else(|error| panic!("{command:?} was refused: {error}"))
     }
 
-    /// Changes a setting while it runs; a restart forgets it.
+    /// Changes a setting with `CONFIG SET`, until the next restart.
     pub async fn set(&self, setting: &str, value: &str) {
         self.ask(&["CONFIG", "SET", setting, value]).await;
     }
 
-    /// Does nothing else for so long; answers when it is over.
+    /// Blocks the server for this long, with `DEBUG SLEEP`. Returns after that.
     pub async fn sleep(&self, time: Duration) {
         self.ask(&["DEBUG", "SLEEP", &time.as_secs_f64().to_string()]).await;
     }
 
-    /// Cuts the connections that `CLIENT KILL` finds by this filter, such as `TYPE pubsub`; says how
-    /// many there were.
+    /// Closes the connections that match this filter of `CLIENT KILL`, such as `TYPE pubsub`. Returns their number.
     pub async fn kill_clients(&self, filter: &str) -> usize {
         let mut command = vec!["CLIENT", "KILL"];
         command.extend(filter.split_whitespace());
-        self.ask(&command).await.parse().expect("a number")
+        self.ask(&command).await.parse().expect("CLIENT KILL answers with a number")
     }
 
-    /// Cuts its replicas off: they stay up, and get nothing from it any more.
-    pub async fn cut_replicas_off(&self) {
+    /// Disconnects the replicas, and refuses them from now on. They keep running.
+    pub async fn disconnect_replicas(&self) {
         self.ask(&["ACL", "SETUSER", "replication", "off"]).await;
         self.kill_clients("TYPE replica").await;
     }
 
-    /// Ends a [`RedisServer::cut_replicas_off`].
-    pub async fn let_replicas_in(&self) {
+    /// Ends [`RedisServer::disconnect_replicas`].
+    pub async fn allow_replicas(&self) {
         self.ask(&["ACL", "SETUSER", "replication", "on"]).await;
     }
 
-    /// Done when it has all that its primary has.
-    pub async fn until_linked(&self) {
+    /// Waits until this replica is connected to its primary and in sync.
+    pub async fn until_in_sync(&self) {
         let linked = async || self.info("replication").await.get("master_link_status").is_some_and(|up| up == "up");
-        until("the replica is in step with its primary", linked).await;
+        until("the replica is in sync with its primary", linked).await;
     }
 
-    /// Kills it.
+    /// Kills the server. Does nothing if it isn't running.
     pub async fn stop(&mut self) {
-        // It fails where it isn't running any more, which is what is wanted.
+        // This fails if the server isn't running any more.
         let _ = self.process.start_kill();
         self.process.wait().await.expect("a child can be waited for");
         self.paused.store(false, Ordering::Relaxed);
     }
 
-    /// Starts it again on its port with its data, and waits until it answers.
+    /// Restarts the server on its port with its data, and waits until it answers.
     pub async fn restart(&mut self) {
         self.stop().await;
         let launched = launch(&self.ports, self.files.path(), &self.settings).await;
         self.process = launched.expect("its ports are still free");
     }
 
-    /// Starts it again on its port without its data.
+    /// Restarts the server on its port without its data, and waits until it answers.
     pub async fn restart_empty(&mut self) {
         self.stop().await;
         match std::fs::remove_dir_all(self.files.path().join("appendonlydir")) {
@@ -216,20 +214,20 @@ impl RedisServer {
         }
     }
 
-    /// Freezes it: connections stand, and nothing is answered.
+    /// Freezes the process: connections stay open, and nothing is answered.
     pub fn pause(&self) {
         kill_process(self.pid(), Signal::STOP).expect("a child can be stopped");
         waitpid(Some(self.pid()), WaitOptions::UNTRACED).expect("a child can be waited for");
         self.paused.store(true, Ordering::Relaxed);
     }
 
-    /// Ends a [`RedisServer::pause`].
+    /// Ends [`RedisServer::pause`].
     pub fn resume(&self) {
         kill_process(self.pid(), Signal::CONT).expect("a child can be continued");
         self.paused.store(false, Ordering::Relaxed);
     }
 
-    /// Whether it runs and isn't frozen.
+    /// Whether the process runs and isn't frozen.
     pub fn is_up(&self) -> bool {
         self.process.id().is_some() && !self.paused.load(Ordering::Relaxed)
     }
@@ -240,31 +238,32 @@ impl RedisServer {
     }
 }
 
-/// To each port at which fellows look for this server, where that isn't its own.
-async fn ways(ports: &Ports, settings: &ServerSettings) -> Option<Ways> {
+/// Starts a proxy for each port that peers connect to, if the server has an address for its peers.
+async fn start_peer_proxies(ports: &Ports, settings: &ServerSettings) -> Option<PeerProxies> {
+    let address = settings.peer_address?;
     let ports = match settings.kind {
         ServerKind::Sentinel => vec![],
         ServerKind::Server => vec![ports.clients],
         ServerKind::Node => vec![ports.clients, ports.nodes],
     };
-    let way = |place, port| ((place, port).into(), (Ipv4Addr::LOCALHOST, port).into());
-    let place = settings.place?;
-    Some(Ways::open(ports.into_iter().map(|port| way(place, port)).collect()).await)
+    let addresses = ports.into_iter().map(|port| ((address, port).into(), (Ipv4Addr::LOCALHOST, port).into()));
+    Some(PeerProxies::start(addresses.collect()).await)
 }
 
-/// What this Redis user of a deployment may do, as `ACL SETUSER` takes it. Only the commands that it
-/// sends: whole categories would allow more than they say, such as `KEYS` by `@read` and `CLIENT KILL`
-/// by `@connection`. The client asks for `INFO`, too, and does without.
+/// The rules of this Redis user (`gateway` or `callback`) in `deploy/redis/users.acl`, in the syntax of `ACL SETUSER`.
+///
+/// The rules list single commands, because categories allow too much: `@read` contains `KEYS`, and `@connection` contains
+/// `CLIENT KILL`. The Redis client also tries `INFO`, and works without it.
 pub fn acl_rules(user: &str) -> &'static str {
     let users = include_str!("../../../../deploy/redis/users.acl");
     let entry = format!("user {user} on >");
     let line = users.lines().find_map(|line| line.strip_prefix(&entry)).expect("the file has this user");
-    // The password comes first.
+    // The password comes before the rules.
     line.split_once(' ').expect("the password ends").1
 }
 
-/// The address of the first of several as one address of all: by the scheme of what they are together.
-pub(crate) fn together(first: &str, are: &str, others: &[RedisServer]) -> String {
+/// The URL of several servers: the URL of the first, with the layout in its scheme, and the others as `node` parameters.
+pub(crate) fn shared_url(first: &str, layout: &str, others: &[RedisServer]) -> String {
     let others: Vec<_> = others.iter().map(|other| format!("node=127.0.0.1:{}", other.port())).collect();
-    format!("{}?{}", first.replacen("://", &format!("-{are}://"), 1), others.join("&"))
+    format!("{}?{}", first.replacen("://", &format!("-{layout}://"), 1), others.join("&"))
 }

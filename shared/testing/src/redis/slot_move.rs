@@ -1,20 +1,27 @@
-//! Moving a slot from one primary of a Cluster to another, one phase after another.
+//! Moves a slot from one primary of a Cluster to another, phase by phase, as operators' tools do.
+//!
+//! ```text
+//! phase             at the old owner   at the new owner   other nodes
+//! plan_move         owner              –                  know the old owner
+//! begin_move        MIGRATING          IMPORTING          know the old owner
+//! move_keys         keys are gone      has the keys       know the old owner
+//! end_move          redirects          owner              know the new owner
+//! ```
 
 use crate::redis::cluster::RedisCluster;
 
-/// A slot that is being moved. Operators' tools go through the same phases.
+/// The move of one slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlotMove {
-    /// The slot.
     pub slot: u16,
-    /// The primary that has it at first.
+    /// The number of the old owner.
     pub from: usize,
-    /// The primary that gets it.
+    /// The number of the new owner.
     pub to: usize,
 }
 
 impl RedisCluster {
-    /// A key's slot is to move to another primary; nothing is moved yet.
+    /// Plans to move the slot of this key to another primary. Nothing changes yet.
     pub async fn plan_move(&self, key: &str) -> SlotMove {
         let slot = Self::slot_of(key);
         let from = self.primary_of(slot).await;
@@ -22,14 +29,14 @@ impl RedisCluster {
         SlotMove { slot, from, to }
     }
 
-    /// The first phase: the new owner imports, the old one migrates, and the keys are where they were.
+    /// Phase 1: marks the slot as importing at the new owner, and as migrating at the old owner.
     pub async fn begin_move(&self, moving: SlotMove) {
         let SlotMove { slot, from, to } = moving;
         self.set_slot(to, slot, "IMPORTING", from).await;
         self.set_slot(from, slot, "MIGRATING", to).await;
     }
 
-    /// The second phase: the keys are at the new owner, and the slot is still the old one's.
+    /// Phase 2: moves the keys. The old owner still owns the slot.
     pub async fn move_keys(&self, moving: SlotMove) {
         let (slot, port) = (moving.slot.to_string(), self.node(moving.to).port().to_string());
         let from = self.node(moving.from);
@@ -39,7 +46,7 @@ impl RedisCluster {
         }
     }
 
-    /// The third phase, at each node that is up, the new owner first: the slot is the new owner's.
+    /// Phase 3: tells every primary about the new owner, the new owner first.
     pub async fn end_move(&self, moving: SlotMove) {
         let SlotMove { slot, from, to } = moving;
         let others = self.primaries().await.into_iter().filter(|node| *node != from && *node != to);
@@ -48,13 +55,13 @@ impl RedisCluster {
         }
     }
 
-    /// The third phase at one node alone.
+    /// Phase 3 at one node only.
     pub async fn end_move_at(&self, node: usize, moving: SlotMove) {
         self.set_slot(node, moving.slot, "NODE", moving.to).await;
     }
 
-    async fn set_slot(&self, at: usize, slot: u16, how: &str, node: usize) {
+    async fn set_slot(&self, at: usize, slot: u16, state: &str, node: usize) {
         let id = self.id(node).await;
-        self.node(at).ask(&["CLUSTER", "SETSLOT", &slot.to_string(), how, &id]).await;
+        self.node(at).ask(&["CLUSTER", "SETSLOT", &slot.to_string(), state, &id]).await;
     }
 }

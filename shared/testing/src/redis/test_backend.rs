@@ -1,4 +1,4 @@
-//! What the contracts of bus and stores run over: memory, and each layout in which sites run Redis.
+//! The backends over which the contract tests of bus and stores run: memory, and every layout of Redis.
 
 use std::{
     future::ready,
@@ -24,44 +24,43 @@ use crate::{
 const USER: &str = "pod";
 const PASSWORD: &str = "password";
 
-/// The servers behind a contract's test; empty at its beginning.
+/// The backend of one contract test. It is empty at the start of the test.
 pub enum TestBackend {
-    /// One process.
+    /// Memory of one process, without Redis.
     Memory,
-    /// One server, with or without TLS.
+    /// One Redis server, with or without TLS.
     Standalone(Box<RedisServer>),
-    /// A primary and its replicas under Sentinel.
+    /// A primary and its replicas, with Sentinel.
     Sentinels(OwnedMutexGuard<RedisSentinels>),
-    /// A Redis Cluster.
     Cluster(OwnedMutexGuard<RedisCluster>),
-    /// Servers that share the keys, without a Cluster.
+    /// Independent servers that share the keys.
     Shards(RedisShards),
 }
 
 impl TestBackend {
-    /// One process.
+    /// The memory backend.
     pub fn memory() -> impl Future<Output = Self> {
         ready(Self::Memory)
     }
 
-    /// One server.
+    /// A Redis server.
     pub async fn standalone() -> Self {
-        Self::of(RedisServer::start().await).await
+        Self::of_server(RedisServer::start().await).await
     }
 
-    /// One that speaks TLS only.
+    /// A Redis server that accepts only TLS.
     pub async fn tls() -> Self {
-        Self::of(RedisServer::start_with_tls(&CertificateAuthority::new()).await).await
+        Self::of_server(RedisServer::start_with_tls(&CertificateAuthority::new()).await).await
     }
 
-    async fn of(server: RedisServer) -> Self {
+    async fn of_server(server: RedisServer) -> Self {
         server.add_user(USER, PASSWORD, &rules()).await;
         Self::Standalone(server.into())
     }
 
-    /// A primary and its replicas under Sentinel, shared by the tests of a process.
+    /// A primary and its replicas, with Sentinel. The tests of a process share it, one at a time.
     pub async fn sentinels() -> Self {
-        static SENTINELS: Shared<RedisSentinels> = Shared::const_new(Weak::new());
+        static SENTINELS: SharedFixture<RedisSentinels> = SharedFixture::const_new(Weak::new());
         let start = async || {
             let sentinels = RedisSentinels::start().await;
             sentinels.add_user(USER, PASSWORD, &rules()).await;
@@ -72,9 +71,9 @@ impl TestBackend {
         Self::Sentinels(sentinels)
     }
 
-    /// A Redis Cluster, shared by the tests of a process.
+    /// A Redis Cluster. The tests of a process share it, one at a time.
     pub async fn cluster() -> Self {
-        static CLUSTER: Shared<RedisCluster> = Shared::const_new(Weak::new());
+        static CLUSTER: SharedFixture<RedisCluster> = SharedFixture::const_new(Weak::new());
         let start = async || {
             let cluster = RedisCluster::start().await;
             cluster.add_user(USER, PASSWORD, &rules()).await;
@@ -87,14 +86,14 @@ impl TestBackend {
         Self::Cluster(cluster)
     }
 
-    /// Three servers that share the keys, without a Cluster.
+    /// Three independent servers that share the keys.
     pub async fn shards() -> Self {
         let shards = RedisShards::start(3).await;
         shards.add_user(USER, PASSWORD, &rules()).await;
         Self::Shards(shards)
     }
 
-    /// How a pod reaches it.
+    /// The address of the backend, as in a pod's configuration, for a user who may do what gateway and callback may do.
     pub fn url(&self) -> BusUrl {
         let url = match self {
             Self::Memory => return BusUrl::Memory,
@@ -112,9 +111,9 @@ impl TestBackend {
         }
     }
 
-    /// What Redis answers to a command about this key, wherever it keeps it; none in memory.
+    /// Runs a command on the server that has this key. `None` if the backend is memory.
     pub async fn cli(&self, key: &str, command: &[&str]) -> Option<Result<String, String>> {
-        let keeper = match self {
+        let server = match self {
             Self::Memory => return None,
             Self::Standalone(server) => server,
             Self::Sentinels(sentinels) => sentinels.server(sentinels.primary().await),
@@ -125,21 +124,21 @@ impl TestBackend {
                 &servers[has.iter().position(|has| has.as_deref() == Ok("1")).unwrap_or(0)]
             }
         };
-        Some(keeper.cli(command).await)
+        Some(server.cli(command).await)
     }
 }
 
-/// What a gateway and a callback may do together, and nothing else.
+/// The rules of gateway and callback together.
 fn rules() -> String {
     [acl_rules("gateway"), acl_rules("callback")].join(" ")
 }
 
-/// A fixture that costs too much to be started for every test: it stays for as long as a test has it or
-/// waits for it, so that no server outlives the tests.
-type Shared<T> = Mutex<Weak<Mutex<T>>>;
+/// A fixture that is too expensive to start for every test. It lives as long as a test uses it or waits for it, so that no
+/// server outlives the tests.
+type SharedFixture<T> = Mutex<Weak<Mutex<T>>>;
 
-/// The fixture, for one test at a time.
-async fn lease<T>(shared: &Shared<T>, start: impl AsyncFnOnce() -> T) -> OwnedMutexGuard<T> {
+/// Waits until no other test uses the fixture, and locks it. Starts it if it isn't running.
+async fn lease<T>(shared: &SharedFixture<T>, start: impl AsyncFnOnce() -> T) -> OwnedMutexGuard<T> {
     let mut shared = shared.lock().await;
     let fixture = match shared.upgrade() {
         Some(fixture) => fixture,
@@ -157,8 +156,8 @@ async fn empty(server: &RedisServer) {
     server.cli(&["FLUSHALL"]).await.expect("FLUSHALL");
 }
 
-/// Runs each test of a contract over each backend: `#[attribute] World: its tests`. The world of a test is made
-/// by `World::over(backend)`.
+/// Runs each test of a contract over each backend. Write `#[attribute] World: test test …`; each test is an async function
+/// that takes a `World`, made by `World::over(backend)`.
 #[macro_export]
 macro_rules! over_each_backend {
     (@$backend:ident #[$test:meta] $world:ident: [$($promise:ident)*]) => {

@@ -1,4 +1,4 @@
-//! A hop breaks what goes through it as networks do.
+//! A fault proxy fails as networks fail.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -12,11 +12,11 @@ use tokio::{
     time::timeout,
 };
 
-/// For so long nothing happens, which can't be awaited.
-const NOTHING: Duration = Duration::from_millis(200);
+/// How long a test waits to see that nothing happens.
+const SHORT_WAIT: Duration = Duration::from_millis(200);
 
-/// A server that says everything again.
-async fn echo() -> SocketAddr {
+/// Starts a server that sends back what it receives.
+async fn start_echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -30,113 +30,115 @@ async fn echo() -> SocketAddr {
     address
 }
 
-async fn says_again(stream: &mut TcpStream) -> bool {
+/// Whether a byte comes back.
+async fn echoes(stream: &mut TcpStream) -> bool {
     let mut byte = [0];
     stream.write_all(b"x").await.is_ok() && stream.read_exact(&mut byte).await.is_ok()
 }
 
 #[tokio::test]
-async fn what_is_cut_ends_and_what_is_new_passes() {
-    let hop = FaultProxy::to(vec![echo().await]).await;
-    let mut stream = TcpStream::connect(hop.address()).await.unwrap();
-    assert!(says_again(&mut stream).await);
-    hop.cut();
+async fn disconnecting_closes_old_connections_and_forwards_new_ones() {
+    let proxy = FaultProxy::start(vec![start_echo().await]).await;
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(echoes(&mut stream).await);
+    proxy.disconnect_all();
     assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
-    let mut stream = TcpStream::connect(hop.address()).await.unwrap();
-    assert!(says_again(&mut stream).await);
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(echoes(&mut stream).await);
 }
 
 #[tokio::test]
-async fn what_is_closed_refuses_until_it_is_mended() {
-    let hop = FaultProxy::to(vec![echo().await]).await;
-    hop.close();
-    let mut stream = TcpStream::connect(hop.address()).await.unwrap();
-    assert!(!says_again(&mut stream).await);
-    hop.mend();
-    let mut stream = TcpStream::connect(hop.address()).await.unwrap();
-    assert!(says_again(&mut stream).await);
+async fn connections_are_refused_until_they_are_accepted_again() {
+    let proxy = FaultProxy::start(vec![start_echo().await]).await;
+    proxy.refuse_connections();
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(!echoes(&mut stream).await);
+    proxy.accept_again();
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(echoes(&mut stream).await);
 }
 
 #[tokio::test]
-async fn what_is_stalled_says_nothing_of_it() {
-    let hop = FaultProxy::to(vec![echo().await]).await;
-    let mut stream = TcpStream::connect(hop.address()).await.unwrap();
-    assert!(says_again(&mut stream).await);
-    hop.stall();
-    assert!(timeout(NOTHING, says_again(&mut stream)).await.is_err());
-    let mut stream = TcpStream::connect(hop.address()).await.unwrap();
-    assert!(says_again(&mut stream).await);
+async fn a_stalled_connection_stays_open_and_forwards_nothing() {
+    let proxy = FaultProxy::start(vec![start_echo().await]).await;
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(echoes(&mut stream).await);
+    proxy.stall();
+    assert!(timeout(SHORT_WAIT, echoes(&mut stream)).await.is_err());
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(echoes(&mut stream).await);
 }
 
 #[tokio::test]
-async fn whoever_does_not_take_connections_is_passed_over() {
+async fn an_upstream_that_is_down_is_skipped() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let hop = FaultProxy::to(vec![free, echo().await]).await;
+    let proxy = FaultProxy::start(vec![free, start_echo().await]).await;
     for _ in 0..8 {
-        let mut stream = TcpStream::connect(hop.address()).await.unwrap();
-        assert!(says_again(&mut stream).await);
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert!(echoes(&mut stream).await);
     }
 }
 
 #[tokio::test]
-async fn what_is_held_arrives_later_and_so_does_the_end_of_its_connection() {
+async fn held_bytes_and_the_end_of_their_connection_arrive_later() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let hop = FaultProxy::to(vec![listener.local_addr().unwrap()]).await;
-    let mut near = TcpStream::connect(hop.address()).await.unwrap();
+    let proxy = FaultProxy::start(vec![listener.local_addr().unwrap()]).await;
+    let mut near = TcpStream::connect(proxy.address()).await.unwrap();
     let (mut far, _) = listener.accept().await.unwrap();
-    hop.flow(Direction::ToServer, ProxyMode::Hold);
+    proxy.set_mode(Direction::ToServer, ProxyMode::Hold);
     near.write_all(b"the last").await.unwrap();
     drop(near);
     let mut arrived = vec![];
-    assert!(timeout(NOTHING, far.read_to_end(&mut arrived)).await.is_err());
-    hop.flow(Direction::ToServer, ProxyMode::Pass);
+    assert!(timeout(SHORT_WAIT, far.read_to_end(&mut arrived)).await.is_err());
+    proxy.set_mode(Direction::ToServer, ProxyMode::Pass);
     far.read_to_end(&mut arrived).await.unwrap();
     assert_eq!(arrived, b"the last");
 }
 
 #[tokio::test]
-async fn what_is_swallowed_never_arrives() {
-    let hop = FaultProxy::to(vec![echo().await]).await;
-    let mut stream = TcpStream::connect(hop.address()).await.unwrap();
-    hop.flow(Direction::ToServer, ProxyMode::Swallow);
-    assert!(timeout(NOTHING, says_again(&mut stream)).await.is_err());
-    hop.flow(Direction::ToServer, ProxyMode::Pass);
-    assert!(says_again(&mut stream).await);
-    assert!(timeout(NOTHING, stream.read_u8()).await.is_err());
+async fn swallowed_bytes_never_arrive() {
+    let proxy = FaultProxy::start(vec![start_echo().await]).await;
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    proxy.set_mode(Direction::ToServer, ProxyMode::Swallow);
+    assert!(timeout(SHORT_WAIT, echoes(&mut stream)).await.is_err());
+    proxy.set_mode(Direction::ToServer, ProxyMode::Pass);
+    assert!(echoes(&mut stream).await);
+    assert!(timeout(SHORT_WAIT, stream.read_u8()).await.is_err());
 }
 
 #[tokio::test]
-async fn what_is_late_keeps_what_comes_after_it_waiting_no_longer() {
-    let hop = FaultProxy::to(vec![echo().await]).await;
-    let mut stream = TcpStream::connect(hop.address()).await.unwrap();
-    assert!(says_again(&mut stream).await);
-    hop.delay(NOTHING);
+async fn a_delay_adds_latency_and_takes_no_throughput() {
+    let proxy = FaultProxy::start(vec![start_echo().await]).await;
+    let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(echoes(&mut stream).await);
+    proxy.set_delay(SHORT_WAIT);
     let began = Instant::now();
     for _ in 0..8 {
         stream.write_all(b"x").await.unwrap();
-        tokio::time::sleep(NOTHING / 8).await;
+        tokio::time::sleep(SHORT_WAIT / 8).await;
     }
     stream.read_exact(&mut [0; 8]).await.unwrap();
-    assert!((NOTHING..NOTHING * 8).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert!((SHORT_WAIT..SHORT_WAIT * 8).contains(&began.elapsed()), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
-async fn between_those_that_are_divided_nothing_comes_through_until_they_are_not() {
-    let hop = FaultProxy::to(vec![echo().await]).await;
+async fn nothing_gets_through_a_partition_until_it_heals() {
+    let proxy = FaultProxy::start(vec![start_echo().await]).await;
     let from = async |host: [u8; 4]| {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((Ipv4Addr::from(host), 0).into()).unwrap();
-        socket.connect(hop.address()).await.unwrap()
+        socket.connect(proxy.address()).await.unwrap()
     };
-    let (mut apart, mut together) = (from([127, 0, 1, 1]).await, from([127, 0, 1, 2]).await);
-    assert!(says_again(&mut apart).await);
-    hop.divide_from(&[Ipv4Addr::new(127, 0, 1, 1).into()]);
-    assert!(says_again(&mut together).await);
-    assert!(timeout(NOTHING, says_again(&mut apart)).await.is_err());
-    let mut knocks = from([127, 0, 1, 1]).await;
-    assert!(timeout(NOTHING, says_again(&mut knocks)).await.is_err());
-    hop.divide_from(&[]);
-    assert_eq!(apart.read_u8().await.unwrap(), b'x', "it was under way");
-    assert!(says_again(&mut apart).await);
-    assert_eq!(knocks.read(&mut [0]).await.unwrap_or(0), 0, "it has to knock again");
+    let mut partitioned = from([127, 0, 1, 1]).await;
+    let mut connected = from([127, 0, 1, 2]).await;
+    assert!(echoes(&mut partitioned).await);
+    proxy.partition_from(&[Ipv4Addr::new(127, 0, 1, 1).into()]);
+    assert!(echoes(&mut connected).await);
+    assert!(timeout(SHORT_WAIT, echoes(&mut partitioned)).await.is_err());
+    let mut new = from([127, 0, 1, 1]).await;
+    assert!(timeout(SHORT_WAIT, echoes(&mut new)).await.is_err());
+    proxy.partition_from(&[]);
+    assert_eq!(partitioned.read_u8().await.unwrap(), b'x', "it was in transit");
+    assert!(echoes(&mut partitioned).await);
+    assert_eq!(new.read(&mut [0]).await.unwrap_or(0), 0, "it has to connect again");
 }

@@ -1,4 +1,4 @@
-//! The fixtures themselves: what they break breaks as in a network.
+//! The fixtures themselves are tested: their faults are like those of real networks.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
 

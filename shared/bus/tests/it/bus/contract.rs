@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use scenecast_bus::Notice;
 use scenecast_scene::{
-    Acceptance, Binding, EventKind, Grant, GrantDigest, NumberChallenge, Opening, SceneField, SceneSnapshot,
+    Acceptance, Binding, EventKind, Grant, GrantDigest, NumberChallenge, NewScene, SceneField, SceneSnapshot,
     SceneState, SettleRefusal, Settled, Transition,
 };
 use tokio::task::JoinSet;
@@ -105,7 +105,7 @@ async fn opening_a_scene_again_changes_nothing(pods: TestPods) {
     let bus = pods.bus;
     bus.open(scene(1), &opening()).await.unwrap();
     apply(&bus, scene(1), "scan", &scan("ann")).await;
-    let other = Opening { account: "other".parse().unwrap(), binding: None, life: SCENE_LIFE * 100, ..opening() };
+    let other = NewScene { account: "other".parse().unwrap(), binding: None, life: SCENE_LIFE * 100, ..opening() };
     assert!(!bus.open(scene(1), &other).await.unwrap());
     let Settled::Refused(SettleRefusal::State(SceneState::Scanned), snapshot) =
         settle(&bus, "again", &scan("bob")).await
@@ -113,7 +113,7 @@ async fn opening_a_scene_again_changes_nothing(pods: TestPods) {
         panic!("the scene isn't scanned any more")
     };
     assert_eq!(snapshot.account(), Some(account()));
-    assert_eq!(snapshot.facts[&SceneField::Binding], Binding::of("session").to_string());
+    assert_eq!(snapshot.fields[&SceneField::Binding], Binding::of("session").to_string());
     assert_eq!(snapshot.page(), opening().page);
     assert!(snapshot.remaining <= SCENE_LIFE);
 }
@@ -204,7 +204,7 @@ async fn of_fifty_people_who_scan_at_once_exactly_one_is_first(pods: TestPods) {
 
 async fn an_expired_scene_is_remembered_as_a_tombstone(pods: TestPods) {
     let bus = pods.bus;
-    let brief = Opening { life: Duration::from_millis(30), ..opening() };
+    let brief = NewScene { life: Duration::from_millis(30), ..opening() };
     bus.open(scene(1), &brief).await.unwrap();
     until_expired(&bus).await;
     let Settled::Refused(refusal, snapshot) = settle(&bus, "late", &scan("ann")).await else { panic!("not refused") };
@@ -329,7 +329,7 @@ fn redeem(grant: GrantDigest) -> Transition {
 
 /// Whether both are the same, apart from the remaining life.
 fn same_state(before: &SceneSnapshot, after: &SceneSnapshot) -> bool {
-    (before.state, &before.facts) == (after.state, &after.facts)
+    (before.state, &before.fields) == (after.state, &after.fields)
 }
 
 async fn until_expired(bus: &TestBus) {

@@ -34,17 +34,17 @@ async fn a_mailbox_that_we_did_not_write_is_malformed_and_is_not_changed() {
 async fn other_scenes_catch_up_although_one_mailbox_is_malformed() {
     for command in [&["HSET", "state", "nonsense"][..], &["HSET", "events", "nonsense"], &["SET", "a string"]] {
         let server = RedisServer::start().await;
-        let proxy = RecordingProxy::to(&server).await;
+        let proxy = RecordingProxy::start(&server).await;
         let (gateway, _) = pod(&proxy.url());
         let (callback, _) = callback(&server.url());
         let mut watches = open_and_watch(10, &gateway).await;
-        proxy.close();
+        proxy.refuse_connections();
         for n in 0..10 {
             apply(&callback, scene(n), "scan", &scan("ann")).await;
         }
         let (verb, args) = command.split_first().unwrap();
         server.cli(&[&[*verb, &redis_name(scene(5))], args].concat()).await.unwrap();
-        proxy.mend();
+        proxy.accept_again();
         for (_, watch) in (0..).zip(&mut watches).filter(|(n, _)| *n != 5) {
             assert_eq!(next_event_kind(watch).await, "scanned", "{command:?}");
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scenecast_bus::{BusError, Notice, Watch};
-use scenecast_scene::{Opening, SceneId, Settled, Transition};
+use scenecast_scene::{NewScene, SceneId, Settled, Transition};
 use scenecast_testing::{Direction, ProxyMode, RecordingProxy, RedisServer};
 use tokio::{
     task::JoinHandle,
@@ -25,15 +25,15 @@ const ANSWER_LIMIT: Duration = Duration::from_millis(3_500);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watchers_of_five_thousand_scenes_survive_a_restart_of_redis_with_its_data() {
     let mut server = RedisServer::start().await;
-    let proxy = RecordingProxy::to(&server).await;
+    let proxy = RecordingProxy::start(&server).await;
     let (gateway, metrics) = pod(&proxy.url());
     let mut watches = open_and_watch(MANY, &gateway).await;
-    proxy.close();
+    proxy.refuse_connections();
     server.stop().await;
     server.restart().await;
     let (callback, _) = callback(&server.url());
     for_each_scene(MANY, |n| settle_until_answered(&callback, scene(n), "scan", scan("ann"))).await;
-    proxy.mend();
+    proxy.accept_again();
     for watch in &mut watches {
         assert_eq!(next_event_kind(watch).await, "scanned");
     }
@@ -43,7 +43,7 @@ async fn watchers_of_five_thousand_scenes_survive_a_restart_of_redis_with_its_da
         assert_eq!(next_event_kind(watch).await, "cancelled");
         assert_no_notice(watch);
     }
-    let in_flight = proxy.most_in_flight("SSUBSCRIBE", "ssubscribe");
+    let in_flight = proxy.max_in_flight("SSUBSCRIBE", "ssubscribe");
     assert!((2..=512).contains(&in_flight), "{in_flight} subscribes at the same time");
     assert!(metrics.text().contains("scenecast_catch_ups_total{cause=\"reconnect\"}"));
 }
@@ -61,7 +61,7 @@ async fn five_thousand_scenes_that_redis_lost_are_opened_again_for_the_rest_of_t
     // Many at a time: the next sweep would report each scene as lost again that isn't open by then.
     let bus = &bus;
     for_each_scene(MANY, |n| async move {
-        let remaining = Opening { life: SCENE_LIFE.saturating_sub(opened.elapsed()), ..opening() };
+        let remaining = NewScene { life: SCENE_LIFE.saturating_sub(opened.elapsed()), ..opening() };
         assert!(bus.open(scene(n), &remaining).await.unwrap());
         assert!(bus.read(scene(n)).await.unwrap().unwrap().remaining <= remaining.life);
     })
@@ -75,17 +75,17 @@ async fn five_thousand_scenes_that_redis_lost_are_opened_again_for_the_rest_of_t
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscribe_that_timed_out_is_tried_again() {
     let server = RedisServer::start().await;
-    let proxy = RecordingProxy::to(&server).await;
+    let proxy = RecordingProxy::start(&server).await;
     let (gateway, _) = pod(&proxy.url());
     let (callback, _) = callback(&server.url());
     let mut watches = open_and_watch(1_000, &gateway).await;
-    proxy.close();
+    proxy.refuse_connections();
     proxy.forget();
-    proxy.hold_answers_to("SSUBSCRIBE");
-    proxy.mend();
+    proxy.hold_responses_after("SSUBSCRIBE");
+    proxy.accept_again();
     // The first chunk of 512 has timed out, although the connection is up, and is sent again.
     proxy.until_seen(513, Direction::ToServer, "SSUBSCRIBE").await;
-    proxy.flow(Direction::ToClient, ProxyMode::Pass);
+    proxy.set_mode(Direction::ToClient, ProxyMode::Pass);
     until("all scenes are subscribed", async || subscribed_channels(&server).await == watches.len()).await;
     for_each_scene(1_000, |n| settle_until_answered(&callback, scene(n), "scan", scan("ann"))).await;
     for watch in &mut watches {
@@ -152,13 +152,13 @@ async fn a_settle_that_a_frozen_redis_left_undecided_can_be_repeated() {
 #[tokio::test]
 async fn a_settle_whose_answer_was_lost_is_repeated_and_not_refused() {
     let server = RedisServer::start().await;
-    let proxy = RecordingProxy::to(&server).await;
+    let proxy = RecordingProxy::start(&server).await;
     let (behind_proxy, _) = callback(&proxy.url());
     let (direct, _) = callback(&server.url());
     behind_proxy.open(scene(1), &opening()).await.unwrap();
     // Now Redis knows the script, so the next settle takes only one command.
     settle_until_answered(&behind_proxy, scene(1), "scan", scan("ann")).await;
-    proxy.flow(Direction::ToClient, ProxyMode::Swallow);
+    proxy.set_mode(Direction::ToClient, ProxyMode::Swallow);
     let settled = behind_proxy.settle(scene(1), &cause("give up"), &Transition::Cancel).await;
     assert!(matches!(settled, Err(BusError::Undecided(_) | BusError::TimedOut)), "{settled:?}");
     let again = direct.settle(scene(1), &cause("give up"), &Transition::Cancel).await;
@@ -189,7 +189,7 @@ async fn settles_beyond_the_queue_limit_are_undecided_when_redis_dies_and_work_a
 #[tokio::test]
 async fn a_connection_on_which_no_bytes_arrive_any_more_is_replaced() {
     let server = RedisServer::start().await;
-    let proxy = RecordingProxy::to(&server).await;
+    let proxy = RecordingProxy::start(&server).await;
     let (gateway, _) = pod(&proxy.url());
     let (callback, _) = callback(&server.url());
     gateway.open(scene(1), &opening()).await.unwrap();

@@ -10,17 +10,17 @@ use crate::fixtures::{
 #[tokio::test]
 async fn an_event_that_is_settled_before_redis_gets_the_subscribe_arrives() {
     let server = RedisServer::start().await;
-    let proxy = RecordingProxy::to(&server).await;
+    let proxy = RecordingProxy::start(&server).await;
     let (gateway, _) = pod(&proxy.url());
     let (callback, _) = callback(&server.url());
     gateway.open(scene(1), &opening()).await.unwrap();
     // After this, the connection for subscriptions is up.
     gateway.watch(scene(2), 0).await.unwrap();
-    proxy.flow(Direction::ToServer, ProxyMode::Hold);
+    proxy.set_mode(Direction::ToServer, ProxyMode::Hold);
     let watching = tokio::spawn(async move { gateway.watch(scene(1), 0).await });
     proxy.until_seen(1, Direction::ToServer, &subscribe_command(scene(1))).await;
     apply(&callback, scene(1), "scan", &scan("ann")).await;
-    proxy.flow(Direction::ToServer, ProxyMode::Pass);
+    proxy.set_mode(Direction::ToServer, ProxyMode::Pass);
     let (mut watch, mailbox) = watching.await.unwrap().unwrap();
     assert_eq!(mailbox.unwrap().events.len(), 1);
     assert_eq!(next_event_kind(&mut watch).await, "scanned");
@@ -30,15 +30,15 @@ async fn an_event_that_is_settled_before_redis_gets_the_subscribe_arrives() {
 #[tokio::test]
 async fn an_event_that_is_settled_before_the_confirmation_arrives_is_delivered() {
     let server = RedisServer::start().await;
-    let proxy = RecordingProxy::to(&server).await;
+    let proxy = RecordingProxy::start(&server).await;
     let (gateway, _) = pod(&proxy.url());
     let (callback, _) = callback(&server.url());
     gateway.open(scene(1), &opening()).await.unwrap();
-    proxy.hold_answers_to(subscribe_command(scene(1)));
+    proxy.hold_responses_after(subscribe_command(scene(1)));
     let watching = tokio::spawn(async move { gateway.watch(scene(1), 0).await });
     proxy.until_seen(1, Direction::ToClient, &redis_name(scene(1))).await;
     apply(&callback, scene(1), "scan", &scan("ann")).await;
-    proxy.flow(Direction::ToClient, ProxyMode::Pass);
+    proxy.set_mode(Direction::ToClient, ProxyMode::Pass);
     let (mut watch, mailbox) = watching.await.unwrap().unwrap();
     assert_eq!(mailbox.unwrap().events.len(), 1);
     assert_eq!(next_event_kind(&mut watch).await, "scanned");
@@ -64,12 +64,12 @@ async fn watchers_of_one_scene_share_a_subscription_that_ends_with_the_last_watc
 #[tokio::test]
 async fn a_page_that_reconnects_at_once_stays_subscribed() {
     let server = RedisServer::start().await;
-    let proxy = RecordingProxy::to(&server).await;
+    let proxy = RecordingProxy::start(&server).await;
     let (bus, _) = pod(&proxy.url());
     bus.open(scene(1), &opening()).await.unwrap();
     let (old, _) = bus.watch(scene(1), 0).await.unwrap();
     // The pod sends nothing else while the subscription of another scene isn't confirmed.
-    proxy.hold_answers_to(subscribe_command(scene(2)));
+    proxy.hold_responses_after(subscribe_command(scene(2)));
     let other = tokio::spawn({
         let bus = bus.clone();
         async move { bus.watch(scene(2), 0).await }
@@ -81,7 +81,7 @@ async fn a_page_that_reconnects_at_once_stays_subscribed() {
         async move { bus.watch(scene(1), 0).await }
     });
     until("the page is back", async || bus.watched_scenes() == 2).await;
-    proxy.flow(Direction::ToClient, ProxyMode::Pass);
+    proxy.set_mode(Direction::ToClient, ProxyMode::Pass);
     let (mut watch, _) = reconnected.await.unwrap().unwrap();
     let _other = other.await.unwrap().unwrap();
     assert_eq!((subscribers(&server).await, calls(&server, "sunsubscribe").await), (1, 0));
@@ -94,7 +94,7 @@ async fn confirmations_that_are_out_of_step_are_noticed_and_mended() {
     let server = RedisServer::start().await;
     // The client expects no answer to an unsubscribe. So it takes the refusal for the answer to the next subscribe.
     server.add_user("no-unsubscribe", "password", "~* &* +@all -sunsubscribe").await;
-    let proxy = RecordingProxy::to(&server).await;
+    let proxy = RecordingProxy::start(&server).await;
     let (bus, metrics) = pod(&proxy.url().replace("redis://", "redis://no-unsubscribe:password@"));
     let (callback, _) = callback(&server.url());
     for n in 1..=4 {
@@ -107,13 +107,13 @@ async fn confirmations_that_are_out_of_step_are_noticed_and_mended() {
     };
     // The pod sends nothing else while the subscription of another scene isn't confirmed. Then it sends all that
     // has to be sent, in one batch.
-    proxy.hold_answers_to(subscribe_command(scene(4)));
+    proxy.hold_responses_after(subscribe_command(scene(4)));
     let mut pending = vec![watch(4)];
     proxy.until_seen(1, Direction::ToClient, &redis_name(scene(4))).await;
     drop(leaving);
     pending.extend([watch(2), watch(3)]);
     until("both pages wait", async || bus.watched_scenes() == 3).await;
-    proxy.flow(Direction::ToClient, ProxyMode::Pass);
+    proxy.set_mode(Direction::ToClient, ProxyMode::Pass);
     let mut watches = vec![];
     for watch in pending {
         watches.push(watch.await.unwrap().unwrap().0);

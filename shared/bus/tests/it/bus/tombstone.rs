@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scenecast_scene::{Grant, Opening, SceneId, Settled, TOMBSTONE_MS};
+use scenecast_scene::{Grant, NewScene, SceneId, Settled, TOMBSTONE_MS};
 use scenecast_testing::RedisServer;
 
 use crate::fixtures::{
@@ -13,7 +13,7 @@ use crate::fixtures::{
 async fn a_scene_is_remembered_for_ten_minutes_after_its_end_and_then_forgotten() {
     let server = RedisServer::start().await;
     let (bus, _) = callback(&server.url());
-    let brief = Opening { life: Duration::ZERO, ..opening() };
+    let brief = NewScene { life: Duration::ZERO, ..opening() };
     bus.open(scene(1), &brief).await.unwrap();
     assert_kept_for(time_to_live(&server, scene(1)).await, Duration::ZERO);
     // As if the ten minutes were almost over.

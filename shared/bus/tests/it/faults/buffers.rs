@@ -9,9 +9,9 @@ use crate::fixtures::{redis_name, scene};
 async fn events_missed_because_redis_cut_a_full_subscriber_are_read_from_the_mailboxes() {
     let server = RedisServer::start().await;
     server.set("client-output-buffer-limit", "pubsub 1mb 0 0").await;
-    let proxy = RecordingProxy::to(&server).await;
+    let proxy = RecordingProxy::start(&server).await;
     let mut logins = Logins::start_with_urls(&proxy.url(), &server.url(), 100).await;
-    proxy.flow(Direction::ToClient, ProxyMode::Hold);
+    proxy.set_mode(Direction::ToClient, ProxyMode::Hold);
     let publish_a_megabyte = "return redis.call('SPUBLISH', ARGV[1], string.rep('x', 1000000))";
     until("Redis cuts the subscriber", async || {
         let receivers = server.cli(&["EVAL", publish_a_megabyte, "0", &redis_name(scene(0))]).await.unwrap();
@@ -19,7 +19,7 @@ async fn events_missed_because_redis_cut_a_full_subscriber_are_read_from_the_mai
     })
     .await;
     logins.log_in(0..100).await;
-    proxy.flow(Direction::ToClient, ProxyMode::Pass);
+    proxy.set_mode(Direction::ToClient, ProxyMode::Pass);
     logins.assert_all_logged_in().await;
 }
 

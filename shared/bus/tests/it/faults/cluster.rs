@@ -38,7 +38,7 @@ async fn a_settle_that_no_replica_has_is_undecided_and_is_settled_again_after_th
     let mut cluster = RedisCluster::start().await;
     let mut logins = Logins::in_cluster(&cluster, LOGINS).await;
     let replica = cluster.replica_of(0).await;
-    cluster.node(0).cut_replicas_off().await;
+    cluster.node(0).disconnect_replicas().await;
     let mut settles = vec![];
     let mut on_first_primary = vec![];
     for n in 0..LOGINS {
@@ -67,10 +67,10 @@ async fn a_settle_that_no_replica_has_is_accepted_once_the_replica_is_back() {
     let cluster = RedisCluster::start().await;
     let mut logins = Logins::in_cluster(&cluster, 1).await;
     let primary = cluster.node(cluster.primary_of(RedisCluster::slot_of(&redis_name(scene(0)))).await);
-    primary.cut_replicas_off().await;
+    primary.disconnect_replicas().await;
     let settled = logins.callback.settle(scene(0), &cause(&delivery(0)), &login(0)).await;
     assert!(matches!(settled, Err(BusError::Undecided(_) | BusError::TimedOut)), "{settled:?}");
-    primary.let_replicas_in().await;
+    primary.allow_replicas().await;
     let settled = logins.log_in(0..1).await;
     assert!(matches!(settled[..], [Settled::Repeated(_)]), "{settled:?}");
     logins.assert_all_logged_in().await;

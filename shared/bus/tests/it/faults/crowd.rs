@@ -15,16 +15,16 @@ const AVATAR_LENGTH: usize = 1_800;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nineteen_thousand_full_mailboxes_are_read_again_within_the_default_buffers_of_redis() {
     let server = RedisServer::start().await;
-    let proxy = RecordingProxy::to(&server).await;
+    let proxy = RecordingProxy::start(&server).await;
     let (gateway, _) = pod(&proxy.url());
     let (callback, _) = callback(&server.url());
     let mut watches = open_and_watch(PAGES, &gateway).await;
-    proxy.close();
+    proxy.refuse_connections();
     let avatar = "x".repeat(AVATAR_LENGTH);
     let person = Person { profile: Profile { name: "Ann".to_owned(), avatar }, ..person("ann") };
     let scan = Transition::Scan { account: account(), person, numbers: None };
     for_each_scene(PAGES, |n| apply(&callback, scene(n), "scan", &scan)).await;
-    proxy.mend();
+    proxy.accept_again();
     // In reverse order, so that the watchers that get their events first are read last.
     let mut connections = None;
     for watch in watches.iter_mut().rev() {

@@ -29,7 +29,7 @@ async fn no_accepted_login_is_lost_when_a_frozen_primary_wakes_up_after_its_fail
     sentinels.until_failed_over(0).await;
     sentinels.server(0).resume();
     logins.log_in(200..400).await;
-    sentinels.server(0).until_linked().await;
+    sentinels.server(0).until_in_sync().await;
     logins.assert_all_logged_in().await;
 }
 
