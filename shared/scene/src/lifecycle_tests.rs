@@ -82,8 +82,8 @@ fn a_scene_is_scanned_then_confirmed_then_redeemed() {
     let Settled::Applied(snapshot) = settle(&mut scene, "backend", &redeem, 3) else { panic!() };
     assert_eq!(snapshot.state, SceneState::Redeemed);
     assert_eq!(snapshot.person(), Some(person("ann")));
-    let told: Vec<_> = scene.events().iter().map(|event| &event.what).collect();
-    assert!(matches!(told[..], [EventKind::Scanned(_), EventKind::Confirmed(_)]), "{told:?}");
+    let events: Vec<_> = scene.events().iter().map(|event| &event.what).collect();
+    assert!(matches!(events[..], [EventKind::Scanned(_), EventKind::Confirmed(_)]), "{events:?}");
 }
 
 #[test]

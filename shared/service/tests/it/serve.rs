@@ -208,7 +208,7 @@ async fn a_shutdown_closes_idle_connections_finishes_requests_and_accepts_no_mor
 
     let shutting_down = tokio::spawn(async move { shutdown.shut_down().await });
     assert_eq!(idle.rest().await, "");
-    until("no more are taken", async || TcpStream::connect(address).await.is_err()).await;
+    until("no more connections are accepted", async || TcpStream::connect(address).await.is_err()).await;
     assert!(!shutting_down.is_finished(), "a request is still to be answered");
     go_on.notify_one();
     assert_eq!(waiting.read_response().await, (200, "done".to_owned()));
@@ -288,7 +288,7 @@ async fn a_process_that_shuts_down_is_alive_and_has_metrics_and_is_not_ready() {
     assert_eq!(get_path(admin, "/readyz").await, (200, "ready\n".to_owned()));
 
     let shutting_down = tokio::spawn(async move { shutdown.shut_down().await });
-    until("it isn't ready", async || get_path(admin, "/readyz").await.0 == 503).await;
+    until("the process is not ready", async || get_path(admin, "/readyz").await.0 == 503).await;
     assert_eq!(get_path(admin, "/healthz").await.0, 200);
     let (status, text) = get_path(admin, "/metrics").await;
     assert!(status == 200 && text.contains("scenecast_visits_total 1\n"), "{text}");
