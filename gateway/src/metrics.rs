@@ -54,7 +54,7 @@ impl GatewayMetrics {
             stages,
             scenes_lost: registry
                 .counter("scenes_lost_total", "Times that Redis had lost a page's scene, which was then opened again."),
-            scan_to_push: registry.seconds(
+            scan_to_push: registry.seconds_histogram(
                 "scan_to_push_seconds",
                 "Time from the arrival of WeChat's message at a callback to the sending of the page's frame. It \
                  compares the clocks of two pods.",

@@ -29,7 +29,8 @@ pub(crate) async fn shed_excess(queue: &DrainQueue, mut census: Census, sheds: b
             // The pages that are left may stay for an hour and go to no other pod, so the fleet need not wait.
             return pending().await;
         }
-        let report = GatewayReport { held: queue.pages(), version: VERSION.to_owned(), leaving: shutdown.is_shutting_down() };
+        let report =
+            GatewayReport { held: queue.pages(), version: VERSION.to_owned(), leaving: shutdown.is_shutting_down() };
         let reports = census.report(&report).await;
         log_change(&reports, is_reported);
         is_reported = reports.is_ok();

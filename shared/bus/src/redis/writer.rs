@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use scenecast_redis::{Redis, Reply, Script};
 use scenecast_scene::{
-    Cause, Event, NewScene, SceneField, SceneId, SceneSnapshot, SettleRefusal, Settled, Step, TOMBSTONE_MS, time::millis,
+    Cause, Event, NewScene, SceneField, SceneId, SceneSnapshot, SettleRefusal, Settled, Step, TOMBSTONE_MS,
+    time::millis,
 };
 use strum::VariantArray;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use scenecast_bus::Notice;
 use scenecast_scene::{
-    Acceptance, Binding, EventKind, Grant, GrantDigest, NumberChallenge, NewScene, SceneField, SceneSnapshot,
+    Acceptance, Binding, EventKind, Grant, GrantDigest, NewScene, NumberChallenge, SceneField, SceneSnapshot,
     SceneState, SettleRefusal, Settled, Transition,
 };
 use tokio::task::JoinSet;

@@ -80,7 +80,7 @@ async fn a_subscribe_that_timed_out_is_tried_again() {
     let (callback, _) = callback(&server.url());
     let mut watches = open_and_watch(1_000, &gateway).await;
     proxy.refuse_connections();
-    proxy.forget();
+    proxy.clear_recording();
     proxy.hold_responses_after("SSUBSCRIBE");
     proxy.accept_again();
     // The first chunk of 512 has timed out, although the connection is up, and is sent again.
