@@ -2,7 +2,7 @@
 
 use crate::{
     crypto::AesKey,
-    message::MessageError,
+    error::MessageError,
     signature::sign,
     xml::{XmlElement, XmlValue, write},
 };

@@ -14,6 +14,7 @@ mod api;
 mod code_image;
 mod crypto;
 mod encryption;
+mod error;
 mod message;
 mod reply;
 mod signature;
@@ -23,6 +24,7 @@ pub use api::{AccessToken, ApiError, CallbackIps, ErrorCode, JsCodeSession, QrCo
 pub use code_image::CodeImage;
 pub use crypto::{AesKey, AesKeyError, DecryptError};
 pub use encryption::{EncryptedMessage, ReplyEncryption};
-pub use message::{Message, MessageError, MessageKind};
+pub use error::MessageError;
+pub use message::{Message, MessageKind};
 pub use reply::{ACKNOWLEDGED, text_reply};
 pub use signature::{SignatureError, SignedQuery, sign};

@@ -21,7 +21,7 @@ use quick_xml::{
     events::{BytesCData, BytesEnd, BytesStart, BytesText, Event},
 };
 
-use crate::message::MessageError;
+use crate::error::MessageError;
 
 /// The root has depth 1. WeChat's messages have at most 5.
 const MAX_DEPTH: usize = 8;

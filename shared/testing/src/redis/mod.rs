@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod launch;
 pub(crate) mod partition;
+pub(crate) mod peer_proxies;
 pub(crate) mod sentinel;
 pub(crate) mod server;
 pub(crate) mod shards;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use crate::{
     redis::{
         launch::{ServerKind, ServerSettings},
-        partition::peer_address,
+        peer_proxies::peer_address,
         server::{RedisServer, shared_url},
     },
     until,

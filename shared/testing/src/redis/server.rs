@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use crate::{
     redis::{
         launch::{Ports, ServerKind, ServerSettings, launch},
-        partition::PeerProxies,
+        peer_proxies::PeerProxies,
     },
     tls::CertificateAuthority,
     until,
