@@ -16,7 +16,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
 use scenecast_scene::time::unix_now;
-use scenecast_service::{listener::{ListenError, Listener, ListenerLimits}, shutdown::Shutdown};
+use scenecast_service::{
+    listener::{ListenError, Listener, ListenerLimits},
+    shutdown::Shutdown,
+};
 use scenecast_simulator::http;
 use sha2::Sha256;
 use tokio::sync::watch;

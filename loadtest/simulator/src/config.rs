@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use scenecast_scene::AccountName;
-use scenecast_service::{config::{ConfigError, DrainConfig, TelemetryConfig, Validate}, process::Binary};
+use scenecast_service::{
+    config::{ConfigError, DrainConfig, TelemetryConfig, Validate},
+    process::Binary,
+};
 use serde::Deserialize;
 use url::Url;
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use scenecast_metrics::Metrics;
-use scenecast_service::{listener::{ListenError, Listener, ListenerLimits, serve_admin}, shutdown::Shutdown};
+use scenecast_service::{
+    listener::{ListenError, Listener, ListenerLimits, serve_admin},
+    shutdown::Shutdown,
+};
 
 use crate::{config::SimulatorConfig, simulator::Simulator};
 

@@ -25,10 +25,16 @@ use std::{
 };
 
 use futures_util::future::{join, join_all};
-use scenecast_scene::{AccountName, KeyRing, Rotating, internal, time::{millis, unix_now}};
-use scenecast_service::{listener::{Listener, ListenerLimits}, shutdown::Shutdown};
-use scenecast_testing::{RedisServer, acl_rules};
+use scenecast_scene::{
+    AccountName, KeyRing, Rotating, internal,
+    time::{millis, unix_now},
+};
+use scenecast_service::{
+    listener::{Listener, ListenerLimits},
+    shutdown::Shutdown,
+};
 use scenecast_simulator::{SimulatedAccount, Simulator, http};
+use scenecast_testing::{RedisServer, acl_rules};
 use serde_json::json;
 use tempfile::TempDir;
 use url::Url;

@@ -18,7 +18,7 @@ use std::{
 
 use scenecast_browsers::login_page::{LoginPage, PageFrame, PageMessage};
 use scenecast_scene::SceneId;
-use types::defaults;
+use scenecast_service::config::defaults;
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Instant, timeout_at},

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use reqwest::{StatusCode, header::RETRY_AFTER};
 use scenecast_scene::{OpenId, SceneId};
-use types::defaults;
+use scenecast_service::config::defaults;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;

@@ -8,8 +8,8 @@ use std::{
 
 use futures_util::future::join_all;
 use scenecast_scene::AccountName;
-use scenecast_testing::FaultProxy;
 use scenecast_simulator::{EncryptionMode, Simulator};
+use scenecast_testing::FaultProxy;
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{load::Load, page_moves, report::DrillCheck};

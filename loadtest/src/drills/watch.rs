@@ -10,7 +10,11 @@ use std::{
 };
 
 use scenecast_scene::{AccountName, Secret};
-use scenecast_service::{config::{ConfigError, Validate}, listener::{ListenError, Listener, ListenerLimits}, shutdown::Shutdown};
+use scenecast_service::{
+    config::{ConfigError, Validate},
+    listener::{ListenError, Listener, ListenerLimits},
+    shutdown::Shutdown,
+};
 use scenecast_simulator::{SimulatedAccount, Simulator};
 use serde::Deserialize;
 use tokio::net::lookup_host;

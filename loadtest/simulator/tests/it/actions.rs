@@ -1,7 +1,7 @@
 //! What people do with an Official Account, and in which order the messages about it arrive.
 
-use scenecast_wechat::MessageKind;
 use scenecast_simulator::{ActionError, MenuLink, PhoneAction, PhoneScreen, menu_links};
+use scenecast_wechat::MessageKind;
 
 use crate::{
     scripted_callback::Callback,
@@ -88,6 +88,13 @@ async fn the_message_about_the_first_action_can_arrive_last() {
 
     let received = callback.received();
     let kinds: Vec<_> = received.iter().map(|received| received.message().kind).collect();
-    assert_eq!(kinds, [MessageKind::Unsubscribe, MessageKind::Subscribe("qrscene_abc".to_owned()), MessageKind::Text("hi".to_owned())]);
+    assert_eq!(
+        kinds,
+        [
+            MessageKind::Unsubscribe,
+            MessageKind::Subscribe("qrscene_abc".to_owned()),
+            MessageKind::Text("hi".to_owned())
+        ]
+    );
     assert!(received[1].message().created <= received[0].message().created, "it contains the time of the action");
 }

@@ -1,8 +1,8 @@
 //! The control routes.
 
 use reqwest::StatusCode;
-use scenecast_wechat::MessageKind;
 use scenecast_simulator::EncryptionMode;
+use scenecast_wechat::MessageKind;
 use serde_json::json;
 
 use crate::{scripted_callback::Callback, world::World};
@@ -43,7 +43,10 @@ async fn a_key_is_changed() {
     assert_eq!(put("other", &key).await, StatusCode::NOT_FOUND);
     assert_eq!(put("demo", "short").await, StatusCode::UNPROCESSABLE_ENTITY);
     world.say("ann", "hi").await;
-    assert_eq!(callback.received()[0].decrypted(&key.parse().unwrap()).message().kind, MessageKind::Text("hi".to_owned()));
+    assert_eq!(
+        callback.received()[0].decrypted(&key.parse().unwrap()).message().kind,
+        MessageKind::Text("hi".to_owned())
+    );
 }
 
 #[tokio::test]

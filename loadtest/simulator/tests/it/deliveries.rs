@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use axum::response::{Html, IntoResponse, Redirect};
 use reqwest::StatusCode;
 use scenecast_scene::Rotating;
-use scenecast_wechat::{MessageKind, SignedQuery};
 use scenecast_simulator::{
     ActionError, AnswerError, CallbackAnswer, DeliveryOutcome, PhoneScreen, SimulatedAccount, VerifyUrlError,
 };
+use scenecast_wechat::{MessageKind, SignedQuery};
 use tokio::sync::Barrier;
 
 use crate::{
@@ -47,7 +47,10 @@ async fn a_followers_scan_arrives_signed_and_the_reply_is_shown() {
     assert_eq!(received.query["openid"], world.openid("ann"));
     assert_eq!(received.headers["content-type"], "text/xml");
     let message = received.message();
-    assert_eq!((message.kind, message.to.as_str()), (MessageKind::Scan("abc".into()), SimulatedAccount::SAMPLE_ORIGINAL_ID));
+    assert_eq!(
+        (message.kind, message.to.as_str()),
+        (MessageKind::Scan("abc".into()), SimulatedAccount::SAMPLE_ORIGINAL_ID)
+    );
     assert_eq!(message.from.as_str(), world.openid("ann"));
 }
 

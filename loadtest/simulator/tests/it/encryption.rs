@@ -1,9 +1,9 @@
 //! Safe and compatible mode, as a callback pod sees them.
 
-use scenecast_wechat::{MessageKind, sign};
 use scenecast_simulator::{
     AnswerError, CiphertextError, EncodingAesKey, EncryptionMode, PhoneScreen, SimulatedAccount,
 };
+use scenecast_wechat::{MessageKind, sign};
 
 use crate::{
     scripted_callback::{Callback, Received},
@@ -60,7 +60,10 @@ async fn safe_mode_shows_only_the_recipient_of_a_message() {
         assert_eq!(received.element(hidden), None);
     }
     let decrypted = received.decrypted(&key()).message();
-    assert_eq!((decrypted.kind, decrypted.from.to_string()), (MessageKind::Scan("abc".to_owned()), world.openid("ann")));
+    assert_eq!(
+        (decrypted.kind, decrypted.from.to_string()),
+        (MessageKind::Scan("abc".to_owned()), world.openid("ann"))
+    );
 }
 
 #[tokio::test]

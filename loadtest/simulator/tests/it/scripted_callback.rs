@@ -13,9 +13,12 @@ use axum::{
     http::{HeaderMap, Method},
     response::{IntoResponse, Response},
 };
-use scenecast_service::{listener::{Listener, ListenerLimits}, shutdown::Shutdown};
-use scenecast_wechat::{Message, sign, text_reply};
+use scenecast_service::{
+    listener::{Listener, ListenerLimits},
+    shutdown::Shutdown,
+};
 use scenecast_simulator::{EncodingAesKey, SimulatedAccount, http};
+use scenecast_wechat::{Message, sign, text_reply};
 use url::Url;
 
 use crate::world::TOKEN;

@@ -11,8 +11,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use scenecast_browsers::login_page::{LoginPage, PageFrame, PageMessage};
 use scenecast_loadtest::cluster::{API_KEY, Cluster, ORIGIN, Setup, metric};
-use scenecast_testing::until;
 use scenecast_simulator::{DeliveryOutcome, PhoneScreen, WeChatUser};
+use scenecast_testing::until;
 use serde_json::{Value, json};
 
 /// What the phone shows after a login.

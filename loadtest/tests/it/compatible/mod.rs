@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use scenecast_browsers::cookie_browser::{CookieBrowser, PageSocket, ServerEvents, SocketMessage};
 use scenecast_loadtest::cluster::{API_KEY, Cluster, MINI_API_KEY, Setup, metric};
-use scenecast_testing::until;
 use scenecast_simulator::{ActionError, EncryptionMode, PhoneAction, PhoneScreen, WeChatUser, read_code, read_drawn};
+use scenecast_testing::until;
 use serde_json::{Value, json};
 
 use super::cluster::{LOGGED_IN, metric_becomes, within};
