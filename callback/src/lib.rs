@@ -1,55 +1,51 @@
-//! Talks to WeChat and to the site's backend.
+//! The callback: talks to WeChat and to the site's backend.
 //!
-//! | module | what it is for |
+//! Each room stands on the rooms below it. No room imports one above it.
+//!
+//! | room | what is in it |
 //! |---|---|
-//! | [`Config`] | what it is told |
-//! | [`Callback`] | built, bound, served; `main.rs` is the process around it |
-//! | [`reload`] | accounts that come and go while it serves |
-//! | `webhook` | what WeChat sends: verification, scans, follows; and what phones are told |
-//! | `miniapp` | what mini programs send: scans, and what the person says to them |
-//! | `internal` | what gateways ask: open a scene, re-open, cancel |
-//! | `handle`, `shortage` | what a page shows: a QR code, a mini program's code, or one to be typed; and why not a QR code |
-//! | `redeem` | what the site's backend asks: redeem |
-//! | `users` | what else it asks: who somebody is; and says: that it has them |
-//! | [`site`] | what it is told without asking: webhooks |
-//! | `wechat` | what we ask of WeChat: access token, codes, people |
-//! | [`Phrase`], [`Texts`], `template`, `menu` | what phones are told, in whose words; what they answer |
-//! | `people`, `profile` | who people are, and how they are shown |
-//! | [`geo`] | where in the world an address is |
-//! | `login` | what webhooks and mini programs have in common of a login |
-//! | `accounts` | the accounts at work |
-//! | `api_keys` | who may redeem for which accounts |
-//! | `app`, `request`, `counts`, `clock` | what handlers share: accounts and bus, reading within limits, metrics, the time of day |
+//! | `process` | the callback, built, bound and served; `main.rs` is the process around it |
+//! | `reload` | accounts that change while the process runs |
+//! | `inbound` | the messages that WeChat delivers, and one handler for each purpose |
+//! | `mini_program` | the calls of a mini program's login page |
+//! | `gateways` | the calls of gateways: open a scene with something to show, re-open, cancel |
+//! | `site` | the API for the site's backend: redeem, users |
+//! | `login` | what all ways to log in share |
+//! | `accounts` | the accounts at work, and the API keys of the sites |
+//! | [`config`] | the configuration |
+//! | [`webhooks`] | what the site is told without asking |
+//! | `people` | who people are, and how pages and sites see them |
+//! | `wechat` | the client of WeChat's API |
+//! | [`stores`] | what the pods share in Redis, beside the scenes |
+//! | `phone` | what a phone is told, in whose words, and what people answer |
+//! | `problems`, `retry`, `request` | errors as HTTP problems; asking Redis again until a deadline; reading requests |
+//! | `metrics`, `clock` | all metrics; the time of day |
+
+// The futures of a request are nested deeper than the compiler's default limit.
+#![recursion_limit = "256"]
 
 mod accounts;
-mod api_keys;
-mod app;
 mod clock;
 pub mod config;
-mod counts;
-pub mod geo;
-mod handle;
-mod internal;
+mod gateways;
+mod inbound;
 mod login;
-mod menu;
-mod miniapp;
+mod metrics;
+mod mini_program;
 mod people;
-mod phrase;
+mod phone;
+mod problems;
 mod process;
-mod profile;
-mod redeem;
-pub mod reload;
+mod reload;
 mod request;
-mod shortage;
-pub mod site;
-mod template;
-mod texts;
-mod users;
-mod webhook;
+mod retry;
+mod site;
+pub mod stores;
+pub mod webhooks;
 mod wechat;
 
-pub use clock::Clock;
-pub use config::{Config, Settings, WebhookPath};
-pub use phrase::Phrase;
-pub use process::{Bound, Callback, Replacing};
-pub use texts::{BadText, Texts};
+pub use clock::{Clock, next_china_day};
+pub use config::{CallbackConfig, DeliveryPath};
+pub use phone::{GeoDatabase, Phrase, TextError, Texts};
+pub use process::{AccountReplacer, BoundCallback, CallbackServer};
+pub use reload::ConfigReloader;

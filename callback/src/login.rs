@@ -1,91 +1,113 @@
-//! A login, whichever way its phone came to it: what a scan wishes of its scene, and what is remembered
-//! of the login and told to the site.
+//! A login, whichever way its phone came to it: which transition a scan asks for, and what is stored and told to the
+//! site when the person is logged in.
 
-use scenecast_shared::{
-    config::Seconds,
-    scene::{Acceptance, AccountName, DeliveryId, Grant, Numbers, Page, Person, SceneId, Transition},
-    store::{LetterKind, StoreError, User, Users},
+use scenecast_bus::StoreError;
+use scenecast_scene::{
+    Acceptance, AccountName, DeliveryId, Grant, GrantSecrets, NumberChallenge, OpenId, PageInfo, Person, Rotating,
+    SceneId, Secret, Transition,
 };
+use scenecast_service::config::Seconds;
 use tokio::time::Instant;
 
 use crate::{
-    app::stored,
     config::Confirmation,
-    site::{News, Site},
+    retry::{RetryError, ask_store},
+    stores::{User, Users, WebhookEventKind},
+    webhooks::{UserEvent, WebhookPublisher},
 };
 
-/// Somebody's consent to a login.
-pub(crate) fn acceptance(grant: Grant, person: Person, life: Seconds, typed: bool, known: Option<&User>) -> Acceptance {
-    Acceptance { person, grant, life: life.duration(), typed, registered: known.is_some_and(|user| user.registered) }
+/// The grant of this person's login on this scene. It follows from the deployment's secret and the account's secret at
+/// WeChat, so that each pod computes the same one.
+pub(crate) fn grant(deployment: &Rotating, account: &Secret, scene: SceneId, person: &OpenId) -> Grant {
+    Grant::derive(GrantSecrets { deployment: &deployment.current, account }, scene, person)
 }
 
-/// What a scan wishes where this makes it a login.
-pub(crate) fn wish(confirmation: Confirmation, account: AccountName, login: Acceptance) -> Transition {
+/// A person's consent to a login.
+pub(crate) fn acceptance(grant: Grant, person: Person, life: Seconds, typed: bool, user: Option<&User>) -> Acceptance {
+    Acceptance { person, grant, life: life.duration(), typed, registered: user.is_some_and(|user| user.registered) }
+}
+
+/// The transition that a scan asks for, by what makes a scan a login.
+pub(crate) fn transition_of_scan(confirmation: Confirmation, account: AccountName, login: Acceptance) -> Transition {
     match confirmation {
         Confirmation::Tap => Transition::Scan { account, person: login.person, numbers: None },
-        Confirmation::Number => Transition::Scan { account, person: login.person, numbers: Some(Numbers::random()) },
+        Confirmation::Number => {
+            Transition::Scan { account, person: login.person, numbers: Some(NumberChallenge::random()) }
+        }
         Confirmation::None => Transition::LogIn { account, login },
     }
 }
 
-/// What a scene is called to its site: as its page calls it, where that chose a name.
-pub(crate) fn name_of(scene: SceneId, page: &Page) -> String {
+/// The scene's name for the site: the name that the page chose, if it chose one.
+pub(crate) fn scene_name(scene: SceneId, page: &PageInfo) -> String {
     page.chosen_id.as_ref().map_or_else(|| scene.to_string(), ToString::to_string)
 }
 
-/// Somebody logged in on this scene. The page has its login, whatever becomes of this.
-pub(crate) struct LoggedIn<'a> {
-    /// Who.
+/// A login that is settled. The page has it, whatever becomes of the rest.
+pub(crate) struct CompletedLogin<'a> {
     pub(crate) person: &'a Person,
-    pub(crate) site: &'a Site,
+    pub(crate) webhooks: &'a WebhookPublisher,
     pub(crate) delivery: DeliveryId,
-    /// In unix milliseconds.
+    /// When the delivery arrived, in unix milliseconds.
     pub(crate) at: u64,
     pub(crate) scene: SceneId,
-    pub(crate) page: &'a Page,
-    /// What was found of them just now.
-    pub(crate) known: Option<&'a User>,
+    pub(crate) page: &'a PageInfo,
+    /// The person's record, as it was read just now.
+    pub(crate) user: Option<&'a User>,
 }
 
-impl LoggedIn<'_> {
-    /// Remembers it, and tells the site, by this deadline; answers how often they have logged in by now. To be
-    /// done again after an error: the same delivery is one login, and told under one id.
-    pub(crate) async fn keep(&self, users: &Users, deadline: Instant) -> Result<Option<u64>, StoreError> {
-        let (logins, told) = tokio::join!(self.count(users, deadline), self.tell(deadline));
-        told?;
+impl CompletedLogin<'_> {
+    /// Counts the login and publishes its event by this deadline; answers how many logins that makes. After an error
+    /// the caller has to do this again: the same delivery is one login, and its event has one id.
+    pub(crate) async fn record(&self, users: &Users, deadline: Instant) -> Result<Option<u64>, RetryError<StoreError>> {
+        let (logins, published) = tokio::join!(self.count(users, deadline), self.publish(deadline));
+        published?;
         logins
     }
 
-    async fn count(&self, users: &Users, deadline: Instant) -> Result<Option<u64>, StoreError> {
+    async fn count(&self, users: &Users, deadline: Instant) -> Result<Option<u64>, RetryError<StoreError>> {
         let Person { account, openid, .. } = self.person;
-        let count = |user: &mut User| user.logged_in(self.delivery, self.at);
-        let met = stored(deadline, || users.meet_again(account, openid, self.known, self.at, count)).await;
-        Ok(self.readable(met)?.map(|(_, logins)| logins))
+        let count = |user: &mut User| user.count_login(self.delivery, self.at);
+        let counted = ask_store(deadline, || users.upsert_from(account, openid, self.user, self.at, count)).await;
+        Ok(self.skip_unreadable(counted)?.map(|(_, logins)| logins))
     }
 
-    /// Tells it as it follows from what was found, so that the letter needn't wait for the count: WeChat waits for both.
-    async fn tell(&self, deadline: Instant) -> Result<(), StoreError> {
+    /// Publishes the event with the record that follows from what was read, so that the event needn't wait until the
+    /// login is counted: WeChat waits for both.
+    async fn publish(&self, deadline: Instant) -> Result<(), RetryError<StoreError>> {
         let Person { openid, unionid, profile, .. } = self.person;
-        let mut user = self.known.cloned().unwrap_or_else(|| User::seen(self.at));
-        user.profile_told(unionid.clone(), profile.clone(), self.at);
-        user.logged_in(self.delivery, self.at);
-        let scene = name_of(self.scene, self.page);
-        let kind = LetterKind::LoggedIn;
-        let news = News { kind, delivery: self.delivery, openid, user: &user, scene: Some(&scene) };
-        let told = stored(deadline, || self.site.tell(news)).await;
-        self.readable(told).map(|_| ())
+        let mut user = self.user.cloned().unwrap_or_else(|| User::first_seen(self.at));
+        user.set_profile(unionid.clone(), profile.clone(), self.at);
+        user.count_login(self.delivery, self.at);
+        let scene = scene_name(self.scene, self.page);
+        let kind = WebhookEventKind::LoggedIn;
+        let event = UserEvent { kind, delivery: self.delivery, openid, user: &user, scene: Some(&scene) };
+        let published = ask_store(deadline, || self.webhooks.publish(event)).await;
+        self.skip_unreadable(published).map(|_| ())
     }
 
-    /// What was answered; nothing where what is stored can't be read, which stays as it is.
-    fn readable<T>(&self, answer: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    /// The answer; `None` if the stored value can't be read. Such a value stays as it is, and the login goes on
+    /// without.
+    fn skip_unreadable<T>(
+        &self,
+        answer: Result<T, RetryError<StoreError>>,
+    ) -> Result<Option<T>, RetryError<StoreError>> {
         match answer {
             Ok(answer) => Ok(Some(answer)),
-            Err(error @ StoreError::Malformed(_)) => {
-                let Person { account, openid, .. } = self.person;
-                tracing::error!(%account, who = openid.short(), %error, "passed over");
+            Err(RetryError::Failed(error @ StoreError::Malformed(_))) => {
+                log_unreadable(&self.person.account, &self.person.openid, &error);
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
+}
+
+/// Says that a stored value can't be read, and that the person's login goes on without it.
+pub(crate) fn log_unreadable(account: &AccountName, openid: &OpenId, error: &StoreError) {
+    tracing::error!(
+        %account, who = openid.short(), %error,
+        "a stored value of this person can't be read, and the login goes on without it; delete the value in Redis, or \
+         find out which software wrote it"
+    );
 }

@@ -2,166 +2,282 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::middleware::{from_fn, from_fn_with_state};
-use scenecast_shared::{
-    bus::Bus,
-    scene::AccountName,
-    serve::{
-        Admission, CannotListen, Listener, Rate, RateByAddress, Shutdown, TrustedProxies, TurnedAway, turn_away,
-        with_client_address, with_problems,
-    },
-    store::{Budget, Codes, Guesses, JsCodes, Pending, ReplayGuard, Room, Store, TokenStore, Users},
-    telemetry::{Metrics, Stages},
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
 };
-
-use tokio::sync::watch;
+use scenecast_bus::{SceneWriter, Store};
+use scenecast_metrics::{Metrics, Stages};
+use scenecast_scene::AccountName;
+use scenecast_service::{
+    admission::{AddressRateLimit, Admission, RateLimit, Rejections, reject_overloaded},
+    http::{TrustedProxies, with_client_address, with_problems},
+    listener::{ListenError, Listener},
+    shutdown::Shutdown,
+};
 
 use crate::{
-    accounts::{Accounts, Tools},
-    app::App,
-    config::Settings,
-    counts::Counts,
-    internal, miniapp, redeem,
-    site::Mail,
-    users, webhook,
-    wechat::{Client, QR_CODE},
+    accounts::{AccountRegistry, AccountServices, Accounts},
+    config::CallbackConfig,
+    gateways::{self, GatewayCalls, HandleMaker},
+    inbound::{self, DeliveryServices, InboundState},
+    metrics::CallbackMetrics,
+    mini_program::{self, MiniProgramState},
+    site::{RedeemState, UsersState, redeem_router, users_router},
+    stores::{
+        DailyQuota, GuessLimiter, JsCodes, OutboxCapacity, PendingQuestions, ReplayGuard, TokenStore, TypedCodes, Users,
+    },
+    webhooks::WebhookSender,
+    wechat::{QR_CODE, WechatClient},
 };
 
-/// Longer than proxies keep a connection that isn't used (60 s), so that none hands us a webhook
-/// on one that we are closing.
-const IDLE: Duration = Duration::from_secs(75);
+/// Longer than proxies keep an idle connection (60 s), so that no proxy sends us a delivery on a connection that we are
+/// closing.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// A callback that is ready to bind.
-pub struct Callback {
-    app: Arc<App>,
-    tools: Arc<Tools>,
-    public: SocketAddr,
-    internal: SocketAddr,
-    trusted_proxies: TrustedProxies,
-    /// Of WeChat and mini programs, and of gateways and sites: neither takes the other's room.
-    admissions: (Admission, Admission),
+/// A callback that is ready to bind its addresses.
+pub struct CallbackServer {
+    accounts: AccountRegistry,
+    services: Arc<AccountServices>,
+    public: UnboundListener,
+    internal: UnboundListener,
     shutdown: Shutdown,
 }
 
-impl Callback {
-    /// Puts it together. Nothing is asked of WeChat or Redis yet.
-    pub fn build(
-        settings: Settings,
-        bus: Bus,
+/// An address, what may connect to it, and what it serves. The public and the internal listener have their own limits,
+/// so that neither takes the other's connections.
+struct UnboundListener {
+    /// Who connects to it, for error messages.
+    clients: &'static str,
+    address: SocketAddr,
+    admission: Admission,
+    router: Router,
+}
+
+/// A bound address, and what it serves.
+struct BoundListener {
+    listener: Listener,
+    router: Router,
+}
+
+impl UnboundListener {
+    async fn bind(self) -> Result<BoundListener, ListenError> {
+        let listener = Listener::bind_with_admission(self.clients, self.address, &self.admission, IDLE_TIMEOUT).await?;
+        Ok(BoundListener { listener, router: self.router })
+    }
+}
+
+impl CallbackServer {
+    /// Builds the callback. It doesn't call WeChat or Redis yet.
+    pub fn build<B>(
+        config: &CallbackConfig<B>,
+        bus: SceneWriter,
         store: Store,
         stages: Stages,
         metrics: &Metrics,
         shutdown: &Shutdown,
     ) -> Self {
-        let counts = Counts::new(metrics, stages);
-        let client = Client::new(settings.api_base.clone(), counts.calls.clone());
-        let tokens = TokenStore::new(store.clone());
-        let users = Users::new(store.clone(), Some(Users::LIFE));
-        let mail = Mail::new(store.clone(), Room::default(), metrics);
-        let (circuit_open, clock) = (counts.circuit_open.clone(), settings.clock.clone());
-        let tools = Tools { client, tokens, users: users.clone(), mail, circuit_open, clock };
-        let accounts = Arc::new(Accounts::new(&settings, &tools));
-        let (limits, proxies, turned_away) = (settings.limits, settings.trusted_proxies, TurnedAway::new(metrics));
-        let admissions = (
-            Admission::new(limits.of_the_public(), proxies.clone(), turned_away.clone()),
-            Admission::new(limits.of_our_own(), TrustedProxies::default(), turned_away.clone()),
-        );
-        let app = App {
-            accounts: watch::Sender::new(accounts),
-            internal_secret: settings.internal_secret,
-            picture_base: settings.picture_base,
+        let callback_metrics = CallbackMetrics::new(metrics, stages);
+        let services = AccountServices {
+            client: WechatClient::new(config.wechat.api_base.clone(), callback_metrics.wechat.calls.clone()),
+            tokens: TokenStore::new(store.clone()),
+            users: Users::new(store.clone(), Some(Users::LIFE)),
+            webhook_sender: WebhookSender::new(store.clone(), OutboxCapacity::default(), metrics),
+            circuit_open: callback_metrics.wechat.circuit_open.clone(),
+            clock: config.clock.clone(),
+        };
+        let accounts = AccountRegistry::new(Accounts::new(config, &services));
+        let routes = RouteBuilder {
+            config,
             bus,
-            pending: Pending::new(store.clone()),
-            codes: Codes::new(store.clone()),
-            guesses: Guesses::new(store.clone()),
-            geo_database: settings.geo_database,
-            replays: ReplayGuard::new(store.clone()),
-            qr_budget: Budget::new(store.clone(), QR_CODE),
-            js_codes: JsCodes::new(store),
-            webhooks: Rate::per_second(limits.webhooks_per_second),
-            junk: RateByAddress::per_minute(limits.requests_per_address),
-            turned_away,
-            clock: settings.clock,
-            counts,
-            users,
+            store,
+            metrics: callback_metrics,
+            users: services.users.clone(),
+            accounts: accounts.clone(),
+            turned_away: Rejections::new(metrics),
         };
         Self {
-            app: Arc::new(app),
-            tools: Arc::new(tools),
-            public: settings.public,
-            internal: settings.internal,
-            trusted_proxies: proxies,
-            admissions,
+            public: routes.public(),
+            internal: routes.internal(),
+            accounts,
+            services: Arc::new(services),
             shutdown: shutdown.clone(),
         }
     }
 
-    /// Takes its addresses.
-    pub async fn bind(self) -> Result<Bound, CannotListen> {
-        let (of_the_public, of_our_own) = &self.admissions;
-        let public = Listener::bind_in("WeChat", self.public, of_the_public, IDLE).await?;
-        let internal = Listener::bind_in("gateways and sites", self.internal, of_our_own, IDLE).await?;
-        Ok(Bound { callback: self, public, internal })
+    /// Binds its addresses.
+    pub async fn bind(self) -> Result<BoundCallback, ListenError> {
+        Ok(BoundCallback {
+            accounts: self.accounts,
+            services: self.services,
+            public: self.public.bind().await?,
+            internal: self.internal.bind().await?,
+            shutdown: self.shutdown,
+        })
     }
 }
 
-/// A callback that has its addresses.
-pub struct Bound {
-    callback: Callback,
-    public: Listener,
-    internal: Listener,
+/// What the routes are built from.
+struct RouteBuilder<'a, B> {
+    config: &'a CallbackConfig<B>,
+    bus: SceneWriter,
+    store: Store,
+    metrics: CallbackMetrics,
+    users: Users,
+    accounts: AccountRegistry,
+    turned_away: Rejections,
 }
 
-impl Bound {
-    /// Where WeChat's webhooks go.
+impl<B> RouteBuilder<'_, B> {
+    fn public(&self) -> UnboundListener {
+        let proxies = self.config.trusted_proxies.clone();
+        let admission = Admission::new(self.config.limits.public(), proxies.clone(), self.turned_away.clone());
+        let routes = inbound::router(self.inbound()).merge(mini_program::router(self.mini_programs(), &admission));
+        let router = with_problems(routes).layer(from_fn_with_state(proxies, with_client_address));
+        UnboundListener { clients: "WeChat", address: self.config.listen.public, admission, router }
+    }
+
+    fn internal(&self) -> UnboundListener {
+        let limits = self.config.limits.internal();
+        let admission = Admission::new(limits, TrustedProxies::default(), self.turned_away.clone());
+        let routes = gateways::router(self.gateway_calls())
+            .merge(redeem_router(self.redeem()))
+            .merge(users_router(self.users()));
+        UnboundListener {
+            clients: "gateways and sites",
+            address: self.config.listen.internal,
+            admission,
+            router: with_problems(routes).layer(from_fn(reject_overloaded)),
+        }
+    }
+
+    fn inbound(&self) -> InboundState {
+        let limits = self.config.limits;
+        InboundState {
+            accounts: self.accounts.clone(),
+            replays: ReplayGuard::new(self.store.clone()),
+            message_rate: RateLimit::per_second(limits.deliveries_per_second),
+            junk_rate: AddressRateLimit::per_minute(limits.requests_per_address),
+            turned_away: self.turned_away.clone(),
+            metrics: self.metrics.clone(),
+            services: DeliveryServices {
+                bus: self.bus.clone(),
+                secret: self.config.internal_secret.clone(),
+                users: self.users.clone(),
+                questions: PendingQuestions::new(self.store.clone()),
+                codes: TypedCodes::new(self.store.clone()),
+                guesses: GuessLimiter::new(self.store.clone()),
+                geo_database: self.config.geo_database.clone(),
+                stages: self.metrics.stages.clone(),
+                typed_codes: self.metrics.typed_codes.clone(),
+            },
+        }
+    }
+
+    fn mini_programs(&self) -> MiniProgramState {
+        MiniProgramState {
+            accounts: self.accounts.clone(),
+            bus: self.bus.clone(),
+            secret: self.config.internal_secret.clone(),
+            users: self.users.clone(),
+            js_codes: JsCodes::new(self.store.clone()),
+            stages: self.metrics.stages.clone(),
+            requests: self.metrics.mini_program_requests.clone(),
+        }
+    }
+
+    fn gateway_calls(&self) -> GatewayCalls {
+        GatewayCalls {
+            secret: self.config.internal_secret.clone(),
+            accounts: self.accounts.clone(),
+            bus: self.bus.clone(),
+            stages: self.metrics.stages.clone(),
+            handles: HandleMaker {
+                picture_base: self.config.wechat.picture_base.clone(),
+                qr_quota: DailyQuota::new(self.store.clone(), QR_CODE),
+                codes: TypedCodes::new(self.store.clone()),
+                clock: self.config.clock.clone(),
+                metrics: self.metrics.handles.clone(),
+            },
+        }
+    }
+
+    fn redeem(&self) -> RedeemState {
+        RedeemState {
+            accounts: self.accounts.clone(),
+            bus: self.bus.clone(),
+            users: self.users.clone(),
+            stages: self.metrics.stages.clone(),
+            redeems: self.metrics.redeems.clone(),
+        }
+    }
+
+    fn users(&self) -> UsersState {
+        UsersState { accounts: self.accounts.clone(), users: self.users.clone() }
+    }
+}
+
+/// A callback that has bound its addresses.
+pub struct BoundCallback {
+    accounts: AccountRegistry,
+    services: Arc<AccountServices>,
+    public: BoundListener,
+    internal: BoundListener,
+    shutdown: Shutdown,
+}
+
+impl BoundCallback {
+    /// The address for WeChat and mini programs.
     pub fn public_address(&self) -> SocketAddr {
-        self.public.address()
+        self.public.listener.address()
     }
 
-    /// Where gateways open scenes and sites redeem grants.
+    /// The address for gateways and sites.
     pub fn internal_address(&self) -> SocketAddr {
-        self.internal.address()
+        self.internal.listener.address()
     }
 
-    /// Replaces its accounts while it serves.
-    pub fn replacing(&self) -> Replacing {
-        let Callback { app, tools, shutdown, .. } = &self.callback;
-        Replacing { app: app.clone(), tools: tools.clone(), shutdown: shutdown.clone() }
+    /// Replaces the accounts while the callback serves.
+    pub fn account_replacer(&self) -> AccountReplacer {
+        AccountReplacer {
+            accounts: self.accounts.clone(),
+            services: self.services.clone(),
+            shutdown: self.shutdown.clone(),
+        }
     }
 
     /// Serves until the process closes.
     pub async fn serve(self) {
-        let Callback { app, shutdown, trusted_proxies, admissions: (admission, _), .. } = self.callback;
-        for site in app.accounts().sites_that_are_new(&Accounts::default()) {
-            site.start(&shutdown);
+        let Self { accounts, public, internal, shutdown, .. } = self;
+        for publisher in accounts.current().new_publishers(&Accounts::default()) {
+            publisher.start(&shutdown);
         }
-        let public = with_problems(webhook::router().merge(miniapp::router(&admission)))
-            .layer(from_fn_with_state(trusted_proxies, with_client_address))
-            .with_state(app.clone());
-        let internal = internal::router().merge(redeem::router()).merge(users::router());
-        let internal = with_problems(internal).layer(from_fn(turn_away)).with_state(app);
-        tokio::join!(self.public.serve(public, shutdown.clone()), self.internal.serve(internal, shutdown));
+        tokio::join!(
+            public.listener.serve(public.router, shutdown.clone()),
+            internal.listener.serve(internal.router, shutdown),
+        );
     }
 }
 
-/// What replaces the accounts of a callback that serves.
-pub struct Replacing {
-    app: Arc<App>,
-    tools: Arc<Tools>,
+/// Replaces the accounts of a callback that serves.
+pub struct AccountReplacer {
+    accounts: AccountRegistry,
+    services: Arc<AccountServices>,
     shutdown: Shutdown,
 }
 
-impl Replacing {
-    /// Takes over these accounts and API keys, and nothing else of the settings. An account that
-    /// `is_same` as before stays the same. Whoever is being answered goes on with what was before.
-    pub(crate) fn replace(&self, settings: &Settings, is_same: impl Fn(&str, &AccountName) -> bool) {
-        let before = self.app.accounts();
-        let accounts = Arc::new(before.renewed(settings, &self.tools, is_same));
-        for site in accounts.sites_that_are_new(&before) {
-            site.start(&self.shutdown);
+impl AccountReplacer {
+    /// Takes over the accounts and API keys of this configuration, and nothing else of it. An account that `is_same` as
+    /// before stays as it is. Requests in progress go on with the accounts from before.
+    pub(crate) fn replace<B>(&self, config: &CallbackConfig<B>, is_same: impl Fn(&str, &AccountName) -> bool) {
+        let before = self.accounts.current();
+        let accounts = Arc::new(before.renewed(config, &self.services, is_same));
+        for publisher in accounts.new_publishers(&before) {
+            publisher.start(&self.shutdown);
         }
-        let (added, removed) = (&accounts.names() - &before.names(), &before.names() - &accounts.names());
+        let added = &accounts.names() - &before.names();
+        let removed = &before.names() - &accounts.names();
         tracing::info!(?added, ?removed, "took over a changed configuration");
-        self.app.accounts.send_replace(accounts);
+        self.accounts.replace(accounts);
     }
 }

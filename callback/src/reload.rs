@@ -1,5 +1,5 @@
-//! Accounts, mini programs and API keys are taken over while the process runs, when its configuration
-//! file changes. What else changes takes a restart; a file that can't be used changes nothing.
+//! Takes over accounts, mini programs and API keys from the configuration file while the process runs. Other changes
+//! need a restart. A file that can't be used changes nothing.
 
 use std::{
     collections::BTreeSet,
@@ -7,95 +7,93 @@ use std::{
     time::Duration,
 };
 
-use prometheus::IntCounter;
-use scenecast_shared::{
-    config::{File, load_over},
+use scenecast_metrics::Metrics;
+use scenecast_service::{
+    config::{ConfigFile, load_with_file},
     process::environment,
-    telemetry::Metrics,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{config::Config, process::Replacing};
+use crate::{config::CallbackConfig, metrics::ReloadMetrics, process::AccountReplacer};
 
-/// How often the file is looked at. By its content: Kubernetes swaps links, and sets no time.
-const EVERY: Duration = Duration::from_secs(2);
-/// What is taken over.
+/// How often the file is read. We compare its content, because Kubernetes swaps links and sets no time.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// The sections that are taken over.
 const TAKEN_OVER: [&str; 3] = ["accounts", "mini_programs", "api_keys"];
 
-/// Follows one file.
-pub struct Reload {
+/// Watches one configuration file.
+pub struct ConfigReloader {
     path: PathBuf,
-    /// What is in use, unless it was gone as soon as it was read.
-    used: Option<File>,
-    /// What was read last, good or bad.
+    /// The file in use; `None` if it was gone when the process read it for the second time.
+    used: Option<ConfigFile>,
+    /// The content that was read last, valid or not.
     seen: String,
-    replacing: Replacing,
-    reloads: IntCounter,
-    errors: IntCounter,
+    replacer: AccountReplacer,
+    metrics: ReloadMetrics,
 }
 
-impl Reload {
-    /// Follows the file that the process was started with.
-    pub fn new(path: PathBuf, replacing: Replacing, metrics: &Metrics) -> Self {
+impl ConfigReloader {
+    /// Watches the file with which the process was started.
+    pub fn new(path: PathBuf, replacer: AccountReplacer, metrics: &Metrics) -> Self {
         Self {
             seen: content(&path),
-            used: File::read(&path).ok(),
+            used: ConfigFile::read(&path).ok(),
             path,
-            replacing,
-            reloads: metrics.counter("config_reloads_total", "Times that a changed configuration was taken over."),
-            errors: metrics.counter("config_reload_errors_total", "Times that a changed configuration was refused."),
+            replacer,
+            metrics: ReloadMetrics::new(metrics),
         }
     }
 
-    /// Goes on for as long as the process does. SIGHUP has it look at once.
+    /// Runs for as long as the process does. SIGHUP makes it read the file at once.
     pub async fn run(mut self) {
         let mut hangup = signal(SignalKind::hangup()).expect("a process may handle SIGHUP");
-        let mut looks = tokio::time::interval(EVERY);
-        let mut half_written = None;
+        let mut poll = tokio::time::interval(POLL_INTERVAL);
+        let mut unconfirmed = None;
         loop {
-            let asked = tokio::select! {
-                _ = looks.tick() => false,
+            let by_signal = tokio::select! {
+                _ = poll.tick() => false,
                 _ = hangup.recv() => true,
             };
             let content = content(&self.path);
             if content == self.seen {
-                half_written = None;
-            } else if asked || half_written.as_ref() == Some(&content) {
-                half_written = None;
+                unconfirmed = None;
+            } else if by_signal || unconfirmed.as_ref() == Some(&content) {
+                unconfirmed = None;
                 self.seen = content;
                 self.take_over();
             } else {
-                // Whoever writes it may not be done: half of a file can be a good one with fewer accounts.
-                half_written = Some(content);
+                // The file may be half written, and half of a file can be a valid one with fewer accounts. So it has to
+                // have the same content twice.
+                unconfirmed = Some(content);
             }
         }
     }
 
     fn take_over(&mut self) {
-        let read = File::read(&self.path).and_then(|file| {
-            let config: Config = load_over(Some(&file), environment())?;
+        let read = ConfigFile::read(&self.path).and_then(|file| {
+            let config: CallbackConfig = load_with_file(Some(&file), environment())?;
             Ok((file, config))
         });
         let (file, config) = match read {
             Ok(read) => read,
             Err(error) => {
-                self.errors.inc();
+                self.metrics.errors.inc();
                 tracing::error!(%error, "the changed configuration can't be used; the old one stays in use");
                 return;
             }
         };
-        let same = |place: &[&str]| self.used.as_ref().is_some_and(|used| used.same(&file, place));
-        let sections: BTreeSet<_> = self.used.iter().chain([&file]).flat_map(File::sections).collect();
-        for section in sections.into_iter().filter(|section| !TAKEN_OVER.contains(section) && !same(&[section])) {
+        let is_same = |place: &[&str]| self.used.as_ref().is_some_and(|used| used.has_same_value(&file, place));
+        let sections: BTreeSet<_> = self.used.iter().chain([&file]).flat_map(ConfigFile::sections).collect();
+        for section in sections.into_iter().filter(|section| !TAKEN_OVER.contains(section) && !is_same(&[section])) {
             tracing::warn!(section, "this change of the configuration takes a restart");
         }
-        self.replacing.replace(&config.into(), |section, name| same(&[section, name.as_str()]));
+        self.replacer.replace(&config, |section, name| is_same(&[section, name.as_str()]));
         self.used = Some(file);
-        self.reloads.inc();
+        self.metrics.reloads.inc();
     }
 }
 
-/// What is there, in a form that can be compared; a file that can't be read is something else, too.
+/// The content of the file. The error of a file that can't be read stands in for its content.
 fn content(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| format!("\0{error}"))
 }

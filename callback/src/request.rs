@@ -1,12 +1,12 @@
-//! Reading requests, and why one of ours had no answer.
+//! Reading HTTP requests, and the text of a failed request of ours.
 
 use std::error::Error;
 
 use axum::http::HeaderMap;
-use scenecast_shared::serve::Problem;
+use scenecast_service::http::Problem;
 use serde::de::DeserializeOwned;
 
-/// The body as JSON of this shape. The problem says where it is wrong, not what is there.
+/// Reads the body as JSON of this shape. The problem says where the body is wrong, and repeats nothing of it.
 pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| {
         Problem::bad_request(format!(
@@ -17,7 +17,7 @@ pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })
 }
 
-/// A header that is there once and is text.
+/// The value of a header, if the header occurs once and is text.
 pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -26,8 +26,8 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     }
 }
 
-/// Why a request of ours didn't come through: all causes, and no address, which may have a secret in it.
-pub(crate) fn why_unsent(error: reqwest::Error) -> String {
+/// Why a request of ours failed: the texts of all causes, without the address, which may hold a secret.
+pub(crate) fn transport_error(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,16 +1,14 @@
-//! What an Official Account is told.
+//! `[accounts.<name>]`: one Official Account.
 
 use std::time::Duration;
 
-use scenecast_shared::{
-    config::{BadConfig, Seconds, defaults},
-    scene::{AccountName, Language, Rotating, Secret},
-    wechat::AesKey,
-};
+use scenecast_scene::{AccountName, Language, Rotating, Secret};
+use scenecast_service::config::{ConfigError, Seconds, defaults};
+use scenecast_wechat::AesKey;
 use serde::Deserialize;
 
-use super::{WebhookPath, Webhooks, bad, check_grant_life};
-use crate::texts::Texts;
+use super::{DeliveryPath, bad, check_grant_life};
+use crate::{phone::Texts, webhooks::WebhookSettings};
 
 /// One Official Account.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,52 +18,52 @@ pub struct AccountSettings {
     pub app_id: String,
     /// `AppSecret`.
     pub secret: Secret,
-    /// The token of the webhook's settings at WeChat: 3 to 32 letters and digits.
+    /// The token of the server settings at WeChat: 3 to 32 letters and digits.
     pub token: Rotating,
     /// The account's own id in messages (`gh_…`).
     pub original_id: String,
-    /// How WeChat sends messages, as set there.
+    /// How WeChat sends messages, as it is set at WeChat.
     #[serde(default)]
     pub mode: Mode,
-    /// The `EncodingAESKey` of the webhook's settings at WeChat; every mode but plain needs it.
+    /// The `EncodingAESKey` of the server settings at WeChat. Every mode but plain needs it.
     #[serde(default)]
     pub aes_key: Option<Rotating<AesKey>>,
-    /// Whether a message has to come from one of the addresses that WeChat tells (`getcallbackip`),
-    /// beside being signed. Proxies on the way have to be among the `trusted_proxies`.
+    /// Whether a message must also come from one of the addresses that WeChat tells (`getcallbackip`). The proxies
+    /// before the callback must be among the `trusted_proxies` then.
     #[serde(default)]
     pub check_source_address: bool,
     /// What makes a scan a login.
     #[serde(default)]
     pub confirmation: Confirmation,
-    /// What the site is called where people are asked whether they log in; the host of the page if absent.
+    /// The site's name in questions to people. The page's host stands in for an absent name.
     #[serde(default)]
     pub site: Option<String>,
-    /// Where its webhook is too, beside `/wechat/{account}`.
+    /// A path for WeChat's deliveries, beside `/wechat/{account}`.
     #[serde(default)]
-    pub path: Option<WebhookPath>,
-    /// How long a page has to redeem its grant; at most ten minutes.
+    pub path: Option<DeliveryPath>,
+    /// How long a grant can be redeemed: at most ten minutes.
     #[serde(default = "defaults::grant_life")]
     pub grant_life: Seconds,
     /// How many QR codes WeChat grants a day.
     #[serde(default = "default_qr_quota")]
     pub qr_quota: u64,
-    /// The mini program whose codes pages get instead where this account gives no QR codes (any more
-    /// today); codes to be typed if none.
+    /// The mini program whose codes pages get while this account has no QR codes (left today). Without it pages get
+    /// typed codes.
     #[serde(default)]
     pub fallback_mini_program: Option<AccountName>,
-    /// How long a login waits for what WeChat tells of a person (`unionid`, rarely a name), in
-    /// milliseconds; 0 never asks. A login that WeChat is too slow for goes on without.
+    /// How long a login waits for what WeChat tells about a person (`unionid`, rarely a name), in milliseconds. If
+    /// WeChat is slower, the login goes on without. 0 never asks WeChat.
     #[serde(default = "default_profile_wait_ms")]
     pub profile_wait_ms: u32,
     /// The language of replies and generated names.
     #[serde(default)]
     pub language: Language,
-    /// Replies in other words than ours.
+    /// Replies in other words than our own.
     #[serde(default)]
     pub texts: Texts,
-    /// Where its site is told what happens; nowhere if absent.
+    /// Where the site is told what happens. Without it the site is told nothing.
     #[serde(default)]
-    pub webhooks: Option<Webhooks>,
+    pub webhooks: Option<WebhookSettings>,
 }
 
 fn default_qr_quota() -> u64 {
@@ -77,15 +75,17 @@ fn default_profile_wait_ms() -> u32 {
 }
 
 impl AccountSettings {
-    /// What its messages are encrypted with; nothing in plain mode.
+    /// The keys that encrypt its messages; `None` in plain mode.
     pub(crate) fn encryption(&self) -> Option<&Rotating<AesKey>> {
         match self.mode {
             Mode::Plain => None,
-            Mode::Safe | Mode::Compatible => Some(self.aes_key.as_ref().expect("it was checked at the start")),
+            Mode::Safe | Mode::Compatible => {
+                Some(self.aes_key.as_ref().expect("the configuration was checked at the start"))
+            }
         }
     }
 
-    /// How long a login waits for what WeChat tells of a person.
+    /// How long a login waits for what WeChat tells about a person.
     pub(crate) fn profile_wait(&self) -> Duration {
         Duration::from_millis(self.profile_wait_ms.into())
     }
@@ -95,12 +95,12 @@ impl AccountSettings {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Encrypted, and signed with what is encrypted.
+    /// Encrypted, and the signature covers the encrypted text.
     #[default]
     Safe,
-    /// The same, with an unsigned copy in plain beside it that is not read: as safe, and three times as long.
+    /// The same, with an unsigned plain copy beside it, which we don't read. It is as safe, and three times as long.
     Compatible,
-    /// Unencrypted; the signature doesn't cover the body.
+    /// Not encrypted, and the signature doesn't cover the body.
     Plain,
 }
 
@@ -108,24 +108,24 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confirmation {
-    /// The phone is told of the page, and has to say yes.
+    /// The phone is told about the page, and the person has to say yes.
     #[default]
     Tap,
-    /// The phone has to pick the number that the page shows.
+    /// The person has to pick the number that the page shows.
     Number,
-    /// Nothing more. Somebody who is shown a stranger's code logs that stranger in.
+    /// The scan is the login. A person who scans a stranger's code logs the stranger in.
     None,
 }
 
 impl Confirmation {
-    /// Whether who scanned is asked.
+    /// Whether the person who scanned is asked.
     pub(crate) fn asks(self) -> bool {
         self != Self::None
     }
 }
 
-/// Names the first value that makes no sense.
-pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), BadConfig> {
+/// Checks the values; the error names the first bad one.
+pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), ConfigError> {
     if account.app_id.is_empty() {
         return bad(&format!("{at}.app_id"), "must not be empty");
     }

@@ -1,14 +1,13 @@
-//! What a mini program is told.
+//! `[mini_programs.<name>]`: one mini program.
 
-use scenecast_shared::{
-    config::{BadConfig, Seconds, defaults},
-    scene::{Language, Secret},
-};
-use serde::{Deserialize, Serialize};
+use scenecast_scene::{Language, Secret};
+use scenecast_service::config::{ConfigError, Seconds, defaults};
+use serde::Deserialize;
 
-use super::{Confirmation, Webhooks, bad, check_grant_life};
+use super::{Confirmation, bad, check_grant_life};
+use crate::{webhooks::WebhookSettings, wechat::EnvVersion};
 
-/// One mini program: pages show its code, and its login page asks before it logs anybody in.
+/// One mini program: pages show its code, and its login page asks the person before the login.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MiniProgramSettings {
@@ -16,48 +15,35 @@ pub struct MiniProgramSettings {
     pub app_id: String,
     /// `AppSecret`.
     pub secret: Secret,
-    /// Its page that its codes open, as `app.json` names it.
+    /// The page that its codes open, as `app.json` names it.
     #[serde(default = "default_page")]
     pub page: String,
-    /// Which version of it they open.
+    /// The version that its codes open.
     #[serde(default)]
     pub env_version: EnvVersion,
     /// What makes opening that page a login.
     #[serde(default)]
     pub confirmation: Confirmation,
-    /// How long a page has to redeem its grant; at most ten minutes.
+    /// How long a grant can be redeemed: at most ten minutes.
     #[serde(default = "defaults::grant_life")]
     pub grant_life: Seconds,
-    /// What the phone is told that it logs in to.
+    /// The site's name on the phone.
     #[serde(default)]
     pub site: Option<String>,
-    /// The language in which names are generated.
+    /// The language of generated names.
     #[serde(default)]
     pub language: Language,
-    /// Where its site is told what happens; nowhere if absent.
+    /// Where the site is told what happens. Without it the site is told nothing.
     #[serde(default)]
-    pub webhooks: Option<Webhooks>,
+    pub webhooks: Option<WebhookSettings>,
 }
 
 fn default_page() -> String {
     "pages/login/login".to_owned()
 }
 
-/// A version of a mini program.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EnvVersion {
-    /// What everybody has.
-    #[default]
-    Release,
-    /// What testers have.
-    Trial,
-    /// What developers have.
-    Develop,
-}
-
-/// Names the first value that makes no sense.
-pub(super) fn check(at: &str, settings: &MiniProgramSettings) -> Result<(), BadConfig> {
+/// Checks the values; the error names the first bad one.
+pub(super) fn check(at: &str, settings: &MiniProgramSettings) -> Result<(), ConfigError> {
     if settings.app_id.is_empty() {
         return bad(&format!("{at}.app_id"), "must not be empty");
     }

@@ -1,139 +1,106 @@
-//! What the callback is told: one TOML file, environment over it.
+//! The callback's configuration: one TOML file, and environment variables that take precedence over it.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `account`, `mini_program` | one Official Account, one mini program |
+//! | `delivery_path` | an account's own path for WeChat's deliveries |
+//! | `limits` | `[limits]` |
+//!
+//! The settings of webhooks and of an account's texts are in the rooms that use them (`webhooks`, `phone`).
 
 mod account;
+mod delivery_path;
 mod limits;
 mod mini_program;
-mod path;
-mod webhooks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
 };
 
-use scenecast_shared::{
-    config::{BadConfig, Bus, Checked, Drain, HttpUrl, Seconds, Telemetry, strong},
+use scenecast_bus::BusConfig;
+use scenecast_scene::{AccountName, Rotating};
+use scenecast_service::{
+    config::{ConfigError, DrainConfig, HttpUrl, Seconds, TelemetryConfig, Validate, strong_secret},
+    http::TrustedProxies,
     process::Binary,
-    scene::{AccountName, Rotating},
-    serve::TrustedProxies,
 };
 use serde::Deserialize;
 
-use crate::{clock::Clock, geo::GeoDatabase};
+use crate::{clock::Clock, phone::GeoDatabase};
 
+pub use crate::{
+    webhooks::{Endpoint, WebhookSettings, WebhookTarget},
+    wechat::EnvVersion,
+};
 pub use account::{AccountSettings, Confirmation, Mode};
-pub use limits::Limits;
-pub use mini_program::{EnvVersion, MiniProgramSettings};
-pub use path::WebhookPath;
-pub use webhooks::{Endpoint, Target, Webhooks};
+pub use delivery_path::DeliveryPath;
+pub use limits::CallbackLimits;
+pub use mini_program::MiniProgramSettings;
 
-/// A callback process.
+/// The configuration of a callback. `B` says what carries the scenes: a pod needs a Redis, and a process that holds the
+/// gateway too may do with its memory.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Where it listens.
-    pub listen: Listen,
+pub struct CallbackConfig<B = BusConfig> {
+    /// The addresses that it binds.
+    pub listen: CallbackListen,
     /// What carries scenes to the gateways.
-    pub bus: Bus,
-    /// What gateways sign their calls with.
-    #[serde(deserialize_with = "strong")]
+    pub bus: B,
+    /// The secret that signs the gateways' calls.
+    #[serde(deserialize_with = "strong_secret")]
     pub internal_secret: Rotating,
     /// The Official Accounts, by the name in `/wechat/{account}`.
     #[serde(default)]
     pub accounts: BTreeMap<AccountName, AccountSettings>,
-    /// The mini programs; none is called like an Official Account.
+    /// The mini programs. None has the name of an Official Account.
     #[serde(default)]
     pub mini_programs: BTreeMap<AccountName, MiniProgramSettings>,
-    /// The sites' backends, by a name for logs.
+    /// The API keys of the sites' backends, by a name for the log.
     #[serde(default)]
     pub api_keys: BTreeMap<String, ApiKey>,
-    /// The proxies whose word is taken for where a webhook came from.
+    /// The proxies whose `X-Forwarded-For` is believed.
     #[serde(default)]
     pub trusted_proxies: TrustedProxies,
-    /// Tells people where in the world the page is that they log in.
+    /// Tells people where in the world the page is on which they log in.
     #[serde(default)]
     pub geo_database: Option<GeoDatabase>,
-    /// WeChat's API.
+    /// The addresses of WeChat's API.
     #[serde(default)]
     pub wechat: WechatSettings,
-    /// How much it takes.
+    /// How much one pod accepts.
     #[serde(default)]
-    pub limits: Limits,
-    /// How it leaves.
+    pub limits: CallbackLimits,
+    /// How long it takes to shut down.
     #[serde(default)]
-    pub drain: Drain,
-    /// What it tells about itself.
+    pub drain: DrainConfig,
+    /// Its log and its traces.
     #[serde(default)]
-    pub telemetry: Telemetry,
+    pub telemetry: TelemetryConfig,
+    /// The clock that says when a day ends. It isn't configured: tests let it run ahead.
+    #[serde(skip)]
+    pub clock: Clock,
 }
 
-/// Addresses.
+/// The addresses that a callback binds.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Listen {
-    /// WeChat's webhooks.
+pub struct CallbackListen {
+    /// For WeChat and mini programs.
     pub public: SocketAddr,
-    /// The gateways' calls and the sites' redeem.
+    /// For gateways and sites.
     pub internal: SocketAddr,
     /// `/healthz`, `/readyz`, `/metrics`.
     pub admin: SocketAddr,
 }
 
-/// What a callback needs of it, whatever process it is in.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where WeChat's webhooks go.
-    pub public: SocketAddr,
-    /// Where gateways open scenes and sites redeem grants.
-    pub internal: SocketAddr,
-    /// What gateways sign their calls with.
-    pub internal_secret: Rotating,
-    /// The Official Accounts, by the name in `/wechat/{account}`.
-    pub accounts: BTreeMap<AccountName, AccountSettings>,
-    /// The mini programs; none is called like an Official Account.
-    pub mini_programs: BTreeMap<AccountName, MiniProgramSettings>,
-    /// The sites' backends, by a name for logs.
-    pub api_keys: BTreeMap<String, ApiKey>,
-    /// The proxies whose word is taken for where a webhook came from.
-    pub trusted_proxies: TrustedProxies,
-    /// Tells people where in the world the page is that they log in.
-    pub geo_database: Option<GeoDatabase>,
-    /// WeChat's API, or a simulator's.
-    pub api_base: HttpUrl,
-    /// Where WeChat's pictures of QR codes are, or a simulator's.
-    pub picture_base: HttpUrl,
-    /// What it takes.
-    pub limits: Limits,
-    /// What says when a day ends.
-    pub clock: Clock,
-}
-
-impl From<Config> for Settings {
-    fn from(config: Config) -> Self {
-        Self {
-            public: config.listen.public,
-            internal: config.listen.internal,
-            internal_secret: config.internal_secret,
-            accounts: config.accounts,
-            mini_programs: config.mini_programs,
-            api_keys: config.api_keys,
-            trusted_proxies: config.trusted_proxies,
-            geo_database: config.geo_database,
-            api_base: config.wechat.api_base,
-            picture_base: config.wechat.picture_base,
-            limits: config.limits,
-            clock: Clock::default(),
-        }
-    }
-}
-
-/// WeChat's API.
+/// The addresses of WeChat's API.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WechatSettings {
-    /// What its paths are put after: WeChat's own address, or a simulator's.
+    /// The address before the paths of the API: WeChat's own, or a simulator's.
     pub api_base: HttpUrl,
-    /// Where its pictures of QR codes are: WeChat's own address, or a simulator's.
+    /// The address of the pictures of QR codes: WeChat's own, or a simulator's.
     pub picture_base: HttpUrl,
 }
 
@@ -144,19 +111,19 @@ impl Default for WechatSettings {
     }
 }
 
-/// A site's backend.
+/// The API key of a site's backend.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKey {
-    /// What it sends as `Authorization: Bearer`.
-    #[serde(deserialize_with = "strong")]
+    /// What the site sends as `Authorization: Bearer`.
+    #[serde(deserialize_with = "strong_secret")]
     pub key: Rotating,
-    /// The accounts whose grants it may redeem.
+    /// The accounts whose grants the site may redeem.
     pub accounts: BTreeSet<AccountName>,
 }
 
-impl Checked for Config {
-    fn check(&self) -> Result<(), BadConfig> {
+impl Validate for CallbackConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
         if self.accounts.is_empty() && self.mini_programs.is_empty() {
             return bad("accounts", "there must be at least one, or one of mini_programs");
         }
@@ -183,7 +150,7 @@ impl Checked for Config {
         }
         self.check_app_ids()?;
         for (name, key) in &self.api_keys {
-            // Capitals can't be written in the environment, which is where the key belongs.
+            // The key belongs into an environment variable, whose name can't tell capitals.
             if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_') {
                 return bad("api_keys", &format!("{name:?} must be of a-z, 0-9, - and _"));
             }
@@ -199,12 +166,12 @@ impl Checked for Config {
     }
 }
 
-impl Config {
+impl CallbackConfig {
     fn has(&self, account: &AccountName) -> bool {
         self.accounts.contains_key(account) || self.mini_programs.contains_key(account)
     }
 
-    fn check_app_ids(&self) -> Result<(), BadConfig> {
+    fn check_app_ids(&self) -> Result<(), ConfigError> {
         let accounts = self.accounts.iter().map(|(name, account)| (format!("accounts.{name}"), &account.app_id));
         let mini_programs = self.mini_programs.iter().map(|(name, it)| (format!("mini_programs.{name}"), &it.app_id));
         let mut seen = BTreeMap::new();
@@ -217,23 +184,25 @@ impl Config {
     }
 }
 
-fn check_grant_life(at: &str, life: Seconds) -> Result<(), BadConfig> {
+fn check_grant_life(at: &str, life: Seconds) -> Result<(), ConfigError> {
     if (1..=600).contains(&life.duration().as_secs()) {
         return Ok(());
     }
     bad(&format!("{at}.grant_life"), "must be 1 to 600 seconds")
 }
 
-fn bad(at: &str, why: &str) -> Result<(), BadConfig> {
-    Err(BadConfig::at(at, why))
+fn bad(at: &str, why: &str) -> Result<(), ConfigError> {
+    Err(ConfigError::at(at, why))
 }
 
-impl Binary for Config {
+impl Binary for CallbackConfig {
+    const LIBRARY_LOG_FILTER: &'static str = scenecast_redis::CLIENT_LOG_FILTER;
+
     fn admin(&self) -> SocketAddr {
         self.listen.admin
     }
 
-    fn telemetry(&self) -> &Telemetry {
+    fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry
     }
 }

@@ -1,11 +1,11 @@
-//! What a configuration has to be.
+//! Which configurations are accepted, and how an error names what is wrong.
 
 use std::{collections::HashMap, io::Write, path::Path};
 
-use scenecast_shared::config::load;
+use scenecast_service::config::load;
 
 use super::*;
-use crate::phrase::Phrase;
+use crate::phone::Phrase;
 
 const SECRETS: [(&str, &str); 5] = [
     ("SCENECAST_INTERNAL_SECRET__CURRENT", "internal-secret-of-16"),
@@ -19,20 +19,20 @@ fn sample() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("callback.toml")).unwrap()
 }
 
-fn read(toml: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+fn read(toml: &str, env: &[(&str, &str)]) -> Result<CallbackConfig, String> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(toml.as_bytes()).unwrap();
     let env: HashMap<_, _> = SECRETS.iter().chain(env).map(|(name, value)| ((*name).into(), (*value).into())).collect();
     load(Some(file.path()), env).map_err(|bad| bad.to_string())
 }
 
-/// A phrase in the account's words, of which nothing is known that could be filled in.
+/// A phrase in the account's words, with no value for any placeholder.
 fn say(account: &AccountSettings, phrase: Phrase) -> Option<String> {
     account.texts.say(phrase, account.language, |_| None)
 }
 
 #[test]
-fn the_sample_and_the_secrets_are_a_configuration() {
+fn the_sample_with_its_secrets_is_a_valid_configuration() {
     let config = read(&sample(), &[]).unwrap();
     let demo = &config.accounts[&"demo".parse().unwrap()];
     assert_eq!(demo.secret.text(), "hush-hush");
@@ -44,7 +44,7 @@ fn the_sample_and_the_secrets_are_a_configuration() {
 }
 
 #[test]
-fn what_the_sample_says_is_what_is_left_out_of_it() {
+fn the_samples_optional_values_are_the_defaults() {
     let optional = [
         "mode",
         "confirmation",
@@ -55,7 +55,7 @@ fn what_the_sample_says_is_what_is_left_out_of_it() {
         "language",
         "[limits]",
         "connections",
-        "webhooks_per_second",
+        "deliveries_per_second",
         "sockets_per_address",
         "requests_per_address",
         "api_base",
@@ -69,7 +69,7 @@ fn what_the_sample_says_is_what_is_left_out_of_it() {
 }
 
 #[test]
-fn words_can_be_replaced_and_the_others_follow_the_language() {
+fn an_accounts_words_replace_ours_and_the_others_follow_the_language() {
     let toml = sample().replace("language = \"zh\"", "language = \"en\"").replace("welcome =", "taken =");
     let taken = ("SCENECAST_ACCOUNTS__DEMO__TEXTS__EXPIRED", "过期了");
     let demo = read(&toml, &[taken]).unwrap().accounts.into_values().next().unwrap();
@@ -79,7 +79,7 @@ fn words_can_be_replaced_and_the_others_follow_the_language() {
 }
 
 #[test]
-fn a_bad_value_is_named() {
+fn an_error_names_the_bad_value() {
     let other = "[accounts.other]\napp_id = 'wx0123456789abcdef'\nsecret = 's'\ntoken = { current = 'abc' }\n\
                  original_id = 'gh_2'\nmode = 'plain'\nconfirmation = 'none'\n[api_keys.shop]";
     let mini = "[mini_programs.mini]\napp_id = 'wxmini'\nsecret = 's'\n";
@@ -137,7 +137,7 @@ fn a_bad_value_is_named() {
         ),
         ("accounts = [\"demo\"]", "accounts = []", "api_keys.shop.accounts"),
         ("connections = 19000", "connections = 0", "limits.connections"),
-        ("webhooks_per_second = 5000", "webhooks_per_second = -1", "limits.webhooks_per_second"),
+        ("deliveries_per_second = 5000", "deliveries_per_second = -1", "limits.deliveries_per_second"),
         ("requests_per_address = 3000", "scenes_per_address = 3000", "scenes_per_address"),
         ("https://api.weixin.qq.com", "ftp://x", "wechat.api_base"),
         ("https://api.weixin.qq.com", "here", "api_base"),
@@ -152,7 +152,7 @@ fn a_bad_value_is_named() {
 }
 
 #[test]
-fn the_samples_mini_program_is_one_and_says_what_is_left_out_of_it() {
+fn the_samples_mini_program_is_valid_and_its_optional_values_are_the_defaults() {
     let sample = sample();
     let (before, rest) = sample.split_once("# [mini_programs.mini]\n").unwrap();
     let (written, after) = rest.split_once("#\n").unwrap();
@@ -168,8 +168,8 @@ fn the_samples_mini_program_is_one_and_says_what_is_left_out_of_it() {
     assert_eq!(format!("{:?}", MiniProgramSettings { site: None, ..full }), format!("{short:?}"));
 }
 
-/// The sample with its webhooks, or with these.
-fn with_webhooks(webhooks: &str) -> Result<Config, String> {
+/// The sample with its own webhooks, or with these.
+fn with_webhooks(webhooks: &str) -> Result<CallbackConfig, String> {
     let sample = sample();
     let (before, rest) = sample.split_once("# [accounts.demo.webhooks]\n").unwrap();
     let (written, after) = rest.split_once("#\n").unwrap();
@@ -180,18 +180,20 @@ fn with_webhooks(webhooks: &str) -> Result<Config, String> {
 }
 
 #[test]
-fn webhooks_are_json_to_one_address_unless_they_are_forms_to_two() {
+fn webhooks_are_json_to_one_address_or_forms_to_two() {
     let webhooks = |written| with_webhooks(written).unwrap().accounts.into_values().next().unwrap().webhooks.unwrap();
     assert!(read(&sample(), &[]).unwrap().accounts.into_values().next().unwrap().webhooks.is_none());
     let (sample, short) = (webhooks(""), webhooks("url = 'https://www.example.com/wechat'"));
-    assert!(matches!(&sample.target, Target::Json(url) if url.url().as_str() == "https://www.example.com/wechat"));
-    assert_eq!(format!("{sample:?}"), format!("{short:?}"), "what the sample says is what is left out of it");
+    assert!(
+        matches!(&sample.target, WebhookTarget::Json(url) if url.url().as_str() == "https://www.example.com/wechat")
+    );
+    assert_eq!(format!("{sample:?}"), format!("{short:?}"), "the sample's optional values are the defaults");
     let form = webhooks("format = 'form'\nfollowed_url = 'http://site/a'\nunfollowed_url = 'http://site/b'");
-    assert!(matches!(form.target, Target::Form { .. }));
+    assert!(matches!(form.target, WebhookTarget::Form { .. }));
 }
 
 #[test]
-fn webhooks_that_make_no_sense_are_named_and_show_no_secret() {
+fn an_error_names_bad_webhook_settings_and_shows_no_secret() {
     let url = "url = 'https://www.example.com/wechat?key=hush'";
     for (written, named) in [
         ("format = 'json'".to_owned(), "format json takes url"),
@@ -217,7 +219,7 @@ fn webhooks_that_make_no_sense_are_named_and_show_no_secret() {
 }
 
 #[test]
-fn two_accounts_can_not_have_one_path() {
+fn two_accounts_can_not_have_the_same_path() {
     let other = "[accounts.other]\napp_id = 'wx2'\nsecret = 's'\ntoken = { current = 'abc' }\noriginal_id = 'gh_2'\n\
                  mode = 'plain'\npath = '/wx/callback'\n[api_keys.shop]";
     let toml = sample().replace("# path = ", "path = ").replace("[api_keys.shop]", other);
@@ -227,7 +229,7 @@ fn two_accounts_can_not_have_one_path() {
 }
 
 #[test]
-fn a_secret_that_can_be_guessed_is_refused() {
+fn a_secret_that_is_too_short_is_refused() {
     for (name, value, named) in [
         ("SCENECAST_INTERNAL_SECRET__CURRENT", "too-short", "internal_secret"),
         ("SCENECAST_INTERNAL_SECRET__PREVIOUS", "too-short", "internal_secret"),
@@ -244,7 +246,7 @@ fn a_secret_that_can_be_guessed_is_refused() {
 }
 
 #[test]
-fn every_mode_but_plain_needs_a_key() {
+fn every_mode_but_plain_needs_an_aes_key() {
     let no_key = [("SCENECAST_ACCOUNTS__DEMO__AES_KEY__CURRENT", "")];
     for mode in ["mode = \"safe\"", "mode = \"compatible\"", ""] {
         let toml = sample().replace("mode = \"safe\"", mode);
@@ -254,15 +256,15 @@ fn every_mode_but_plain_needs_a_key() {
     }
     let plain = sample().replace("mode = \"safe\"", "mode = \"plain\"");
     assert!(read(&plain, &no_key).is_ok());
-    assert!(read(&plain, &[]).is_ok(), "it is there for the day the mode changes");
+    assert!(read(&plain, &[]).is_ok(), "the key may be there before the mode changes");
 }
 
 #[test]
-fn without_accounts_there_is_nothing_to_do() {
+fn a_configuration_without_accounts_is_refused() {
     let bare = "accounts = {}\n[listen]\npublic = '127.0.0.1:0'\ninternal = '127.0.0.1:0'\nadmin = '127.0.0.1:0'\n\
                 [bus]\nurl = 'redis://h:1'\n[internal_secret]\ncurrent = 'internal-secret-of-16'\n";
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bare.as_bytes()).unwrap();
-    let error = load::<Config>(Some(file.path()), HashMap::new()).unwrap_err().to_string();
+    let error = load::<CallbackConfig>(Some(file.path()), HashMap::new()).unwrap_err().to_string();
     assert!(error.contains("accounts: there must be at least one"), "{error}");
 }

@@ -1,141 +1,151 @@
-//! Calls that WeChat has refused in a way that lasts are not made until that is over: it answers no
-//! sooner, and punishes those who keep asking.
+//! Calls that are not made for a while, because WeChat's refusal will last: asking again would not help, and WeChat
+//! punishes clients that keep asking.
+//!
+//! | WeChat's refusal | the call is made again |
+//! |---|---|
+//! | busy, a stale token, a mistake in the call, a person's own | at once |
+//! | the quota by the minute; wrong app id, secret or address | after a minute |
+//! | no right, or an administrator's consent is missing | after an hour |
+//! | the quota of the day | at midnight in China |
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::{Duration, SystemTime},
 };
 
+use parking_lot::Mutex;
 use prometheus::IntGaugeVec;
-use scenecast_shared::{scene::AccountName, time::next_china_day, wechat::Code};
+use scenecast_scene::AccountName;
+use scenecast_wechat::ErrorCode;
 
 use super::client::CallError;
-use crate::clock::Clock;
+use crate::clock::{Clock, next_china_day};
 
-/// Until a quota by the minute, or what somebody has to mend, is tried again.
+/// For a quota by the minute, and for what an operator has to fix.
 const A_MINUTE: Duration = Duration::from_secs(60);
-/// Until a right, or an administrator's consent, is asked for again.
+/// For a right that the account lacks, and for an administrator's consent.
 const AN_HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// When a call that WeChat answered so may be made again; `None` if at once.
-fn again_at(code: Code, now: SystemTime) -> Option<SystemTime> {
+/// When a call that WeChat refused with this code may be made again; `None` if at once.
+fn retry_at(code: ErrorCode, now: SystemTime) -> Option<SystemTime> {
     match code {
-        Code::MinuteQuota | Code::Credentials | Code::Address => Some(now + A_MINUTE),
-        Code::DayQuota => Some(next_china_day(now)),
-        Code::Forbidden | Code::AddressUnconfirmed => Some(now + AN_HOUR),
-        Code::Busy
-        | Code::StaleToken
-        | Code::NoSuchPerson
-        | Code::JsCodeInvalid
-        | Code::JsCodeUsed
-        | Code::PersonBlocked
-        | Code::Mistake
-        | Code::Other(_) => None,
+        ErrorCode::MinuteQuota | ErrorCode::Credentials | ErrorCode::Address => Some(now + A_MINUTE),
+        ErrorCode::DayQuota => Some(next_china_day(now)),
+        ErrorCode::Forbidden | ErrorCode::AddressUnconfirmed => Some(now + AN_HOUR),
+        ErrorCode::Busy
+        | ErrorCode::StaleToken
+        | ErrorCode::NoSuchPerson
+        | ErrorCode::JsCodeInvalid
+        | ErrorCode::JsCodeUsed
+        | ErrorCode::PersonBlocked
+        | ErrorCode::Mistake
+        | ErrorCode::Other(_) => None,
     }
 }
 
-/// The calls of one account that are not made now. Clones are the same one.
+/// The calls of one account that are not made now. Clones share them.
 #[derive(Clone)]
-pub(crate) struct Circuit(Arc<Inner>);
+pub(crate) struct Circuit(Arc<CircuitState>);
 
-struct Inner {
+struct CircuitState {
     account: AccountName,
     clock: Clock,
-    shown: IntGaugeVec,
-    open: Mutex<BTreeMap<&'static str, Open>>,
+    gauge: IntGaugeVec,
+    open: Mutex<BTreeMap<&'static str, OpenCircuit>>,
 }
 
 /// Why a call is not made, and until when.
 #[derive(Debug, Clone, Copy)]
-struct Open {
-    why: Code,
+struct OpenCircuit {
+    why: ErrorCode,
     until: SystemTime,
 }
 
 impl Circuit {
-    /// `shown` is 1 by account, call and reason for as long as a call is not made.
-    pub(crate) fn new(account: AccountName, clock: Clock, shown: IntGaugeVec) -> Self {
-        Self(Arc::new(Inner { account, clock, shown, open: Mutex::default() }))
+    /// `gauge` is 1 by account, call and reason for as long as a call is not made.
+    pub(crate) fn new(account: AccountName, clock: Clock, gauge: IntGaugeVec) -> Self {
+        Self(Arc::new(CircuitState { account, clock, gauge, open: Mutex::default() }))
     }
 
     /// Whether this call may be made now.
     pub(crate) fn check(&self, call: &'static str) -> Result<(), CallError> {
-        self.0.close_what_is_over();
-        match self.0.open().get(call) {
-            Some(Open { why, .. }) => Err(CallError::NotMade(*why)),
+        self.0.close_expired();
+        match self.0.open.lock().get(call) {
+            Some(OpenCircuit { why, .. }) => Err(CallError::NotMade(*why)),
             None => Ok(()),
         }
     }
 
-    /// Learns from a refusal of this call.
-    pub(crate) fn learn(&self, call: &'static str, error: &CallError) {
+    /// Opens the circuit of this call, if the error is a refusal that will last.
+    pub(crate) fn record(&self, call: &'static str, error: &CallError) {
         let Some(why) = error.code() else { return };
         let account = &self.0.account;
-        if why == Code::Mistake {
-            tracing::error!(%account, call, %error, "WeChat says that what was asked is wrong");
+        if why == ErrorCode::Mistake {
+            tracing::error!(%account, call, %error, "WeChat says that our call is wrong; please report this as a bug");
         }
         let now = self.0.clock.now();
-        let Some(until) = again_at(why, now) else { return };
-        let before = self.0.open().insert(call, Open { why, until });
+        let Some(until) = retry_at(why, now) else { return };
+        let before = self.0.open.lock().insert(call, OpenCircuit { why, until });
         if let Some(before) = before {
             self.0.hide(call, before.why);
         }
-        self.0.shown.with_label_values(&self.0.labels(call, why)).set(1);
+        self.0.gauge.with_label_values(&self.0.labels(call, why)).set(1);
         if before.is_some() {
-            // Another call was under way, and has found out the same.
+            // Another call was in flight, and its refusal was logged already.
             return;
         }
         let pause = until.duration_since(now).unwrap_or_default();
         match why {
-            Code::Credentials | Code::Address | Code::AddressUnconfirmed => tracing::error!(
+            ErrorCode::Credentials | ErrorCode::Address | ErrorCode::AddressUnconfirmed => tracing::error!(
                 %account, call, %error, ?pause,
-                "WeChat accepts no app id, secret or address of this account: its configuration has to be mended"
+                "WeChat does not accept this account's app id, secret or our address: \
+                 fix the configuration, here or at WeChat"
             ),
-            _ => tracing::warn!(%account, call, %error, ?pause, "WeChat is not asked for a while"),
+            _ => {
+                tracing::warn!(
+                    %account, call, %error, ?pause,
+                    "this call is not made for a while, because WeChat refuses it"
+                );
+            }
         }
         let this = Arc::downgrade(&self.0);
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
             if let Some(this) = Weak::upgrade(&this) {
-                this.close_what_is_over();
+                this.close_expired();
             }
         });
     }
 }
 
-impl Inner {
-    fn open(&self) -> MutexGuard<'_, BTreeMap<&'static str, Open>> {
-        // No code that holds the lock panics half-way through a change.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+impl CircuitState {
+    fn labels<'a>(&'a self, call: &'a str, why: ErrorCode) -> [&'a str; 3] {
+        [self.account.as_str(), call, why.label()]
     }
 
-    fn labels<'a>(&'a self, call: &'a str, why: Code) -> [&'a str; 3] {
-        [self.account.as_str(), call, why.word()]
-    }
-
-    fn close_what_is_over(&self) {
+    fn close_expired(&self) {
         let now = self.clock.now();
-        self.open().retain(|call, Open { why, until }| {
+        self.open.lock().retain(|call, OpenCircuit { why, until }| {
             let lasts = *until > now;
             if !lasts {
                 self.hide(call, *why);
-                tracing::info!(account = %self.account, call, why = why.word(), "WeChat is asked again");
+                tracing::info!(account = %self.account, call, why = why.label(), "this call is made again");
             }
             lasts
         });
     }
 
-    fn hide(&self, call: &str, why: Code) {
-        // It fails where there is nothing to hide.
-        let _ = self.shown.remove_label_values(&self.labels(call, why));
+    fn hide(&self, call: &str, why: ErrorCode) {
+        // An error means that the gauge didn't show it.
+        let _ = self.gauge.remove_label_values(&self.labels(call, why));
     }
 }
 
-impl Drop for Inner {
-    /// An account that is no more has nothing to show.
+impl Drop for CircuitState {
+    /// An account that was removed shows nothing.
     fn drop(&mut self) {
-        for (call, Open { why, .. }) in &*self.open() {
+        for (call, OpenCircuit { why, .. }) in &*self.open.lock() {
             self.hide(call, *why);
         }
     }
@@ -145,7 +155,8 @@ impl Drop for Inner {
 mod tests {
     use std::time::UNIX_EPOCH;
 
-    use scenecast_shared::{telemetry::Metrics, wechat::ApiError};
+    use scenecast_metrics::Metrics;
+    use scenecast_wechat::ApiError;
 
     use super::*;
 
@@ -153,12 +164,12 @@ mod tests {
 
     fn circuit() -> (Circuit, Clock, Metrics) {
         let (clock, metrics) = (Clock::default(), Metrics::new());
-        let shown = metrics.gauges("wechat_circuit_open", "Calls.", &["account", "call", "why"]);
-        (Circuit::new("demo".parse().unwrap(), clock.clone(), shown), clock, metrics)
+        let gauge = metrics.gauge_vec("wechat_circuit_open", "Calls.", &["account", "call", "why"]);
+        (Circuit::new("demo".parse().unwrap(), clock.clone(), gauge), clock, metrics)
     }
 
     fn refusal(number: i64) -> CallError {
-        ApiError::Refused { code: Code::from_number(number), number, message: String::new() }.into()
+        ApiError::Refused { code: ErrorCode::from_number(number), number, message: String::new() }.into()
     }
 
     #[test]
@@ -175,18 +186,18 @@ mod tests {
             (&[89503, 48001, 48004, 50001], Some(AN_HOUR)),
         ] {
             for number in numbers {
-                assert_eq!(again_at(Code::from_number(*number), now), pause.map(|pause| now + pause), "{number}");
+                assert_eq!(retry_at(ErrorCode::from_number(*number), now), pause.map(|pause| now + pause), "{number}");
             }
         }
     }
 
     #[tokio::test]
-    async fn a_refused_call_is_not_made_until_its_time_has_come_and_others_are() {
+    async fn a_refused_call_is_not_made_until_its_pause_is_over_and_other_calls_are() {
         let (circuit, clock, metrics) = circuit();
         assert_eq!(circuit.check(CALL), Ok(()));
-        circuit.learn(CALL, &refusal(45009));
-        circuit.learn(CALL, &refusal(45009));
-        assert_eq!(circuit.check(CALL), Err(CallError::NotMade(Code::DayQuota)));
+        circuit.record(CALL, &refusal(45009));
+        circuit.record(CALL, &refusal(45009));
+        assert_eq!(circuit.check(CALL), Err(CallError::NotMade(ErrorCode::DayQuota)));
         assert_eq!(circuit.check("/cgi-bin/user/info"), Ok(()));
         let shown = format!("scenecast_wechat_circuit_open{{account=\"demo\",call=\"{CALL}\",why=\"day_quota\"}} 1");
         assert!(metrics.text().contains(&shown), "{}", metrics.text());
@@ -196,18 +207,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_does_not_last_stops_no_call() {
+    async fn a_refusal_that_does_not_last_stops_no_call() {
         let (circuit, ..) = circuit();
         for error in [refusal(-1), refusal(42001), refusal(47001), CallError::TooSlow] {
-            circuit.learn(CALL, &error);
+            circuit.record(CALL, &error);
             assert_eq!(circuit.check(CALL), Ok(()), "{error}");
         }
     }
 
     #[tokio::test]
-    async fn an_account_that_is_gone_shows_nothing() {
+    async fn an_account_that_was_removed_shows_nothing() {
         let (circuit, _, metrics) = circuit();
-        circuit.learn(CALL, &refusal(48001));
+        circuit.record(CALL, &refusal(48001));
         drop(circuit);
         assert!(!metrics.text().contains("circuit_open"), "{}", metrics.text());
     }

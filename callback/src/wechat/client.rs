@@ -1,53 +1,49 @@
-//! One call of WeChat's API: sent, limited in time and size, counted, and its answer told apart.
+//! One call of WeChat's API: sent, limited in time and size, counted, its answer read.
 
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use prometheus::IntCounterVec;
-use scenecast_shared::{
-    config::HttpUrl,
-    wechat::{ApiError, Code, Picture, parse_answer},
-};
+use scenecast_service::config::HttpUrl;
+use scenecast_wechat::{ApiError, CodeImage, ErrorCode, parse_answer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::request::why_unsent;
+use crate::request::transport_error;
 
-/// How long WeChat may take to be reached.
-const CONNECT_LIMIT: Duration = Duration::from_secs(1);
-/// How long one call may take.
-const CALL_LIMIT: Duration = Duration::from_secs(2);
-/// How long WeChat is left alone that says it is busy; twice as long each time, three times at most.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// For one attempt at a call.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The first pause after WeChat says that it is busy. It doubles each time, and there are three repeats at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// More than any JSON that is asked for here.
-const LONGEST_JSON: usize = 64 * 1024;
-/// Several times what a small code of a mini program has.
-const LONGEST_PICTURE: usize = 128 * 1024;
+/// More than any JSON that we ask for has.
+const MAX_JSON_BYTES: usize = 64 * 1024;
+/// Several times the size of a mini program's small code.
+const MAX_PICTURE_BYTES: usize = 128 * 1024;
 
-/// Why a call gave nothing. Holds no secret: no address with its query, and nothing of the answer
-/// but `errmsg`.
+/// Why a call failed. Holds no secret: no address with its query, and nothing of the answer but `errmsg`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
-    /// It didn't come through; WeChat may have carried it out.
+    /// The connection failed. WeChat may have carried out the call.
     #[error("WeChat could not be reached: {0}")]
     Unreachable(String),
-    /// No answer in time; WeChat may have carried it out.
+    /// There was no answer in time. WeChat may have carried out the call.
     #[error("WeChat did not answer in time")]
     TooSlow,
-    /// Answered, and not with what was asked for.
+    /// WeChat answered with an error, or with nonsense.
     #[error(transparent)]
     Answer(#[from] ApiError),
-    /// Not made: WeChat has refused it before, in a way that lasts.
-    #[error("not asked: WeChat has refused this before ({})", .0.word())]
-    NotMade(Code),
-    /// WeChat refuses an access token, and gives no other.
+    /// The call was not made: WeChat refused it before, and that refusal lasts.
+    #[error("the call was not made, because WeChat refused it before ({})", .0.label())]
+    NotMade(ErrorCode),
+    /// WeChat refuses an access token, and gives us no other one.
     #[error("WeChat refuses an access token that it still gives")]
     NoOtherToken,
 }
 
 impl CallError {
-    /// WeChat's error code, if it answered with one, now or before.
-    pub(crate) fn code(&self) -> Option<Code> {
+    /// WeChat's error code, of its answer to this call or to an earlier one.
+    pub(crate) fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Answer(ApiError::Refused { code, .. }) | Self::NotMade(code) => Some(*code),
             _ => None,
@@ -58,8 +54,8 @@ impl CallError {
         match self {
             Self::Unreachable(_) => "unreachable",
             Self::TooSlow => "too_slow",
-            Self::Answer(ApiError::Refused { code, .. }) => code.word(),
-            Self::Answer(ApiError::Nonsense(_)) => "nonsense",
+            Self::Answer(ApiError::Refused { code, .. }) => code.label(),
+            Self::Answer(ApiError::Malformed(_)) => "nonsense",
             Self::NotMade(_) => "not_made",
             Self::NoOtherToken => "no_other_token",
         }
@@ -71,40 +67,39 @@ impl From<reqwest::Error> for CallError {
         if error.is_timeout() {
             return Self::TooSlow;
         }
-        Self::Unreachable(why_unsent(error))
+        Self::Unreachable(transport_error(error))
     }
 }
 
-/// What is asked of WeChat.
+/// A call of WeChat's API, with an answer of type `T`.
 pub(crate) struct ApiCall<T> {
-    /// The path, and the call's name in metrics.
+    /// The path, which is also the call's name in metrics.
     pub(crate) path: &'static str,
     /// The query, without the access token.
     pub(crate) query: Vec<(&'static str, String)>,
-    /// What is posted; nothing is a GET.
+    /// The JSON that is posted; a call without it is a GET.
     pub(crate) body: Option<Value>,
-    /// How long the answer may be, in bytes, and how it is read.
-    pub(crate) answer: Answer<T>,
+    pub(crate) format: ResponseFormat<T>,
 }
 
-/// What kind of answer is asked for.
-pub(crate) struct Answer<T> {
-    longest: usize,
+/// What the answer looks like.
+pub(crate) struct ResponseFormat<T> {
+    max_bytes: usize,
     read: fn(Vec<u8>) -> Result<T, ApiError>,
 }
 
-impl<T: DeserializeOwned> Answer<T> {
+impl<T: DeserializeOwned> ResponseFormat<T> {
     /// JSON of this shape.
-    pub(crate) const JSON: Self = Self { longest: LONGEST_JSON, read: json };
+    pub(crate) const JSON: Self = Self { max_bytes: MAX_JSON_BYTES, read: read_json };
 }
 
-impl Answer<Picture> {
+impl ResponseFormat<CodeImage> {
     /// A picture, or JSON that says why not.
-    pub(crate) const PICTURE: Self = Self { longest: LONGEST_PICTURE, read: Picture::parse };
+    pub(crate) const PICTURE: Self = Self { max_bytes: MAX_PICTURE_BYTES, read: CodeImage::parse };
 }
 
-fn json<T: DeserializeOwned>(mut answer: Vec<u8>) -> Result<T, ApiError> {
-    // WeChat puts people's control characters into its JSON as they are, which JSON forbids.
+fn read_json<T: DeserializeOwned>(mut answer: Vec<u8>) -> Result<T, ApiError> {
+    // WeChat copies control characters of people's names into its JSON, which JSON forbids.
     for byte in answer.iter_mut().filter(|byte| byte.is_ascii_control()) {
         *byte = b' ';
     }
@@ -113,28 +108,30 @@ fn json<T: DeserializeOwned>(mut answer: Vec<u8>) -> Result<T, ApiError> {
 
 /// WeChat's API at one address. Clones share the connections.
 #[derive(Debug, Clone)]
-pub(crate) struct Client {
+pub(crate) struct WechatClient {
     http: reqwest::Client,
     base: HttpUrl,
     calls: IntCounterVec,
 }
 
-impl Client {
+impl WechatClient {
     pub(crate) fn new(base: HttpUrl, calls: IntCounterVec) -> Self {
         let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(CALL_LIMIT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ATTEMPT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("the TLS library starts");
         Self { http, base, calls }
     }
 
-    /// Sends it, with this access token if the call takes one; again and a little later while WeChat says
-    /// that it is busy.
+    /// Makes a call, with this access token if the call takes one. Repeats it while WeChat says that it is busy.
     pub(crate) async fn send<T>(&self, ask: &ApiCall<T>, token: Option<&str>) -> Result<T, CallError> {
         let pauses = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_jitter();
-        (|| self.send_once(ask, token)).retry(pauses).when(|error: &CallError| error.code() == Some(Code::Busy)).await
+        (|| self.send_once(ask, token))
+            .retry(pauses)
+            .when(|error: &CallError| error.code() == Some(ErrorCode::Busy))
+            .await
     }
 
     async fn send_once<T>(&self, ask: &ApiCall<T>, token: Option<&str>) -> Result<T, CallError> {
@@ -145,7 +142,7 @@ impl Client {
     }
 
     async fn exchange<T>(&self, ask: &ApiCall<T>, token: Option<&str>) -> Result<T, CallError> {
-        let url = self.base.with(ask.path);
+        let url = self.base.join(ask.path);
         let request = match &ask.body {
             Some(body) => self.http.post(url).json(body),
             None => self.http.get(url),
@@ -155,14 +152,14 @@ impl Client {
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             answer.extend_from_slice(&chunk);
-            if answer.len() > ask.answer.longest {
-                return Err(ApiError::Nonsense(answer.len()).into());
+            if answer.len() > ask.format.max_bytes {
+                return Err(ApiError::Malformed(answer.len()).into());
             }
         }
-        // Errors of WeChat's own come with 200; another status is a proxy's.
+        // WeChat sends its own errors with status 200. Another status comes from a proxy.
         if !response.status().is_success() {
-            return Err(ApiError::Nonsense(answer.len()).into());
+            return Err(ApiError::Malformed(answer.len()).into());
         }
-        Ok((ask.answer.read)(answer)?)
+        Ok((ask.format.read)(answer)?)
     }
 }

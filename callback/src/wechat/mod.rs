@@ -1,26 +1,31 @@
-//! The callback as WeChat's client.
+//! The client of WeChat's API.
+//!
+//! ```text
+//! official_account_api, mini_program_api ──▶ account_calls ──▶ access_token ──▶ circuit ──▶ client ──▶ WeChat
+//! ```
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `client` | one call: sent, limited, counted, its answer told apart |
-//! | `circuit` | calls that are not made, since WeChat has refused them in a way that lasts |
-//! | `token` | the access token, one refresh at a time across pods |
-//! | `calls` | an account's calls, with all of the above |
-//! | `api`, `mini_program` | what is asked for an Official Account, and for a mini program |
-//! | `sources` | where webhooks come from |
+//! | `official_account_api`, `mini_program_api` | our calls for an Official Account, and for a mini program |
+//! | `account_calls` | one account's calls: with an access token, within a time, and only while WeChat takes them |
+//! | `access_token` | the access token: one refresh at a time, for all pods |
+//! | `circuit` | calls that are not made for a while, because WeChat's refusal will last |
+//! | `client` | one call: sent, limited in time and size, counted, its answer read |
+//! | `addresses` | the addresses from which WeChat delivers |
 
-mod api;
-mod calls;
+mod access_token;
+mod account_calls;
+mod addresses;
 mod circuit;
 mod client;
-mod mini_program;
-mod sources;
-mod token;
+mod mini_program_api;
+mod official_account_api;
 
-pub(crate) use api::{Api, QR_CODE};
-pub(crate) use calls::Calls;
+pub(crate) use access_token::{AccessTokenSource, Credentials};
+pub(crate) use account_calls::AccountCalls;
+pub(crate) use addresses::{AddressOrigin, WechatAddresses};
 pub(crate) use circuit::Circuit;
-pub(crate) use client::{CallError, Client};
-pub(crate) use mini_program::MiniProgramApi;
-pub(crate) use sources::{Source, Sources};
-pub(crate) use token::{AccessToken, Credentials};
+pub(crate) use client::{CallError, WechatClient};
+pub use mini_program_api::EnvVersion;
+pub(crate) use mini_program_api::MiniProgramApi;
+pub(crate) use official_account_api::{OfficialAccountApi, QR_CODE};

@@ -1,52 +1,55 @@
 //! The accounts that every test has: `demo`, `other` and the mini program `mini`, at WeChat and here.
 
+use scenecast_simulator::SimulatedAccount;
 use std::{
     collections::BTreeSet,
     time::{Duration, SystemTime},
 };
 
 use scenecast_callback::{
-    Clock, Settings, Texts,
-    config::{AccountSettings, ApiKey, Confirmation, EnvVersion, Limits, MiniProgramSettings, Mode},
+    Clock, Texts,
+    config::{
+        AccountSettings, ApiKey, CallbackLimits, CallbackListen, Confirmation, EnvVersion, MiniProgramSettings, Mode,
+        WechatSettings,
+    },
+    next_china_day,
 };
-use scenecast_loadtest::simulator;
-use scenecast_shared::{
-    config::Seconds,
-    scene::{Language, Rotating},
-    serve::TrustedProxies,
-    time::next_china_day,
+use scenecast_scene::{Language, Rotating};
+use scenecast_service::{
+    config::{DrainConfig, Seconds, TelemetryConfig},
+    http::TrustedProxies,
 };
 use url::Url;
 
-use super::{API_KEY, INTERNAL, OTHER_KEY, SECRET, TOKEN, any_port, name};
+use super::{API_KEY, INTERNAL, OTHER_KEY, SECRET, TOKEN, TestConfig, any_port, name};
 
 /// The settings of `demo`.
-pub(crate) fn demo(settings: &mut Settings) -> &mut AccountSettings {
-    settings.accounts.get_mut(&name("demo")).unwrap()
+pub(crate) fn demo(config: &mut TestConfig) -> &mut AccountSettings {
+    config.accounts.get_mut(&name("demo")).unwrap()
 }
 
-/// No test crosses midnight unawares.
+/// A clock at noon in China, so that no test runs over midnight by accident.
 fn noon() -> Clock {
     let (clock, now) = (Clock::default(), SystemTime::now());
     clock.advance(next_china_day(now).duration_since(now).unwrap() + Duration::from_secs(12 * 60 * 60 + 60));
     clock
 }
 
-pub(super) fn simulated(account: &str) -> simulator::Account {
-    simulator::Account {
+pub(super) fn simulated(account: &str) -> SimulatedAccount {
+    SimulatedAccount {
         app_id: format!("wx{account}"),
         original_id: format!("gh_{account}"),
         unionid: account == "demo",
-        ..simulator::Account::sample(SECRET.into(), TOKEN.into())
+        ..SimulatedAccount::sample(SECRET.into(), TOKEN.into())
     }
 }
 
-pub(super) fn simulated_mini_program() -> simulator::Account {
-    simulator::Account {
+pub(super) fn simulated_mini_program() -> SimulatedAccount {
+    SimulatedAccount {
         app_id: "wxmini".to_owned(),
         original_id: "gh_mini".to_owned(),
         unionid: true,
-        ..simulator::Account::sample_mini_program(SECRET.into(), TOKEN.into())
+        ..SimulatedAccount::sample_mini_program(SECRET.into(), TOKEN.into())
     }
 }
 
@@ -54,7 +57,7 @@ fn mini_program() -> MiniProgramSettings {
     MiniProgramSettings {
         app_id: "wxmini".to_owned(),
         secret: SECRET.into(),
-        page: simulator::Account::SAMPLE_PAGE.to_owned(),
+        page: SimulatedAccount::SAMPLE_PAGE.to_owned(),
         env_version: EnvVersion::Release,
         confirmation: Confirmation::Tap,
         grant_life: Seconds::new(60),
@@ -64,7 +67,7 @@ fn mini_program() -> MiniProgramSettings {
     }
 }
 
-pub(super) fn settings(wechat: &Url) -> Settings {
+pub(super) fn config(wechat: &Url) -> TestConfig {
     let account = |account: &str| AccountSettings {
         app_id: format!("wx{account}"),
         secret: SECRET.into(),
@@ -88,9 +91,9 @@ pub(super) fn settings(wechat: &Url) -> Settings {
         key: Rotating::fixed(key),
         accounts: accounts.iter().map(|account| name(account)).collect::<BTreeSet<_>>(),
     };
-    Settings {
-        public: any_port(),
-        internal: any_port(),
+    TestConfig {
+        listen: CallbackListen { public: any_port(), internal: any_port(), admin: any_port() },
+        bus: (),
         internal_secret: Rotating::fixed(INTERNAL),
         accounts: ["demo", "other"].map(|it| (name(it), account(it))).into(),
         mini_programs: [(name("mini"), mini_program())].into(),
@@ -98,9 +101,13 @@ pub(super) fn settings(wechat: &Url) -> Settings {
             .into(),
         trusted_proxies: TrustedProxies::default(),
         geo_database: None,
-        api_base: wechat.to_string().try_into().unwrap(),
-        picture_base: wechat.to_string().try_into().unwrap(),
-        limits: Limits::default(),
+        wechat: WechatSettings {
+            api_base: wechat.to_string().try_into().unwrap(),
+            picture_base: wechat.to_string().try_into().unwrap(),
+        },
+        limits: CallbackLimits::default(),
+        drain: DrainConfig::default(),
+        telemetry: TelemetryConfig::default(),
         clock: noon(),
     }
 }

@@ -1,7 +1,7 @@
-//! What WeChat sends, written and signed by hand, and what it is answered.
+//! WeChat's messages, written and signed by hand, and our answers to them.
 
-use scenecast_loadtest::simulator::{Outcome, Screen};
-use scenecast_shared::wechat::sign;
+use scenecast_simulator::{DeliveryOutcome, PhoneScreen};
+use scenecast_wechat::sign;
 
 use super::{ORIGINAL_ID, TOKEN, unix_now};
 
@@ -17,7 +17,7 @@ pub(crate) fn signed_by(token: &str, timestamp: u64) -> String {
     format!("signature={signature}&timestamp={timestamp}&nonce={nonce}")
 }
 
-/// An event of somebody who doesn't exist, sent now.
+/// An event of a person who doesn't exist, sent now.
 pub(crate) fn event(event: &str, key: &str) -> String {
     event_at(unix_now().as_secs(), event, key)
 }
@@ -36,7 +36,12 @@ pub(crate) fn event_from(openid: &str, created: u64, event: &str, key: &str) -> 
     )
 }
 
-/// A text of somebody who doesn't exist, sent at this time.
+/// The same message with further elements.
+pub(crate) fn with_elements(message: &str, elements: &str) -> String {
+    message.replace("</xml>", &format!("{elements}</xml>"))
+}
+
+/// A text of a person who doesn't exist, sent at this time.
 pub(crate) fn text_at(created: u64, content: &str) -> String {
     format!(
         "<xml><ToUserName>{ORIGINAL_ID}</ToUserName><FromUserName>oNobody</FromUserName><CreateTime>{created}</CreateTime>\
@@ -46,14 +51,14 @@ pub(crate) fn text_at(created: u64, content: &str) -> String {
 }
 
 /// What the phone shows.
-pub(crate) fn reply(outcome: &Outcome) -> &str {
+pub(crate) fn reply(outcome: &DeliveryOutcome) -> &str {
     match &outcome.shown {
-        Screen::Reply(text) => text,
+        PhoneScreen::Reply(text) => text,
         other => panic!("no reply: {other:?}"),
     }
 }
 
-/// What a webhook's answer says to the phone; nothing where it only acknowledges.
+/// What the answer to a delivery says to the phone; nothing if it only acknowledges.
 pub(crate) fn said(answered: &str) -> &str {
     let content = answered.split_once("<Content><![CDATA[").and_then(|(_, rest)| rest.split_once("]]></Content>"));
     content.map_or("", |(content, _)| content)

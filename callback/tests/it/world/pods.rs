@@ -1,21 +1,17 @@
-//! The callbacks of a world, and how far Redis is from them.
+//! The callback pods of a world, and the network between them and Redis.
 
 use std::net::SocketAddr;
 
-use scenecast_callback::Callback;
-use scenecast_shared::{
-    bus::{Bus, Role},
-    config::Drain,
-    redis::Redis,
-    serve::Shutdown,
-    store::Store,
-    telemetry::{Metrics, Stages},
-    testing::Hop,
-};
+use scenecast_bus::{SceneWriter, Store};
+use scenecast_callback::CallbackServer;
+use scenecast_metrics::{Metrics, Stages};
+use scenecast_redis::Redis;
+use scenecast_service::{config::DrainConfig, shutdown::Shutdown};
+use scenecast_testing::FaultProxy;
 
 use super::{World, name};
 
-/// One callback.
+/// One callback pod.
 #[derive(Clone)]
 pub(crate) struct Pod {
     pub(crate) public: SocketAddr,
@@ -24,42 +20,42 @@ pub(crate) struct Pod {
 }
 
 impl World {
-    /// One more callback; WeChat delivers to all in turn.
+    /// Adds a callback pod. WeChat delivers to all pods in turn.
     pub(crate) async fn add_pod(&mut self) -> Pod {
-        let (metrics, shutdown) = (Metrics::new(), Shutdown::new(Drain::default()));
+        let (metrics, shutdown) = (Metrics::new(), Shutdown::new(DrainConfig::default()));
         let way = self.redis.as_ref().map(|server| match &self.distance {
             None => server.url(),
             Some(distance) => format!("redis://{}", distance.address()),
         });
-        let (bus, store) = match way {
-            None => self.memory.clone(),
+        let (scenes, store) = match way {
+            None => (self.memory.writer.clone(), self.memory.store.clone()),
             Some(way) => {
                 let redis = Redis::connect(&way.parse().unwrap(), &metrics);
-                (Bus::over(&redis, Role::Settles, &metrics), Store::over(Some(redis)))
+                (SceneWriter::over(&redis), Store::over(Some(redis)))
             }
         };
         let stages = Stages::new(&metrics);
-        let callback = Callback::build(self.settings.clone(), bus, store, stages, &metrics, &shutdown);
+        let callback = CallbackServer::build(&self.config, scenes, store, stages, &metrics, &shutdown);
         let bound = callback.bind().await.unwrap();
         let pod = Pod { public: bound.public_address(), internal: bound.internal_address(), metrics };
         tokio::spawn(bound.serve());
         self.pods.push(pod.clone());
         for account in ["demo", "other"] {
-            let webhook = |pod: &Pod| format!("http://{}/wechat/{account}", pod.public).parse().unwrap();
-            self.simulator.set_callbacks(&name(account), self.pods.iter().map(webhook).collect()).unwrap();
+            let callback = |pod: &Pod| format!("http://{}/wechat/{account}", pod.public).parse().unwrap();
+            self.simulator.set_callbacks(&name(account), self.pods.iter().map(callback).collect()).unwrap();
         }
         pod
     }
 
-    /// Puts another callback in place of all, with Redis at a distance.
+    /// Replaces all pods by one, which reaches Redis through a proxy that tests can slow down.
     pub(crate) async fn move_away(&mut self) {
-        self.distance = Some(Hop::to(vec![self.redis.as_ref().unwrap().address()]).await);
+        self.distance = Some(FaultProxy::start(vec![self.redis.as_ref().unwrap().address()]).await);
         self.pods.clear();
         self.add_pod().await;
     }
 
-    /// The way to Redis.
-    pub(crate) fn distance(&self) -> &Hop {
+    /// The proxy before Redis.
+    pub(crate) fn distance(&self) -> &FaultProxy {
         self.distance.as_ref().unwrap()
     }
 
@@ -68,7 +64,7 @@ impl World {
         &self.pods[0]
     }
 
-    /// This line of both pods' metrics together.
+    /// The sum of this line of all pods' metrics.
     pub(crate) fn metric(&self, line: &str) -> u64 {
         self.pods.iter().map(|pod| pod.metric(line)).sum()
     }
@@ -77,8 +73,12 @@ impl World {
 impl Pod {
     /// The value of this line of `/metrics`, 0 if there is none.
     pub(crate) fn metric(&self, line: &str) -> u64 {
-        let text = self.metrics.text();
-        let value = text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
-        value.map_or(0, |value| value.parse().unwrap())
+        metric_value(&self.metrics.text(), line)
     }
+}
+
+/// The value of a line of `/metrics`, 0 if there is none.
+pub(crate) fn metric_value(metrics: &str, line: &str) -> u64 {
+    let value = metrics.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
+    value.map_or(0, |value| value.parse().unwrap())
 }

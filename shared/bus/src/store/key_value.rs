@@ -16,9 +16,6 @@ pub enum StoreError {
     /// No answer, or a refusal. Whether a write happened is undecided: ask again, or let the sender do so.
     #[error("the store gave no answer: {0}")]
     Undecided(#[source] RedisError),
-    /// The caller's time was up first. As undecided as [`StoreError::Undecided`].
-    #[error("there was no answer in time")]
-    TimedOut,
     /// Others changed the same value each time that this was tried. Nothing was changed: ask again.
     #[error("too many change the same value at a time")]
     Contended,

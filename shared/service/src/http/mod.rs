@@ -8,5 +8,5 @@ pub(crate) mod problem;
 
 pub use body::read_body;
 pub use client_address::{ClientAddress, ForwardedHttps, PeerAddress, TrustedProxies, with_client_address};
-pub use networks::Networks;
+pub use networks::{NetworkError, Networks};
 pub use problem::{Problem, with_problems};

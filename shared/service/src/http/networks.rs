@@ -23,17 +23,26 @@ impl Networks {
     }
 }
 
+/// A text is not an address or a network.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not an address or network such as 10.0.0.0/8")]
+pub struct NetworkError(String);
+
+impl TryFrom<Vec<String>> for Networks {
+    type Error = NetworkError;
+
+    fn try_from(texts: Vec<String>) -> Result<Self, NetworkError> {
+        let parse = |text: String| match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+            Ok(network) => Ok(network),
+            Err(_) => Err(NetworkError(text)),
+        };
+        texts.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 impl<'de> Deserialize<'de> for Networks {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        text_list(from)?
-            .iter()
-            .map(|written| {
-                written.parse::<IpNet>().or_else(|_| written.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
-                    de::Error::custom(format!("{written:?} is not an address or network such as 10.0.0.0/8"))
-                })
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        text_list(from)?.try_into().map_err(de::Error::custom)
     }
 }
 

@@ -1,0 +1,44 @@
+//! Why an account's pages get no QR codes now, and what the log said about it last.
+
+use parking_lot::Mutex;
+use scenecast_scene::AccountName;
+use strum::IntoStaticStr;
+
+/// Why an account gives no QR codes now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum FallbackReason {
+    /// WeChat says that today's QR codes are used up.
+    DayQuota,
+    /// Today's QR codes are used up, by our own count.
+    Budget,
+    /// WeChat says that the account has no right to QR codes.
+    Forbidden,
+}
+
+impl FallbackReason {
+    /// Its word in metrics and logs.
+    pub(crate) fn word(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// The reason that was logged last, so that the log says a change and not each page.
+#[derive(Debug, Default)]
+pub(crate) struct FallbackState(Mutex<Option<FallbackReason>>);
+
+impl FallbackState {
+    /// The account's pages get QR codes now (`None`), or something else for this reason.
+    pub(crate) fn set(&self, account: &AccountName, reason: Option<FallbackReason>) {
+        let before = std::mem::replace(&mut *self.0.lock(), reason);
+        match reason {
+            Some(reason) if before != Some(reason) => tracing::warn!(
+                %account,
+                why = reason.word(),
+                "pages of this account get a mini program's code or a typed code, since it has no QR codes now"
+            ),
+            None if before.is_some() => tracing::info!(%account, "pages of this account get QR codes again"),
+            _ => {}
+        }
+    }
+}

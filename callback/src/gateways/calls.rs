@@ -1,0 +1,131 @@
+//! The gateways' calls: open, re-open, cancel.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::StatusCode,
+    routing::post,
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use scenecast_bus::SceneWriter;
+use scenecast_metrics::{Stage, Stages};
+use scenecast_scene::{
+    Cause, DeliveryId, NewScene, Rotating, Settled, Transition,
+    internal::{
+        CANCEL_PATH, CancelCall, HEADER, MAX_BODY_BYTES, MAX_REOPEN_BATCH, OPEN_PATH, OpenCall, OpenedHandle,
+        REOPEN_PATH, ReopenCall, verify,
+    },
+    time::{unix_now, unix_now_ms},
+};
+use scenecast_service::{
+    http::{Problem, read_body},
+    telemetry::traceparent,
+};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use tracing::Span;
+
+use super::handle::HandleMaker;
+use crate::{
+    accounts::AccountRegistry,
+    problems::{from_bus, from_settle},
+    request::{header, json},
+    retry::settle,
+};
+
+/// The longest life of a scene, which the scenes of compatible routes have.
+const MAX_LIFE: Duration = Duration::from_secs(60 * 60);
+/// How many scenes are opened again at a time.
+const REOPENED_AT_ONCE: usize = 64;
+/// How long a cancel may take.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// What the gateways' calls need.
+pub(crate) struct GatewayCalls {
+    /// The secret that signs the calls.
+    pub(crate) secret: Rotating,
+    pub(crate) accounts: AccountRegistry,
+    pub(crate) bus: SceneWriter,
+    pub(crate) stages: Stages,
+    pub(crate) handles: HandleMaker,
+}
+
+pub(crate) fn router(calls: GatewayCalls) -> Router {
+    Router::new()
+        .route(OPEN_PATH, post(open))
+        .route(REOPEN_PATH, post(reopen))
+        .route(CANCEL_PATH, post(cancel))
+        .with_state(Arc::new(calls))
+}
+
+/// The call's body, if a gateway signed it.
+async fn verified_body<T: DeserializeOwned>(secret: &Rotating, request: Request) -> Result<T, Problem> {
+    let (head, body) = request.into_parts();
+    let body = read_body(body, MAX_BODY_BYTES).await?;
+    let signature = header(&head.headers, HEADER).unwrap_or_default();
+    verify(secret, unix_now(), head.uri.path(), &body, signature).map_err(|error| {
+        tracing::warn!(
+            %error,
+            "refused a call to the internal listener; do gateway and callback have the same internal_secret?"
+        );
+        Problem::new(StatusCode::UNAUTHORIZED, "signature_invalid", error.to_string())
+    })?;
+    json(&body)
+}
+
+#[tracing::instrument(skip_all, fields(account, scene))]
+async fn open(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Result<Json<OpenedHandle>, Problem> {
+    let OpenCall { scene, account, binding, page, life_ms, handle } = verified_body(&calls.secret, request).await?;
+    Span::current().record("account", account.as_str()).record("scene", tracing::field::display(scene));
+    let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 3600000"))?;
+    let opened = calls.handles.make(&calls.accounts.current(), &account, scene, life, handle).await?;
+    let opening = NewScene { account, binding, page, life };
+    if calls.bus.open(scene, &opening).await.map_err(|error| from_bus(&error))? {
+        calls.stages.count(Stage::Opened);
+    }
+    Ok(Json(opened))
+}
+
+/// Opens again the scenes that Redis has lost, and answers how many. Skips scenes that exist, and scenes whose account
+/// isn't here.
+async fn reopen(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Result<Json<usize>, Problem> {
+    let lost: Vec<ReopenCall> = verified_body(&calls.secret, request).await?;
+    if lost.len() > MAX_REOPEN_BATCH {
+        return Err(Problem::bad_request(format!("there are more than {MAX_REOPEN_BATCH} scenes")));
+    }
+    let accounts = calls.accounts.current();
+    let openings = lost.into_iter().filter_map(|ReopenCall { scene, account, binding, page, life_ms }| {
+        let is_here = accounts.has(&account);
+        is_here.then_some((scene, NewScene { account, binding, page, life: life(life_ms)? }))
+    });
+    let opened = stream::iter(openings)
+        .map(async |(scene, opening)| calls.bus.open(scene, &opening).await)
+        .buffer_unordered(REOPENED_AT_ONCE)
+        .try_fold(0, async |opened, is_new| Ok(opened + usize::from(is_new)))
+        .await
+        .map_err(|error| from_bus(&error))?;
+    tracing::info!(opened, "opened scenes again that Redis had lost");
+    Ok(Json(opened))
+}
+
+/// Cancels a scene. A scene that has ended already, or is unknown, is no error.
+async fn cancel(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Result<StatusCode, Problem> {
+    let CancelCall { scene } = verified_body(&calls.secret, request).await?;
+    let cause = Cause {
+        delivery: DeliveryId::of(&["cancel", &scene.to_string()]),
+        received_at: unix_now_ms(),
+        traceparent: traceparent(&Span::current()),
+    };
+    let settled = settle(&calls.bus, scene, &cause, &Transition::Cancel, Instant::now() + CANCEL_TIMEOUT).await;
+    if let Settled::Applied(_) = settled.map_err(from_settle)? {
+        calls.stages.count(Stage::Cancelled);
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn life(millis: u64) -> Option<Duration> {
+    let life = Duration::from_millis(millis);
+    (!life.is_zero() && life <= MAX_LIFE).then_some(life)
+}

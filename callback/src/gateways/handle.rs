@@ -1,0 +1,208 @@
+//! What a page shows, so that a phone finds its scene: the best handle that the account can give now.
+//!
+//! ```text
+//! Official Account:  QR code ──no right, or none left today──▶ code of its fallback mini program ──fails──▶ typed code
+//! mini program:      its own code
+//! ```
+//!
+//! The account goes back to QR codes by itself, as soon as WeChat gives them again.
+
+use std::time::{Duration, SystemTime};
+
+use scenecast_scene::{
+    AccountName, SceneId,
+    internal::{Handle, OpenRefusal, OpenedHandle},
+};
+use scenecast_service::{config::HttpUrl, http::Problem};
+use scenecast_wechat::{ApiError, ErrorCode};
+
+use crate::{
+    accounts::{Account, Accounts, FallbackReason, MiniProgram},
+    clock::Clock,
+    metrics::HandleMetrics,
+    problems::from_refusal,
+    stores::{DailyQuota, QuotaUse, TypedCodes},
+    wechat::{CallError, QR_CODE},
+};
+
+/// Makes handles.
+pub(crate) struct HandleMaker {
+    /// The address of WeChat's pictures of QR codes.
+    pub(crate) picture_base: HttpUrl,
+    pub(crate) qr_quota: DailyQuota,
+    pub(crate) codes: TypedCodes,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: HandleMetrics,
+}
+
+/// Why there is no QR code.
+enum NoQrCode {
+    /// The page gets another handle.
+    Fallback(FallbackReason),
+    /// The page gets nothing, and has to come back.
+    Refused(OpenRefusal),
+}
+
+impl HandleMaker {
+    /// Makes the handle of this scene.
+    pub(crate) async fn make(
+        &self,
+        accounts: &Accounts,
+        account: &AccountName,
+        scene: SceneId,
+        life: Duration,
+        wanted: Handle,
+    ) -> Result<OpenedHandle, Problem> {
+        let made = match (accounts.official(account), accounts.mini_program(account), wanted) {
+            (Some(account), _, Handle::Any) => self.best(accounts, account, scene, life).await?,
+            (Some(account), _, Handle::Typed) => self.typed_code(account, scene, life).await?,
+            (None, Some(mini_program), Handle::Any) => {
+                mini_program_code(mini_program, scene).await.map_err(|error| {
+                    log_no_code(&mini_program.name, scene, &error);
+                    from_refusal(refusal(&error))
+                })?
+            }
+            (None, Some(_), Handle::Typed) => return Err(Problem::bad_request("nobody can type to a mini program")),
+            (None, None, _) => return Err(from_refusal(OpenRefusal::AccountUnknown)),
+        };
+        let kind = match made {
+            OpenedHandle::Qr { .. } => "qr",
+            OpenedHandle::MiniProgram { .. } => "mini_program",
+            OpenedHandle::Typed { .. } => "typed",
+        };
+        self.metrics.handles.with_label_values(&[account.as_str(), kind]).inc();
+        Ok(made)
+    }
+
+    async fn best(
+        &self,
+        accounts: &Accounts,
+        account: &Account,
+        scene: SceneId,
+        life: Duration,
+    ) -> Result<OpenedHandle, Problem> {
+        let reason = match self.qr_code(account, scene, life).await {
+            Ok(qr_code) => {
+                account.fallback.set(&account.name, None);
+                return Ok(qr_code);
+            }
+            Err(NoQrCode::Refused(refused)) => return Err(from_refusal(refused)),
+            Err(NoQrCode::Fallback(reason)) => reason,
+        };
+        account.fallback.set(&account.name, Some(reason));
+        self.metrics.fallbacks.with_label_values(&[account.name.as_str(), reason.word()]).inc();
+        let mini_program = account.settings.fallback_mini_program.as_ref().and_then(|name| accounts.mini_program(name));
+        if let Some(mini_program) = mini_program {
+            match mini_program_code(mini_program, scene).await {
+                Ok(code) => return Ok(code),
+                Err(error) => log_no_code(&mini_program.name, scene, &error),
+            }
+        }
+        self.typed_code(account, scene, life).await
+    }
+
+    async fn qr_code(&self, account: &Account, scene: SceneId, life: Duration) -> Result<OpenedHandle, NoQrCode> {
+        // Before the quota is counted: a call that isn't made uses nothing of it.
+        account.api.check_qr_code().map_err(|error| no_qr_code(account, scene, &error))?;
+        let now = self.clock.now();
+        self.count_qr_code(account, now).await?;
+        match account.api.qr_code(scene, life).await {
+            Ok(code) => {
+                Ok(OpenedHandle::Qr { picture: self.picture_of(&code.ticket), url: code.url, ticket: code.ticket })
+            }
+            Err(error) => {
+                if error.code() == Some(ErrorCode::DayQuota) {
+                    self.exhaust_quota(account, now).await;
+                }
+                Err(no_qr_code(account, scene, &error))
+            }
+        }
+    }
+
+    /// Counts one QR code against the day's quota.
+    async fn count_qr_code(&self, account: &Account, now: SystemTime) -> Result<(), NoQrCode> {
+        let quota = account.settings.qr_quota;
+        let used = self.qr_quota.count_call(&account.name, now).await;
+        let used = used.map_err(|_| NoQrCode::Refused(OpenRefusal::BusUnavailable))?;
+        let left = match used {
+            QuotaUse::Calls(calls) => i128::from(quota) - i128::from(calls),
+            QuotaUse::Exhausted => -1,
+        };
+        let labels = [account.name.as_str(), QR_CODE];
+        self.metrics.quota.with_label_values(&labels).set(i64::try_from(quota).unwrap_or(i64::MAX));
+        self.metrics.quota_left.with_label_values(&labels).set(i64::try_from(left.max(0)).unwrap_or(i64::MAX));
+        match used {
+            _ if left >= 0 => Ok(()),
+            QuotaUse::Exhausted => Err(NoQrCode::Fallback(FallbackReason::DayQuota)),
+            QuotaUse::Calls(_) => Err(NoQrCode::Fallback(FallbackReason::Budget)),
+        }
+    }
+
+    /// WeChat says that the day's quota is used up, whatever our own count says: WeChat also counts the calls of other
+    /// software.
+    async fn exhaust_quota(&self, account: &Account, now: SystemTime) {
+        self.metrics.quota_left.with_label_values(&[account.name.as_str(), QR_CODE]).set(0);
+        if let Err(error) = self.qr_quota.exhaust(&account.name, now).await {
+            tracing::warn!(
+                account = %account.name, %error,
+                "could not tell the other pods that today's QR codes are used up; WeChat will tell each of them"
+            );
+        }
+    }
+
+    async fn typed_code(&self, account: &Account, scene: SceneId, life: Duration) -> Result<OpenedHandle, Problem> {
+        let code = self.codes.issue(&account.name, scene, life).await.map_err(|error| {
+            tracing::warn!(
+                account = %account.name, %scene, %error,
+                "could not issue a typed code; the page is told to come back"
+            );
+            from_refusal(OpenRefusal::BusUnavailable)
+        })?;
+        Ok(OpenedHandle::Typed { code: code.to_string() })
+    }
+
+    /// The address of WeChat's own picture of the QR code with this ticket.
+    fn picture_of(&self, ticket: &str) -> String {
+        let ticket: String = url::form_urlencoded::byte_serialize(ticket.as_bytes()).collect();
+        self.picture_base.join(&format!("/cgi-bin/showqrcode?ticket={ticket}"))
+    }
+}
+
+fn no_qr_code(account: &Account, scene: SceneId, error: &CallError) -> NoQrCode {
+    match error.code() {
+        Some(ErrorCode::DayQuota) => NoQrCode::Fallback(FallbackReason::DayQuota),
+        Some(ErrorCode::Forbidden) => NoQrCode::Fallback(FallbackReason::Forbidden),
+        _ => {
+            tracing::warn!(
+                account = %account.name, %scene, %error,
+                "could not make a QR code; the page is told why, and may come back"
+            );
+            NoQrCode::Refused(refusal(error))
+        }
+    }
+}
+
+async fn mini_program_code(mini_program: &MiniProgram, scene: SceneId) -> Result<OpenedHandle, CallError> {
+    let MiniProgram { api, settings, .. } = mini_program;
+    let picture = api.code(scene, &settings.page, settings.env_version).await?;
+    Ok(OpenedHandle::MiniProgram { image: picture.data_url() })
+}
+
+fn log_no_code(mini_program: &AccountName, scene: SceneId, error: &CallError) {
+    tracing::warn!(account = %mini_program, %scene, %error, "could not make a mini program's code");
+}
+
+/// What a gateway can tell its page about WeChat's refusal. WeChat's own words are only for our log.
+fn refusal(error: &CallError) -> OpenRefusal {
+    match error {
+        CallError::TooSlow
+        | CallError::Unreachable(_)
+        | CallError::NoOtherToken
+        | CallError::Answer(ApiError::Malformed(_)) => OpenRefusal::WechatUnavailable,
+        CallError::Answer(ApiError::Refused { code, .. }) | CallError::NotMade(code) => match code {
+            ErrorCode::Busy | ErrorCode::StaleToken | ErrorCode::MinuteQuota => OpenRefusal::WechatUnavailable,
+            ErrorCode::DayQuota => OpenRefusal::Quota,
+            _ => OpenRefusal::NotGranted,
+        },
+    }
+}

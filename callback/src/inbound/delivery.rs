@@ -1,0 +1,192 @@
+//! One message, with what handlers need to act upon it.
+
+use std::fmt;
+
+use prometheus::IntCounterVec;
+use scenecast_bus::{BusError, SceneWriter, StoreError};
+use scenecast_metrics::Stages;
+use scenecast_scene::{
+    Cause, DeliveryId, OpenId, Person, Profile, Rotating, SceneId, SceneSnapshot, Settled, Transition,
+};
+use scenecast_service::telemetry::traceparent;
+use scenecast_wechat::Message;
+use tracing::Span;
+
+use super::{arrival::Arrival, purpose::Purpose};
+use crate::{
+    accounts::Account,
+    login::log_unreadable,
+    phone::{GeoDatabase, Phrase, Reply, ReplyFacts, ReplyWriter},
+    retry::{self, RetryError},
+    stores::{GuessLimiter, PendingQuestion, PendingQuestions, TypedCodes, User, Users},
+};
+
+/// What acting upon messages needs.
+pub(crate) struct DeliveryServices {
+    pub(crate) bus: SceneWriter,
+    /// The deployment's secret, for grants.
+    pub(crate) secret: Rotating,
+    pub(crate) users: Users,
+    pub(crate) questions: PendingQuestions,
+    pub(crate) codes: TypedCodes,
+    pub(crate) guesses: GuessLimiter,
+    pub(crate) geo_database: Option<GeoDatabase>,
+    pub(crate) stages: Stages,
+    /// By `result`.
+    pub(crate) typed_codes: IntCounterVec,
+}
+
+/// One message that WeChat has delivered.
+pub(super) struct Delivery<'a> {
+    pub(super) services: &'a DeliveryServices,
+    pub(super) account: &'a Account,
+    pub(super) message: &'a Message,
+    pub(super) purpose: &'a Purpose,
+    pub(super) arrival: Arrival,
+    pub(super) stored: StoredFacts,
+}
+
+/// What Redis has about the sender, if the message's purpose needs it.
+#[derive(Default)]
+pub(super) struct StoredFacts {
+    /// The sender's record.
+    pub(super) user: Option<User>,
+    /// The last question to the sender.
+    pub(super) question: Option<PendingQuestion>,
+}
+
+/// The reply to a message that was acted upon.
+pub(super) type HandlerResult = Result<Reply, UnfinishedDelivery>;
+
+/// What the message asks for could not be done.
+#[derive(Debug)]
+pub(super) struct UnfinishedDelivery {
+    /// Whether WeChat should deliver the message again.
+    pub(super) retry: bool,
+    /// The reply if WeChat won't deliver it again.
+    pub(super) reply: Reply,
+}
+
+impl<'a> Delivery<'a> {
+    /// A message about whose sender nothing was read yet.
+    pub(super) fn new(
+        services: &'a DeliveryServices,
+        account: &'a Account,
+        message: &'a Message,
+        purpose: &'a Purpose,
+        arrival: Arrival,
+    ) -> Self {
+        Self { services, account, message, purpose, arrival, stored: StoredFacts::default() }
+    }
+
+    /// The sender.
+    pub(super) fn openid(&self) -> &'a OpenId {
+        &self.message.from
+    }
+
+    pub(super) fn id(&self) -> DeliveryId {
+        self.message.delivery_id(&self.account.name)
+    }
+
+    /// Whether the account asks a person who has scanned. Otherwise the scan is the login.
+    pub(super) fn asks_for_confirmation(&self) -> bool {
+        self.account.settings.confirmation.asks()
+    }
+
+    /// Who the sender is; may ask WeChat.
+    pub(super) async fn person(&self) -> Person {
+        self.account.people.person(self.openid(), self.stored.user.as_ref()).await
+    }
+
+    /// How the sender is shown, by our record only.
+    pub(super) fn stored_profile(&self) -> Profile {
+        self.account.people.stored_profile(self.openid(), self.stored.user.as_ref())
+    }
+
+    /// Settles a scene by the deadline, with this message as the cause.
+    pub(super) async fn settle(&self, scene: SceneId, transition: &Transition) -> Result<Settled, UnfinishedDelivery> {
+        let cause = Cause {
+            delivery: self.id(),
+            received_at: self.arrival.unix_ms,
+            traceparent: traceparent(&Span::current()),
+        };
+        let deadline = self.arrival.decide_by();
+        let settled = retry::settle(&self.services.bus, scene, &cause, transition, deadline).await;
+        settled.map_err(|error| {
+            let retry =
+                matches!(error, RetryError::Deadline | RetryError::Failed(BusError::Undecided(_) | BusError::TimedOut));
+            self.unfinished(retry, &error)
+        })
+    }
+
+    /// Asks a store by the deadline. Answers `None` if the stored value can't be read: such a value stays as it is, and
+    /// the message is handled without it.
+    pub(super) async fn ask_store<T, F>(&self, ask: impl FnMut() -> F) -> Result<Option<T>, UnfinishedDelivery>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        match retry::ask_store(self.arrival.decide_by(), ask).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(RetryError::Failed(error @ StoreError::Malformed(_))) => {
+                log_unreadable(&self.account.name, self.openid(), &error);
+                Ok(None)
+            }
+            Err(error) => Err(self.unfinished(true, &error)),
+        }
+    }
+
+    pub(super) fn unfinished(&self, retry: bool, reason: &dyn fmt::Display) -> UnfinishedDelivery {
+        tracing::warn!(
+            account = %self.account.name, purpose = self.purpose.word(), %reason,
+            "could not do what a message asks for"
+        );
+        UnfinishedDelivery { retry, reply: self.last_reply() }
+    }
+
+    /// The reply of the last attempt, if what the message asks for can't be done in time.
+    pub(super) fn last_reply(&self) -> Reply {
+        self.purpose.last_phrase().map_or(Reply::Acknowledge, |phrase| self.reply(phrase))
+    }
+
+    /// A reply that says nothing about a scene.
+    pub(super) fn reply(&self, phrase: Phrase) -> Reply {
+        self.reply_with(phrase, &ReplyFacts::default())
+    }
+
+    /// A reply about a scene that this person may learn about.
+    pub(super) fn reply_about(&self, phrase: Phrase, scene: SceneId, standing: &SceneSnapshot) -> Reply {
+        self.reply_with(phrase, &ReplyFacts { scene: Some((scene, standing)), logins: None })
+    }
+
+    /// A reply with these facts.
+    pub(super) fn reply_with(&self, phrase: Phrase, facts: &ReplyFacts<'_>) -> Reply {
+        let settings = &self.account.settings;
+        let writer = ReplyWriter {
+            texts: &settings.texts,
+            language: settings.language,
+            site: settings.site.as_deref(),
+            geo_database: self.services.geo_database.as_ref(),
+            sent: self.message.created,
+        };
+        writer.write(phrase, facts, || self.name_on_page(facts))
+    }
+
+    /// The sender's name as the page shows it. It stays the same when WeChat delivers the message again.
+    fn name_on_page(&self, facts: &ReplyFacts<'_>) -> String {
+        let person = facts.scene.and_then(|(_, standing)| standing.person());
+        let person = person.filter(|person| person.openid == *self.openid());
+        person.map_or_else(|| self.stored_profile().name, |person| person.profile.name)
+    }
+
+    /// Logs what the sender did about a scene, in one line.
+    pub(super) fn log(&self, did: &str, scene: SceneId, outcome: Result<&Reply, &UnfinishedDelivery>) {
+        tracing::info!(
+            account = %self.account.name,
+            %scene,
+            who = self.openid().short(),
+            outcome = outcome.map_or("undecided", Reply::word),
+            ms = self.arrival.elapsed_ms(),
+            "a person {did}"
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! A person who was asked answers. The scene itself knows which person that is and which number its page shows, so the
+//! answer is settled in one step, whichever pod gets it.
+
+use scenecast_metrics::Stage;
+use scenecast_scene::{
+    AccountName, Number, OpenId, SceneField, SceneId, SceneSnapshot, SceneState, SettleRefusal, Settled, Transition,
+};
+use tracing::{Span, field::display};
+
+use super::{
+    logged_in::logged_in,
+    scan::{acceptance, question_text},
+};
+use crate::{
+    inbound::delivery::{Delivery, HandlerResult},
+    phone::{LoginAnswer, Phrase, Reply},
+};
+
+/// The sender answers: about the scene of the link that they touched, or else about the scene of the last question. If
+/// there is neither, the message is a text like any other.
+pub(super) async fn answer(
+    delivery: &Delivery<'_>,
+    answer: LoginAnswer,
+    scene_of_link: Option<SceneId>,
+) -> HandlerResult {
+    // An answer that is older than the question (WeChat delivers it again) belongs to an earlier question.
+    let question = delivery.stored.question.filter(|question| question.since <= delivery.message.created);
+    let Some(scene) = scene_of_link.or_else(|| Some(question?.scene)) else {
+        return Ok(delivery.reply(Phrase::AutoReply));
+    };
+    Span::current().record("scene", display(scene));
+    let result = match answer {
+        LoginAnswer::Yes => confirm(delivery, scene, None).await,
+        LoginAnswer::Pick(number) => confirm(delivery, scene, Some(number)).await,
+        LoginAnswer::No => decline(delivery, scene, Phrase::Declined).await,
+    };
+    delivery.log("answered", scene, result.as_ref());
+    result
+}
+
+async fn confirm(delivery: &Delivery<'_>, scene: SceneId, picked: Option<Number>) -> HandlerResult {
+    // If the scene isn't that of the last question, we don't know whether the person typed its code. Then we say that
+    // they did, and the page makes sure.
+    let typed = delivery.stored.question.is_none_or(|question| question.typed || question.scene != scene);
+    let login = acceptance(delivery, scene, delivery.person().await, typed);
+    let confirm = Transition::Confirm { account: delivery.account.name.clone(), login, picked };
+    let settled = delivery.settle(scene, &confirm).await?;
+    if matches!(settled, Settled::Applied(_)) {
+        delivery.services.stages.count(Stage::Confirmed);
+    }
+    match settled {
+        // This same message picked the wrong number before.
+        Settled::Repeated(standing) if standing.state == SceneState::Declined => {
+            Ok(delivery.reply_about(Phrase::WrongNumber, scene, &standing))
+        }
+        Settled::Applied(standing) | Settled::Repeated(standing) => logged_in(delivery, scene, &standing).await,
+        Settled::Refused(SettleRefusal::Guard(SceneField::Number), standing) => match picked.and(standing.choices()) {
+            // There is one pick only: with three picks a stranger would find the number.
+            Some(_) => decline(delivery, scene, Phrase::WrongNumber).await,
+            None => Ok(question_text(delivery, scene, &standing)),
+        },
+        Settled::Refused(refusal, standing) => Ok(refused_reply(delivery, refusal, scene, &standing)),
+        Settled::Unknown => Ok(delivery.reply(Phrase::QrUnknown)),
+    }
+}
+
+async fn decline(delivery: &Delivery<'_>, scene: SceneId, phrase: Phrase) -> HandlerResult {
+    let decline = Transition::Decline { account: delivery.account.name.clone(), who: delivery.openid().clone() };
+    let settled = delivery.settle(scene, &decline).await?;
+    if matches!(settled, Settled::Applied(_)) {
+        delivery.services.stages.count(Stage::Declined);
+    }
+    Ok(match settled {
+        Settled::Applied(standing) | Settled::Repeated(standing) => delivery.reply_about(phrase, scene, &standing),
+        Settled::Refused(refusal, standing) => refused_reply(delivery, refusal, scene, &standing),
+        Settled::Unknown => delivery.reply(Phrase::QrUnknown),
+    })
+}
+
+fn refused_reply(delivery: &Delivery<'_>, refusal: SettleRefusal, scene: SceneId, standing: &SceneSnapshot) -> Reply {
+    match refused_phrase(refusal, standing, &delivery.account.name, delivery.openid()) {
+        phrase @ (Phrase::QrUnknown | Phrase::ScanAgain) => delivery.reply(phrase),
+        phrase => delivery.reply_about(phrase, scene, standing),
+    }
+}
+
+/// Why this answer changed nothing. A person who didn't scan the scene learns nothing about it.
+fn refused_phrase(refusal: SettleRefusal, standing: &SceneSnapshot, account: &AccountName, openid: &OpenId) -> Phrase {
+    let is_theirs = standing.account().as_ref() == Some(account) && standing.who().as_ref() == Some(openid);
+    match refusal {
+        // Redis lost the scene, and the gateway opened it again.
+        SettleRefusal::State(SceneState::Open) => Phrase::ScanAgain,
+        SettleRefusal::State(SceneState::Declined) if is_theirs => Phrase::Declined,
+        SettleRefusal::State(SceneState::Confirmed | SceneState::Redeemed) if is_theirs => Phrase::AlreadyLoggedIn,
+        SettleRefusal::State(SceneState::Expired | SceneState::Cancelled) if is_theirs => Phrase::Expired,
+        SettleRefusal::State(_) | SettleRefusal::Guard(_) => Phrase::QrUnknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use super::*;
+
+    fn phrase(refusal: SettleRefusal, account: &str, who: &str) -> Phrase {
+        let facts = [(SceneField::Account, account.to_owned()), (SceneField::Who, who.to_owned())];
+        let standing =
+            SceneSnapshot { state: SceneState::Scanned, remaining: Duration::ZERO, fields: BTreeMap::from(facts) };
+        refused_phrase(refusal, &standing, &"demo".parse().unwrap(), &"oAnn".parse().unwrap())
+    }
+
+    #[test]
+    fn a_late_answer_gets_the_reply_that_fits_the_scenes_state() {
+        for (state, expected) in [
+            (SceneState::Declined, Phrase::Declined),
+            (SceneState::Confirmed, Phrase::AlreadyLoggedIn),
+            (SceneState::Redeemed, Phrase::AlreadyLoggedIn),
+            (SceneState::Expired, Phrase::Expired),
+            (SceneState::Cancelled, Phrase::Expired),
+        ] {
+            assert_eq!(phrase(SettleRefusal::State(state), "demo", "oAnn"), expected);
+            assert_eq!(phrase(SettleRefusal::State(state), "demo", "oBob"), Phrase::QrUnknown, "{state:?}");
+            assert_eq!(phrase(SettleRefusal::State(state), "other", "oAnn"), Phrase::QrUnknown, "{state:?}");
+        }
+        assert_eq!(phrase(SettleRefusal::State(SceneState::Open), "demo", ""), Phrase::ScanAgain);
+        assert_eq!(phrase(SettleRefusal::Guard(SceneField::Who), "demo", "oBob"), Phrase::QrUnknown);
+        assert_eq!(phrase(SettleRefusal::Guard(SceneField::Account), "other", "oAnn"), Phrase::QrUnknown);
+    }
+}

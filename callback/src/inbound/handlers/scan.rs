@@ -1,0 +1,200 @@
+//! A person brings a page's scene: by scanning its QR code, or by typing its code. If the account asks for no
+//! confirmation, that is the login. Otherwise the person is asked.
+
+use std::time::Duration;
+
+use scenecast_metrics::Stage;
+use scenecast_scene::{
+    Acceptance, AccountName, OpenId, PageInfo, Person, SceneId, SceneSnapshot, SceneState, SettleRefusal, Settled,
+};
+use tracing::{Span, field::display};
+
+use super::logged_in::logged_in;
+use crate::{
+    inbound::delivery::{Delivery, UnfinishedDelivery},
+    login,
+    phone::{Phrase, Reply},
+    stores::PendingQuestion,
+};
+
+/// How long after the scene's end a typed answer still gets the reply that it is late.
+const LATE_ANSWERS: Duration = Duration::from_secs(60);
+
+/// What came of a scan.
+pub(super) struct ScanOutcome {
+    pub(super) reply: Reply,
+    /// What is known about the page.
+    pub(super) page: PageInfo,
+}
+
+/// The sender scanned this scene, or typed its code.
+pub(super) async fn scan(
+    delivery: &Delivery<'_>,
+    scene: SceneId,
+    typed: bool,
+) -> Result<ScanOutcome, UnfinishedDelivery> {
+    Span::current().record("scene", display(scene));
+    let scanned = settle_scan(delivery, scene, typed).await;
+    let did = if typed { "typed a code" } else { "scanned" };
+    delivery.log(did, scene, scanned.as_ref().map(|scanned| &scanned.reply));
+    scanned
+}
+
+async fn settle_scan(delivery: &Delivery<'_>, scene: SceneId, typed: bool) -> Result<ScanOutcome, UnfinishedDelivery> {
+    let settings = &delivery.account.settings;
+    let acceptance = acceptance(delivery, scene, delivery.person().await, typed);
+    let transition = login::transition_of_scan(settings.confirmation, delivery.account.name.clone(), acceptance);
+    let settled = delivery.settle(scene, &transition).await?;
+    let asks = delivery.asks_for_confirmation();
+    if matches!(settled, Settled::Applied(_)) {
+        delivery.services.stages.count(if asks { Stage::Scanned } else { Stage::Confirmed });
+    }
+    let next = next_step(&settled, asks, &delivery.account.name, delivery.openid());
+    let standing = match settled {
+        Settled::Applied(standing) | Settled::Repeated(standing) | Settled::Refused(_, standing) => Some(standing),
+        Settled::Unknown => None,
+    };
+    let reply = match (next, &standing) {
+        (NextStep::LogIn, Some(standing)) => logged_in(delivery, scene, standing).await?,
+        (NextStep::Ask, Some(standing)) => ask(delivery, scene, typed, standing).await?,
+        // A scene that isn't this account's is not told about, not even by its language.
+        (NextStep::Say(phrase), Some(standing)) if phrase != Phrase::QrUnknown => {
+            delivery.reply_about(phrase, scene, standing)
+        }
+        (NextStep::Say(phrase), _) => delivery.reply(phrase),
+        (NextStep::LogIn | NextStep::Ask, None) => delivery.reply(Phrase::QrUnknown),
+    };
+    Ok(ScanOutcome { reply, page: standing.map(|standing| standing.page()).unwrap_or_default() })
+}
+
+/// The sender's consent to a login.
+pub(super) fn acceptance(delivery: &Delivery<'_>, scene: SceneId, person: Person, typed: bool) -> Acceptance {
+    let settings = &delivery.account.settings;
+    let grant = login::grant(&delivery.services.secret, &settings.secret, scene, &person.openid);
+    login::acceptance(grant, person, settings.grant_life, typed, delivery.stored.user.as_ref())
+}
+
+/// Asks the sender whether they want to log in, and stores the question, so that a typed answer finds its scene.
+async fn ask(
+    delivery: &Delivery<'_>,
+    scene: SceneId,
+    typed: bool,
+    standing: &SceneSnapshot,
+) -> Result<Reply, UnfinishedDelivery> {
+    let question = PendingQuestion { scene, typed, since: delivery.message.created };
+    // A scan that WeChat delivers again must not replace the question of a later scan.
+    let is_latest = delivery.stored.question.is_none_or(|latest| latest.since <= question.since);
+    if standing.state == SceneState::Scanned && is_latest {
+        let life = standing.remaining + LATE_ANSWERS;
+        let questions = &delivery.services.questions;
+        delivery.ask_store(|| questions.put(&delivery.account.name, delivery.openid(), question, life)).await?;
+    }
+    Ok(question_text(delivery, scene, standing))
+}
+
+/// The question, as this scene asks it.
+pub(super) fn question_text(delivery: &Delivery<'_>, scene: SceneId, standing: &SceneSnapshot) -> Reply {
+    let phrase = if standing.choices().is_some() { Phrase::PickNumber } else { Phrase::Confirm };
+    delivery.reply_about(phrase, scene, standing)
+}
+
+/// What follows from a scan.
+#[derive(Debug, PartialEq, Eq)]
+enum NextStep {
+    /// The scan was the login.
+    LogIn,
+    /// The person is asked.
+    Ask,
+    /// The person is told why it is neither.
+    Say(Phrase),
+}
+
+/// What follows from a scan that was settled so. A scan that WeChat delivers again gets the same reply, because the
+/// first reply may not have arrived.
+fn next_step(settled: &Settled, asks: bool, account: &AccountName, openid: &OpenId) -> NextStep {
+    match settled {
+        Settled::Applied(standing) | Settled::Repeated(standing) => {
+            if asks || standing.state == SceneState::Scanned {
+                NextStep::Ask
+            } else {
+                NextStep::LogIn
+            }
+        }
+        // The scene is another account's.
+        Settled::Refused(_, standing) if standing.account().as_ref() != Some(account) => {
+            NextStep::Say(Phrase::QrUnknown)
+        }
+        Settled::Refused(SettleRefusal::State(state), standing) => {
+            match (state, standing.who().as_ref() == Some(openid)) {
+                (SceneState::Expired | SceneState::Cancelled | SceneState::Declined, _) => {
+                    NextStep::Say(Phrase::Expired)
+                }
+                (SceneState::Scanned, true) => NextStep::Ask,
+                (_, true) => NextStep::Say(Phrase::AlreadyLoggedIn),
+                (_, false) => NextStep::Say(Phrase::Taken),
+            }
+        }
+        Settled::Refused(SettleRefusal::Guard(_), _) | Settled::Unknown => NextStep::Say(Phrase::QrUnknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use scenecast_scene::SceneField;
+
+    use super::*;
+
+    fn standing(state: SceneState, account: &str, who: &str) -> SceneSnapshot {
+        let facts = [(SceneField::Account, account.to_owned()), (SceneField::Who, who.to_owned())];
+        SceneSnapshot { state, remaining: Duration::ZERO, fields: BTreeMap::from(facts) }
+    }
+
+    #[test]
+    fn each_phone_is_told_the_outcome_of_its_scan() {
+        let of = |state, who| standing(state, "demo", who);
+        let refused = |state, who| Settled::Refused(SettleRefusal::State(state), of(state, who));
+        let elsewhere =
+            Settled::Refused(SettleRefusal::Guard(SceneField::Account), standing(SceneState::Open, "other", ""));
+        let ended =
+            Settled::Refused(SettleRefusal::State(SceneState::Expired), standing(SceneState::Expired, "other", "oAnn"));
+        for (settled, without, with) in [
+            (Settled::Applied(of(SceneState::Confirmed, "oAnn")), NextStep::LogIn, NextStep::Ask),
+            (Settled::Repeated(of(SceneState::Redeemed, "oAnn")), NextStep::LogIn, NextStep::Ask),
+            (Settled::Applied(of(SceneState::Scanned, "oAnn")), NextStep::Ask, NextStep::Ask),
+            (Settled::Repeated(of(SceneState::Declined, "oAnn")), NextStep::LogIn, NextStep::Ask),
+            (refused(SceneState::Scanned, "oAnn"), NextStep::Ask, NextStep::Ask),
+        ] {
+            assert_eq!(
+                next_step(&settled, false, &"demo".parse().unwrap(), &"oAnn".parse().unwrap()),
+                without,
+                "{settled:?}"
+            );
+            assert_eq!(
+                next_step(&settled, true, &"demo".parse().unwrap(), &"oAnn".parse().unwrap()),
+                with,
+                "{settled:?}"
+            );
+        }
+        for (settled, phrase) in [
+            (refused(SceneState::Confirmed, "oAnn"), Phrase::AlreadyLoggedIn),
+            (refused(SceneState::Redeemed, "oAnn"), Phrase::AlreadyLoggedIn),
+            (refused(SceneState::Confirmed, "oBob"), Phrase::Taken),
+            (refused(SceneState::Redeemed, "oBob"), Phrase::Taken),
+            (refused(SceneState::Scanned, "oBob"), Phrase::Taken),
+            (refused(SceneState::Expired, ""), Phrase::Expired),
+            (refused(SceneState::Expired, "oBob"), Phrase::Expired),
+            (refused(SceneState::Declined, "oAnn"), Phrase::Expired),
+            (refused(SceneState::Cancelled, ""), Phrase::Expired),
+            (elsewhere, Phrase::QrUnknown),
+            (ended, Phrase::QrUnknown),
+            (Settled::Unknown, Phrase::QrUnknown),
+        ] {
+            for asks in [false, true] {
+                let next = next_step(&settled, asks, &"demo".parse().unwrap(), &"oAnn".parse().unwrap());
+                assert_eq!(next, NextStep::Say(phrase), "{settled:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What Redis is asked for a message. This decides when WeChat gets no answer while Redis is away: for every message
+//! for which Redis is asked anything, before or while it is acted upon.
+//!
+//! | purpose | asked before | asked while acting | while Redis is away WeChat gets |
+//! |---|---|---|---|
+//! | a scan or a code; the account asks people | record, question | scene, codes, question | no answer; at last "again" |
+//! | the same; a scan is the login | record | scene, codes, record, outbox | no answer; at last "again" |
+//! | an answer | record, question | scene, record, outbox | no answer; at last "again" |
+//! | a follow, an unfollow | nothing | record, outbox | no answer; at last "welcome", or an acknowledgement |
+//! | any other message, any other event | nothing | nothing | its usual answer |
+//!
+//! The outbox is asked only if the site has webhooks. "At last" is WeChat's last attempt (see `arrival`). The last
+//! reply of a scanned code is an acknowledgement, since it may be one of the account's other codes. In plain mode the
+//! replay guard asks Redis for every message, so that WeChat gets no answer to any message while Redis is away.
+
+use super::{
+    delivery::{Delivery, StoredFacts, UnfinishedDelivery},
+    purpose::Purpose,
+};
+
+/// Reads what acting upon this message needs.
+pub(super) async fn look_up(delivery: &Delivery<'_>) -> Result<StoredFacts, UnfinishedDelivery> {
+    let services = delivery.services;
+    let account = &delivery.account.name;
+    let openid = delivery.openid();
+    let user = async || delivery.ask_store(|| services.users.find(account, openid)).await.map(Option::flatten);
+    let question = async || delivery.ask_store(|| services.questions.get(account, openid)).await.map(Option::flatten);
+    match delivery.purpose {
+        Purpose::Scan(_) | Purpose::ScanCode(_) | Purpose::Code(_) if !delivery.asks_for_confirmation() => {
+            Ok(StoredFacts { user: user().await?, question: None })
+        }
+        Purpose::Scan(_) | Purpose::ScanCode(_) | Purpose::Code(_) | Purpose::Answer { .. } => {
+            let (user, question) = tokio::try_join!(user(), question())?;
+            Ok(StoredFacts { user, question })
+        }
+        Purpose::Follow | Purpose::Unfollow | Purpose::Write | Purpose::Event => Ok(StoredFacts::default()),
+    }
+}

@@ -1,0 +1,51 @@
+//! `/wechat/{account}`: the messages that WeChat delivers. Each is checked, acted upon, and answered when its result is
+//! stored, and only then.
+//!
+//! WeChat waits five seconds for an answer, and delivers a message three times, about five seconds apart. While Redis
+//! doesn't say whether a login was stored, WeChat gets no answer and delivers again. The delivery's id makes that
+//! harmless. The last attempt asks the person to do it again.
+//!
+//! ```text
+//! routes ──▶ receive: rate, source, signature, decryption ──▶ purpose ──▶ lookup ──▶ handlers ──▶ reply
+//! ```
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `routes`, `state` | the routes, what they need, and when WeChat gets no answer |
+//! | `receive` | one delivery from its request to its answer, the cheapest check first |
+//! | `arrival` | when a request arrived, and how long there is to decide |
+//! | `envelope` | a message out of a request, and a reply into an answer |
+//! | `purpose` | what a message is for |
+//! | `delivery` | one message, with what handlers need to act upon it |
+//! | `lookup` | what Redis is asked for a message, and so when WeChat gets no answer while Redis is away |
+//! | `handlers` | one handler for each purpose |
+//!
+//! # How to tell the site about another event of WeChat
+//!
+//! 1. Message: `message.rs` of shared's `wechat` reads the event and its elements into a kind of message. Look at what
+//!    goes into the delivery's id there: two events of one person in the same second must have different ids, or they
+//!    become one webhook.
+//! 2. Purpose: add a variant to `purpose::Purpose`, and say what the last attempt answers (`last_phrase`).
+//! 3. What Redis is asked: add a row to the table in `lookup`, and an arm to its `match`.
+//! 4. Action: add a handler to `handlers`, and an arm to `handlers::handle`.
+//! 5. Event: add a variant to `stores::WebhookEventKind`. Older pods leave such an event for newer ones (see
+//!    `stores::outbox`), so a deploy needs no special order.
+//! 6. Outbox: the handler calls `handlers::follow::publish` with the event. It must be stored before WeChat is
+//!    answered.
+//! 7. Webhook: `webhooks::request` encodes every event as JSON. Say there whether a form tells it, and in
+//!    `WebhookTarget::takes` too.
+//! 8. Document: describe the event in `docs/backend.md`, and add it to the changelog.
+
+mod arrival;
+mod delivery;
+mod envelope;
+mod handlers;
+mod lookup;
+mod purpose;
+mod receive;
+mod routes;
+mod state;
+
+pub(crate) use delivery::DeliveryServices;
+pub(crate) use routes::router;
+pub(crate) use state::InboundState;

@@ -1,0 +1,78 @@
+//! The routes of WeChat's deliveries, and when WeChat gets no answer.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{Uri, header},
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use scenecast_service::{
+    admission::{Overloaded, RejectReason},
+    http::Problem,
+    listener::NoAnswer,
+};
+
+use super::{
+    arrival::Arrival,
+    envelope::DeliveryQuery,
+    receive::receive,
+    state::{InboundState, client_address},
+};
+
+pub(crate) fn router(state: InboundState) -> Router {
+    let methods = || get(verify).post(deliver);
+    // Accounts may have their own paths, which change with the configuration.
+    let router = Router::new().route("/wechat/{account}", methods()).route("/{*path}", methods());
+    router.layer(from_fn(leave_overload_unanswered)).with_state(Arc::new(state))
+}
+
+/// A request beyond the pod's limits gets no answer, so that WeChat delivers it again. An error would end the delivery.
+async fn leave_overload_unanswered(request: Request, next: Next) -> Response {
+    match request.extensions().get::<Overloaded>() {
+        Some(_) => NoAnswer.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+/// WeChat asks whether this address belongs to the account.
+async fn verify(State(state): State<Arc<InboundState>>, uri: Uri) -> Result<Response, Problem> {
+    let account = &state.account_at(uri.path())?;
+    let query = DeliveryQuery::read(&uri)?;
+    query.verify(account)?;
+    let echo = query.echostr.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?;
+    tracing::info!(account = %account.name, "WeChat verified this address");
+    // The signature doesn't cover the echo, so no browser may take it for a page.
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    Ok((headers, echo).into_response())
+}
+
+/// WeChat delivers a message.
+#[tracing::instrument(name = "delivery", skip_all, fields(account, purpose, scene))]
+async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Response {
+    let arrival = Arrival::now();
+    let client = client_address(request.extensions());
+    let (outcome, response) = match receive(&state, request, arrival).await {
+        Ok(answer) => (answer.outcome, answer.response),
+        // Beyond its rate, junk is neither logged nor answered.
+        Err(_) if state.junk_rate.check(client).is_err() => {
+            state.turned_away.count(RejectReason::InvalidDeliveries);
+            return NoAnswer.into_response();
+        }
+        Err(problem) => {
+            tracing::warn!(code = problem.code, detail = problem.detail, "refused a delivery");
+            (problem.code, Some(problem.into_response()))
+        }
+    };
+    // Before the wait below: WeChat closes the connection in it, and then this future is dropped.
+    state.metrics.deliveries.with_label_values(&[outcome]).inc();
+    state.metrics.delivery_seconds.observe(arrival.elapsed().as_secs_f64());
+    let Some(response) = response else {
+        tokio::time::sleep_until(arrival.closed_by_wechat_at()).await;
+        return NoAnswer.into_response();
+    };
+    response
+}

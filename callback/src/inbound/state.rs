@@ -1,0 +1,47 @@
+//! What deliveries need.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::http::Extensions;
+use scenecast_scene::internal::OpenRefusal;
+use scenecast_service::{
+    admission::{AddressRateLimit, RateLimit, Rejections},
+    http::{ClientAddress, Problem},
+};
+
+use super::delivery::DeliveryServices;
+use crate::{
+    accounts::{Account, AccountRegistry},
+    metrics::CallbackMetrics,
+    problems::from_refusal,
+    stores::ReplayGuard,
+};
+
+/// What deliveries need.
+pub(crate) struct InboundState {
+    pub(crate) accounts: AccountRegistry,
+    pub(crate) replays: ReplayGuard,
+    /// Limits the messages of WeChat, of all accounts together.
+    pub(crate) message_rate: RateLimit,
+    /// Limits requests that are none of WeChat's, for each address.
+    pub(crate) junk_rate: AddressRateLimit,
+    pub(crate) turned_away: Rejections,
+    pub(crate) metrics: CallbackMetrics,
+    pub(crate) services: DeliveryServices,
+}
+
+impl InboundState {
+    /// The account to which WeChat delivers at this path.
+    pub(super) fn account_at(&self, path: &str) -> Result<Arc<Account>, Problem> {
+        let account = self.accounts.current().at_path(path).cloned();
+        account.ok_or_else(|| {
+            if path.starts_with("/wechat/") { from_refusal(OpenRefusal::AccountUnknown) } else { Problem::not_found() }
+        })
+    }
+}
+
+/// The address from which a request came.
+pub(super) fn client_address(extensions: &Extensions) -> IpAddr {
+    let ClientAddress(address) = extensions.get().expect("the listener adds the address to each request");
+    *address
+}

@@ -1,0 +1,174 @@
+//! `POST /v1/miniapp/confirm`: the person who opened a code says yes or no.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use scenecast_metrics::Stage;
+use scenecast_scene::{
+    AccountName, DeliveryId, Number, Person, SceneField, SceneId, SceneState, SettleRefusal, Settled, Transition,
+    time::unix_now,
+};
+use scenecast_service::http::{Problem, read_body};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tracing::{Span, field::display};
+
+use super::{
+    error::MiniProgramError,
+    record::{cause, find_user, record_login, state_word},
+    state::{MAX_BODY_BYTES, MiniProgramState, SETTLE_TIMEOUT},
+    ticket::Ticket,
+};
+use crate::{
+    accounts::MiniProgram,
+    login::{acceptance, grant},
+    problems::{from_bus, from_settle},
+    request::json,
+    retry,
+};
+
+/// What a mini program sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfirmRequest {
+    ticket: String,
+    decision: Decision,
+    /// The number that the person picked, if there was a choice.
+    #[serde(default)]
+    number: Option<Number>,
+}
+
+/// Yes or no, as it is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Decision {
+    Confirm,
+    Decline,
+}
+
+/// The person's answer.
+#[derive(Clone, Copy)]
+enum MiniProgramAnswer {
+    Yes { picked: Option<Number> },
+    No,
+}
+
+impl MiniProgramAnswer {
+    fn word(self) -> String {
+        match self {
+            Self::Yes { picked: None } => "yes".to_owned(),
+            Self::Yes { picked: Some(number) } => number.to_string(),
+            Self::No => "no".to_owned(),
+        }
+    }
+}
+
+/// What became of the login.
+#[derive(Serialize)]
+pub(super) struct ConfirmResponse {
+    state: &'static str,
+}
+
+pub(super) async fn confirm(
+    State(state): State<Arc<MiniProgramState>>,
+    request: Request,
+) -> Result<Json<ConfirmResponse>, Problem> {
+    let response = answer(&state, request).await;
+    let outcome = response.as_ref().map_or_else(|problem| problem.code, |response| response.state);
+    state.requests.with_label_values(&["confirm", outcome]).inc();
+    response.map(Json)
+}
+
+#[tracing::instrument(name = "miniapp confirm", skip_all, fields(account, scene))]
+async fn answer(state: &MiniProgramState, request: Request) -> Result<ConfirmResponse, Problem> {
+    let ConfirmRequest { ticket, decision, number } = json(&read_body(request.into_body(), MAX_BODY_BYTES).await?)?;
+    let ticket: Ticket = ticket.parse().map_err(|_| MiniProgramError::TicketInvalid)?;
+    Span::current().record("account", ticket.mini_program.as_str()).record("scene", display(ticket.scene));
+    let accounts = state.accounts.current();
+    let mini_program = accounts.mini_program(&ticket.mini_program).ok_or(MiniProgramError::TicketInvalid)?;
+    let standing = state.bus.snapshot(ticket.scene).await.map_err(|error| from_bus(&error))?;
+    let standing = standing.ok_or(MiniProgramError::SceneUnknown)?;
+    // A scene that Redis lost and the gateway opened again has no person: its code has to be opened again.
+    let (person, account) = standing.person().zip(standing.account()).ok_or(MiniProgramError::SceneUnknown)?;
+    let who = person.openid.clone();
+    ticket.check(&state.secret, &who).map_err(|_| MiniProgramError::TicketInvalid)?;
+    if ticket.has_expired(unix_now()) {
+        return Err(MiniProgramError::SceneExpired.into());
+    }
+    let answer = match (decision, number, standing.choices().is_some()) {
+        (Decision::Decline, None, _) => MiniProgramAnswer::No,
+        (Decision::Confirm, picked, has_choices) if picked.is_some() == has_choices => {
+            MiniProgramAnswer::Yes { picked }
+        }
+        (Decision::Confirm, None, _) => return Err(Problem::bad_request("a number has to be picked")),
+        (_, Some(_), _) => return Err(Problem::bad_request("there is no number to be picked")),
+    };
+    let settled = settle(state, mini_program, ticket.scene, account, person, answer).await?;
+    let outcome = outcome(settled);
+    tracing::info!(
+        account = %mini_program.name, scene = %ticket.scene, who = who.short(),
+        outcome = outcome.map_or_else(|error| error.to_string(), |state| state.to_string()),
+        "a person answered in a mini program"
+    );
+    Ok(ConfirmResponse { state: state_word(outcome?) })
+}
+
+async fn settle(
+    state: &MiniProgramState,
+    mini_program: &MiniProgram,
+    scene: SceneId,
+    account: AccountName,
+    person: Person,
+    answer: MiniProgramAnswer,
+) -> Result<Settled, Problem> {
+    let deadline = Instant::now() + SETTLE_TIMEOUT;
+    // The same answer again is the same delivery.
+    let delivery = ["miniapp answer", &scene.to_string(), person.openid.as_str(), &answer.word()];
+    let cause = cause(DeliveryId::of(&delivery));
+    let decline = Transition::Decline { account: account.clone(), who: person.openid.clone() };
+    let settle = async |transition: &Transition| {
+        retry::settle(&state.bus, scene, &cause, transition, deadline).await.map_err(from_settle)
+    };
+    let (settled, user) = match answer {
+        MiniProgramAnswer::No => (settle(&decline).await?, None),
+        MiniProgramAnswer::Yes { picked } => {
+            let user = find_user(&state.users, &person, deadline).await?;
+            let settings = &mini_program.settings;
+            let grant = grant(&state.secret, &settings.secret, scene, &person.openid);
+            let login = acceptance(grant, person, settings.grant_life, false, user.as_ref());
+            let confirm = Transition::Confirm { account, login, picked };
+            let settled = match settle(&confirm).await? {
+                // There is one pick only: a person who doesn't see the page would find the number by the third pick.
+                Settled::Refused(SettleRefusal::Guard(SceneField::Number), _) => settle(&decline).await?,
+                settled => settled,
+            };
+            (settled, user)
+        }
+    };
+    if let Settled::Applied(standing) = &settled {
+        let confirmed = standing.state == SceneState::Confirmed;
+        state.stages.count(if confirmed { Stage::Confirmed } else { Stage::Declined });
+    }
+    record_login(&state.users, mini_program, scene, &settled, user.as_ref(), &cause, deadline).await?;
+    Ok(settled)
+}
+
+/// What a settled answer means for the person who gave it.
+fn outcome(settled: Settled) -> Result<SceneState, MiniProgramError> {
+    match settled {
+        Settled::Applied(standing) | Settled::Repeated(standing) => match standing.state {
+            SceneState::Expired | SceneState::Cancelled => Err(MiniProgramError::SceneExpired),
+            state => Ok(state),
+        },
+        Settled::Refused(SettleRefusal::State(state), _) => match state {
+            SceneState::Expired | SceneState::Cancelled => Err(MiniProgramError::SceneExpired),
+            SceneState::Confirmed | SceneState::Redeemed | SceneState::Declined => Err(MiniProgramError::SceneAnswered),
+            SceneState::Open | SceneState::Scanned => Err(MiniProgramError::SceneUnknown),
+        },
+        // Redis lost the scene after we read it, or it belongs to another person now.
+        Settled::Refused(SettleRefusal::Guard(_), _) | Settled::Unknown => Err(MiniProgramError::SceneUnknown),
+    }
+}

@@ -1,0 +1,220 @@
+//! `POST /v1/miniapp/scan`: a person opened the mini program's page by a code.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use scenecast_metrics::Stage;
+use scenecast_scene::{
+    AccountName, DeliveryId, Number, OpenId, PageInfo, Person, SceneField, SceneId, SceneSnapshot, SceneState,
+    SettleRefusal, Settled, internal::OpenRefusal, time::unix_now,
+};
+use scenecast_service::http::{Problem, read_body};
+use scenecast_wechat::{JsCodeSession, UserInfo};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tracing::{Span, field::display};
+
+use super::{
+    error::MiniProgramError,
+    record::{cause, find_user, record_login, state_word},
+    sender::sender,
+    state::{MAX_BODY_BYTES, MiniProgramState, SETTLE_TIMEOUT},
+    ticket::Ticket,
+};
+use crate::{
+    accounts::{Accounts, MiniProgram},
+    login::{acceptance, grant, transition_of_scan},
+    people::profile,
+    problems::{from_refusal, from_settle},
+    request::json,
+    retry,
+};
+
+/// WeChat's own have 32 bytes.
+const MAX_JS_CODE_BYTES: usize = 128;
+
+/// What a mini program sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScanRequest {
+    /// The mini program's name in our configuration.
+    account: AccountName,
+    /// From `wx.login`.
+    js_code: String,
+    /// The scene in the code that opened the page.
+    scene: String,
+}
+
+/// What the phone shows before it asks the person.
+#[derive(Serialize)]
+pub(super) struct ScanResponse {
+    /// The phone sends it with the answer.
+    ticket: String,
+    state: &'static str,
+    site: Option<String>,
+    /// The page's host, address and browser, if they are known.
+    host: Option<String>,
+    address: Option<IpAddr>,
+    browser: Option<String>,
+    /// The page shows one of these numbers, and the person has to pick it.
+    choices: Option<[Number; 3]>,
+}
+
+pub(super) async fn scan(
+    State(state): State<Arc<MiniProgramState>>,
+    request: Request,
+) -> Result<Json<ScanResponse>, Problem> {
+    let response = answer(&state, request).await;
+    let outcome = response.as_ref().map_or_else(|problem| problem.code, |response| response.state);
+    state.requests.with_label_values(&["scan", outcome]).inc();
+    response.map(Json)
+}
+
+#[tracing::instrument(name = "miniapp scan", skip_all, fields(account, scene))]
+async fn answer(state: &MiniProgramState, request: Request) -> Result<ScanResponse, Problem> {
+    let ScanRequest { account, js_code, scene } = json(&read_body(request.into_body(), MAX_BODY_BYTES).await?)?;
+    let accounts = state.accounts.current();
+    let mini_program = accounts.mini_program(&account).ok_or_else(|| from_refusal(OpenRefusal::AccountUnknown))?;
+    // Another text belongs to another code of the mini program, and is no login.
+    let scene: SceneId = scene.parse().map_err(|_| MiniProgramError::SceneUnknown)?;
+    Span::current().record("account", account.as_str()).record("scene", display(scene));
+    if !(1..=MAX_JS_CODE_BYTES).contains(&js_code.len()) || !js_code.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(MiniProgramError::JsCodeInvalid.into());
+    }
+    // With the scene, so that a js_code that was used for one scene is good for no other.
+    let call = DeliveryId::of(&["miniapp scan", account.as_str(), &js_code, &scene.to_string()]);
+    let session = sender(&state.js_codes, mini_program, &js_code, call).await?;
+    let who = session.openid.clone();
+    let settled = settle(state, &accounts, mini_program, scene, session, call).await?;
+    let standing = outcome(settled, &who, |account| accounts.may_log_in(&mini_program.name, account));
+    tracing::info!(
+        %account, %scene, who = who.short(),
+        outcome = standing.as_ref().map_or_else(ToString::to_string, |standing| standing.state.to_string()),
+        "a person opened a mini program's code"
+    );
+    let standing = standing?;
+    let expires = unix_now() + standing.remaining;
+    let ticket = Ticket::issue(&state.secret, &mini_program.name, scene, &who, expires);
+    let PageInfo { host, address, browser, .. } = standing.page();
+    Ok(ScanResponse {
+        ticket: ticket.to_string(),
+        state: state_word(standing.state),
+        site: mini_program.settings.site.clone(),
+        host,
+        address,
+        browser,
+        choices: standing.choices().filter(|_| standing.state == SceneState::Scanned),
+    })
+}
+
+async fn settle(
+    state: &MiniProgramState,
+    accounts: &Accounts,
+    mini_program: &MiniProgram,
+    scene: SceneId,
+    session: JsCodeSession,
+    call: DeliveryId,
+) -> Result<Settled, Problem> {
+    let settings = &mini_program.settings;
+    let deadline = Instant::now() + SETTLE_TIMEOUT;
+    let person = Person {
+        account: mini_program.name.clone(),
+        profile: profile(&session.openid, &UserInfo::default(), settings.language),
+        openid: session.openid,
+        unionid: session.unionid,
+    };
+    let user = find_user(&state.users, &person, deadline).await?;
+    let cause = cause(call);
+    let settle_on = async |account: AccountName| {
+        let grant = grant(&state.secret, &settings.secret, scene, &person.openid);
+        let login = acceptance(grant, person.clone(), settings.grant_life, false, user.as_ref());
+        let transition = transition_of_scan(settings.confirmation, account, login);
+        retry::settle(&state.bus, scene, &cause, &transition, deadline).await.map_err(from_settle)
+    };
+    let mut settled = settle_on(mini_program.name.clone()).await?;
+    if let Settled::Refused(SettleRefusal::Guard(SceneField::Account), standing) = &settled
+        && let Some(account) = standing.account()
+        && accounts.may_log_in(&mini_program.name, &account)
+    {
+        settled = settle_on(account).await?;
+    }
+    if let Settled::Applied(standing) = &settled {
+        let confirmed = standing.state == SceneState::Confirmed;
+        state.stages.count(if confirmed { Stage::Confirmed } else { Stage::Scanned });
+    }
+    // With a confirmation the answer is the login. A repeated scan may come after it, and is no login then either.
+    if !settings.confirmation.asks() {
+        record_login(&state.users, mini_program, scene, &settled, user.as_ref(), &cause, deadline).await?;
+    }
+    Ok(settled)
+}
+
+/// What a settled scan means for the person who opened the code. The same person may open the code again until they
+/// have answered.
+fn outcome(
+    settled: Settled,
+    who: &OpenId,
+    may_log_in: impl Fn(&AccountName) -> bool,
+) -> Result<SceneSnapshot, MiniProgramError> {
+    let (refused, standing) = match settled {
+        Settled::Applied(standing) | Settled::Repeated(standing) => (false, standing),
+        Settled::Refused(SettleRefusal::State(_), standing) => (true, standing),
+        Settled::Refused(SettleRefusal::Guard(_), _) | Settled::Unknown => return Err(MiniProgramError::SceneUnknown),
+    };
+    if !standing.account().is_some_and(|account| may_log_in(&account)) {
+        return Err(MiniProgramError::SceneUnknown);
+    }
+    match standing.state {
+        SceneState::Expired | SceneState::Cancelled => Err(MiniProgramError::SceneExpired),
+        _ if standing.who().as_ref() != Some(who) => Err(MiniProgramError::SceneTaken),
+        SceneState::Scanned => Ok(standing),
+        _ if refused => Err(MiniProgramError::SceneAnswered),
+        _ => Ok(standing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use super::*;
+
+    fn standing(account: &str, state: SceneState, who: &str) -> SceneSnapshot {
+        let facts = [(SceneField::Account, account.to_owned()), (SceneField::Who, who.to_owned())];
+        SceneSnapshot { state, remaining: Duration::ZERO, fields: BTreeMap::from(facts) }
+    }
+
+    #[test]
+    fn each_phone_is_told_the_outcome_of_its_scan() {
+        let refused =
+            |account, state, who| Settled::Refused(SettleRefusal::State(state), standing(account, state, who));
+        for (settled, expected) in [
+            (Settled::Applied(standing("mini", SceneState::Scanned, "oAnn")), Ok(SceneState::Scanned)),
+            (Settled::Applied(standing("mini", SceneState::Confirmed, "oAnn")), Ok(SceneState::Confirmed)),
+            (Settled::Repeated(standing("mini", SceneState::Redeemed, "oAnn")), Ok(SceneState::Redeemed)),
+            (Settled::Repeated(standing("mini", SceneState::Declined, "oAnn")), Ok(SceneState::Declined)),
+            (Settled::Repeated(standing("mini", SceneState::Expired, "oAnn")), Err(MiniProgramError::SceneExpired)),
+            (refused("mini", SceneState::Scanned, "oAnn"), Ok(SceneState::Scanned)),
+            (refused("mini", SceneState::Scanned, "oBob"), Err(MiniProgramError::SceneTaken)),
+            (refused("mini", SceneState::Confirmed, "oAnn"), Err(MiniProgramError::SceneAnswered)),
+            (refused("mini", SceneState::Declined, "oAnn"), Err(MiniProgramError::SceneAnswered)),
+            (refused("mini", SceneState::Redeemed, "oBob"), Err(MiniProgramError::SceneTaken)),
+            (refused("mini", SceneState::Expired, ""), Err(MiniProgramError::SceneExpired)),
+            (refused("mini", SceneState::Cancelled, ""), Err(MiniProgramError::SceneExpired)),
+            (refused("other", SceneState::Scanned, "oAnn"), Err(MiniProgramError::SceneUnknown)),
+            (refused("other", SceneState::Expired, ""), Err(MiniProgramError::SceneUnknown)),
+            (
+                Settled::Refused(SettleRefusal::Guard(SceneField::Account), standing("other", SceneState::Open, "")),
+                Err(MiniProgramError::SceneUnknown),
+            ),
+            (Settled::Unknown, Err(MiniProgramError::SceneUnknown)),
+        ] {
+            let said = format!("{settled:?}");
+            let told = outcome(settled, &"oAnn".parse().unwrap(), |account| account.as_str() == "mini");
+            assert_eq!(told.map(|standing| standing.state), expected, "{said}");
+        }
+    }
+}

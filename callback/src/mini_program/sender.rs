@@ -1,0 +1,80 @@
+//! Who sent a `js_code`. WeChat answers that once, so we remember its answer for as long as the phone may repeat the
+//! call: to another pod, or because our answer was lost on its way.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use scenecast_scene::{DeliveryId, internal::OpenRefusal};
+use scenecast_service::http::Problem;
+use scenecast_wechat::{ApiError, ErrorCode, JsCodeSession};
+use tokio::time::{Instant, sleep};
+
+use super::error::MiniProgramError;
+use crate::{accounts::MiniProgram, problems::from_refusal, stores::JsCodes, wechat::CallError};
+
+/// How often we look whether another pod has WeChat's answer.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// How long we wait for another pod's answer.
+const POLL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The person who sent this `js_code`, in the call with this id.
+pub(super) async fn sender(
+    js_codes: &JsCodes,
+    mini_program: &MiniProgram,
+    js_code: &str,
+    call: DeliveryId,
+) -> Result<JsCodeSession, Problem> {
+    match mini_program.api.session(js_code).await {
+        Ok(session) => {
+            if let Err(error) = js_codes.remember(call, &session).await {
+                tracing::warn!(
+                    account = %mini_program.name, %error,
+                    "could not store who sent a js_code; if the phone repeats the call, it has to call wx.login again"
+                );
+            }
+            Ok(session)
+        }
+        Err(error) => match error.code() {
+            Some(ErrorCode::JsCodeUsed) => recall(js_codes, call, Instant::now() + POLL_TIMEOUT).await,
+            Some(ErrorCode::JsCodeInvalid) => recall(js_codes, call, Instant::now()).await,
+            _ => Err(wechat_problem(&error)),
+        },
+    }
+}
+
+async fn recall(js_codes: &JsCodes, call: DeliveryId, until: Instant) -> Result<JsCodeSession, Problem> {
+    loop {
+        let recalled = js_codes.recall(call).await.map_err(|error| {
+            tracing::warn!(%error, "could not read who sent a js_code; the phone is told to come back");
+            from_refusal(OpenRefusal::BusUnavailable)
+        })?;
+        if let Some(session) = recalled {
+            return Ok(session);
+        }
+        if Instant::now() >= until {
+            return Err(MiniProgramError::JsCodeInvalid.into());
+        }
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// What the phone is told about WeChat's refusal. WeChat's own words are only for our log.
+fn wechat_problem(error: &CallError) -> Problem {
+    let later = |secs| {
+        let detail = "WeChat does not say who this is right now";
+        Problem::unavailable("wechat_unavailable", detail, Duration::from_secs(secs))
+    };
+    tracing::warn!(%error, "WeChat did not say who sent a js_code; the phone is told why");
+    match error {
+        CallError::TooSlow
+        | CallError::Unreachable(_)
+        | CallError::NoOtherToken
+        | CallError::Answer(ApiError::Malformed(_)) => later(3),
+        CallError::Answer(ApiError::Refused { code, .. }) | CallError::NotMade(code) => match code {
+            ErrorCode::Busy => later(3),
+            ErrorCode::MinuteQuota => later(60),
+            ErrorCode::PersonBlocked => MiniProgramError::PersonBlocked.into(),
+            _ => Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", "WeChat refuses this mini program"),
+        },
+    }
+}

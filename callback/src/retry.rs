@@ -1,0 +1,61 @@
+//! Asks Redis again until a deadline, while it is undecided whether a change happened. That is harmless: each change
+//! has a delivery id, or gives the same result when it is made twice.
+
+use std::{error::Error, time::Duration};
+
+use backon::{ExponentialBuilder, Retryable};
+use scenecast_bus::{BusError, SceneWriter, StoreError};
+use scenecast_scene::{Cause, SceneId, Settled, Transition};
+use tokio::time::{Instant, timeout_at};
+
+/// Why Redis gave no result by the deadline.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RetryError<E: Error + 'static> {
+    /// The deadline came first. Whether a change happened is undecided.
+    #[error("Redis gave no answer before the deadline")]
+    Deadline,
+    /// An error that another attempt doesn't change.
+    #[error(transparent)]
+    Failed(E),
+}
+
+/// Settles a scene.
+pub(crate) async fn settle(
+    bus: &SceneWriter,
+    scene: SceneId,
+    cause: &Cause,
+    transition: &Transition,
+    deadline: Instant,
+) -> Result<Settled, RetryError<BusError>> {
+    retry_until(deadline, || bus.settle(scene, cause, transition), BusError::is_undecided).await
+}
+
+/// Asks a store.
+pub(crate) async fn ask_store<T, F: Future<Output = Result<T, StoreError>>>(
+    deadline: Instant,
+    ask: impl FnMut() -> F,
+) -> Result<T, RetryError<StoreError>> {
+    retry_until(deadline, ask, StoreError::is_undecided).await
+}
+
+async fn retry_until<T, E: Error + 'static, F: Future<Output = Result<T, E>>>(
+    deadline: Instant,
+    ask: impl FnMut() -> F,
+    is_undecided: impl FnMut(&E) -> bool,
+) -> Result<T, RetryError<E>> {
+    // Boxed, because otherwise the future of each delivery would hold this one's memory several times.
+    let asking = Box::pin(ask.retry(backoff()).when(is_undecided).into_future());
+    match timeout_at(deadline, asking).await {
+        Ok(answer) => answer.map_err(RetryError::Failed),
+        Err(_) => Err(RetryError::Deadline),
+    }
+}
+
+/// The pauses between attempts. The deadline ends them.
+fn backoff() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(Duration::from_millis(300))
+        .without_max_times()
+        .with_jitter()
+}

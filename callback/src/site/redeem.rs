@@ -1,0 +1,207 @@
+//! `POST /v1/redeem`: the site trades a grant for the person who logged in.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use prometheus::IntCounterVec;
+use scenecast_bus::{BusError, SceneWriter};
+use scenecast_metrics::{Stage, Stages};
+use scenecast_scene::{
+    AccountName, Binding, Cause, DeliveryId, Grant, GrantDigest, OpenId, Person, Profile, SceneField, SceneSnapshot,
+    SceneState, SettleRefusal, Settled, Transition, time::unix_now_ms,
+};
+use scenecast_service::{
+    http::{Problem, read_body},
+    telemetry::traceparent,
+};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tracing::Span;
+
+use crate::{
+    accounts::{AccountRegistry, ApiCaller},
+    problems::{from_ask, from_bus, from_settle},
+    request::{header, json},
+    retry::{ask_store, settle},
+    stores::Users,
+};
+
+const MAX_BODY_BYTES: usize = 4 * 1024;
+/// How long a redeem may take. The site may repeat the call only if it had an idempotency key.
+const REDEEM_TIMEOUT: Duration = Duration::from_secs(4);
+/// When a login that Redis lost may be there again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What a redeem needs.
+pub(crate) struct RedeemState {
+    pub(crate) accounts: AccountRegistry,
+    pub(crate) bus: SceneWriter,
+    pub(crate) users: Users,
+    pub(crate) stages: Stages,
+    /// By `outcome`.
+    pub(crate) redeems: IntCounterVec,
+}
+
+pub(crate) fn router(state: RedeemState) -> Router {
+    Router::new().route("/v1/redeem", post(redeem)).with_state(Arc::new(state))
+}
+
+/// What a site sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RedeemRequest {
+    grant: Grant,
+    /// The `state` with which the page opened the scene.
+    #[serde(default)]
+    state: Option<String>,
+    /// Needed if the API key is for several accounts.
+    #[serde(default)]
+    account: Option<AccountName>,
+}
+
+/// The person who logged in.
+#[derive(Serialize)]
+struct RedeemedLogin {
+    account: AccountName,
+    openid: OpenId,
+    unionid: Option<String>,
+    profile: Profile,
+    /// Whether the site has said that the person is registered there.
+    registered: bool,
+    /// How often the person has logged in, with this time.
+    logins: u64,
+}
+
+/// Why a grant isn't redeemed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum RedeemError {
+    /// The site isn't told whether the grant is another account's.
+    #[error("there is no such grant for this account")]
+    Unknown,
+    #[error("the grant belongs to another browser session: the state does not match")]
+    StateMismatch,
+    #[error("the grant was redeemed before")]
+    Used,
+    #[error("the grant's time is over")]
+    Expired,
+    /// A failover of Redis may have lost the login of the page's grant; WeChat delivers it again. Every grant of the
+    /// scene gets this error, so that it tells nobody whether a grant is good.
+    #[error("nobody has logged in on this scene yet")]
+    NotYet,
+}
+
+impl From<RedeemError> for Problem {
+    fn from(error: RedeemError) -> Self {
+        let (status, code) = match error {
+            RedeemError::NotYet => return Self::unavailable("grant_not_yet", error.to_string(), RETRY_AFTER),
+            RedeemError::Unknown => (StatusCode::NOT_FOUND, "grant_unknown"),
+            RedeemError::StateMismatch => (StatusCode::CONFLICT, "state_mismatch"),
+            RedeemError::Used => (StatusCode::CONFLICT, "grant_used"),
+            RedeemError::Expired => (StatusCode::GONE, "grant_expired"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+async fn redeem(State(state): State<Arc<RedeemState>>, request: Request) -> Result<Json<RedeemedLogin>, Problem> {
+    let answer = answer(&state, request).await;
+    let outcome = answer.as_ref().map_or_else(|problem| problem.code, |_| "redeemed");
+    state.redeems.with_label_values(&[outcome]).inc();
+    answer.map(Json)
+}
+
+#[tracing::instrument(name = "redeem", skip_all, fields(site, account, scene))]
+async fn answer(redeem: &RedeemState, request: Request) -> Result<RedeemedLogin, Problem> {
+    let (head, body) = request.into_parts();
+    let accounts = redeem.accounts.current();
+    let caller = accounts.api_keys.caller(&head.headers)?;
+    let RedeemRequest { grant, state, account } = json(&read_body(body, MAX_BODY_BYTES).await?)?;
+    let account = account_of(caller, account)?;
+    let binding = state.as_deref().map(Binding::of);
+    let delivery = delivery(&head.headers, caller, &account, &grant, binding)?;
+    let scene = grant.scene();
+    Span::current()
+        .record("site", caller.name)
+        .record("account", account.as_str())
+        .record("scene", tracing::field::display(scene));
+
+    let cause = Cause { delivery, received_at: unix_now_ms(), traceparent: traceparent(&Span::current()) };
+    let transition = Transition::Redeem { grant: grant.digest(), account: account.clone(), binding };
+    let deadline = Instant::now() + REDEEM_TIMEOUT;
+    let settled = settle(&redeem.bus, scene, &cause, &transition, deadline).await.map_err(from_settle)?;
+    if let Settled::Applied(_) = settled {
+        redeem.stages.count(Stage::Redeemed);
+    }
+    let outcome = outcome(settled, &account, grant.digest());
+    let word = outcome.as_ref().err().map_or("redeemed".to_owned(), ToString::to_string);
+    tracing::info!(site = caller.name, %account, %scene, outcome = word, "a site asked who logged in");
+    let person = outcome?.person().ok_or_else(|| from_bus(&BusError::Malformed("person")))?;
+    let Person { account, openid, unionid, profile } = person;
+    let user = ask_store(deadline, || redeem.users.find(&account, &openid)).await.map_err(from_ask)?;
+    let (registered, logins) = user.map_or((false, 0), |user| (user.registered, user.logins));
+    Ok(RedeemedLogin { account, openid, unionid, profile, registered, logins })
+}
+
+/// The account of the call: the account that it names, or the only account of the API key.
+fn account_of(caller: ApiCaller<'_>, named: Option<AccountName>) -> Result<AccountName, Problem> {
+    match named {
+        Some(named) if caller.accounts.contains(&named) => Ok(named),
+        Some(_) => Err(RedeemError::Unknown.into()),
+        None if caller.accounts.len() == 1 => Ok(caller.accounts.iter().next().expect("there is one").clone()),
+        None => Err(Problem::bad_request("this API key is for several accounts: name one as `account`")),
+    }
+}
+
+/// The delivery id of a call. It is the same only for the same call with the same idempotency key: a call with another
+/// account, grant or state doesn't get the first call's answer.
+fn delivery(
+    headers: &HeaderMap,
+    caller: ApiCaller<'_>,
+    account: &AccountName,
+    grant: &Grant,
+    binding: Option<Binding>,
+) -> Result<DeliveryId, Problem> {
+    const NAME: &str = "idempotency-key";
+    let key = match header(headers, NAME) {
+        Some(key) if (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => key.to_owned(),
+        None if !headers.contains_key(NAME) => hex::encode(rand::random::<[u8; 16]>()),
+        _ => return Err(Problem::bad_request("Idempotency-Key must be once 1 to 128 visible ASCII characters")),
+    };
+    let binding = binding.map(|binding| binding.to_string()).unwrap_or_default();
+    Ok(DeliveryId::of(&["redeem", caller.name, &key, account.as_str(), &grant.digest().to_string(), &binding]))
+}
+
+/// What a settled redeem means for the site.
+fn outcome(settled: Settled, account: &AccountName, grant: GrantDigest) -> Result<SceneSnapshot, RedeemError> {
+    match settled {
+        Settled::Repeated(standing) if standing.remaining.is_zero() => Err(RedeemError::Expired),
+        Settled::Applied(standing) | Settled::Repeated(standing) => Ok(standing),
+        Settled::Refused(SettleRefusal::Guard(SceneField::Binding), _) => Err(RedeemError::StateMismatch),
+        Settled::Refused(SettleRefusal::State(SceneState::Open | SceneState::Scanned), standing)
+            if standing.account().as_ref() == Some(account) =>
+        {
+            Err(RedeemError::NotYet)
+        }
+        Settled::Refused(SettleRefusal::State(state), standing) if is_grant_of(&standing, account, grant) => {
+            match state {
+                SceneState::Redeemed => Err(RedeemError::Used),
+                _ => Err(RedeemError::Expired),
+            }
+        }
+        Settled::Refused(..) | Settled::Unknown => Err(RedeemError::Unknown),
+    }
+}
+
+/// Whether this is the scene's own grant. Only a site that has it is told what became of it.
+fn is_grant_of(standing: &SceneSnapshot, account: &AccountName, grant: GrantDigest) -> bool {
+    standing.account().as_ref() == Some(account) && standing.fields.get(&SceneField::Grant) == Some(&grant.to_string())
+}
+
+#[cfg(test)]
+#[path = "redeem_tests.rs"]
+mod tests;

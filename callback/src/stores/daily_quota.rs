@@ -1,0 +1,52 @@
+//! How much of a day's quota at WeChat is used, counted by all pods together.
+
+use std::time::{Duration, SystemTime};
+
+use scenecast_bus::{Store, StoreError};
+use scenecast_scene::AccountName;
+
+use crate::clock::china_day;
+
+/// How long a day's count is kept. It ends after the day, whenever in the day it began.
+const COUNT_LIFE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+/// More than WeChat grants of anything. A count that starts here says that WeChat gives no more today.
+const EXHAUSTED: u64 = 1_000_000_000_000;
+
+/// How much of today's quota is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaUse {
+    /// The number of calls that were made today, with this one.
+    Calls(u64),
+    /// WeChat has said that it takes no more calls today.
+    Exhausted,
+}
+
+/// Counts the calls of one kind against a day's quota. Clones share the count.
+#[derive(Debug, Clone)]
+pub struct DailyQuota {
+    store: Store,
+    call: &'static str,
+}
+
+impl DailyQuota {
+    /// The quota of this call, which is a path of WeChat's API.
+    pub fn new(store: Store, call: &'static str) -> Self {
+        Self { store, call }
+    }
+
+    /// Counts one call.
+    pub async fn count_call(&self, account: &AccountName, now: SystemTime) -> Result<QuotaUse, StoreError> {
+        let calls = self.store.count(&self.key(account, now), COUNT_LIFE).await?;
+        Ok(if calls > EXHAUSTED { QuotaUse::Exhausted } else { QuotaUse::Calls(calls) })
+    }
+
+    /// Tells all pods that WeChat takes no more calls today. Our own count may be lower, since WeChat also counts the
+    /// calls that other software makes for this account.
+    pub async fn exhaust(&self, account: &AccountName, now: SystemTime) -> Result<(), StoreError> {
+        self.store.put(&self.key(account, now), EXHAUSTED.to_string(), COUNT_LIFE).await
+    }
+
+    fn key(&self, account: &AccountName, now: SystemTime) -> String {
+        format!("budget:{}:{account}:{}", self.call, china_day(now))
+    }
+}

@@ -1,0 +1,37 @@
+//! What the callback pods share in Redis, beside the scenes. Each store stands on the values and streams of the shared
+//! [`Store`](scenecast_bus::Store), and so works over memory and over every Redis layout.
+//!
+//! | module | what it stores |
+//! |---|---|
+//! | `access_tokens` | WeChat's access tokens, and which pod refreshes one |
+//! | `daily_quota` | how much of a day's quota at WeChat is used |
+//! | `js_codes` | who sent which `js_code` |
+//! | `replay_guard` | with which body a plain-mode signature came |
+//! | `users` | the records of people |
+//! | `pending_questions` | about which scene a person was asked last |
+//! | `typed_codes`, `guess_limiter` | codes that people type, and how fast a person may guess them |
+//! | `outbox`, `retry_backoff` | webhook events until the sites have them, and the pauses between attempts |
+
+mod access_tokens;
+mod daily_quota;
+mod guess_limiter;
+mod js_codes;
+mod outbox;
+mod pending_questions;
+mod replay_guard;
+mod retry_backoff;
+mod typed_codes;
+mod users;
+
+pub use access_tokens::{RefreshLease, StoredToken, TokenStore};
+pub use daily_quota::{DailyQuota, QuotaUse};
+pub use guess_limiter::{GuessLimiter, GuessVerdict};
+pub use js_codes::JsCodes;
+pub use outbox::{
+    ClaimedEvent, Outbox, OutboxCapacity, PutOutcome, ROLLOUT, SweepCursor, WebhookEvent, WebhookEventKind,
+};
+pub use pending_questions::{PendingQuestion, PendingQuestions};
+pub use replay_guard::{ReplayGuard, ReplayVerdict};
+pub use retry_backoff::RetryBackoff;
+pub use typed_codes::{IssueCodeError, TypedCode, TypedCodeError, TypedCodes};
+pub use users::{FollowState, User, Users, WechatProfile};

@@ -1,0 +1,307 @@
+//! One account's access token: kept in this process, shared with the other pods, refreshed by one pod at a time.
+//!
+//! WeChat's `stable_token`, in its normal mode, answers the current token until five minutes before the token's end.
+//! From then on it answers a new token, and the old one stays valid until its end. So asking is harmless, and asking
+//! early is useless. A token that ended early (because other software forced a refresh) is replaced by asking again. We
+//! never force a refresh: that has a quota of 20 a day, and a second forced refresh ends the token of all other
+//! clients.
+//!
+//! ```text
+//! get ─▶ the token of this process, if it lasts          (renewed in the background when it nears its end)
+//!   └──▶ renew: one task of this process
+//!          └──▶ the token of the store, if another pod has fetched one
+//!          └──▶ take the lease ─▶ ask WeChat ─▶ store ─▶ give the lease back
+//!          └──▶ another pod has the lease: look again every 30 ms, for 3 s at most; then ask WeChat
+//! ```
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use scenecast_bus::StoreError;
+use scenecast_scene::{AccountName, Secret, time::unix_now_ms};
+use scenecast_wechat::{AccessToken, ApiError, ErrorCode};
+use serde_json::json;
+use tracing::Instrument;
+
+use super::{
+    circuit::Circuit,
+    client::{ApiCall, CallError, ResponseFormat, WechatClient},
+};
+use crate::stores::{StoredToken, TokenStore};
+
+const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
+/// A token is renewed this long before its end, when WeChat already answers a new one. A random part of the jitter is
+/// subtracted, so that the pods don't renew at the same time.
+const RENEW_AHEAD_MS: u64 = 280_000;
+const JITTER_MS: u64 = 120_000;
+/// The longest life that WeChat documents.
+const LONGEST_LIFE_SECS: u64 = 7200;
+/// A token that ends within this time isn't used, because the call has to reach WeChat before the end.
+const MARGIN_MS: u64 = 5_000;
+/// The pause after an attempt to renew ahead of the end.
+const RENEW_PAUSE_MS: u64 = 10_000;
+/// How often a pod looks whether another pod has finished its refresh.
+const POLL_INTERVAL: Duration = Duration::from_millis(30);
+/// How long a pod waits for another pod's refresh. It is longer than WeChat may take.
+const POLL_TIMEOUT: Duration = Duration::from_secs(3);
+/// The pause after WeChat gave no token. It doubles with each failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The app id and secret of an account.
+#[derive(Debug, Clone)]
+pub(crate) struct Credentials {
+    pub(crate) app_id: String,
+    pub(crate) secret: Secret,
+}
+
+/// Gives access tokens of one account. Clones share the token.
+#[derive(Clone)]
+pub(crate) struct AccessTokenSource(Arc<SourceInner>);
+
+struct SourceInner {
+    account: AccountName,
+    credentials: Credentials,
+    client: WechatClient,
+    circuit: Circuit,
+    store: TokenStore,
+    state: Mutex<TokenState>,
+    /// Locked by the task that renews, so that only one task of this process does.
+    renewing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct TokenState {
+    token: Option<HeldToken>,
+    failure: Option<FetchFailure>,
+}
+
+struct HeldToken {
+    stored: StoredToken,
+    renew_at: u64,
+}
+
+/// WeChat gave no token.
+struct FetchFailure {
+    error: CallError,
+    /// How many times in a row.
+    times: u32,
+    retry_at: Instant,
+}
+
+impl AccessTokenSource {
+    pub(crate) fn new(
+        account: AccountName,
+        credentials: Credentials,
+        client: WechatClient,
+        circuit: Circuit,
+        store: TokenStore,
+    ) -> Self {
+        Self(Arc::new(SourceInner {
+            account,
+            credentials,
+            client,
+            circuit,
+            store,
+            state: Mutex::default(),
+            renewing: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// A valid token. A token that nears its end is renewed in the background, while calls go on with it.
+    pub(crate) async fn get(&self) -> Result<String, CallError> {
+        let (token, is_due) = match &mut self.0.state.lock().token {
+            Some(held) if lasts(&held.stored) => (Some(held.stored.token.clone()), held.take_renewal()),
+            _ => (None, false),
+        };
+        let Some(token) = token else { return self.renew(None).await };
+        if is_due {
+            let source = self.clone();
+            let old = token.clone();
+            tokio::spawn(async move {
+                if let Err(error) = source.renew(Some(&old)).await {
+                    tracing::warn!(
+                        account = %source.0.account, %error,
+                        "could not renew the access token before its end; tried again in ten seconds"
+                    );
+                }
+            });
+        }
+        Ok(token)
+    }
+
+    /// Another token than this one, which WeChat has refused. Answers the same token if WeChat gives no other: the
+    /// caller tries it once more, and WeChat isn't asked for a token again at once.
+    pub(crate) async fn replace(&self, refused: &str) -> Result<String, CallError> {
+        match self.renew(Some(refused)).await {
+            Ok(token) => {
+                if token == refused {
+                    self.record_failure(&CallError::NoOtherToken);
+                }
+                Ok(token)
+            }
+            Err(CallError::NoOtherToken) => Ok(refused.to_owned()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A token other than `old`: of this process, of another pod, or from WeChat.
+    async fn renew(&self, old: Option<&str>) -> Result<String, CallError> {
+        let source = self.clone();
+        let old = old.map(ToOwned::to_owned);
+        // In its own task, because the caller may be cancelled, and other callers wait for the same token.
+        let renewing = tokio::spawn(async move { source.renew_once(old.as_deref()).await }.in_current_span());
+        renewing.await.unwrap_or(Err(CallError::TooSlow))
+    }
+
+    async fn renew_once(&self, old: Option<&str>) -> Result<String, CallError> {
+        let fits = |stored: &StoredToken| lasts(stored) && Some(stored.token.as_str()) != old;
+        let _renewing = self.0.renewing.lock().await;
+        if let Some(held) = &self.0.state.lock().token
+            && fits(&held.stored)
+        {
+            return Ok(held.stored.token.clone());
+        }
+        let renewed = match self.renew_with_pods(fits).await {
+            Ok(renewed) => renewed,
+            Err(error) => {
+                tracing::warn!(
+                    account = %self.0.account, %error,
+                    "Redis does not answer, so this pod asks WeChat for an access token of its own"
+                );
+                self.fetch().await
+            }
+        };
+        renewed.map(|stored| self.keep(stored))
+    }
+
+    /// Takes the token that another pod has fetched, or fetches one for all pods.
+    async fn renew_with_pods(
+        &self,
+        fits: impl Fn(&StoredToken) -> bool,
+    ) -> Result<Result<StoredToken, CallError>, StoreError> {
+        let app_id = &self.0.credentials.app_id;
+        let store = &self.0.store;
+        let started = Instant::now();
+        loop {
+            if let Some(stored) = store.get(app_id).await?.filter(&fits) {
+                return Ok(Ok(stored));
+            }
+            if let Some(lease) = store.lease(app_id).await? {
+                // Another pod may have stored a token between our read and our lease.
+                let fetched = match store.get(app_id).await?.filter(&fits) {
+                    Some(stored) => Ok(stored),
+                    None => self.fetch().await,
+                };
+                if let Ok(stored) = &fetched {
+                    let life = Duration::from_millis(stored.expires_at.saturating_sub(unix_now_ms()));
+                    if let Err(error) = store.put(app_id, stored, life).await {
+                        tracing::warn!(
+                            account = %self.0.account, %error,
+                            "could not store a new access token; the other pods ask WeChat themselves"
+                        );
+                    }
+                }
+                // If this fails, the lease ends by itself.
+                let _ = store.release(app_id, lease).await;
+                return Ok(fetched);
+            }
+            if started.elapsed() > POLL_TIMEOUT {
+                // The pod that has the lease is slow or dead. One more call does no harm.
+                return Ok(self.fetch().await);
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Asks WeChat for a token, unless that failed a moment ago.
+    async fn fetch(&self) -> Result<StoredToken, CallError> {
+        self.0.circuit.check(STABLE_TOKEN)?;
+        if let Some(failure) = &self.0.state.lock().failure
+            && Instant::now() < failure.retry_at
+        {
+            return Err(failure.error.clone());
+        }
+        let fetched = self.ask_wechat().await;
+        match &fetched {
+            Ok(_) => tracing::info!(account = %self.0.account, "fetched an access token"),
+            Err(error) => {
+                self.0.circuit.record(STABLE_TOKEN, error);
+                self.record_failure(error);
+            }
+        }
+        fetched
+    }
+
+    async fn ask_wechat(&self) -> Result<StoredToken, CallError> {
+        let Credentials { app_id, secret } = &self.0.credentials;
+        let ask: ApiCall<AccessToken> = ApiCall {
+            path: STABLE_TOKEN,
+            query: vec![],
+            body: Some(json!({ "grant_type": "client_credential", "appid": app_id, "secret": secret.text() })),
+            format: ResponseFormat::JSON,
+        };
+        let AccessToken { access_token, expires_in } =
+            self.0.client.send(&ask, None).await.map_err(wrong_credentials)?;
+        let expires_at = unix_now_ms() + expires_in.min(LONGEST_LIFE_SECS) * 1000;
+        let stored = StoredToken { token: access_token, expires_at };
+        if stored.token.is_empty() || !lasts(&stored) {
+            return Err(ApiError::Malformed(0).into());
+        }
+        Ok(stored)
+    }
+
+    fn record_failure(&self, error: &CallError) {
+        let mut state = self.0.state.lock();
+        let before = state.failure.as_ref().map_or(0, |failure| failure.times);
+        let pause = FIRST_PAUSE.saturating_mul(1 << before.min(10)).min(LONGEST_PAUSE);
+        state.failure =
+            Some(FetchFailure { error: error.clone(), times: before + 1, retry_at: Instant::now() + pause });
+    }
+
+    fn keep(&self, stored: StoredToken) -> String {
+        let token = stored.token.clone();
+        let mut state = self.0.state.lock();
+        let renew_at = if state.token.as_ref().is_some_and(|old| old.stored.token == stored.token) {
+            // WeChat gave the old token again. The next attempt waits a little.
+            unix_now_ms() + RENEW_PAUSE_MS
+        } else {
+            stored.expires_at.saturating_sub(RENEW_AHEAD_MS - rand::random_range(0..JITTER_MS))
+        };
+        *state = TokenState { token: Some(HeldToken { stored, renew_at }), failure: None };
+        token
+    }
+}
+
+impl HeldToken {
+    /// Whether it is time to renew the token. If so, the caller renews it, and other callers get `false`.
+    fn take_renewal(&mut self) -> bool {
+        let now = unix_now_ms();
+        let due = now >= self.renew_at;
+        if due {
+            self.renew_at = now + RENEW_PAUSE_MS;
+        }
+        due
+    }
+}
+
+fn lasts(stored: &StoredToken) -> bool {
+    stored.expires_at > unix_now_ms() + MARGIN_MS
+}
+
+/// WeChat's code 40001 means a stale token, except for the call that fetches the token: there it means a wrong secret.
+fn wrong_credentials(error: CallError) -> CallError {
+    match error {
+        CallError::Answer(ApiError::Refused { code: ErrorCode::StaleToken, number, message }) => {
+            ApiError::Refused { code: ErrorCode::Credentials, number, message }.into()
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+#[path = "access_token_tests.rs"]
+mod tests;

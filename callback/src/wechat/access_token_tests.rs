@@ -1,0 +1,81 @@
+//! The access token against the simulator, where a pod's own clock or store matters.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use scenecast_bus::Store;
+use scenecast_metrics::Metrics;
+use scenecast_redis::{Redis, RedisAddress};
+use scenecast_service::{
+    config::DrainConfig,
+    listener::{Listener, ListenerLimits},
+    shutdown::Shutdown,
+};
+use scenecast_simulator::{SimulatedAccount, Simulator};
+
+use super::*;
+use crate::clock::Clock;
+
+fn demo() -> AccountName {
+    "demo".parse().unwrap()
+}
+
+async fn token_over(store: Store) -> (AccessTokenSource, Simulator) {
+    let limits = ListenerLimits { connections: 100, idle: Duration::from_secs(60) };
+    let wechat = Listener::bind("simulator", SocketAddr::from(([127, 0, 0, 1], 0)), limits).await.unwrap();
+    let url: url::Url = format!("http://{}", wechat.address()).parse().unwrap();
+    let account = SimulatedAccount::sample("app-secret-0123456789abcdef01234".into(), "abc123".into());
+    let credentials = Credentials { app_id: account.app_id.clone(), secret: account.secret.clone() };
+    let simulator = Simulator::new(url.clone(), BTreeMap::from([(demo(), account)]));
+    tokio::spawn(wechat.serve(simulator.router(), Shutdown::new(DrainConfig::default())));
+    let metrics = Metrics::new();
+    let calls = metrics.counter_vec("calls", "Calls.", &["call", "result"]);
+    let client = WechatClient::new(url.to_string().try_into().unwrap(), calls);
+    let gauge = metrics.gauge_vec("circuit", "Calls.", &["account", "call", "why"]);
+    let circuit = Circuit::new(demo(), Clock::default(), gauge);
+    (AccessTokenSource::new(demo(), credentials, client, circuit, TokenStore::new(store)), simulator)
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_ends_while_calls_go_on_with_it() {
+    let store = Store::over(None);
+    let (token, simulator) = token_over(store.clone()).await;
+    let ending = StoredToken { token: "ending".into(), expires_at: unix_now_ms() + 100_000 };
+    TokenStore::new(store).put(SimulatedAccount::SAMPLE_APP_ID, &ending, Duration::from_secs(100)).await.unwrap();
+    assert_eq!(token.get().await.unwrap(), "ending", "what another pod fetched");
+    assert_eq!(token.get().await.unwrap(), "ending", "nobody waits for the renewal");
+    while token.get().await.unwrap() == "ending" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(simulator.calls(STABLE_TOKEN).total(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_ends_within_seconds_is_not_used() {
+    let store = Store::over(None);
+    let (token, _simulator) = token_over(store.clone()).await;
+    let ending = StoredToken { token: "ending".into(), expires_at: unix_now_ms() + 4_000 };
+    TokenStore::new(store).put(SimulatedAccount::SAMPLE_APP_ID, &ending, Duration::from_secs(4)).await.unwrap();
+    assert_ne!(token.get().await.unwrap(), "ending");
+}
+
+#[tokio::test]
+async fn a_dead_token_is_replaced_once_however_many_find_out() {
+    let (token, simulator) = token_over(Store::over(None)).await;
+    let dead = token.get().await.unwrap();
+    simulator.expire_tokens();
+    let fresh = token.replace(&dead).await.unwrap();
+    assert_ne!(fresh, dead);
+    assert_eq!(token.replace(&dead).await.unwrap(), fresh);
+    assert_eq!(simulator.calls(STABLE_TOKEN).total(), 2);
+}
+
+#[tokio::test]
+async fn without_redis_the_token_comes_from_wechat_and_is_kept_in_this_process() {
+    // Nothing listens on port 1.
+    let nowhere: RedisAddress = "redis://127.0.0.1:1".parse().unwrap();
+    let redis = Redis::connect(&nowhere, &Metrics::new());
+    let (token, simulator) = token_over(Store::over(Some(redis))).await;
+    let fetched = token.get().await.unwrap();
+    assert_eq!(token.get().await.unwrap(), fetched);
+    assert_eq!(simulator.calls(STABLE_TOKEN).total(), 1);
+}

@@ -1,0 +1,69 @@
+//! One account's calls: with a valid access token, within a time limit, and only while WeChat takes them.
+
+use std::time::Duration;
+
+use scenecast_wechat::ErrorCode;
+
+use super::{
+    access_token::AccessTokenSource,
+    circuit::Circuit,
+    client::{ApiCall, CallError, WechatClient},
+};
+
+/// For a call with its token and its repeats. A page waits for it.
+const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Makes one account's calls. Clones share the token and the circuit.
+#[derive(Clone)]
+pub(crate) struct AccountCalls {
+    client: WechatClient,
+    token: AccessTokenSource,
+    circuit: Circuit,
+}
+
+impl AccountCalls {
+    pub(crate) fn new(client: WechatClient, token: AccessTokenSource, circuit: Circuit) -> Self {
+        Self { client, token, circuit }
+    }
+
+    /// Whether this call may be made now.
+    pub(crate) fn check(&self, call: &'static str) -> Result<(), CallError> {
+        self.circuit.check(call)
+    }
+
+    /// Makes a call that takes an access token.
+    pub(crate) async fn call<T>(&self, ask: &ApiCall<T>) -> Result<T, CallError> {
+        with_timeout(self.with_token(ask)).await
+    }
+
+    /// Makes a call without an access token, for one person.
+    pub(crate) async fn call_for_person<T>(&self, ask: &ApiCall<T>) -> Result<T, CallError> {
+        self.circuit.check(ask.path)?;
+        let answer = with_timeout(self.client.send(ask, None)).await;
+        // The quota by the minute is this person's own, so the circuit stays closed for other people.
+        answer.inspect_err(|error| match error.code() {
+            Some(ErrorCode::MinuteQuota) => {}
+            _ => self.circuit.record(ask.path, error),
+        })
+    }
+
+    async fn with_token<T>(&self, ask: &ApiCall<T>) -> Result<T, CallError> {
+        self.circuit.check(ask.path)?;
+        let token = self.token.get().await?;
+        let answer = match self.client.send(ask, Some(&token)).await {
+            Err(error) if error.code() == Some(ErrorCode::StaleToken) => {
+                tracing::info!(%error, "WeChat refuses the access token; asking for another one and calling again");
+                let token = self.token.replace(&token).await?;
+                self.client.send(ask, Some(&token)).await
+            }
+            answered => answered,
+        };
+        answer.inspect_err(|error| self.circuit.record(ask.path, error))
+    }
+}
+
+fn with_timeout<T>(call: impl Future<Output = Result<T, CallError>>) -> impl Future<Output = Result<T, CallError>> {
+    // Boxed, because otherwise the futures of each delivery would hold all of this one's memory.
+    let call = tokio::time::timeout(CALL_TIMEOUT, Box::pin(call));
+    async { call.await.unwrap_or(Err(CallError::TooSlow)) }
+}

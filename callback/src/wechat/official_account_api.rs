@@ -1,0 +1,70 @@
+//! The calls that we make for one Official Account.
+
+use std::time::Duration;
+
+use scenecast_scene::{OpenId, SceneId};
+use scenecast_wechat::{ApiError, CallbackIps, QrCode, UserInfo};
+use serde_json::json;
+
+use super::{
+    account_calls::AccountCalls,
+    client::{ApiCall, CallError, ResponseFormat},
+};
+
+/// The call that makes a QR code. It has its own quota.
+pub(crate) const QR_CODE: &str = "/cgi-bin/qrcode/create";
+/// The shortest life of a QR code that WeChat documents, in seconds. A scene may end earlier.
+const MIN_CODE_LIFE_SECS: u64 = 60;
+/// Much longer than the addresses in WeChat's codes, and still easy to scan.
+const MAX_URL_BYTES: usize = 256;
+
+/// The calls of one account. Clones share its token and circuit.
+#[derive(Clone)]
+pub(crate) struct OfficialAccountApi(AccountCalls);
+
+impl OfficialAccountApi {
+    pub(crate) fn new(calls: AccountCalls) -> Self {
+        Self(calls)
+    }
+
+    /// Whether WeChat takes calls for QR codes now, as far as we know.
+    pub(crate) fn check_qr_code(&self) -> Result<(), CallError> {
+        self.0.check(QR_CODE)
+    }
+
+    /// Makes a QR code. WeChat delivers the scene to us when a person scans it.
+    pub(crate) async fn qr_code(&self, scene: SceneId, life: Duration) -> Result<QrCode, CallError> {
+        let seconds = life.as_millis().div_ceil(1000).max(MIN_CODE_LIFE_SECS.into());
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        let ask: ApiCall<QrCode> = ApiCall {
+            path: QR_CODE,
+            query: vec![],
+            body: Some(json!({
+                "expire_seconds": seconds,
+                "action_name": "QR_STR_SCENE",
+                "action_info": { "scene": { "scene_str": scene.to_string() } },
+            })),
+            format: ResponseFormat::JSON,
+        };
+        let code = self.0.call(&ask).await?;
+        let drawable = code.url.starts_with("http") && code.url.len() <= MAX_URL_BYTES;
+        if drawable { Ok(code) } else { Err(ApiError::Malformed(code.url.len()).into()) }
+    }
+
+    /// The addresses from which WeChat delivers.
+    pub(crate) async fn callback_ips(&self) -> Result<CallbackIps, CallError> {
+        let ask = ApiCall { path: "/cgi-bin/getcallbackip", query: vec![], body: None, format: ResponseFormat::JSON };
+        self.0.call(&ask).await
+    }
+
+    /// What WeChat tells about a follower.
+    pub(crate) async fn user_info(&self, openid: &OpenId) -> Result<UserInfo, CallError> {
+        let ask = ApiCall {
+            path: "/cgi-bin/user/info",
+            query: vec![("openid", openid.to_string()), ("lang", "zh_CN".to_owned())],
+            body: None,
+            format: ResponseFormat::JSON,
+        };
+        self.0.call(&ask).await
+    }
+}

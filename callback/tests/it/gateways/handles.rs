@@ -1,0 +1,179 @@
+//! What a page shows: a QR code, or its fallback.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use scenecast_scene::{SceneId, internal::OPEN_PATH};
+use scenecast_simulator::{CallFailure, Rights, read_code};
+use scenecast_testing::RedisServer;
+use serde_json::Value;
+
+use crate::world::{LIFE, Pod, World, answer, name, new_scene, opening, problem};
+
+const CREATE: &str = "/cgi-bin/qrcode/create";
+const CODE: &str = "/wxa/getwxacodeunlimit";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+async fn opened_at(world: &World, pod: &Pod, account: &str) -> (SceneId, Value) {
+    let scene = new_scene(account);
+    let opened = world.call(pod, OPEN_PATH, &opening(scene, account, LIFE)).await;
+    (scene, answer(opened, StatusCode::OK).await)
+}
+
+async fn opened(world: &World, account: &str) -> Value {
+    opened_at(world, world.pod(), account).await.1
+}
+
+/// The kind of handle that a page got.
+fn kind(opened: &Value) -> &str {
+    opened.as_object().unwrap().keys().next().unwrap()
+}
+
+/// A world in which `mini` is the fallback of `demo`.
+async fn with_fallback(redis: Option<RedisServer>, qr_codes: u32) -> World {
+    World::with_wechat(
+        redis,
+        |accounts| accounts.get_mut(&name("demo")).unwrap().quota.qr_codes = qr_codes,
+        |settings| settings.accounts.get_mut(&name("demo")).unwrap().fallback_mini_program = Some(name("mini")),
+    )
+    .await
+}
+
+/// The picture that a page got, as a phone reads it.
+fn read(opened: &Value) -> String {
+    let image = opened["mini_program"]["image"].as_str().unwrap();
+    let picture = image.strip_prefix("data:image/jpeg;base64,").unwrap();
+    let picture = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, picture).unwrap();
+    read_code(&picture).unwrap()
+}
+
+#[tokio::test]
+async fn a_mini_programs_page_gets_its_code_which_opens_the_login_page_with_the_scene() {
+    let world = World::new().await;
+    let (scene, shown) = opened_at(&world, world.pod(), "mini").await;
+    let launch = world.simulator.scan_code(&read(&shown)).unwrap();
+    assert_eq!((&launch.account, launch.page.as_str()), (&name("mini"), "pages/login/login"));
+    assert_eq!(launch.scene(), scene.to_string());
+    assert!(shown["mini_program"]["image"].as_str().unwrap().len() < 100_000, "it travels in a frame");
+    assert_eq!(world.pod().metric("scenecast_handles_total{account=\"mini\",kind=\"mini_program\"}"), 1);
+}
+
+#[tokio::test]
+async fn a_mini_program_without_codes_has_no_other_handle() {
+    let world = World::new().await;
+    for (failure, status, code) in [
+        (CallFailure::Code(45009), StatusCode::SERVICE_UNAVAILABLE, "wechat_quota"),
+        (CallFailure::Html, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
+        (CallFailure::Code(41030), StatusCode::BAD_GATEWAY, "wechat_refused"),
+    ] {
+        world.simulator.fail_calls(CODE, 1, failure);
+        let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("mini"), "mini", LIFE)).await;
+        assert_eq!(problem(refused, status).await, code, "{failure:?}");
+        world.pass(DAY);
+    }
+    assert!(crate::world::logs::text().contains("WeChat says that our call is wrong"));
+}
+
+#[tokio::test]
+async fn a_page_that_asks_for_a_typed_code_gets_one() {
+    for world in World::each().await {
+        let ask = async |account: &str| {
+            let mut asked = opening(new_scene(account), account, LIFE);
+            asked["handle"] = "typed".into();
+            world.call(world.pod(), OPEN_PATH, &asked).await
+        };
+        let typed = answer(ask("demo").await, StatusCode::OK).await;
+        assert_eq!(typed["typed"]["code"].as_str().unwrap().len(), 8);
+        assert_eq!(problem(ask("mini").await, StatusCode::BAD_REQUEST).await, "bad_request");
+        assert_eq!(world.simulator.calls(CREATE).total(), 0);
+    }
+}
+
+#[tokio::test]
+async fn after_the_days_qr_codes_pages_on_every_pod_get_the_mini_programs_codes_until_midnight() {
+    let mut world = with_fallback(Some(RedisServer::start().await), 2).await;
+    let other_pod = world.add_pod().await;
+    for expected in ["qr", "qr", "mini_program", "mini_program"] {
+        assert_eq!(kind(&opened(&world, "demo").await), expected);
+    }
+    assert_eq!(kind(&opened_at(&world, &other_pod, "demo").await.1), "mini_program");
+    assert_eq!(world.simulator.calls(CREATE).with("45009"), 1, "the other pod needn't find out");
+    for (metric, value) in [
+        ("scenecast_handles_total{account=\"demo\",kind=\"qr\"}", 2),
+        ("scenecast_handles_total{account=\"demo\",kind=\"mini_program\"}", 2),
+        ("scenecast_handle_fallbacks_total{account=\"demo\",why=\"day_quota\"}", 2),
+        ("scenecast_wechat_quota_left{account=\"demo\",call=\"/cgi-bin/qrcode/create\"}", 0),
+        ("scenecast_wechat_circuit_open{account=\"demo\",call=\"/cgi-bin/qrcode/create\",why=\"day_quota\"}", 1),
+    ] {
+        assert_eq!(world.pod().metric(metric), value, "{metric}");
+    }
+    world.pass(DAY);
+    for pod in [world.pod(), &other_pod] {
+        assert_eq!(kind(&opened_at(&world, pod, "demo").await.1), "qr");
+    }
+    assert!(!world.pod().metrics.text().contains("wechat_circuit_open{"));
+}
+
+#[tokio::test]
+async fn beyond_the_configured_quota_wechat_is_not_asked_for_a_qr_code() {
+    let world = World::with(None, |settings| settings.accounts.get_mut(&name("demo")).unwrap().qr_quota = 1).await;
+    assert_eq!([kind(&opened(&world, "demo").await), kind(&opened(&world, "demo").await)], ["qr", "typed"]);
+    assert_eq!(world.simulator.calls(CREATE).total(), 1);
+    assert_eq!(world.pod().metric("scenecast_handle_fallbacks_total{account=\"demo\",why=\"budget\"}"), 1);
+    world.pass(DAY);
+    assert_eq!(kind(&opened(&world, "demo").await), "qr");
+}
+
+#[tokio::test]
+async fn an_account_without_the_right_to_qr_codes_gives_typed_codes_and_asks_again_each_hour() {
+    let world = World::with_wechat(
+        None,
+        |accounts| accounts.get_mut(&name("demo")).unwrap().rights = Rights::UnverifiedSubscription,
+        |_| (),
+    )
+    .await;
+    for _ in 0..3 {
+        assert_eq!(kind(&opened(&world, "demo").await), "typed");
+    }
+    assert_eq!(world.simulator.calls(CREATE).with("48001"), 1);
+    let left = "scenecast_wechat_quota_left{account=\"demo\",call=\"/cgi-bin/qrcode/create\"}";
+    assert_eq!(world.pod().metric(left), 99_999, "what isn't asked for isn't spent");
+    world.pass(Duration::from_secs(3600));
+    opened(&world, "demo").await;
+    assert_eq!(world.simulator.calls(CREATE).with("48001"), 2);
+    assert_eq!(world.pod().metric("scenecast_handle_fallbacks_total{account=\"demo\",why=\"forbidden\"}"), 4);
+}
+
+#[tokio::test]
+async fn if_the_mini_program_fails_too_pages_get_typed_codes() {
+    let world = with_fallback(None, 0).await;
+    for failure in [CallFailure::Html, CallFailure::Code(48001)] {
+        world.simulator.fail_calls(CODE, 1, failure);
+        assert_eq!(kind(&opened(&world, "demo").await), "typed", "{failure:?}");
+    }
+    world.pass(Duration::from_secs(3600));
+    assert_eq!(kind(&opened(&world, "demo").await), "mini_program");
+}
+
+#[tokio::test]
+async fn a_fallback_is_logged_once_and_not_for_each_page() {
+    let world = World::with_wechat(
+        None,
+        |accounts| accounts.get_mut(&name("other")).unwrap().quota.qr_codes = 0,
+        |settings| settings.accounts.get_mut(&name("other")).unwrap().fallback_mini_program = Some(name("mini")),
+    )
+    .await;
+    for _ in 0..3 {
+        opened(&world, "other").await;
+    }
+    world.pass(DAY);
+    world.simulator.fail_calls(CREATE, 1, CallFailure::Code(48001));
+    opened(&world, "other").await;
+    let log = crate::world::logs::text();
+    let changes: Vec<_> = log.lines().filter(|line| line.contains("since it has no QR codes now")).collect();
+    let of_other = |why: &str| {
+        let why = format!("account=other why=\"{why}\"");
+        changes.iter().filter(|line| line.contains(&why)).count()
+    };
+    assert_eq!([of_other("day_quota"), of_other("forbidden")], [1, 1], "{changes:?}");
+}

@@ -1,0 +1,4 @@
+//! What gateways ask.
+
+mod handles;
+mod open;

@@ -1,0 +1,4 @@
+//! Safe and compatible mode.
+
+mod independent;
+mod modes;

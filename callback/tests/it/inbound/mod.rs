@@ -1,0 +1,14 @@
+//! The messages that WeChat delivers.
+
+mod bad_messages;
+mod confirm;
+mod encryption;
+mod follow;
+mod overload;
+mod pick_number;
+mod redis_outages;
+mod replies;
+mod scan;
+mod source_addresses;
+mod typed_codes;
+mod verification;

@@ -1,0 +1,4 @@
+//! Redis is away, slow, frozen or full.
+
+mod away;
+mod slow;

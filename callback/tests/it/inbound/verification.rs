@@ -1,0 +1,78 @@
+//! WeChat verifies that an address belongs to the account.
+
+use reqwest::{Response, StatusCode};
+
+use crate::world::{TOKEN, World, event, name, problem, signed, signed_by, unix_now};
+
+async fn get(world: &World, account: &str, query: &str) -> Response {
+    world.http.get(format!("http://{}/wechat/{account}?{query}", world.pod().public)).send().await.unwrap()
+}
+
+#[tokio::test]
+async fn the_echo_comes_back_as_it_was_sent() {
+    let world = World::new().await;
+    world.simulator.verify_url(&name("demo")).await.unwrap();
+    let echoed = get(&world, "demo", &format!("{}&echostr=%22%3Cb%3E+x%22", signed())).await;
+    assert_eq!(echoed.headers()["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(echoed.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(echoed.text().await.unwrap(), "\"<b> x\"");
+}
+
+#[tokio::test]
+async fn a_verification_that_wechat_did_not_sign_gets_no_echo() {
+    let world = World::new().await;
+    let now = unix_now().as_secs();
+    for (account, query, status, code) in [
+        ("nobody", signed(), StatusCode::NOT_FOUND, "account_unknown"),
+        ("No%20body", signed(), StatusCode::NOT_FOUND, "account_unknown"),
+        ("demo", signed_by("wrong", now), StatusCode::FORBIDDEN, "signature_invalid"),
+        ("demo", signed_by(TOKEN, now - 301), StatusCode::FORBIDDEN, "signature_invalid"),
+        ("demo", signed_by(TOKEN, now + 305), StatusCode::FORBIDDEN, "signature_invalid"),
+        ("demo", signed().replace("nonce", "once"), StatusCode::BAD_REQUEST, "bad_request"),
+        ("demo", format!("{}&nonce=2", signed()), StatusCode::BAD_REQUEST, "bad_request"),
+        ("demo", String::new(), StatusCode::BAD_REQUEST, "bad_request"),
+    ] {
+        let refused = get(&world, account, &format!("{query}&echostr=echo")).await;
+        assert_eq!(problem(refused, status).await, code, "{account} {query}");
+    }
+    let without = get(&world, "demo", &signed()).await;
+    assert_eq!(problem(without, StatusCode::BAD_REQUEST).await, "bad_request");
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_get_a_problem() {
+    let world = World::new().await;
+    let pod = world.pod();
+    let nowhere = world.http.get(format!("http://{}/", pod.public)).send().await.unwrap();
+    assert_eq!(problem(nowhere, StatusCode::NOT_FOUND).await, "not_found");
+    let put = world.http.put(format!("http://{}/wechat/demo", pod.public)).send().await.unwrap();
+    assert_eq!(problem(put, StatusCode::METHOD_NOT_ALLOWED).await, "method_not_allowed");
+    let redeem = world.http.post(format!("http://{}/v1/redeem", pod.public)).send().await.unwrap();
+    assert_eq!(problem(redeem, StatusCode::NOT_FOUND).await, "not_found", "internal calls aren't public");
+}
+
+#[tokio::test]
+async fn an_account_may_also_have_its_own_path() {
+    let path = |path: &str| Some(path.to_owned().try_into().unwrap());
+    let world = World::with(None, |settings| {
+        settings.accounts.get_mut(&name("demo")).unwrap().path = path("/wx/callback");
+        settings.accounts.get_mut(&name("other")).unwrap().path = path("/weChatNotice");
+    })
+    .await;
+    let at = |path: &str| format!("http://{}{path}?{}&echostr=echo", world.pod().public, signed());
+    for path in ["/wx/callback", "/wechat/demo", "/weChatNotice"] {
+        assert_eq!(world.http.get(at(path)).send().await.unwrap().text().await.unwrap(), "echo", "{path}");
+        let scanned = world.http.post(at(path)).body(event("SCAN", "AAAAAAAAAAAAAAAAAAAAAA")).send().await.unwrap();
+        if path == "/weChatNotice" {
+            assert_eq!(problem(scanned, StatusCode::FORBIDDEN).await, "wrong_account");
+        } else {
+            assert!(scanned.text().await.unwrap().contains("This code is unknown."), "{path}");
+        }
+    }
+    for path in ["/wx", "/wx/callback/", "/wx/callback/x", "/wxcallback", "/v1/redeem"] {
+        let nowhere = world.http.post(at(path)).body(event("SCAN", "x")).send().await.unwrap();
+        assert_eq!(problem(nowhere, StatusCode::NOT_FOUND).await, "not_found", "{path}");
+    }
+    let put = world.http.put(at("/wx/callback")).send().await.unwrap();
+    assert_eq!(problem(put, StatusCode::METHOD_NOT_ALLOWED).await, "method_not_allowed");
+}

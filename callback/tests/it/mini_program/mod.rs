@@ -1,0 +1,5 @@
+//! The calls of mini programs.
+
+mod hostile;
+mod login;
+mod page;

@@ -1,0 +1,78 @@
+//! The binary: it starts without Redis, answers its probes, and ends on SIGTERM.
+
+use std::{io::Write, path::Path, process::Stdio};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use crate::world::{AES_KEY, API_KEY, INTERNAL, SECRET, TOKEN, assert_no_secrets};
+
+pub(crate) fn binary(config: &Path, command: &str) -> Command {
+    let mut binary = Command::new(env!("CARGO_BIN_EXE_scenecast-callback"));
+    binary.arg(command).arg("--config").arg(config).env_clear().kill_on_drop(true);
+    binary.env("SCENECAST_INTERNAL_SECRET__CURRENT", INTERNAL);
+    binary.env("SCENECAST_ACCOUNTS__DEMO__SECRET", SECRET);
+    binary.env("SCENECAST_ACCOUNTS__DEMO__TOKEN__CURRENT", TOKEN);
+    binary.env("SCENECAST_ACCOUNTS__DEMO__AES_KEY__CURRENT", AES_KEY);
+    binary.env("SCENECAST_API_KEYS__SHOP__KEY__CURRENT", API_KEY);
+    binary
+}
+
+/// The sample configuration, on free ports, with a Redis that isn't there.
+pub(crate) fn sample(change: impl Fn(String) -> String) -> tempfile::NamedTempFile {
+    let sample = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("callback.toml")).unwrap();
+    let sample = ["0.0.0.0:8081", "0.0.0.0:8082", "0.0.0.0:9081"]
+        .into_iter()
+        .fold(sample, |text, address| text.replace(address, "127.0.0.1:0"))
+        .replace("127.0.0.1:6379", "127.0.0.1:1")
+        .replace("notice = 3 ", "notice = 0 ");
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(change(sample).as_bytes()).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn the_process_lives_without_redis_and_ends_on_sigterm() {
+    let file = sample(|sample| sample);
+    let mut process = binary(file.path(), "serve").stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+    let listens = loop {
+        let line = log.next_line().await.unwrap().unwrap();
+        assert_no_secrets(&line);
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line["message"] == "listening: probes and metrics" {
+            break line;
+        }
+    };
+    let admin = listens["address"].as_str().unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let answer = http.get(format!("http://{admin}{path}")).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}");
+        assert_no_secrets(&answer.text().await.unwrap());
+    }
+    let port = admin.rsplit(':').next().unwrap();
+    let same = sample(|sample| sample.replace("admin = \"127.0.0.1:0\"", &format!("admin = \"127.0.0.1:{port}\"")));
+    assert!(binary(same.path(), "healthcheck").status().await.unwrap().success());
+
+    let pid = process.id().unwrap().to_string();
+    assert!(Command::new("kill").arg(pid).status().await.unwrap().success());
+    assert!(process.wait().await.unwrap().success());
+    assert!(!binary(same.path(), "healthcheck").stderr(Stdio::null()).status().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_bad_configuration_stops_the_start_and_the_error_names_it() {
+    let good = binary(sample(|sample| sample).path(), "check-config").output().await.unwrap();
+    assert!(good.status.success());
+    let memory = sample(|sample| sample.replace("redis://127.0.0.1:1", "memory:"));
+    for command in ["check-config", "serve"] {
+        let refused = binary(memory.path(), command).output().await.unwrap();
+        assert_eq!(refused.status.code(), Some(64));
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains("bus.url") && said.contains("inside one process"), "{said}");
+    }
+}

@@ -1,0 +1,5 @@
+//! The API for the site's backend.
+
+mod lost_login;
+mod redeem;
+mod users;

@@ -1,0 +1,73 @@
+//! Which commands Redis has to allow a callback for its stores.
+
+use std::time::{Duration, SystemTime};
+
+use scenecast_bus::Store;
+use scenecast_callback::stores::{
+    DailyQuota, GuessLimiter, GuessVerdict, JsCodes, Outbox, OutboxCapacity, PendingQuestion, PendingQuestions,
+    QuotaUse, ReplayGuard, ReplayVerdict, RetryBackoff, StoredToken, SweepCursor, TokenStore, TypedCodes, Users,
+    WebhookEvent, WebhookEventKind,
+};
+use scenecast_scene::DeliveryId;
+use scenecast_testing::{RedisServer, acl_rules};
+use scenecast_wechat::{JsCodeSession, SignedQuery};
+
+use super::{account, ann, scene, store};
+use crate::world::LIFE;
+
+const PASSWORD: &str = "password";
+
+#[tokio::test]
+async fn a_callback_may_do_in_redis_what_its_stores_need() {
+    let server = RedisServer::start().await;
+    server.add_user("callback", PASSWORD, acl_rules("callback")).await;
+    let store = store(&server.url_for("callback", PASSWORD));
+    let tokens = TokenStore::new(store.clone());
+    let lease = tokens.lease("wxdemo").await.unwrap().expect("the right");
+    tokens.put("wxdemo", &StoredToken { token: "token".to_owned(), expires_at: 0 }, LIFE).await.unwrap();
+    tokens.release("wxdemo", lease).await.unwrap();
+    assert!(tokens.get("wxdemo").await.unwrap().is_some());
+    let signed = SignedQuery { signature: "s", timestamp: "1800000000", nonce: "n" };
+    assert_eq!(ReplayGuard::new(store.clone()).check(&account(), signed, b"body").await, Ok(ReplayVerdict::Genuine));
+    let (budget, js_codes) = (DailyQuota::new(store.clone(), "qrcode"), JsCodes::new(store.clone()));
+    assert_eq!(budget.count_call(&account(), SystemTime::now()).await, Ok(QuotaUse::Calls(1)));
+    budget.exhaust(&account(), SystemTime::now()).await.unwrap();
+    js_codes
+        .remember(DeliveryId::of(&["a"]), &JsCodeSession { openid: "oAnn".parse().unwrap(), unionid: None })
+        .await
+        .unwrap();
+    assert!(js_codes.recall(DeliveryId::of(&["a"])).await.unwrap().is_some());
+    uses_the_records_of_people(&store).await;
+    uses_the_outbox(&store).await;
+}
+
+async fn uses_the_records_of_people(store: &Store) {
+    let who = ann();
+    let (pending, guesses, codes) =
+        (PendingQuestions::new(store.clone()), GuessLimiter::new(store.clone()), TypedCodes::new(store.clone()));
+    let met = Users::new(store.clone(), None).upsert(&account(), &who, 0, |user| user.set_registered(true)).await;
+    assert!(met.unwrap().0.registered);
+    let (asked, delivery) = (PendingQuestion { scene: scene(1), typed: false, since: 1 }, DeliveryId::of(&["code"]));
+    pending.put(&account(), &who, asked, LIFE).await.unwrap();
+    assert_eq!(pending.get(&account(), &who).await, Ok(Some(asked)));
+    assert_eq!(guesses.check(&account(), &who, delivery, LIFE).await, Ok(GuessVerdict::Allowed));
+    guesses.take_back(&account(), &who, delivery).await.unwrap();
+    let code = codes.issue(&account(), scene(1), LIFE).await.unwrap();
+    assert_eq!(codes.find(&account(), &code).await, Ok(Some(scene(1))));
+}
+
+async fn uses_the_outbox(store: &Store) {
+    let outbox = Outbox::new(store.clone(), OutboxCapacity { waiting: 1, dead: 1 });
+    let delivery = DeliveryId::of(&["follow"]);
+    let event =
+        WebhookEvent { account: account(), kind: WebhookEventKind::Followed, delivery, created: 0, body: "x".into() };
+    for _ in ["waiting", "dead"] {
+        outbox.put(&event).await.unwrap();
+    }
+    outbox.claim_new(&account(), 1).await.unwrap();
+    let at_once = RetryBackoff { first: Duration::ZERO, longest: Duration::ZERO };
+    let due = outbox.claim_due(&account(), 1, at_once, &mut SweepCursor::default()).await.unwrap();
+    outbox.bury(&due[0]).await.unwrap();
+    assert_eq!(outbox.waiting(&account()).await, Ok(0));
+    assert!(outbox.dead(&account()).await.unwrap() > 0);
+}

@@ -1,0 +1,8 @@
+//! What sites are told without asking.
+
+mod bad_sites;
+mod deliver;
+mod fixture;
+mod rollout;
+
+pub(crate) use fixture::Backend;

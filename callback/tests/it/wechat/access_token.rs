@@ -1,0 +1,124 @@
+//! One access token for all pods.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::StatusCode;
+use scenecast_scene::internal::OPEN_PATH;
+use scenecast_simulator::{CallFailure, Faults};
+
+use crate::world::{LIFE, Pod, World, answer, name, new_scene, opening, problem};
+
+const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
+
+async fn open_on_all(world: &World, pods: &[Pod]) {
+    let opened = pods.iter().map(|pod| async {
+        let opened = world.call(pod, OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
+        answer(opened, StatusCode::OK).await
+    });
+    join_all(opened).await;
+}
+
+#[tokio::test]
+async fn eight_pods_fetch_a_token_once_and_replace_a_dead_one_once() {
+    let mut world = World::over_redis().await;
+    let mut pods = vec![world.pod().clone()];
+    for _ in 1..8 {
+        pods.push(world.add_pod().await);
+    }
+    open_on_all(&world, &pods).await;
+    assert_eq!(world.simulator.calls(STABLE_TOKEN).total(), 1);
+
+    world.simulator.expire_tokens();
+    open_on_all(&world, &pods).await;
+    assert_eq!(world.simulator.calls(STABLE_TOKEN).total(), 2);
+    assert_eq!(world.simulator.calls("/cgi-bin/qrcode/create").with("42001"), 8, "each found out, and tried once more");
+    open_on_all(&world, &pods).await;
+    assert_eq!(world.simulator.calls(STABLE_TOKEN).total(), 2);
+}
+
+#[tokio::test]
+async fn many_calls_of_one_pod_fetch_a_token_once() {
+    let world = World::new().await;
+    open_on_all(&world, &vec![world.pod().clone(); 20]).await;
+    world.simulator.expire_tokens();
+    open_on_all(&world, &vec![world.pod().clone(); 20]).await;
+    assert_eq!(world.simulator.calls(STABLE_TOKEN).total(), 2);
+}
+
+#[tokio::test]
+async fn each_error_code_for_a_dead_token_gets_one_retry() {
+    let world = World::new().await;
+    for code in [40001, 40014, 42001] {
+        world.simulator.fail_calls("/cgi-bin/qrcode/create", 1, CallFailure::Code(code));
+        world.open().await;
+    }
+    world.simulator.fail_calls("/cgi-bin/qrcode/create", 2, CallFailure::Code(40001));
+    let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
+    assert_eq!(problem(refused, StatusCode::SERVICE_UNAVAILABLE).await, "wechat_unavailable");
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_an_error_in_the_log_and_pause_the_call() {
+    let world = World::with(None, |config| {
+        config.accounts.get_mut(&name("demo")).unwrap().secret = "0123456789abcdef0123456789abcdef".into();
+    })
+    .await;
+    for _ in 0..3 {
+        let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
+        assert_eq!(problem(refused, StatusCode::BAD_GATEWAY).await, "wechat_refused");
+    }
+    assert_eq!(world.simulator.calls(STABLE_TOKEN).total(), 1);
+    world.open_for("other", LIFE).await;
+    assert!(crate::world::logs::text().contains("fix the configuration, here or at WeChat"));
+}
+
+#[tokio::test]
+async fn while_wechat_gives_no_token_it_is_asked_less_and_less_often() {
+    let world = World::new().await;
+    for failure in [CallFailure::Html, CallFailure::Empty, CallFailure::Closed] {
+        world.simulator.fail_calls(STABLE_TOKEN, 1000, failure);
+        let asked = world.simulator.calls(STABLE_TOKEN).total();
+        for _ in 0..20 {
+            let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
+            let code = problem(refused, StatusCode::SERVICE_UNAVAILABLE).await;
+            assert_eq!(code, "wechat_unavailable", "{failure:?}");
+        }
+        let asked = world.simulator.calls(STABLE_TOKEN).total() - asked;
+        assert!(asked <= 2, "{failure:?}: {asked} calls for 20 pages");
+        world.simulator.set_faults(Faults::default());
+    }
+    let gets_one = async || {
+        world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await.status() == StatusCode::OK
+    };
+    let again = async {
+        while !gets_one().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), again).await.expect("it goes on once WeChat does");
+}
+
+#[tokio::test]
+async fn while_neither_redis_nor_wechat_gives_a_token_calls_go_on_with_the_old_token() {
+    let mut world = World::over_redis().await;
+    let open =
+        async |world: &World| world.call(world.pod(), OPEN_PATH, &opening(new_scene("mini"), "mini", LIFE)).await;
+    answer(open(&world).await, StatusCode::OK).await;
+    world.simulator.fail_calls(STABLE_TOKEN, 1000, CallFailure::Closed);
+    world.redis.as_mut().unwrap().stop().await;
+    assert_eq!(problem(open(&world).await, StatusCode::SERVICE_UNAVAILABLE).await, "bus_unavailable");
+    assert_eq!(world.simulator.calls("/wxa/getwxacodeunlimit").with("ok"), 2, "WeChat made its code");
+}
+
+#[tokio::test]
+async fn a_refused_token_that_wechat_gives_again_is_not_asked_for_again_at_once() {
+    let world = World::new().await;
+    world.open().await;
+    world.simulator.fail_calls("/cgi-bin/qrcode/create", 1000, CallFailure::Code(40001));
+    for _ in 0..20 {
+        let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
+        assert_eq!(problem(refused, StatusCode::SERVICE_UNAVAILABLE).await, "wechat_unavailable");
+    }
+    assert!(world.simulator.calls(STABLE_TOKEN).total() <= 4);
+}

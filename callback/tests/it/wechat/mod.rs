@@ -1,0 +1,4 @@
+//! Our calls of WeChat's API.
+
+mod access_token;
+mod refusals;

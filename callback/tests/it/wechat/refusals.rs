@@ -1,0 +1,120 @@
+//! Each of WeChat's refusals has its action: the call is repeated, or paused, or an operator has to fix something.
+
+use std::time::Duration;
+
+use scenecast_scene::internal::OPEN_PATH;
+use scenecast_simulator::{CallFailure, Faults};
+use serde_json::Value;
+
+use crate::world::{LIFE, World, new_scene, opening};
+
+const CREATE: &str = "/cgi-bin/qrcode/create";
+const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
+const USER_INFO: &str = "/cgi-bin/user/info";
+
+async fn open(world: &World) -> Value {
+    world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await.json().await.unwrap()
+}
+
+/// Whether the metric says that this call isn't made for this reason.
+fn shows(world: &World, call: &str, why: &str) -> bool {
+    let metric = format!("scenecast_wechat_circuit_open{{account=\"demo\",call=\"{call}\",why=\"{why}\"}}");
+    world.pod().metric(&metric) == 1
+}
+
+#[tokio::test]
+async fn a_refused_call_is_made_again_after_its_pause_and_not_before() {
+    for (number, why, code, pause) in [
+        (45011, "minute_quota", Some("wechat_unavailable"), 60),
+        (45009, "day_quota", None, 12 * 60 * 60),
+        (48001, "forbidden", None, 60 * 60),
+        (48004, "forbidden", None, 60 * 60),
+        (50001, "forbidden", None, 60 * 60),
+    ] {
+        let world = World::new().await;
+        world.simulator.fail_calls(CREATE, 1, CallFailure::Code(number));
+        for _ in 0..3 {
+            let opened = open(&world).await;
+            assert_eq!(opened["code"].as_str(), code, "{number}: {opened}");
+            assert_eq!(opened["typed"].is_object(), code.is_none(), "{number}: {opened}");
+        }
+        assert_eq!(world.simulator.calls(CREATE).total(), 1, "{number}");
+        assert!(shows(&world, CREATE, why), "{number}");
+        world.pass(Duration::from_secs(pause));
+        assert!(open(&world).await["qr"].is_object(), "{number}");
+        assert!(!shows(&world, CREATE, why), "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_an_operator_has_to_fix_is_an_error_in_the_log_and_pauses_the_call() {
+    for (number, why, pause) in [
+        (40013, "credentials", 60),
+        (40125, "credentials", 60),
+        (40243, "credentials", 60),
+        (41002, "credentials", 60),
+        (41004, "credentials", 60),
+        (40001, "credentials", 60),
+        (40164, "address", 60),
+        (89503, "address_unconfirmed", 60 * 60),
+    ] {
+        let world = World::new().await;
+        world.simulator.fail_calls(STABLE_TOKEN, 1, CallFailure::Code(number));
+        for _ in 0..3 {
+            assert_eq!(open(&world).await["code"], "wechat_refused", "{number}");
+        }
+        assert_eq!(world.simulator.calls(STABLE_TOKEN).total(), 1, "{number}");
+        assert!(shows(&world, STABLE_TOKEN, why), "{number}");
+        world.pass(Duration::from_secs(pause));
+        let opened = async {
+            // The pause of the access token ends by the real clock.
+            while !open(&world).await["qr"].is_object() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), opened).await.unwrap_or_else(|_| panic!("{number} stays"));
+        assert!(!shows(&world, STABLE_TOKEN, why), "{number}");
+    }
+    let log = crate::world::logs::text();
+    assert!(log.contains("fix the configuration, here or at WeChat"));
+    assert!(log.contains("invalid ip 127.0.0.1"), "an operator has to know which address");
+}
+
+#[tokio::test]
+async fn a_mistake_of_ours_is_logged_and_not_repeated() {
+    let world = World::new().await;
+    for number in [47001, 40053, 40097] {
+        world.simulator.fail_calls(CREATE, 1, CallFailure::Code(number));
+        let asked = world.simulator.calls(CREATE).total();
+        assert_eq!(open(&world).await["code"], "wechat_refused");
+        assert_eq!(world.simulator.calls(CREATE).total(), asked + 1, "{number}");
+        let line = format!("WeChat answered {number}");
+        let log = crate::world::logs::text();
+        assert!(log.lines().any(|it| it.contains("our call is wrong") && it.contains(&line)), "{number}");
+    }
+    assert!(open(&world).await["qr"].is_object());
+}
+
+#[tokio::test]
+async fn a_person_whom_wechat_does_not_know_logs_in_all_the_same() {
+    for number in [40003, 43004, 46004, 45009, 48001] {
+        let world = World::new().await;
+        world.simulator.fail_calls(USER_INFO, 1, CallFailure::Code(number));
+        let (scene, qr_url) = world.open().await;
+        world.scan("ann", &qr_url).await;
+        assert!(world.login(scene).await.profile.name.starts_with("WeChat user "), "{number}");
+        world.simulator.set_faults(Faults::default());
+    }
+}
+
+#[tokio::test]
+async fn a_missing_right_to_profiles_is_tried_once_an_hour() {
+    let world = World::new().await;
+    world.simulator.fail_calls(USER_INFO, 1000, CallFailure::Code(48001));
+    for persona in ["ann", "bo", "chen"] {
+        let (_, qr_url) = world.open().await;
+        world.scan(persona, &qr_url).await;
+    }
+    assert_eq!(world.simulator.calls(USER_INFO).total(), 1);
+    assert!(shows(&world, USER_INFO, "forbidden"));
+}
