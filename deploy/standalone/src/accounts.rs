@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 
 use rand::distr::{Alphanumeric, SampleString};
 use scenecast_callback::{
-    Phrase, Texts, WebhookPath,
+    DeliveryPath, Phrase, Texts,
     config::{AccountSettings, Confirmation, EnvVersion, MiniProgramSettings, Mode},
 };
-use scenecast_loadtest::simulator::{self, AccountQuota, Rights};
-use scenecast_shared::{
-    config::defaults,
-    scene::{AccountName, Language, Rotating, Secret},
-};
+use scenecast_scene::{AccountName, Language, Rotating, Secret};
+use scenecast_service::config::defaults;
+use scenecast_simulator::{AccountQuota, EncryptionMode, Rights, SimulatedAccount};
 
 /// A verified service account with the default confirmation: whoever scans is asked.
 pub(crate) const DEMO: &str = "demo";
@@ -30,8 +28,8 @@ static DEMO_ACCOUNTS: [DemoAccount; 3] = [
     DemoAccount {
         name: DEMO,
         title: SITE,
-        app_id: simulator::Account::SAMPLE_APP_ID,
-        original_id: simulator::Account::SAMPLE_ORIGINAL_ID,
+        app_id: SimulatedAccount::SAMPLE_APP_ID,
+        original_id: SimulatedAccount::SAMPLE_ORIGINAL_ID,
         rights: Rights::VerifiedService,
         confirmation: Confirmation::Tap,
         path: None,
@@ -96,7 +94,7 @@ impl AccountSecrets {
 
 /// All accounts, in the form in which each side takes them.
 pub(crate) struct DemoAccounts {
-    pub(crate) simulated: BTreeMap<AccountName, simulator::Account>,
+    pub(crate) simulated: BTreeMap<AccountName, SimulatedAccount>,
     pub(crate) official: BTreeMap<AccountName, AccountSettings>,
     pub(crate) mini_programs: BTreeMap<AccountName, MiniProgramSettings>,
 }
@@ -129,21 +127,21 @@ impl DemoAccounts {
 }
 
 impl DemoAccount {
-    fn simulated(&self, secrets: &AccountSecrets) -> simulator::Account {
-        simulator::Account {
+    fn simulated(&self, secrets: &AccountSecrets) -> SimulatedAccount {
+        SimulatedAccount {
             title: self.title.to_owned(),
             rights: self.rights,
             app_id: self.app_id.to_owned(),
             original_id: self.original_id.to_owned(),
-            mode: simulator::Mode::Safe,
+            mode: EncryptionMode::Safe,
             aes_key: secrets.aes_key.parse().expect("43 letters and digits"),
-            ..simulator::Account::sample(secrets.app.clone(), secrets.token.clone())
+            ..SimulatedAccount::sample(secrets.app.clone(), secrets.token.clone())
         }
     }
 
     fn settings(&self, secrets: AccountSecrets, language: Language) -> AccountSettings {
         let aes_key = secrets.aes_key.parse().expect("43 letters and digits");
-        let path = |path: &str| WebhookPath::try_from(path.to_owned()).expect("a plain path");
+        let path = |path: &str| DeliveryPath::try_from(path.to_owned()).expect("a plain path");
         AccountSettings {
             app_id: self.app_id.to_owned(),
             secret: secrets.app,
@@ -178,16 +176,16 @@ impl DemoAccount {
     }
 }
 
-fn simulated_mini_program(secrets: &AccountSecrets) -> simulator::Account {
-    let sample = simulator::Account::sample_mini_program(secrets.app.clone(), secrets.token.clone());
-    simulator::Account { title: "Scenecast Mini".to_owned(), ..sample }
+fn simulated_mini_program(secrets: &AccountSecrets) -> SimulatedAccount {
+    let sample = SimulatedAccount::sample_mini_program(secrets.app.clone(), secrets.token.clone());
+    SimulatedAccount { title: "Scenecast Mini".to_owned(), ..sample }
 }
 
 fn mini_program(secrets: AccountSecrets, language: Language) -> MiniProgramSettings {
     MiniProgramSettings {
-        app_id: simulator::Account::SAMPLE_MINI_APP_ID.to_owned(),
+        app_id: SimulatedAccount::SAMPLE_MINI_APP_ID.to_owned(),
         secret: secrets.app,
-        page: simulator::Account::SAMPLE_PAGE.to_owned(),
+        page: SimulatedAccount::SAMPLE_PAGE.to_owned(),
         env_version: EnvVersion::Release,
         confirmation: Confirmation::Tap,
         grant_life: defaults::grant_life(),

@@ -33,7 +33,7 @@ impl Default for StandaloneConfig {
             bus: StandaloneBusConfig::default(),
             origins: Origins::default(),
             scene_life: defaults::scene_life(),
-            language: Language::of(&std::env::var("LANG").unwrap_or_default()),
+            language: Language::from_locale(&std::env::var("LANG").unwrap_or_default()),
             drain: DrainConfig { notice: Seconds::new(0), window: Seconds::new(1) },
             telemetry: TelemetryConfig::default(),
         }

@@ -9,31 +9,39 @@ pub mod site;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use scenecast_callback::{Callback, Clock, config::ApiKey};
+use scenecast_bus::{BusUrl, Census, SceneReader, SceneWriter, Store, in_memory};
+use scenecast_callback::{
+    CallbackConfig, CallbackServer, Clock,
+    config::{ApiKey, CallbackLimits, CallbackListen, WechatSettings},
+};
 use scenecast_gateway::{
-    Gateway,
-    config::{Compatible, CompatibleListener, CompatibleRoute},
+    Gateway, GatewayConfig,
+    config::{
+        CallbackAddress, CompatibleConfig, CompatibleListener, CompatibleRoute, GatewayDrain, GatewayLimits,
+        GatewayListen,
+    },
 };
-use scenecast_loadtest::{http, simulator::Simulator};
-use scenecast_shared::{
-    bus::{Bus, Role},
+use scenecast_metrics::{Metrics, Stages};
+use scenecast_redis::Redis;
+use scenecast_scene::{Rotating, Secret};
+use scenecast_service::{
     config::HttpUrl,
-    scene::{Rotating, Secret},
-    serve::{CannotListen, Limits, Listener, Shutdown, TrustedProxies, serve_admin},
-    store::{Census, Store},
-    telemetry::{Metrics, Stages},
+    http::TrustedProxies,
+    listener::{ListenError, Listener, ListenerLimits, serve_admin},
+    shutdown::Shutdown,
 };
+use scenecast_simulator::{Simulator, http};
 use url::Url;
 
-use accounts::{Accounts, CLASSIC, DEMO, DEMO_MINI, PERSONAL};
-pub use config::Config;
+use accounts::{CLASSIC, DEMO, DEMO_MINI, DemoAccounts, PERSONAL};
+pub use config::StandaloneConfig;
 use site::{SiteConfig, site};
 
-const LIMITS: Limits = Limits { connections: 1000, idle: Duration::from_secs(10) };
+const LIMITS: ListenerLimits = ListenerLimits { connections: 1000, idle: Duration::from_secs(10) };
 
-/// The whole of it, serving.
+/// All parts, serving.
 pub struct Standalone {
-    /// Where the login page is.
+    /// The address of the login page.
     pub site: Url,
     /// The gateway, for browsers.
     pub gateway: SocketAddr,
@@ -43,24 +51,21 @@ pub struct Standalone {
     pub callback: SocketAddr,
     /// The callback, for gateways and sites.
     pub internal: SocketAddr,
-    /// Probes and metrics.
+    /// Probes and metrics of all parts.
     pub admin: SocketAddr,
-    /// WeChat, as far as this process is concerned.
     pub simulator: Simulator,
-    /// What is counted.
     pub metrics: Metrics,
-    /// Its end.
     pub shutdown: Shutdown,
 }
 
-/// Secrets between the parts, which live as long as the process.
-struct Secrets {
+/// The secrets between the parts: random, and gone when the process ends.
+struct ProcessSecrets {
     keys: Rotating,
     internal: Rotating,
     api: Secret,
 }
 
-impl Secrets {
+impl ProcessSecrets {
     fn random() -> Self {
         let secret = || hex::encode(rand::random::<[u8; 16]>());
         Self { keys: Rotating::fixed(&secret()), internal: Rotating::fixed(&secret()), api: secret().as_str().into() }
@@ -68,46 +73,38 @@ impl Secrets {
 }
 
 impl Standalone {
-    /// Binds and serves all parts; done when they listen.
-    pub async fn start(config: Config) -> Result<Self, CannotListen> {
-        let accounts = Accounts::new(config.language);
-        let webhook_paths = accounts.webhook_paths();
-        let secrets = Secrets::random();
+    /// Binds and serves all parts. Done when they listen.
+    pub async fn start(config: StandaloneConfig) -> Result<Self, ListenError> {
+        let accounts = DemoAccounts::new(config.language);
+        let delivery_paths = accounts.delivery_paths();
+        let secrets = ProcessSecrets::random();
         let metrics = Metrics::new();
         let shutdown = Shutdown::new(config.drain);
-        let (bus, redis) = Bus::connect(&config.bus.url, Role::Watches, &metrics);
-        let store = Store::over(redis);
+        let bus = ProcessBus::start(&config.bus.url, &metrics);
         let stages = Stages::new(&metrics);
 
         let wechat = Listener::bind("the simulator of WeChat", config.listen.simulator, LIMITS).await?;
         let wechat_url = http(wechat.address());
         let simulator = Simulator::new(wechat_url.clone(), accounts.simulated.clone());
 
-        let callback = Callback::build(
-            callback_settings(&config, accounts, &secrets, &wechat_url),
-            bus.clone(),
-            store.clone(),
-            stages.clone(),
-            &metrics,
-            &shutdown,
-        )
-        .bind()
-        .await?;
-        for (account, path) in webhook_paths {
-            let webhook = http(callback.public_address()).join(&path).expect("a plain path");
-            simulator.set_callbacks(&account, vec![webhook]).expect("the simulator hosts this account");
+        let callback = callback_config(&config, accounts, &secrets, &wechat_url);
+        let callback = CallbackServer::build(&callback, bus.writer, bus.store, stages.clone(), &metrics, &shutdown);
+        let callback = callback.bind().await?;
+        for (account, path) in delivery_paths {
+            let deliver_to = http(callback.public_address()).join(&path).expect("a plain path");
+            simulator.set_callbacks(&account, vec![deliver_to]).expect("the simulator hosts this account");
         }
 
         let site_listener = Listener::bind("the demo site", config.listen.site, LIMITS).await?;
         let site_url = http(site_listener.address());
-        let gateway = gateway_settings(&config, &secrets, &site_url, callback.internal_address());
-        let gateway = Gateway::build(gateway, bus, Census::new(store), stages, &metrics, &shutdown).bind().await?;
+        let gateway = gateway_config(&config, &secrets, &site_url, callback.internal_address());
+        let gateway = Gateway::bind(&gateway, bus.reader, bus.census, stages, &metrics, &shutdown).await?;
         let admin = serve_admin(config.listen.admin, &metrics, &shutdown).await?;
 
         let standalone = Self {
             site: site_url,
             gateway: gateway.address(),
-            qr_on_open: gateway.on_open_address().expect("its route is on"),
+            qr_on_open: gateway.qr_on_open_address().expect("its route is on"),
             callback: callback.public_address(),
             internal: callback.internal_address(),
             admin,
@@ -130,59 +127,100 @@ impl Standalone {
     }
 }
 
-fn callback_settings(
-    config: &Config,
-    accounts: Accounts,
-    secrets: &Secrets,
+/// The bus of the process, as each part gets it.
+struct ProcessBus {
+    reader: SceneReader,
+    writer: SceneWriter,
+    store: Store,
+    census: Census,
+}
+
+impl ProcessBus {
+    fn start(url: &BusUrl, metrics: &Metrics) -> Self {
+        match url {
+            BusUrl::Memory => {
+                let (reader, writer) = in_memory();
+                Self { reader, writer, store: Store::over(None), census: Census::in_memory() }
+            }
+            BusUrl::Redis(address) => {
+                let redis = Redis::connect(address, metrics);
+                Self {
+                    reader: SceneReader::over(&redis, metrics),
+                    writer: SceneWriter::over(&redis),
+                    census: Census::over(&redis),
+                    store: Store::over(Some(redis)),
+                }
+            }
+        }
+    }
+}
+
+/// The callback's configuration. Its bus is that of the whole process.
+fn callback_config(
+    config: &StandaloneConfig,
+    accounts: DemoAccounts,
+    secrets: &ProcessSecrets,
     wechat: &Url,
-) -> scenecast_callback::Settings {
-    let Accounts { official, mini_programs, .. } = accounts;
+) -> CallbackConfig<()> {
+    let DemoAccounts { official, mini_programs, .. } = accounts;
     let all = official.keys().chain(mini_programs.keys()).cloned().collect();
     let key = ApiKey { key: Rotating { current: secrets.api.clone(), previous: None }, accounts: all };
-    scenecast_callback::Settings {
-        public: config.listen.callback,
-        internal: config.listen.internal,
+    CallbackConfig {
+        listen: CallbackListen {
+            public: config.listen.callback,
+            internal: config.listen.internal,
+            admin: config.listen.admin,
+        },
+        bus: (),
         internal_secret: secrets.internal.clone(),
         accounts: official,
         mini_programs,
         api_keys: BTreeMap::from([("demo-site".to_owned(), key)]),
         trusted_proxies: TrustedProxies::default(),
         geo_database: None,
-        api_base: base(wechat),
-        picture_base: base(wechat),
-        limits: scenecast_callback::config::Limits::default(),
+        wechat: WechatSettings { api_base: base(wechat), picture_base: base(wechat) },
+        limits: CallbackLimits::default(),
+        drain: config.drain,
+        telemetry: config.telemetry.clone(),
         clock: Clock::default(),
     }
 }
 
-fn gateway_settings(
-    config: &Config,
-    secrets: &Secrets,
+/// The gateway's configuration. Its bus and its admin listener are those of the whole process.
+fn gateway_config(
+    config: &StandaloneConfig,
+    secrets: &ProcessSecrets,
     site: &Url,
     internal: SocketAddr,
-) -> scenecast_gateway::Settings {
+) -> GatewayConfig<()> {
     let own = site.origin().ascii_serialization();
     let mut origins = config.origins.clone();
     origins.extend([own.replace("127.0.0.1", "localhost"), own]);
-    scenecast_gateway::Settings {
-        public: config.listen.gateway,
-        callback: base(&http(internal)),
+    GatewayConfig {
+        listen: GatewayListen { public: config.listen.gateway, ..GatewayListen::default() },
+        bus: (),
+        callback: CallbackAddress { url: base(&http(internal)) },
         key_secret: secrets.keys.clone(),
         internal_secret: secrets.internal.clone(),
         trusted_proxies: TrustedProxies::default(),
         origins,
         scene_life: config.scene_life,
         compatible: compatible(config.listen.qr_on_open),
-        stay: config.drain.window.duration(),
+        drain: GatewayDrain {
+            notice: config.drain.notice,
+            window: config.drain.window,
+            compatible: Some(config.drain.window),
+        },
         rebalance: true,
-        limits: scenecast_gateway::config::Limits::default(),
+        limits: GatewayLimits::default(),
+        telemetry: config.telemetry.clone(),
     }
 }
 
 /// All routes for login pages that were written for other servers.
-fn compatible(qr_on_open: SocketAddr) -> Compatible {
+fn compatible(qr_on_open: SocketAddr) -> CompatibleConfig {
     let with = |account| Some(CompatibleRoute { account: accounts::name(account) });
-    Compatible {
+    CompatibleConfig {
         path_socket: with(CLASSIC),
         client_id_socket: with(DEMO_MINI),
         typed_code: with(PERSONAL),

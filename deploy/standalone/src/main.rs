@@ -2,14 +2,14 @@
 
 use std::{io::Write, process::ExitCode};
 
-use scenecast_shared::{process, serve::CannotListen};
-use scenecast_standalone::{Config, Standalone};
+use scenecast_service::{listener::ListenError, process};
+use scenecast_standalone::{Standalone, StandaloneConfig};
 
 fn main() -> ExitCode {
     process::main("scenecast-standalone", serve)
 }
 
-async fn serve(config: Config) -> Result<(), CannotListen> {
+async fn serve(config: StandaloneConfig) -> Result<(), ListenError> {
     let standalone = Standalone::start(config).await?;
     // A closed terminal is no reason to fail.
     let _ = writeln!(std::io::stdout(), "\n  The login page: {}\n", standalone.site);

@@ -4,11 +4,9 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
-use scenecast_loadtest::{
-    browser::{Heard, Page},
-    cluster::{Cluster, ORIGIN, Setup},
-    simulator::{Failure, Person},
-};
+use scenecast_browsers::login_page::{LoginPage, PageMessage};
+use scenecast_loadtest::cluster::{Cluster, ORIGIN, Setup};
+use scenecast_simulator::{CallFailure, WeChatUser};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -44,9 +42,9 @@ async fn shown(admin: SocketAddr) -> BTreeSet<String> {
     lines.map(|line| line.split(['{', ' ']).next().unwrap().to_owned()).collect()
 }
 
-async fn frame(page: &mut Page, kind: &str) -> String {
-    match tokio::time::timeout(Duration::from_secs(20), page.hear()).await {
-        Ok(Heard::Frame(frame)) if frame.kind == kind => frame.qr.url,
+async fn frame(page: &mut LoginPage, kind: &str) -> String {
+    match tokio::time::timeout(Duration::from_secs(20), page.next_message()).await {
+        Ok(PageMessage::Frame(frame)) if frame.kind == kind => frame.qr.url,
         other => panic!("instead of {kind}: {other:?}"),
     }
 }
@@ -57,13 +55,13 @@ async fn each_metric_that_an_alert_looks_at_is_shown_by_a_pod() {
     // A login, and a refusal that lasts: no pod shows what it has never counted.
     let mut pages = vec![];
     for _ in 0..2 {
-        let mut page = Page::connect(&cluster.gateway_address(0).to_string(), ORIGIN).await.unwrap();
+        let mut page = LoginPage::connect(&cluster.gateway_address(0).to_string(), ORIGIN).await.unwrap();
         page.open("demo", None).await.unwrap();
         let qr_url = frame(&mut page, "opened").await;
         if pages.is_empty() {
-            cluster.simulator.scan(&Person::nth(1), &qr_url).await.unwrap();
+            cluster.simulator.scan(&WeChatUser::nth(1), &qr_url).await.unwrap();
             frame(&mut page, "confirmed").await;
-            cluster.simulator.fail_calls("/cgi-bin/qrcode/create", 1, Failure::Code(FORBIDDEN));
+            cluster.simulator.fail_calls("/cgi-bin/qrcode/create", 1, CallFailure::Code(FORBIDDEN));
         }
         pages.push(page);
     }

@@ -1,32 +1,30 @@
 //! The compatible routes are on, each with an account that fits.
 
-use scenecast_loadtest::{
-    simulator::Person,
-    visitor::{Said, Socket, Visitor},
-};
-use scenecast_shared::config::Seconds;
+use scenecast_browsers::cookie_browser::{CookieBrowser, PageSocket, SocketMessage};
+use scenecast_service::config::Seconds;
+use scenecast_simulator::WeChatUser;
 use scenecast_standalone::Standalone;
 use serde_json::{Value, json};
 
 use crate::standalone;
 
-async fn started() -> (Standalone, Visitor, impl Fn(&str) -> String) {
+async fn started() -> (Standalone, CookieBrowser, impl Fn(&str) -> String) {
     let scenecast = standalone(Seconds::new(120)).await;
     let gateway = scenecast.gateway;
-    (scenecast, Visitor::default(), move |path: &str| format!("http://{gateway}{path}"))
+    (scenecast, CookieBrowser::default(), move |path: &str| format!("http://{gateway}{path}"))
 }
 
-fn ann() -> Person {
-    Person::persona("ann").expect("one of the four")
+fn ann() -> WeChatUser {
+    WeChatUser::persona("ann").expect("one of the four")
 }
 
 async fn json_of(response: reqwest::Response) -> Value {
     response.json().await.expect("JSON")
 }
 
-async fn hear(socket: &mut Socket) -> String {
-    match socket.hear().await {
-        Said::Text(text) => text,
+async fn hear(socket: &mut PageSocket) -> String {
+    match socket.next_message().await {
+        SocketMessage::Text(text) => text,
         other => panic!("{other:?}"),
     }
 }

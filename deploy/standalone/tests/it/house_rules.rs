@@ -172,7 +172,8 @@ fn reachable(from: &ModulePath, imports: &HashMap<ModulePath, BTreeSet<ModulePat
 fn no_file_imports_itself_over_others() {
     for (directory, files) in crates() {
         let imports = imports(&files);
-        let in_a_circle: Vec<_> = imports.keys().filter(|module| reachable(module, &imports).contains(*module)).collect();
+        let in_a_circle: Vec<_> =
+            imports.keys().filter(|module| reachable(module, &imports).contains(*module)).collect();
         assert!(in_a_circle.is_empty(), "{}: {in_a_circle:?} import one another", directory.display());
     }
 }

@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn the_gauge_is_1_while_every_needed_connection_is_up() {
         let metrics = Metrics::new();
-        let health = ConnectionHealth::new("commands", &metrics.gauge_vec("up", "Up.", &["connection"]), Arc::default());
+        let health =
+            ConnectionHealth::new("commands", &metrics.gauge_vec("up", "Up.", &["connection"]), Arc::default());
         let gauge = || metrics.text().lines().find_map(|line| line.strip_prefix("scenecast_up{")?.chars().last());
         assert_eq!(gauge(), None);
         let a = health.reporter(Server::new("a", 1));

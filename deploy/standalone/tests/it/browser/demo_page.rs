@@ -1,6 +1,6 @@
 //! What the demo site's page shows where a login takes more than a scan, with a gateway that says so.
 
-use scenecast_loadtest::chromium::{Browser, Screen};
+use scenecast_browsers::chromium::{Browser, ScreenSize};
 use scenecast_standalone::site::{SiteConfig, site};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use super::scripted_gateway::{Connection, ScriptedGateway};
 
 /// A login page whose gateway has just been asked for a scene.
-async fn login_page(screen: Screen, language: &str) -> (Browser, ScriptedGateway, Connection) {
+async fn login_page(screen: ScreenSize, language: &str) -> (Browser, ScriptedGateway, Connection) {
     let mut gateway = ScriptedGateway::start().await;
     let url: url::Url = gateway.page.parse().expect("an address");
     let config = SiteConfig {
@@ -42,7 +42,7 @@ fn event(kind: &str, seq: u64) -> Value {
 
 /// A page that shows digits, of which somebody has sent the right ones.
 async fn typed() -> (Browser, ScriptedGateway) {
-    let (browser, gateway, mut connection) = login_page(Screen::Desktop, "en-US").await;
+    let (browser, gateway, mut connection) = login_page(ScreenSize::Desktop, "en-US").await;
     connection.say(opened("code", json!("48201937"))).await;
     browser.see("[data-view='typing'] #digits").await;
     let mut confirmed = event("confirmed", 1);
@@ -53,7 +53,7 @@ async fn typed() -> (Browser, ScriptedGateway) {
     (browser, gateway)
 }
 
-async fn shows_digits(screen: Screen, language: &str, status: &str, label: &str) {
+async fn shows_digits(screen: ScreenSize, language: &str, status: &str, label: &str) {
     let (browser, _gateway, mut connection) = login_page(screen, language).await;
     connection.say(opened("code", json!("4820193756"))).await;
     browser.see("[data-view='typing'] #digits").await;
@@ -70,12 +70,12 @@ async fn shows_digits(screen: Screen, language: &str, status: &str, label: &str)
 
 #[tokio::test]
 async fn digits_are_shown_with_what_to_do_with_them() {
-    shows_digits(Screen::Desktop, "en-US", "Send this code in WeChat", "Code: 4 8 2 0 1 9 3 7 5 6").await;
+    shows_digits(ScreenSize::Desktop, "en-US", "Send this code in WeChat", "Code: 4 8 2 0 1 9 3 7 5 6").await;
 }
 
 #[tokio::test]
 async fn digits_are_shown_on_a_phone_in_chinese() {
-    shows_digits(Screen::Phone, "zh-CN", "请在微信中发送此验证码", "验证码：4 8 2 0 1 9 3 7 5 6").await;
+    shows_digits(ScreenSize::Phone, "zh-CN", "请在微信中发送此验证码", "验证码：4 8 2 0 1 9 3 7 5 6").await;
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_typed_code_of_somebody_else_logs_nobody_in() {
 
 #[tokio::test]
 async fn a_mini_programs_code_is_shown_as_a_picture() {
-    let (browser, _gateway, mut connection) = login_page(Screen::Desktop, "en-US").await;
+    let (browser, _gateway, mut connection) = login_page(ScreenSize::Desktop, "en-US").await;
     connection.say(opened("mini_program", json!({ "image": PICTURE }))).await;
     browser.see("[data-view='waiting'] #qr").await;
     assert_eq!(browser.attribute("#qr", "src").await, PICTURE);
@@ -110,7 +110,7 @@ async fn a_mini_programs_code_is_shown_as_a_picture() {
 
 #[tokio::test]
 async fn the_number_to_pick_is_shown_and_said() {
-    let (browser, _gateway, mut connection) = login_page(Screen::Desktop, "en-US").await;
+    let (browser, _gateway, mut connection) = login_page(ScreenSize::Desktop, "en-US").await;
     connection.say(opened("mini_program", json!({ "image": PICTURE }))).await;
     let mut scanned = event("scanned", 1);
     scanned["number"] = json!(42);
@@ -121,7 +121,7 @@ async fn the_number_to_pick_is_shown_and_said() {
 
 #[tokio::test]
 async fn a_login_that_is_declined_says_so_and_offers_a_new_code() {
-    let (browser, mut gateway, mut connection) = login_page(Screen::Desktop, "zh-CN").await;
+    let (browser, mut gateway, mut connection) = login_page(ScreenSize::Desktop, "zh-CN").await;
     connection.say(opened("mini_program", json!({ "image": PICTURE }))).await;
     connection.say(event("scanned", 1)).await;
     assert_eq!(browser.text("[data-view='scanned'] #status").await, "已扫码，请在手机上确认");

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use scenecast_loadtest::chromium::{Browser, Screen};
-use scenecast_shared::config::Seconds;
+use scenecast_browsers::chromium::{Browser, ScreenSize};
+use scenecast_service::config::Seconds;
 use scenecast_standalone::Standalone;
 use serde_json::json;
 
@@ -20,7 +20,7 @@ async fn behind(rules: fn(Asked, usize) -> Way) -> (Standalone, Proxy, Browser) 
     let scenecast = standalone(Seconds::new(120)).await;
     let proxy = Proxy::start(scenecast.gateway, rules).await;
     let detour = format!("MAP {} {}", scenecast.gateway, proxy.address);
-    let browser = Browser::start_with(Screen::Desktop, "en-US", &detour).await;
+    let browser = Browser::start_with(ScreenSize::Desktop, "en-US", &detour).await;
     browser.visit(scenecast.site.as_str()).await;
     browser.see("[data-view='waiting'] #qr").await;
     (scenecast, proxy, browser)

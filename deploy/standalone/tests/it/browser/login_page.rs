@@ -1,7 +1,7 @@
 //! The demo site's login page, from QR code to logged in.
 
-use scenecast_loadtest::chromium::{Browser, Key, Screen};
-use scenecast_shared::config::Seconds;
+use scenecast_browsers::chromium::{Browser, Key, ScreenSize};
+use scenecast_service::config::Seconds;
 use scenecast_standalone::Standalone;
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::relay::Relay;
 use crate::standalone;
 
 /// A login page that shows its code.
-async fn login_page(scenecast: &Standalone, screen: Screen, language: &str) -> Browser {
+async fn login_page(scenecast: &Standalone, screen: ScreenSize, language: &str) -> Browser {
     let browser = Browser::start(screen, language).await;
     browser.visit(scenecast.site.as_str()).await;
     browser.see("[data-view='waiting'] #qr").await;
@@ -49,7 +49,7 @@ pub(super) const KEEP_STATUSES: &str = "window.statuses = []; \
 /// Whether nothing hangs over the page's edge.
 const FITS: &str = "return document.documentElement.scrollWidth <= innerWidth";
 
-async fn logs_in(screen: Screen, language: &str, statuses: [&str; 4]) {
+async fn logs_in(screen: ScreenSize, language: &str, statuses: [&str; 4]) {
     let scenecast = standalone(Seconds::new(120)).await;
     let browser = login_page(&scenecast, screen, language).await;
     assert_eq!(browser.text("#status").await, statuses[0]);
@@ -70,35 +70,35 @@ async fn logs_in(screen: Screen, language: &str, statuses: [&str; 4]) {
 
 #[tokio::test]
 async fn a_scan_logs_the_page_in_on_a_desktop() {
-    logs_in(Screen::Desktop, "en-US", ENGLISH).await;
+    logs_in(ScreenSize::Desktop, "en-US", ENGLISH).await;
 }
 
 #[tokio::test]
 async fn a_scan_logs_the_page_in_on_a_phone() {
-    logs_in(Screen::Phone, "en-US", ENGLISH).await;
+    logs_in(ScreenSize::Phone, "en-US", ENGLISH).await;
 }
 
 #[tokio::test]
 async fn a_scan_logs_the_page_in_on_a_desktop_in_chinese() {
-    logs_in(Screen::Desktop, "zh-CN", CHINESE).await;
+    logs_in(ScreenSize::Desktop, "zh-CN", CHINESE).await;
 }
 
 #[tokio::test]
 async fn a_scan_logs_the_page_in_on_a_phone_in_chinese() {
-    logs_in(Screen::Phone, "zh-CN", CHINESE).await;
+    logs_in(ScreenSize::Phone, "zh-CN", CHINESE).await;
 }
 
 #[tokio::test]
 async fn a_scan_that_is_declined_on_the_phone_logs_nobody_in() {
     let scenecast = standalone(Seconds::new(120)).await;
-    let browser = login_page(&scenecast, Screen::Desktop, "en-US").await;
+    let browser = login_page(&scenecast, ScreenSize::Desktop, "en-US").await;
     scan_and_answer(&browser, ".menu-link ~ .menu-link").await;
     assert_eq!(browser.text("[data-view='declined'] #status").await, "The login was declined on the phone");
     browser.click("#renew").await;
     browser.see("[data-view='waiting'] #qr").await;
 }
 
-async fn types_a_code(screen: Screen, language: &str, send: &str, question: &str) {
+async fn types_a_code(screen: ScreenSize, language: &str, send: &str, question: &str) {
     let scenecast = standalone(Seconds::new(120)).await;
     let browser = login_page(&scenecast, screen, language).await;
     browser.click(".ways a:not([aria-current])").await;
@@ -122,18 +122,18 @@ async fn types_a_code(screen: Screen, language: &str, send: &str, question: &str
 
 #[tokio::test]
 async fn a_typed_code_logs_in_whoever_goes_on() {
-    types_a_code(Screen::Desktop, "en-US", "Send it from the simulated phone", "Continue as {name}?").await;
+    types_a_code(ScreenSize::Desktop, "en-US", "Send it from the simulated phone", "Continue as {name}?").await;
 }
 
 #[tokio::test]
 async fn a_typed_code_logs_in_whoever_goes_on_on_a_phone_in_chinese() {
-    types_a_code(Screen::Phone, "zh-CN", "用模拟手机发送", "以“{name}”的身份继续？").await;
+    types_a_code(ScreenSize::Phone, "zh-CN", "用模拟手机发送", "以“{name}”的身份继续？").await;
 }
 
 #[tokio::test]
 async fn an_account_that_is_none_of_the_sites_is_refused() {
     let scenecast = standalone(Seconds::new(120)).await;
-    let browser = Browser::start(Screen::Desktop, "en-US").await;
+    let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
     browser.visit(scenecast.site.join("?account=classic").expect("an address").as_str()).await;
     let advice = browser.text("[data-view='problem'] #advice").await;
     assert!(advice.ends_with("account_unknown"), "{advice}");
@@ -142,7 +142,7 @@ async fn an_account_that_is_none_of_the_sites_is_refused() {
 #[tokio::test]
 async fn an_expired_code_offers_a_new_one_to_the_keyboard_too() {
     let scenecast = standalone(Seconds::new(3)).await;
-    let browser = login_page(&scenecast, Screen::Desktop, "en-US").await;
+    let browser = login_page(&scenecast, ScreenSize::Desktop, "en-US").await;
     let first = browser.attribute("#qr", "src").await;
     browser.see("[data-view='expired'] #renew").await;
     browser.press(Key::Tab).await;
@@ -154,7 +154,7 @@ async fn an_expired_code_offers_a_new_one_to_the_keyboard_too() {
 #[tokio::test]
 async fn a_hidden_page_gets_a_code_when_it_is_seen_and_no_other_by_itself() {
     let scenecast = standalone(Seconds::new(3)).await;
-    let browser = Browser::start(Screen::Desktop, "en-US").await;
+    let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
     browser.hide().await;
     browser.visit(scenecast.site.as_str()).await;
     browser.see("[data-view='preparing']").await;
@@ -174,7 +174,7 @@ async fn a_login_that_happens_while_the_page_is_cut_off_arrives_when_it_is_back(
     let scenecast = standalone(Seconds::new(120)).await;
     let relay = Relay::start(scenecast.gateway).await.unwrap();
     let detour = format!("MAP {} {}", scenecast.gateway, relay.address);
-    let browser = Browser::start_with(Screen::Desktop, "en-US", &detour).await;
+    let browser = Browser::start_with(ScreenSize::Desktop, "en-US", &detour).await;
     browser.visit(scenecast.site.as_str()).await;
     browser.see("[data-view='waiting'] #qr").await;
 

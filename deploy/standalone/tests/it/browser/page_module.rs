@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use scenecast_loadtest::chromium::{Browser, Screen};
+use scenecast_browsers::chromium::{Browser, ScreenSize};
 use serde_json::{Value, json};
 
 use super::scripted_gateway::{Connection, ScriptedGateway};
@@ -10,7 +10,7 @@ use super::scripted_gateway::{Connection, ScriptedGateway};
 /// A page with the module, before `start`.
 async fn page() -> (Browser, ScriptedGateway) {
     let gateway = ScriptedGateway::start().await;
-    let browser = Browser::start(Screen::Desktop, "en-US").await;
+    let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
     load(&browser, &gateway).await;
     (browser, gateway)
 }
@@ -62,7 +62,7 @@ fn problem(code: &str) -> Value {
 
 /// The next event that the module tells the page, in order.
 async fn next(browser: &Browser) -> (String, Value) {
-    serde_json::from_value(browser.hear("nextEvent(done)").await).expect("type and detail")
+    serde_json::from_value(browser.run_async("nextEvent(done)").await).expect("type and detail")
 }
 
 #[tokio::test]
@@ -287,7 +287,7 @@ async fn a_hidden_page_opens_its_scene_once_it_is_seen() {
     browser.hide().await;
     browser.run("start('a')").await;
     // Long enough for a connection to arrive, had it been made.
-    browser.hear("fetch('/').then(() => done())").await;
+    browser.run_async("fetch('/').then(() => done())").await;
     let seen = Instant::now();
     browser.unhide().await;
     assert!(gateway.connection().await.at > seen);
@@ -301,7 +301,7 @@ async fn a_hidden_page_keeps_its_connection_and_is_not_renewed() {
     connection.close(1000, "").await;
     assert_eq!(next(&browser).await.0, "expired");
     browser.run("attempt.renew()").await;
-    browser.hear("fetch('/').then(() => done())").await;
+    browser.run_async("fetch('/').then(() => done())").await;
     let seen = Instant::now();
     browser.unhide().await;
     assert!(gateway.connection().await.at > seen);
