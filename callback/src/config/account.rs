@@ -7,7 +7,10 @@ use scenecast_service::config::{ConfigError, Seconds, defaults};
 use scenecast_wechat::AesKey;
 use serde::Deserialize;
 
-use super::{DeliveryPath, bad, check_grant_life};
+use super::{
+    check::{bad, check_grant_life},
+    delivery_path::DeliveryPath,
+};
 use crate::{phone::Texts, webhooks::WebhookSettings};
 
 /// One Official Account.

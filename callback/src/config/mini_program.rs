@@ -4,7 +4,10 @@ use scenecast_scene::{Language, Secret};
 use scenecast_service::config::{ConfigError, Seconds, defaults};
 use serde::Deserialize;
 
-use super::{Confirmation, bad, check_grant_life};
+use super::{
+    account::Confirmation,
+    check::{bad, check_grant_life},
+};
 use crate::{webhooks::WebhookSettings, wechat::EnvVersion};
 
 /// One mini program: pages show its code, and its login page asks the person before the login.

@@ -5,10 +5,12 @@
 //! | `account`, `mini_program` | one Official Account, one mini program |
 //! | `delivery_path` | an account's own path for WeChat's deliveries |
 //! | `limits` | `[limits]` |
+//! | `check` | checks that several of these have in common |
 //!
 //! The settings of webhooks and of an account's texts are in the rooms that use them (`webhooks`, `phone`).
 
 mod account;
+mod check;
 mod delivery_path;
 mod limits;
 mod mini_program;
@@ -21,13 +23,14 @@ use std::{
 use scenecast_bus::BusConfig;
 use scenecast_scene::{AccountName, Rotating};
 use scenecast_service::{
-    config::{ConfigError, DrainConfig, HttpUrl, Seconds, TelemetryConfig, Validate, strong_secret},
+    config::{ConfigError, DrainConfig, HttpUrl, TelemetryConfig, Validate, strong_secret},
     http::TrustedProxies,
     process::Binary,
 };
 use serde::Deserialize;
 
 use crate::{clock::Clock, phone::GeoDatabase};
+use check::bad;
 
 pub use crate::{
     webhooks::{Endpoint, WebhookSettings, WebhookTarget},
@@ -182,17 +185,6 @@ impl CallbackConfig {
         }
         Ok(())
     }
-}
-
-fn check_grant_life(at: &str, life: Seconds) -> Result<(), ConfigError> {
-    if (1..=600).contains(&life.duration().as_secs()) {
-        return Ok(());
-    }
-    bad(&format!("{at}.grant_life"), "must be 1 to 600 seconds")
-}
-
-fn bad(at: &str, why: &str) -> Result<(), ConfigError> {
-    Err(ConfigError::at(at, why))
 }
 
 impl Binary for CallbackConfig {

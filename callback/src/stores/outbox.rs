@@ -24,7 +24,7 @@ use scenecast_scene::{AccountName, DeliveryId, time::millis};
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
-use super::RetryBackoff;
+use super::retry_backoff::RetryBackoff;
 
 /// How many claimed entries one step of a sweep looks at.
 const SWEEP_STEP: usize = 500;

@@ -18,7 +18,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The pages that may be shed: they reconnect by themselves, and nobody is about to confirm.
 const SHEDDABLE: DrainClass = DrainClass { reconnects: true, scanned: false };
 
-/// GatewayReports this pod's pages to the census for as long as it is polled, and releases its excess if `sheds`.
+/// Reports this pod's pages to the census for as long as it is polled, and releases its excess if `sheds`.
 pub(crate) async fn shed_excess(queue: &DrainQueue, mut census: Census, sheds: bool) {
     let shutdown = queue.shutdown();
     let began = Instant::now();

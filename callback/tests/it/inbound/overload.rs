@@ -55,7 +55,7 @@ async fn a_message_beyond_the_rate_is_delivered_again_and_logs_in() {
     let outcome = world.scan("bo", &qr_url).await;
     assert_eq!(reply(&outcome), "You are logged in. Please go back to the page.");
     assert_eq!((outcome.attempts.len(), world.events(scene).await.len()), (2, 1));
-    assert_eq!(turned_away(&world, "webhooks"), 1);
+    assert_eq!(turned_away(&world, "deliveries"), 1);
     assert_eq!(world.pod().metric("scenecast_deliveries_total{outcome=\"crowded\"}"), 1);
 }
 
@@ -65,7 +65,7 @@ async fn the_last_delivery_beyond_the_rate_asks_to_scan_again_at_once() {
     let sent = unix_now().as_secs() - 10;
     let mut told = String::new();
     let since = Instant::now();
-    while turned_away(&world, "webhooks") == 0 {
+    while turned_away(&world, "deliveries") == 0 {
         let scan = event_at(sent, "SCAN", &new_scene("demo").to_string());
         told = world.delivery("demo", &signed(), scan).send().await.unwrap().text().await.unwrap();
     }
@@ -88,7 +88,7 @@ async fn junk_gets_no_answer_after_a_while_and_does_not_count_against_wechats_li
     assert_eq!(turned_away(&world, "junk"), 1);
     assert_eq!(send("guessed", BOB).await.unwrap().status(), StatusCode::FORBIDDEN);
     assert_eq!(send(crate::world::TOKEN, ANN).await.unwrap().status(), StatusCode::OK, "genuine ones pass");
-    assert_eq!(turned_away(&world, "webhooks"), 0);
+    assert_eq!(turned_away(&world, "deliveries"), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Rules of this code that the compiler doesn't hold: imports without circles, no type name twice, every metric in the
 //! documents.
 
+#![expect(clippy::unwrap_used, reason = "a repository that can't be read fails its test")]
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs,
@@ -8,12 +10,14 @@ use std::{
 };
 
 use syn::{
-    Attribute, Expr, ExprLit, ExprMethodCall, Item, ItemUse, Lit, UseTree,
+    Attribute, Expr, ExprCall, ExprLit, ExprMethodCall, Item, ItemUse, Lit, UseTree,
     visit::{self, Visit},
 };
 
 /// The methods of `Metrics` that register a metric under their first argument.
-const REGISTERING: [&str; 6] = ["counter", "counters", "gauge", "gauges", "sampled", "seconds"];
+const REGISTERING: [&str; 6] = ["counter", "counter_vec", "gauge", "gauge_vec", "sampled_gauge", "seconds_histogram"];
+/// The function that puts our prefix before the names that `Metrics` registers itself.
+const PREFIXING: &str = "prefixed";
 
 /// The path of a module inside its crate; empty for the crate's root.
 type ModulePath = Vec<String>;
@@ -60,8 +64,9 @@ fn read_sources(sources: &Path, directory: &Path, files: &mut Vec<SourceFile>) {
             read_sources(sources, &path, files);
             continue;
         }
-        let name = path.file_name().unwrap().to_str().unwrap();
-        if !name.ends_with(".rs") || name.ends_with("tests.rs") || name == "main.rs" {
+        let is_rust = path.extension().is_some_and(|extension| extension == "rs");
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        if !is_rust || stem.ends_with("tests") || stem == "main" {
             continue;
         }
         let relative = path.strip_prefix(sources).unwrap().with_extension("");
@@ -88,7 +93,7 @@ fn is_test(item: &Item) -> bool {
     })
 }
 
-/// Collects the paths that a file names and that may be of its own crate.
+/// Collects the paths that a file imports, and those that it names in its code from the crate's root.
 #[derive(Default)]
 struct Paths(Vec<Vec<String>>);
 
@@ -111,7 +116,10 @@ impl<'ast> Visit<'ast> for Paths {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        self.0.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        if ["crate", "super", "self"].contains(&names[0].as_str()) && names.len() > 1 {
+            self.0.push(names);
+        }
         visit::visit_path(self, path);
     }
 }
@@ -220,6 +228,16 @@ impl<'ast> Visit<'ast> for MetricNames {
             self.0.insert(format!("scenecast_{}", name.value()));
         }
         visit::visit_expr_method_call(self, call);
+    }
+
+    fn visit_expr_call(&mut self, call: &'ast ExprCall) {
+        if let Expr::Path(function) = &*call.func
+            && function.path.is_ident(PREFIXING)
+            && let Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) = call.args.first()
+        {
+            self.0.insert(format!("scenecast_{}", name.value()));
+        }
+        visit::visit_expr_call(self, call);
     }
 }
 

@@ -87,21 +87,21 @@ pub(super) const SCENES: Drill = Drill {
 };
 
 pub(super) const DELIVERIES: Drill = Drill {
-    name: "overload-webhooks",
+    name: "overload-deliveries",
     proves: "More people scan at once than callbacks accept deliveries: WeChat gets no answer to those beyond and \
              delivers them again, so these logins come late, but all of them come.",
     run: |load| {
         let load = with_room(load);
         // Two callbacks together accept half as much again as usually comes.
         let a_second = (0.75 * load.rate).ceil();
-        let callback_settings = format!("[limits]\nwebhooks_per_second = {a_second}\n");
+        let callback_settings = format!("[limits]\ndeliveries_per_second = {a_second}\n");
         let limits = ClusterShape { callback_settings, ..ClusterShape::default() };
         Box::pin(run_drill(load, limits, async |environment: &mut DrillEnvironment<RedisServer>| {
             let crowd = environment.crowd.clone();
             let phones = environment.phones();
             let _ = timeout(Duration::from_millis(500), crowd.scan(&phones, 8.0 * environment.load.rate)).await;
             phones.wait_until_done().await;
-            let beyond = environment.metric_sum("scenecast_turned_away_total{why=\"webhooks\"}").await;
+            let beyond = environment.metric_sum("scenecast_turned_away_total{why=\"deliveries\"}").await;
             environment.check(format!("{beyond} deliveries get no answer"), beyond > 0.0);
             let Tally { not_told, p99, .. } = crowd.ledger().tally(environment.load.late_after);
             environment.check(format!("they are delivered again, within {p99:?}"), p99 >= Duration::from_secs(5));

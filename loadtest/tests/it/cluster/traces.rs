@@ -53,8 +53,9 @@ async fn the_trace_of_a_delivery_ends_at_the_page() {
         let found = received.iter().find(|(_, span)| span.name == name);
         found.unwrap_or_else(|| panic!("no {name} in {received:?}"))
     };
-    let ((webhook_from, webhook), (push_from, push)) = (named("webhook"), named("push"));
-    assert_eq!((webhook_from.as_str(), push_from.as_str()), ("scenecast-callback", "scenecast-gateway"));
-    assert_eq!(webhook.trace_id, push.trace_id);
-    assert_eq!(webhook.span_id, push.parent_span_id);
+    let (delivery_from, delivery) = named("delivery");
+    let (push_from, push) = named("push");
+    assert_eq!((delivery_from.as_str(), push_from.as_str()), ("scenecast-callback", "scenecast-gateway"));
+    assert_eq!(delivery.trace_id, push.trace_id);
+    assert_eq!(delivery.span_id, push.parent_span_id);
 }

@@ -69,7 +69,7 @@ drills! {
     overload: "overload",
     overload_connects: "overload-connects",
     overload_scenes: "overload-scenes",
-    overload_webhooks: "overload-webhooks",
+    overload_deliveries: "overload-deliveries",
     slow_readers: "slow-readers",
     churn: "churn",
     hostile: "hostile",
