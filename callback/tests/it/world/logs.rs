@@ -27,7 +27,7 @@ pub(crate) fn keep() {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| KeptLog);
-        let ours = EnvFilter::new("scenecast_callback=trace,scenecast_shared=trace");
+        let ours = EnvFilter::new("scenecast=trace");
         tracing_subscriber::registry().with(ours).with(lines).init();
     });
 }
