@@ -106,7 +106,7 @@ fn an_error_names_the_bad_value() {
             &with_mini("").replace("wxmini", "wx0123456789abcdef"),
             "mini_programs.mini.app_id: is that of accounts.demo too",
         ),
-        ("redis://127.0.0.1:6379", "memory:", "memory: carries scenes inside one process"),
+        ("redis://127.0.0.1:6379", "memory:", "memory: works only where everything runs in one process"),
         ("redis://127.0.0.1:6379", "http://x", "bus.url"),
         ("# ca =", "ca =", "bus.ca"),
         ("confirmation = \"tap\"", "confirmation = \"always\"", "always"),

@@ -73,6 +73,6 @@ async fn a_bad_configuration_stops_the_start_and_the_error_names_it() {
         let refused = binary(memory.path(), command).output().await.unwrap();
         assert_eq!(refused.status.code(), Some(64));
         let said = String::from_utf8(refused.stderr).unwrap();
-        assert!(said.contains("bus.url") && said.contains("inside one process"), "{said}");
+        assert!(said.contains("bus.url") && said.contains("runs in one process"), "{said}");
     }
 }

@@ -7,6 +7,10 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
+/// All that a callback runs, at its most talkative. The simulator logs openids, as it may.
+const OUR_TARGETS: &str = "scenecast_callback=trace,scenecast_bus=trace,scenecast_redis=trace,scenecast_scene=trace,\
+    scenecast_service=trace,scenecast_wechat=trace";
+
 static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 struct KeptLog;
@@ -27,7 +31,7 @@ pub(crate) fn keep() {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| KeptLog);
-        let ours = EnvFilter::new("scenecast=trace");
+        let ours = EnvFilter::new(OUR_TARGETS);
         tracing_subscriber::registry().with(ours).with(lines).init();
     });
 }
