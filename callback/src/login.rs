@@ -94,7 +94,7 @@ impl CompletedLogin<'_> {
     ) -> Result<Option<T>, RetryError<StoreError>> {
         match answer {
             Ok(answer) => Ok(Some(answer)),
-            Err(RetryError::Failed(error @ StoreError::Malformed(_))) => {
+            Err(RetryError::Failed(error @ StoreError::Malformed { .. })) => {
                 log_unreadable(&self.person.account, &self.person.openid, &error);
                 Ok(None)
             }

@@ -17,7 +17,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 pub(crate) fn from_bus(error: &BusError) -> Problem {
     match error {
         BusError::Undecided(_) | BusError::TimedOut => bus_unavailable(error),
-        BusError::Malformed(_) => {
+        BusError::Malformed { .. } => {
             tracing::error!(
                 %error,
                 "a scene in Redis has a form that this version does not write; does other software use these keys?"
@@ -30,7 +30,7 @@ pub(crate) fn from_bus(error: &BusError) -> Problem {
 /// The problem of a scene that could not be settled.
 pub(crate) fn from_settle(error: RetryError<BusError>) -> Problem {
     match error {
-        RetryError::Deadline => bus_unavailable(&error),
+        RetryError::Deadline { .. } => bus_unavailable(&error),
         RetryError::Failed(error) => from_bus(&error),
     }
 }
@@ -39,7 +39,7 @@ pub(crate) fn from_settle(error: RetryError<BusError>) -> Problem {
 pub(crate) fn from_store(error: &StoreError) -> Problem {
     match error {
         StoreError::Undecided(_) | StoreError::Contended => store_unavailable(error),
-        StoreError::Malformed(_) => {
+        StoreError::Malformed { .. } => {
             tracing::error!(
                 %error,
                 "a value in Redis has a form that this version does not write; does other software use these keys?"
@@ -52,7 +52,7 @@ pub(crate) fn from_store(error: &StoreError) -> Problem {
 /// The problem of a store that gave no answer by the deadline.
 pub(crate) fn from_ask(error: RetryError<StoreError>) -> Problem {
     match error {
-        RetryError::Deadline => store_unavailable(&error),
+        RetryError::Deadline { .. } => store_unavailable(&error),
         RetryError::Failed(error) => from_store(&error),
     }
 }

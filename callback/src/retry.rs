@@ -4,6 +4,7 @@
 use std::{error::Error, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
+use parking_lot::Mutex;
 use scenecast_bus::{BusError, SceneWriter, StoreError};
 use scenecast_scene::{Cause, SceneId, Settled, Transition};
 use tokio::time::{Instant, timeout_at};
@@ -12,14 +13,21 @@ use tokio::time::{Instant, timeout_at};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RetryError<E: Error + 'static> {
     /// The deadline came first. Whether a change happened is undecided.
-    #[error("Redis gave no answer before the deadline")]
-    Deadline,
+    #[error("Redis carried out nothing before the deadline{}", last_error(.last))]
+    Deadline {
+        /// The error of the last attempt, if one had failed by then.
+        #[source]
+        last: Option<E>,
+    },
     /// An error that another attempt doesn't change.
     #[error(transparent)]
     Failed(E),
 }
 
-/// Settles a scene.
+fn last_error<E: Error>(last: &Option<E>) -> String {
+    last.as_ref().map(|error| format!("; the last attempt: {error}")).unwrap_or_default()
+}
+
 pub(crate) async fn settle(
     bus: &SceneWriter,
     scene: SceneId,
@@ -30,7 +38,6 @@ pub(crate) async fn settle(
     retry_until(deadline, || bus.settle(scene, cause, transition), BusError::is_undecided).await
 }
 
-/// Asks a store.
 pub(crate) async fn ask_store<T, F: Future<Output = Result<T, StoreError>>>(
     deadline: Instant,
     ask: impl FnMut() -> F,
@@ -38,16 +45,18 @@ pub(crate) async fn ask_store<T, F: Future<Output = Result<T, StoreError>>>(
     retry_until(deadline, ask, StoreError::is_undecided).await
 }
 
-async fn retry_until<T, E: Error + 'static, F: Future<Output = Result<T, E>>>(
+async fn retry_until<T, E: Error + Clone + 'static, F: Future<Output = Result<T, E>>>(
     deadline: Instant,
     ask: impl FnMut() -> F,
     is_undecided: impl FnMut(&E) -> bool,
 ) -> Result<T, RetryError<E>> {
+    let last = Mutex::new(None);
+    let keep_error = |error: &E, _pause| *last.lock() = Some(error.clone());
     // Boxed, because otherwise the future of each delivery would hold this one's memory several times.
-    let asking = Box::pin(ask.retry(backoff()).when(is_undecided).into_future());
+    let asking = Box::pin(ask.retry(backoff()).when(is_undecided).notify(keep_error).into_future());
     match timeout_at(deadline, asking).await {
         Ok(answer) => answer.map_err(RetryError::Failed),
-        Err(_) => Err(RetryError::Deadline),
+        Err(_) => Err(RetryError::Deadline { last: last.into_inner() }),
     }
 }
 

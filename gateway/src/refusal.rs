@@ -92,7 +92,7 @@ impl PageRefusal {
                 tracing::warn!(%error, "Redis gave no answer about a scene; the page is told to retry");
                 Self::BusUnavailable
             }
-            BusError::Malformed(_) => {
+            BusError::Malformed { .. } => {
                 tracing::error!(
                     %error,
                     "a scene in Redis can't be read; check that all pods run versions that work together"

@@ -14,6 +14,7 @@ pub struct CallbackLimits {
     /// New connections of WeChat and mini programs in a second, and as many at once.
     pub connections_per_second: u32,
     /// Deliveries of WeChat in a second, and as many at once.
+    #[serde(alias = "webhooks_per_second")]
     pub deliveries_per_second: u32,
     /// Connections at a time of each client address.
     pub sockets_per_address: u32,

@@ -113,8 +113,10 @@ impl<'a> Delivery<'a> {
         let deadline = self.arrival.decide_by();
         let settled = retry::settle(&self.services.bus, scene, &cause, transition, deadline).await;
         settled.map_err(|error| {
-            let retry =
-                matches!(error, RetryError::Deadline | RetryError::Failed(BusError::Undecided(_) | BusError::TimedOut));
+            let retry = matches!(
+                error,
+                RetryError::Deadline { .. } | RetryError::Failed(BusError::Undecided(_) | BusError::TimedOut)
+            );
             self.unfinished(retry, &error)
         })
     }
@@ -127,7 +129,7 @@ impl<'a> Delivery<'a> {
     {
         match retry::ask_store(self.arrival.decide_by(), ask).await {
             Ok(answer) => Ok(Some(answer)),
-            Err(RetryError::Failed(error @ StoreError::Malformed(_))) => {
+            Err(RetryError::Failed(error @ StoreError::Malformed { .. })) => {
                 log_unreadable(&self.account.name, self.openid(), &error);
                 Ok(None)
             }

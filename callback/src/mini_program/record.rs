@@ -25,11 +25,11 @@ pub(super) fn cause(delivery: DeliveryId) -> Cause {
 pub(super) async fn find_user(users: &Users, person: &Person, deadline: Instant) -> Result<Option<User>, Problem> {
     match ask_store(deadline, || users.find(&person.account, &person.openid)).await {
         Ok(user) => Ok(user),
-        Err(RetryError::Failed(error @ StoreError::Malformed(_))) => {
+        Err(RetryError::Failed(error @ StoreError::Malformed { .. })) => {
             log_unreadable(&person.account, &person.openid, &error);
             Ok(None)
         }
-        Err(RetryError::Failed(_) | RetryError::Deadline) => Err(from_refusal(OpenRefusal::BusUnavailable)),
+        Err(RetryError::Failed(_) | RetryError::Deadline { .. }) => Err(from_refusal(OpenRefusal::BusUnavailable)),
     }
 }
 

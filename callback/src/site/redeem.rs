@@ -140,7 +140,7 @@ async fn answer(redeem: &RedeemState, request: Request) -> Result<RedeemedLogin,
     let outcome = outcome(settled, &account, grant.digest());
     let word = outcome.as_ref().err().map_or("redeemed".to_owned(), ToString::to_string);
     tracing::info!(site = caller.name, %account, %scene, outcome = word, "a site asked who logged in");
-    let person = outcome?.person().ok_or_else(|| from_bus(&BusError::Malformed("person")))?;
+    let person = outcome?.person().ok_or_else(|| from_bus(&BusError::malformed("person")))?;
     let Person { account, openid, unionid, profile } = person;
     let user = ask_store(deadline, || redeem.users.find(&account, &openid)).await.map_err(from_ask)?;
     let (registered, logins) = user.map_or((false, 0), |user| (user.registered, user.logins));

@@ -221,7 +221,7 @@ impl Users {
 
 fn from_text(stored: Option<&str>) -> Result<Option<User>, StoreError> {
     let user = stored.map(serde_json::from_str).transpose();
-    user.map_err(|_| StoreError::Malformed("user"))
+    user.map_err(|_| StoreError::malformed("user"))
 }
 
 fn to_text(user: &User) -> String {

@@ -12,7 +12,7 @@ use strum::IntoStaticStr;
 use super::{request::WebhookRequest, signature::WebhookSigner};
 use crate::{
     metrics::WebhookMetrics,
-    request::transport_error,
+    request::TransportError,
     stores::{Outbox, OutboxCapacity},
 };
 
@@ -42,7 +42,7 @@ pub(super) enum SendError {
     #[error("the site did not answer in time")]
     TooSlow,
     #[error("the site could not be reached: {0}")]
-    Unreachable(String),
+    Unreachable(#[source] TransportError),
 }
 
 impl SendError {
@@ -57,7 +57,7 @@ impl From<reqwest::Error> for SendError {
         if error.is_timeout() {
             return Self::TooSlow;
         }
-        Self::Unreachable(transport_error(error))
+        Self::Unreachable(error.into())
     }
 }
 

@@ -9,7 +9,7 @@ use scenecast_wechat::{ApiError, CodeImage, ErrorCode, parse_answer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::request::transport_error;
+use crate::request::TransportError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// For one attempt at a call.
@@ -26,7 +26,7 @@ const MAX_PICTURE_BYTES: usize = 128 * 1024;
 pub(crate) enum CallError {
     /// The connection failed. WeChat may have carried out the call.
     #[error("WeChat could not be reached: {0}")]
-    Unreachable(String),
+    Unreachable(#[source] TransportError),
     /// There was no answer in time. WeChat may have carried out the call.
     #[error("WeChat did not answer in time")]
     TooSlow,
@@ -67,7 +67,7 @@ impl From<reqwest::Error> for CallError {
         if error.is_timeout() {
             return Self::TooSlow;
         }
-        Self::Unreachable(transport_error(error))
+        Self::Unreachable(error.into())
     }
 }
 

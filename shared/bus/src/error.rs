@@ -1,23 +1,34 @@
 //! Why the bus gave no answer.
 
-use scenecast_redis::{RedisError, RedisErrorKind};
+use scenecast_redis::RedisError;
 
 /// Why the bus gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BusError {
     /// Redis is unreachable, slow, or refused. Whether a write happened is undecided: do it again with the same
     /// delivery id, or let the sender do so.
-    #[error("Redis gave no answer: {0}")]
+    #[error("Redis did not carry out the command: {0}")]
     Undecided(#[source] RedisError),
     /// The caller's time was up first. As undecided as [`BusError::Undecided`].
     #[error("there was no answer in time")]
     TimedOut,
     /// What Redis holds isn't what we store. Nothing was changed, and asking again changes nothing.
-    #[error("the mailbox can't be read: {0}")]
-    Malformed(&'static str),
+    #[error("the mailbox can't be read: {what}")]
+    Malformed {
+        /// What can't be read.
+        what: &'static str,
+        /// The answer of Redis that says so, if it is one.
+        #[source]
+        cause: Option<RedisError>,
+    },
 }
 
 impl BusError {
+    /// What Redis holds, or has answered, isn't what we store.
+    pub fn malformed(what: &'static str) -> Self {
+        Self::Malformed { what, cause: None }
+    }
+
     /// Whether a write may or may not have happened, so that asking again can help.
     pub fn is_undecided(&self) -> bool {
         matches!(self, Self::Undecided(_) | Self::TimedOut)
@@ -26,9 +37,10 @@ impl BusError {
 
 impl From<RedisError> for BusError {
     fn from(error: RedisError) -> Self {
-        match error.kind() {
-            RedisErrorKind::Malformed => Self::Malformed("type"),
-            _ => Self::Undecided(error),
+        if error.may_succeed_later() {
+            Self::Undecided(error)
+        } else {
+            Self::Malformed { what: "type", cause: Some(error) }
         }
     }
 }

@@ -54,6 +54,12 @@ impl RedisError {
         Self::new(RedisErrorKind::NoAnswer, format!("Redis at {node} didn't answer in time"))
     }
 
+    /// Whether the same command can have a result later. A refusal can, too: an operator grants the right, or makes
+    /// room in Redis.
+    pub fn may_succeed_later(&self) -> bool {
+        self.kind != RedisErrorKind::Malformed
+    }
+
     /// What a caller decides by.
     pub fn kind(&self) -> RedisErrorKind {
         self.kind

@@ -100,7 +100,7 @@ async fn a_key_that_is_no_stream_is_malformed() {
     let server = RedisServer::start().await;
     let outbox = outbox(&server.url());
     server.cli(&["SET", "outbox:demo", "a string"]).await.unwrap();
-    assert_eq!(outbox.put(&event(0)).await, Err(StoreError::Malformed("type")));
-    assert_eq!(outbox.claim_new(&account(), 1).await, Err(StoreError::Malformed("type")));
-    assert_eq!(outbox.waiting(&account()).await, Err(StoreError::Malformed("type")));
+    assert!(matches!(outbox.put(&event(0)).await, Err(StoreError::Malformed { .. })));
+    assert!(matches!(outbox.claim_new(&account(), 1).await, Err(StoreError::Malformed { .. })));
+    assert!(matches!(outbox.waiting(&account()).await, Err(StoreError::Malformed { .. })));
 }

@@ -9,7 +9,7 @@ use crate::{error::BusError, mailbox::Mailbox};
 /// The state of a hash that ends in `life_ms`, and how long that state still lasts. The hash lives on as a tombstone
 /// after the scene has ended.
 pub(crate) fn state(stored: &str, life_ms: i64) -> Result<(SceneState, Duration), BusError> {
-    let stored: SceneState = stored.parse().map_err(|_| BusError::Malformed("state"))?;
+    let stored: SceneState = stored.parse().map_err(|_| BusError::malformed("state"))?;
     let remaining = u64::try_from(life_ms).unwrap_or(0).saturating_sub(TOMBSTONE_MS);
     let state = if stored.can_expire() && remaining == 0 { SceneState::Expired } else { stored };
     Ok((state, Duration::from_millis(remaining)))
@@ -21,7 +21,7 @@ pub(crate) fn mailbox(fields: &[Option<String>], life_ms: i64) -> Result<Option<
     let (state, remaining) = state(stored, life_ms)?;
     let lines = events.as_deref().unwrap_or_default().lines();
     let events: Option<_> = lines.map(|line| Event::parse(line).map(Arc::new)).collect();
-    Ok(Some(Mailbox { state, remaining, events: events.ok_or(BusError::Malformed("events"))? }))
+    Ok(Some(Mailbox { state, remaining, events: events.ok_or(BusError::malformed("events"))? }))
 }
 
 #[cfg(test)]
@@ -31,8 +31,8 @@ mod tests {
     #[test]
     fn a_mailbox_that_is_not_ours_is_malformed() {
         let fields = |state: &str, events: &str| vec![Some(state.to_owned()), Some(events.to_owned())];
-        assert!(matches!(mailbox(&fields("opened", ""), 700_000), Err(BusError::Malformed("state"))));
-        assert!(matches!(mailbox(&fields("open", "1 {}"), 700_000), Err(BusError::Malformed("events"))));
+        assert!(matches!(mailbox(&fields("opened", ""), 700_000), Err(BusError::Malformed { what: "state", .. })));
+        assert!(matches!(mailbox(&fields("open", "1 {}"), 700_000), Err(BusError::Malformed { what: "events", .. })));
         assert!(matches!(mailbox(&[None, None], -2), Ok(None)));
     }
 

@@ -19,7 +19,7 @@ impl Mailboxes {
     }
 
     pub(crate) async fn read(&self, scene: SceneId) -> Result<Option<Mailbox>, BusError> {
-        self.read_all(&[scene]).await.pop().unwrap_or(Err(BusError::Malformed("no answer")))
+        self.read_all(&[scene]).await.pop().unwrap_or(Err(BusError::malformed("no answer")))
     }
 
     /// The mailboxes of these scenes, in their order. One that can't be read doesn't keep the others from being read.

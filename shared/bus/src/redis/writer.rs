@@ -37,7 +37,7 @@ impl RedisWriter {
         }
         match self.redis.call(&self.open, &SceneName(scene).to_string(), &args).await? {
             Reply::Integer(made) => Ok(made == 1),
-            _ => Err(BusError::Malformed("open's answer")),
+            _ => Err(BusError::malformed("open's answer")),
         }
     }
 
@@ -56,7 +56,7 @@ impl RedisWriter {
         let args = settle_args(&name, cause, step, event.clone());
         let (reply, written) = self.redis.write(&self.settle, &name, &args).await?;
         let SettleReply { settled, published_seq } =
-            SettleReply::read(reply).ok_or(BusError::Malformed("settle's answer"))?;
+            SettleReply::read(reply).ok_or(BusError::malformed("settle's answer"))?;
         if let (Some(seq), Some(event)) = (published_seq, event)
             && self.redis.was_written_elsewhere(&written)
         {
@@ -84,7 +84,7 @@ impl RedisWriter {
         let mut fields = vec!["state"];
         fields.extend(SceneField::VARIANTS.iter().map(|field| field.name()));
         let mut hashes = self.redis.hashes(&[SceneName(scene).to_string()], &fields).await;
-        let (values, life_ms) = hashes.pop().ok_or(BusError::Malformed("no answer"))??;
+        let (values, life_ms) = hashes.pop().ok_or(BusError::malformed("no answer"))??;
         let Some((Some(stored), facts)) = values.split_first() else { return Ok(None) };
         let (state, remaining) = state(stored, life_ms)?;
         let facts = SceneField::VARIANTS.iter().zip(facts);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use scenecast_redis::{Redis, RedisError, RedisErrorKind, Reply, Script};
+use scenecast_redis::{Redis, RedisError, Reply, Script};
 use scenecast_scene::time::millis;
 
 use crate::store::memory::MemoryStore;
@@ -14,28 +14,40 @@ const MAX_ATTEMPTS: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// No answer, or a refusal. Whether a write happened is undecided: ask again, or let the sender do so.
-    #[error("the store gave no answer: {0}")]
+    #[error("Redis did not carry out the command: {0}")]
     Undecided(#[source] RedisError),
     /// Others changed the same value each time that this was tried. Nothing was changed: ask again.
     #[error("too many change the same value at a time")]
     Contended,
     /// What is stored isn't what we store. Nothing was changed, and asking again changes nothing.
-    #[error("what is stored can't be read: {0}")]
-    Malformed(&'static str),
+    #[error("what is stored can't be read: {what}")]
+    Malformed {
+        /// What can't be read.
+        what: &'static str,
+        /// The answer of Redis that says so, if it is one.
+        #[source]
+        cause: Option<RedisError>,
+    },
 }
 
 impl StoreError {
     /// Whether asking again can help.
     pub fn is_undecided(&self) -> bool {
-        !matches!(self, Self::Malformed(_))
+        !matches!(self, Self::Malformed { .. })
+    }
+
+    /// What is stored, or was answered, isn't what we store.
+    pub fn malformed(what: &'static str) -> Self {
+        Self::Malformed { what, cause: None }
     }
 }
 
 impl From<RedisError> for StoreError {
     fn from(error: RedisError) -> Self {
-        match error.kind() {
-            RedisErrorKind::Malformed => Self::Malformed("type"),
-            _ => Self::Undecided(error),
+        if error.may_succeed_later() {
+            Self::Undecided(error)
+        } else {
+            Self::Malformed { what: "type", cause: Some(error) }
         }
     }
 }
@@ -189,7 +201,7 @@ impl Store {
             StoreBackend::Redis(redis, scripts) => {
                 let args = vec![millis(life).to_string()];
                 let sum = redis.call(&scripts.count, name, &args).await?;
-                sum.as_u64().ok_or(StoreError::Malformed("count"))
+                sum.as_u64().ok_or(StoreError::malformed("count"))
             }
         }
     }

@@ -22,10 +22,10 @@ async fn a_mailbox_that_we_did_not_write_is_malformed_and_is_not_changed() {
         let (verb, args) = command.split_first().unwrap();
         server.cli(&[&[*verb, &name], args].concat()).await.unwrap();
         let before = server.cli(&["DUMP", &name]).await.unwrap();
-        assert!(matches!(bus.read(scene(n)).await, Err(BusError::Malformed(_))), "read {command:?}");
-        assert!(matches!(bus.watch(scene(n), 0).await.map(drop), Err(BusError::Malformed(_))), "watch {command:?}");
+        assert!(matches!(bus.read(scene(n)).await, Err(BusError::Malformed { .. })), "read {command:?}");
+        assert!(matches!(bus.watch(scene(n), 0).await.map(drop), Err(BusError::Malformed { .. })), "watch {command:?}");
         let settled = bus.settle(scene(n), &cause("scan"), &scan("ann")).await;
-        assert!(matches!(settled, Err(BusError::Malformed(_))), "settle {command:?}: {settled:?}");
+        assert!(matches!(settled, Err(BusError::Malformed { .. })), "settle {command:?}: {settled:?}");
         assert_eq!(server.cli(&["DUMP", &name]).await.unwrap(), before, "{command:?}");
     }
 }
