@@ -2,10 +2,8 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use scenecast_bus::{SceneWriter, Store};
 use scenecast_callback::{CallbackConfig, CallbackServer, ConfigReloader};
 use scenecast_metrics::{Metrics, Stages};
-use scenecast_redis::Redis;
 use scenecast_service::{
     listener::{ListenError, serve_admin},
     process,
@@ -22,9 +20,7 @@ fn main() -> ExitCode {
 async fn serve(config: CallbackConfig, file: Option<PathBuf>) -> Result<(), ListenError> {
     let metrics = Metrics::new();
     let shutdown = Shutdown::new(config.drain);
-    let redis = Redis::connect(&config.bus.url, &metrics);
-    let scenes = SceneWriter::over(&redis);
-    let store = Store::over(Some(redis));
+    let (scenes, store) = config.bus.connect_writer(&metrics);
     let stages = Stages::new(&metrics);
 
     let callback = CallbackServer::build(&config, scenes, store, stages, &metrics, &shutdown).bind().await?;

@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use scenecast_bus::{Census, SceneReader};
 use scenecast_gateway::{Gateway, GatewayConfig};
 use scenecast_metrics::{Metrics, Stages};
-use scenecast_redis::Redis;
 use scenecast_service::{
     listener::{ListenError, serve_admin},
     process,
@@ -19,9 +17,7 @@ fn main() -> ExitCode {
 async fn serve(config: GatewayConfig) -> Result<(), ListenError> {
     let metrics = Metrics::new();
     let shutdown = Shutdown::new(config.drain.into());
-    let redis = Redis::connect(&config.bus.url, &metrics);
-    let scenes = SceneReader::over(&redis, &metrics);
-    let census = Census::over(&redis);
+    let (scenes, census) = config.bus.connect_reader(&metrics);
 
     let gateway = Gateway::bind(&config, scenes, census, Stages::new(&metrics), &metrics, &shutdown).await?;
     serve_admin(config.listen.admin, &metrics, &shutdown).await?;

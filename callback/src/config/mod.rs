@@ -188,7 +188,7 @@ impl CallbackConfig {
 }
 
 impl Binary for CallbackConfig {
-    const LIBRARY_LOG_FILTER: &'static str = scenecast_redis::CLIENT_LOG_FILTER;
+    const LIBRARY_LOG_FILTER: &'static str = scenecast_bus::CLIENT_LOG_FILTER;
 
     fn admin(&self) -> SocketAddr {
         self.listen.admin

@@ -18,8 +18,7 @@
 
 use std::{fmt, time::Duration};
 
-use scenecast_bus::{Store, StoreError};
-use scenecast_redis::StreamEntry;
+use scenecast_bus::{Store, StoreError, StreamEntry};
 use scenecast_scene::{AccountName, DeliveryId, time::millis};
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;

@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use scenecast_bus::Store;
+use scenecast_bus::{BusConfig, Store};
 use scenecast_metrics::Metrics;
-use scenecast_redis::{Redis, RedisAddress};
 use scenecast_service::{
     config::DrainConfig,
     listener::{Listener, ListenerLimits},
@@ -72,9 +71,9 @@ async fn a_dead_token_is_replaced_once_however_many_find_out() {
 #[tokio::test]
 async fn without_redis_the_token_comes_from_wechat_and_is_kept_in_this_process() {
     // Nothing listens on port 1.
-    let nowhere: RedisAddress = "redis://127.0.0.1:1".parse().unwrap();
-    let redis = Redis::connect(&nowhere, &Metrics::new());
-    let (token, simulator) = token_over(Store::over(Some(redis))).await;
+    let nowhere = BusConfig { url: "redis://127.0.0.1:1".parse().unwrap() };
+    let (_, store) = nowhere.connect_writer(&Metrics::new());
+    let (token, simulator) = token_over(store).await;
     let fetched = token.get().await.unwrap();
     assert_eq!(token.get().await.unwrap(), fetched);
     assert_eq!(simulator.calls(STABLE_TOKEN).total(), 1);

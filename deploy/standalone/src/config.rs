@@ -120,7 +120,7 @@ impl Binary for StandaloneConfig {
         &self.telemetry
     }
 
-    const LIBRARY_LOG_FILTER: &'static str = scenecast_redis::CLIENT_LOG_FILTER;
+    const LIBRARY_LOG_FILTER: &'static str = scenecast_bus::CLIENT_LOG_FILTER;
 }
 
 #[cfg(test)]

@@ -140,7 +140,7 @@ impl Validate for GatewayConfig {
 }
 
 impl Binary for GatewayConfig {
-    const LIBRARY_LOG_FILTER: &'static str = scenecast_redis::CLIENT_LOG_FILTER;
+    const LIBRARY_LOG_FILTER: &'static str = scenecast_bus::CLIENT_LOG_FILTER;
 
     fn admin(&self) -> SocketAddr {
         self.listen.admin

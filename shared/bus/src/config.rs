@@ -2,8 +2,11 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use scenecast_redis::RedisAddress;
+use scenecast_metrics::Metrics;
+use scenecast_redis::{Redis, RedisAddress};
 use serde::{Deserialize, de};
+
+use crate::{census::Census, reader::SceneReader, store::key_value::Store, writer::SceneWriter};
 
 /// `[bus]` of a pod.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,6 +23,20 @@ struct BusConfigText {
     url: RedisAddress,
     /// A PEM file. With TLS, its authorities are trusted in place of the system's.
     ca: Option<PathBuf>,
+}
+
+impl BusConfig {
+    /// Connects a gateway. It gets no connection to Redis by which it could do more than read scenes and be counted.
+    pub fn connect_reader(&self, metrics: &Metrics) -> (SceneReader, Census) {
+        let redis = Redis::connect(&self.url, metrics);
+        (SceneReader::over(&redis, metrics), Census::over(&redis))
+    }
+
+    /// Connects a callback.
+    pub fn connect_writer(&self, metrics: &Metrics) -> (SceneWriter, Store) {
+        let redis = Redis::connect(&self.url, metrics);
+        (SceneWriter::over(&redis), Store::over(Some(redis)))
+    }
 }
 
 impl TryFrom<BusConfigText> for BusConfig {

@@ -14,9 +14,8 @@ mod users;
 use std::{future::Future, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use scenecast_bus::{BusUrl, Store};
+use scenecast_bus::{BusConfig, BusUrl, Store};
 use scenecast_metrics::Metrics;
-use scenecast_redis::Redis;
 use scenecast_scene::{AccountName, OpenId, SceneId};
 use scenecast_testing::TestBackend;
 use tokio::task::JoinSet;
@@ -69,7 +68,7 @@ pub(crate) fn store(redis_url: &str) -> Store {
 fn store_at(url: &BusUrl) -> Store {
     match url {
         BusUrl::Memory => Store::over(None),
-        BusUrl::Redis(address) => Store::over(Some(Redis::connect(address, &Metrics::new()))),
+        BusUrl::Redis(address) => BusConfig { url: address.clone() }.connect_writer(&Metrics::new()).1,
     }
 }
 

@@ -11,14 +11,13 @@ use scenecast_simulator::SimulatedAccount;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use reqwest::{RequestBuilder, Response, StatusCode};
-use scenecast_bus::{SceneReader, SceneWriter, Store};
+use scenecast_bus::{BusConfig, SceneReader, SceneWriter, Store};
 use scenecast_callback::{
     CallbackConfig,
     config::Confirmation,
     stores::{User, Users},
 };
 use scenecast_metrics::Metrics;
-use scenecast_redis::Redis;
 use scenecast_scene::{
     AccountName, Binding, Event, EventKind, Grant, Key, KeyRing, Login, PageInfo, Rotating, SceneId, internal,
 };
@@ -130,10 +129,7 @@ impl World {
         let metrics = Metrics::new();
         match &self.redis {
             None => self.memory.reader.clone(),
-            Some(server) => {
-                let redis = Redis::connect(&server.url().parse().unwrap(), &metrics);
-                SceneReader::over(&redis, &metrics)
-            }
+            Some(server) => BusConfig { url: server.url().parse().unwrap() }.connect_reader(&metrics).0,
         }
     }
 
@@ -141,7 +137,7 @@ impl World {
     pub(crate) fn store(&self) -> Store {
         match &self.redis {
             None => self.memory.store.clone(),
-            Some(server) => Store::over(Some(Redis::connect(&server.url().parse().unwrap(), &Metrics::new()))),
+            Some(server) => BusConfig { url: server.url().parse().unwrap() }.connect_writer(&Metrics::new()).1,
         }
     }
 

@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
-use scenecast_bus::{SceneWriter, Store};
+use scenecast_bus::BusConfig;
 use scenecast_callback::CallbackServer;
 use scenecast_metrics::{Metrics, Stages};
-use scenecast_redis::Redis;
 use scenecast_service::{config::DrainConfig, shutdown::Shutdown};
 use scenecast_testing::FaultProxy;
 
@@ -29,10 +28,7 @@ impl World {
         });
         let (scenes, store) = match way {
             None => (self.memory.writer.clone(), self.memory.store.clone()),
-            Some(way) => {
-                let redis = Redis::connect(&way.parse().unwrap(), &metrics);
-                (SceneWriter::over(&redis), Store::over(Some(redis)))
-            }
+            Some(way) => BusConfig { url: way.parse().unwrap() }.connect_writer(&metrics),
         };
         let stages = Stages::new(&metrics);
         let callback = CallbackServer::build(&self.config, scenes, store, stages, &metrics, &shutdown);
