@@ -1,4 +1,6 @@
 //! The half of the bus that a gateway has: it watches and reads, and can change nothing.
+//!
+//! See docs/decisions/032-readers-and-writers-of-scenes-are-types.md.
 
 use scenecast_metrics::Metrics;
 use scenecast_redis::Redis;

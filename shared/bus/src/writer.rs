@@ -1,4 +1,6 @@
 //! The half of the bus that only a callback has: it opens and settles scenes.
+//!
+//! See docs/decisions/032-readers-and-writers-of-scenes-are-types.md.
 
 use scenecast_redis::Redis;
 use scenecast_scene::{Cause, NewScene, SceneId, SceneSnapshot, Settled, Transition};

@@ -117,6 +117,8 @@ impl Store {
     /// Gives the name what `change` makes of its value, for `life` from now on, or for ever. Where others change it
     /// at the same time, `change` is called again with their value; where a lost connection took the answer with it,
     /// with its own. A value that it leaves as it is keeps its life.
+    ///
+    /// See docs/decisions/024-what-changes-a-stored-value-is-a-function.md.
     pub async fn update<T: Send>(
         &self,
         name: &str,

@@ -7,6 +7,8 @@
 //!
 //! The next chunk is subscribed while the mailboxes of the last one are read. What fails goes back to
 //! `to_subscribe`, and the worker pauses: 50 ms first, twice as long each time, at most a second.
+//!
+//! See docs/decisions/011-after-any-possible-loss-the-mailbox-is-read.md.
 
 use std::{collections::HashSet, time::Duration};
 

@@ -11,6 +11,8 @@
 //!                           └──────────── mark_lost(Subscriptions) ──────┘
 //!   A read counts if it began at `since` or later, and not before its watcher began to catch up.
 //! ```
+//!
+//! See docs/decisions/011-after-any-possible-loss-the-mailbox-is-read.md.
 
 use std::{
     fmt,

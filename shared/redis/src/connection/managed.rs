@@ -16,6 +16,8 @@
 //! ```
 //!
 //! `generation` in [`ConnectionState`] tells a subscriber that it is connected anew and has to subscribe again.
+//!
+//! See docs/decisions/008-a-silent-redis-client-is-replaced.md.
 
 use std::{sync::Arc, time::Duration};
 
