@@ -1,4 +1,4 @@
-//! Hears what Redis publishes, and gives the worker of each primary its scenes to subscribe and to read.
+//! Receives what Redis publishes, and gives the worker of each primary its scenes to subscribe and to read.
 //!
 //! Each primary has a worker of its own, so that one that is away or slow doesn't delay the scenes of the others.
 

@@ -21,8 +21,8 @@ use crate::{mailbox::Mailbox, watch::logical_time::LogicalTime};
 pub enum Notice {
     /// Something happened to the scene.
     Event(Arc<Event>),
-    /// Redis doesn't have the scene. It is read again later; until then whoever holds its page can open it again
-    /// for the rest of its life.
+    /// Redis doesn't have the scene. It is read again later. Until then the gateway that has its page can have it
+    /// opened again, for the rest of its life.
     SceneLost,
     /// The scene can't be followed for now: events may have been missed. They are told later.
     Interrupted,

@@ -155,7 +155,7 @@ impl SlotTable {
         table
     }
 
-    /// Adds a primary and makes it the owner of these slots, whoever owned them before.
+    /// Adds a primary and makes it the owner of these slots. They may have had another owner.
     pub(crate) fn assign(&mut self, primary: Primary, slots: &Slots) {
         let number =
             u16::try_from(self.primaries.len()).expect("each primary owns a slot, so there are at most 16,384");
