@@ -178,7 +178,7 @@ impl SlotTable {
         self.primaries.iter().map(|primary| primary.node.clone()).collect()
     }
 
-    /// `None` if the node isn't a primary, or nobody has said yet.
+    /// `None` if the node isn't a primary, or the number isn't known yet.
     pub(crate) fn required_acks(&self, node: &Server) -> Option<RequiredAcks> {
         self.primaries.iter().find(|primary| primary.node == *node)?.required_acks
     }
