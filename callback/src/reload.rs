@@ -1,5 +1,7 @@
 //! Takes over accounts, mini programs and API keys from the configuration file while the process runs. Other changes
 //! need a restart. A file that can't be used changes nothing.
+//!
+//! See docs/decisions/029-a-request-keeps-its-accounts.md.
 
 use std::{
     collections::BTreeSet,

@@ -1,5 +1,7 @@
 //! Asks Redis again until a deadline, while it is undecided whether a change happened. That is harmless: each change
 //! has a delivery id, or gives the same result when it is made twice.
+//!
+//! See docs/decisions/002-answer-wechat-after-the-login-is-stored.md.
 
 use std::{error::Error, time::Duration};
 

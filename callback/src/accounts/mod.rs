@@ -7,6 +7,8 @@
 //! | `account` | one Official Account, one mini program |
 //! | `api_keys` | which site calls, and for which accounts |
 //! | `fallback` | why an account's pages get no QR codes now |
+//!
+//! See docs/decisions/029-a-request-keeps-its-accounts.md.
 
 mod account;
 mod api_keys;

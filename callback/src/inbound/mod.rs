@@ -6,7 +6,7 @@
 //! harmless. The last attempt asks the person to do it again.
 //!
 //! ```text
-//! routes ──▶ receive: rate, source, signature, decryption ──▶ purpose ──▶ lookup ──▶ handlers ──▶ reply
+//! routes ──▶ receive: source, signature, decryption, rate ──▶ purpose ──▶ lookup ──▶ handlers ──▶ reply
 //! ```
 //!
 //! | module | what it is for |
@@ -22,7 +22,7 @@
 //!
 //! # How to tell the site about another event of WeChat
 //!
-//! 1. Message: `message.rs` of shared's `wechat` reads the event and its elements into a kind of message. Look at what
+//! 1. Message: `shared/wechat/src/message.rs` reads the event and its elements into a kind of message. Look at what
 //!    goes into the delivery's id there: two events of one person in the same second must have different ids, or they
 //!    become one webhook.
 //! 2. Purpose: add a variant to `purpose::Purpose`, and say what the last attempt answers (`last_phrase`).

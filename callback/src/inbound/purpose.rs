@@ -38,6 +38,8 @@ pub(super) enum Purpose {
 impl Purpose {
     /// The purpose of this message. A QR code without a scene is another code of the account, and no login. A link
     /// without a scene is another link of the account, and no answer.
+    ///
+    /// See docs/decisions/017-a-code-without-a-scene-is-no-login.md.
     pub(super) fn of(message: &Message) -> Self {
         let scanned = message.scene_string().and_then(Self::of_qr_code);
         match (&message.kind, scanned) {

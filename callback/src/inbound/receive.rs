@@ -1,4 +1,6 @@
 //! One delivery from its request to its answer. The checks come in the order of their cost.
+//!
+//! See docs/decisions/002-answer-wechat-after-the-login-is-stored.md.
 
 use axum::{
     extract::Request,

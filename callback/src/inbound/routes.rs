@@ -1,4 +1,6 @@
 //! The routes of WeChat's deliveries, and when WeChat gets no answer.
+//!
+//! See docs/decisions/020-beyond-a-limit-wechat-gets-no-answer.md.
 
 use std::sync::Arc;
 

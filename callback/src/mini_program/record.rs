@@ -33,7 +33,7 @@ pub(super) async fn find_user(users: &Users, person: &Person, deadline: Instant)
     }
 }
 
-/// Counts the login and tells the site, if this call settled a login: before the phone hears about it, and again if the
+/// Counts the login and tells the site, if this call settled a login: before the phone is told, and again if the
 /// phone repeats the call.
 pub(super) async fn record_login(
     users: &Users,

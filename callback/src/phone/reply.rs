@@ -17,7 +17,7 @@ pub(crate) enum Reply {
         /// In which words.
         text: String,
     },
-    /// WeChat hears that we have the message, and the phone shows nothing.
+    /// WeChat is answered that we have the message, and the phone shows nothing.
     Acknowledge,
 }
 

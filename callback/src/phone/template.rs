@@ -1,4 +1,6 @@
 //! Texts with placeholders: read from the configuration, and filled for a phone. No I/O.
+//!
+//! See docs/decisions/019-a-text-that-may-become-too-long-is-refused-at-the-start.md.
 
 use std::fmt;
 

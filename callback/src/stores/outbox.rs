@@ -15,6 +15,8 @@
 //! During a rollout an older pod may claim an event that a newer pod wrote, of a kind that the older pod doesn't know.
 //! The older pod leaves such an entry where it is ([`ClaimedEvent::may_be_newer`]), so that a newer pod claims it after
 //! its pause. Only an entry that is older than a rollout may last becomes a dead letter.
+//!
+//! See docs/decisions/023-the-outbox-is-a-stream-with-one-consumer.md.
 
 use std::{fmt, time::Duration};
 
@@ -126,6 +128,8 @@ impl ClaimedEvent {
 
     /// Whether a newer pod may have written this entry, at this unix time: it is not older than a rollout may last.
     /// Redis puts the time of writing into the entry's id. In memory there is no other pod, and no time in the id.
+    ///
+    /// See docs/decisions/033-unreadable-outbox-entries-wait-for-newer-pods.md.
     pub fn may_be_newer(&self, now: Duration) -> bool {
         let written_ms = self.entry.id.split_once('-').and_then(|(ms, _)| ms.parse::<u64>().ok());
         written_ms.is_some_and(|written_ms| millis(now).saturating_sub(written_ms) < millis(ROLLOUT))

@@ -1,4 +1,6 @@
 //! The scene about which a person was asked on the phone last, for people who type their answer.
+//!
+//! See docs/decisions/018-a-question-stays-after-its-answer.md.
 
 use std::time::Duration;
 

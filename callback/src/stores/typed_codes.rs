@@ -100,7 +100,7 @@ impl TypedCodes {
     }
 
     /// Issues a code for this scene, to be typed within `life` (some minutes). The code is kept for ten minutes more:
-    /// a person who types it too late is told so, and no other scene gets it until then.
+    /// until then a person who types it too late gets the reply that it has expired, and no other scene gets the code.
     pub async fn issue(
         &self,
         account: &AccountName,

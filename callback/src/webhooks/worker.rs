@@ -204,6 +204,8 @@ impl WebhookWorker {
 
     /// This pod can't read the entry. It stays in the outbox for as long as a newer pod may have written it: the newer
     /// pods claim it after its pause. An older entry becomes a dead letter.
+    ///
+    /// See docs/decisions/033-unreadable-outbox-entries-wait-for-newer-pods.md.
     async fn leave_unreadable(&self, claimed: &ClaimedEvent) {
         if claimed.may_be_newer(unix_now()) {
             if !self.found_unreadable.swap(true, Ordering::Relaxed) {

@@ -13,6 +13,8 @@
 //!          └──▶ take the lease ─▶ ask WeChat ─▶ store ─▶ give the lease back
 //!          └──▶ another pod has the lease: look again every 30 ms, for 3 s at most; then ask WeChat
 //! ```
+//!
+//! See docs/decisions/028-wechat-is-not-asked-what-it-has-refused.md.
 
 use std::{
     sync::Arc,

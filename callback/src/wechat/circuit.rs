@@ -7,6 +7,8 @@
 //! | the quota by the minute; wrong app id, secret or address | after a minute |
 //! | no right, or an administrator's consent is missing | after an hour |
 //! | the quota of the day | at midnight in China |
+//!
+//! See docs/decisions/028-wechat-is-not-asked-what-it-has-refused.md.
 
 use std::{
     collections::BTreeMap,

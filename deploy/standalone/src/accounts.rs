@@ -12,7 +12,7 @@ use scenecast_scene::{AccountName, Language, Rotating, Secret};
 use scenecast_service::config::defaults;
 use scenecast_simulator::{AccountQuota, EncryptionMode, Rights, SimulatedAccount};
 
-/// A verified service account with the default confirmation: whoever scans is asked.
+/// A verified service account with the default confirmation: the person who scans is asked.
 pub(crate) const DEMO: &str = "demo";
 /// The mini program whose codes replace that account's QR codes when it has none left.
 pub(crate) const DEMO_MINI: &str = "demo-mini";

@@ -1,10 +1,10 @@
-/** The demo site's login page: what a site writes around `scenecast.js`. */
+/** The demo site's login page. A site's own page would use `scenecast.js` in the same way. */
 
 import { text, translateDocument } from '/texts.js';
 
 /**
- * The page's views: which parts are there, how far the login is, and what the button says. A view's status is the
- * text of its name.
+ * The page's views: which elements are visible, which step of the login is marked, and the text of the button. The
+ * status line of a view is the text with the view's name.
  */
 const VIEWS = {
   preparing: { shows: [], step: 1 },
@@ -25,11 +25,12 @@ const VIEWS = {
 
 const PARTS = [...new Set(Object.values(VIEWS).flatMap(({ shows }) => shows))];
 
-/** What a login goes through, by what the phone finds it by. */
+/** The steps of a login: with a picture to scan, and with digits to type. */
 const STEPS = { picture: ['scanStep', 'scannedStep', 'doneStep'], digits: ['sendStep', 'continueStep', 'doneStep'] };
 
 /**
- * What the backend tells its page; without real WeChat also where a simulated phone writes to the account.
+ * The answer of `/config.json`. `simulatedPhone` is the address of a simulated phone's chat with the account; `null`
+ * with real WeChat.
  *
  * @type {{ gateway: string, account: string, state: string, simulatedPhone: string | null }}
  */
@@ -38,7 +39,10 @@ let config;
 /** @param {string} selector @returns {any} */
 const the = (selector) => document.querySelector(selector);
 
-/** @param {keyof typeof VIEWS} view @param {Record<string, string | number>} [values] What its status speaks of. */
+/**
+ * @param {keyof typeof VIEWS} view
+ * @param {Record<string, string | number>} [values] Fill the status line's placeholders.
+ */
 function show(view, values) {
   const { shows, step, button } = VIEWS[view];
   const focused = document.activeElement;
@@ -52,12 +56,12 @@ function show(view, values) {
     if (at + 1 === step) item.setAttribute('aria-current', 'step');
     else item.removeAttribute('aria-current');
   });
-  // Whoever pressed what is no longer there goes on from the status.
+  // If the focused element has become invisible, the status line gets the focus.
   if (focused !== document.body && !focused?.checkVisibility()) the('#status').focus();
 }
 
 /**
- * Shows what the phone finds this login by: a QR code, a mini-program code, or digits to be typed.
+ * Shows the scene's handle: a QR code, a mini-program code, or digits to be typed.
  *
  * @param {{ qr?: { url: string, image: string }, miniProgram?: { image: string }, code?: string }} opened
  * @returns {keyof typeof VIEWS}
@@ -74,7 +78,7 @@ function showHandle({ qr, miniProgram, code }) {
     picture.alt = text(qr ? 'qrCode' : 'miniProgramCode');
     return 'waiting';
   }
-  // In groups to be read, in one piece to be copied, one by one to be heard.
+  // People read groups, copy all digits at once, and hear single digits from a screen reader.
   digits.replaceChildren(...code.match(/.{1,4}/g).map((group) => element('span', group)));
   digits.ariaLabel = text('digits', { digits: [...code].join(' ') });
   the('#advice').textContent = text('typingAdvice');
@@ -82,16 +86,16 @@ function showHandle({ qr, miniProgram, code }) {
 }
 
 /**
- * Where there are simulated phones, what the code says is an address of theirs.
+ * Links to the simulated phone, if there is one. A simulated QR code contains the phone's address.
  *
  * @param {string | undefined} address
- * @param {'phoneScans' | 'phoneSends'} does
+ * @param {'phoneScans' | 'phoneSends'} label The link's text.
  */
-function offerPhone(address, does) {
+function offerPhone(address, label) {
   const link = the('#phone-link');
   if (config.simulatedPhone && address) link.href = address;
   else link.removeAttribute('href');
-  link.querySelector('span').textContent = text(does);
+  link.querySelector('span').textContent = text(label);
 }
 
 /** @param {string} tag @param {string} content */
@@ -100,26 +104,26 @@ function element(tag, content) {
 }
 
 /** @param {{ name: string, avatar: string }} person */
-function introduce({ name, avatar }) {
+function showPerson({ name, avatar }) {
   the('#name').textContent = name;
   the('#avatar').src = avatar;
 }
 
 /** @param {{ code: string, retryAfter?: number }} problem */
-function complain({ code, retryAfter }) {
+function showProblem({ code, retryAfter }) {
   the('#advice').textContent = retryAfter ? text('adviceLater', { seconds: retryAfter }) : text('advice', { code });
   show('problem');
 }
 
-/** Keeps a picture in a `data:` address from filling the page. */
+/** Shortens long values, so that a picture's `data:` URL doesn't fill the page. */
 const shortened = (_, value) => (value?.length > 96 ? `${value.slice(0, 96)}…` : value);
 
-/** How long a login that a failover lost may take to come again, in milliseconds. */
+/** How long the page repeats a redeem, in milliseconds. WeChat repeats a login that a failover lost within this time. */
 const REDEEM_WITHIN = 15_000;
 
 /**
- * Hands the grant to the site's backend. Repeats where no answer came, or none that stays: the backend takes a repeat
- * for what it is.
+ * Sends the grant to the site's backend. Repeats the request if there is no answer or a 5xx. That is harmless: the
+ * backend redeems with the same `Idempotency-Key`.
  *
  * @param {string} grant
  */
@@ -131,39 +135,39 @@ async function redeem(grant, deadline = Date.now() + REDEEM_WITHIN) {
     const response = await fetch('/session', { method: 'POST', headers, body });
     if (response.status >= 500) throw new Error(response.statusText);
     const answer = await response.json();
-    if (!response.ok) return complain(answer);
+    if (!response.ok) return showProblem(answer);
     the('#redeemed').textContent = JSON.stringify(answer, shortened, 2);
     show('loggedIn');
   } catch {
-    if (Date.now() > deadline) return complain({ code: 'site_unreachable' });
+    if (Date.now() > deadline) return showProblem({ code: 'site_unreachable' });
     await new Promise((resolve) => setTimeout(resolve, 1000));
     return redeem(grant, deadline);
   }
 }
 
 /**
- * Somebody typed this page's code, perhaps by mistake or led to: only whoever is before the page knows whether it
- * was them. A grant that nobody wants is dropped, and ends by itself.
+ * Somebody typed this page's code, perhaps by mistake, or because an attacker led them to it. So the page asks its user
+ * whether it was them. If it wasn't, the page drops the grant, which expires by itself.
  *
  * @param {string} name
  * @param {string} grant
  */
-function askWhether(name, grant) {
+function askUser(name, grant) {
   the('#advice').textContent = text('askingAdvice', { name });
   the('#continue').onclick = () => redeem(grant);
   the('#not-me').onclick = () => show('refused');
   show('asking', { name });
 }
 
-/** Shows the remaining time, as m:ss and as a bar. */
+/** Shows the remaining time as m:ss and as a bar. */
 function showRemaining(remaining, life) {
   const seconds = Math.ceil(remaining);
   the('#remaining').textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
   the('.bar span').style.setProperty('--left', String(remaining / life));
 }
 
-/** Marks the way that this page is, among those that there are. */
-function markWay() {
+/** Marks the current one of the two ways to log in. */
+function markCurrentWay() {
   const here = [...document.querySelectorAll('.ways a')].find(({ href }) => href === location.href);
   here?.setAttribute('aria-current', 'page');
 }
@@ -179,23 +183,23 @@ async function start() {
 
   let life = 1;
   setInterval(() => showRemaining(attempt.remaining, life), 500);
-  /** What to go back to when the connection is there again. @type {Parameters<typeof show> | null} */
+  /** The view to show again after a reconnect. @type {Parameters<typeof show> | null} */
   let shown = null;
-  const goOn = (...view) => show(...(shown = view));
+  const showAndKeep = (...view) => show(...(shown = view));
 
   on('opened', (opened) => {
     life = opened.expiresIn;
     showRemaining(life, life);
-    goOn(showHandle(opened));
+    showAndKeep(showHandle(opened));
   });
   on('scanned', ({ number, ...person }) => {
-    introduce(person);
+    showPerson(person);
     the('#number').textContent = number;
-    goOn(number ? 'picking' : 'scanned', { number });
+    showAndKeep(number ? 'picking' : 'scanned', { number });
   });
   on('confirmed', ({ grant, typed, ...person }) => {
-    introduce(person);
-    if (typed) askWhether(person.name, grant);
+    showPerson(person);
+    if (typed) askUser(person.name, grant);
     else redeem(grant);
   });
   on('offline', () => {
@@ -209,7 +213,7 @@ async function start() {
   });
   on('online', () => show(...shown));
   for (const end of ['expired', 'declined', 'cancelled']) on(end, () => show(end));
-  on('problem', complain);
+  on('problem', showProblem);
 
   the('#renew').addEventListener('click', () => {
     shown = null;
@@ -219,9 +223,9 @@ async function start() {
 }
 
 translateDocument();
-markWay();
+markCurrentWay();
 show('preparing');
 start().catch(({ code = 'login_unavailable' }) => {
-  complain({ code });
+  showProblem({ code });
   the('#renew').addEventListener('click', () => location.reload());
 });

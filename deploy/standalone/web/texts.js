@@ -1,4 +1,4 @@
-/** What the login page says, in the browser's language where it is one of ours. */
+/** The texts of the login page, in English and Chinese. */
 
 const TEXTS = {
   en: {
@@ -85,11 +85,11 @@ const TEXTS = {
   },
 };
 
-/** The first of the browser's languages that is one of ours. */
+/** The first of the browser's languages that has texts here, or else English. */
 const chosen = navigator.languages.map((tag) => tag.split('-')[0]).find((tag) => tag in TEXTS) ?? 'en';
 
 /**
- * A text, with `{these}` filled in.
+ * A text with its `{placeholders}` filled in.
  *
  * @param {keyof typeof TEXTS.en} key
  * @param {Record<string, string | number>} [values]
@@ -98,7 +98,7 @@ export function text(key, values = {}) {
   return TEXTS[chosen][key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
-/** Puts the document into the chosen language. */
+/** Sets the document's language, title and fixed texts. */
 export function translateDocument() {
   document.documentElement.lang = { en: 'en', zh: 'zh-CN' }[chosen];
   document.title = `${text('title')} · Scenecast`;

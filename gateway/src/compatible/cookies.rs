@@ -2,6 +2,8 @@
 //!
 //! A page of these routes can't keep its scene's key, so its browser does: in one `HttpOnly` cookie for each id that
 //! a page chose, named by the id's digest.
+//!
+//! See docs/decisions/013-a-chosen-id-alone-finds-nothing.md.
 
 use std::time::Duration;
 

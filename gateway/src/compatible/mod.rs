@@ -24,6 +24,8 @@
 //! of the id. Another browser with the same id has no such cookie, so it gets a key and a scene of its own. The
 //! alternative, "the first browser with an id owns it", would need a look-up that all pods share, and anybody could
 //! take the ids of the next hour in advance.
+//!
+//! See docs/decisions/013-a-chosen-id-alone-finds-nothing.md.
 
 mod client_id_socket;
 mod cookies;

@@ -18,6 +18,8 @@
 //!   shed would soon bring it above the threshold again.
 //! - If the load balancer sends each page back to the pod that it came from, shedding doesn't help. So a pod rests
 //!   after it has shed, twice as long each time.
+//!
+//! See docs/decisions/025-pods-count-themselves-with-plain-commands.md.
 
 use std::{collections::BTreeSet, time::Duration};
 

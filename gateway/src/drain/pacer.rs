@@ -1,5 +1,7 @@
 //! How many pages to release now, so that all are gone in time and no second has more than its share. No I/O and
 //! no clock.
+//!
+//! See docs/decisions/026-pages-leave-one-by-one-at-one-pace.md.
 
 use std::time::Duration;
 

@@ -9,6 +9,8 @@
 //! | reconnects, scanned | after those | no |
 //! | doesn't reconnect, not scanned | at the end of the longer drain of compatible routes | no |
 //! | doesn't reconnect, scanned | after those | no |
+//!
+//! See docs/decisions/026-pages-leave-one-by-one-at-one-pace.md.
 
 use std::{
     ops::Range,

@@ -6,6 +6,8 @@
 //! | `machine` | [`Session`](machine::Session), the state machine of one page's scene; no I/O and no clock |
 //! | `feed` | [`SceneFeed`], which runs a session with the bus and the clock |
 //! | `messages` | the JSON that a page sends and gets |
+//!
+//! See docs/decisions/030-all-transports-tell-the-same-story.md.
 
 mod feed;
 mod machine;

@@ -15,6 +15,8 @@
 //! [`SceneFeed`](crate::session::SceneFeed), counts its connections with
 //! [`GatewayMetrics::connection_opened`](crate::metrics::GatewayMetrics::connection_opened), and waits with
 //! `reconnect`.
+//!
+//! See docs/decisions/030-all-transports-tell-the-same-story.md.
 
 pub(crate) mod http;
 mod page_module;

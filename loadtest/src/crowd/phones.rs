@@ -1,4 +1,4 @@
-//! People who scan the pages' codes at a steady rate. Nobody waits for a slow answer of somebody else.
+//! People who scan the pages' codes at a steady rate. A slow answer to one person delays no other person.
 
 use std::{
     sync::{

@@ -3,6 +3,8 @@
 //! Each gateway writes its report into one hash every few seconds. Whether a gateway is still there is told by
 //! whether its entry changes, measured by the reader's own clock. So plain commands are enough: a gateway may not
 //! call scripts, because a script can keep Redis busy for as long as it likes.
+//!
+//! See docs/decisions/025-pods-count-themselves-with-plain-commands.md.
 
 use std::{
     collections::{BTreeMap, HashMap},

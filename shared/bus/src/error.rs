@@ -5,14 +5,14 @@ use scenecast_redis::RedisError;
 /// Why the bus gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BusError {
-    /// Redis is unreachable, slow, or refused. Whether a write happened is undecided: do it again with the same
-    /// delivery id, or let the sender do so.
+    /// Redis is unreachable or slow, or refused. Whether a write happened is undecided: repeat it with the same delivery
+    /// id, or let WeChat do so by delivering again.
     #[error("Redis did not carry out the command: {0}")]
     Undecided(#[source] RedisError),
-    /// The caller's time was up first. As undecided as [`BusError::Undecided`].
+    /// The caller's time was over first. Just as undecided as [`BusError::Undecided`].
     #[error("there was no answer in time")]
     TimedOut,
-    /// What Redis holds isn't what we store. Nothing was changed, and asking again changes nothing.
+    /// The stored value has a form that we don't write. Nothing was changed, and repeating doesn't help.
     #[error("the mailbox can't be read: {what}")]
     Malformed {
         /// What can't be read.

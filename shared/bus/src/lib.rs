@@ -1,6 +1,6 @@
 //! The bus: scenes carried between pods, over Redis or inside one process.
 //!
-//! One contract for every backend, held by one test suite (`tests/it/contract.rs`): a settle is atomic and the first
+//! One contract for every backend, held by one test suite (`tests/it/bus/contract.rs`): a settle is atomic and the first
 //! writer wins; the same delivery twice changes nothing; a watcher gets every event after the one that it names,
 //! those in the mailbox first, however the connection to Redis fares.
 //!

@@ -9,7 +9,7 @@ use scenecast_scene::{Event, SceneState};
 pub struct Mailbox {
     /// Its state, by the bus's clock.
     pub state: SceneState,
-    /// How long that state still lasts.
+    /// How long the scene still lasts in that state.
     pub remaining: Duration,
     /// What has happened, oldest first.
     pub events: Vec<Arc<Event>>,

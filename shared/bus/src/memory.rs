@@ -23,7 +23,7 @@ pub(crate) struct MemoryScenes {
 #[derive(Debug, Default)]
 struct SceneMap {
     by_id: HashMap<SceneId, Scene>,
-    /// When each scene can be forgotten, soonest first. A scene whose life was prolonged is looked at again then.
+    /// When each scene can be forgotten, soonest first. A scene whose life was prolonged since then stays.
     by_end: BTreeSet<(u64, SceneId)>,
 }
 
@@ -35,7 +35,7 @@ impl Default for MemoryScenes {
 }
 
 impl MemoryScenes {
-    /// The scenes, without those that can be forgotten.
+    /// The scenes, after those that can be forgotten were removed.
     fn scenes(&self) -> MutexGuard<'_, SceneMap> {
         let mut scenes = self.scenes.lock();
         scenes.forget(now_us() / 1000);

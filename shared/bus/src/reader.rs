@@ -1,4 +1,6 @@
 //! The half of the bus that a gateway has: it watches and reads, and can change nothing.
+//!
+//! See docs/decisions/032-readers-and-writers-of-scenes-are-types.md.
 
 use scenecast_metrics::Metrics;
 use scenecast_redis::Redis;
@@ -19,7 +21,7 @@ enum ReaderBackend {
 }
 
 impl SceneReader {
-    /// Over this Redis. Starts the tasks that keep its subscriptions; at most one reader for each process.
+    /// A reader over this Redis. It starts the tasks that keep its subscriptions. A process has at most one reader.
     pub fn over(redis: &Redis, metrics: &Metrics) -> Self {
         Self(ReaderBackend::Redis(RedisReader::start(redis, metrics)))
     }
@@ -28,8 +30,8 @@ impl SceneReader {
         Self(ReaderBackend::Memory(scenes))
     }
 
-    /// The scene's events after `after`: those in the mailbox first, then live ones. The mailbox comes along as
-    /// it was once Redis had confirmed the subscription; `None` if there is no such scene (yet).
+    /// Watches the scene's events after `after`: those in the mailbox first, then live ones. Also returns the mailbox,
+    /// read after Redis has confirmed the subscription; `None` if there is no such scene (yet).
     pub async fn watch(&self, scene: SceneId, after: u64) -> Result<(Watch, Option<Mailbox>), BusError> {
         match &self.0 {
             ReaderBackend::Memory(scenes) => Ok(scenes.watch(scene, after)),

@@ -1,4 +1,6 @@
 //! The half of the bus that only a callback has: it opens and settles scenes.
+//!
+//! See docs/decisions/032-readers-and-writers-of-scenes-are-types.md.
 
 use scenecast_redis::Redis;
 use scenecast_scene::{Cause, NewScene, SceneId, SceneSnapshot, Settled, Transition};
@@ -16,7 +18,7 @@ enum WriterBackend {
 }
 
 impl SceneWriter {
-    /// Over this Redis.
+    /// A writer over this Redis.
     pub fn over(redis: &Redis) -> Self {
         Self(WriterBackend::Redis(RedisWriter::new(redis.clone())))
     }
@@ -25,8 +27,8 @@ impl SceneWriter {
         Self(WriterBackend::Memory(scenes))
     }
 
-    /// Makes the scene exist until its life ends; one that exists already stays as it is. Says whether this call
-    /// made it. Where an answer was lost on the way, an earlier attempt of this call may have made it.
+    /// Opens the scene, for its life. A scene that exists already stays as it is. Returns whether this call opened it.
+    /// (If an answer was lost, an earlier attempt of this call may have opened it: then it returns false.)
     pub async fn open(&self, scene: SceneId, opening: &NewScene) -> Result<bool, BusError> {
         match &self.0 {
             WriterBackend::Memory(scenes) => Ok(scenes.open(scene, opening)),
@@ -34,8 +36,8 @@ impl SceneWriter {
         }
     }
 
-    /// Changes the scene, stores the event and tells its watchers: all of it in one step, or nothing. Over Redis it
-    /// is done when the replicas that may be promoted have it.
+    /// Changes the scene, stores the event and publishes it to the watchers: all in one step, or nothing. Over Redis
+    /// this returns when all replicas that may be promoted have the change.
     pub async fn settle(&self, scene: SceneId, cause: &Cause, transition: &Transition) -> Result<Settled, BusError> {
         let step = transition.step();
         match &self.0 {
@@ -44,7 +46,7 @@ impl SceneWriter {
         }
     }
 
-    /// The scene as it is stored, with what only those who settle may know.
+    /// The scene as it is stored, with the facts that a gateway must not know.
     pub async fn snapshot(&self, scene: SceneId) -> Result<Option<SceneSnapshot>, BusError> {
         match &self.0 {
             WriterBackend::Memory(scenes) => Ok(scenes.snapshot(scene)),

@@ -112,6 +112,8 @@ impl Redis {
 
     /// Whether this was written at another server than the one where subscribers of the same slot are. That happens
     /// while a slot moves; what the script published there hasn't reached them.
+    ///
+    /// See docs/decisions/006-publish-twice-while-a-slot-moves.md.
     pub fn was_written_elsewhere(&self, written: &WritePosition) -> bool {
         written.is_ask_target || self.router.topology().table().owner(written.slot) != Some(&written.node)
     }

@@ -16,6 +16,9 @@
 //! before the fence in the primary's history, so a replica that has the fence has them, too. The fence must be in a
 //! slot of this primary. n is the number of replicas that the cluster or sentinels may promote
 //! ([`RequiredAcks`]): any of them may be the next primary.
+//!
+//! See docs/decisions/007-a-login-counts-once-all-promotable-replicas-have-it.md.
+//! See docs/decisions/016-a-moved-slot-is-as-safe-as-its-new-node.md.
 
 use std::{
     collections::{HashMap, hash_map::Entry},

@@ -10,6 +10,8 @@
 //! All pods use the same consumer name. How long an entry has been idle says whether it is due again, so names aren't
 //! needed, and names of pods that are gone would pile up in Redis. No command here blocks, because the connection is
 //! shared.
+//!
+//! See docs/decisions/023-the-outbox-is-a-stream-with-one-consumer.md.
 
 use std::{collections::HashMap, time::Duration};
 

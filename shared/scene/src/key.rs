@@ -4,6 +4,8 @@
 //! key = base64url( nonce 16 │ expires 4 │ binding 16 │ account 1–32 │ MAC_BYTES 16 )     lengths in bytes
 //! scene id = the first 16 bytes of SHA-256( key )
 //! ```
+//!
+//! See docs/decisions/003-the-key-carries-account-binding-and-expiry.md.
 
 use std::{
     borrow::Cow,

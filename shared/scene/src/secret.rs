@@ -169,6 +169,8 @@ impl Grant {
     /// The grant for this person's login in this scene. It is derived, so that it is the same each time: a failover may lose
     /// a login whose page has its grant already. When the person scans again or WeChat delivers again, that grant becomes
     /// valid again.
+    ///
+    /// See docs/decisions/014-a-grant-is-derived.md.
     pub fn derive(secrets: GrantSecrets<'_>, scene: SceneId, who: &OpenId) -> Self {
         let inner = secrets.deployment.mac(&[b"grant", &scene.0, who.as_str().as_bytes()]);
         let mac = secrets.account.mac(&[b"grant", &inner]);

@@ -24,6 +24,8 @@
 //! | `Redeem` | confirmed | redeemed | account, grant, binding | – |
 //!
 //! A confirmed scene has a new life, that of its grant.
+//!
+//! See docs/decisions/001-one-place-decides-what-a-scene-may-do.md.
 
 use std::time::Duration;
 

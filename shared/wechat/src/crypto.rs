@@ -37,7 +37,7 @@ const ENCODING_AES_KEY: GeneralPurpose = GeneralPurpose::new(
 
 /// A text that can't be an `EncodingAESKey`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 43 letters and digits: the EncodingAESKey of the account's webhook settings")]
+#[error("must be 43 letters and digits: the EncodingAESKey of the account's server settings")]
 pub struct AesKeyError;
 
 /// Why an encrypted message can't be decrypted. The signature is checked before, so an attacker without the token never

@@ -68,7 +68,7 @@ async fn a_person_who_says_no_is_not_logged_in_whatever_they_say_later() {
 }
 
 #[tokio::test]
-async fn a_person_who_has_answered_before_is_told_so() {
+async fn a_second_answer_changes_nothing_and_the_reply_says_that_it_is_the_second() {
     for world in World::each_asking(Confirmation::Tap).await {
         let (scene, asked) = world.scan_new("bo").await;
         world.touch("bo", &asked, "Confirm").await;

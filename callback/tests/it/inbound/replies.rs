@@ -169,7 +169,7 @@ async fn a_follow_without_a_login_is_welcomed_and_with_a_login_is_asked() {
 
 #[tokio::test]
 async fn other_messages_get_a_reply_if_the_account_has_words_for_it() {
-    let deeds = || {
+    let actions = || {
         [
             PhoneAction::Say("hi ]]> 你好 😀 <a href=\"x\">&amp;".into()),
             PhoneAction::Say("1".into()),
@@ -179,18 +179,19 @@ async fn other_messages_get_a_reply_if_the_account_has_words_for_it() {
         ]
     };
     let silent = asking(|_| ()).await;
-    for deed in deeds() {
-        let sent = silent.simulator.send(&person("bo"), &name("demo"), deed.clone()).await.unwrap();
-        assert_eq!(sent.shown, PhoneScreen::Nothing, "{deed:?}");
+    for action in actions() {
+        let sent = silent.simulator.send(&person("bo"), &name("demo"), action.clone()).await.unwrap();
+        assert_eq!(sent.shown, PhoneScreen::Nothing, "{action:?}");
     }
     let world = asking(|settings| saying(settings, Phrase::AutoReply, "您好!]]> {{{name}}} 😀")).await;
-    for deed in deeds() {
-        let sent = world.simulator.send(&person("ann"), &name("demo"), deed.clone()).await.unwrap();
-        assert!(reply(&sent).starts_with("您好!]]> {WeChat user "), "{deed:?} {sent:?}");
+    for action in actions() {
+        let sent = world.simulator.send(&person("ann"), &name("demo"), action.clone()).await.unwrap();
+        assert!(reply(&sent).starts_with("您好!]]> {WeChat user "), "{action:?} {sent:?}");
     }
-    for deed in [PhoneAction::ClickMenu { key: "about".into() }, PhoneAction::CauseOther { event: "eclipse".into() }] {
-        let sent = world.simulator.send(&person("ann"), &name("demo"), deed.clone()).await.unwrap();
-        assert_eq!(sent.shown, PhoneScreen::Nothing, "{deed:?}");
+    for action in [PhoneAction::ClickMenu { key: "about".into() }, PhoneAction::CauseOther { event: "eclipse".into() }]
+    {
+        let sent = world.simulator.send(&person("ann"), &name("demo"), action.clone()).await.unwrap();
+        assert_eq!(sent.shown, PhoneScreen::Nothing, "{action:?}");
     }
 }
 

@@ -51,7 +51,7 @@ async fn the_page_does_not_learn_the_openid() {
 }
 
 #[tokio::test]
-async fn the_first_scan_wins_and_every_other_phone_is_told_so() {
+async fn the_first_scan_wins_and_other_phones_are_told_that_somebody_was_first() {
     for mut world in World::each().await {
         world.add_pod().await;
         let (scene, qr_url) = world.open().await;

@@ -136,7 +136,7 @@ async fn a_redelivered_code_gets_the_same_reply_and_is_one_guess() {
 }
 
 #[tokio::test]
-async fn a_person_who_types_their_code_twice_is_told_so() {
+async fn a_person_who_types_their_code_twice_is_told_that_they_are_logged_in() {
     for world in World::each_asking(Confirmation::None).await {
         let (_, code) = coded(&world, "demo", LIFE).await;
         world.say("bo", &code).await;

@@ -1,18 +1,18 @@
-/** The login page: tells whoever opened its code what they are about to log in to, and asks. */
+/** The login page: shows the person who opened its code which page they are about to log in to, and asks them. */
 
 const { textsFor } = require('./texts.js');
 
-/** How often a call is made that gets no answer. The callback takes a repeat for what it is. */
+/** How often a call without an answer is tried. Repeating is harmless: the callback recognises a repeat. */
 const ATTEMPTS = 4;
 const PAUSE_MS = 1000;
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 
-/** A code that says who holds this phone: good once, for five minutes. */
+/** A new `js_code`, which tells the callback who uses this phone. It can be used once, within five minutes. */
 const jsCode = () =>
   new Promise((resolve, reject) => wx.login({ success: ({ code }) => resolve(code), fail: reject }));
 
-/** Posts once. Answers status 0 where no answer came. */
+/** Posts once. Resolves with status 0 if there is no answer. */
 const post = (call, data) =>
   new Promise((resolve) =>
     wx.request({
@@ -25,13 +25,13 @@ const post = (call, data) =>
     }),
   );
 
-/** Posts until there is an answer that stays; throws the problem's code if that isn't 200. */
+/** Posts, and repeats while there is no answer or a 5xx. Throws the problem's code if the last answer isn't a 200. */
 async function call(name, data) {
   for (let attempt = 1; ; attempt += 1) {
     const { status, body } = await post(name, data);
     if (status === 200) return body;
     const code = body.code || 'problem';
-    // The answer to this code's first use was lost for good: another one says the same.
+    // This `js_code` was used, and its answer is lost. A new one identifies the same person.
     if (code === 'js_code_invalid' && attempt < ATTEMPTS) data = { ...data, js_code: await jsCode() };
     else if ((status === 0 || status >= 500) && attempt < ATTEMPTS) await pause();
     else throw new Error(code);
@@ -86,7 +86,7 @@ Page({
     }
   },
 
-  /** Says how it ended. */
+  /** Shows the result. */
   end(message) {
     this.setData({ view: message === 'problem' ? 'problem' : 'end', message: this.data.t[message] });
   },

@@ -1,4 +1,4 @@
-/** What the login page says. */
+/** The texts of the login page. */
 const TEXTS = {
   en: {
     loading: 'One moment…',
@@ -46,7 +46,7 @@ const TEXTS = {
   },
 };
 
-/** @param {string} language as WeChat tells it, such as `zh_CN` */
+/** @param {string} language WeChat's language, such as `zh_CN` */
 const textsFor = (language) => (language.startsWith('zh') ? TEXTS.zh : TEXTS.en);
 
 module.exports = { textsFor };

@@ -1,4 +1,4 @@
-//! The alerts in `deploy/prometheus` look at metrics that there are, fire as their own tests say, and are explained.
+//! The alerts in `deploy/prometheus` use metrics that pods export, fire as their own tests say, and are in the runbook.
 
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
 
@@ -11,9 +11,9 @@ use serde_json::Value;
 use tokio::process::Command;
 
 const PREFIX: &str = "scenecast_";
-/// That WeChat gives this account no QR codes.
+/// WeChat's error code for an account without the right to a call.
 const FORBIDDEN: i64 = 48001;
-/// Where nobody takes webhooks.
+/// Webhook settings with an address where nobody listens.
 const SITE: &str = "[accounts.demo.webhooks]\nurl = 'http://127.0.0.1:1/'\n\
     secret.current = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD'\n";
 
@@ -35,8 +35,8 @@ fn metrics(expression: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| word.starts_with(PREFIX))
 }
 
-/// The metrics that a pod shows.
-async fn shown(admin: SocketAddr) -> BTreeSet<String> {
+/// The metrics that a pod exports.
+async fn exported_metrics(admin: SocketAddr) -> BTreeSet<String> {
     let text = reqwest::get(format!("http://{admin}/metrics")).await.unwrap().text().await.unwrap();
     let lines = text.lines().filter(|line| line.starts_with(PREFIX));
     lines.map(|line| line.split(['{', ' ']).next().unwrap().to_owned()).collect()
@@ -50,9 +50,9 @@ async fn frame(page: &mut LoginPage, kind: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_metric_that_an_alert_looks_at_is_shown_by_a_pod() {
+async fn each_metric_in_an_alert_is_exported_by_a_pod() {
     let cluster = Cluster::start_as(Setup { callback_settings: SITE.to_owned(), ..Setup::default() }).await;
-    // A login, and a refusal that lasts: no pod shows what it has never counted.
+    // A login, and a refusal that lasts: a pod exports some metrics only after it has counted something.
     let mut pages = vec![];
     for _ in 0..2 {
         let mut page = LoginPage::connect(&cluster.gateway_address(0).to_string(), ORIGIN).await.unwrap();
@@ -68,7 +68,8 @@ async fn each_metric_that_an_alert_looks_at_is_shown_by_a_pod() {
     let alerts = alerts();
     let named: BTreeSet<_> = alerts.iter().flat_map(|alert| metrics(alert["expr"].as_str().unwrap())).collect();
     let missing = async || {
-        let (gateway, callback) = (shown(cluster.gateway_admin(0)).await, shown(cluster.callback_admin(0)).await);
+        let (gateway, callback) =
+            (exported_metrics(cluster.gateway_admin(0)).await, exported_metrics(cluster.callback_admin(0)).await);
         let is_missing = |name: &&str| !gateway.contains(*name) && !callback.contains(*name);
         named.iter().copied().filter(is_missing).collect::<Vec<_>>()
     };
@@ -81,7 +82,7 @@ async fn each_metric_that_an_alert_looks_at_is_shown_by_a_pod() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         left = missing().await;
     }
-    assert!(left.is_empty(), "no pod shows {left:?}");
+    assert!(left.is_empty(), "no pod exports {left:?}");
 }
 
 #[tokio::test]
@@ -90,13 +91,13 @@ async fn alerts_fire_when_they_should_and_only_then() {
         let rules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../prometheus");
         let output = Command::new("promtool").args(arguments).current_dir(rules).output().await;
         let output = output.expect("promtool is installed: `make needed`");
-        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(output.status.success(), "{}{}", said(&output.stdout), said(&output.stderr));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     }
 }
 
 #[test]
-fn each_alert_is_tested_and_says_how_bad_it_is_what_it_is_and_what_to_do() {
+fn each_alert_is_tested_and_has_a_severity_texts_and_a_runbook_section() {
     let (tests, runbook) = (file("deploy/prometheus/scenecast.rules.test.yaml"), file("docs/runbook.md"));
     for alert in alerts() {
         let name = alert["alert"].as_str().unwrap();
@@ -106,7 +107,7 @@ fn each_alert_is_tested_and_says_how_bad_it_is_what_it_is_and_what_to_do() {
         }
         let anchor = format!("docs/runbook.md#{}", name.to_lowercase());
         assert_eq!(alert["annotations"]["runbook_url"], anchor);
-        assert!(runbook.contains(&format!("\n## {name}\n")), "{name} is not explained");
+        assert!(runbook.contains(&format!("\n## {name}\n")), "{name} has no section in the runbook");
         let (fires, silent) = (format!("alertname: {name}\n"), format!("alertname: {name}, "));
         assert!(tests.contains(&fires) && tests.contains(&silent), "{name} is not tested");
     }

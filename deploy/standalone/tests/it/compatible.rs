@@ -1,4 +1,4 @@
-//! The compatible routes are on, each with an account that fits.
+//! Standalone has all compatible routes on, each with an account that suits it.
 
 use scenecast_browsers::cookie_browser::{CookieBrowser, PageSocket, SocketMessage};
 use scenecast_service::config::Seconds;
@@ -22,7 +22,7 @@ async fn json_of(response: reqwest::Response) -> Value {
     response.json().await.expect("JSON")
 }
 
-async fn hear(socket: &mut PageSocket) -> String {
+async fn next_text(socket: &mut PageSocket) -> String {
     match socket.next_message().await {
         SocketMessage::Text(text) => text,
         other => panic!("{other:?}"),
@@ -30,7 +30,7 @@ async fn hear(socket: &mut PageSocket) -> String {
 }
 
 #[tokio::test]
-async fn a_ticket_is_polled_until_a_scan_which_is_answered_in_the_accounts_own_words() {
+async fn a_ticket_is_polled_until_a_scan_and_the_reply_is_the_accounts_own_text() {
     let (scenecast, visitor, at) = started().await;
     let made = json_of(visitor.get(&at("/createQrCode")).await).await;
     let poll = at(&format!("/wxLogin?ticket={}", made["data"]["ticket"].as_str().unwrap()));
@@ -66,12 +66,12 @@ async fn a_code_is_typed_to_the_account_without_qr_codes() {
 async fn a_qr_code_is_sent_on_open_to_a_port_of_its_own() {
     let (scenecast, visitor, _) = started().await;
     let mut socket = visitor.connect(&format!("ws://{}/any", scenecast.qr_on_open)).await.unwrap();
-    let sent: Value = serde_json::from_str(&hear(&mut socket).await).unwrap();
+    let sent: Value = serde_json::from_str(&next_text(&mut socket).await).unwrap();
     assert_eq!(sent["message_type"], "qrcode_url");
 }
 
 #[tokio::test]
-async fn ids_that_pages_chose_get_a_qr_code_or_a_mini_programs() {
+async fn an_id_that_a_page_chose_gets_a_qr_code_or_a_mini_program_code() {
     let (_scenecast, visitor, at) = started().await;
     let picture = visitor.get(&at("/wx/qrcode/1700000000")).await;
     assert_eq!(picture.headers()["content-type"], "image/svg+xml");

@@ -1,5 +1,5 @@
-//! Rules of this code that the compiler doesn't hold: imports without circles, no type name twice, every metric in the
-//! documents.
+//! House rules (CONTRIBUTING.md) that the compiler doesn't enforce: files import each other without circles, no type name
+//! exists twice, and docs/metrics.md lists exactly the metrics that the code registers.
 
 #![expect(clippy::unwrap_used, reason = "a repository that can't be read fails its test")]
 
@@ -177,7 +177,7 @@ fn reachable(from: &ModulePath, imports: &HashMap<ModulePath, BTreeSet<ModulePat
 }
 
 #[test]
-fn no_file_imports_itself_over_others() {
+fn files_import_each_other_without_circles() {
     for (directory, files) in crates() {
         let imports = imports(&files);
         let in_a_circle: Vec<_> =
@@ -204,7 +204,7 @@ impl<'ast> Visit<'ast> for TypeNames {
 }
 
 #[test]
-fn no_type_name_stands_for_two_things() {
+fn no_type_name_exists_twice() {
     let mut places: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for file in crates().into_values().flatten() {
         let mut names = TypeNames::default();
@@ -242,7 +242,7 @@ impl<'ast> Visit<'ast> for MetricNames {
 }
 
 #[test]
-fn every_metric_is_in_the_documents_and_no_other() {
+fn metrics_md_lists_exactly_the_registered_metrics() {
     let mut registered = MetricNames::default();
     for file in crates().into_values().flatten() {
         file.items.iter().for_each(|item| registered.visit_item(item));

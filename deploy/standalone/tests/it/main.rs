@@ -1,4 +1,4 @@
-//! Scenecast in one process, as its users meet it.
+//! Standalone as its users see it, the alerts, and the house rules.
 
 mod alerts;
 mod browser;
@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use scenecast_service::config::Seconds;
 use scenecast_standalone::{Standalone, StandaloneConfig, config::ListenAddresses};
 
-/// A standalone on any ports, whose codes are good for so long.
+/// A standalone on free ports, whose scenes live so long.
 async fn standalone(scene_life: Seconds) -> Standalone {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let listen = ListenAddresses {

@@ -15,6 +15,8 @@
 //! Frame headers come from tungstenite. The buffers are our own, because they decide how much memory a page takes:
 //! all sockets of a thread share one read buffer, and a socket keeps only the bytes of an incomplete frame and the
 //! bytes that it couldn't send yet.
+//!
+//! See docs/decisions/012-our-own-websocket-reading-and-writing.md.
 
 mod close;
 mod close_code;

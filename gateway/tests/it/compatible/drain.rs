@@ -38,7 +38,7 @@ async fn when_a_gateway_drains_they_go_last() {
 }
 
 #[tokio::test]
-async fn they_are_told_to_go_while_redis_is_away_too() {
+async fn a_shutdown_closes_compatible_pages_while_redis_is_away_too() {
     let mut redis = RedisServer::start().await;
     let world = World::compatible_over_redis(&redis).await;
     redis.stop().await;

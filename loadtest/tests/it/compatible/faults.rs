@@ -37,7 +37,7 @@ async fn a_delivery_to_both_callbacks_at_once_logs_the_page_in_once() {
 }
 
 #[tokio::test]
-async fn a_late_user_is_told_so_and_logs_nobody_in() {
+async fn a_late_user_is_told_that_the_code_expired_and_logs_nobody_in() {
     let cluster = cluster().await;
     let ann = WeChatUser::persona("ann").unwrap();
     for flow in Flow::of_official_accounts() {

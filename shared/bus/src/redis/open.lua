@@ -1,4 +1,4 @@
--- Opens a scene that isn't there yet; answers whether it did.
+-- Opens a scene that doesn't exist yet. Returns 1 if it did so, else 0.
 local scene = KEYS[1]
 local life, tombstone = ARGV[1], ARGV[2]
 if redis.call('EXISTS', scene) == 1 then

@@ -1,5 +1,6 @@
--- Settles a scene: `Scene::settle` in Redis. Writes first, the doorbell last, because a script that
--- fails half-way rolls nothing back.
+-- Settles a scene: `Scene::settle` in Redis. It writes first and publishes last, because a script that fails half-way
+-- rolls nothing back.
+-- See docs/decisions/001-one-place-decides-what-a-scene-may-do.md.
 local scene = KEYS[1]
 local channel, delivery, from, to, life, tombstone, body, guards = unpack(ARGV, 1, 8)
 local names = { 'account', 'binding', 'page', 'who', 'number', 'choices', 'grant', 'person' }

@@ -71,6 +71,8 @@ impl RedisWriter {
 
     /// Publishes where the scene's watchers are subscribed. While a slot moves, a key can have moved already, and
     /// subscribers move with the whole slot. Nobody waits for this: a watcher that misses it reads the mailbox later.
+    ///
+    /// See docs/decisions/006-publish-twice-while-a-slot-moves.md.
     fn publish_again(&self, channel: String, message: String) {
         let redis = self.redis.clone();
         tokio::spawn(async move {

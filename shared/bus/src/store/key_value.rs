@@ -7,19 +7,20 @@ use scenecast_scene::time::millis;
 
 use crate::store::memory::MemoryStore;
 
-/// How often a change is tried again while others change the same value.
+/// How often a change is repeated if others change the same value at the same time.
 const MAX_ATTEMPTS: usize = 100;
 
-/// Why the store didn't do what it was asked.
+/// Why the store gives no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// No answer, or a refusal. Whether a write happened is undecided: ask again, or let the sender do so.
+    /// Redis gave no answer, or refused. Whether a write happened is undecided: call again, or let your own caller do
+    /// so.
     #[error("Redis did not carry out the command: {0}")]
     Undecided(#[source] RedisError),
-    /// Others changed the same value each time that this was tried. Nothing was changed: ask again.
+    /// Others changed the same value during each attempt. Nothing was changed. Call again.
     #[error("too many change the same value at a time")]
     Contended,
-    /// What is stored isn't what we store. Nothing was changed, and asking again changes nothing.
+    /// The stored value has a form that we don't write. Nothing was changed, and calling again doesn't help.
     #[error("what is stored can't be read: {what}")]
     Malformed {
         /// What can't be read.
@@ -31,7 +32,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether asking again can help.
+    /// Whether calling again can help.
     pub fn is_undecided(&self) -> bool {
         !matches!(self, Self::Malformed { .. })
     }
@@ -91,7 +92,7 @@ impl Store {
         }
     }
 
-    /// Gives the name this value, for `life`.
+    /// Sets the value of this name, for `life`.
     pub async fn put(&self, name: &str, value: String, life: Duration) -> Result<(), StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => {
@@ -102,9 +103,9 @@ impl Store {
         }
     }
 
-    /// Gives the name this value, for `life`, if it has none; otherwise returns the other value that it has. `None`
-    /// also where it has this value already: where a lost connection took the first answer with it, the client has
-    /// asked again.
+    /// Sets the value of this name, for `life`, if it has none. Returns the value of another caller if there is one, or
+    /// `None` if the name has our value now. It may have had our value before: after a lost connection the client
+    /// repeats the command.
     pub async fn claim(&self, name: &str, value: &str, life: Duration) -> Result<Option<String>, StoreError> {
         let there = match &self.0 {
             StoreBackend::Memory(memory) => {
@@ -126,9 +127,11 @@ impl Store {
         Ok(())
     }
 
-    /// Gives the name what `change` makes of its value, for `life` from now on, or for ever. Where others change it
-    /// at the same time, `change` is called again with their value; where a lost connection took the answer with it,
-    /// with its own. A value that it leaves as it is keeps its life.
+    /// Replaces the value of this name by what `change` makes of it, for `life` from now on, or for ever. `change` is
+    /// called again with the new value if others have changed it at the same time, and with its own result if the
+    /// connection was lost before the answer came. A value that `change` leaves as it is keeps its life.
+    ///
+    /// See docs/decisions/024-what-changes-a-stored-value-is-a-function.md.
     pub async fn update<T: Send>(
         &self,
         name: &str,
@@ -139,8 +142,8 @@ impl Store {
         self.update_from(name, there, life, change).await
     }
 
-    /// [`Store::update`], from a value that was read before. If the name has another one now, it takes one round trip
-    /// more.
+    /// The same as [`Store::update`], beginning with a value that was read before. If the name has another value by
+    /// now, that takes one more round trip.
     pub async fn update_from<T: Send>(
         &self,
         name: &str,
@@ -194,7 +197,7 @@ impl Store {
         }
     }
 
-    /// Adds one and returns the sum. The name's life begins with the first.
+    /// Adds one to a counter and returns the sum. The counter's life begins with the first call.
     pub async fn count(&self, name: &str, life: Duration) -> Result<u64, StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => Ok(memory.values().count(name, life)),
@@ -210,6 +213,6 @@ impl Store {
 /// What became of a compare-and-swap.
 enum Swap {
     Done,
-    /// The name has another value by now: this one.
+    /// The name has this other value by now.
     Changed(Option<String>),
 }

@@ -24,7 +24,7 @@ impl MemoryStore {
         self.values.lock()
     }
 
-    /// Does this with a stream, which is empty if it wasn't there.
+    /// Calls `work` with a stream. A stream that doesn't exist yet is made.
     pub(crate) fn stream<T>(&self, name: &str, work: impl FnOnce(&mut MemoryStream) -> T) -> T {
         let mut streams = self.streams.lock();
         work(streams.entry(name.to_owned()).or_default())
@@ -61,7 +61,7 @@ impl ValueMap {
         self.values.get(name).filter(|value| !value.is_over()).map(|value| value.text.as_str())
     }
 
-    /// Gives a name a value, for so long, or until it is given another.
+    /// Sets a value, for `life` if there is one, and otherwise until it is replaced.
     pub(crate) fn put(&mut self, name: &str, text: String, life: Option<Duration>) {
         if self.values.len() >= self.sweep_at {
             self.values.retain(|_, value| !value.is_over());
@@ -74,7 +74,7 @@ impl ValueMap {
         self.values.remove(name);
     }
 
-    /// Adds one; the sum's life begins with the first.
+    /// Adds one to a counter and returns the sum. The counter's life begins with the first call.
     pub(crate) fn count(&mut self, name: &str, life: Duration) -> u64 {
         let sum = self.get(name).and_then(|sum| sum.parse().ok()).unwrap_or(0) + 1;
         match self.values.get_mut(name) {
@@ -89,7 +89,7 @@ impl ValueMap {
 #[derive(Debug, Default)]
 pub(crate) struct MemoryStream {
     appended: u64,
-    /// Entries up to this one were given out.
+    /// All entries up to this one have been read.
     given: u64,
     entries: BTreeMap<u64, StreamRecord>,
 }
@@ -114,7 +114,7 @@ impl MemoryStream {
         self.entries.insert(self.appended, StreamRecord { text: text.to_owned(), given: Instant::now(), times: 0 });
     }
 
-    /// Lets go of the oldest beyond so many.
+    /// Removes the oldest entries, until at most so many are left.
     pub(crate) fn trim(&mut self, at_most: usize) {
         while self.entries.len() > at_most {
             self.entries.pop_first();

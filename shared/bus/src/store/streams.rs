@@ -1,4 +1,5 @@
-//! Streams, over Redis or inside one process: appended to, given out once and again, removed.
+//! Streams, over Redis or inside one process. An entry is appended, read by one pod, claimed again if that pod doesn't
+//! remove it, and removed.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use crate::store::key_value::{Store, StoreBackend, StoreError};
 use scenecast_redis::{PendingEntry, StreamEntry};
 
 impl Store {
-    /// Appends if there are fewer than so many; answers whether there were.
+    /// Appends an entry if the stream has fewer than `room` entries. Returns whether it had.
     pub async fn append_if_room(&self, stream: &str, text: String, room: usize) -> Result<bool, StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| {
@@ -28,7 +29,7 @@ impl Store {
         }
     }
 
-    /// Appends, and lets go of the oldest beyond about so many.
+    /// Appends an entry, and removes the oldest ones, so that about `at_most` are left.
     pub async fn append(&self, stream: &str, text: &str, at_most: usize) -> Result<(), StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => memory.stream(stream, |stream| {
@@ -40,7 +41,7 @@ impl Store {
         Ok(())
     }
 
-    /// How many entries it has, given out or not.
+    /// How many entries the stream has, pending or not.
     pub async fn length(&self, stream: &str) -> Result<u64, StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.length() as u64)),
@@ -48,7 +49,7 @@ impl Store {
         }
     }
 
-    /// Gives out entries for the first time.
+    /// Reads entries that no pod has read yet. From then on they are pending.
     pub async fn give_new(&self, stream: &str, at_most: usize) -> Result<Vec<StreamEntry>, StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.give_new(at_most))),
@@ -56,7 +57,7 @@ impl Store {
         }
     }
 
-    /// The entries that are out, from after this one on.
+    /// The pending entries after this one: read by a pod, and not removed.
     pub async fn out(
         &self,
         stream: &str,
@@ -69,7 +70,7 @@ impl Store {
         }
     }
 
-    /// Gives out again those that are still out since so long ago.
+    /// Claims each of these pending entries again, if nobody has claimed it for at least the given time.
     pub async fn give_again(
         &self,
         stream: &str,

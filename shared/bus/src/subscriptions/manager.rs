@@ -1,4 +1,4 @@
-//! Hears what Redis publishes, and gives the worker of each primary its scenes to subscribe and to read.
+//! Receives what Redis publishes, and gives the worker of each primary its scenes to subscribe and to read.
 //!
 //! Each primary has a worker of its own, so that one that is away or slow doesn't delay the scenes of the others.
 
@@ -29,7 +29,7 @@ const STALENESS_PERIOD: Duration = Duration::from_secs(1);
 /// How many changed scenes are taken from the registry's channel at a time.
 const CHANGES_AT_A_TIME: usize = 512;
 
-/// Starts it for this registry, which sends the scenes that changed through `changes`.
+/// Starts the manager for this registry, which sends the scenes that changed through `changes`.
 pub(crate) fn start(redis: &Redis, registry: &WatcherRegistry, changes: UnboundedReceiver<SceneId>, metrics: &Metrics) {
     let (losses_sender, losses) = unbounded_channel();
     let catch_ups = metrics.counter_vec(
@@ -48,7 +48,7 @@ pub(crate) fn start(redis: &Redis, registry: &WatcherRegistry, changes: Unbounde
     tokio::spawn(manager.run(changes, losses));
 }
 
-/// What is done with what Redis publishes, and with what may have been lost of it.
+/// Handles the events of the connections that subscribe: passes messages on, and starts a catch-up after a loss.
 struct PubSubListener {
     registry: WatcherRegistry,
     losses: UnboundedSender<Vec<SceneId>>,

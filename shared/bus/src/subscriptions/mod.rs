@@ -5,6 +5,8 @@
 //!  registry ──changed scenes──▶ manager ──sorted by primary──▶ a worker for each primary ──▶ Redis
 //!  Redis ──connected, moved, lagged──▶ manager ──▶ registry.mark_lost, then to the workers
 //! ```
+//!
+//! See docs/decisions/009-subscriptions-follow-watchers-by-comparing.md.
 
 pub(crate) mod manager;
 mod shard_worker;

@@ -7,6 +7,8 @@
 //!
 //! The next chunk is subscribed while the mailboxes of the last one are read. What fails goes back to
 //! `to_subscribe`, and the worker pauses: 50 ms first, twice as long each time, at most a second.
+//!
+//! See docs/decisions/011-after-any-possible-loss-the-mailbox-is-read.md.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -36,9 +38,9 @@ pub(crate) enum ShardTask {
     FollowChanges(Vec<SceneId>),
     /// Events of these scenes may have been lost: subscribe again and read their mailboxes, now.
     CatchUp(Vec<SceneId>),
-    /// The same, though nothing is known to be wrong with these.
+    /// The same as a precaution: no loss is known.
     Sweep(Vec<SceneId>),
-    /// By all tasks before this one, so many scenes should be subscribed here. Catch up if Redis has fewer.
+    /// After all tasks before this one, so many scenes should be subscribed here. Catch up if Redis has fewer.
     CompareCount(usize),
 }
 
@@ -50,15 +52,15 @@ pub(crate) struct ShardWorker {
     primary: Node,
     to_subscribe: Vec<SceneId>,
     to_read: Vec<SceneId>,
-    /// After a failure: when subscribing goes on.
+    /// After a failure: when subscribing continues.
     paused_until: Instant,
-    /// How long the next failure pauses it.
+    /// How long the pause after the next failure is.
     pause: Duration,
     /// Counts catch-ups by their cause.
     catch_ups: IntCounterVec,
 }
 
-/// What came of subscribing or reading several scenes.
+/// The result of subscribing or reading several scenes.
 struct BatchOutcome {
     done: Vec<SceneId>,
     failed: Vec<SceneId>,
@@ -97,7 +99,7 @@ impl ShardWorker {
         }
     }
 
-    /// Works until the manager is gone. New tasks are taken between two chunks.
+    /// Runs until the manager is dropped. It takes new tasks between two chunks.
     pub(crate) async fn run(mut self, mut tasks: UnboundedReceiver<ShardTask>) {
         let mut received = Vec::with_capacity(CHUNK);
         loop {
@@ -117,7 +119,7 @@ impl ShardWorker {
         self.to_subscribe.is_empty() && self.to_read.is_empty()
     }
 
-    /// A pause holds back only what has to be subscribed: mailboxes are read at once.
+    /// A pause delays only subscribing. Mailboxes are read at once.
     fn next_chunk_at(&self) -> Instant {
         if self.to_read.is_empty() { self.paused_until } else { Instant::now() }
     }
@@ -142,7 +144,7 @@ impl ShardWorker {
         self.follow_changes(changed).await;
     }
 
-    /// Catches up if subscriptions have ended and Redis said nothing.
+    /// Catches up if Redis has ended subscriptions without telling.
     async fn compare_count(&mut self, expected: usize) {
         let subscribed = self.subscriber.count(&self.primary).await;
         if subscribed.is_some_and(|subscribed| subscribed < expected) {
@@ -212,7 +214,7 @@ impl ShardWorker {
         batch
     }
 
-    /// Puts what failed back, pauses, and returns what went well.
+    /// Puts the scenes that failed back, pauses, and returns those that succeeded.
     fn requeue_failed(&mut self, batch: BatchOutcome) -> Vec<SceneId> {
         self.to_subscribe.extend(batch.failed);
         if let Some(error) = batch.first_error {

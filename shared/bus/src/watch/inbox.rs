@@ -21,16 +21,16 @@ use crate::{mailbox::Mailbox, watch::logical_time::LogicalTime};
 pub enum Notice {
     /// Something happened to the scene.
     Event(Arc<Event>),
-    /// Redis doesn't have the scene. It is read again later; until then whoever holds its page can open it again
-    /// for the rest of its life.
+    /// Redis doesn't have the scene. It is read again later. Until then the gateway that has its page can have it
+    /// opened again, for the rest of its life.
     SceneLost,
-    /// The scene can't be followed for now: events may have been missed. They are told later.
+    /// Events of the scene can't be received for now. Those that are missed follow later.
     Interrupted,
-    /// The scene is followed again. What was missed since [`Notice::Interrupted`] is told next.
+    /// Events are received again. Those that were missed since [`Notice::Interrupted`] follow next.
     Resumed,
 }
 
-/// Whether a catch-up takes so long that the watcher has to know.
+/// Whether a catch-up takes so long that the watcher has to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Staleness {
     /// Up to date, or the catch-up has only just begun.
@@ -67,7 +67,7 @@ impl Inbox {
         }
     }
 
-    /// Adds a notice, unless it is an event that was told before.
+    /// Adds a notice, unless it is an event that was added before.
     pub(crate) fn push(&mut self, notice: Notice) {
         if let Notice::Event(event) = &notice {
             if event.seq <= self.last_seq {

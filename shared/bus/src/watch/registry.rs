@@ -11,6 +11,8 @@
 //!                           └──────────── mark_lost(Subscriptions) ──────┘
 //!   A read counts if it began at `since` or later, and not before its watcher began to catch up.
 //! ```
+//!
+//! See docs/decisions/011-after-any-possible-loss-the-mailbox-is-read.md.
 
 use std::{
     fmt,
@@ -50,9 +52,9 @@ pub(crate) struct WatcherRegistry(Arc<RegistryState>);
 struct RegistryState {
     scenes: DashMap<SceneId, WatchedScene>,
     clock: LogicalClock,
-    /// Whether a watcher may be catching up: while none is, nobody has to be checked for staleness.
+    /// Whether a watcher may be catching up: while none is, no watcher has to be checked for staleness.
     may_be_stale: AtomicBool,
-    /// Told of each scene that gets its first watcher or loses its last.
+    /// Called with each scene that gets its first watcher or loses its last.
     on_change: Box<dyn Fn(SceneId) + Send + Sync>,
 }
 
@@ -64,7 +66,7 @@ struct WatchedScene {
 }
 
 enum Subscription {
-    /// Not confirmed yet; these wait for it.
+    /// Not confirmed yet. These receivers wait for the confirmation.
     Pending(Vec<oneshot::Sender<()>>),
     Active {
         since: LogicalTime,
@@ -84,15 +86,15 @@ impl WatchedScene {
         Self { watchers: vec![], subscription: Subscription::default(), unsubscribed_at: now }
     }
 
-    /// Whether a read that began then has all that came before the subscription.
+    /// Whether a read that began at this time has all events from before the subscription.
     fn is_covered_by(&self, read_at: LogicalTime) -> bool {
         matches!(self.subscription, Subscription::Active { since } if since <= read_at)
     }
 }
 
 impl WatcherRegistry {
-    /// An empty one that tells `on_change` of each scene that gets its first watcher or loses its last. `on_change`
-    /// is called with the scene locked, so what [`WatcherRegistry::is_watched`] says afterwards is newer.
+    /// An empty registry. It calls `on_change` with each scene that gets its first watcher or loses its last. The scene
+    /// is locked during the call, so [`WatcherRegistry::is_watched`] answers afterwards with a state as new or newer.
     pub(crate) fn new(on_change: impl Fn(SceneId) + Send + Sync + 'static) -> Self {
         Self(Arc::new(RegistryState {
             scenes: DashMap::new(),
@@ -221,7 +223,8 @@ impl WatcherRegistry {
         }
     }
 
-    /// The mailbox of this scene, by a read that began then; `None` if Redis doesn't have the scene.
+    /// Hands over the mailbox of this scene, from a read that began at this time; `None` if Redis doesn't have the
+    /// scene.
     pub(crate) fn complete_catch_up(&self, scene: SceneId, read_at: LogicalTime, mailbox: Option<&Mailbox>) {
         let Some(watched) = self.0.scenes.get(&scene) else { return };
         if !watched.is_covered_by(read_at) {
@@ -242,7 +245,7 @@ impl fmt::Debug for WatcherRegistry {
     }
 }
 
-/// One watcher's events. Dropping it ends the watch, and no other watcher's of the same scene.
+/// One watcher's events. Dropping it ends this watch. Other watchers of the same scene stay.
 pub struct Watch {
     scene: SceneId,
     watcher: Arc<Watcher>,
@@ -260,8 +263,8 @@ impl Watch {
         self.watcher.0.lock().poll_next(cx)
     }
 
-    /// The mailbox that was read for this watcher alone. Where there is none, the caller sees that itself, so
-    /// [`Notice::SceneLost`] isn't told.
+    /// Hands over the mailbox that was read for this watcher alone. If there is none, the caller knows it already, so
+    /// there is no [`Notice::SceneLost`].
     pub(crate) fn complete_catch_up(&self, read_at: LogicalTime, mailbox: Option<&Mailbox>) {
         let watched = self.registry.0.scenes.get(&self.scene);
         if watched.is_some_and(|watched| watched.is_covered_by(read_at)) {

@@ -88,7 +88,7 @@ fn after_a_lost_connection_only_a_read_behind_the_new_subscription_counts() {
     let too_early = registry.now();
     registry.complete_catch_up(scene(), too_early, Some(&mailbox([])));
     new.complete_catch_up(too_early, Some(&mailbox([])));
-    // Event 1 comes now, and nobody hears it.
+    // Event 1 is published now, and doesn't reach this registry.
     registry.confirm_subscription(scene(), registry.now());
     registry.deliver(scene(), &event(2));
     registry.complete_catch_up(scene(), too_early, Some(&mailbox([])));

@@ -16,6 +16,8 @@
 //! ```
 //!
 //! `generation` in [`ConnectionState`] tells a subscriber that it is connected anew and has to subscribe again.
+//!
+//! See docs/decisions/008-a-silent-redis-client-is-replaced.md.
 
 use std::{sync::Arc, time::Duration};
 
@@ -50,8 +52,8 @@ const HEARTBEAT_PERIOD: Duration = Duration::from_secs(3);
 /// How long the answer to PING may take. This is longer than a command may take: a new client subscribes to everything
 /// again, and that would be even more work for a server that is only slow.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(5);
-/// The pause before each attempt to connect. It stays short, because all pages of the pod wait; a server that refuses
-/// everybody can bear a few attempts a second from each pod.
+/// The pause before each attempt to connect. It stays short, because all pages of the pod wait; a few attempts a
+/// second from each pod do no harm to a server that refuses all of them.
 const RECONNECT_DELAY_MS: u32 = 50;
 /// The most that is added to the pause at random, so that many pods don't reconnect at the same moment.
 const RECONNECT_JITTER_MS: u32 = 250;

@@ -20,6 +20,8 @@ use crate::connection::{
 const DEFAULT_MESSAGE_CAPACITY: usize = 32;
 
 /// Connections by server. Clones share them.
+///
+/// See docs/decisions/010-subscriptions-have-their-own-connection.md.
 #[derive(Clone)]
 pub(crate) struct ConnectionPool(Arc<PoolState>);
 

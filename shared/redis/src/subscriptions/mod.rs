@@ -24,6 +24,8 @@
 //! - The client's own way of subscribing again after a reconnect is not used. It sends all channels in one command.
 //! - A server that gives a slot away ends its subscriptions with a message that the client doesn't pass on. So the slot
 //!   table, not that message, tells which channels to subscribe to again.
+//!
+//! See docs/decisions/004-sharded-pub-sub-in-every-layout.md.
 
 pub(crate) mod event;
 mod listener;

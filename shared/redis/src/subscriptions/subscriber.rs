@@ -22,6 +22,8 @@ use crate::{
 };
 
 /// Subscribes to sharded channels. Clones share the connections.
+///
+/// See docs/decisions/010-subscriptions-have-their-own-connection.md.
 #[derive(Clone)]
 pub struct Subscriber {
     topology: Topology,

@@ -14,6 +14,8 @@
 //!                                ▼
 //!                      watch channel, read by routing, subscriptions, replication
 //! ```
+//!
+//! See docs/decisions/005-one-way-to-redis-whatever-the-layout.md.
 
 pub(crate) mod cluster;
 pub(crate) mod refresher;

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | has a higher epoch than the known primary | its primary becomes the known one |
 //! | has the same epoch | the highest `required_acks` counts: one sentinel may not reach a replica that the others reach |
-//! | has a lower epoch | ignored: this sentinel is cut off, and hasn't heard of the failover |
+//! | has a lower epoch | ignored: this sentinel is cut off, and doesn't know of the failover |
 //! | none for 60 s | the known primary is forgotten |
 
 use std::{

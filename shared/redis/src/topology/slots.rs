@@ -155,7 +155,7 @@ impl SlotTable {
         table
     }
 
-    /// Adds a primary and makes it the owner of these slots, whoever owned them before.
+    /// Adds a primary and makes it the owner of these slots. They may have had another owner.
     pub(crate) fn assign(&mut self, primary: Primary, slots: &Slots) {
         let number =
             u16::try_from(self.primaries.len()).expect("each primary owns a slot, so there are at most 16,384");
@@ -178,7 +178,7 @@ impl SlotTable {
         self.primaries.iter().map(|primary| primary.node.clone()).collect()
     }
 
-    /// `None` if the node isn't a primary, or nobody has said yet.
+    /// `None` if the node isn't a primary, or the number isn't known yet.
     pub(crate) fn required_acks(&self, node: &Server) -> Option<RequiredAcks> {
         self.primaries.iter().find(|primary| primary.node == *node)?.required_acks
     }

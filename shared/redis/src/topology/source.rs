@@ -21,7 +21,7 @@ use crate::{
 
 /// How long a server may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
-/// How long the other servers are waited for once the first has answered. A slower one is heard at the next refresh.
+/// How long the other servers are waited for once the first has answered. A slower answer waits for the next refresh.
 const STRAGGLER_LIMIT: Duration = Duration::from_millis(100);
 
 /// Where the slot table comes from.

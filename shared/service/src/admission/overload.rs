@@ -17,6 +17,8 @@
 //! reject slot taken ──answered──▶ wait_before_close ──slot given back, delayed-close permit taken──▶ closed
 //!                                      └────────────no permit free: no wait──────────────────────────▶ closed
 //! ```
+//!
+//! See docs/decisions/021-clients-without-room-are-let-in-to-be-told.md.
 
 use std::{sync::Arc, time::Duration};
 

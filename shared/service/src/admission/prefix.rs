@@ -1,4 +1,6 @@
 //! Which addresses count as one client, where limits are per client address.
+//!
+//! See docs/decisions/022-private-addresses-are-not-limited.md.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

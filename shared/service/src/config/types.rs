@@ -204,6 +204,8 @@ pub mod defaults {
 
     /// How long a grant can be redeemed. A Redis failover takes up to a minute, and nothing can be redeemed in that time, so
     /// a grant lives longer.
+    ///
+    /// See docs/decisions/015-a-grant-lives-two-minutes.md.
     pub const fn grant_life() -> Seconds {
         Seconds::new(120)
     }

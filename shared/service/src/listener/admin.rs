@@ -1,4 +1,6 @@
 //! The admin listener: `/healthz`, `/readyz`, `/metrics`.
+//!
+//! See docs/decisions/027-readiness-does-not-depend-on-redis.md.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,14 +1,14 @@
-//! What the demo site's page shows where a login takes more than a scan, with a gateway that says so.
+//! What the demo site's page shows when a login takes more than a scan. A scripted gateway sends the frames.
 
 use scenecast_browsers::chromium::{Browser, ScreenSize};
 use scenecast_standalone::site::{SiteConfig, site};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::scripted_gateway::{Connection, ScriptedGateway};
+use super::scripted_gateway::{ScriptedConnection, ScriptedGateway};
 
-/// A login page whose gateway has just been asked for a scene.
-async fn login_page(screen: ScreenSize, language: &str) -> (Browser, ScriptedGateway, Connection) {
+/// A login page, after its first frame has reached the gateway.
+async fn login_page(screen: ScreenSize, language: &str) -> (Browser, ScriptedGateway, ScriptedConnection) {
     let mut gateway = ScriptedGateway::start().await;
     let url: url::Url = gateway.page.parse().expect("an address");
     let config = SiteConfig {
@@ -27,7 +27,7 @@ async fn login_page(screen: ScreenSize, language: &str) -> (Browser, ScriptedGat
     (browser, gateway, connection)
 }
 
-/// A scene that shows this.
+/// The frame `opened`, with this field for the page to show.
 fn opened(field: &str, shown: Value) -> Value {
     let mut opened = json!({ "type": "opened", "scene": "scene-1", "key": "key-1", "expires_in": 120 });
     opened[field] = shown;
@@ -40,22 +40,22 @@ fn event(kind: &str, seq: u64) -> Value {
     json!({ "type": kind, "seq": seq, "delivery": "d", "name": "Lin", "avatar": PICTURE, "grant": "grant-1" })
 }
 
-/// A page that shows digits, of which somebody has sent the right ones.
-async fn typed() -> (Browser, ScriptedGateway) {
+/// A page that showed digits, after somebody has sent them to the account.
+async fn page_with_typed_code() -> (Browser, ScriptedGateway) {
     let (browser, gateway, mut connection) = login_page(ScreenSize::Desktop, "en-US").await;
-    connection.say(opened("code", json!("48201937"))).await;
+    connection.send(opened("code", json!("48201937"))).await;
     browser.see("[data-view='typing'] #digits").await;
     let mut confirmed = event("confirmed", 1);
     confirmed["typed"] = json!(true);
-    connection.say(confirmed).await;
+    connection.send(confirmed).await;
     connection.close(1000, "").await;
     assert_eq!(browser.text("[data-view='asking'] #status").await, "Continue as Lin?");
     (browser, gateway)
 }
 
-async fn shows_digits(screen: ScreenSize, language: &str, status: &str, label: &str) {
+async fn assert_digits_are_shown(screen: ScreenSize, language: &str, status: &str, label: &str) {
     let (browser, _gateway, mut connection) = login_page(screen, language).await;
-    connection.say(opened("code", json!("4820193756"))).await;
+    connection.send(opened("code", json!("4820193756"))).await;
     browser.see("[data-view='typing'] #digits").await;
     let groups = browser.run("return [...document.querySelectorAll('#digits span')].map((s) => s.textContent)").await;
     assert_eq!(groups, json!(["4820", "1937", "56"]));
@@ -63,24 +63,25 @@ async fn shows_digits(screen: ScreenSize, language: &str, status: &str, label: &
     assert_eq!(browser.text("#status").await, status);
     assert!(!browser.text("#advice").await.is_empty());
     let fits = "return document.documentElement.scrollWidth <= innerWidth";
-    assert_eq!(browser.run(fits).await, true, "nothing hangs over the edge");
+    assert_eq!(browser.run(fits).await, true, "the page needs no horizontal scrolling");
     let copied = "getSelection().selectAllChildren(document.querySelector('#digits')); return String(getSelection())";
     assert_eq!(browser.run(copied).await, "4820193756");
 }
 
 #[tokio::test]
 async fn digits_are_shown_with_what_to_do_with_them() {
-    shows_digits(ScreenSize::Desktop, "en-US", "Send this code in WeChat", "Code: 4 8 2 0 1 9 3 7 5 6").await;
+    assert_digits_are_shown(ScreenSize::Desktop, "en-US", "Send this code in WeChat", "Code: 4 8 2 0 1 9 3 7 5 6")
+        .await;
 }
 
 #[tokio::test]
 async fn digits_are_shown_on_a_phone_in_chinese() {
-    shows_digits(ScreenSize::Phone, "zh-CN", "请在微信中发送此验证码", "验证码：4 8 2 0 1 9 3 7 5 6").await;
+    assert_digits_are_shown(ScreenSize::Phone, "zh-CN", "请在微信中发送此验证码", "验证码：4 8 2 0 1 9 3 7 5 6").await;
 }
 
 #[tokio::test]
-async fn a_typed_code_logs_in_once_whoever_is_before_the_page_says_so() {
-    let (browser, mut gateway) = typed().await;
+async fn a_typed_code_logs_in_only_after_the_user_of_the_page_agrees() {
+    let (browser, mut gateway) = page_with_typed_code().await;
     assert_eq!(gateway.redeemed(), None);
     browser.click("#continue").await;
     browser.see("[data-view='loggedIn'] #redeemed").await;
@@ -89,11 +90,11 @@ async fn a_typed_code_logs_in_once_whoever_is_before_the_page_says_so() {
 
 #[tokio::test]
 async fn a_typed_code_of_somebody_else_logs_nobody_in() {
-    let (browser, mut gateway) = typed().await;
+    let (browser, mut gateway) = page_with_typed_code().await;
     browser.click("#not-me").await;
     browser.click("[data-view='refused'] #renew").await;
     let mut connection = gateway.connection().await;
-    connection.say(opened("code", json!("11112222"))).await;
+    connection.send(opened("code", json!("11112222"))).await;
     browser.see("[data-view='typing'] #digits").await;
     assert_eq!(gateway.redeemed(), None);
 }
@@ -101,7 +102,7 @@ async fn a_typed_code_of_somebody_else_logs_nobody_in() {
 #[tokio::test]
 async fn a_mini_programs_code_is_shown_as_a_picture() {
     let (browser, _gateway, mut connection) = login_page(ScreenSize::Desktop, "en-US").await;
-    connection.say(opened("mini_program", json!({ "image": PICTURE }))).await;
+    connection.send(opened("mini_program", json!({ "image": PICTURE }))).await;
     browser.see("[data-view='waiting'] #qr").await;
     assert_eq!(browser.attribute("#qr", "src").await, PICTURE);
     assert_eq!(browser.attribute("#qr", "alt").await, "Mini-program code to log in with WeChat");
@@ -109,23 +110,23 @@ async fn a_mini_programs_code_is_shown_as_a_picture() {
 }
 
 #[tokio::test]
-async fn the_number_to_pick_is_shown_and_said() {
+async fn the_number_to_pick_is_shown_and_named_in_the_status() {
     let (browser, _gateway, mut connection) = login_page(ScreenSize::Desktop, "en-US").await;
-    connection.say(opened("mini_program", json!({ "image": PICTURE }))).await;
+    connection.send(opened("mini_program", json!({ "image": PICTURE }))).await;
     let mut scanned = event("scanned", 1);
     scanned["number"] = json!(42);
-    connection.say(scanned).await;
+    connection.send(scanned).await;
     assert_eq!(browser.text("[data-view='picking'] #number").await, "42");
     assert_eq!(browser.text("#status").await, "Scanned. Pick 42 on your phone.");
 }
 
 #[tokio::test]
-async fn a_login_that_is_declined_says_so_and_offers_a_new_code() {
+async fn a_declined_login_is_shown_and_a_new_code_is_offered() {
     let (browser, mut gateway, mut connection) = login_page(ScreenSize::Desktop, "zh-CN").await;
-    connection.say(opened("mini_program", json!({ "image": PICTURE }))).await;
-    connection.say(event("scanned", 1)).await;
+    connection.send(opened("mini_program", json!({ "image": PICTURE }))).await;
+    connection.send(event("scanned", 1)).await;
     assert_eq!(browser.text("[data-view='scanned'] #status").await, "已扫码，请在手机上确认");
-    connection.say(event("declined", 2)).await;
+    connection.send(event("declined", 2)).await;
     connection.close(1000, "").await;
     assert_eq!(browser.text("[data-view='declined'] #status").await, "已在手机上拒绝登录");
     browser.click("#renew").await;

@@ -1,4 +1,4 @@
-//! A login through proxies that break what carries it: the page's module finds what gets through.
+//! Logins through proxies that break transports: the page's module finds a transport that works.
 
 use std::time::Duration;
 
@@ -9,36 +9,38 @@ use serde_json::json;
 
 use super::{
     login_page::{ENGLISH, KEEP_STATUSES, redeemed, scan},
-    proxy::{Asked, Proxy, Way},
+    proxy::{HttpFaultProxy, PageRequest, ProxyAction},
 };
 use crate::standalone;
 
-use Asked::{Open, Poll, Socket, Stream};
+use PageRequest::{Open, Poll, Socket, Stream};
 
-/// A login page whose gateway is behind such a proxy.
-async fn behind(rules: fn(Asked, usize) -> Way) -> (Standalone, Proxy, Browser) {
+/// A standalone, a proxy with these rules before its gateway, and a login page that shows its code.
+async fn start_behind_proxy(rules: fn(PageRequest, usize) -> ProxyAction) -> (Standalone, HttpFaultProxy, Browser) {
     let scenecast = standalone(Seconds::new(120)).await;
-    let proxy = Proxy::start(scenecast.gateway, rules).await;
-    let detour = format!("MAP {} {}", scenecast.gateway, proxy.address);
-    let browser = Browser::start_with(ScreenSize::Desktop, "en-US", &detour).await;
+    let proxy = HttpFaultProxy::start(scenecast.gateway, rules).await;
+    let host_rule = format!("MAP {} {}", scenecast.gateway, proxy.address);
+    let browser = Browser::start_with(ScreenSize::Desktop, "en-US", &host_rule).await;
     browser.visit(scenecast.site.as_str()).await;
     browser.see("[data-view='waiting'] #qr").await;
     (scenecast, proxy, browser)
 }
 
-/// Waits until this transport holds the page.
-async fn held_by(scenecast: &Standalone, transport: &str) {
+/// Waits until the page is connected by this transport.
+async fn wait_for_transport(scenecast: &Standalone, transport: &str) {
     let line = format!("\nscenecast_connections_open{{transport=\"{transport}\"}} 1\n");
-    let held = async {
+    let is_connected = async {
         while !scenecast.metrics.text().contains(&line) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), held).await.unwrap_or_else(|_| panic!("not held by {transport}"));
+    tokio::time::timeout(Duration::from_secs(30), is_connected)
+        .await
+        .unwrap_or_else(|_| panic!("the page has no connection by {transport}"));
 }
 
-/// Scans, and sees the page log in: each status once, one hand-over, one redeem.
-async fn logs_in_once(scenecast: &Standalone, browser: &Browser) {
+/// Scans, and checks that the page logs in: it shows each status once, and there is one hand-over and one redeem.
+async fn assert_one_login(scenecast: &Standalone, browser: &Browser) {
     browser.run(KEEP_STATUSES).await;
     scan(browser).await;
     assert_eq!(redeemed(browser).await["account"], "demo");
@@ -51,79 +53,79 @@ async fn logs_in_once(scenecast: &Standalone, browser: &Browser) {
 
 #[tokio::test]
 async fn where_sockets_are_refused_a_stream_carries_the_login() {
-    let (scenecast, proxy, browser) = behind(|asked, _| match asked {
-        Socket => Way::Refused,
-        _ => Way::Passed,
+    let (scenecast, proxy, browser) = start_behind_proxy(|request, _| match request {
+        Socket => ProxyAction::Refuse,
+        _ => ProxyAction::Pass,
     })
     .await;
-    held_by(&scenecast, "sse").await;
-    logs_in_once(&scenecast, &browser).await;
-    assert_eq!(proxy.asked(), [Socket, Open, Stream]);
+    wait_for_transport(&scenecast, "sse").await;
+    assert_one_login(&scenecast, &browser).await;
+    assert_eq!(proxy.requests(), [Socket, Open, Stream]);
 }
 
 #[tokio::test]
 async fn where_sockets_open_and_stay_silent_a_stream_carries_the_login() {
-    let (scenecast, proxy, browser) = behind(|asked, _| match asked {
-        Socket => Way::Silent,
-        _ => Way::Passed,
+    let (scenecast, proxy, browser) = start_behind_proxy(|request, _| match request {
+        Socket => ProxyAction::Silence,
+        _ => ProxyAction::Pass,
     })
     .await;
-    held_by(&scenecast, "sse").await;
-    logs_in_once(&scenecast, &browser).await;
-    assert_eq!(proxy.asked(), [Socket, Open, Stream]);
+    wait_for_transport(&scenecast, "sse").await;
+    assert_one_login(&scenecast, &browser).await;
+    assert_eq!(proxy.requests(), [Socket, Open, Stream]);
 }
 
 #[tokio::test]
-async fn where_streams_are_held_back_polls_carry_the_login() {
-    let (scenecast, proxy, browser) = behind(|asked, _| match asked {
-        Socket => Way::Refused,
-        Stream => Way::HeldBack,
-        _ => Way::Passed,
+async fn where_streams_are_buffered_polls_carry_the_login() {
+    let (scenecast, proxy, browser) = start_behind_proxy(|request, _| match request {
+        Socket => ProxyAction::Refuse,
+        Stream => ProxyAction::Buffer,
+        _ => ProxyAction::Pass,
     })
     .await;
-    held_by(&scenecast, "poll").await;
-    logs_in_once(&scenecast, &browser).await;
-    assert_eq!(proxy.asked()[..4], [Socket, Open, Stream, Poll]);
-    assert!(proxy.asked()[4..].iter().all(|asked| *asked == Poll), "{:?}", proxy.asked());
+    wait_for_transport(&scenecast, "poll").await;
+    assert_one_login(&scenecast, &browser).await;
+    assert_eq!(proxy.requests()[..4], [Socket, Open, Stream, Poll]);
+    assert!(proxy.requests()[4..].iter().all(|request| *request == Poll), "{:?}", proxy.requests());
 }
 
 #[tokio::test]
 async fn where_long_answers_are_cut_short_polls_carry_the_login() {
-    let (scenecast, proxy, browser) = behind(|asked, _| match asked {
-        Socket => Way::Refused,
-        _ => Way::Cut(Duration::from_secs(2)),
+    let (scenecast, proxy, browser) = start_behind_proxy(|request, _| match request {
+        Socket => ProxyAction::Refuse,
+        _ => ProxyAction::CutAfter(Duration::from_secs(2)),
     })
     .await;
-    held_by(&scenecast, "poll").await;
-    logs_in_once(&scenecast, &browser).await;
-    assert_eq!(proxy.asked()[..6], [Socket, Open, Stream, Stream, Stream, Poll], "a stream gets three chances");
+    wait_for_transport(&scenecast, "poll").await;
+    assert_one_login(&scenecast, &browser).await;
+    assert_eq!(proxy.requests()[..6], [Socket, Open, Stream, Stream, Stream, Poll], "a stream gets three attempts");
 }
 
 #[tokio::test]
-async fn what_worked_is_kept_for_the_next_code() {
-    let (scenecast, proxy, browser) = behind(|asked, _| match asked {
-        Socket => Way::Refused,
-        _ => Way::Passed,
+async fn the_transport_that_worked_is_used_for_the_next_code() {
+    let (scenecast, proxy, browser) = start_behind_proxy(|request, _| match request {
+        Socket => ProxyAction::Refuse,
+        _ => ProxyAction::Pass,
     })
     .await;
-    held_by(&scenecast, "sse").await;
+    wait_for_transport(&scenecast, "sse").await;
     browser.run("document.querySelector('#renew').click()").await;
     browser.see("[data-view='waiting'] #qr").await;
-    held_by(&scenecast, "sse").await;
-    logs_in_once(&scenecast, &browser).await;
-    assert_eq!(proxy.asked(), [Socket, Open, Stream, Open, Stream]);
+    wait_for_transport(&scenecast, "sse").await;
+    assert_one_login(&scenecast, &browser).await;
+    assert_eq!(proxy.requests(), [Socket, Open, Stream, Open, Stream]);
 }
 
 #[tokio::test]
-async fn a_gateway_that_sheds_load_or_leaves_is_asked_again_in_the_same_way() {
-    let (scenecast, proxy, browser) = behind(|asked, nth| match (asked, nth) {
-        (Socket, _) => Way::Refused,
-        (Open | Stream, 0) => Way::Crowded,
-        (Stream, 1) => Way::Moved,
-        _ => Way::Passed,
+async fn a_page_keeps_its_transport_when_the_gateway_is_overloaded_or_restarts() {
+    let (scenecast, proxy, browser) = start_behind_proxy(|request, nth| match (request, nth) {
+        (Socket, _) => ProxyAction::Refuse,
+        (Open | Stream, 0) => ProxyAction::Overload,
+        (Stream, 1) => ProxyAction::Restart,
+        _ => ProxyAction::Pass,
     })
     .await;
-    held_by(&scenecast, "sse").await;
-    logs_in_once(&scenecast, &browser).await;
-    assert_eq!(proxy.asked(), [Socket, Open, Open, Stream, Stream, Stream]);
+    wait_for_transport(&scenecast, "sse").await;
+    assert_one_login(&scenecast, &browser).await;
+    assert_eq!(proxy.requests(), [Socket, Open, Open, Stream, Stream, Stream]);
 }

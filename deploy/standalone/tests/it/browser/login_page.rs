@@ -5,7 +5,7 @@ use scenecast_service::config::Seconds;
 use scenecast_standalone::Standalone;
 use serde_json::{Value, json};
 
-use super::relay::Relay;
+use super::relay::CuttableRelay;
 use crate::standalone;
 
 /// A login page that shows its code.
@@ -16,7 +16,7 @@ async fn login_page(scenecast: &Standalone, screen: ScreenSize, language: &str) 
     browser
 }
 
-/// Scans what the page shows with the simulated phone, answers its question, and comes back to the page.
+/// Scans the page's code with the simulated phone, answers its question, and switches back to the page.
 async fn scan_and_answer(browser: &Browser, answer: &str) {
     let page = browser.open_window(browser.click("#phone-link")).await;
     browser.click("[id^='persona-']").await;
@@ -26,12 +26,12 @@ async fn scan_and_answer(browser: &Browser, answer: &str) {
     browser.switch_to(page).await;
 }
 
-/// Scans, and says yes.
+/// Scans, and confirms.
 pub(super) async fn scan(browser: &Browser) {
     scan_and_answer(browser, ".menu-link").await;
 }
 
-/// What the page shows of the login that the site's backend got.
+/// The answer to the redeem, as the page shows it.
 pub(super) async fn redeemed(browser: &Browser) -> Value {
     let shown = browser.text("[data-view='loggedIn'] #redeemed").await;
     serde_json::from_str(&shown).expect("JSON")
@@ -41,21 +41,21 @@ pub(super) const ENGLISH: [&str; 4] =
     ["Scan the code with WeChat", "Scanned. Please confirm on your phone.", "Logging in…", "You are logged in"];
 const CHINESE: [&str; 4] = ["请使用微信扫描二维码", "已扫码，请在手机上确认", "正在登录…", "已登录"];
 
-/// Has the page keep every status that it shows from now on.
+/// JavaScript that records every status that the page shows from now on.
 pub(super) const KEEP_STATUSES: &str = "window.statuses = []; \
     const keep = (changes) => changes.forEach(({ addedNodes: [text] }) => statuses.push(text.textContent)); \
     new MutationObserver(keep).observe(document.querySelector('#status'), { childList: true })";
 
-/// Whether nothing hangs over the page's edge.
+/// JavaScript that says whether the page fits the window's width.
 const FITS: &str = "return document.documentElement.scrollWidth <= innerWidth";
 
-async fn logs_in(screen: ScreenSize, language: &str, statuses: [&str; 4]) {
+async fn assert_scan_logs_in(screen: ScreenSize, language: &str, statuses: [&str; 4]) {
     let scenecast = standalone(Seconds::new(120)).await;
     let browser = login_page(&scenecast, screen, language).await;
     assert_eq!(browser.text("#status").await, statuses[0]);
     assert!(browser.text("#remaining").await.starts_with(['1', '2']), "1:59 or so");
     assert!(browser.attribute("#qr", "src").await.starts_with("data:image/svg+xml,"));
-    assert_eq!(browser.run(FITS).await, true, "nothing hangs over the edge");
+    assert_eq!(browser.run(FITS).await, true, "the page needs no horizontal scrolling");
     browser.run(KEEP_STATUSES).await;
 
     scan(&browser).await;
@@ -70,22 +70,22 @@ async fn logs_in(screen: ScreenSize, language: &str, statuses: [&str; 4]) {
 
 #[tokio::test]
 async fn a_scan_logs_the_page_in_on_a_desktop() {
-    logs_in(ScreenSize::Desktop, "en-US", ENGLISH).await;
+    assert_scan_logs_in(ScreenSize::Desktop, "en-US", ENGLISH).await;
 }
 
 #[tokio::test]
 async fn a_scan_logs_the_page_in_on_a_phone() {
-    logs_in(ScreenSize::Phone, "en-US", ENGLISH).await;
+    assert_scan_logs_in(ScreenSize::Phone, "en-US", ENGLISH).await;
 }
 
 #[tokio::test]
 async fn a_scan_logs_the_page_in_on_a_desktop_in_chinese() {
-    logs_in(ScreenSize::Desktop, "zh-CN", CHINESE).await;
+    assert_scan_logs_in(ScreenSize::Desktop, "zh-CN", CHINESE).await;
 }
 
 #[tokio::test]
 async fn a_scan_logs_the_page_in_on_a_phone_in_chinese() {
-    logs_in(ScreenSize::Phone, "zh-CN", CHINESE).await;
+    assert_scan_logs_in(ScreenSize::Phone, "zh-CN", CHINESE).await;
 }
 
 #[tokio::test]
@@ -98,13 +98,13 @@ async fn a_scan_that_is_declined_on_the_phone_logs_nobody_in() {
     browser.see("[data-view='waiting'] #qr").await;
 }
 
-async fn types_a_code(screen: ScreenSize, language: &str, send: &str, question: &str) {
+async fn assert_typed_code_logs_in(screen: ScreenSize, language: &str, send: &str, question: &str) {
     let scenecast = standalone(Seconds::new(120)).await;
     let browser = login_page(&scenecast, screen, language).await;
     browser.click(".ways a:not([aria-current])").await;
     browser.see("[data-view='typing'] #digits").await;
     assert_eq!(browser.text("#phone-link span").await, send);
-    assert_eq!(browser.run(FITS).await, true, "nothing hangs over the edge");
+    assert_eq!(browser.run(FITS).await, true, "the page needs no horizontal scrolling");
     let code = browser.run("return document.querySelector('#digits').textContent").await;
 
     let page = browser.open_window(browser.click("#phone-link")).await;
@@ -121,17 +121,18 @@ async fn types_a_code(screen: ScreenSize, language: &str, send: &str, question: 
 }
 
 #[tokio::test]
-async fn a_typed_code_logs_in_whoever_goes_on() {
-    types_a_code(ScreenSize::Desktop, "en-US", "Send it from the simulated phone", "Continue as {name}?").await;
+async fn a_typed_code_logs_in_the_user_who_continues() {
+    assert_typed_code_logs_in(ScreenSize::Desktop, "en-US", "Send it from the simulated phone", "Continue as {name}?")
+        .await;
 }
 
 #[tokio::test]
-async fn a_typed_code_logs_in_whoever_goes_on_on_a_phone_in_chinese() {
-    types_a_code(ScreenSize::Phone, "zh-CN", "用模拟手机发送", "以“{name}”的身份继续？").await;
+async fn a_typed_code_logs_in_the_user_who_continues_on_a_phone_in_chinese() {
+    assert_typed_code_logs_in(ScreenSize::Phone, "zh-CN", "用模拟手机发送", "以“{name}”的身份继续？").await;
 }
 
 #[tokio::test]
-async fn an_account_that_is_none_of_the_sites_is_refused() {
+async fn an_account_that_the_site_does_not_have_is_refused() {
     let scenecast = standalone(Seconds::new(120)).await;
     let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
     browser.visit(scenecast.site.join("?account=classic").expect("an address").as_str()).await;
@@ -152,7 +153,7 @@ async fn an_expired_code_offers_a_new_one_to_the_keyboard_too() {
 }
 
 #[tokio::test]
-async fn a_hidden_page_gets_a_code_when_it_is_seen_and_no_other_by_itself() {
+async fn a_hidden_page_gets_a_code_when_it_becomes_visible_and_no_second_one_by_itself() {
     let scenecast = standalone(Seconds::new(3)).await;
     let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
     browser.hide().await;
@@ -170,11 +171,11 @@ async fn a_hidden_page_gets_a_code_when_it_is_seen_and_no_other_by_itself() {
 }
 
 #[tokio::test]
-async fn a_login_that_happens_while_the_page_is_cut_off_arrives_when_it_is_back() {
+async fn a_login_while_the_page_is_disconnected_arrives_after_it_reconnects() {
     let scenecast = standalone(Seconds::new(120)).await;
-    let relay = Relay::start(scenecast.gateway).await.unwrap();
-    let detour = format!("MAP {} {}", scenecast.gateway, relay.address);
-    let browser = Browser::start_with(ScreenSize::Desktop, "en-US", &detour).await;
+    let relay = CuttableRelay::start(scenecast.gateway).await.unwrap();
+    let host_rule = format!("MAP {} {}", scenecast.gateway, relay.address);
+    let browser = Browser::start_with(ScreenSize::Desktop, "en-US", &host_rule).await;
     browser.visit(scenecast.site.as_str()).await;
     browser.see("[data-view='waiting'] #qr").await;
 
@@ -182,6 +183,6 @@ async fn a_login_that_happens_while_the_page_is_cut_off_arrives_when_it_is_back(
     browser.see("[data-view='offline']").await;
     scan(&browser).await;
     browser.see("[data-view='offline']").await;
-    relay.mend();
+    relay.restore();
     assert_eq!(redeemed(&browser).await["account"], "demo");
 }

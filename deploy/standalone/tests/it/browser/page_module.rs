@@ -1,13 +1,13 @@
-//! `scenecast.js` against a gateway that does what gateways do on bad days.
+//! `scenecast.js` against a scripted gateway that fails, restarts and refuses.
 
 use std::time::{Duration, Instant};
 
 use scenecast_browsers::chromium::{Browser, ScreenSize};
 use serde_json::{Value, json};
 
-use super::scripted_gateway::{Connection, ScriptedGateway};
+use super::scripted_gateway::{ScriptedConnection, ScriptedGateway};
 
-/// A page with the module, before `start`.
+/// A page that has loaded the module and not yet begun a login.
 async fn page() -> (Browser, ScriptedGateway) {
     let gateway = ScriptedGateway::start().await;
     let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
@@ -20,21 +20,21 @@ async fn load(browser: &Browser, gateway: &ScriptedGateway) {
     browser.see("#ready").await;
 }
 
-/// A page that shows a scene of this many seconds.
-async fn opened_for(seconds: u32) -> (Browser, ScriptedGateway, Connection) {
+/// A page with an open scene that lasts so many seconds.
+async fn opened_for(seconds: u32) -> (Browser, ScriptedGateway, ScriptedConnection) {
     let (browser, mut gateway) = page().await;
     browser.run("start('a')").await;
     let mut connection = gateway.connection().await;
-    connection.say(opened(seconds)).await;
+    connection.send(opened(seconds)).await;
     assert_eq!(next(&browser).await.0, "opened");
     (browser, gateway, connection)
 }
 
-async fn opened_page() -> (Browser, ScriptedGateway, Connection) {
+async fn opened_page() -> (Browser, ScriptedGateway, ScriptedConnection) {
     opened_for(120).await
 }
 
-/// What a page in American English opens its scene with.
+/// The first frame of a page in American English.
 fn open() -> Value {
     json!({ "open": { "account": "demo", "state": "a", "locale": "en-US" } })
 }
@@ -60,7 +60,7 @@ fn problem(code: &str) -> Value {
     json!({ "type": "problem", "code": code, "detail": "what is wrong", "retry_after": 30 })
 }
 
-/// The next event that the module tells the page, in order.
+/// The next event that the module dispatches: its type and detail.
 async fn next(browser: &Browser) -> (String, Value) {
     serde_json::from_value(browser.run_async("nextEvent(done)").await).expect("type and detail")
 }
@@ -72,7 +72,7 @@ async fn a_scene_is_opened_and_its_code_handed_over_as_a_picture() {
     let mut connection = gateway.connection().await;
     assert_eq!(connection.first, open());
 
-    connection.say(opened(120)).await;
+    connection.send(opened(120)).await;
     let (event, detail) = next(&browser).await;
     assert_eq!(event, "opened");
     assert_eq!(detail["qr"]["url"], "https://qr.test/x");
@@ -89,10 +89,10 @@ async fn a_code_may_be_a_mini_programs_or_be_typed() {
         browser.run("start('a')").await;
         let mut opened = json!({ "type": "opened", "scene": "scene-1", "key": "key-1", "expires_in": 120 });
         opened[field] = value.clone();
-        gateway.connection().await.say(opened).await;
-        let mut told = json!({ "scene": "scene-1", "expiresIn": 120 });
-        told[name] = value;
-        assert_eq!(next(&browser).await, ("opened".to_owned(), told));
+        gateway.connection().await.send(opened).await;
+        let mut expected = json!({ "scene": "scene-1", "expiresIn": 120 });
+        expected[name] = value;
+        assert_eq!(next(&browser).await, ("opened".to_owned(), expected));
     }
 }
 
@@ -101,16 +101,16 @@ async fn a_page_is_told_the_number_to_show_and_whether_to_ask_before_it_goes_on(
     let (browser, _gateway, mut connection) = opened_page().await;
     let mut scan = scanned(5);
     scan["number"] = json!(42);
-    connection.say(scan).await;
+    connection.send(scan).await;
     assert_eq!(next(&browser).await.1, json!({ "name": "Lin", "avatar": "data:,", "number": 42 }));
     let mut login = confirmed(9);
     login["typed"] = json!(true);
-    connection.say(login).await;
+    connection.send(login).await;
     assert_eq!(next(&browser).await.1, json!({ "name": "Lin", "avatar": "data:,", "grant": "g", "typed": true }));
 }
 
 #[tokio::test]
-async fn the_phone_is_spoken_to_in_the_pages_language() {
+async fn a_scene_is_opened_with_the_pages_language() {
     let (browser, mut gateway) = page().await;
     for (lang, sent) in [("zh-CN", json!("zh-CN")), ("", json!("en-US")), ("en_US", json!(null))] {
         browser.run(&format!("document.documentElement.lang = '{lang}'; start('a')")).await;
@@ -121,69 +121,69 @@ async fn the_phone_is_spoken_to_in_the_pages_language() {
 #[tokio::test]
 async fn a_lost_connection_is_resumed_and_repeats_are_dropped() {
     let (browser, mut gateway, mut connection) = opened_page().await;
-    connection.say(scanned(5)).await;
+    connection.send(scanned(5)).await;
     assert_eq!(next(&browser).await, ("scanned".to_owned(), json!({ "name": "Lin", "avatar": "data:," })));
-    connection.cut();
+    connection.drop_without_close();
     assert_eq!(next(&browser).await.0, "offline");
 
     let mut connection = gateway.connection().await;
     assert_eq!(connection.first, json!({ "resume": { "key": "key-1", "after": 5 } }));
-    connection.say(resumed("scanned")).await;
-    connection.say(scanned(5)).await;
-    connection.say(confirmed(9)).await;
+    connection.send(resumed("scanned")).await;
+    connection.send(scanned(5)).await;
+    connection.send(confirmed(9)).await;
     assert_eq!(next(&browser).await, ("online".to_owned(), json!({ "state": "scanned" })));
     let login = json!({ "name": "Lin", "avatar": "data:,", "grant": "g", "typed": false });
     assert_eq!(next(&browser).await, ("confirmed".to_owned(), login));
 }
 
 #[tokio::test]
-async fn a_page_backs_off_up_to_a_cap_and_begins_anew_once_answered() {
+async fn the_backoff_grows_to_a_cap_and_starts_again_after_an_answer() {
     let (browser, mut gateway, connection) = opened_page().await;
-    // A hundredth of each back-off, so that the cap is soon there.
+    // A hundredth of each pause, so that the cap is reached soon.
     browser.run("Math.random = () => 0.01").await;
-    connection.cut();
+    connection.drop_without_close();
     for retry_in in [0.05, 0.1, 0.15, 0.15] {
         assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": retry_in })));
-        gateway.connection().await.cut();
+        gateway.connection().await.drop_without_close();
     }
     assert_eq!(next(&browser).await.0, "offline");
 
     let mut connection = gateway.connection().await;
-    connection.say(resumed("open")).await;
+    connection.send(resumed("open")).await;
     assert_eq!(next(&browser).await.0, "online");
-    connection.cut();
+    connection.drop_without_close();
     assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.05 })));
 }
 
 #[tokio::test]
-async fn pages_of_a_dead_pod_come_back_over_seconds_and_sooner_where_a_phone_is_about_to_confirm() {
+async fn pages_of_a_dead_pod_reconnect_within_seconds_and_scanned_pages_sooner() {
     let (browser, mut gateway, connection) = opened_page().await;
-    connection.cut();
+    connection.drop_without_close();
     let (_, lost) = next(&browser).await;
     assert!((0.0..5.0).contains(&lost["retryIn"].as_f64().unwrap()), "{lost}");
     let mut connection = gateway.connection().await;
     browser.run("Math.random = () => 0.5").await;
-    connection.say(resumed("scanned")).await;
+    connection.send(resumed("scanned")).await;
     assert_eq!(next(&browser).await.0, "online");
-    connection.say(scanned(5)).await;
+    connection.send(scanned(5)).await;
     assert_eq!(next(&browser).await.0, "scanned");
-    connection.cut();
+    connection.drop_without_close();
     assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.5 })));
 }
 
 #[tokio::test]
-async fn a_page_is_told_of_trouble_behind_the_gateway_and_that_it_is_over() {
+async fn a_page_is_told_of_trouble_behind_the_gateway_and_of_its_end() {
     let (browser, _gateway, mut connection) = opened_page().await;
-    connection.say(json!({ "type": "trouble" })).await;
+    connection.send(json!({ "type": "trouble" })).await;
     assert_eq!(next(&browser).await, ("trouble".to_owned(), json!({})));
-    connection.say(resumed("open")).await;
+    connection.send(resumed("open")).await;
     assert_eq!(next(&browser).await, ("online".to_owned(), json!({ "state": "open" })));
-    connection.say(confirmed(9)).await;
+    connection.send(confirmed(9)).await;
     assert_eq!(next(&browser).await.0, "confirmed");
 }
 
 #[tokio::test]
-async fn a_restarting_gateway_is_left_alone_for_as_long_as_it_says() {
+async fn a_page_reconnects_after_the_delay_that_a_restarting_gateway_sends() {
     let (browser, mut gateway, connection) = opened_page().await;
     browser.run("Math.random = () => 0").await;
     let left = Instant::now();
@@ -196,7 +196,7 @@ async fn a_restarting_gateway_is_left_alone_for_as_long_as_it_says() {
 }
 
 #[tokio::test]
-async fn a_crowded_gateway_is_asked_again_for_a_scene() {
+async fn an_overloaded_gateway_is_asked_again_for_a_scene() {
     let (browser, mut gateway) = page().await;
     browser.run("start('a')").await;
     gateway.connection().await.close(1013, "retry_after_ms=50").await;
@@ -205,58 +205,58 @@ async fn a_crowded_gateway_is_asked_again_for_a_scene() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_asks_for_a_long_wait_is_a_problem_and_a_short_one_is_waited_for() {
+async fn a_page_waits_for_a_short_retry_delay_and_reports_a_long_one_as_a_problem() {
     let (browser, mut gateway) = page().await;
     browser.run("start('a')").await;
     for (seconds, event) in [(5, "offline"), (600, "problem")] {
         let mut connection = gateway.connection().await;
-        connection.say(json!({ "type": "problem", "code": "later", "detail": "…", "retry_after": seconds })).await;
+        connection.send(json!({ "type": "problem", "code": "later", "detail": "…", "retry_after": seconds })).await;
         connection.close(1013, "retry_after_ms=50").await;
         assert_eq!(next(&browser).await.0, event);
     }
 }
 
 #[tokio::test]
-async fn a_gateway_that_refuses_is_not_asked_again_by_itself() {
+async fn after_a_refusal_a_page_does_not_reconnect_by_itself() {
     let (browser, mut gateway) = page().await;
     // A reconnect would come at once, before the renewal below.
     browser.run("Math.random = () => 0; start('a')").await;
     for code in [1003, 1008, 1009] {
         let mut connection = gateway.connection().await;
         assert_eq!(connection.first, open());
-        connection.say(opened(120)).await;
+        connection.send(opened(120)).await;
         assert_eq!(next(&browser).await.0, "opened");
-        connection.say(problem("too_long")).await;
+        connection.send(problem("too_long")).await;
         connection.close(code, "policy").await;
-        let told = json!({ "code": "too_long", "detail": "what is wrong", "retryAfter": 30 });
-        assert_eq!(next(&browser).await, ("problem".to_owned(), told));
+        let expected = json!({ "code": "too_long", "detail": "what is wrong", "retryAfter": 30 });
+        assert_eq!(next(&browser).await, ("problem".to_owned(), expected));
         browser.run("attempt.renew()").await;
     }
 }
 
 #[tokio::test]
-async fn a_key_that_is_good_for_nothing_any_more_means_expired() {
+async fn a_key_that_the_gateway_no_longer_accepts_means_expired() {
     for code in ["scene_expired", "key_invalid"] {
         let (browser, mut gateway, connection) = opened_page().await;
-        connection.cut();
+        connection.drop_without_close();
         assert_eq!(next(&browser).await.0, "offline");
         let mut connection = gateway.connection().await;
-        connection.say(problem(code)).await;
+        connection.send(problem(code)).await;
         connection.close(1008, code).await;
         assert_eq!(next(&browser).await, ("expired".to_owned(), json!({})));
     }
 }
 
 #[tokio::test]
-async fn each_end_is_told_and_only_a_renewal_opens_another_scene() {
+async fn each_end_is_dispatched_and_only_a_renewal_opens_another_scene() {
     let (browser, mut gateway) = page().await;
     browser.run("Math.random = () => 0; start('a')").await;
     for end in ["declined", "cancelled", "expired", "confirmed"] {
         let mut connection = gateway.connection().await;
         assert_eq!(connection.first, open());
-        connection.say(opened(120)).await;
+        connection.send(opened(120)).await;
         assert_eq!(next(&browser).await.0, "opened");
-        connection.say(json!({ "type": end, "seq": 1, "delivery": "d" })).await;
+        connection.send(json!({ "type": end, "seq": 1, "delivery": "d" })).await;
         connection.close(1000, "").await;
         assert_eq!(next(&browser).await.0, end);
         browser.run("attempt.renew()").await;
@@ -264,45 +264,45 @@ async fn each_end_is_told_and_only_a_renewal_opens_another_scene() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_silent_at_the_scenes_end_is_taken_for_dead() {
+async fn a_gateway_that_is_silent_when_the_scene_ends_counts_as_disconnected() {
     let (browser, mut gateway, _silent) = opened_for(1).await;
     assert_eq!(next(&browser).await.0, "offline");
     let mut connection = gateway.connection().await;
     assert_eq!(connection.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
-    connection.say(json!({ "type": "expired" })).await;
+    connection.send(json!({ "type": "expired" })).await;
     assert_eq!(next(&browser).await.0, "expired");
 }
 
 #[tokio::test]
-async fn giving_up_tells_the_gateway_under_the_key() {
+async fn cancelling_deletes_the_scene_with_its_key() {
     let (browser, mut gateway, _connection) = opened_page().await;
     browser.run("attempt.cancel()").await;
     assert_eq!(next(&browser).await, ("cancelled".to_owned(), json!({})));
-    assert_eq!(gateway.given_up().await, ("scene-1".to_owned(), "Bearer key-1".to_owned()));
+    assert_eq!(gateway.cancelled().await, ("scene-1".to_owned(), "Bearer key-1".to_owned()));
 }
 
 #[tokio::test]
-async fn a_hidden_page_opens_its_scene_once_it_is_seen() {
+async fn a_hidden_page_opens_its_scene_when_it_becomes_visible() {
     let (browser, mut gateway) = page().await;
     browser.hide().await;
     browser.run("start('a')").await;
-    // Long enough for a connection to arrive, had it been made.
+    // A request takes long enough for a connection to arrive, if the page made one.
     browser.run_async("fetch('/').then(() => done())").await;
-    let seen = Instant::now();
+    let visible_at = Instant::now();
     browser.unhide().await;
-    assert!(gateway.connection().await.at > seen);
+    assert!(gateway.connection().await.at > visible_at);
 }
 
 #[tokio::test]
 async fn a_hidden_page_keeps_its_connection_and_is_not_renewed() {
     let (browser, mut gateway, mut connection) = opened_page().await;
     browser.hide().await;
-    connection.say(json!({ "type": "expired" })).await;
+    connection.send(json!({ "type": "expired" })).await;
     connection.close(1000, "").await;
     assert_eq!(next(&browser).await.0, "expired");
     browser.run("attempt.renew()").await;
     browser.run_async("fetch('/').then(() => done())").await;
-    let seen = Instant::now();
+    let visible_at = Instant::now();
     browser.unhide().await;
-    assert!(gateway.connection().await.at > seen);
+    assert!(gateway.connection().await.at > visible_at);
 }

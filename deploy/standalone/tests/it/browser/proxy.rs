@@ -1,4 +1,4 @@
-//! Something between a browser and the gateway that breaks what proxies break.
+//! An HTTP proxy between a browser and the gateway that breaks what real proxies break.
 
 use std::{
     io,
@@ -18,113 +18,113 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use tokio::net::TcpListener;
 
-/// What a page asks of the gateway.
+/// What a page requests from the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum PageRequest {
     /// A WebSocket.
     Socket,
     /// A scene.
     Open,
-    /// Its events, as a stream.
+    /// The scene's events, as a stream.
     Stream,
-    /// Its events, by poll.
+    /// The scene's events, by long poll.
     Poll,
-    /// Something else, which passes.
+    /// Anything else. The proxy passes it on.
     Other,
 }
 
-/// What becomes of it.
+/// What the proxy does with a request.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Way {
-    /// A socket is refused.
-    Refused,
-    /// A socket opens, and nothing that is sent on it arrives.
-    Silent,
-    /// An answer passes.
-    Passed,
-    /// An answer's head passes, and its body once it is whole.
-    HeldBack,
-    /// What takes longer is cut off.
-    Cut(Duration),
-    /// The gateway is said to have no room for a second.
-    Crowded,
-    /// A stream is told at once that its gateway leaves.
-    Moved,
+pub(super) enum ProxyAction {
+    /// Refuses a WebSocket with 403.
+    Refuse,
+    /// Accepts a WebSocket, and passes nothing on.
+    Silence,
+    /// Passes the request and its answer on.
+    Pass,
+    /// Passes the answer's head on at once, and the body only when it is complete.
+    Buffer,
+    /// Cuts off an answer that takes longer.
+    CutAfter(Duration),
+    /// Answers 503 with a delay of a second, as a gateway does that has no room.
+    Overload,
+    /// Answers with a stream that says at once that its gateway restarts.
+    Restart,
 }
 
-/// What becomes of the `nth` request of a kind, from 0.
-type Rules = fn(asked: Asked, nth: usize) -> Way;
+/// What the proxy does with the `nth` request of a kind, counted from 0.
+type ProxyRules = fn(request: PageRequest, nth: usize) -> ProxyAction;
 
-pub(super) struct Proxy {
+pub(super) struct HttpFaultProxy {
     pub(super) address: SocketAddr,
-    shared: Arc<Shared>,
+    state: Arc<HttpFaultProxyState>,
 }
 
-struct Shared {
-    to: SocketAddr,
-    rules: Rules,
-    asked: Mutex<Vec<Asked>>,
+struct HttpFaultProxyState {
+    gateway: SocketAddr,
+    rules: ProxyRules,
+    requests: Mutex<Vec<PageRequest>>,
     http: reqwest::Client,
 }
 
-impl Proxy {
-    pub(super) async fn start(to: SocketAddr, rules: Rules) -> Self {
-        let shared = Arc::new(Shared { to, rules, asked: Mutex::default(), http: reqwest::Client::new() });
-        let app = Router::new().route("/v1/ws", get(open_socket)).fallback(pass_on).with_state(shared.clone());
+impl HttpFaultProxy {
+    pub(super) async fn start(gateway: SocketAddr, rules: ProxyRules) -> Self {
+        let state =
+            Arc::new(HttpFaultProxyState { gateway, rules, requests: Mutex::default(), http: reqwest::Client::new() });
+        let app = Router::new().route("/v1/ws", get(open_socket)).fallback(pass_on).with_state(state.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         tokio::spawn(async { axum::serve(listener, app).await });
-        Self { address, shared }
+        Self { address, state }
     }
 
-    /// What was asked so far, but for [`Asked::Other`].
-    pub(super) fn asked(&self) -> Vec<Asked> {
-        self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Shared {
-    fn way(&self, asked: Asked) -> Way {
-        let mut all = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let nth = all.iter().filter(|before| **before == asked).count();
-        all.push(asked);
-        (self.rules)(asked, nth)
+    /// All requests so far, in order, without [`PageRequest::Other`].
+    pub(super) fn requests(&self) -> Vec<PageRequest> {
+        self.state.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-async fn open_socket(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
-    match shared.way(Asked::Socket) {
-        Way::Silent => upgrade.protocols(["scenecast.v1"]).on_upgrade(
-            async |mut socket| {
-                while let Some(Ok(_)) = socket.recv().await {}
-            },
-        ),
+impl HttpFaultProxyState {
+    /// Records the request, and says what the proxy does with it.
+    fn action_for(&self, request: PageRequest) -> ProxyAction {
+        let mut all = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let nth = all.iter().filter(|earlier| **earlier == request).count();
+        all.push(request);
+        (self.rules)(request, nth)
+    }
+}
+
+async fn open_socket(State(state): State<Arc<HttpFaultProxyState>>, upgrade: WebSocketUpgrade) -> Response {
+    match state.action_for(PageRequest::Socket) {
+        ProxyAction::Silence => upgrade
+            .protocols(["scenecast.v1"])
+            .on_upgrade(async |mut socket| while let Some(Ok(_)) = socket.recv().await {}),
         _ => StatusCode::FORBIDDEN.into_response(),
     }
 }
 
-async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let asked = match (request.method(), request.uri().path()) {
-        (&Method::POST, "/v1/scenes") => Asked::Open,
-        (&Method::GET, path) if path.ends_with("/events") => Asked::Stream,
-        (&Method::GET, path) if path.starts_with("/v1/scenes/") => Asked::Poll,
-        _ => Asked::Other,
+async fn pass_on(State(state): State<Arc<HttpFaultProxyState>>, request: Request) -> Response {
+    let kind = match (request.method(), request.uri().path()) {
+        (&Method::POST, "/v1/scenes") => PageRequest::Open,
+        (&Method::GET, path) if path.ends_with("/events") => PageRequest::Stream,
+        (&Method::GET, path) if path.starts_with("/v1/scenes/") => PageRequest::Poll,
+        _ => PageRequest::Other,
     };
-    let way = if asked == Asked::Other { Way::Passed } else { shared.way(asked) };
-    let patience = match way {
-        Way::Crowded => return crowded(),
-        Way::Moved => return moved(),
-        Way::Cut(after) => after,
+    let action = if kind == PageRequest::Other { ProxyAction::Pass } else { state.action_for(kind) };
+    let timeout = match action {
+        ProxyAction::Overload => return overloaded(),
+        ProxyAction::Restart => return restarting(),
+        ProxyAction::CutAfter(after) => after,
         _ => Duration::from_secs(60),
     };
-    match tokio::time::timeout(patience, shared.ask(request)).await {
-        Ok(Ok(answer)) => answer_with(answer, way),
+    match tokio::time::timeout(timeout, state.forward(request)).await {
+        Ok(Ok(answer)) => answer_with(answer, action),
         Ok(Err(_)) => StatusCode::BAD_GATEWAY.into_response(),
         Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
     }
 }
 
-fn crowded() -> Response {
+fn overloaded() -> Response {
     let headers = [
         (header::RETRY_AFTER, "1"),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
@@ -133,29 +133,29 @@ fn crowded() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, headers).into_response()
 }
 
-fn moved() -> Response {
+fn restarting() -> Response {
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
     let restart = "event: restart\ndata: {\"type\":\"restart\",\"retry_after_ms\":300}\nretry: 300\n\n";
     (headers, restart).into_response()
 }
 
-impl Shared {
-    async fn ask(&self, request: Request) -> reqwest::Result<reqwest::Response> {
+impl HttpFaultProxyState {
+    async fn forward(&self, request: Request) -> reqwest::Result<reqwest::Response> {
         let (head, body) = request.into_parts();
-        let url = format!("http://{}{}", self.to, head.uri);
-        let body = to_bytes(body, 64 * 1024).await.expect("pages say little");
+        let url = format!("http://{}{}", self.gateway, head.uri);
+        let body = to_bytes(body, 64 * 1024).await.expect("pages send short bodies");
         self.http.request(head.method, url).headers(head.headers).body(body).send().await
     }
 }
 
-fn answer_with(answer: reqwest::Response, way: Way) -> Response {
+fn answer_with(answer: reqwest::Response, action: ProxyAction) -> Response {
     let (status, headers) = (answer.status(), answer.headers().clone());
-    let body = match way {
-        Way::HeldBack => Body::from_stream(stream::once(answer.bytes())),
-        Way::Cut(after) => {
-            let passed = answer.bytes_stream().map(|part| part.map_err(io::Error::other));
+    let body = match action {
+        ProxyAction::Buffer => Body::from_stream(stream::once(answer.bytes())),
+        ProxyAction::CutAfter(after) => {
+            let received = answer.bytes_stream().map(|part| part.map_err(io::Error::other));
             let cut = stream::once(async { Err(io::Error::other("cut")) });
-            Body::from_stream(passed.take_until(tokio::time::sleep(after)).chain(cut))
+            Body::from_stream(received.take_until(tokio::time::sleep(after)).chain(cut))
         }
         _ => Body::from_stream(answer.bytes_stream()),
     };

@@ -1,4 +1,4 @@
-//! The way between a browser and the gateway, which a test can cut.
+//! A TCP relay between a browser and the gateway, which a test can cut.
 
 use std::{io, net::SocketAddr};
 
@@ -8,40 +8,44 @@ use tokio::{
     sync::watch,
 };
 
-/// Passes connections on, while it isn't cut.
-pub(super) struct Relay {
+/// Forwards connections while it isn't cut.
+pub(super) struct CuttableRelay {
     pub(super) address: SocketAddr,
-    whole: watch::Sender<bool>,
+    connected: watch::Sender<bool>,
 }
 
-impl Relay {
-    pub(super) async fn start(to: SocketAddr) -> io::Result<Self> {
+impl CuttableRelay {
+    pub(super) async fn start(gateway_address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let (whole, is_whole) = watch::channel(true);
+        let (connected, is_connected) = watch::channel(true);
         tokio::spawn(async move {
             while let Ok((browser, _)) = listener.accept().await {
-                tokio::spawn(pass(browser, to, is_whole.clone()));
+                tokio::spawn(forward(browser, gateway_address, is_connected.clone()));
             }
         });
-        Ok(Self { address, whole })
+        Ok(Self { address, connected })
     }
 
-    /// Ends all connections, and each that is made from now on.
+    /// Closes all connections, and every new one until [`Self::restore`].
     pub(super) fn cut(&self) {
-        self.whole.send_replace(false);
+        self.connected.send_replace(false);
     }
 
-    /// Passes again.
-    pub(super) fn mend(&self) {
-        self.whole.send_replace(true);
+    /// Forwards connections again.
+    pub(super) fn restore(&self) {
+        self.connected.send_replace(true);
     }
 }
 
-async fn pass(mut browser: TcpStream, to: SocketAddr, mut is_whole: watch::Receiver<bool>) -> io::Result<()> {
-    let mut gateway = TcpStream::connect(to).await?;
+async fn forward(
+    mut browser: TcpStream,
+    gateway_address: SocketAddr,
+    mut is_connected: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut gateway = TcpStream::connect(gateway_address).await?;
     tokio::select! {
         done = copy_bidirectional(&mut browser, &mut gateway) => done.map(drop),
-        _ = is_whole.wait_for(|whole| !whole) => Ok(()),
+        _ = is_connected.wait_for(|connected| !connected) => Ok(()),
     }
 }

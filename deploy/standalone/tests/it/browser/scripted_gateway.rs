@@ -1,5 +1,5 @@
-//! The gateway's side of the wire, said line by line by a test: what no real gateway says on demand.
-//! It redeems whatever it is asked to.
+//! A gateway whose every frame is sent by the test, also frames that no real gateway sends on demand. It plays the
+//! callback, too, and redeems every grant.
 
 use std::{sync::Arc, time::Instant};
 
@@ -17,7 +17,7 @@ use scenecast_gateway::page_module;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc};
 
-/// A page around the module: `start` begins a login, `nextEvent` hands over what it tells, in order.
+/// A page around the module: `start` begins a login, `nextEvent` gives the next event that the module dispatched.
 const PAGE: &str = r"<!doctype html><script type=module>
 import { login } from '/v1/scenecast.js';
 const TYPES = [
@@ -34,99 +34,102 @@ window.start = (state) => {
 document.documentElement.id = 'ready';
 </script>";
 
-/// A server with the page, the module, and a WebSocket that leaves the talking to the test.
+/// A server with the page, the module, and a WebSocket whose frames the test sends.
 pub(super) struct ScriptedGateway {
     pub(super) page: String,
-    connections: mpsc::UnboundedReceiver<Connection>,
-    given_up: mpsc::UnboundedReceiver<(String, String)>,
+    connections: mpsc::UnboundedReceiver<ScriptedConnection>,
+    cancelled: mpsc::UnboundedReceiver<(String, String)>,
     redeemed: mpsc::UnboundedReceiver<String>,
 }
 
 /// A page's connection, after its first frame.
-pub(super) struct Connection {
-    /// What the page said.
+pub(super) struct ScriptedConnection {
+    /// The page's first frame.
     pub(super) first: Value,
-    /// When the page came.
+    /// When the page connected.
     pub(super) at: Instant,
     socket: WebSocket,
 }
 
-struct Senders {
-    connections: mpsc::UnboundedSender<Connection>,
-    given_up: mpsc::UnboundedSender<(String, String)>,
+struct ScriptedGatewaySenders {
+    connections: mpsc::UnboundedSender<ScriptedConnection>,
+    cancelled: mpsc::UnboundedSender<(String, String)>,
     redeemed: mpsc::UnboundedSender<String>,
 }
 
 impl ScriptedGateway {
     pub(super) async fn start() -> Self {
-        let (connections, connections_heard) = mpsc::unbounded_channel();
-        let (given_up, given_up_heard) = mpsc::unbounded_channel();
-        let (redeemed, redeemed_heard) = mpsc::unbounded_channel();
+        let (connections, connections_receiver) = mpsc::unbounded_channel();
+        let (cancelled, cancelled_receiver) = mpsc::unbounded_channel();
+        let (redeemed, redeemed_receiver) = mpsc::unbounded_channel();
         // A page of any origin may import the module.
         let module = [(header::CONTENT_TYPE, "text/javascript"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
         let app = Router::new()
             .route("/", get(async || Html(PAGE)))
             .route("/v1/scenecast.js", get(async move || (module, page_module())))
             .route("/v1/ws", get(accept))
-            .route("/v1/scenes/{scene}", delete(give_up))
+            .route("/v1/scenes/{scene}", delete(cancel))
             .route("/v1/redeem", post(redeem))
-            .with_state(Arc::new(Senders { connections, given_up, redeemed }));
+            .with_state(Arc::new(ScriptedGatewaySenders { connections, cancelled, redeemed }));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let page = format!("http://{}/", listener.local_addr().expect("bound"));
         tokio::spawn(async { axum::serve(listener, app).await });
-        Self { page, connections: connections_heard, given_up: given_up_heard, redeemed: redeemed_heard }
+        Self { page, connections: connections_receiver, cancelled: cancelled_receiver, redeemed: redeemed_receiver }
     }
 
     /// The next connection that a page makes.
-    pub(super) async fn connection(&mut self) -> Connection {
+    pub(super) async fn connection(&mut self) -> ScriptedConnection {
         self.connections.recv().await.expect("the server runs as long as the test")
     }
 
-    /// The next scene that a page gives up, and what the page showed to be allowed to.
-    pub(super) async fn given_up(&mut self) -> (String, String) {
-        self.given_up.recv().await.expect("the server runs as long as the test")
+    /// The next scene that a page cancels, and the request's `Authorization`.
+    pub(super) async fn cancelled(&mut self) -> (String, String) {
+        self.cancelled.recv().await.expect("the server runs as long as the test")
     }
 
-    /// The next grant that was redeemed, if one has been.
+    /// The next grant that was redeemed, if there is one.
     pub(super) fn redeemed(&mut self) -> Option<String> {
         self.redeemed.try_recv().ok()
     }
 }
 
-impl Connection {
-    pub(super) async fn say(&mut self, frame: Value) {
-        self.socket.send(Message::text(frame.to_string())).await.expect("the page listens");
+impl ScriptedConnection {
+    pub(super) async fn send(&mut self, frame: Value) {
+        self.socket.send(Message::text(frame.to_string())).await.expect("the page is connected");
     }
 
-    /// Closes properly.
+    /// Closes with a close frame, and waits for the page's.
     pub(super) async fn close(mut self, code: u16, reason: &'static str) {
         let frame = CloseFrame { code, reason: reason.into() };
-        self.socket.send(Message::Close(Some(frame))).await.expect("the page listens");
+        self.socket.send(Message::Close(Some(frame))).await.expect("the page is connected");
         while let Some(Ok(_)) = self.socket.recv().await {}
     }
 
-    /// Ends without a word.
-    pub(super) fn cut(self) {
+    /// Closes the TCP connection without a close frame.
+    pub(super) fn drop_without_close(self) {
         drop(self.socket);
     }
 }
 
-async fn accept(State(senders): State<Arc<Senders>>, upgrade: WebSocketUpgrade) -> axum::response::Response {
+async fn accept(
+    State(senders): State<Arc<ScriptedGatewaySenders>>,
+    upgrade: WebSocketUpgrade,
+) -> axum::response::Response {
     let at = Instant::now();
     upgrade.protocols(["scenecast.v1"]).on_upgrade(async move |mut socket| {
         assert!(socket.protocol().is_some(), "the page speaks scenecast.v1");
         let Some(Ok(Message::Text(first))) = socket.recv().await else { return };
-        let first = serde_json::from_str(&first).expect("the page says JSON");
-        let _ = senders.connections.send(Connection { first, at, socket });
+        let first = serde_json::from_str(&first).expect("the page sends JSON");
+        let _ = senders.connections.send(ScriptedConnection { first, at, socket });
     })
 }
 
-async fn give_up(State(senders): State<Arc<Senders>>, Path(scene): Path<String>, headers: HeaderMap) {
+async fn cancel(State(senders): State<Arc<ScriptedGatewaySenders>>, Path(scene): Path<String>, headers: HeaderMap) {
     let authorization = headers[header::AUTHORIZATION].to_str().expect("ASCII").to_owned();
-    let _ = senders.given_up.send((scene, authorization));
+    let _ = senders.cancelled.send((scene, authorization));
 }
 
-async fn redeem(State(senders): State<Arc<Senders>>, Json(asked): Json<Value>) -> Json<Value> {
-    let _ = senders.redeemed.send(asked["grant"].as_str().expect("a grant is text").to_owned());
+async fn redeem(State(senders): State<Arc<ScriptedGatewaySenders>>, Json(request): Json<Value>) -> Json<Value> {
+    let _ = senders.redeemed.send(request["grant"].as_str().expect("a grant is text").to_owned());
     Json(json!({ "account": "demo", "openid": "oLin", "profile": { "name": "Lin" } }))
 }
