@@ -69,6 +69,12 @@ fn the_samples_optional_values_are_the_defaults() {
 }
 
 #[test]
+fn a_file_of_version_0_1_is_read_with_the_old_name_of_the_limit() {
+    let old = sample().replace("deliveries_per_second = 5000", "webhooks_per_second = 17");
+    assert_eq!(read(&old, &[]).unwrap().limits.deliveries_per_second, 17);
+}
+
+#[test]
 fn an_accounts_words_replace_ours_and_the_others_follow_the_language() {
     let toml = sample().replace("language = \"zh\"", "language = \"en\"").replace("welcome =", "taken =");
     let taken = ("SCENECAST_ACCOUNTS__DEMO__TEXTS__EXPIRED", "过期了");

@@ -9,6 +9,9 @@
 //! | `crypto`, `encryption` | AES as WeChat uses it; encrypted messages and replies |
 //! | `xml`, `message`, `reply` | the XML documents that WeChat posts, and the replies to them |
 //! | `api`, `code_image` | the answers of WeChat's API |
+//!
+//! It knows `scenecast-scene` for the types that keep secrets and people out of logs, and no other crate of ours.
+//! See docs/decisions/031-crates-instead-of-modules.md.
 
 mod api;
 mod code_image;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use syn::{
-    Attribute, Expr, ExprCall, ExprLit, ExprMethodCall, Item, ItemUse, Lit, UseTree,
+    Attribute, Expr, ExprCall, ExprLit, ExprMethodCall, Ident, Item, ItemUse, Lit, UseTree,
     visit::{self, Visit},
 };
 
@@ -215,6 +215,38 @@ fn no_type_name_exists_twice() {
     }
     places.retain(|_, places| places.len() > 1);
     assert!(places.is_empty(), "{places:#?}");
+}
+
+/// Collects all names in the code of a file.
+#[derive(Default)]
+struct Names(BTreeSet<String>);
+
+impl<'ast> Visit<'ast> for Names {
+    fn visit_ident(&mut self, name: &'ast Ident) {
+        self.0.insert(name.to_string());
+    }
+}
+
+#[test]
+fn a_gateway_names_nothing_by_which_it_could_write() {
+    let writing = ["SceneWriter", "connect_writer", "in_memory", "Store"];
+    let gateway = &crates()[&root().join("gateway")];
+    for file in gateway {
+        let mut names = Names::default();
+        file.items.iter().for_each(|item| names.visit_item(item));
+        let named: Vec<_> = writing.iter().filter(|name| names.0.contains(**name)).collect();
+        assert!(named.is_empty(), "{} names {named:?}", file.path.display());
+    }
+}
+
+#[test]
+fn every_decision_is_named_by_the_code_that_it_explains() {
+    let sources: String =
+        crates().into_values().flatten().map(|file| fs::read_to_string(&file.path).unwrap()).collect();
+    for entry in fs::read_dir(root().join("docs/decisions")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "README.md" || sources.contains(&format!("docs/decisions/{name}")), "no code names {name}");
+    }
 }
 
 #[derive(Default)]
