@@ -90,22 +90,22 @@ impl Store {
         }
     }
 
-    /// Gives the name this value, for `life`, if it has none; otherwise returns the other value that it has. `None`
-    /// also where it has this value already: where a lost connection took the first answer with it, the client has
-    /// asked again.
-    pub async fn claim(&self, name: &str, value: &str, life: Duration) -> Result<Option<String>, StoreError> {
-        let there = match &self.0 {
+    /// Gives the name this value, for `life`, if it has none; otherwise returns the other value that it has. Also
+    /// `None` if the name has this same value: then an earlier attempt of this call succeeded and only its answer was
+    /// lost.
+    pub async fn put_if_absent(&self, name: &str, value: &str, life: Duration) -> Result<Option<String>, StoreError> {
+        let stored = match &self.0 {
             StoreBackend::Memory(memory) => {
                 let mut values = memory.values();
-                let there = values.get(name).map(str::to_owned);
-                if there.is_none() {
+                let stored = values.get(name).map(str::to_owned);
+                if stored.is_none() {
                     values.put(name, value.to_owned(), Some(life));
                 }
-                there
+                stored
             }
             StoreBackend::Redis(redis, _) => redis.set_if_absent(name, value, life).await?,
         };
-        Ok(there.filter(|there| there != value))
+        Ok(stored.filter(|stored| stored != value))
     }
 
     /// Removes the name if it still has this value.
@@ -114,17 +114,18 @@ impl Store {
         Ok(())
     }
 
-    /// Gives the name what `change` makes of its value, for `life` from now on, or for ever. Where others change it
-    /// at the same time, `change` is called again with their value; where a lost connection took the answer with it,
-    /// with its own. A value that it leaves as it is keeps its life.
+    /// Gives the name what `change` makes of its value, for `life` from now on, or for ever. If others change the
+    /// value at the same time, `change` is called again with their value. If our answer was lost, it is called again
+    /// with the value that it wrote itself, so it must be harmless to repeat. A value that it doesn't change keeps its
+    /// life.
     pub async fn update<T: Send>(
         &self,
         name: &str,
         life: Option<Duration>,
         change: impl FnMut(Option<&str>) -> (Option<String>, T) + Send,
     ) -> Result<T, StoreError> {
-        let there = self.get(name).await?;
-        self.update_from(name, there, life, change).await
+        let stored = self.get(name).await?;
+        self.update_from(name, stored, life, change).await
     }
 
     /// [`Store::update`], from a value that was read before. If the name has another one now, it takes one round trip
@@ -132,18 +133,18 @@ impl Store {
     pub async fn update_from<T: Send>(
         &self,
         name: &str,
-        mut there: Option<String>,
+        mut stored: Option<String>,
         life: Option<Duration>,
         mut change: impl FnMut(Option<&str>) -> (Option<String>, T) + Send,
     ) -> Result<T, StoreError> {
         for _ in 0..MAX_ATTEMPTS {
-            let (value, answer) = change(there.as_deref());
-            if value == there {
+            let (value, answer) = change(stored.as_deref());
+            if value == stored {
                 return Ok(answer);
             }
-            match self.compare_and_swap(name, there.as_deref(), value.as_deref(), life).await? {
+            match self.compare_and_swap(name, stored.as_deref(), value.as_deref(), life).await? {
                 Swap::Done => return Ok(answer),
-                Swap::Changed(now) => there = now,
+                Swap::Changed(now) => stored = now,
             }
         }
         Err(StoreError::Contended)
@@ -159,9 +160,9 @@ impl Store {
         match &self.0 {
             StoreBackend::Memory(memory) => {
                 let mut values = memory.values();
-                let there = values.get(name);
-                if there != read {
-                    return Ok(Swap::Changed(there.map(str::to_owned)));
+                let stored = values.get(name);
+                if stored != read {
+                    return Ok(Swap::Changed(stored.map(str::to_owned)));
                 }
                 match value {
                     Some(value) => values.put(name, value.to_owned(), life),
@@ -176,7 +177,7 @@ impl Store {
                 let args = vec![has(read), text(read), has(value), text(value), life];
                 match redis.call(&scripts.swap, name, &args).await? {
                     Reply::Integer(_) => Ok(Swap::Done),
-                    there => Ok(Swap::Changed(there.into_string())),
+                    stored => Ok(Swap::Changed(stored.into_string())),
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! Streams, over Redis or inside one process: appended to, given out once and again, removed.
+//! Streams, over Redis or inside one process. An entry is read once, stays pending until it is removed, and can be
+//! claimed again meanwhile.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use crate::store::key_value::{Store, StoreBackend, StoreError};
 use scenecast_redis::{PendingEntry, StreamEntry};
 
 impl Store {
-    /// Appends if there are fewer than so many; answers whether there were.
+    /// Appends, if the stream has fewer than `room` entries. Returns whether it appended.
     pub async fn append_if_room(&self, stream: &str, text: String, room: usize) -> Result<bool, StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| {
@@ -28,7 +29,7 @@ impl Store {
         }
     }
 
-    /// Appends, and lets go of the oldest beyond about so many.
+    /// Appends, and drops the oldest entries beyond about `at_most`.
     pub async fn append(&self, stream: &str, text: &str, at_most: usize) -> Result<(), StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => memory.stream(stream, |stream| {
@@ -40,7 +41,7 @@ impl Store {
         Ok(())
     }
 
-    /// How many entries it has, given out or not.
+    /// How many entries it has, pending or not.
     pub async fn length(&self, stream: &str) -> Result<u64, StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.length() as u64)),
@@ -48,40 +49,39 @@ impl Store {
         }
     }
 
-    /// Gives out entries for the first time.
-    pub async fn give_new(&self, stream: &str, at_most: usize) -> Result<Vec<StreamEntry>, StoreError> {
+    /// Gives out entries for the first time. From then on they are pending.
+    pub async fn read_new(&self, stream: &str, at_most: usize) -> Result<Vec<StreamEntry>, StoreError> {
         match &self.0 {
-            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.give_new(at_most))),
+            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.read_new(at_most))),
             StoreBackend::Redis(redis, _) => Ok(redis.read_new(stream, at_most).await?),
         }
     }
 
-    /// The entries that are out, from after this one on.
-    pub async fn out(
+    /// Entries that were given out and not removed, after the id `after`.
+    pub async fn pending(
         &self,
         stream: &str,
         after: Option<&str>,
         at_most: usize,
     ) -> Result<Vec<PendingEntry>, StoreError> {
         match &self.0 {
-            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.out(after, at_most))),
+            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.pending(after, at_most))),
             StoreBackend::Redis(redis, _) => Ok(redis.pending(stream, after, at_most).await?),
         }
     }
 
-    /// Gives out again those that are still out since so long ago.
-    pub async fn give_again(
+    /// Claims these entries again if each has been idle at least this long.
+    pub async fn claim_pending(
         &self,
         stream: &str,
         overdue: &[(String, Duration)],
     ) -> Result<Vec<StreamEntry>, StoreError> {
         match &self.0 {
-            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.give_again(overdue))),
+            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.claim_pending(overdue))),
             StoreBackend::Redis(redis, _) => Ok(redis.claim_pending(stream, overdue).await?),
         }
     }
 
-    /// Removes an entry.
     pub async fn remove(&self, stream: &str, id: &str) -> Result<(), StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => memory.stream(stream, |stream| stream.remove(id)),
