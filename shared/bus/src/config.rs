@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use scenecast_redis::RedisAddress;
 use serde::{Deserialize, de};
 
-/// `[bus]` of a pod.
+/// `[bus]` of a pod. A pod can't use `memory:`, because its scenes would be unknown to all other pods; see [`BusUrl`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "BusConfigText")]
 pub struct BusConfig {

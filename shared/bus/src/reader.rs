@@ -5,7 +5,8 @@ use scenecast_redis::Redis;
 use scenecast_scene::SceneId;
 
 use crate::{
-    error::BusError, mailbox::Mailbox, memory::MemoryScenes, redis::reader::RedisReader, watch::registry::Watch,
+    error::BusError, mailbox::Mailbox, memory::MemoryScenes, subscriptions::redis_reader::RedisReader,
+    watch::registry::Watch,
 };
 
 /// Watches and reads scenes. Clones are the same one.
@@ -28,8 +29,8 @@ impl SceneReader {
         Self(ReaderBackend::Memory(scenes))
     }
 
-    /// The scene's events after `after`: those in the mailbox first, then live ones. The mailbox comes along as
-    /// it was once Redis had confirmed the subscription; `None` if there is no such scene (yet).
+    /// The scene's events after `after`: those in the mailbox first, then live ones. Also returns the mailbox,
+    /// read after Redis confirmed the subscription; `None` if there is no such scene (yet).
     pub async fn watch(&self, scene: SceneId, after: u64) -> Result<(Watch, Option<Mailbox>), BusError> {
         match &self.0 {
             ReaderBackend::Memory(scenes) => Ok(scenes.watch(scene, after)),

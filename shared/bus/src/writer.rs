@@ -25,8 +25,8 @@ impl SceneWriter {
         Self(WriterBackend::Memory(scenes))
     }
 
-    /// Makes the scene exist until its life ends; one that exists already stays as it is. Says whether this call
-    /// made it. Where an answer was lost on the way, an earlier attempt of this call may have made it.
+    /// Creates the scene for its life. An existing scene isn't changed. Returns whether this call created it. If Redis's
+    /// answer was lost and the call was sent again, it returns `false` although the first attempt created the scene.
     pub async fn open(&self, scene: SceneId, opening: &NewScene) -> Result<bool, BusError> {
         match &self.0 {
             WriterBackend::Memory(scenes) => Ok(scenes.open(scene, opening)),

@@ -1,4 +1,4 @@
--- Opens a scene that isn't there yet; answers whether it did.
+-- Creates a scene, if it doesn't exist. Returns 1 if it did, 0 if not.
 local scene = KEYS[1]
 local life, tombstone = ARGV[1], ARGV[2]
 if redis.call('EXISTS', scene) == 1 then

@@ -1,4 +1,4 @@
-//! Hears what Redis publishes, and gives the worker of each primary its scenes to subscribe and to read.
+//! Receives what Redis publishes, and gives the worker of each primary its scenes to subscribe and to read.
 //!
 //! Each primary has a worker of its own, so that one that is away or slow doesn't delay the scenes of the others.
 
@@ -29,7 +29,7 @@ const STALENESS_PERIOD: Duration = Duration::from_secs(1);
 /// How many changed scenes are taken from the registry's channel at a time.
 const CHANGES_AT_A_TIME: usize = 512;
 
-/// Starts it for this registry, which sends the scenes that changed through `changes`.
+/// Starts the manager for this registry, which sends the scenes that changed through `changes`.
 pub(crate) fn start(redis: &Redis, registry: &WatcherRegistry, changes: UnboundedReceiver<SceneId>, metrics: &Metrics) {
     let (losses_sender, losses) = unbounded_channel();
     let catch_ups = metrics.counter_vec(
@@ -78,7 +78,10 @@ impl PubSubListener {
     fn deliver(&self, channel: &str, message: &str) {
         match (channel.parse(), Event::parse(message)) {
             (Ok(SceneName(scene)), Some(event)) => self.registry.deliver(scene, &Arc::new(event)),
-            _ => tracing::warn!(channel, "dropped a message of Redis that is not an event of a scene"),
+            _ => tracing::warn!(
+                channel,
+                "dropped a message of Redis that is not an event of a scene; does other software publish on wx:*?"
+            ),
         }
     }
 

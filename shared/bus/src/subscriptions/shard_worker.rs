@@ -36,9 +36,9 @@ pub(crate) enum ShardTask {
     FollowChanges(Vec<SceneId>),
     /// Events of these scenes may have been lost: subscribe again and read their mailboxes, now.
     CatchUp(Vec<SceneId>),
-    /// The same, though nothing is known to be wrong with these.
+    /// The same, as a precaution: no loss is known.
     Sweep(Vec<SceneId>),
-    /// By all tasks before this one, so many scenes should be subscribed here. Catch up if Redis has fewer.
+    /// After all earlier tasks, this many scenes should be subscribed here. Catch up if Redis has fewer.
     CompareCount(usize),
 }
 
@@ -205,7 +205,8 @@ impl ShardWorker {
                 Err(error) if error.is_undecided() => batch.fail(scene, error),
                 Err(error) => tracing::error!(
                     %scene, %error,
-                    "Redis holds something else where this scene's mailbox should be; its page can't be logged in"
+                    "Redis holds something else where this scene's mailbox should be; its page can't be logged in; does \
+                     other software write wx:*?"
                 ),
             }
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LogicalTime(u64);
 
-/// Counts up whenever something happens that a later read has to be told from.
+/// Ticks at each loss, new watcher and confirmation, so that a read can be compared with them.
 #[derive(Debug, Default)]
 pub(crate) struct LogicalClock(AtomicU64);
 
