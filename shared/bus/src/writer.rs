@@ -16,7 +16,6 @@ enum WriterBackend {
 }
 
 impl SceneWriter {
-    /// Over this Redis.
     pub fn over(redis: &Redis) -> Self {
         Self(WriterBackend::Redis(RedisWriter::new(redis.clone())))
     }
