@@ -47,7 +47,7 @@ impl TokenStore {
     /// Takes the right to refresh; `None` while another pod has it.
     pub async fn lease(&self, app_id: &str) -> Result<Option<RefreshLease>, StoreError> {
         let mine = hex::encode(rand::random::<[u8; 16]>());
-        let other = self.0.claim(&lease_key(app_id), &mine, LEASE).await?;
+        let other = self.0.put_if_absent(&lease_key(app_id), &mine, LEASE).await?;
         Ok(other.is_none().then_some(RefreshLease(mine)))
     }
 

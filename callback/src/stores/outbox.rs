@@ -168,7 +168,7 @@ impl Outbox {
 
     /// Claims entries that no pod has claimed yet.
     pub async fn claim_new(&self, account: &AccountName, at_most: usize) -> Result<Vec<ClaimedEvent>, StoreError> {
-        let entries = self.store.give_new(&waiting_key(account), at_most).await?;
+        let entries = self.store.read_new(&waiting_key(account), at_most).await?;
         Ok(entries.into_iter().map(|entry| ClaimedEvent::new(account, entry)).collect())
     }
 
@@ -181,7 +181,7 @@ impl Outbox {
         backoff: RetryBackoff,
         sweep: &mut SweepCursor,
     ) -> Result<Vec<ClaimedEvent>, StoreError> {
-        let page = self.store.out(&waiting_key(account), sweep.after.as_deref(), SWEEP_STEP).await?;
+        let page = self.store.pending(&waiting_key(account), sweep.after.as_deref(), SWEEP_STEP).await?;
         let is_last = page.len() < SWEEP_STEP;
         let mut due = vec![];
         let mut after = None;
@@ -196,7 +196,7 @@ impl Outbox {
             after = Some(claimed.id);
         }
         sweep.after = after.filter(|_| !is_last || due.len() == at_most);
-        let entries = self.store.give_again(&waiting_key(account), &due).await?;
+        let entries = self.store.claim_pending(&waiting_key(account), &due).await?;
         Ok(entries.into_iter().map(|entry| ClaimedEvent::new(account, entry)).collect())
     }
 

@@ -39,7 +39,7 @@ impl ReplayGuard {
     ) -> Result<ReplayVerdict, StoreError> {
         let key = format!("replay:{account}:{}:{}:{}", signed.signature, signed.timestamp, signed.nonce);
         let digest = hex::encode(&Sha256::digest(body)[..16]);
-        match self.0.claim(&key, &digest, SIGNATURE_LIFE).await? {
+        match self.0.put_if_absent(&key, &digest, SIGNATURE_LIFE).await? {
             Some(_) => Ok(ReplayVerdict::Forged),
             None => Ok(ReplayVerdict::Genuine),
         }

@@ -115,7 +115,7 @@ impl TypedCodes {
         let open = try_join_all(counts).await?.first().copied().unwrap_or(1);
         for _ in 0..ATTEMPTS {
             let code = TypedCode::random(digits(open));
-            if self.0.claim(&key(account, &code), &scene.to_string(), kept).await?.is_none() {
+            if self.0.put_if_absent(&key(account, &code), &scene.to_string(), kept).await?.is_none() {
                 return Ok(code);
             }
         }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use scenecast_scene::{Claims, Event, EventKind, Login, PageInfo};
+use scenecast_scene::{Claims, Event, EventKind, Login, PageInfo, SceneId};
 
 use super::{jitter::sleep_with_jitter, route_context::RouteContext};
 use crate::{
@@ -55,6 +55,10 @@ impl CompatibleFeed {
         Self { context: context.clone(), claims, page: Box::new(page), feed: None }
     }
 
+    pub(super) fn scene(&self) -> SceneId {
+        self.claims.scene
+    }
+
     /// The next update. The future may be dropped without loss.
     pub(super) async fn next(&mut self) -> FeedUpdate {
         loop {
@@ -65,7 +69,7 @@ impl CompatibleFeed {
                 }
             };
             match feed.next(Instant::now() + NEVER).await {
-                None | Some(SessionUpdate::BusLost | SessionUpdate::BusRestored) => {}
+                None | Some(SessionUpdate::Interrupted | SessionUpdate::Resumed) => {}
                 Some(SessionUpdate::End(SessionEnd::Restart | SessionEnd::Rebalance)) => return FeedUpdate::Drained,
                 Some(SessionUpdate::End(_)) => return FeedUpdate::Over,
                 Some(SessionUpdate::Event(event, handover)) => match event.what {

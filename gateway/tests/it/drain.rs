@@ -8,7 +8,10 @@ use std::{
 use futures_util::future::join_all;
 use scenecast_scene::Transition;
 
-use crate::fixtures::{DRAIN_WINDOW, EventStream, World, close_code, confirm, frame, number, reconnect_delay_ms, scan};
+use crate::fixtures::{
+    DRAIN_WINDOW, EventStream, World, close_code, confirm_with_number, frame, number, reconnect_delay_ms,
+    scan_with_number,
+};
 
 #[tokio::test]
 async fn closes_are_spread_evenly_and_each_has_its_own_delay() {
@@ -49,7 +52,7 @@ async fn a_scanned_page_goes_last_and_a_page_whose_scene_ends_is_closed_normally
 
     let (began, shutdown) = world.start_shutdown();
     world.shutdown.closing().await;
-    world.settle(&busy, scan(number())).await;
+    world.settle(&busy, scan_with_number("Ann", number())).await;
     world.settle(&over, Transition::Cancel).await;
     assert_eq!(frame(&mut scanned).await.kind, "scanned");
     assert_eq!(frame(&mut cancelled).await.kind, "cancelled");
@@ -81,7 +84,7 @@ async fn streams_are_told_to_reconnect_and_scanned_ones_last() {
     let (scene, busy) = (world.scene().await, world.scene().await);
     let mut scanned = EventStream::open(&world, &busy, None).await;
     scanned.event("resumed").await;
-    world.settle(&busy, scan(number())).await;
+    world.settle(&busy, scan_with_number("Ann", number())).await;
     let seen = scanned.event("scanned").await.id;
     let mut idle = vec![];
     for _ in 0..5 {
@@ -109,7 +112,7 @@ async fn streams_are_told_to_reconnect_and_scanned_ones_last() {
     let other = world.neighbour().await;
     let mut scanned = EventStream::open(&other, &busy, seen).await;
     assert_eq!(scanned.event("resumed").await.frame().state, "scanned");
-    world.settle(&busy, confirm(&busy, number())).await;
+    world.settle(&busy, confirm_with_number(&busy.grant(), "Ann", number())).await;
     scanned.event("confirmed").await;
 }
 

@@ -64,7 +64,7 @@ async fn an_address_is_limited_in_its_sockets_streams_and_polls_together() {
     let elsewhere = ask(BOB, &format!("{}?wait=0", scene.path())).send().await.unwrap();
     assert_eq!(elsewhere.status(), 200);
 
-    world.settle(&scene, log_in(&scene)).await;
+    world.settle(&scene, log_in(&scene.grant(), "Ann")).await;
     assert_eq!(frame(&mut socket).await.kind, "confirmed");
     stream.event("confirmed").await;
     assert_eq!(polling.await.unwrap().unwrap().status(), 200);
@@ -138,7 +138,7 @@ async fn a_gateway_is_limited_in_new_connections_a_second() {
         }
     }
     assert!(refused > 0 && refused == world.rejections("connects"), "{refused}");
-    world.settle(&scene, log_in(&scene)).await;
+    world.settle(&scene, log_in(&scene.grant(), "Ann")).await;
     assert_eq!(frame(&mut held).await.kind, "confirmed");
 }
 
@@ -164,7 +164,7 @@ async fn pages_whose_refusal_is_delayed_do_not_delay_the_refusal_of_others() {
     }
     world.metric_is("turned_away_total{why=\"connections\"}", 300).await;
     assert_page_refused(&mut world.page().await, "crowded").await;
-    world.settle(&scene, log_in(&scene)).await;
+    world.settle(&scene, log_in(&scene.grant(), "Ann")).await;
     assert_eq!(frame(&mut held).await.kind, "confirmed");
     assert!(waiting.try_join_next().is_none(), "these pages come back at once, so their answers are delayed");
     for answer in waiting.join_all().await {

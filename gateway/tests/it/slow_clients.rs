@@ -37,7 +37,7 @@ async fn hundreds_of_slow_clients_are_cut_off_and_delay_no_login() {
         let began = Instant::now();
         let scene = world.scene().await;
         let mut page = world.page_of(&scene).await;
-        world.settle(&scene, log_in(&scene)).await;
+        world.settle(&scene, log_in(&scene.grant(), "Ann")).await;
         assert_eq!(frame(&mut page).await.kind, "confirmed");
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     }

@@ -1,7 +1,7 @@
 //! The census: which gateways there are, and how many pages each holds.
 //!
-//! Each gateway writes its report into one hash every few seconds. Whether a gateway is still there is told by
-//! whether its entry changes, measured by the reader's own clock. So plain commands are enough: a gateway may not
+//! Each gateway writes its report into one hash every few seconds. A reader counts a gateway as gone
+//! when its entry hasn't changed for 15 s by the reader's own clock. So plain commands are enough: a gateway may not
 //! call scripts, because a script can keep Redis busy for as long as it likes.
 //!
 //! See docs/decisions/025-pods-count-themselves-with-plain-commands.md.
@@ -29,7 +29,6 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(15);
 pub struct GatewayReport {
     /// How many pages it holds.
     pub held: usize,
-    /// Its version.
     pub version: String,
     /// Whether it has been told to end.
     pub leaving: bool,
@@ -56,12 +55,12 @@ enum CensusBackend {
 }
 
 impl Census {
-    /// The part of a gateway that isn't counted yet.
+    /// A gateway's part, which has sent no report yet.
     pub fn over(redis: &Redis) -> Self {
         Self::with(CensusBackend::Redis(redis.clone()))
     }
 
-    /// The same in a census inside this process, which begins with it.
+    /// A new census inside this process, with this gateway as its first.
     pub fn in_memory() -> Self {
         Self::with(CensusBackend::Memory(Arc::default()))
     }

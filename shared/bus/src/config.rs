@@ -8,7 +8,7 @@ use serde::{Deserialize, de};
 
 use crate::{census::Census, reader::SceneReader, store::key_value::Store, writer::SceneWriter};
 
-/// `[bus]` of a pod.
+/// `[bus]` of a pod. A pod can't use `memory:`, because its scenes would be unknown to all other pods; see [`BusUrl`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "BusConfigText")]
 pub struct BusConfig {

@@ -1,6 +1,6 @@
 //! The bus: scenes carried between pods, over Redis or inside one process.
 //!
-//! One contract for every backend, held by one test suite (`tests/it/bus/contract.rs`): a settle is atomic and the first
+//! One contract for every backend, held by one test suite (`tests/it/bus/contract`): a settle is atomic and the first
 //! writer wins; the same delivery twice changes nothing; a watcher gets every event after the one that it names,
 //! those in the mailbox first, however the connection to Redis fares.
 //!
@@ -13,22 +13,25 @@
 //! }
 //! ```
 //!
+//! A new backend is a variant in `ReaderBackend`, `WriterBackend`, `StoreBackend`, `CensusBackend`, [`BusUrl`], and
+//! `TestBackend` in `shared/testing`.
+//!
 //! | module | what it is for |
 //! |---|---|
 //! | `reader`, `writer` | the two halves of the bus |
 //! | `mailbox`, `error` | what is read, and why there is no answer |
 //! | `memory` | both halves inside one process |
-//! | `redis` | both halves over Redis: a hash for each scene, and a sharded channel of the same name |
+//! | `redis` | scenes in Redis: a hash for each, and a sharded channel of the same name |
 //! | `watch` | this process's watchers, and what each is told |
-//! | `subscriptions` | keeps what is subscribed in Redis the same as what is watched here |
+//! | `subscriptions` | the reader over Redis: keeps what is subscribed there the same as what is watched here |
 //! | `store` | [`Store`]: values under names, and streams, on which the callback's stores stand |
 //! | `census` | which gateways there are, and how many pages each holds |
 //! | `config` | `[bus]` in the configuration |
 //!
 //! ```text
-//!  reader ──▶ watch (registry, inbox) ◀── subscriptions (manager ──▶ a worker for each primary)
-//!    │                                         │
-//!    └──────────▶ redis/mailboxes ◀────────────┘          writer ──▶ redis/writer (open.lua, settle.lua)
+//!  reader ──▶ subscriptions (manager ──▶ a worker for each primary) ──▶ watch (registry, inbox)
+//!                    │
+//!                    └──▶ redis/mailboxes            writer ──▶ redis/writer (open.lua, settle.lua)
 //! ```
 
 mod census;

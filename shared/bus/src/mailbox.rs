@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use scenecast_scene::{Event, SceneState};
 
-/// A scene's stored state, as a watcher may know it.
+/// What a read of a scene returns.
 #[derive(Debug, Clone)]
 pub struct Mailbox {
     /// Its state, by the bus's clock.

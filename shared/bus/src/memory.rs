@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn a_scene_is_forgotten_when_its_tombstone_ends_and_not_before() {
         let [brief, logged_in] = ["AAAAAAAAAAAAAAAAAAAAAA", "AQAAAAAAAAAAAAAAAAAAAA"].map(|id| id.parse().unwrap());
-        let (t0, life) = (1_800_000_000_000, Duration::from_secs(120));
+        let t0 = 1_800_000_000_000;
+        let life = Duration::from_secs(120);
         let account: AccountName = "demo".parse().unwrap();
         let opening = NewScene { account: account.clone(), binding: None, page: PageInfo::default(), life };
         let mut scenes = SceneMap::default();

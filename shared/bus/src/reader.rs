@@ -7,7 +7,8 @@ use scenecast_redis::Redis;
 use scenecast_scene::SceneId;
 
 use crate::{
-    error::BusError, mailbox::Mailbox, memory::MemoryScenes, redis::reader::RedisReader, watch::registry::Watch,
+    error::BusError, mailbox::Mailbox, memory::MemoryScenes, subscriptions::redis_reader::RedisReader,
+    watch::registry::Watch,
 };
 
 /// Watches and reads scenes. Clones are the same one.

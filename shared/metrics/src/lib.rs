@@ -45,22 +45,18 @@ impl Metrics {
         metric
     }
 
-    /// Registers a counter.
     pub fn counter(&self, name: &str, help: &str) -> IntCounter {
         self.add(IntCounter::new(prefixed(name), help))
     }
 
-    /// Registers a counter with labels.
     pub fn counter_vec(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         self.add(IntCounterVec::new(Opts::new(prefixed(name), help), labels))
     }
 
-    /// Registers a gauge.
     pub fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.add(IntGauge::new(prefixed(name), help))
     }
 
-    /// Registers a gauge with labels.
     pub fn gauge_vec(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
         self.add(IntGaugeVec::new(Opts::new(prefixed(name), help), labels))
     }
@@ -95,17 +91,14 @@ fn prefixed(name: &str) -> String {
 #[derive(Debug, Clone, Copy, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Stage {
-    /// The scene was opened.
     Opened,
     /// A phone scanned it.
     Scanned,
-    /// The person confirmed the login.
     Confirmed,
     /// The page was given its grant.
     HandedOver,
     /// The site's backend redeemed the grant.
     Redeemed,
-    /// The person declined the login.
     Declined,
     /// The page gave up.
     Cancelled,
@@ -116,7 +109,6 @@ pub enum Stage {
 pub struct Stages(IntCounterVec);
 
 impl Stages {
-    /// Registers the counter.
     pub fn new(metrics: &Metrics) -> Self {
         Self(metrics.counter_vec("scenes_total", "Scenes that reached this stage of their life.", &["stage"]))
     }

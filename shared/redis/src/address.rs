@@ -32,7 +32,6 @@ pub(crate) enum Layout {
         /// The name under which the sentinels know the primary.
         service: String,
     },
-    /// A Redis Cluster.
     Cluster {
         /// Some of its nodes, which know the others.
         seeds: Vec<Server>,

@@ -48,7 +48,6 @@ pub enum EventKind {
     Scanned(Scan),
     /// The person confirmed the login; the page gets the grant.
     Confirmed(Login),
-    /// The person declined the login.
     Declined,
     /// The page gave up.
     Cancelled,

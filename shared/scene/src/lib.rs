@@ -8,6 +8,7 @@
 //! | `transition`, `lifecycle`, `event` | which changes are allowed, how a scene is changed, what its page is told |
 //! | [`internal`] | the calls from gateway to callback, and their signatures |
 //! | [`time`] | the clock, and durations as numbers |
+//! | `testing` | who logs in, and how, for tests (feature `testing`) |
 
 mod event;
 mod id;
@@ -17,6 +18,8 @@ mod lifecycle;
 mod numbers;
 mod page;
 mod secret;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
 mod transition;
 

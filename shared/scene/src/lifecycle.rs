@@ -125,7 +125,6 @@ pub enum Settled {
     Applied(SceneSnapshot),
     /// The same delivery has changed the scene before. Nothing changed now.
     Repeated(SceneSnapshot),
-    /// Nothing changed.
     Refused(SettleRefusal, SceneSnapshot),
     /// There is no such scene, or it isn't stored any more.
     Unknown,

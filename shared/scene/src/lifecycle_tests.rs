@@ -2,20 +2,16 @@
 
 use super::*;
 use crate::{
-    event::{EventKind, Profile},
-    id::{AccountName, SceneId},
+    event::EventKind,
+    id::SceneId,
     numbers::NumberChallenge,
     secret::{Binding, Grant},
-    transition::{Acceptance, Transition},
+    testing::{GRANT_LIFE, acceptance, account, confirm, log_in, person, scan},
+    transition::Transition,
 };
 
 const LIFE: Duration = Duration::from_secs(120);
-const GRANT_LIFE: Duration = Duration::from_secs(60);
 const T0: u64 = 1_800_000_000_000;
-
-fn account() -> AccountName {
-    "demo".parse().unwrap()
-}
 
 fn open() -> Scene {
     let page = PageInfo { host: Some("shop.example.com".to_owned()), ..PageInfo::default() };
@@ -23,32 +19,11 @@ fn open() -> Scene {
 }
 
 fn openid(name: &str) -> OpenId {
-    name.parse().unwrap()
-}
-
-fn person(name: &str) -> Person {
-    let profile = Profile { name: name.to_owned(), avatar: String::new() };
-    Person { account: account(), openid: openid(name), unionid: None, profile }
+    person(name).openid
 }
 
 fn grant() -> Grant {
     Grant::issue("AAAAAAAAAAAAAAAAAAAAAA".parse::<SceneId>().unwrap())
-}
-
-fn acceptance(who: &str, grant: Grant) -> Acceptance {
-    Acceptance { person: person(who), grant, life: GRANT_LIFE, typed: false, registered: false }
-}
-
-fn scan(who: &str) -> Transition {
-    Transition::Scan { account: account(), person: person(who), numbers: None }
-}
-
-fn confirm(who: &str) -> Transition {
-    Transition::Confirm { account: account(), login: acceptance(who, grant()), picked: None }
-}
-
-fn log_in(who: &str) -> Transition {
-    Transition::LogIn { account: account(), login: acceptance(who, grant()) }
 }
 
 fn cause(name: &str) -> Cause {
@@ -74,7 +49,7 @@ fn a_scene_is_scanned_then_confirmed_then_redeemed() {
     let mut scene = open();
     let grant = grant();
     applied(&settle(&mut scene, "scan", &scan("ann"), 1));
-    let login = acceptance("ann", grant.clone());
+    let login = acceptance(&grant, "ann");
     let confirm = Transition::Confirm { account: account(), login, picked: None };
     applied(&settle(&mut scene, "yes", &confirm, 2));
     let redeem =
@@ -89,15 +64,15 @@ fn a_scene_is_scanned_then_confirmed_then_redeemed() {
 #[test]
 fn without_confirmation_a_scan_is_a_login() {
     let mut scene = open();
-    applied(&settle(&mut scene, "scan", &log_in("ann"), 1));
+    applied(&settle(&mut scene, "scan", &log_in(&grant(), "ann"), 1));
     assert_eq!(scene.state(T0 + 1), SceneState::Confirmed);
 }
 
 #[test]
 fn the_second_person_is_refused() {
     let mut scene = open();
-    applied(&settle(&mut scene, "1", &log_in("ann"), 1));
-    refused_by(&settle(&mut scene, "2", &log_in("bob"), 2), SettleRefusal::State(SceneState::Confirmed));
+    applied(&settle(&mut scene, "1", &log_in(&grant(), "ann"), 1));
+    refused_by(&settle(&mut scene, "2", &log_in(&grant(), "bob"), 2), SettleRefusal::State(SceneState::Confirmed));
     assert_eq!(scene.snapshot(T0).who(), Some(openid("ann")));
 }
 
@@ -105,13 +80,13 @@ fn the_second_person_is_refused() {
 fn only_the_person_who_scanned_can_confirm_or_decline() {
     let mut scene = open();
     applied(&settle(&mut scene, "1", &scan("ann"), 1));
-    refused_by(&settle(&mut scene, "2", &confirm("bob"), 2), SettleRefusal::Guard(SceneField::Who));
+    refused_by(&settle(&mut scene, "2", &confirm(&grant(), "bob"), 2), SettleRefusal::Guard(SceneField::Who));
     refused_by(
         &settle(&mut scene, "3", &Transition::Decline { account: account(), who: openid("bob") }, 3),
         SettleRefusal::Guard(SceneField::Who),
     );
     applied(&settle(&mut scene, "4", &Transition::Decline { account: account(), who: openid("ann") }, 4));
-    refused_by(&settle(&mut scene, "5", &confirm("ann"), 5), SettleRefusal::State(SceneState::Declined));
+    refused_by(&settle(&mut scene, "5", &confirm(&grant(), "ann"), 5), SettleRefusal::State(SceneState::Declined));
 }
 
 #[test]
@@ -124,19 +99,19 @@ fn only_the_number_on_the_page_confirms() {
     assert_eq!(scene.snapshot(T0).choices(), Some(numbers.choices));
     assert!(matches!(&scene.events()[0].what, EventKind::Scanned(scan) if scan.number == Some(numbers.right)));
     for (delivery, picked) in [("2", None), ("3", wrong)] {
-        let confirm = Transition::Confirm { account: account(), login: acceptance("ann", grant()), picked };
+        let confirm = Transition::Confirm { account: account(), login: acceptance(&grant(), "ann"), picked };
         refused_by(&settle(&mut scene, delivery, &confirm, 2), SettleRefusal::Guard(SceneField::Number));
     }
     let picked = Some(numbers.right);
-    let confirm = Transition::Confirm { account: account(), login: acceptance("ann", grant()), picked };
+    let confirm = Transition::Confirm { account: account(), login: acceptance(&grant(), "ann"), picked };
     applied(&settle(&mut scene, "4", &confirm, 3));
 }
 
 #[test]
 fn a_repeated_delivery_changes_nothing_and_has_the_same_outcome() {
     let mut scene = open();
-    let first = settle(&mut scene, "1", &log_in("ann"), 1);
-    let again = settle(&mut scene, "1", &log_in("ann"), 1);
+    let first = settle(&mut scene, "1", &log_in(&grant(), "ann"), 1);
+    let again = settle(&mut scene, "1", &log_in(&grant(), "ann"), 1);
     let (Settled::Applied(first), Settled::Repeated(again)) = (first, again) else { panic!() };
     assert_eq!(first, again);
     assert_eq!(scene.events().len(), 1);
@@ -148,13 +123,13 @@ fn a_scanned_scene_expires_with_its_life() {
     applied(&settle(&mut scene, "1", &scan("ann"), 1));
     assert_eq!(scene.state(T0 + 119_999), SceneState::Scanned);
     assert_eq!(scene.state(T0 + 120_000), SceneState::Expired);
-    refused_by(&settle(&mut scene, "2", &confirm("ann"), 120_000), SettleRefusal::State(SceneState::Expired));
+    refused_by(&settle(&mut scene, "2", &confirm(&grant(), "ann"), 120_000), SettleRefusal::State(SceneState::Expired));
 }
 
 #[test]
 fn the_life_of_a_grant_begins_at_the_confirmation() {
     let mut scene = open();
-    applied(&settle(&mut scene, "1", &log_in("ann"), 119_000));
+    applied(&settle(&mut scene, "1", &log_in(&grant(), "ann"), 119_000));
     assert_eq!(scene.remaining(T0 + 119_000), GRANT_LIFE);
     assert_eq!(scene.state(T0 + 178_999), SceneState::Confirmed);
     assert_eq!(scene.state(T0 + 179_000), SceneState::Expired);
@@ -164,7 +139,7 @@ fn the_life_of_a_grant_begins_at_the_confirmation() {
 fn a_grant_is_redeemed_only_for_its_account_and_browser() {
     let mut scene = open();
     let grant = grant();
-    let login = Transition::LogIn { account: account(), login: acceptance("ann", grant.clone()) };
+    let login = Transition::LogIn { account: account(), login: acceptance(&grant, "ann") };
     applied(&settle(&mut scene, "1", &login, 1));
     let bound = Some(Binding::of("session"));
     let redeem = |account: &str, digest, binding| Transition::Redeem {
@@ -186,7 +161,7 @@ fn a_grant_is_redeemed_only_for_its_account_and_browser() {
 #[test]
 fn a_message_to_another_account_does_not_touch_the_scene() {
     let other: AccountName = "other".parse().unwrap();
-    let login = acceptance("ann", grant());
+    let login = acceptance(&grant(), "ann");
     let mut scene = open();
     let scan = Transition::Scan { account: other.clone(), person: person("ann"), numbers: None };
     refused_by(&settle(&mut scene, "1", &scan, 1), SettleRefusal::Guard(SceneField::Account));
@@ -201,7 +176,7 @@ fn a_message_to_another_account_does_not_touch_the_scene() {
 
 #[test]
 fn a_page_can_cancel_before_but_not_after_the_login() {
-    for (start, refused) in [(scan("ann"), false), (log_in("ann"), true)] {
+    for (start, refused) in [(scan("ann"), false), (log_in(&grant(), "ann"), true)] {
         let mut scene = open();
         applied(&settle(&mut scene, "1", &start, 1));
         let settled = settle(&mut scene, "2", &Transition::Cancel, 2);
@@ -213,7 +188,7 @@ fn a_page_can_cancel_before_but_not_after_the_login() {
 fn seq_never_runs_backwards() {
     let mut scene = open();
     applied(&settle(&mut scene, "1", &scan("ann"), 1000));
-    applied(&settle(&mut scene, "2", &confirm("ann"), 0));
+    applied(&settle(&mut scene, "2", &confirm(&grant(), "ann"), 0));
     let [first, second] = scene.events() else { panic!() };
     assert_eq!(second.seq, first.seq + 1);
 }
@@ -221,7 +196,7 @@ fn seq_never_runs_backwards() {
 #[test]
 fn an_event_reads_back_from_its_line() {
     let mut scene = open();
-    applied(&settle(&mut scene, "1", &log_in("ann"), 1));
+    applied(&settle(&mut scene, "1", &log_in(&grant(), "ann"), 1));
     let event = &scene.events()[0];
     let line = format!("{} {}", event.seq, event.body());
     assert_eq!(Event::parse(&line).as_ref(), Some(event));

@@ -59,7 +59,6 @@ pub enum SceneState {
     Confirmed,
     /// The site's backend redeemed the grant.
     Redeemed,
-    /// The person declined.
     Declined,
     /// The page gave up.
     Cancelled,
@@ -126,7 +125,6 @@ pub enum Transition {
     Scan {
         /// The account that was scanned with.
         account: AccountName,
-        /// Who scanned.
         person: Person,
         /// The numbers to pick from, if number matching is used.
         numbers: Option<NumberChallenge>,
@@ -138,7 +136,6 @@ pub enum Transition {
         /// The person and the grant.
         login: Acceptance,
     },
-    /// The person confirmed.
     Confirm {
         /// The account that the answer was sent to.
         account: AccountName,
@@ -147,7 +144,6 @@ pub enum Transition {
         /// The number that the person picked. `None` if number matching isn't used.
         picked: Option<Number>,
     },
-    /// The person declined.
     Decline {
         /// The account that the answer was sent to.
         account: AccountName,
@@ -171,11 +167,9 @@ pub enum Transition {
 pub struct Step {
     /// The step is refused in other states.
     pub from: &'static [SceneState],
-    /// The new state.
     pub to: SceneState,
     /// The step is refused if a stored field has another value. An absent field counts as empty.
     pub guards: Vec<(SceneField, String)>,
-    /// The fields to write.
     pub sets: Vec<(SceneField, String)>,
     /// The life of the scene from now on. `None` leaves it as it is.
     pub life: Option<Duration>,

@@ -22,14 +22,13 @@ use crate::{
 /// `EX_USAGE` of sysexits.h.
 const EXIT_BAD_CONFIG: u8 = 64;
 
-/// The command line.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Cli {
     /// The configuration file; environment variables `SCENECAST_…` go over it.
     #[arg(long, env = "SCENECAST_CONFIG", global = true)]
     pub config: Option<PathBuf>,
-    /// What to do.
+    /// What this process does; without it, it serves.
     #[command(subcommand)]
     pub command: Option<CliCommand>,
 }

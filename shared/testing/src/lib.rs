@@ -2,7 +2,8 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `redis` | a Redis server, Sentinel, Cluster, shards; moving slots; partitions |
+//! | `test_backend` | memory, and every layout of Redis: what the contract tests run over |
+//! | `redis` | a Redis server, Sentinel, Cluster, shards; moving slots; partitions; a proxy that records |
 //! | `fault_proxy` | a TCP proxy that delays, disconnects and drops |
 //! | `exchange`, `metric` | raw HTTP requests; samples from Prometheus's text format |
 //! | `tls`, `until` | certificates; waiting for a condition |
@@ -11,24 +12,25 @@ mod exchange;
 mod fault_proxy;
 mod metric;
 mod redis;
+mod test_backend;
 mod tls;
 mod until;
 
 pub use exchange::{exchange, hostile_requests};
 pub use fault_proxy::{
     proxy::FaultProxy,
-    recording_proxy::RecordingProxy,
     state::{Direction, ProxyMode},
 };
 pub use metric::metric_value;
 pub use redis::{
     cluster::RedisCluster,
+    recording_proxy::RecordingProxy,
     sentinel::RedisSentinels,
     server::{RedisServer, acl_rules},
     shards::RedisShards,
     slot_move::SlotMove,
-    test_backend::TestBackend,
     usage::ProcessUsage,
 };
+pub use test_backend::TestBackend;
 pub use tls::CertificateAuthority;
 pub use until::until;

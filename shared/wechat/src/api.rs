@@ -38,7 +38,6 @@ pub enum ErrorCode {
     /// 40033, 40052, 40053, 40097, 40129, 40159, 40169, 41030, 43001, 43002, 45029, 47001: the request
     /// itself is wrong, so a retry doesn't help: this is a bug, or a wrong configuration.
     Mistake,
-    /// Any other number.
     Other(i64),
 }
 
@@ -78,9 +77,7 @@ pub enum ApiError {
     /// WeChat reports an error.
     #[error("WeChat answered {number}: {message}")]
     Refused {
-        /// The group of the error.
         code: ErrorCode,
-        /// `errcode`.
         number: i64,
         /// The first 200 characters of `errmsg`, without control characters.
         message: String,

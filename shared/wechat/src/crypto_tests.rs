@@ -3,7 +3,6 @@
 use super::*;
 use crate::signature::sign;
 
-/// A published message.
 struct PublishedMessage {
     token: &'static str,
     key: &'static str,

@@ -130,7 +130,9 @@ mod tests {
         for nonce in ["", "]]>", "<x>&y;", "随机"] {
             let mut root = XmlElement::read(encrypt(nonce, "hi").as_bytes()).unwrap();
             let mut take = |name| root.take_text(name).unwrap();
-            let (signature, timestamp, encrypted) = (take("MsgSignature"), take("TimeStamp"), take("Encrypt"));
+            let signature = take("MsgSignature");
+            let timestamp = take("TimeStamp");
+            let encrypted = take("Encrypt");
             assert_eq!(take("Nonce"), nonce);
             let signed = SignedQuery { signature: &signature, timestamp: &timestamp, nonce };
             assert!(signed.verify_encrypted(&encrypted, &Rotating::fixed("AAAAA"), 1_713_424_427).is_ok());

@@ -43,7 +43,7 @@ async fn the_process_lives_without_redis_and_ends_on_sigterm() {
         let line = log.next_line().await.unwrap().unwrap();
         assert_no_secrets(&line);
         let line: Value = serde_json::from_str(&line).unwrap();
-        if line["message"] == "listening: probes and metrics" {
+        if line["message"] == "accepting connections" && line["clients"] == "probes and metrics" {
             break line;
         }
     };

@@ -38,8 +38,9 @@ impl Running {
         let mut running = Self { process, log, addresses: BTreeMap::new(), file, good, _directory: directory };
         while running.addresses.len() < 3 {
             let line = running.line().await;
-            if let Some(what) = line["message"].as_str().and_then(|message| message.strip_prefix("listening: ")) {
-                running.addresses.insert(what.to_owned(), line["address"].as_str().unwrap().to_owned());
+            if line["message"] == "accepting connections" {
+                let [clients, address] = ["clients", "address"].map(|field| line[field].as_str().unwrap().to_owned());
+                running.addresses.insert(clients, address);
             }
         }
         running.says("serving").await;

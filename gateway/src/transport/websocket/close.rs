@@ -1,5 +1,6 @@
 //! Why a page's WebSocket is closed, and what the page is told.
 
+use scenecast_scene::SceneId;
 use scenecast_service::http::Problem;
 
 use super::{
@@ -41,6 +42,14 @@ impl CloseReason {
             Self::ProtocolError(_) => "violation",
             Self::SlowReader => "slow",
             Self::PeerClosed | Self::ConnectionLost => "gone",
+        }
+    }
+
+    /// Logs it, if an operator has to know. `scene` is the page's, if it has one already.
+    pub(crate) fn log(&self, scene: Option<SceneId>) {
+        if let Self::SlowReader = self {
+            let scene = scene.map(tracing::field::display);
+            tracing::info!(scene, "closed a WebSocket whose browser reads too slowly; its page can reconnect");
         }
     }
 
@@ -96,10 +105,7 @@ impl From<SocketError> for CloseReason {
     fn from(error: SocketError) -> Self {
         match error {
             SocketError::Lost(_) => Self::ConnectionLost,
-            SocketError::SlowReader => {
-                tracing::info!("closed a WebSocket whose browser reads too slowly; its page can reconnect");
-                Self::SlowReader
-            }
+            SocketError::SlowReader => Self::SlowReader,
         }
     }
 }

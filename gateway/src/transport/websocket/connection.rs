@@ -16,7 +16,7 @@ use std::{
 };
 
 use futures_util::future::OptionFuture;
-use scenecast_scene::PageInfo;
+use scenecast_scene::{PageInfo, SceneId};
 
 use super::{
     close::CloseReason,
@@ -60,6 +60,7 @@ pub(crate) fn serve_page(
             Err(reason) => reason,
         };
         let PageConnection { socket, scene, .. } = connection;
+        reason.log(scene.id());
         // The watch ends before the socket waits for the peer's close.
         drop(scene);
         guard.set_end(reason.label());
@@ -99,6 +100,13 @@ impl ScenePhase {
             Self::NotRequested => Poll::Pending,
             Self::Starting(start) => start.as_mut().poll(cx).map(LoopEvent::Started),
             Self::Watched(feed) => feed.poll_next(cx).map(LoopEvent::Update),
+        }
+    }
+
+    fn id(&self) -> Option<SceneId> {
+        match self {
+            Self::Watched(feed) => Some(feed.scene()),
+            Self::NotRequested | Self::Starting(_) => None,
         }
     }
 
@@ -163,8 +171,8 @@ impl PageConnection {
             SessionUpdate::Event(event, handover) => {
                 feed.send_event(&event, handover, |message| self.socket.send(&message.to_json()))?;
             }
-            SessionUpdate::BusLost => self.socket.send(&ServerMessage::Trouble.to_json())?,
-            SessionUpdate::BusRestored => self.socket.send(&feed.current_state().to_json())?,
+            SessionUpdate::Interrupted => self.socket.send(&ServerMessage::Trouble.to_json())?,
+            SessionUpdate::Resumed => self.socket.send(&feed.current_state().to_json())?,
             SessionUpdate::End(end) => return Err(CloseReason::Ended(end)),
         }
         Ok(())

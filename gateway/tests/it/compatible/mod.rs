@@ -4,12 +4,12 @@ mod bad_input;
 mod drain;
 mod sockets;
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use scenecast_browsers::cookie_browser::{CookieBrowser, PageSocket, SocketMessage};
 use scenecast_scene::{Acceptance, Claims, Grant, NewScene, PageInfo, Transition};
 
-use crate::fixtures::{KEY_SECRET, PATIENCE, Scene, World, account, ann, key_ring};
+use crate::fixtures::{KEY_SECRET, PATIENCE, Scene, World, acceptance, account, ann, key_ring};
 
 /// Ann's avatar.
 const AVATAR: &str = "https://wx.example/ann";
@@ -31,8 +31,7 @@ impl World {
     /// Logs Ann in.
     async fn log_ann_in(&self, scene: &Scene) -> Grant {
         let grant = Grant::issue(scene.id);
-        let life = Duration::from_secs(60);
-        let login = Acceptance { person: ann(AVATAR), grant: grant.clone(), life, typed: false, registered: false };
+        let login = Acceptance { person: ann(AVATAR), ..acceptance(&grant, "Ann") };
         self.settle(scene, Transition::LogIn { account: account(), login }).await;
         grant
     }

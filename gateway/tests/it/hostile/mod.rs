@@ -38,7 +38,7 @@ impl Bystander {
 
     /// Checks that the page gets its login.
     async fn gets_login(mut self, world: &World) {
-        world.settle(&self.scene, log_in(&self.scene)).await;
+        world.settle(&self.scene, log_in(&self.scene.grant(), "Ann")).await;
         assert_eq!(frame(&mut self.page).await.kind, "confirmed");
     }
 }

@@ -30,7 +30,7 @@ async fn one_scene_may_have_watchers_by_every_transport() {
     world.metric_is("connections_open{transport=\"poll\"}", 1).await;
     assert_eq!(world.reader.watched_scenes(), 1);
 
-    world.settle(&scene, log_in(&scene)).await;
+    world.settle(&scene, log_in(&scene.grant(), "Ann")).await;
     let by_socket = frame(&mut socket).await;
     let by_stream = stream.event("confirmed").await;
     let polled: serde_json::Value = polling.await.unwrap().unwrap().json().await.unwrap();
@@ -123,7 +123,7 @@ async fn while_redis_is_away_watchers_stay_and_new_ones_are_told_to_come_back() 
     redis.restart().await;
     assert_eq!(held.event("resumed").await.frame().state, "open");
     assert_eq!(frame(&mut page).await.kind, "resumed");
-    world.settle(&scene, log_in(&scene)).await;
+    world.settle(&scene, log_in(&scene.grant(), "Ann")).await;
     held.event("confirmed").await;
     assert_eq!(frame(&mut page).await.kind, "confirmed");
 }

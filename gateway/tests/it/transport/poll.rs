@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use scenecast_scene::Transition;
 use serde_json::Value;
 
-use crate::fixtures::{Scene, World, assert_problem, confirm, log_in, number, scan, send};
+use crate::fixtures::{Scene, World, assert_problem, confirm_with_number, log_in, number, scan_with_number, send};
 
 /// The answer to a poll with this query.
 async fn poll(world: &World, scene: &Scene, query: &str) -> Value {
@@ -23,13 +23,13 @@ fn kinds(answer: &Value) -> Vec<&str> {
 async fn any_gateway_answers_at_once_with_events_that_have_happened() {
     let world = World::new().await;
     let (other, scene) = (world.neighbour().await, world.scene().await);
-    world.settle(&scene, scan(number())).await;
+    world.settle(&scene, scan_with_number("Ann", number())).await;
     let scanned = poll(&world, &scene, "").await;
     assert_eq!((scanned["scene"].as_str(), scanned["state"].as_str()), (Some(&*scene.id.to_string()), Some("scanned")));
     assert_eq!((kinds(&scanned), scanned["events"][0]["number"].as_u64()), (vec!["scanned"], Some(42)));
     assert!((118..=120).contains(&scanned["expires_in"].as_u64().unwrap()), "{scanned}");
 
-    world.settle(&scene, confirm(&scene, number())).await;
+    world.settle(&scene, confirm_with_number(&scene.grant(), "Ann", number())).await;
     let confirmed = poll(&other, &scene, &format!("after={}", scanned["events"][0]["seq"])).await;
     assert_eq!((kinds(&confirmed), confirmed["state"].as_str()), (vec!["confirmed"], Some("confirmed")));
     assert_eq!(confirmed["events"][0]["grant"].as_str().unwrap().len(), 43);
@@ -48,7 +48,7 @@ async fn a_poll_waits_for_the_next_event() {
     let polling = poll(&world, &scene, "wait=30");
     let settling = async {
         world.metric_is("connections_open{transport=\"poll\"}", 1).await;
-        world.settle(&scene, log_in(&scene)).await;
+        world.settle(&scene, log_in(&scene.grant(), "Ann")).await;
     };
     let (answer, ()) = tokio::join!(polling, settling);
     assert_eq!((kinds(&answer), answer["state"].as_str()), (vec!["confirmed"], Some("confirmed")));

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use scenecast_scene::Transition;
 
-use crate::fixtures::{EventStream, ORIGIN, StreamItem, World, assert_problem, confirm, number, scan, send};
+use crate::fixtures::{
+    EventStream, ORIGIN, StreamItem, World, assert_problem, confirm_with_number, number, scan_with_number, send,
+};
 
 #[tokio::test]
 async fn a_stream_begins_with_the_state_and_goes_on_with_the_events() {
@@ -20,10 +22,10 @@ async fn a_stream_begins_with_the_state_and_goes_on_with_the_events() {
     assert_eq!((resumed.id, resumed.frame().state.as_str()), (None, "open"));
     assert!((118..=120).contains(&resumed.frame().expires_in));
 
-    world.settle(&scene, scan(number())).await;
+    world.settle(&scene, scan_with_number("Ann", number())).await;
     let scanned = stream.event("scanned").await;
     assert_eq!((scanned.id, scanned.frame().number), (Some(scanned.frame().seq), 42));
-    world.settle(&scene, confirm(&scene, number())).await;
+    world.settle(&scene, confirm_with_number(&scene.grant(), "Ann", number())).await;
     let confirmed = stream.event("confirmed").await;
     assert!(confirmed.id > scanned.id && confirmed.id == Some(confirmed.frame().seq));
     assert_eq!((confirmed.frame().name.as_str(), confirmed.frame().grant.len()), ("Ann", 43));
@@ -37,10 +39,10 @@ async fn a_stream_goes_on_at_another_gateway_after_the_last_event_id() {
     let (other, scene) = (world.neighbour().await, world.scene().await);
     let mut stream = EventStream::open(&world, &scene, None).await;
     stream.event("resumed").await;
-    world.settle(&scene, scan(number())).await;
+    world.settle(&scene, scan_with_number("Ann", number())).await;
     let seen = stream.event("scanned").await.id;
     drop(stream);
-    world.settle(&scene, confirm(&scene, number())).await;
+    world.settle(&scene, confirm_with_number(&scene.grant(), "Ann", number())).await;
 
     let mut stream = EventStream::open(&other, &scene, seen).await;
     assert_eq!(stream.event("resumed").await.frame().state, "confirmed");

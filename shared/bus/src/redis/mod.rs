@@ -1,7 +1,6 @@
-//! The bus over Redis: a hash for each scene, and a sharded channel of the same name.
+//! Scenes in Redis: a hash for each, and a sharded channel of the same name. Reads, opens and settles them.
 
 mod hash;
 pub(crate) mod mailboxes;
-pub(crate) mod reader;
 pub(crate) mod scene_name;
 pub(crate) mod writer;

@@ -4,8 +4,8 @@ use std::{fmt, str::FromStr};
 
 use scenecast_scene::{IdError, SceneId};
 
-/// The name of a scene's hash and of its channel, so that both sit in the same slot. `wx:*` is what the ACL rules
-/// let gateways read.
+/// The name of a scene's hash and of its channel: one name, so that both are in the same slot. `wx` is for Weixin
+/// (微信), as WeChat is called in China. The ACL rules let gateways read `wx:*`, so the prefix can't change.
 #[derive(Clone, Copy)]
 pub(crate) struct SceneName(pub(crate) SceneId);
 

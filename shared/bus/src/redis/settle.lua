@@ -22,31 +22,31 @@ local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
 
--- The seq under which an event was told now; none for most.
-local told = ''
+-- The seq of the event that this call publishes; empty if it publishes none.
+local published_seq = ''
 
-local function standing(verdict)
+local function answer(verdict)
   local now_state = state
   if now >= expires and (state == 'open' or state == 'scanned' or state == 'confirmed') then
     now_state = 'expired'
   end
-  local answer = { verdict, now_state, math.max(expires - now, 0), told }
+  local parts = { verdict, now_state, math.max(expires - now, 0), published_seq }
   for _, name in ipairs(names) do
-    answer[#answer + 1] = facts[name]
+    parts[#parts + 1] = facts[name]
   end
-  return answer
+  return parts
 end
 
 if repeated then
-  return standing('repeated')
+  return answer('repeated')
 end
-if not string.find(from, ',' .. standing('')[2] .. ',', 1, true) then
-  return standing('state')
+if not string.find(from, ',' .. answer('')[2] .. ',', 1, true) then
+  return answer('state')
 end
 local arg = 9
 for _ = 1, guards do
   if facts[ARGV[arg]] ~= ARGV[arg + 1] then
-    return standing(ARGV[arg])
+    return answer(ARGV[arg])
   end
   arg = arg + 2
 end
@@ -76,6 +76,6 @@ redis.call('HSET', scene, unpack(writes))
 redis.call('PEXPIREAT', scene, string.format('%.0f', expires + tombstone))
 if line then
   redis.call('SPUBLISH', channel, line)
-  told = seq
+  published_seq = seq
 end
-return standing('applied')
+return answer('applied')

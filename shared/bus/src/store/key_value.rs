@@ -106,19 +106,19 @@ impl Store {
     /// Sets the value of this name, for `life`, if it has none. Returns the value of another caller if there is one, or
     /// `None` if the name has our value now. It may have had our value before: after a lost connection the client
     /// repeats the command.
-    pub async fn claim(&self, name: &str, value: &str, life: Duration) -> Result<Option<String>, StoreError> {
-        let there = match &self.0 {
+    pub async fn put_if_absent(&self, name: &str, value: &str, life: Duration) -> Result<Option<String>, StoreError> {
+        let stored = match &self.0 {
             StoreBackend::Memory(memory) => {
                 let mut values = memory.values();
-                let there = values.get(name).map(str::to_owned);
-                if there.is_none() {
+                let stored = values.get(name).map(str::to_owned);
+                if stored.is_none() {
                     values.put(name, value.to_owned(), Some(life));
                 }
-                there
+                stored
             }
             StoreBackend::Redis(redis, _) => redis.set_if_absent(name, value, life).await?,
         };
-        Ok(there.filter(|there| there != value))
+        Ok(stored.filter(|stored| stored != value))
     }
 
     /// Removes the name if it still has this value.
@@ -138,8 +138,8 @@ impl Store {
         life: Option<Duration>,
         change: impl FnMut(Option<&str>) -> (Option<String>, T) + Send,
     ) -> Result<T, StoreError> {
-        let there = self.get(name).await?;
-        self.update_from(name, there, life, change).await
+        let stored = self.get(name).await?;
+        self.update_from(name, stored, life, change).await
     }
 
     /// The same as [`Store::update`], beginning with a value that was read before. If the name has another value by
@@ -147,18 +147,18 @@ impl Store {
     pub async fn update_from<T: Send>(
         &self,
         name: &str,
-        mut there: Option<String>,
+        mut stored: Option<String>,
         life: Option<Duration>,
         mut change: impl FnMut(Option<&str>) -> (Option<String>, T) + Send,
     ) -> Result<T, StoreError> {
         for _ in 0..MAX_ATTEMPTS {
-            let (value, answer) = change(there.as_deref());
-            if value == there {
+            let (value, answer) = change(stored.as_deref());
+            if value == stored {
                 return Ok(answer);
             }
-            match self.compare_and_swap(name, there.as_deref(), value.as_deref(), life).await? {
+            match self.compare_and_swap(name, stored.as_deref(), value.as_deref(), life).await? {
                 Swap::Done => return Ok(answer),
-                Swap::Changed(now) => there = now,
+                Swap::Changed(now) => stored = now,
             }
         }
         Err(StoreError::Contended)
@@ -174,9 +174,9 @@ impl Store {
         match &self.0 {
             StoreBackend::Memory(memory) => {
                 let mut values = memory.values();
-                let there = values.get(name);
-                if there != read {
-                    return Ok(Swap::Changed(there.map(str::to_owned)));
+                let stored = values.get(name);
+                if stored != read {
+                    return Ok(Swap::Changed(stored.map(str::to_owned)));
                 }
                 match value {
                     Some(value) => values.put(name, value.to_owned(), life),
@@ -191,7 +191,7 @@ impl Store {
                 let args = vec![has(read), text(read), has(value), text(value), life];
                 match redis.call(&scripts.swap, name, &args).await? {
                     Reply::Integer(_) => Ok(Swap::Done),
-                    there => Ok(Swap::Changed(there.into_string())),
+                    stored => Ok(Swap::Changed(stored.into_string())),
                 }
             }
         }

@@ -90,20 +90,21 @@ impl ValueMap {
 pub(crate) struct MemoryStream {
     appended: u64,
     /// All entries up to this one have been read.
-    given: u64,
+    last_read: u64,
     entries: BTreeMap<u64, StreamRecord>,
 }
 
 #[derive(Debug)]
 struct StreamRecord {
     text: String,
-    given: Instant,
+    claimed_at: Instant,
     times: u32,
 }
 
 impl StreamRecord {
-    fn give(&mut self, id: u64) -> StreamEntry {
-        (self.given, self.times) = (Instant::now(), self.times + 1);
+    fn claim(&mut self, id: u64) -> StreamEntry {
+        self.claimed_at = Instant::now();
+        self.times += 1;
         StreamEntry { id: id.to_string(), text: self.text.clone() }
     }
 }
@@ -111,7 +112,8 @@ impl StreamRecord {
 impl MemoryStream {
     pub(crate) fn append(&mut self, text: &str) {
         self.appended += 1;
-        self.entries.insert(self.appended, StreamRecord { text: text.to_owned(), given: Instant::now(), times: 0 });
+        let record = StreamRecord { text: text.to_owned(), claimed_at: Instant::now(), times: 0 };
+        self.entries.insert(self.appended, record);
     }
 
     /// Removes the oldest entries, until at most so many are left.
@@ -125,28 +127,40 @@ impl MemoryStream {
         self.entries.len()
     }
 
-    pub(crate) fn give_new(&mut self, at_most: usize) -> Vec<StreamEntry> {
-        let new = self.entries.range_mut(self.given + 1..).take(at_most);
-        let given: Vec<_> = new.map(|(id, kept)| (*id, kept.give(*id))).collect();
-        self.given = given.last().map_or(self.given, |(id, _)| *id);
-        given.into_iter().map(|(_, entry)| entry).collect()
+    /// Claims entries for the first time.
+    pub(crate) fn read_new(&mut self, at_most: usize) -> Vec<StreamEntry> {
+        let mut read = vec![];
+        for (id, record) in self.entries.range_mut(self.last_read + 1..).take(at_most) {
+            read.push(record.claim(*id));
+            self.last_read = *id;
+        }
+        read
     }
 
-    pub(crate) fn out(&self, after: Option<&str>, at_most: usize) -> Vec<PendingEntry> {
+    /// The entries after `after` that were claimed and not removed.
+    pub(crate) fn pending(&self, after: Option<&str>, at_most: usize) -> Vec<PendingEntry> {
         let after = after.and_then(|id| id.parse().ok()).unwrap_or(0);
-        let out = self.entries.range(after + 1..).take_while(|(id, _)| **id <= self.given);
-        out.take(at_most)
-            .map(|(id, kept)| PendingEntry { id: id.to_string(), idle: kept.given.elapsed(), times: kept.times })
-            .collect()
+        let pending = self.entries.range(after + 1..).take_while(|(id, _)| **id <= self.last_read);
+        let pending = pending.map(|(id, record)| PendingEntry {
+            id: id.to_string(),
+            idle: record.claimed_at.elapsed(),
+            times: record.times,
+        });
+        pending.take(at_most).collect()
     }
 
-    pub(crate) fn give_again(&mut self, overdue: &[(String, Duration)]) -> Vec<StreamEntry> {
-        let mut again = |(id, idle): &(String, Duration)| {
-            let id = id.parse().ok()?;
-            let kept = self.entries.get_mut(&id)?;
-            (kept.given.elapsed() >= *idle).then(|| kept.give(id))
-        };
-        overdue.iter().filter_map(&mut again).collect()
+    /// Claims these entries again if each has been idle at least this long.
+    pub(crate) fn claim_pending(&mut self, overdue: &[(String, Duration)]) -> Vec<StreamEntry> {
+        let mut claimed = vec![];
+        for (id, idle) in overdue {
+            let Ok(id) = id.parse() else { continue };
+            if let Some(record) = self.entries.get_mut(&id)
+                && record.claimed_at.elapsed() >= *idle
+            {
+                claimed.push(record.claim(id));
+            }
+        }
+        claimed
     }
 
     pub(crate) fn remove(&mut self, id: &str) {

@@ -50,39 +50,38 @@ impl Store {
     }
 
     /// Reads entries that no pod has read yet. From then on they are pending.
-    pub async fn give_new(&self, stream: &str, at_most: usize) -> Result<Vec<StreamEntry>, StoreError> {
+    pub async fn read_new(&self, stream: &str, at_most: usize) -> Result<Vec<StreamEntry>, StoreError> {
         match &self.0 {
-            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.give_new(at_most))),
+            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.read_new(at_most))),
             StoreBackend::Redis(redis, _) => Ok(redis.read_new(stream, at_most).await?),
         }
     }
 
     /// The pending entries after this one: read by a pod, and not removed.
-    pub async fn out(
+    pub async fn pending(
         &self,
         stream: &str,
         after: Option<&str>,
         at_most: usize,
     ) -> Result<Vec<PendingEntry>, StoreError> {
         match &self.0 {
-            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.out(after, at_most))),
+            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.pending(after, at_most))),
             StoreBackend::Redis(redis, _) => Ok(redis.pending(stream, after, at_most).await?),
         }
     }
 
     /// Claims each of these pending entries again, if nobody has claimed it for at least the given time.
-    pub async fn give_again(
+    pub async fn claim_pending(
         &self,
         stream: &str,
         overdue: &[(String, Duration)],
     ) -> Result<Vec<StreamEntry>, StoreError> {
         match &self.0 {
-            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.give_again(overdue))),
+            StoreBackend::Memory(memory) => Ok(memory.stream(stream, |stream| stream.claim_pending(overdue))),
             StoreBackend::Redis(redis, _) => Ok(redis.claim_pending(stream, overdue).await?),
         }
     }
 
-    /// Removes an entry.
     pub async fn remove(&self, stream: &str, id: &str) -> Result<(), StoreError> {
         match &self.0 {
             StoreBackend::Memory(memory) => memory.stream(stream, |stream| stream.remove(id)),

@@ -1,11 +1,12 @@
--- Gives a name this value for so long, or none, if its value is still the one that the caller has
--- read. Answers 1, or what is there instead.
-local has, read, gives, value, life = unpack(ARGV)
-local there = redis.call('GET', KEYS[1])
-if there ~= (has == '1' and read) then
-  return there
+-- Writes a value, or removes it, if what is stored is still what the caller has read. Returns 1, or
+-- what is stored instead. Flags say whether a value was read (was_set) and whether one is written (sets);
+-- life is in ms, and empty for ever.
+local was_set, read, sets, value, life = unpack(ARGV)
+local stored = redis.call('GET', KEYS[1])
+if stored ~= (was_set == '1' and read) then
+  return stored
 end
-if gives == '0' then
+if sets == '0' then
   redis.call('DEL', KEYS[1])
 elseif life == '' then
   redis.call('SET', KEYS[1], value)

@@ -78,7 +78,10 @@ impl PubSubListener {
     fn deliver(&self, channel: &str, message: &str) {
         match (channel.parse(), Event::parse(message)) {
             (Ok(SceneName(scene)), Some(event)) => self.registry.deliver(scene, &Arc::new(event)),
-            _ => tracing::warn!(channel, "dropped a message of Redis that is not an event of a scene"),
+            _ => tracing::warn!(
+                channel,
+                "dropped a message of Redis that is not an event of a scene; does other software publish on wx:*?"
+            ),
         }
     }
 

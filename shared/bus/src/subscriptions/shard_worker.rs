@@ -39,8 +39,8 @@ pub(crate) enum ShardTask {
     /// Events of these scenes may have been lost: subscribe again and read their mailboxes, now.
     CatchUp(Vec<SceneId>),
     /// The same as a precaution: no loss is known.
-    Sweep(Vec<SceneId>),
     /// After all tasks before this one, so many scenes should be subscribed here. Catch up if Redis has fewer.
+    Sweep(Vec<SceneId>),
     CompareCount(usize),
 }
 
@@ -207,7 +207,8 @@ impl ShardWorker {
                 Err(error) if error.is_undecided() => batch.fail(scene, error),
                 Err(error) => tracing::error!(
                     %scene, %error,
-                    "Redis holds something else where this scene's mailbox should be; its page can't be logged in"
+                    "Redis holds something else where this scene's mailbox should be; its page can't be logged in; does \
+                     other software write wx:*?"
                 ),
             }
         }

@@ -7,9 +7,9 @@ use futures_util::{FutureExt, StreamExt, stream};
 use scenecast_bus::{BusError, BusUrl, Mailbox, Notice, SceneReader, SceneWriter, Watch};
 use scenecast_metrics::Metrics;
 use scenecast_redis::Redis;
+pub(crate) use scenecast_scene::testing::{GRANT_LIFE, acceptance, account, confirm, log_in, person, scan};
 use scenecast_scene::{
-    Acceptance, AccountName, Binding, Cause, DeliveryId, Event, EventKind, Grant, NewScene, PageInfo, Person, Profile,
-    SceneId, SceneSnapshot, Settled, Transition,
+    Binding, Cause, DeliveryId, Event, EventKind, NewScene, PageInfo, SceneId, SceneSnapshot, Settled, Transition,
 };
 pub(crate) use scenecast_testing::until;
 use tokio::time::timeout;
@@ -18,7 +18,6 @@ use tokio::time::timeout;
 pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) const SCENE_LIFE: Duration = Duration::from_secs(120);
-pub(crate) const GRANT_LIFE: Duration = Duration::from_secs(60);
 
 /// The scene with this number.
 pub(crate) fn scene(number: u128) -> SceneId {
@@ -30,34 +29,9 @@ pub(crate) fn redis_name(scene: SceneId) -> String {
     format!("wx:{scene}")
 }
 
-pub(crate) fn account() -> AccountName {
-    "demo".parse().unwrap()
-}
-
 pub(crate) fn opening() -> NewScene {
     let page = PageInfo { host: Some("shop.example.com".to_owned()), ..PageInfo::default() };
     NewScene { account: account(), binding: Some(Binding::of("session")), page, life: SCENE_LIFE }
-}
-
-pub(crate) fn person(name: &str) -> Person {
-    let profile = Profile { name: name.to_owned(), avatar: String::new() };
-    Person { account: account(), openid: name.parse().unwrap(), unionid: None, profile }
-}
-
-pub(crate) fn acceptance(grant: &Grant, who: &str) -> Acceptance {
-    Acceptance { person: person(who), grant: grant.clone(), life: GRANT_LIFE, typed: false, registered: false }
-}
-
-pub(crate) fn scan(who: &str) -> Transition {
-    Transition::Scan { account: account(), person: person(who), numbers: None }
-}
-
-pub(crate) fn confirm(grant: &Grant, who: &str) -> Transition {
-    Transition::Confirm { account: account(), login: acceptance(grant, who), picked: None }
-}
-
-pub(crate) fn log_in(grant: &Grant, who: &str) -> Transition {
-    Transition::LogIn { account: account(), login: acceptance(grant, who) }
 }
 
 /// A delivery of WeChat, identified by this name.

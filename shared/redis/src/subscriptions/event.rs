@@ -11,7 +11,6 @@ pub enum PubSubEvent {
     Message {
         /// The channel that it was published on.
         channel: String,
-        /// The message itself.
         message: String,
     },
     /// The connection for these slots is lost, and all subscriptions in them.

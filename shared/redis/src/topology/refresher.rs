@@ -44,7 +44,6 @@ impl Topology {
         Self { table, refresh }
     }
 
-    /// The current table.
     pub(crate) fn table(&self) -> Arc<SlotTable> {
         self.table.borrow().clone()
     }
@@ -77,10 +76,10 @@ struct TopologyRefresher {
 
 impl TopologyRefresher {
     async fn run(mut self, refresh: Arc<Notify>) {
-        let mut was_requested = true;
+        let mut ask_all = true;
         loop {
             let current = self.publisher.borrow().clone();
-            match self.source.query(&current, &self.nodes, was_requested).await {
+            match self.source.query(&current, &self.nodes, ask_all).await {
                 Ok(table) => {
                     self.last_error = None;
                     self.publish(table);
@@ -90,7 +89,8 @@ impl TopologyRefresher {
             let table = self.publisher.borrow().clone();
             self.nodes.remove_idle(|node| table.has_primary(node));
             sleep(MIN_REFRESH_INTERVAL).await;
-            was_requested = timeout(REFRESH_PERIOD, refresh.notified()).await.is_ok();
+            // A request means that slots have probably moved.
+            ask_all = timeout(REFRESH_PERIOD, refresh.notified()).await.is_ok();
         }
     }
 

@@ -96,8 +96,12 @@ impl TopologySource {
 /// Asks each primary how many replicas it has. A primary that doesn't answer keeps what it had.
 async fn update_required_acks(current: &SlotTable, nodes: &ConnectionPool, may_ask_role: &mut bool) -> SlotTable {
     let answers = join_all(current.primaries().map(|primary| ask(nodes, &primary.node, [RedisCommand::role()]))).await;
-    if *may_ask_role && answers.iter().any(is_forbidden) {
+    let forbidden = current.primaries().zip(&answers).find(|(_, answer)| is_forbidden(answer));
+    if let Some((primary, _)) = forbidden
+        && *may_ask_role
+    {
         tracing::warn!(
+            node = %primary.node,
             "the Redis user of this pod may not run ROLE, so logins don't wait for replicas and a failover can lose \
              them. Grant it +role"
         );

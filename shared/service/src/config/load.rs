@@ -18,7 +18,6 @@ pub enum ConfigError {
     /// A file can't be read.
     #[error("{}: {source}", path.display())]
     Unreadable {
-        /// The file.
         path: PathBuf,
         /// Mostly that it doesn't exist, or may not be read.
         #[source]
@@ -27,11 +26,9 @@ pub enum ConfigError {
     /// The file isn't TOML. The parser's error is not kept as the cause: it shows the line, and that may be a secret.
     #[error("{}, line {line}: {message}", path.display())]
     Syntax {
-        /// The file.
         path: PathBuf,
         /// Counted from 1.
         line: usize,
-        /// What the parser expected.
         message: String,
     },
     /// A value is missing, has the wrong type, or has a name that isn't known.

@@ -24,7 +24,6 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// 404.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
     }

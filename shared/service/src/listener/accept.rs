@@ -100,15 +100,15 @@ struct ConnectionTimeouts {
 }
 
 impl Listener {
-    /// Binds `address`; port 0 takes any free port. `name` says in the log what is served here.
-    pub async fn bind(name: &'static str, address: SocketAddr, limits: ListenerLimits) -> Result<Self, ListenError> {
-        Self::bind_with_admission(name, address, &Admission::with_connection_limit(limits.connections), limits.idle)
+    /// Binds `address`; port 0 takes any free port. `clients` says in the log who connects here.
+    pub async fn bind(clients: &'static str, address: SocketAddr, limits: ListenerLimits) -> Result<Self, ListenError> {
+        Self::bind_with_admission(clients, address, &Admission::with_connection_limit(limits.connections), limits.idle)
             .await
     }
 
     /// Binds one of several listeners that share the limits of their pod. `idle` is as in [`ListenerLimits`].
     pub async fn bind_with_admission(
-        name: &'static str,
+        clients: &'static str,
         address: SocketAddr,
         admission: &Admission,
         idle: Duration,
@@ -122,7 +122,7 @@ impl Listener {
         let socket = bind.await.map_err(|source| ListenError { address, source })?;
         let timeouts = ConnectionTimeouts { idle, unread: UNREAD_TIMEOUT };
         let listener = Self { socket, admission: admission.clone(), timeouts };
-        tracing::info!(address = %listener.address(), "listening: {name}");
+        tracing::info!(address = %listener.address(), clients, "accepting connections");
         Ok(listener)
     }
 

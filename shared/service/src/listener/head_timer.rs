@@ -27,8 +27,9 @@ enum HeadState {
     /// Between two requests.
     Idle,
     /// A request's head is arriving.
-    Receiving { since: Instant },
-    /// A request is being answered.
+    Receiving {
+        since: Instant,
+    },
     Answering,
 }
 

@@ -7,7 +7,7 @@ use scenecast_service::{
 };
 use scenecast_testing::exchange;
 
-use crate::serve::TEST_TIMEOUT;
+use crate::fixtures::TEST_TIMEOUT;
 
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: here\r\n";
 /// A second request, hidden in the body of the first. It must never be served.

@@ -20,7 +20,6 @@ pub enum Direction {
 /// What a proxy does with bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProxyMode {
-    /// They are forwarded.
     #[default]
     Pass,
     /// They wait until the mode changes. So does the end of their connection.

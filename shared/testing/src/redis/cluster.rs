@@ -103,7 +103,6 @@ impl RedisCluster {
         &self.nodes
     }
 
-    /// One node.
     pub fn node(&self, number: usize) -> &RedisServer {
         &self.nodes[number]
     }

@@ -20,7 +20,6 @@ impl RedisCluster {
         isolate(self.node(node), self.nodes().iter());
     }
 
-    /// Ends the partition.
     pub fn heal(&self) {
         heal(self.nodes());
     }
@@ -34,7 +33,6 @@ impl RedisSentinels {
         isolate(self.server(server), self.servers().iter().chain(self.sentinels()));
     }
 
-    /// Ends the partition.
     pub fn heal(&self) {
         heal(self.servers());
     }

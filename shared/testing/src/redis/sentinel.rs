@@ -79,7 +79,6 @@ impl RedisSentinels {
         &self.servers
     }
 
-    /// One server.
     pub fn server(&self, number: usize) -> &RedisServer {
         &self.servers[number]
     }
@@ -145,7 +144,8 @@ async fn start_sentinel(peer_address: Option<Ipv4Addr>, primary: &RedisServer) -
     sentinel.ask(&["SENTINEL", "CONFIG", "SET", "announce-ip", "127.0.0.1"]).await;
     // By default Sentinels poll the servers every ten seconds, and each other every two.
     sentinel.ask(&["SENTINEL", "DEBUG", "info-period", "500", "publish-period", "200", "ask-period", "200"]).await;
-    let (host, port) = (primary.peer_address().to_string(), primary.port().to_string());
+    let host = primary.peer_address().to_string();
+    let port = primary.port().to_string();
     sentinel.ask(&["SENTINEL", "MONITOR", SERVICE, &host, &port, QUORUM]).await;
     let times = ["down-after-milliseconds", "1000", "failover-timeout", "3000"];
     sentinel.ask(&[&["SENTINEL", "SET", SERVICE][..], &times].concat()).await;

@@ -150,7 +150,8 @@ impl RedisServer {
         let mut answer = Ok(String::new());
         until("a server has loaded its data", async || {
             answer = self.cli(command).await;
-            !answer.as_ref().is_err_and(|error| error.contains("LOADING"))
+            let error_code = answer.as_ref().err().and_then(|error| error.split(' ').next());
+            error_code != Some("LOADING")
         })
         .await;
         answer.unwrap_or_else(|error| panic!("{command:?} was refused: {error}"))

@@ -38,7 +38,8 @@ impl RedisCluster {
 
     /// Phase 2: moves the keys. The old owner still owns the slot.
     pub async fn move_keys(&self, moving: SlotMove) {
-        let (slot, port) = (moving.slot.to_string(), self.node(moving.to).port().to_string());
+        let slot = moving.slot.to_string();
+        let port = self.node(moving.to).port().to_string();
         let from = self.node(moving.from);
         let keys = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "100000"]).await;
         for key in keys.lines().filter(|key| !key.is_empty()) {

@@ -20,7 +20,6 @@ use crate::fixtures::{TestBus, pod_at};
 struct TestPods {
     /// The first pod's bus.
     bus: TestBus,
-    /// The first pod's metrics.
     metrics: Metrics,
     backend: TestBackend,
 }

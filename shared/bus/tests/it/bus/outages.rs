@@ -116,7 +116,9 @@ async fn calls_before_redis_has_started_are_undecided_and_succeed_once_it_has() 
     let mut server = RedisServer::start().await;
     server.stop().await;
     let (bus, _) = pod(&server.url());
-    let (opening, cause, scan) = (opening(), cause("scan"), scan("ann"));
+    let opening = opening();
+    let cause = cause("scan");
+    let scan = scan("ann");
     let (opened, settled, watched, read) = tokio::join!(
         timeout(ANSWER_LIMIT, bus.open(scene(1), &opening)),
         timeout(ANSWER_LIMIT, bus.settle(scene(1), &cause, &scan)),

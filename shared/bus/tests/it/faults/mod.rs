@@ -1,17 +1,7 @@
 //! Logins go on through faults of each layout of Redis. No accepted login is lost, and each page gets only its own.
 
-mod buffers;
-mod cluster;
-mod cost;
-mod crowd;
-mod membership;
-mod memory;
-mod partition;
-mod replica;
-mod sentinel;
-mod shards;
-mod slots;
-mod slow;
+mod layouts;
+mod one_primary;
 
 use std::ops::Range;
 

@@ -3,8 +3,10 @@
 use scenecast_bus::BusError;
 use scenecast_testing::{RedisSentinels, until};
 
-use super::{Logins, delivery, login};
-use crate::fixtures::{callback, cause, redis_name, scene};
+use crate::{
+    faults::{Logins, delivery, login},
+    fixtures::{callback, cause, redis_name, scene},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_go_on_while_the_primary_dies() {

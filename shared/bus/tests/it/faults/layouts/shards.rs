@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use scenecast_bus::BusError;
 use scenecast_testing::RedisShards;
 
-use super::{Logins, delivery, login};
-use crate::fixtures::{cause, next_event_kind, redis_name, scene};
+use crate::{
+    faults::{Logins, delivery, login},
+    fixtures::{cause, next_event_kind, redis_name, scene},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_is_away_does_not_delay_the_pages_of_the_others() {

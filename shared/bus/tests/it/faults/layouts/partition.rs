@@ -2,7 +2,7 @@
 
 use scenecast_testing::{RedisCluster, RedisSentinels, RedisServer};
 
-use super::Logins;
+use crate::faults::Logins;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_accepted_login_is_lost_when_a_primary_is_cut_off_from_its_cluster() {

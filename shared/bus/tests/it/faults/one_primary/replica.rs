@@ -4,9 +4,9 @@ use scenecast_bus::BusError;
 use scenecast_scene::Settled;
 use scenecast_testing::{RedisServer, until};
 
-use super::Logins;
-use crate::fixtures::{
-    apply, callback, cause, next_event_kind, opening, pod, redis_name, scan, scene, settle_until_answered,
+use crate::{
+    faults::Logins,
+    fixtures::{apply, callback, cause, next_event_kind, opening, pod, redis_name, scan, scene, settle_until_answered},
 };
 
 #[tokio::test]

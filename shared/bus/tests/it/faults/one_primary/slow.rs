@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scenecast_testing::RedisServer;
 
-use super::Logins;
+use crate::faults::Logins;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_go_on_when_redis_is_frozen_for_two_seconds() {

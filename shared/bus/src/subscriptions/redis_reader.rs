@@ -1,4 +1,4 @@
-//! Watches scenes over Redis.
+//! The reader over Redis: a watch begins with a confirmed subscription and then a read of the mailbox.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
 /// How long a new watcher waits until Redis has confirmed its subscription.
 const CONFIRM_LIMIT: Duration = Duration::from_secs(2);
 
-/// Clones share the connections.
+/// Watches and reads scenes over Redis. Clones share the connections.
 #[derive(Debug, Clone)]
 pub(crate) struct RedisReader {
     mailboxes: Mailboxes,

@@ -6,8 +6,10 @@ use futures_util::{StreamExt, future::join_all, stream};
 
 use scenecast_testing::{ProcessUsage, RedisCluster, RedisServer};
 
-use super::{delivery, login};
-use crate::fixtures::{TestBus, apply, callback, next_event_kind, opening, pod, scene};
+use crate::{
+    faults::{delivery, login},
+    fixtures::{TestBus, apply, callback, next_event_kind, opening, pod, scene},
+};
 
 const LOGINS: u128 = 1_000;
 /// The commands of a login. All other commands are sent by the clock: heartbeats, and questions about the slot table.

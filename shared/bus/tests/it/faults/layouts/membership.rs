@@ -2,7 +2,7 @@
 
 use scenecast_testing::RedisCluster;
 
-use super::{Logins, add_pod_users};
+use crate::faults::{Logins, add_pod_users};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_go_on_while_a_primary_is_added_and_while_it_is_removed() {

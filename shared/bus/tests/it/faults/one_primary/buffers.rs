@@ -2,8 +2,10 @@
 
 use scenecast_testing::{Direction, ProxyMode, RecordingProxy, RedisServer, until};
 
-use super::Logins;
-use crate::fixtures::{redis_name, scene};
+use crate::{
+    faults::Logins,
+    fixtures::{redis_name, scene},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_missed_because_redis_cut_a_full_subscriber_are_read_from_the_mailboxes() {

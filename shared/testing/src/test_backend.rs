@@ -38,12 +38,10 @@ pub enum TestBackend {
 }
 
 impl TestBackend {
-    /// The memory backend.
     pub fn memory() -> impl Future<Output = Self> {
         ready(Self::Memory)
     }
 
-    /// A Redis server.
     pub async fn standalone() -> Self {
         Self::of_server(RedisServer::start().await).await
     }

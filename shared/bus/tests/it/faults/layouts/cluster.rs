@@ -4,8 +4,10 @@ use scenecast_bus::BusError;
 use scenecast_scene::Settled;
 use scenecast_testing::RedisCluster;
 
-use super::{Logins, delivery, login};
-use crate::fixtures::{cause, redis_name, scene};
+use crate::{
+    faults::{Logins, delivery, login},
+    fixtures::{cause, redis_name, scene},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_go_on_while_a_primary_dies_and_its_replica_is_promoted() {

@@ -1,0 +1,9 @@
+//! Primaries of a Cluster, under Sentinel, or on their own die, are cut off, are added, and give slots away.
+
+mod cluster;
+mod cost;
+mod membership;
+mod partition;
+mod sentinel;
+mod shards;
+mod slots;
