@@ -28,7 +28,7 @@ pub(crate) fn from_bus(error: &BusError) -> Problem {
 }
 
 /// The problem of a scene that could not be settled.
-pub(crate) fn from_settle(error: RetryError<BusError>) -> Problem {
+pub(crate) fn from_bus_retry(error: RetryError<BusError>) -> Problem {
     match error {
         RetryError::Deadline => bus_unavailable(&error),
         RetryError::Failed(error) => from_bus(&error),
@@ -50,7 +50,7 @@ pub(crate) fn from_store(error: &StoreError) -> Problem {
 }
 
 /// The problem of a store that gave no answer by the deadline.
-pub(crate) fn from_ask(error: RetryError<StoreError>) -> Problem {
+pub(crate) fn from_store_retry(error: RetryError<StoreError>) -> Problem {
     match error {
         RetryError::Deadline => store_unavailable(&error),
         RetryError::Failed(error) => from_store(&error),

@@ -27,10 +27,10 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::handle::HandleMaker;
+use super::handle::HandleFactory;
 use crate::{
     accounts::AccountRegistry,
-    problems::{from_bus, from_settle},
+    problems::{from_bus, from_bus_retry},
     request::{header, json},
     retry::settle,
 };
@@ -49,7 +49,7 @@ pub(crate) struct GatewayCalls {
     pub(crate) accounts: AccountRegistry,
     pub(crate) bus: SceneWriter,
     pub(crate) stages: Stages,
-    pub(crate) handles: HandleMaker,
+    pub(crate) handles: HandleFactory,
 }
 
 pub(crate) fn router(calls: GatewayCalls) -> Router {
@@ -119,7 +119,7 @@ async fn cancel(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Res
         traceparent: traceparent(&Span::current()),
     };
     let settled = settle(&calls.bus, scene, &cause, &Transition::Cancel, Instant::now() + CANCEL_TIMEOUT).await;
-    if let Settled::Applied(_) = settled.map_err(from_settle)? {
+    if let Settled::Applied(_) = settled.map_err(from_bus_retry)? {
         calls.stages.count(Stage::Cancelled);
     }
     Ok(StatusCode::NO_CONTENT)

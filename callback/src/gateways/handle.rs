@@ -25,8 +25,7 @@ use crate::{
     wechat::{CallError, QR_CODE},
 };
 
-/// Makes handles.
-pub(crate) struct HandleMaker {
+pub(crate) struct HandleFactory {
     /// The address of WeChat's pictures of QR codes.
     pub(crate) picture_base: HttpUrl,
     pub(crate) qr_quota: DailyQuota,
@@ -43,7 +42,7 @@ enum NoQrCode {
     Refused(OpenRefusal),
 }
 
-impl HandleMaker {
+impl HandleFactory {
     /// Makes the handle of this scene.
     pub(crate) async fn make(
         &self,
@@ -90,7 +89,7 @@ impl HandleMaker {
             Err(NoQrCode::Fallback(reason)) => reason,
         };
         account.fallback.set(&account.name, Some(reason));
-        self.metrics.fallbacks.with_label_values(&[account.name.as_str(), reason.word()]).inc();
+        self.metrics.fallbacks.with_label_values(&[account.name.as_str(), reason.as_str()]).inc();
         let mini_program = account.settings.fallback_mini_program.as_ref().and_then(|name| accounts.mini_program(name));
         if let Some(mini_program) = mini_program {
             match mini_program_code(mini_program, scene).await {
@@ -134,7 +133,7 @@ impl HandleMaker {
         match used {
             _ if left >= 0 => Ok(()),
             QuotaUse::Exhausted => Err(NoQrCode::Fallback(FallbackReason::DayQuota)),
-            QuotaUse::Calls(_) => Err(NoQrCode::Fallback(FallbackReason::Budget)),
+            QuotaUse::Calls(_) => Err(NoQrCode::Fallback(FallbackReason::OwnCount)),
         }
     }
 

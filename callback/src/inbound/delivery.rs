@@ -137,7 +137,7 @@ impl<'a> Delivery<'a> {
 
     pub(super) fn unfinished(&self, retry: bool, reason: &dyn fmt::Display) -> UnfinishedDelivery {
         tracing::warn!(
-            account = %self.account.name, purpose = self.purpose.word(), %reason,
+            account = %self.account.name, purpose = self.purpose.as_str(), %reason,
             "could not do what a message asks for"
         );
         UnfinishedDelivery { retry, reply: self.last_reply() }
@@ -154,8 +154,8 @@ impl<'a> Delivery<'a> {
     }
 
     /// A reply about a scene that this person may learn about.
-    pub(super) fn reply_about(&self, phrase: Phrase, scene: SceneId, standing: &SceneSnapshot) -> Reply {
-        self.reply_with(phrase, &ReplyFacts { scene: Some((scene, standing)), logins: None })
+    pub(super) fn reply_about(&self, phrase: Phrase, scene: SceneId, snapshot: &SceneSnapshot) -> Reply {
+        self.reply_with(phrase, &ReplyFacts { scene: Some((scene, snapshot)), logins: None })
     }
 
     /// A reply with these facts.
@@ -173,7 +173,7 @@ impl<'a> Delivery<'a> {
 
     /// The sender's name as the page shows it. It stays the same when WeChat delivers the message again.
     fn name_on_page(&self, facts: &ReplyFacts<'_>) -> String {
-        let person = facts.scene.and_then(|(_, standing)| standing.person());
+        let person = facts.scene.and_then(|(_, snapshot)| snapshot.person());
         let person = person.filter(|person| person.openid == *self.openid());
         person.map_or_else(|| self.stored_profile().name, |person| person.profile.name)
     }
@@ -184,7 +184,7 @@ impl<'a> Delivery<'a> {
             account = %self.account.name,
             %scene,
             who = self.openid().short(),
-            outcome = outcome.map_or("undecided", Reply::word),
+            outcome = outcome.map_or("undecided", Reply::as_str),
             ms = self.arrival.elapsed_ms(),
             "a person {did}"
         );

@@ -81,7 +81,7 @@ impl Purpose {
     }
 
     /// Its word in traces and logs.
-    pub(super) fn word(&self) -> &'static str {
+    pub(super) fn as_str(&self) -> &'static str {
         self.into()
     }
 }

@@ -45,7 +45,7 @@ impl DeliveryAnswer {
             Reply::Say { text, .. } => ("application/xml; charset=utf-8", received.text_reply(text)),
         };
         let response = ([(header::CONTENT_TYPE, content_type)], body).into_response();
-        Self { outcome: reply.word(), response: Some(response) }
+        Self { outcome: reply.as_str(), response: Some(response) }
     }
 }
 
@@ -64,12 +64,12 @@ pub(super) async fn receive(
     let body = read_body(body, MAX_BODY_BYTES).await?;
     let received = envelope.open(account, &body)?;
     let purpose = Purpose::of(&received.message);
-    Span::current().record("purpose", purpose.word());
+    Span::current().record("purpose", purpose.as_str());
     let is_last = arrival.is_last_attempt(&received.message);
     let mut delivery = Delivery::new(&state.services, account, &received.message, &purpose, arrival);
 
     if !state.message_rate.allows() {
-        state.turned_away.count(RejectReason::Deliveries);
+        state.rejections.count(RejectReason::Deliveries);
         return Ok(if is_last {
             DeliveryAnswer::reply(&received, &delivery.last_reply())
         } else {
@@ -101,7 +101,7 @@ fn check_source_address(state: &InboundState, account: &Account, head: &Parts) -
     let Some(addresses) = &account.wechat_addresses else { return Ok(()) };
     let address = client_address(&head.extensions);
     let origin = addresses.origin_of(address);
-    state.metrics.delivery_sources.with_label_values(&[origin.word()]).inc();
+    state.metrics.delivery_sources.with_label_values(&[origin.as_str()]).inc();
     if origin == AddressOrigin::Elsewhere {
         tracing::warn!(
             account = %account.name, %address,

@@ -57,9 +57,9 @@ async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Re
     let client = client_address(request.extensions());
     let (outcome, response) = match receive(&state, request, arrival).await {
         Ok(answer) => (answer.outcome, answer.response),
-        // Beyond its rate, junk is neither logged nor answered.
-        Err(_) if state.junk_rate.check(client).is_err() => {
-            state.turned_away.count(RejectReason::InvalidDeliveries);
+        // Beyond its rate, an invalid delivery is neither logged nor answered.
+        Err(_) if state.invalid_delivery_rate.check(client).is_err() => {
+            state.rejections.count(RejectReason::InvalidDeliveries);
             return NoAnswer.into_response();
         }
         Err(problem) => {

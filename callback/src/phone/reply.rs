@@ -23,9 +23,9 @@ pub(crate) enum Reply {
 
 impl Reply {
     /// Its word in logs and metrics.
-    pub(crate) fn word(&self) -> &'static str {
+    pub(crate) fn as_str(&self) -> &'static str {
         match self {
-            Self::Say { phrase, .. } => phrase.word(),
+            Self::Say { phrase, .. } => phrase.as_str(),
             Self::Acknowledge => "acknowledged",
         }
     }
@@ -58,7 +58,7 @@ impl ReplyWriter<'_> {
     /// Writes this phrase. The reply only acknowledges where there are no words for it. `name` is how the person is
     /// shown; it is asked only if the text needs it.
     pub(crate) fn write(self, phrase: Phrase, facts: &ReplyFacts<'_>, name: impl Fn() -> String) -> Reply {
-        let page = facts.scene.map(|(_, standing)| standing.page()).unwrap_or_default();
+        let page = facts.scene.map(|(_, snapshot)| snapshot.page()).unwrap_or_default();
         let language = page.language.unwrap_or(self.language);
         let link = |answer: LoginAnswer| facts.scene.map(|(scene, _)| answer.link(scene, language));
         let text = self.texts.say(phrase, language, |placeholder| match placeholder {

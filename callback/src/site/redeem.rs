@@ -25,7 +25,7 @@ use tracing::Span;
 
 use crate::{
     accounts::{AccountRegistry, ApiCaller},
-    problems::{from_ask, from_bus, from_settle},
+    problems::{from_bus, from_bus_retry, from_store_retry},
     request::{header, json},
     retry::{ask_store, settle},
     stores::Users,
@@ -133,7 +133,7 @@ async fn answer(redeem: &RedeemState, request: Request) -> Result<RedeemedLogin,
     let cause = Cause { delivery, received_at: unix_now_ms(), traceparent: traceparent(&Span::current()) };
     let transition = Transition::Redeem { grant: grant.digest(), account: account.clone(), binding };
     let deadline = Instant::now() + REDEEM_TIMEOUT;
-    let settled = settle(&redeem.bus, scene, &cause, &transition, deadline).await.map_err(from_settle)?;
+    let settled = settle(&redeem.bus, scene, &cause, &transition, deadline).await.map_err(from_bus_retry)?;
     if let Settled::Applied(_) = settled {
         redeem.stages.count(Stage::Redeemed);
     }
@@ -142,7 +142,7 @@ async fn answer(redeem: &RedeemState, request: Request) -> Result<RedeemedLogin,
     tracing::info!(site = caller.name, %account, %scene, outcome = word, "a site asked who logged in");
     let person = outcome?.person().ok_or_else(|| from_bus(&BusError::Malformed("person")))?;
     let Person { account, openid, unionid, profile } = person;
-    let user = ask_store(deadline, || redeem.users.find(&account, &openid)).await.map_err(from_ask)?;
+    let user = ask_store(deadline, || redeem.users.find(&account, &openid)).await.map_err(from_store_retry)?;
     let (registered, logins) = user.map_or((false, 0), |user| (user.registered, user.logins));
     Ok(RedeemedLogin { account, openid, unionid, profile, registered, logins })
 }
@@ -179,15 +179,15 @@ fn delivery(
 /// What a settled redeem means for the site.
 fn outcome(settled: Settled, account: &AccountName, grant: GrantDigest) -> Result<SceneSnapshot, RedeemError> {
     match settled {
-        Settled::Repeated(standing) if standing.remaining.is_zero() => Err(RedeemError::Expired),
-        Settled::Applied(standing) | Settled::Repeated(standing) => Ok(standing),
+        Settled::Repeated(snapshot) if snapshot.remaining.is_zero() => Err(RedeemError::Expired),
+        Settled::Applied(snapshot) | Settled::Repeated(snapshot) => Ok(snapshot),
         Settled::Refused(SettleRefusal::Guard(SceneField::Binding), _) => Err(RedeemError::StateMismatch),
-        Settled::Refused(SettleRefusal::State(SceneState::Open | SceneState::Scanned), standing)
-            if standing.account().as_ref() == Some(account) =>
+        Settled::Refused(SettleRefusal::State(SceneState::Open | SceneState::Scanned), snapshot)
+            if snapshot.account().as_ref() == Some(account) =>
         {
             Err(RedeemError::NotYet)
         }
-        Settled::Refused(SettleRefusal::State(state), standing) if is_grant_of(&standing, account, grant) => {
+        Settled::Refused(SettleRefusal::State(state), snapshot) if is_grant_of(&snapshot, account, grant) => {
             match state {
                 SceneState::Redeemed => Err(RedeemError::Used),
                 _ => Err(RedeemError::Expired),
@@ -198,8 +198,8 @@ fn outcome(settled: Settled, account: &AccountName, grant: GrantDigest) -> Resul
 }
 
 /// Whether this is the scene's own grant. Only a site that has it is told what became of it.
-fn is_grant_of(standing: &SceneSnapshot, account: &AccountName, grant: GrantDigest) -> bool {
-    standing.account().as_ref() == Some(account) && standing.fields.get(&SceneField::Grant) == Some(&grant.to_string())
+fn is_grant_of(snapshot: &SceneSnapshot, account: &AccountName, grant: GrantDigest) -> bool {
+    snapshot.account().as_ref() == Some(account) && snapshot.fields.get(&SceneField::Grant) == Some(&grant.to_string())
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl CompatibleFeed {
                 }
             };
             match feed.next(Instant::now() + NEVER).await {
-                None | Some(SessionUpdate::BusLost | SessionUpdate::BusRestored) => {}
+                None | Some(SessionUpdate::Interrupted | SessionUpdate::Resumed) => {}
                 Some(SessionUpdate::End(SessionEnd::Restart | SessionEnd::Rebalance)) => return FeedUpdate::Drained,
                 Some(SessionUpdate::End(_)) => return FeedUpdate::Over,
                 Some(SessionUpdate::Event(event, handover)) => match event.what {

@@ -43,10 +43,10 @@ pub(super) enum SessionAction {
 pub(crate) enum SessionUpdate {
     /// Something happened to its scene.
     Event(Arc<Event>, Option<Handover>),
-    /// Redis is away, so events come late until [`SessionUpdate::BusRestored`].
-    BusLost,
+    /// Redis is away, so events come late until [`SessionUpdate::Resumed`].
+    Interrupted,
     /// Redis is back, and every event since then follows.
-    BusRestored,
+    Resumed,
     /// Nothing follows.
     End(SessionEnd),
 }
@@ -160,8 +160,8 @@ impl Session {
     pub(super) fn noticed(&mut self, notice: Notice, now: Instant) -> Vec<SessionAction> {
         match notice {
             Notice::Event(event) => self.event_received(event),
-            Notice::Interrupted => vec![SessionAction::Send(SessionUpdate::BusLost)],
-            Notice::Resumed => vec![SessionAction::Send(SessionUpdate::BusRestored)],
+            Notice::Interrupted => vec![SessionAction::Send(SessionUpdate::Interrupted)],
+            Notice::Resumed => vec![SessionAction::Send(SessionUpdate::Resumed)],
             Notice::SceneLost if self.ends > now => {
                 self.state = SceneState::Open;
                 vec![SessionAction::Reopen(self.claims.clone(), self.ends)]

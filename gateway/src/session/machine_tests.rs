@@ -158,8 +158,8 @@ fn a_session_ends_when_the_bus_gives_no_answer_for_long() {
 fn a_page_is_told_when_the_bus_is_lost_and_when_it_is_restored() {
     let now = Instant::now();
     let mut session = open(now);
-    assert!(matches!(session.noticed(Notice::Interrupted, now)[..], [SessionAction::Send(SessionUpdate::BusLost)]));
-    assert!(matches!(session.noticed(Notice::Resumed, now)[..], [SessionAction::Send(SessionUpdate::BusRestored)]));
+    assert!(matches!(session.noticed(Notice::Interrupted, now)[..], [SessionAction::Send(SessionUpdate::Interrupted)]));
+    assert!(matches!(session.noticed(Notice::Resumed, now)[..], [SessionAction::Send(SessionUpdate::Resumed)]));
     assert_eq!(session.state(), SceneState::Open);
 }
 

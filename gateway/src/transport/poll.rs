@@ -39,7 +39,7 @@ pub(super) async fn poll(state: GatewayState, claims: Claims, after: u64, wait: 
                 until = Instant::now();
             }
             // The page polls again in any case, and is refused then while Redis is away.
-            Some(SessionUpdate::BusLost | SessionUpdate::BusRestored) => {}
+            Some(SessionUpdate::Interrupted | SessionUpdate::Resumed) => {}
             Some(SessionUpdate::End(end)) => {
                 guard.set_end(end.label());
                 match end {

@@ -70,8 +70,8 @@ impl SseStream {
                 let Ok(sent) = self.feed.send_event(&event, handover, send);
                 Some(sent)
             }
-            Some(SessionUpdate::BusLost) => Some(sse_event(&ServerMessage::Trouble)),
-            Some(SessionUpdate::BusRestored) => Some(sse_event(&self.feed.current_state())),
+            Some(SessionUpdate::Interrupted) => Some(sse_event(&ServerMessage::Trouble)),
+            Some(SessionUpdate::Resumed) => Some(sse_event(&self.feed.current_state())),
             Some(SessionUpdate::End(end)) => {
                 self.is_over = true;
                 self.guard.set_end(end.label());

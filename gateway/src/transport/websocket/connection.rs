@@ -163,8 +163,8 @@ impl PageConnection {
             SessionUpdate::Event(event, handover) => {
                 feed.send_event(&event, handover, |message| self.socket.send(&message.to_json()))?;
             }
-            SessionUpdate::BusLost => self.socket.send(&ServerMessage::Trouble.to_json())?,
-            SessionUpdate::BusRestored => self.socket.send(&feed.current_state().to_json())?,
+            SessionUpdate::Interrupted => self.socket.send(&ServerMessage::Trouble.to_json())?,
+            SessionUpdate::Resumed => self.socket.send(&feed.current_state().to_json())?,
             SessionUpdate::End(end) => return Err(CloseReason::Ended(end)),
         }
         Ok(())
