@@ -11,7 +11,6 @@ use scenecast_testing::FaultProxy;
 
 use super::{World, name};
 
-/// One callback pod.
 #[derive(Clone)]
 pub(crate) struct Pod {
     pub(crate) public: SocketAddr,
