@@ -7,9 +7,7 @@ use crate::ledger::Tally;
 /// Something that must be true besides the promise that no login is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrillCheck {
-    /// What must be true.
     pub what: String,
-    /// Whether it is.
     pub holds: bool,
 }
 
@@ -20,9 +18,7 @@ pub struct DrillReport {
     pub name: &'static str,
     /// What became of the logins.
     pub tally: Tally,
-    /// What else was checked.
     pub checks: Vec<DrillCheck>,
-    /// How long it took.
     pub took: Duration,
 }
 
