@@ -47,7 +47,6 @@ pub(crate) struct WechatMetrics {
     pub(crate) circuit_open: IntGaugeVec,
 }
 
-/// Webhooks to the sites.
 #[derive(Debug, Clone)]
 pub(crate) struct WebhookMetrics {
     /// By `account` and `result`.

@@ -105,7 +105,6 @@ impl CallbackServer {
         }
     }
 
-    /// Binds its addresses.
     pub async fn bind(self) -> Result<BoundCallback, ListenError> {
         Ok(BoundCallback {
             accounts: self.accounts,

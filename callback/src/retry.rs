@@ -19,7 +19,6 @@ pub(crate) enum RetryError<E: Error + 'static> {
     Failed(E),
 }
 
-/// Settles a scene.
 pub(crate) async fn settle(
     bus: &SceneWriter,
     scene: SceneId,
@@ -30,7 +29,6 @@ pub(crate) async fn settle(
     retry_until(deadline, || bus.settle(scene, cause, transition), BusError::is_undecided).await
 }
 
-/// Asks a store.
 pub(crate) async fn ask_store<T, F: Future<Output = Result<T, StoreError>>>(
     deadline: Instant,
     ask: impl FnMut() -> F,

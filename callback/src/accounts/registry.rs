@@ -37,7 +37,6 @@ impl AccountRegistry {
         self.0.borrow().clone()
     }
 
-    /// Replaces all accounts.
     pub(crate) fn replace(&self, accounts: Arc<Accounts>) {
         self.0.send_replace(accounts);
     }

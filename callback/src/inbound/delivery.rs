@@ -49,7 +49,6 @@ pub(super) struct Delivery<'a> {
 /// What Redis has about the sender, if the message's purpose needs it.
 #[derive(Default)]
 pub(super) struct StoredFacts {
-    /// The sender's record.
     pub(super) user: Option<User>,
     /// The last question to the sender.
     pub(super) question: Option<PendingQuestion>,
@@ -79,7 +78,6 @@ impl<'a> Delivery<'a> {
         Self { services, account, message, purpose, arrival, stored: StoredFacts::default() }
     }
 
-    /// The sender.
     pub(super) fn openid(&self) -> &'a OpenId {
         &self.message.from
     }
@@ -137,8 +135,9 @@ impl<'a> Delivery<'a> {
 
     pub(super) fn unfinished(&self, retry: bool, reason: &dyn fmt::Display) -> UnfinishedDelivery {
         tracing::warn!(
-            account = %self.account.name, purpose = self.purpose.as_str(), %reason,
-            "could not do what a message asks for"
+            account = %self.account.name, purpose = self.purpose.as_str(), retry, %reason,
+            "a message of WeChat could not be handled; WeChat gets no answer and delivers it again, or the person is \
+             asked to repeat it"
         );
         UnfinishedDelivery { retry, reply: self.last_reply() }
     }
@@ -183,10 +182,11 @@ impl<'a> Delivery<'a> {
         tracing::info!(
             account = %self.account.name,
             %scene,
+            did,
             who = self.openid().short(),
             outcome = outcome.map_or("undecided", Reply::as_str),
             ms = self.arrival.elapsed_ms(),
-            "a person {did}"
+            "a person acted on a scene"
         );
     }
 }

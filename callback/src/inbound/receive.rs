@@ -14,7 +14,7 @@ use tracing::Span;
 
 use super::{
     arrival::Arrival,
-    delivery::{Delivery, UnfinishedDelivery},
+    delivery::Delivery,
     envelope::{DeliveryQuery, Envelope, ReceivedMessage, forbidden},
     handlers::handle,
     lookup::look_up,
@@ -49,7 +49,6 @@ impl DeliveryAnswer {
     }
 }
 
-/// Receives one delivery.
 pub(super) async fn receive(
     state: &InboundState,
     request: Request,
@@ -82,15 +81,12 @@ pub(super) async fn receive(
             delivery.stored = stored;
             handle(&delivery).await
         }
-        (false, Ok(_)) => Err(UnfinishedDelivery { retry: true, reply: delivery.last_reply() }),
+        (false, Ok(_)) => Err(delivery.unfinished(true, &"Redis did not say whether the signature was used before")),
         (_, Err(unfinished)) => Err(unfinished),
     };
     Ok(match result {
         Ok(reply) => DeliveryAnswer::reply(&received, &reply),
-        Err(unfinished) if unfinished.retry && !is_last => {
-            tracing::warn!("Redis gave no answer in time; WeChat gets no answer and delivers the message again");
-            DeliveryAnswer::none("undecided")
-        }
+        Err(unfinished) if unfinished.retry && !is_last => DeliveryAnswer::none("undecided"),
         Err(unfinished) => DeliveryAnswer::reply(&received, &unfinished.reply),
     })
 }

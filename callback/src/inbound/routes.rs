@@ -50,7 +50,6 @@ async fn verify(State(state): State<Arc<InboundState>>, uri: Uri) -> Result<Resp
     Ok((headers, echo).into_response())
 }
 
-/// WeChat delivers a message.
 #[tracing::instrument(name = "delivery", skip_all, fields(account, purpose, scene))]
 async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Response {
     let arrival = Arrival::now();
@@ -63,7 +62,12 @@ async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Re
             return NoAnswer.into_response();
         }
         Err(problem) => {
-            tracing::warn!(code = problem.code, detail = problem.detail, "refused a delivery");
+            tracing::warn!(
+                code = problem.code,
+                detail = problem.detail,
+                "refused a request to WeChat's address; if it was WeChat, compare token, AES key and mode with \
+                 WeChat's console"
+            );
             (problem.code, Some(problem.into_response()))
         }
     };

@@ -17,7 +17,6 @@ use crate::{
     stores::ReplayGuard,
 };
 
-/// What deliveries need.
 pub(crate) struct InboundState {
     pub(crate) accounts: AccountRegistry,
     pub(crate) replays: ReplayGuard,

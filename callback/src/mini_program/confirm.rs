@@ -49,7 +49,6 @@ enum Decision {
     Decline,
 }
 
-/// The person's answer.
 #[derive(Clone, Copy)]
 enum MiniProgramAnswer {
     Yes { picked: Option<Number> },
@@ -89,7 +88,7 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ConfirmRes
     Span::current().record("account", ticket.mini_program.as_str()).record("scene", display(ticket.scene));
     let accounts = state.accounts.current();
     let mini_program = accounts.mini_program(&ticket.mini_program).ok_or(MiniProgramError::TicketInvalid)?;
-    let snapshot = state.bus.snapshot(ticket.scene).await.map_err(|error| from_bus(&error))?;
+    let snapshot = state.bus.snapshot(ticket.scene).await.map_err(|error| from_bus(ticket.scene, &error))?;
     let snapshot = snapshot.ok_or(MiniProgramError::SceneUnknown)?;
     // A scene that Redis lost and the gateway opened again has no person: its code has to be opened again.
     let (person, account) = snapshot.person().zip(snapshot.account()).ok_or(MiniProgramError::SceneUnknown)?;
@@ -110,7 +109,7 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ConfirmRes
     let outcome = outcome(settled);
     tracing::info!(
         account = %mini_program.name, scene = %ticket.scene, who = who.short(),
-        outcome = outcome.map_or_else(|error| error.to_string(), |state| state.to_string()),
+        outcome = outcome.map_or_else(MiniProgramError::code, Into::into),
         "a person answered in a mini program"
     );
     Ok(ConfirmResponse { state: state_word(outcome?) })
@@ -130,7 +129,8 @@ async fn settle(
     let cause = cause(DeliveryId::of(&delivery));
     let decline = Transition::Decline { account: account.clone(), who: person.openid.clone() };
     let settle = async |transition: &Transition| {
-        retry::settle(&state.bus, scene, &cause, transition, deadline).await.map_err(from_bus_retry)
+        let settled = retry::settle(&state.bus, scene, &cause, transition, deadline).await;
+        settled.map_err(|error| from_bus_retry(scene, error))
     };
     let (settled, user) = match answer {
         MiniProgramAnswer::No => (settle(&decline).await?, None),

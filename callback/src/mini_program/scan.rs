@@ -92,7 +92,7 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ScanRespon
     let snapshot = outcome(settled, &who, |account| accounts.may_log_in(&mini_program.name, account));
     tracing::info!(
         %account, %scene, who = who.short(),
-        outcome = snapshot.as_ref().map_or_else(ToString::to_string, |snapshot| snapshot.state.to_string()),
+        outcome = snapshot.as_ref().map_or_else(|error| error.code(), |snapshot| snapshot.state.into()),
         "a person opened a mini program's code"
     );
     let snapshot = snapshot?;
@@ -132,7 +132,8 @@ async fn settle(
         let grant = grant(&state.secret, &settings.secret, scene, &person.openid);
         let login = acceptance(grant, person.clone(), settings.grant_life, false, user.as_ref());
         let transition = transition_of_scan(settings.confirmation, account, login);
-        retry::settle(&state.bus, scene, &cause, &transition, deadline).await.map_err(from_bus_retry)
+        let settled = retry::settle(&state.bus, scene, &cause, &transition, deadline).await;
+        settled.map_err(|error| from_bus_retry(scene, error))
     };
     let mut settled = settle_on(mini_program.name.clone()).await?;
     if let Settled::Refused(SettleRefusal::Guard(SceneField::Account), snapshot) = &settled

@@ -11,12 +11,7 @@ use crate::clock::CHINA;
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// The phone shows a text.
-    Say {
-        /// What is said.
-        phrase: Phrase,
-        /// In which words.
-        text: String,
-    },
+    Say { phrase: Phrase, text: String },
     /// WeChat hears that we have the message, and the phone shows nothing.
     Acknowledge,
 }
@@ -43,7 +38,6 @@ pub(crate) struct ReplyFacts<'a> {
 /// Writes the replies to one message.
 #[derive(Clone, Copy)]
 pub(crate) struct ReplyWriter<'a> {
-    /// The account's own words.
     pub(crate) texts: &'a Texts,
     /// The account's language, for messages without a page, and for pages that have none.
     pub(crate) language: Language,

@@ -36,7 +36,6 @@ pub const ROLLOUT: Duration = Duration::from_secs(60 * 60);
 pub struct WebhookEvent {
     /// The account of the person.
     pub account: AccountName,
-    /// What happened.
     pub kind: WebhookEventKind,
     /// The delivery that caused it.
     pub delivery: DeliveryId,
@@ -61,7 +60,6 @@ impl fmt::Debug for WebhookEvent {
     }
 }
 
-/// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]

@@ -264,7 +264,7 @@ impl WebhookWorker {
     fn log_repetition(&self, claimed: &ClaimedEvent, error: &StoreError) {
         tracing::warn!(
             account = %self.account, event = claimed.id(), %error,
-            "could not take a finished webhook event out of the outbox; it is handled once more"
+            "could not update the outbox in Redis; this event is handled again, and the site may get it twice under one id"
         );
     }
 }

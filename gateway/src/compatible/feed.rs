@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use scenecast_scene::{Claims, Event, EventKind, Login, PageInfo};
+use scenecast_scene::{Claims, Event, EventKind, Login, PageInfo, SceneId};
 
 use super::{jitter::sleep_with_jitter, route_context::RouteContext};
 use crate::{
@@ -30,7 +30,6 @@ pub(super) enum FeedUpdate {
     LoggedIn(ReceivedLogin),
     /// Nobody can log in any more.
     Over,
-    /// The page is drained.
     Drained,
 }
 
@@ -53,6 +52,10 @@ impl CompatibleFeed {
     /// The feed of this scene. The `page` is kept, in case Redis loses the scene and it has to be opened again.
     pub(super) fn new(context: &RouteContext, claims: Claims, page: PageInfo) -> Self {
         Self { context: context.clone(), claims, page: Box::new(page), feed: None }
+    }
+
+    pub(super) fn scene(&self) -> SceneId {
+        self.claims.scene
     }
 
     /// The next update. The future may be dropped without loss.

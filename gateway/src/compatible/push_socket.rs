@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use scenecast_scene::{ChosenId, Login};
+use scenecast_scene::{ChosenId, Login, SceneId};
 use scenecast_service::http::Problem;
 
 use super::{
@@ -55,12 +55,13 @@ async fn serve(context: RouteContext, upgrade: WebSocketUpgrade, mut feed: Box<C
     socket.close(ended).await;
 }
 
-/// An accepted socket.
 pub(super) struct PushSocket {
     context: RouteContext,
     socket: WebSocket,
     liveness: Liveness,
     guard: ConnectionGuard,
+    /// The page's scene, once the page has one.
+    scene: Option<SceneId>,
 }
 
 impl PushSocket {
@@ -73,7 +74,7 @@ impl PushSocket {
             return None;
         }
         let guard = context.state().metrics().connection_opened(Transport::WebSocket);
-        let mut socket = Self { context, socket, liveness: Liveness::new(Instant::now()), guard };
+        let mut socket = Self { context, socket, liveness: Liveness::new(Instant::now()), guard, scene: None };
         match socket.messages_received(early) {
             Ok(()) => Some(socket),
             Err(reason) => {
@@ -109,6 +110,7 @@ impl PushSocket {
         feed: &mut CompatibleFeed,
         login_text: LoginText,
     ) -> Result<(), CloseReason> {
+        self.scene = Some(feed.scene());
         loop {
             match self.run_while_connected(feed.next()).await? {
                 FeedUpdate::Scanned => {}
@@ -128,8 +130,9 @@ impl PushSocket {
 
     /// Closes the socket without a message: a page of these routes would take any text for a login.
     pub(super) async fn close(self, ended: Result<(), CloseReason>) {
-        let Self { socket, mut guard, .. } = self;
+        let Self { socket, mut guard, scene, .. } = self;
         let reason = ended.err().unwrap_or(CloseReason::Ended(SessionEnd::Over));
+        reason.log(scene);
         guard.set_end(reason.label());
         drop(guard);
         Box::pin(reason.close(socket)).await;

@@ -142,6 +142,9 @@ async fn a_bad_file_is_refused_and_the_old_one_stays_in_use() {
     assert_eq!(healthy, StatusCode::OK);
 }
 
+const NEEDS_RESTART: &str =
+    "this section of the configuration has changed and takes effect only after a restart of the pod";
+
 #[tokio::test]
 async fn api_keys_are_taken_over_and_the_log_says_what_takes_a_restart() {
     let mut callback = Running::start().await;
@@ -155,7 +158,7 @@ async fn api_keys_are_taken_over_and_the_log_says_what_takes_a_restart() {
     };
     assert_eq!(redeem(&callback, "the-key-of-the-blog-0123").await, StatusCode::UNAUTHORIZED);
     callback.write_and_tell(changed).await;
-    assert_eq!(callback.says("this change of the configuration takes a restart").await["section"], "limits");
+    assert_eq!(callback.says(NEEDS_RESTART).await["section"], "limits");
     callback.says("took over a changed configuration").await;
     for key in ["the-key-of-the-blog-0123", API_KEY] {
         assert_eq!(redeem(&callback, key).await, StatusCode::BAD_REQUEST, "known, and asks for nothing");

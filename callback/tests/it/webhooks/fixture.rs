@@ -116,7 +116,6 @@ impl Backend {
         Self::failing(0, ()).await
     }
 
-    /// Never answers.
     pub(crate) async fn hanging() -> Self {
         Self::answering(|_| std::future::pending()).await
     }
@@ -132,7 +131,6 @@ impl Backend {
         settings(WebhookTarget::Form { followed: endpoint("update"), unfollowed: endpoint("answer") })
     }
 
-    /// The next request.
     pub(crate) async fn next(&mut self) -> Received {
         timeout(PATIENCE, self.received.recv()).await.expect("a webhook").unwrap()
     }

@@ -1,6 +1,8 @@
 //! Why a page's WebSocket is closed, and what the page is told.
 
+use scenecast_scene::SceneId;
 use scenecast_service::http::Problem;
+use tracing::field::display;
 
 use super::{
     close_code,
@@ -24,11 +26,9 @@ pub(crate) enum CloseReason {
     Overloaded(Problem),
     /// The peer broke the protocol.
     ProtocolError(ProtocolError),
-    /// The peer closed it.
     PeerClosed,
     /// The peer reads too slowly.
     SlowReader,
-    /// The connection is dead.
     ConnectionLost,
 }
 
@@ -41,6 +41,14 @@ impl CloseReason {
             Self::ProtocolError(_) => "violation",
             Self::SlowReader => "slow",
             Self::PeerClosed | Self::ConnectionLost => "gone",
+        }
+    }
+
+    /// Logs that the gateway closes a socket on its own account. `scene` is the page's scene, once it has one.
+    pub(crate) fn log(&self, scene: Option<SceneId>) {
+        if let Self::SlowReader = self {
+            let scene = scene.map(display);
+            tracing::info!(scene, "closed a WebSocket whose browser reads too slowly; its page can reconnect");
         }
     }
 
@@ -96,10 +104,7 @@ impl From<SocketError> for CloseReason {
     fn from(error: SocketError) -> Self {
         match error {
             SocketError::Lost(_) => Self::ConnectionLost,
-            SocketError::SlowReader => {
-                tracing::info!("closed a WebSocket whose browser reads too slowly; its page can reconnect");
-                Self::SlowReader
-            }
+            SocketError::SlowReader => Self::SlowReader,
         }
     }
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use futures_util::future::OptionFuture;
-use scenecast_scene::PageInfo;
+use scenecast_scene::{PageInfo, SceneId};
 
 use super::{
     close::CloseReason,
@@ -60,6 +60,7 @@ pub(crate) fn serve_page(
             Err(reason) => reason,
         };
         let PageConnection { socket, scene, .. } = connection;
+        reason.log(scene.id());
         // The watch ends before the socket waits for the peer's close.
         drop(scene);
         guard.set_end(reason.label());
@@ -99,6 +100,14 @@ impl ScenePhase {
             Self::NotRequested => Poll::Pending,
             Self::Starting(start) => start.as_mut().poll(cx).map(LoopEvent::Started),
             Self::Watched(feed) => feed.poll_next(cx).map(LoopEvent::Update),
+        }
+    }
+
+    /// The page's scene, once the page has one.
+    fn id(&self) -> Option<SceneId> {
+        match self {
+            Self::Watched(feed) => Some(feed.scene()),
+            Self::NotRequested | Self::Starting(_) => None,
         }
     }
 
