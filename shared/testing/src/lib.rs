@@ -20,7 +20,7 @@ pub use fault_proxy::{
     recording_proxy::RecordingProxy,
     state::{Direction, ProxyMode},
 };
-pub use metric::metric_value;
+pub use metric::{metric_value, series_value};
 pub use redis::{
     cluster::RedisCluster,
     sentinel::RedisSentinels,

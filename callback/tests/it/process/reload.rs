@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Stdio, time::Duration};
 
 use reqwest::StatusCode;
+use scenecast_testing::series_value;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -11,7 +12,7 @@ use tokio::{
 
 use crate::{
     process::binary::{binary, sample},
-    world::{API_KEY, assert_no_secrets, metric_value, signed_by, unix_now},
+    world::{API_KEY, assert_no_secrets, signed_by, unix_now},
 };
 
 const NEW_SECRET: &str = "the-new-accounts-secret-01234567";
@@ -91,8 +92,7 @@ impl Running {
 
     async fn metric(&self, name: &str) -> u64 {
         let (_, text) = self.get("probes and metrics", "/metrics").await;
-        assert!(text.contains(name), "no {name} in {text}");
-        metric_value(&text, name)
+        series_value(&text, name).unwrap_or_else(|| panic!("no {name} in {text}"))
     }
 }
 

@@ -29,14 +29,14 @@ use scenecast_service::{
     shutdown::Shutdown,
 };
 use scenecast_simulator::http;
-use scenecast_testing::{RedisServer, until};
+use scenecast_testing::{RedisServer, series_value, until};
 use standardwebhooks::Webhook;
 use tokio::{sync::mpsc, time::timeout};
 use url::Url;
 
 use crate::{
     stores::store,
-    world::{logs, metric_value, name},
+    world::{logs, name},
 };
 
 pub(crate) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -204,7 +204,7 @@ impl WebhookPod {
     }
 
     pub(crate) fn metric(&self, line: &str) -> u64 {
-        metric_value(&self.metrics.text(), line)
+        series_value(&self.metrics.text(), line).unwrap_or(0)
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) use self::{
     answers::*,
     messages::*,
     phones::person,
-    pods::{Pod, metric_value},
+    pods::Pod,
     scenes::{new_scene, opening},
 };
 
