@@ -22,7 +22,7 @@ pub(crate) struct Accounts {
     pub(crate) api_keys: ApiKeys,
 }
 
-/// The accounts as they are now. Clones are the same registry.
+/// Clones are the same registry.
 #[derive(Clone)]
 pub(crate) struct AccountRegistry(Arc<watch::Sender<Arc<Accounts>>>);
 

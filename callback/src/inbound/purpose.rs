@@ -9,7 +9,6 @@ use crate::{
     stores::TypedCode,
 };
 
-/// What a message is for.
 #[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub(super) enum Purpose {

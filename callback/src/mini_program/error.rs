@@ -4,7 +4,6 @@ use axum::http::StatusCode;
 use scenecast_service::http::Problem;
 use strum::IntoStaticStr;
 
-/// Why a mini program's call does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub(super) enum MiniProgramError {

@@ -90,7 +90,6 @@ pub(super) async fn run(state: Arc<CrowdState>, address: Ipv4Addr) {
     }
 }
 
-/// A browser tab with the site's login page.
 pub(super) struct LoginTab {
     state: Arc<CrowdState>,
     address: Ipv4Addr,

@@ -11,7 +11,6 @@ pub struct DrillCheck {
     pub holds: bool,
 }
 
-/// The result of a drill.
 #[derive(Debug, Clone)]
 pub struct DrillReport {
     /// The name of the drill.
