@@ -49,7 +49,7 @@ pub(crate) struct CompletedLogin<'a> {
     pub(crate) webhooks: &'a WebhookPublisher,
     pub(crate) delivery: DeliveryId,
     /// When the delivery arrived, in unix milliseconds.
-    pub(crate) at: u64,
+    pub(crate) received_at: u64,
     pub(crate) scene: SceneId,
     pub(crate) page: &'a PageInfo,
     /// The person's record, as it was read just now.
@@ -67,8 +67,9 @@ impl CompletedLogin<'_> {
 
     async fn count(&self, users: &Users, deadline: Instant) -> Result<Option<u64>, RetryError<StoreError>> {
         let Person { account, openid, .. } = self.person;
-        let count = |user: &mut User| user.count_login(self.delivery, self.at);
-        let counted = ask_store(deadline, || users.upsert_from(account, openid, self.user, self.at, count)).await;
+        let count = |user: &mut User| user.count_login(self.delivery, self.received_at);
+        let counted =
+            ask_store(deadline, || users.upsert_from(account, openid, self.user, self.received_at, count)).await;
         Ok(self.skip_unreadable(counted)?.map(|(_, logins)| logins))
     }
 
@@ -76,9 +77,9 @@ impl CompletedLogin<'_> {
     /// login is counted: WeChat waits for both.
     async fn publish(&self, deadline: Instant) -> Result<(), RetryError<StoreError>> {
         let Person { openid, unionid, profile, .. } = self.person;
-        let mut user = self.user.cloned().unwrap_or_else(|| User::first_seen(self.at));
-        user.set_profile(unionid.clone(), profile.clone(), self.at);
-        user.count_login(self.delivery, self.at);
+        let mut user = self.user.cloned().unwrap_or_else(|| User::first_seen(self.received_at));
+        user.set_profile(unionid.clone(), profile.clone(), self.received_at);
+        user.count_login(self.delivery, self.received_at);
         let scene = scene_name(self.scene, self.page);
         let kind = WebhookEventKind::LoggedIn;
         let event = UserEvent { kind, delivery: self.delivery, openid, user: &user, scene: Some(&scene) };

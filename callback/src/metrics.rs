@@ -47,7 +47,6 @@ pub(crate) struct WechatMetrics {
     pub(crate) circuit_open: IntGaugeVec,
 }
 
-/// Webhooks to the sites.
 #[derive(Debug, Clone)]
 pub(crate) struct WebhookMetrics {
     /// By `account` and `result`.
@@ -76,7 +75,7 @@ impl CallbackMetrics {
         );
         let redeems = metrics.counter_vec("redeems_total", "Redeem calls, by what became of them.", &["outcome"]);
         // Alerts watch these for an increase. A counter that first appears with 1 would be no increase.
-        for outcome in ["undecided", Phrase::ScanAgain.word(), Phrase::AnswerAgain.word()] {
+        for outcome in ["undecided", Phrase::ScanAgain.as_str(), Phrase::AnswerAgain.as_str()] {
             deliveries.with_label_values(&[outcome]);
         }
         for outcome in ["bus_unavailable", "store_unavailable", "grant_not_yet"] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use scenecast_bus::{BusError, StoreError};
-use scenecast_scene::internal::OpenRefusal;
+use scenecast_scene::{AccountName, SceneId, internal::OpenRefusal};
 use scenecast_service::http::Problem;
 
 use crate::retry::RetryError;
@@ -13,36 +13,38 @@ use crate::retry::RetryError;
 /// When a client may come back after Redis gave no answer.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// The problem of a bus error.
-pub(crate) fn from_bus(error: &BusError) -> Problem {
+/// The problem of a bus error about this scene.
+pub(crate) fn from_bus(scene: SceneId, error: &BusError) -> Problem {
     match error {
-        BusError::Undecided(_) | BusError::TimedOut => bus_unavailable(error),
+        BusError::Undecided(_) | BusError::TimedOut => bus_unavailable(scene, error),
         BusError::Malformed { .. } => {
             tracing::error!(
-                %error,
-                "a scene in Redis has a form that this version does not write; does other software use these keys?"
+                %scene, %error,
+                "a scene in Redis has a form that this version can't read; does other software write wx:*, or is a newer \
+                 version running?"
             );
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "scene_malformed", "this scene can't be read")
         }
     }
 }
 
-/// The problem of a scene that could not be settled.
-pub(crate) fn from_settle(error: RetryError<BusError>) -> Problem {
+/// The problem of a scene that could not be settled by the deadline.
+pub(crate) fn from_bus_retry(scene: SceneId, error: RetryError<BusError>) -> Problem {
     match error {
-        RetryError::Deadline { .. } => bus_unavailable(&error),
-        RetryError::Failed(error) => from_bus(&error),
+        RetryError::Deadline { .. } => bus_unavailable(scene, &error),
+        RetryError::Failed(error) => from_bus(scene, &error),
     }
 }
 
-/// The problem of a store error.
-pub(crate) fn from_store(error: &StoreError) -> Problem {
+/// The problem of a store error about a value of this account.
+pub(crate) fn from_store(account: &AccountName, error: &StoreError) -> Problem {
     match error {
-        StoreError::Undecided(_) | StoreError::Contended => store_unavailable(error),
+        StoreError::Undecided(_) | StoreError::Contended => store_unavailable(account, error),
         StoreError::Malformed { .. } => {
             tracing::error!(
-                %error,
-                "a value in Redis has a form that this version does not write; does other software use these keys?"
+                %account, %error,
+                "a value in Redis has a form that this version can't read; does other software write wx:*, or is a newer \
+                 version running?"
             );
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "store_malformed", "what is stored can't be read")
         }
@@ -50,10 +52,10 @@ pub(crate) fn from_store(error: &StoreError) -> Problem {
 }
 
 /// The problem of a store that gave no answer by the deadline.
-pub(crate) fn from_ask(error: RetryError<StoreError>) -> Problem {
+pub(crate) fn from_store_retry(account: &AccountName, error: RetryError<StoreError>) -> Problem {
     match error {
-        RetryError::Deadline { .. } => store_unavailable(&error),
-        RetryError::Failed(error) => from_store(&error),
+        RetryError::Deadline { .. } => store_unavailable(account, &error),
+        RetryError::Failed(error) => from_store(account, &error),
     }
 }
 
@@ -69,12 +71,12 @@ pub(crate) fn from_refusal(refusal: OpenRefusal) -> Problem {
     Problem { retry_after: refusal.retry_after(), ..Problem::new(status, refusal.code(), refusal.detail()) }
 }
 
-fn bus_unavailable(error: &dyn std::error::Error) -> Problem {
-    tracing::warn!(%error, "Redis does not answer about a scene; the client is told to come back");
+fn bus_unavailable(scene: SceneId, error: &dyn std::error::Error) -> Problem {
+    tracing::warn!(%scene, %error, "no result from Redis about a scene; the client is told to come back in 2 s");
     Problem::unavailable("bus_unavailable", "scenes can't be reached right now", RETRY_AFTER)
 }
 
-fn store_unavailable(error: &dyn std::error::Error) -> Problem {
-    tracing::warn!(%error, "Redis does not answer about a stored value; the client is told to come back");
+fn store_unavailable(account: &AccountName, error: &dyn std::error::Error) -> Problem {
+    tracing::warn!(%account, %error, "no result from Redis about a stored value; the client is told to come back in 2 s");
     Problem::unavailable("store_unavailable", "what is stored can't be reached right now", RETRY_AFTER)
 }

@@ -19,7 +19,7 @@ use scenecast_service::{
 use crate::{
     accounts::{AccountRegistry, AccountServices, Accounts},
     config::CallbackConfig,
-    gateways::{self, GatewayCalls, HandleMaker},
+    gateways::{self, GatewayCalls, HandleFactory},
     inbound::{self, DeliveryServices, InboundState},
     metrics::CallbackMetrics,
     mini_program::{self, MiniProgramState},
@@ -94,7 +94,7 @@ impl CallbackServer {
             metrics: callback_metrics,
             users: services.users.clone(),
             accounts: accounts.clone(),
-            turned_away: Rejections::new(metrics),
+            rejections: Rejections::new(metrics),
         };
         Self {
             public: routes.public(),
@@ -105,7 +105,6 @@ impl CallbackServer {
         }
     }
 
-    /// Binds its addresses.
     pub async fn bind(self) -> Result<BoundCallback, ListenError> {
         Ok(BoundCallback {
             accounts: self.accounts,
@@ -125,13 +124,13 @@ struct RouteBuilder<'a, B> {
     metrics: CallbackMetrics,
     users: Users,
     accounts: AccountRegistry,
-    turned_away: Rejections,
+    rejections: Rejections,
 }
 
 impl<B> RouteBuilder<'_, B> {
     fn public(&self) -> UnboundListener {
         let proxies = self.config.trusted_proxies.clone();
-        let admission = Admission::new(self.config.limits.public(), proxies.clone(), self.turned_away.clone());
+        let admission = Admission::new(self.config.limits.public(), proxies.clone(), self.rejections.clone());
         let routes = inbound::router(self.inbound()).merge(mini_program::router(self.mini_programs(), &admission));
         let router = with_problems(routes).layer(from_fn_with_state(proxies, with_client_address));
         UnboundListener { clients: "WeChat", address: self.config.listen.public, admission, router }
@@ -139,7 +138,7 @@ impl<B> RouteBuilder<'_, B> {
 
     fn internal(&self) -> UnboundListener {
         let limits = self.config.limits.internal();
-        let admission = Admission::new(limits, TrustedProxies::default(), self.turned_away.clone());
+        let admission = Admission::new(limits, TrustedProxies::default(), self.rejections.clone());
         let routes = gateways::router(self.gateway_calls())
             .merge(redeem_router(self.redeem()))
             .merge(users_router(self.users()));
@@ -157,8 +156,8 @@ impl<B> RouteBuilder<'_, B> {
             accounts: self.accounts.clone(),
             replays: ReplayGuard::new(self.store.clone()),
             message_rate: RateLimit::per_second(limits.deliveries_per_second),
-            junk_rate: AddressRateLimit::per_minute(limits.requests_per_address),
-            turned_away: self.turned_away.clone(),
+            invalid_delivery_rate: AddressRateLimit::per_minute(limits.requests_per_address),
+            rejections: self.rejections.clone(),
             metrics: self.metrics.clone(),
             services: DeliveryServices {
                 bus: self.bus.clone(),
@@ -192,7 +191,7 @@ impl<B> RouteBuilder<'_, B> {
             accounts: self.accounts.clone(),
             bus: self.bus.clone(),
             stages: self.metrics.stages.clone(),
-            handles: HandleMaker {
+            handles: HandleFactory {
                 picture_base: self.config.wechat.picture_base.clone(),
                 qr_quota: DailyQuota::new(self.store.clone(), QR_CODE),
                 codes: TypedCodes::new(self.store.clone()),

@@ -23,7 +23,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// The sections that are taken over.
 const TAKEN_OVER: [&str; 3] = ["accounts", "mini_programs", "api_keys"];
 
-/// Watches one configuration file.
 pub struct ConfigReloader {
     path: PathBuf,
     /// The file in use; `None` if it was gone when the process read it for the second time.
@@ -87,7 +86,10 @@ impl ConfigReloader {
         let is_same = |place: &[&str]| self.used.as_ref().is_some_and(|used| used.has_same_value(&file, place));
         let sections: BTreeSet<_> = self.used.iter().chain([&file]).flat_map(ConfigFile::sections).collect();
         for section in sections.into_iter().filter(|section| !TAKEN_OVER.contains(section) && !is_same(&[section])) {
-            tracing::warn!(section, "this change of the configuration takes a restart");
+            tracing::warn!(
+                section,
+                "this section of the configuration has changed and takes effect only after a restart of the pod"
+            );
         }
         self.replacer.replace(&config, |section, name| is_same(&[section, name.as_str()]));
         self.used = Some(file);

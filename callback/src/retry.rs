@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RetryError<E: Error + 'static> {
     /// The deadline came first. Whether a change happened is undecided.
-    #[error("Redis carried out nothing before the deadline{}", last_error(.last))]
+    #[error("Redis carried out nothing before the deadline{}", last_error(.last.as_ref()))]
     Deadline {
         /// The error of the last attempt, if one had failed by then.
         #[source]
@@ -26,8 +26,8 @@ pub(crate) enum RetryError<E: Error + 'static> {
     Failed(E),
 }
 
-fn last_error<E: Error>(last: &Option<E>) -> String {
-    last.as_ref().map(|error| format!("; the last attempt: {error}")).unwrap_or_default()
+fn last_error<E: Error>(last: Option<&E>) -> String {
+    last.map(|error| format!("; the last attempt: {error}")).unwrap_or_default()
 }
 
 pub(crate) async fn settle(

@@ -44,7 +44,6 @@ pub(crate) struct GatewayMetrics {
 }
 
 impl GatewayMetrics {
-    /// Registers all of them.
     pub(crate) fn new(registry: &Metrics, stages: Stages, bus: &SceneReader, limits: GatewayLimits) -> Self {
         let bus = bus.clone();
         registry.sampled_gauge("scenes_held", "Scenes with a page in this process.", move || bus.watched_scenes());
@@ -108,7 +107,6 @@ pub(crate) struct ConnectionGuard {
 }
 
 impl ConnectionGuard {
-    /// Sets the label `end`.
     pub(crate) fn set_end(&mut self, end: &'static str) {
         self.end = end;
     }

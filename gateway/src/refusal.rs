@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use scenecast_bus::BusError;
-use scenecast_scene::internal;
+use scenecast_scene::{SceneId, internal};
 use strum::IntoStaticStr;
 
 /// How soon a page may retry when the bus gives no answer.
@@ -85,17 +85,18 @@ impl PageRefusal {
         }
     }
 
-    /// The refusal for an error of the bus, which goes to the log.
-    pub(crate) fn for_bus_error(error: &BusError) -> Self {
+    /// The refusal for an error of the bus about this scene, which goes to the log.
+    pub(crate) fn for_bus_error(scene: SceneId, error: &BusError) -> Self {
         match error {
             BusError::Undecided(_) | BusError::TimedOut => {
-                tracing::warn!(%error, "Redis gave no answer about a scene; the page is told to retry");
+                tracing::warn!(%scene, %error, "no result from Redis about a scene; the client is told to come back in 2 s");
                 Self::BusUnavailable
             }
             BusError::Malformed { .. } => {
                 tracing::error!(
-                    %error,
-                    "a scene in Redis can't be read; check that all pods run versions that work together"
+                    %scene, %error,
+                    "a scene in Redis has a form that this version can't read; does other software write wx:*, or is a newer \
+                     version running?"
                 );
                 Self::SceneMalformed
             }

@@ -29,7 +29,6 @@ const LIMITS: ListenerLimits = ListenerLimits { connections: 10_000, idle: Durat
 /// How far a timestamp may be from the time of arrival, in seconds.
 const TOLERANCE: u64 = 300;
 
-/// How the receiver answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReceiverBehaviour {
     /// With this status; 200 means success.
@@ -42,18 +41,13 @@ pub enum ReceiverBehaviour {
     Hang,
 }
 
-/// One request that arrived.
 #[derive(Debug, Clone)]
 pub struct ReceivedWebhook {
     /// When its body had arrived, in unix time.
     pub at: Duration,
-    /// Its method.
     pub method: Method,
-    /// Its path and query.
     pub uri: Uri,
-    /// Its headers.
     pub headers: HeaderMap,
-    /// Its body.
     pub body: Bytes,
 }
 

@@ -89,7 +89,7 @@ impl AccountServices {
             circuit.clone(),
             self.tokens.clone(),
         );
-        AccountCalls::new(self.client.clone(), token, circuit)
+        AccountCalls::new(account.clone(), self.client.clone(), token, circuit)
     }
 
     fn publisher(

@@ -11,14 +11,15 @@ pub(crate) enum FallbackReason {
     /// WeChat says that today's QR codes are used up.
     DayQuota,
     /// Today's QR codes are used up, by our own count.
-    Budget,
+    #[strum(serialize = "budget")]
+    OwnCount,
     /// WeChat says that the account has no right to QR codes.
     Forbidden,
 }
 
 impl FallbackReason {
     /// Its word in metrics and logs.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         self.into()
     }
 }
@@ -34,7 +35,7 @@ impl FallbackState {
         match reason {
             Some(reason) if before != Some(reason) => tracing::warn!(
                 %account,
-                why = reason.word(),
+                why = reason.as_str(),
                 "pages of this account get a mini program's code or a typed code, since it has no QR codes now"
             ),
             None if before.is_some() => tracing::info!(%account, "pages of this account get QR codes again"),

@@ -22,7 +22,7 @@ pub(crate) struct Accounts {
     pub(crate) api_keys: ApiKeys,
 }
 
-/// The accounts as they are now. Clones are the same registry.
+/// Clones are the same registry.
 #[derive(Clone)]
 pub(crate) struct AccountRegistry(Arc<watch::Sender<Arc<Accounts>>>);
 
@@ -37,7 +37,6 @@ impl AccountRegistry {
         self.0.borrow().clone()
     }
 
-    /// Replaces all accounts.
     pub(crate) fn replace(&self, accounts: Arc<Accounts>) {
         self.0.send_replace(accounts);
     }

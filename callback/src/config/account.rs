@@ -17,9 +17,7 @@ use crate::{phone::Texts, webhooks::WebhookSettings};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSettings {
-    /// `AppID`.
     pub app_id: String,
-    /// `AppSecret`.
     pub secret: Secret,
     /// The token of the server settings at WeChat: 3 to 32 letters and digits.
     pub token: Rotating,

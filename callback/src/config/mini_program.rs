@@ -14,9 +14,7 @@ use crate::{webhooks::WebhookSettings, wechat::EnvVersion};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MiniProgramSettings {
-    /// `AppID`.
     pub app_id: String,
-    /// `AppSecret`.
     pub secret: Secret,
     /// The page that its codes open, as `app.json` names it.
     #[serde(default = "default_page")]

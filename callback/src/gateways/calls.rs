@@ -27,10 +27,10 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::handle::HandleMaker;
+use super::handle::HandleFactory;
 use crate::{
     accounts::AccountRegistry,
-    problems::{from_bus, from_settle},
+    problems::{from_bus, from_bus_retry},
     request::{header, json},
     retry::settle,
 };
@@ -49,7 +49,7 @@ pub(crate) struct GatewayCalls {
     pub(crate) accounts: AccountRegistry,
     pub(crate) bus: SceneWriter,
     pub(crate) stages: Stages,
-    pub(crate) handles: HandleMaker,
+    pub(crate) handles: HandleFactory,
 }
 
 pub(crate) fn router(calls: GatewayCalls) -> Router {
@@ -82,7 +82,7 @@ async fn open(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Resul
     let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 3600000"))?;
     let opened = calls.handles.make(&calls.accounts.current(), &account, scene, life, handle).await?;
     let opening = NewScene { account, binding, page, life };
-    if calls.bus.open(scene, &opening).await.map_err(|error| from_bus(&error))? {
+    if calls.bus.open(scene, &opening).await.map_err(|error| from_bus(scene, &error))? {
         calls.stages.count(Stage::Opened);
     }
     Ok(Json(opened))
@@ -101,12 +101,13 @@ async fn reopen(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Res
         is_here.then_some((scene, NewScene { account, binding, page, life: life(life_ms)? }))
     });
     let opened = stream::iter(openings)
-        .map(async |(scene, opening)| calls.bus.open(scene, &opening).await)
+        .map(async |(scene, opening)| calls.bus.open(scene, &opening).await.map_err(|error| from_bus(scene, &error)))
         .buffer_unordered(REOPENED_AT_ONCE)
         .try_fold(0, async |opened, is_new| Ok(opened + usize::from(is_new)))
-        .await
-        .map_err(|error| from_bus(&error))?;
-    tracing::info!(opened, "opened scenes again that Redis had lost");
+        .await?;
+    if opened > 0 {
+        tracing::info!(opened, "opened scenes again that Redis had lost");
+    }
     Ok(Json(opened))
 }
 
@@ -119,7 +120,7 @@ async fn cancel(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Res
         traceparent: traceparent(&Span::current()),
     };
     let settled = settle(&calls.bus, scene, &cause, &Transition::Cancel, Instant::now() + CANCEL_TIMEOUT).await;
-    if let Settled::Applied(_) = settled.map_err(from_settle)? {
+    if let Settled::Applied(_) = settled.map_err(|error| from_bus_retry(scene, error))? {
         calls.stages.count(Stage::Cancelled);
     }
     Ok(StatusCode::NO_CONTENT)

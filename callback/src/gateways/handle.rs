@@ -25,8 +25,7 @@ use crate::{
     wechat::{CallError, QR_CODE},
 };
 
-/// Makes handles.
-pub(crate) struct HandleMaker {
+pub(crate) struct HandleFactory {
     /// The address of WeChat's pictures of QR codes.
     pub(crate) picture_base: HttpUrl,
     pub(crate) qr_quota: DailyQuota,
@@ -43,7 +42,7 @@ enum NoQrCode {
     Refused(OpenRefusal),
 }
 
-impl HandleMaker {
+impl HandleFactory {
     /// Makes the handle of this scene.
     pub(crate) async fn make(
         &self,
@@ -90,7 +89,7 @@ impl HandleMaker {
             Err(NoQrCode::Fallback(reason)) => reason,
         };
         account.fallback.set(&account.name, Some(reason));
-        self.metrics.fallbacks.with_label_values(&[account.name.as_str(), reason.word()]).inc();
+        self.metrics.fallbacks.with_label_values(&[account.name.as_str(), reason.as_str()]).inc();
         let mini_program = account.settings.fallback_mini_program.as_ref().and_then(|name| accounts.mini_program(name));
         if let Some(mini_program) = mini_program {
             match mini_program_code(mini_program, scene).await {
@@ -125,17 +124,14 @@ impl HandleMaker {
         let used = self.qr_quota.count_call(&account.name, now).await;
         let used = used.map_err(|_| NoQrCode::Refused(OpenRefusal::BusUnavailable))?;
         let left = match used {
-            QuotaUse::Calls(calls) => i128::from(quota) - i128::from(calls),
-            QuotaUse::Exhausted => -1,
+            QuotaUse::Exhausted => Err(FallbackReason::DayQuota),
+            QuotaUse::Calls(calls) => quota.checked_sub(calls).ok_or(FallbackReason::OwnCount),
         };
         let labels = [account.name.as_str(), QR_CODE];
-        self.metrics.quota.with_label_values(&labels).set(i64::try_from(quota).unwrap_or(i64::MAX));
-        self.metrics.quota_left.with_label_values(&labels).set(i64::try_from(left.max(0)).unwrap_or(i64::MAX));
-        match used {
-            _ if left >= 0 => Ok(()),
-            QuotaUse::Exhausted => Err(NoQrCode::Fallback(FallbackReason::DayQuota)),
-            QuotaUse::Calls(_) => Err(NoQrCode::Fallback(FallbackReason::Budget)),
-        }
+        let gauge = |codes: u64| i64::try_from(codes).unwrap_or(i64::MAX);
+        self.metrics.quota.with_label_values(&labels).set(gauge(quota));
+        self.metrics.quota_left.with_label_values(&labels).set(gauge(left.unwrap_or(0)));
+        left.map(|_| ()).map_err(NoQrCode::Fallback)
     }
 
     /// WeChat says that the day's quota is used up, whatever our own count says: WeChat also counts the calls of other
@@ -189,7 +185,10 @@ async fn mini_program_code(mini_program: &MiniProgram, scene: SceneId) -> Result
 }
 
 fn log_no_code(mini_program: &AccountName, scene: SceneId, error: &CallError) {
-    tracing::warn!(account = %mini_program, %scene, %error, "could not make a mini program's code");
+    tracing::warn!(
+        account = %mini_program, %scene, %error,
+        "could not make a mini program's code; the page gets a typed code, or is told to come back"
+    );
 }
 
 /// What a gateway can tell its page about WeChat's refusal. WeChat's own words are only for our log.

@@ -9,4 +9,4 @@ mod calls;
 mod handle;
 
 pub(crate) use calls::{GatewayCalls, router};
-pub(crate) use handle::HandleMaker;
+pub(crate) use handle::HandleFactory;

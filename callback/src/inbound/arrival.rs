@@ -14,7 +14,6 @@ const WECHAT_HAS_CLOSED_AFTER: Duration = Duration::from_millis(5_500);
 /// An attempt that arrives so long after the message was sent is WeChat's last.
 const LAST_ATTEMPT_SECS: u64 = 9;
 
-/// When a request arrived.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival {
     at: Instant,

@@ -49,7 +49,6 @@ pub(super) struct Delivery<'a> {
 /// What Redis has about the sender, if the message's purpose needs it.
 #[derive(Default)]
 pub(super) struct StoredFacts {
-    /// The sender's record.
     pub(super) user: Option<User>,
     /// The last question to the sender.
     pub(super) question: Option<PendingQuestion>,
@@ -79,7 +78,6 @@ impl<'a> Delivery<'a> {
         Self { services, account, message, purpose, arrival, stored: StoredFacts::default() }
     }
 
-    /// The sender.
     pub(super) fn openid(&self) -> &'a OpenId {
         &self.message.from
     }
@@ -139,8 +137,9 @@ impl<'a> Delivery<'a> {
 
     pub(super) fn unfinished(&self, retry: bool, reason: &dyn fmt::Display) -> UnfinishedDelivery {
         tracing::warn!(
-            account = %self.account.name, purpose = self.purpose.word(), %reason,
-            "could not do what a message asks for"
+            account = %self.account.name, purpose = self.purpose.as_str(), retry, %reason,
+            "a message of WeChat could not be handled; WeChat gets no answer and delivers it again, or the person is \
+             asked to repeat it"
         );
         UnfinishedDelivery { retry, reply: self.last_reply() }
     }
@@ -156,8 +155,8 @@ impl<'a> Delivery<'a> {
     }
 
     /// A reply about a scene that this person may learn about.
-    pub(super) fn reply_about(&self, phrase: Phrase, scene: SceneId, standing: &SceneSnapshot) -> Reply {
-        self.reply_with(phrase, &ReplyFacts { scene: Some((scene, standing)), logins: None })
+    pub(super) fn reply_about(&self, phrase: Phrase, scene: SceneId, snapshot: &SceneSnapshot) -> Reply {
+        self.reply_with(phrase, &ReplyFacts { scene: Some((scene, snapshot)), logins: None })
     }
 
     /// A reply with these facts.
@@ -175,7 +174,7 @@ impl<'a> Delivery<'a> {
 
     /// The sender's name as the page shows it. It stays the same when WeChat delivers the message again.
     fn name_on_page(&self, facts: &ReplyFacts<'_>) -> String {
-        let person = facts.scene.and_then(|(_, standing)| standing.person());
+        let person = facts.scene.and_then(|(_, snapshot)| snapshot.person());
         let person = person.filter(|person| person.openid == *self.openid());
         person.map_or_else(|| self.stored_profile().name, |person| person.profile.name)
     }
@@ -185,10 +184,11 @@ impl<'a> Delivery<'a> {
         tracing::info!(
             account = %self.account.name,
             %scene,
+            did,
             who = self.openid().short(),
-            outcome = outcome.map_or("undecided", Reply::word),
+            outcome = outcome.map_or("undecided", Reply::as_str),
             ms = self.arrival.elapsed_ms(),
-            "a person {did}"
+            "a person acted on a scene"
         );
     }
 }

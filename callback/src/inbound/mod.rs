@@ -20,21 +20,7 @@
 //! | `lookup` | what Redis is asked for a message, and so when WeChat gets no answer while Redis is away |
 //! | `handlers` | one handler for each purpose |
 //!
-//! # How to tell the site about another event of WeChat
-//!
-//! 1. Message: `shared/wechat/src/message.rs` reads the event and its elements into a kind of message. Look at what
-//!    goes into the delivery's id there: two events of one person in the same second must have different ids, or they
-//!    become one webhook.
-//! 2. Purpose: add a variant to `purpose::Purpose`, and say what the last attempt answers (`last_phrase`).
-//! 3. What Redis is asked: add a row to the table in `lookup`, and an arm to its `match`.
-//! 4. Action: add a handler to `handlers`, and an arm to `handlers::handle`.
-//! 5. Event: add a variant to `stores::WebhookEventKind`. Older pods leave such an event for newer ones (see
-//!    `stores::outbox`), so a deploy needs no special order.
-//! 6. Outbox: the handler calls `handlers::follow::publish` with the event. It must be stored before WeChat is
-//!    answered.
-//! 7. Webhook: `webhooks::request` encodes every event as JSON. Say there whether a form tells it, and in
-//!    `WebhookTarget::takes` too.
-//! 8. Document: describe the event in `docs/backend.md`, and add it to the changelog.
+//! How to tell the site about another event: see CONTRIBUTING.md.
 
 mod arrival;
 mod delivery;

@@ -9,7 +9,6 @@ use crate::{
     stores::TypedCode,
 };
 
-/// What a message is for.
 #[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub(super) enum Purpose {
@@ -83,7 +82,7 @@ impl Purpose {
     }
 
     /// Its word in traces and logs.
-    pub(super) fn word(&self) -> &'static str {
+    pub(super) fn as_str(&self) -> &'static str {
         self.into()
     }
 }

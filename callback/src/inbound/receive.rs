@@ -16,7 +16,7 @@ use tracing::Span;
 
 use super::{
     arrival::Arrival,
-    delivery::{Delivery, UnfinishedDelivery},
+    delivery::Delivery,
     envelope::{DeliveryQuery, Envelope, ReceivedMessage, forbidden},
     handlers::handle,
     lookup::look_up,
@@ -47,11 +47,10 @@ impl DeliveryAnswer {
             Reply::Say { text, .. } => ("application/xml; charset=utf-8", received.text_reply(text)),
         };
         let response = ([(header::CONTENT_TYPE, content_type)], body).into_response();
-        Self { outcome: reply.word(), response: Some(response) }
+        Self { outcome: reply.as_str(), response: Some(response) }
     }
 }
 
-/// Receives one delivery.
 pub(super) async fn receive(
     state: &InboundState,
     request: Request,
@@ -66,12 +65,12 @@ pub(super) async fn receive(
     let body = read_body(body, MAX_BODY_BYTES).await?;
     let received = envelope.open(account, &body)?;
     let purpose = Purpose::of(&received.message);
-    Span::current().record("purpose", purpose.word());
+    Span::current().record("purpose", purpose.as_str());
     let is_last = arrival.is_last_attempt(&received.message);
     let mut delivery = Delivery::new(&state.services, account, &received.message, &purpose, arrival);
 
     if !state.message_rate.allows() {
-        state.turned_away.count(RejectReason::Deliveries);
+        state.rejections.count(RejectReason::Deliveries);
         return Ok(if is_last {
             DeliveryAnswer::reply(&received, &delivery.last_reply())
         } else {
@@ -84,15 +83,12 @@ pub(super) async fn receive(
             delivery.stored = stored;
             handle(&delivery).await
         }
-        (false, Ok(_)) => Err(UnfinishedDelivery { retry: true, reply: delivery.last_reply() }),
+        (false, Ok(_)) => Err(delivery.unfinished(true, &"Redis did not say whether the signature was used before")),
         (_, Err(unfinished)) => Err(unfinished),
     };
     Ok(match result {
         Ok(reply) => DeliveryAnswer::reply(&received, &reply),
-        Err(unfinished) if unfinished.retry && !is_last => {
-            tracing::warn!("Redis gave no answer in time; WeChat gets no answer and delivers the message again");
-            DeliveryAnswer::none("undecided")
-        }
+        Err(unfinished) if unfinished.retry && !is_last => DeliveryAnswer::none("undecided"),
         Err(unfinished) => DeliveryAnswer::reply(&received, &unfinished.reply),
     })
 }
@@ -103,7 +99,7 @@ fn check_source_address(state: &InboundState, account: &Account, head: &Parts) -
     let Some(addresses) = &account.wechat_addresses else { return Ok(()) };
     let address = client_address(&head.extensions);
     let origin = addresses.origin_of(address);
-    state.metrics.delivery_sources.with_label_values(&[origin.word()]).inc();
+    state.metrics.delivery_sources.with_label_values(&[origin.as_str()]).inc();
     if origin == AddressOrigin::Elsewhere {
         tracing::warn!(
             account = %account.name, %address,

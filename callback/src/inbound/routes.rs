@@ -52,20 +52,24 @@ async fn verify(State(state): State<Arc<InboundState>>, uri: Uri) -> Result<Resp
     Ok((headers, echo).into_response())
 }
 
-/// WeChat delivers a message.
 #[tracing::instrument(name = "delivery", skip_all, fields(account, purpose, scene))]
 async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Response {
     let arrival = Arrival::now();
     let client = client_address(request.extensions());
     let (outcome, response) = match receive(&state, request, arrival).await {
         Ok(answer) => (answer.outcome, answer.response),
-        // Beyond its rate, junk is neither logged nor answered.
-        Err(_) if state.junk_rate.check(client).is_err() => {
-            state.turned_away.count(RejectReason::InvalidDeliveries);
+        // Beyond its rate, an invalid delivery is neither logged nor answered.
+        Err(_) if state.invalid_delivery_rate.check(client).is_err() => {
+            state.rejections.count(RejectReason::InvalidDeliveries);
             return NoAnswer.into_response();
         }
         Err(problem) => {
-            tracing::warn!(code = problem.code, detail = problem.detail, "refused a delivery");
+            tracing::warn!(
+                code = problem.code,
+                detail = problem.detail,
+                "refused a request to WeChat's address; if it was WeChat, compare token, AES key and mode with \
+                 WeChat's console"
+            );
             (problem.code, Some(problem.into_response()))
         }
     };

@@ -17,15 +17,14 @@ use crate::{
     stores::ReplayGuard,
 };
 
-/// What deliveries need.
 pub(crate) struct InboundState {
     pub(crate) accounts: AccountRegistry,
     pub(crate) replays: ReplayGuard,
     /// Limits the messages of WeChat, of all accounts together.
     pub(crate) message_rate: RateLimit,
     /// Limits requests that are none of WeChat's, for each address.
-    pub(crate) junk_rate: AddressRateLimit,
-    pub(crate) turned_away: Rejections,
+    pub(crate) invalid_delivery_rate: AddressRateLimit,
+    pub(crate) rejections: Rejections,
     pub(crate) metrics: CallbackMetrics,
     pub(crate) services: DeliveryServices,
 }

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     accounts::MiniProgram,
     login::{acceptance, grant},
-    problems::{from_bus, from_settle},
+    problems::{from_bus, from_bus_retry},
     request::json,
     retry,
 };
@@ -49,7 +49,6 @@ enum Decision {
     Decline,
 }
 
-/// The person's answer.
 #[derive(Clone, Copy)]
 enum MiniProgramAnswer {
     Yes { picked: Option<Number> },
@@ -57,7 +56,7 @@ enum MiniProgramAnswer {
 }
 
 impl MiniProgramAnswer {
-    fn word(self) -> String {
+    fn text(self) -> String {
         match self {
             Self::Yes { picked: None } => "yes".to_owned(),
             Self::Yes { picked: Some(number) } => number.to_string(),
@@ -89,16 +88,16 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ConfirmRes
     Span::current().record("account", ticket.mini_program.as_str()).record("scene", display(ticket.scene));
     let accounts = state.accounts.current();
     let mini_program = accounts.mini_program(&ticket.mini_program).ok_or(MiniProgramError::TicketInvalid)?;
-    let standing = state.bus.snapshot(ticket.scene).await.map_err(|error| from_bus(&error))?;
-    let standing = standing.ok_or(MiniProgramError::SceneUnknown)?;
+    let snapshot = state.bus.snapshot(ticket.scene).await.map_err(|error| from_bus(ticket.scene, &error))?;
+    let snapshot = snapshot.ok_or(MiniProgramError::SceneUnknown)?;
     // A scene that Redis lost and the gateway opened again has no person: its code has to be opened again.
-    let (person, account) = standing.person().zip(standing.account()).ok_or(MiniProgramError::SceneUnknown)?;
+    let (person, account) = snapshot.person().zip(snapshot.account()).ok_or(MiniProgramError::SceneUnknown)?;
     let who = person.openid.clone();
     ticket.check(&state.secret, &who).map_err(|_| MiniProgramError::TicketInvalid)?;
     if ticket.has_expired(unix_now()) {
         return Err(MiniProgramError::SceneExpired.into());
     }
-    let answer = match (decision, number, standing.choices().is_some()) {
+    let answer = match (decision, number, snapshot.choices().is_some()) {
         (Decision::Decline, None, _) => MiniProgramAnswer::No,
         (Decision::Confirm, picked, has_choices) if picked.is_some() == has_choices => {
             MiniProgramAnswer::Yes { picked }
@@ -110,7 +109,7 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ConfirmRes
     let outcome = outcome(settled);
     tracing::info!(
         account = %mini_program.name, scene = %ticket.scene, who = who.short(),
-        outcome = outcome.map_or_else(|error| error.to_string(), |state| state.to_string()),
+        outcome = outcome.map_or_else(MiniProgramError::code, Into::into),
         "a person answered in a mini program"
     );
     Ok(ConfirmResponse { state: state_word(outcome?) })
@@ -126,11 +125,12 @@ async fn settle(
 ) -> Result<Settled, Problem> {
     let deadline = Instant::now() + SETTLE_TIMEOUT;
     // The same answer again is the same delivery.
-    let delivery = ["miniapp answer", &scene.to_string(), person.openid.as_str(), &answer.word()];
+    let delivery = ["miniapp answer", &scene.to_string(), person.openid.as_str(), &answer.text()];
     let cause = cause(DeliveryId::of(&delivery));
     let decline = Transition::Decline { account: account.clone(), who: person.openid.clone() };
     let settle = async |transition: &Transition| {
-        retry::settle(&state.bus, scene, &cause, transition, deadline).await.map_err(from_settle)
+        let settled = retry::settle(&state.bus, scene, &cause, transition, deadline).await;
+        settled.map_err(|error| from_bus_retry(scene, error))
     };
     let (settled, user) = match answer {
         MiniProgramAnswer::No => (settle(&decline).await?, None),
@@ -148,8 +148,8 @@ async fn settle(
             (settled, user)
         }
     };
-    if let Settled::Applied(standing) = &settled {
-        let confirmed = standing.state == SceneState::Confirmed;
+    if let Settled::Applied(snapshot) = &settled {
+        let confirmed = snapshot.state == SceneState::Confirmed;
         state.stages.count(if confirmed { Stage::Confirmed } else { Stage::Declined });
     }
     record_login(&state.users, mini_program, scene, &settled, user.as_ref(), &cause, deadline).await?;
@@ -159,7 +159,7 @@ async fn settle(
 /// What a settled answer means for the person who gave it.
 fn outcome(settled: Settled) -> Result<SceneState, MiniProgramError> {
     match settled {
-        Settled::Applied(standing) | Settled::Repeated(standing) => match standing.state {
+        Settled::Applied(snapshot) | Settled::Repeated(snapshot) => match snapshot.state {
             SceneState::Expired | SceneState::Cancelled => Err(MiniProgramError::SceneExpired),
             state => Ok(state),
         },

@@ -2,9 +2,10 @@
 
 use axum::http::StatusCode;
 use scenecast_service::http::Problem;
+use strum::IntoStaticStr;
 
-/// Why a mini program's call does nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum MiniProgramError {
     #[error("WeChat does not know this js_code, or it was used before: call wx.login again")]
     JsCodeInvalid,
@@ -23,17 +24,25 @@ pub(super) enum MiniProgramError {
     TicketInvalid,
 }
 
+impl MiniProgramError {
+    /// What programs look at.
+    pub(super) fn code(self) -> &'static str {
+        self.into()
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::JsCodeInvalid => StatusCode::BAD_REQUEST,
+            Self::PersonBlocked | Self::TicketInvalid => StatusCode::FORBIDDEN,
+            Self::SceneUnknown => StatusCode::NOT_FOUND,
+            Self::SceneExpired => StatusCode::GONE,
+            Self::SceneTaken | Self::SceneAnswered => StatusCode::CONFLICT,
+        }
+    }
+}
+
 impl From<MiniProgramError> for Problem {
     fn from(error: MiniProgramError) -> Self {
-        let (status, code) = match error {
-            MiniProgramError::JsCodeInvalid => (StatusCode::BAD_REQUEST, "js_code_invalid"),
-            MiniProgramError::PersonBlocked => (StatusCode::FORBIDDEN, "person_blocked"),
-            MiniProgramError::SceneUnknown => (StatusCode::NOT_FOUND, "scene_unknown"),
-            MiniProgramError::SceneExpired => (StatusCode::GONE, "scene_expired"),
-            MiniProgramError::SceneTaken => (StatusCode::CONFLICT, "scene_taken"),
-            MiniProgramError::SceneAnswered => (StatusCode::CONFLICT, "scene_answered"),
-            MiniProgramError::TicketInvalid => (StatusCode::FORBIDDEN, "ticket_invalid"),
-        };
-        Self::new(status, code, error.to_string())
+        Self::new(error.status(), error.code(), error.to_string())
     }
 }

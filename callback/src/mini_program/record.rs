@@ -44,16 +44,16 @@ pub(super) async fn record_login(
     cause: &Cause,
     deadline: Instant,
 ) -> Result<(), Problem> {
-    let (Settled::Applied(standing) | Settled::Repeated(standing)) = settled else { return Ok(()) };
-    let (SceneState::Confirmed | SceneState::Redeemed, Some(person)) = (standing.state, standing.person()) else {
+    let (Settled::Applied(snapshot) | Settled::Repeated(snapshot)) = settled else { return Ok(()) };
+    let (SceneState::Confirmed | SceneState::Redeemed, Some(person)) = (snapshot.state, snapshot.person()) else {
         return Ok(());
     };
-    let page = standing.page();
+    let page = snapshot.page();
     let login = CompletedLogin {
         person: &person,
         webhooks: &mini_program.webhooks,
         delivery: cause.delivery,
-        at: cause.received_at,
+        received_at: cause.received_at,
         scene,
         page: &page,
         user,

@@ -28,7 +28,7 @@ use crate::{
     accounts::{Accounts, MiniProgram},
     login::{acceptance, grant, transition_of_scan},
     people::profile,
-    problems::{from_refusal, from_settle},
+    problems::{from_bus_retry, from_refusal},
     request::json,
     retry,
 };
@@ -89,24 +89,24 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ScanRespon
     let session = sender(&state.js_codes, mini_program, &js_code, call).await?;
     let who = session.openid.clone();
     let settled = settle(state, &accounts, mini_program, scene, session, call).await?;
-    let standing = outcome(settled, &who, |account| accounts.may_log_in(&mini_program.name, account));
+    let snapshot = outcome(settled, &who, |account| accounts.may_log_in(&mini_program.name, account));
     tracing::info!(
         %account, %scene, who = who.short(),
-        outcome = standing.as_ref().map_or_else(ToString::to_string, |standing| standing.state.to_string()),
+        outcome = snapshot.as_ref().map_or_else(|error| error.code(), |snapshot| snapshot.state.into()),
         "a person opened a mini program's code"
     );
-    let standing = standing?;
-    let expires = unix_now() + standing.remaining;
+    let snapshot = snapshot?;
+    let expires = unix_now() + snapshot.remaining;
     let ticket = Ticket::issue(&state.secret, &mini_program.name, scene, &who, expires);
-    let PageInfo { host, address, browser, .. } = standing.page();
+    let PageInfo { host, address, browser, .. } = snapshot.page();
     Ok(ScanResponse {
         ticket: ticket.to_string(),
-        state: state_word(standing.state),
+        state: state_word(snapshot.state),
         site: mini_program.settings.site.clone(),
         host,
         address,
         browser,
-        choices: standing.choices().filter(|_| standing.state == SceneState::Scanned),
+        choices: snapshot.choices().filter(|_| snapshot.state == SceneState::Scanned),
     })
 }
 
@@ -132,17 +132,18 @@ async fn settle(
         let grant = grant(&state.secret, &settings.secret, scene, &person.openid);
         let login = acceptance(grant, person.clone(), settings.grant_life, false, user.as_ref());
         let transition = transition_of_scan(settings.confirmation, account, login);
-        retry::settle(&state.bus, scene, &cause, &transition, deadline).await.map_err(from_settle)
+        let settled = retry::settle(&state.bus, scene, &cause, &transition, deadline).await;
+        settled.map_err(|error| from_bus_retry(scene, error))
     };
     let mut settled = settle_on(mini_program.name.clone()).await?;
-    if let Settled::Refused(SettleRefusal::Guard(SceneField::Account), standing) = &settled
-        && let Some(account) = standing.account()
+    if let Settled::Refused(SettleRefusal::Guard(SceneField::Account), snapshot) = &settled
+        && let Some(account) = snapshot.account()
         && accounts.may_log_in(&mini_program.name, &account)
     {
         settled = settle_on(account).await?;
     }
-    if let Settled::Applied(standing) = &settled {
-        let confirmed = standing.state == SceneState::Confirmed;
+    if let Settled::Applied(snapshot) = &settled {
+        let confirmed = snapshot.state == SceneState::Confirmed;
         state.stages.count(if confirmed { Stage::Confirmed } else { Stage::Scanned });
     }
     // With a confirmation the answer is the login. A repeated scan may come after it, and is no login then either.
@@ -159,20 +160,20 @@ fn outcome(
     who: &OpenId,
     may_log_in: impl Fn(&AccountName) -> bool,
 ) -> Result<SceneSnapshot, MiniProgramError> {
-    let (refused, standing) = match settled {
-        Settled::Applied(standing) | Settled::Repeated(standing) => (false, standing),
-        Settled::Refused(SettleRefusal::State(_), standing) => (true, standing),
+    let (refused, snapshot) = match settled {
+        Settled::Applied(snapshot) | Settled::Repeated(snapshot) => (false, snapshot),
+        Settled::Refused(SettleRefusal::State(_), snapshot) => (true, snapshot),
         Settled::Refused(SettleRefusal::Guard(_), _) | Settled::Unknown => return Err(MiniProgramError::SceneUnknown),
     };
-    if !standing.account().is_some_and(|account| may_log_in(&account)) {
+    if !snapshot.account().is_some_and(|account| may_log_in(&account)) {
         return Err(MiniProgramError::SceneUnknown);
     }
-    match standing.state {
+    match snapshot.state {
         SceneState::Expired | SceneState::Cancelled => Err(MiniProgramError::SceneExpired),
-        _ if standing.who().as_ref() != Some(who) => Err(MiniProgramError::SceneTaken),
-        SceneState::Scanned => Ok(standing),
+        _ if snapshot.who().as_ref() != Some(who) => Err(MiniProgramError::SceneTaken),
+        SceneState::Scanned => Ok(snapshot),
         _ if refused => Err(MiniProgramError::SceneAnswered),
-        _ => Ok(standing),
+        _ => Ok(snapshot),
     }
 }
 
@@ -182,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    fn standing(account: &str, state: SceneState, who: &str) -> SceneSnapshot {
+    fn snapshot(account: &str, state: SceneState, who: &str) -> SceneSnapshot {
         let facts = [(SceneField::Account, account.to_owned()), (SceneField::Who, who.to_owned())];
         SceneSnapshot { state, remaining: Duration::ZERO, fields: BTreeMap::from(facts) }
     }
@@ -190,13 +191,13 @@ mod tests {
     #[test]
     fn each_phone_is_told_the_outcome_of_its_scan() {
         let refused =
-            |account, state, who| Settled::Refused(SettleRefusal::State(state), standing(account, state, who));
+            |account, state, who| Settled::Refused(SettleRefusal::State(state), snapshot(account, state, who));
         for (settled, expected) in [
-            (Settled::Applied(standing("mini", SceneState::Scanned, "oAnn")), Ok(SceneState::Scanned)),
-            (Settled::Applied(standing("mini", SceneState::Confirmed, "oAnn")), Ok(SceneState::Confirmed)),
-            (Settled::Repeated(standing("mini", SceneState::Redeemed, "oAnn")), Ok(SceneState::Redeemed)),
-            (Settled::Repeated(standing("mini", SceneState::Declined, "oAnn")), Ok(SceneState::Declined)),
-            (Settled::Repeated(standing("mini", SceneState::Expired, "oAnn")), Err(MiniProgramError::SceneExpired)),
+            (Settled::Applied(snapshot("mini", SceneState::Scanned, "oAnn")), Ok(SceneState::Scanned)),
+            (Settled::Applied(snapshot("mini", SceneState::Confirmed, "oAnn")), Ok(SceneState::Confirmed)),
+            (Settled::Repeated(snapshot("mini", SceneState::Redeemed, "oAnn")), Ok(SceneState::Redeemed)),
+            (Settled::Repeated(snapshot("mini", SceneState::Declined, "oAnn")), Ok(SceneState::Declined)),
+            (Settled::Repeated(snapshot("mini", SceneState::Expired, "oAnn")), Err(MiniProgramError::SceneExpired)),
             (refused("mini", SceneState::Scanned, "oAnn"), Ok(SceneState::Scanned)),
             (refused("mini", SceneState::Scanned, "oBob"), Err(MiniProgramError::SceneTaken)),
             (refused("mini", SceneState::Confirmed, "oAnn"), Err(MiniProgramError::SceneAnswered)),
@@ -207,14 +208,14 @@ mod tests {
             (refused("other", SceneState::Scanned, "oAnn"), Err(MiniProgramError::SceneUnknown)),
             (refused("other", SceneState::Expired, ""), Err(MiniProgramError::SceneUnknown)),
             (
-                Settled::Refused(SettleRefusal::Guard(SceneField::Account), standing("other", SceneState::Open, "")),
+                Settled::Refused(SettleRefusal::Guard(SceneField::Account), snapshot("other", SceneState::Open, "")),
                 Err(MiniProgramError::SceneUnknown),
             ),
             (Settled::Unknown, Err(MiniProgramError::SceneUnknown)),
         ] {
             let said = format!("{settled:?}");
             let told = outcome(settled, &"oAnn".parse().unwrap(), |account| account.as_str() == "mini");
-            assert_eq!(told.map(|standing| standing.state), expected, "{said}");
+            assert_eq!(told.map(|snapshot| snapshot.state), expected, "{said}");
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use scenecast_scene::{DeliveryId, internal::OpenRefusal};
+use scenecast_scene::{AccountName, DeliveryId, internal::OpenRefusal};
 use scenecast_service::http::Problem;
 use scenecast_wechat::{ApiError, ErrorCode, JsCodeSession};
 use tokio::time::{Instant, sleep};
@@ -35,17 +35,24 @@ pub(super) async fn sender(
             Ok(session)
         }
         Err(error) => match error.code() {
-            Some(ErrorCode::JsCodeUsed) => recall(js_codes, call, Instant::now() + POLL_TIMEOUT).await,
-            Some(ErrorCode::JsCodeInvalid) => recall(js_codes, call, Instant::now()).await,
-            _ => Err(wechat_problem(&error)),
+            Some(ErrorCode::JsCodeUsed) => {
+                recall(js_codes, &mini_program.name, call, Instant::now() + POLL_TIMEOUT).await
+            }
+            Some(ErrorCode::JsCodeInvalid) => recall(js_codes, &mini_program.name, call, Instant::now()).await,
+            _ => Err(wechat_problem(&mini_program.name, &error)),
         },
     }
 }
 
-async fn recall(js_codes: &JsCodes, call: DeliveryId, until: Instant) -> Result<JsCodeSession, Problem> {
+async fn recall(
+    js_codes: &JsCodes,
+    account: &AccountName,
+    call: DeliveryId,
+    until: Instant,
+) -> Result<JsCodeSession, Problem> {
     loop {
         let recalled = js_codes.recall(call).await.map_err(|error| {
-            tracing::warn!(%error, "could not read who sent a js_code; the phone is told to come back");
+            tracing::warn!(%account, %error, "could not read who sent a js_code; the phone is told to come back");
             from_refusal(OpenRefusal::BusUnavailable)
         })?;
         if let Some(session) = recalled {
@@ -59,12 +66,12 @@ async fn recall(js_codes: &JsCodes, call: DeliveryId, until: Instant) -> Result<
 }
 
 /// What the phone is told about WeChat's refusal. WeChat's own words are only for our log.
-fn wechat_problem(error: &CallError) -> Problem {
+fn wechat_problem(account: &AccountName, error: &CallError) -> Problem {
     let later = |secs| {
         let detail = "WeChat does not say who this is right now";
         Problem::unavailable("wechat_unavailable", detail, Duration::from_secs(secs))
     };
-    tracing::warn!(%error, "WeChat did not say who sent a js_code; the phone is told why");
+    tracing::warn!(%account, %error, "WeChat did not say who sent a js_code; the phone is told why");
     match error {
         CallError::TooSlow
         | CallError::Unreachable(_)

@@ -16,7 +16,6 @@ pub(super) const MAX_BODY_BYTES: usize = 4 * 1024;
 /// How long settling may take. The phone may repeat the call.
 pub(super) const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What the calls of mini programs need.
 pub(crate) struct MiniProgramState {
     pub(crate) accounts: AccountRegistry,
     pub(crate) bus: SceneWriter,

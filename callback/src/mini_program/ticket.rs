@@ -11,7 +11,6 @@ use scenecast_scene::{AccountName, OpenId, Rotating, SceneId, Secret, constant_t
 #[error("this ticket was not issued here, or it was issued to another person")]
 pub(super) struct TicketError;
 
-/// A scan's ticket.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Ticket {
     pub(super) mini_program: AccountName,
@@ -63,18 +62,18 @@ impl FromStr for Ticket {
     fn from_str(text: &str) -> Result<Self, TicketError> {
         let mut parts = text.splitn(4, '.');
         let mut part = || parts.next().ok_or(TicketError);
-        let (mini_program, scene, expires, mac) = (part()?, part()?, part()?, part()?);
         Ok(Self {
-            mini_program: mini_program.parse().map_err(|_| TicketError)?,
-            scene: scene.parse().map_err(|_| TicketError)?,
-            expires: expires.parse().map_err(|_| TicketError)?,
-            mac: mac.to_owned(),
+            mini_program: part()?.parse().map_err(|_| TicketError)?,
+            scene: part()?.parse().map_err(|_| TicketError)?,
+            expires: part()?.parse().map_err(|_| TicketError)?,
+            mac: part()?.to_owned(),
         })
     }
 }
 
 fn mac(secret: &Secret, mini_program: &AccountName, scene: SceneId, expires: u64, who: &OpenId) -> String {
-    let (scene, expires) = (scene.to_string(), expires.to_be_bytes());
+    let scene = scene.to_string();
+    let expires = expires.to_be_bytes();
     let parts =
         [b"miniapp ticket", mini_program.as_str().as_bytes(), scene.as_bytes(), &expires, who.as_str().as_bytes()];
     hex::encode(secret.mac(&parts))

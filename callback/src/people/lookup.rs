@@ -58,7 +58,8 @@ impl People {
     }
 
     async fn look_up(&self, openid: &OpenId) -> Option<UserInfo> {
-        let (people, openid) = (self.clone(), openid.clone());
+        let people = self.clone();
+        let openid = openid.clone();
         let asking = tokio::spawn(async move { people.ask_wechat(openid).await }.in_current_span());
         tokio::time::timeout(self.wait, asking).await.ok()?.ok()?
     }

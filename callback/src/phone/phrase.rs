@@ -43,7 +43,7 @@ pub enum Phrase {
 
 impl Phrase {
     /// Its word in configuration, logs and metrics.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         self.into()
     }
 

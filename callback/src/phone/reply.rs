@@ -11,21 +11,16 @@ use crate::clock::CHINA;
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// The phone shows a text.
-    Say {
-        /// What is said.
-        phrase: Phrase,
-        /// In which words.
-        text: String,
-    },
-    /// WeChat is answered that we have the message, and the phone shows nothing.
+    Say { phrase: Phrase, text: String },
+    /// WeChat hears that we have the message, and the phone shows nothing.
     Acknowledge,
 }
 
 impl Reply {
     /// Its word in logs and metrics.
-    pub(crate) fn word(&self) -> &'static str {
+    pub(crate) fn as_str(&self) -> &'static str {
         match self {
-            Self::Say { phrase, .. } => phrase.word(),
+            Self::Say { phrase, .. } => phrase.as_str(),
             Self::Acknowledge => "acknowledged",
         }
     }
@@ -43,7 +38,6 @@ pub(crate) struct ReplyFacts<'a> {
 /// Writes the replies to one message.
 #[derive(Clone, Copy)]
 pub(crate) struct ReplyWriter<'a> {
-    /// The account's own words.
     pub(crate) texts: &'a Texts,
     /// The account's language, for messages without a page, and for pages that have none.
     pub(crate) language: Language,
@@ -58,7 +52,7 @@ impl ReplyWriter<'_> {
     /// Writes this phrase. The reply only acknowledges where there are no words for it. `name` is how the person is
     /// shown; it is asked only if the text needs it.
     pub(crate) fn write(self, phrase: Phrase, facts: &ReplyFacts<'_>, name: impl Fn() -> String) -> Reply {
-        let page = facts.scene.map(|(_, standing)| standing.page()).unwrap_or_default();
+        let page = facts.scene.map(|(_, snapshot)| snapshot.page()).unwrap_or_default();
         let language = page.language.unwrap_or(self.language);
         let link = |answer: LoginAnswer| facts.scene.map(|(scene, _)| answer.link(scene, language));
         let text = self.texts.say(phrase, language, |placeholder| match placeholder {

@@ -18,7 +18,6 @@ const ELLIPSIS: char = '…';
 pub(crate) enum Placeholder {
     /// The name of the person who holds the phone.
     Name,
-    /// The site's name.
     Site,
     /// When the message was sent.
     Time,

@@ -17,7 +17,7 @@ pub struct Texts(BTreeMap<(Phrase, Language), Template>);
 
 /// An account's words that can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", phrase.word())]
+#[error("{}: {source}", phrase.as_str())]
 pub struct TextError {
     phrase: Phrase,
     source: TemplateError,
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn each_phrase_has_the_same_word_in_the_configuration() {
         for phrase in Phrase::VARIANTS.iter().copied() {
-            let read: Phrase = serde_json::from_value(phrase.word().into()).unwrap();
+            let read: Phrase = serde_json::from_value(phrase.as_str().into()).unwrap();
             assert_eq!(read, phrase);
         }
     }

@@ -20,12 +20,13 @@ use scenecast_service::{
     telemetry::traceparent,
 };
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use tokio::time::Instant;
 use tracing::Span;
 
 use crate::{
     accounts::{AccountRegistry, ApiCaller},
-    problems::{from_ask, from_bus, from_settle},
+    problems::{from_bus, from_bus_retry, from_store_retry},
     request::{header, json},
     retry::{ask_store, settle},
     stores::Users,
@@ -37,7 +38,6 @@ const REDEEM_TIMEOUT: Duration = Duration::from_secs(4);
 /// When a login that Redis lost may be there again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What a redeem needs.
 pub(crate) struct RedeemState {
     pub(crate) accounts: AccountRegistry,
     pub(crate) bus: SceneWriter,
@@ -78,33 +78,44 @@ struct RedeemedLogin {
 }
 
 /// Why a grant isn't redeemed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, IntoStaticStr)]
 enum RedeemError {
     /// The site isn't told whether the grant is another account's.
     #[error("there is no such grant for this account")]
+    #[strum(serialize = "grant_unknown")]
     Unknown,
     #[error("the grant belongs to another browser session: the state does not match")]
+    #[strum(serialize = "state_mismatch")]
     StateMismatch,
     #[error("the grant was redeemed before")]
+    #[strum(serialize = "grant_used")]
     Used,
     #[error("the grant's time is over")]
+    #[strum(serialize = "grant_expired")]
     Expired,
     /// A failover of Redis may have lost the login of the page's grant; WeChat delivers it again. Every grant of the
     /// scene gets this error, so that it tells nobody whether a grant is good.
     #[error("nobody has logged in on this scene yet")]
+    #[strum(serialize = "grant_not_yet")]
     NotYet,
+}
+
+impl RedeemError {
+    /// What programs look at.
+    fn code(self) -> &'static str {
+        self.into()
+    }
 }
 
 impl From<RedeemError> for Problem {
     fn from(error: RedeemError) -> Self {
-        let (status, code) = match error {
-            RedeemError::NotYet => return Self::unavailable("grant_not_yet", error.to_string(), RETRY_AFTER),
-            RedeemError::Unknown => (StatusCode::NOT_FOUND, "grant_unknown"),
-            RedeemError::StateMismatch => (StatusCode::CONFLICT, "state_mismatch"),
-            RedeemError::Used => (StatusCode::CONFLICT, "grant_used"),
-            RedeemError::Expired => (StatusCode::GONE, "grant_expired"),
+        let status = match error {
+            RedeemError::NotYet => return Self::unavailable(error.code(), error.to_string(), RETRY_AFTER),
+            RedeemError::Unknown => StatusCode::NOT_FOUND,
+            RedeemError::StateMismatch | RedeemError::Used => StatusCode::CONFLICT,
+            RedeemError::Expired => StatusCode::GONE,
         };
-        Self::new(status, code, error.to_string())
+        Self::new(status, error.code(), error.to_string())
     }
 }
 
@@ -133,16 +144,18 @@ async fn answer(redeem: &RedeemState, request: Request) -> Result<RedeemedLogin,
     let cause = Cause { delivery, received_at: unix_now_ms(), traceparent: traceparent(&Span::current()) };
     let transition = Transition::Redeem { grant: grant.digest(), account: account.clone(), binding };
     let deadline = Instant::now() + REDEEM_TIMEOUT;
-    let settled = settle(&redeem.bus, scene, &cause, &transition, deadline).await.map_err(from_settle)?;
+    let settled = settle(&redeem.bus, scene, &cause, &transition, deadline).await;
+    let settled = settled.map_err(|error| from_bus_retry(scene, error))?;
     if let Settled::Applied(_) = settled {
         redeem.stages.count(Stage::Redeemed);
     }
     let outcome = outcome(settled, &account, grant.digest());
-    let word = outcome.as_ref().err().map_or("redeemed".to_owned(), ToString::to_string);
-    tracing::info!(site = caller.name, %account, %scene, outcome = word, "a site asked who logged in");
-    let person = outcome?.person().ok_or_else(|| from_bus(&BusError::malformed("person")))?;
+    let code = outcome.as_ref().err().map_or("redeemed", |error| error.code());
+    tracing::info!(site = caller.name, %account, %scene, outcome = code, "answered a site's redeem call");
+    let person = outcome?.person().ok_or_else(|| from_bus(scene, &BusError::malformed("person")))?;
     let Person { account, openid, unionid, profile } = person;
-    let user = ask_store(deadline, || redeem.users.find(&account, &openid)).await.map_err(from_ask)?;
+    let user = ask_store(deadline, || redeem.users.find(&account, &openid)).await;
+    let user = user.map_err(|error| from_store_retry(&account, error))?;
     let (registered, logins) = user.map_or((false, 0), |user| (user.registered, user.logins));
     Ok(RedeemedLogin { account, openid, unionid, profile, registered, logins })
 }
@@ -179,15 +192,15 @@ fn delivery(
 /// What a settled redeem means for the site.
 fn outcome(settled: Settled, account: &AccountName, grant: GrantDigest) -> Result<SceneSnapshot, RedeemError> {
     match settled {
-        Settled::Repeated(standing) if standing.remaining.is_zero() => Err(RedeemError::Expired),
-        Settled::Applied(standing) | Settled::Repeated(standing) => Ok(standing),
+        Settled::Repeated(snapshot) if snapshot.remaining.is_zero() => Err(RedeemError::Expired),
+        Settled::Applied(snapshot) | Settled::Repeated(snapshot) => Ok(snapshot),
         Settled::Refused(SettleRefusal::Guard(SceneField::Binding), _) => Err(RedeemError::StateMismatch),
-        Settled::Refused(SettleRefusal::State(SceneState::Open | SceneState::Scanned), standing)
-            if standing.account().as_ref() == Some(account) =>
+        Settled::Refused(SettleRefusal::State(SceneState::Open | SceneState::Scanned), snapshot)
+            if snapshot.account().as_ref() == Some(account) =>
         {
             Err(RedeemError::NotYet)
         }
-        Settled::Refused(SettleRefusal::State(state), standing) if is_grant_of(&standing, account, grant) => {
+        Settled::Refused(SettleRefusal::State(state), snapshot) if is_grant_of(&snapshot, account, grant) => {
             match state {
                 SceneState::Redeemed => Err(RedeemError::Used),
                 _ => Err(RedeemError::Expired),
@@ -198,8 +211,8 @@ fn outcome(settled: Settled, account: &AccountName, grant: GrantDigest) -> Resul
 }
 
 /// Whether this is the scene's own grant. Only a site that has it is told what became of it.
-fn is_grant_of(standing: &SceneSnapshot, account: &AccountName, grant: GrantDigest) -> bool {
-    standing.account().as_ref() == Some(account) && standing.fields.get(&SceneField::Grant) == Some(&grant.to_string())
+fn is_grant_of(snapshot: &SceneSnapshot, account: &AccountName, grant: GrantDigest) -> bool {
+    snapshot.account().as_ref() == Some(account) && snapshot.fields.get(&SceneField::Grant) == Some(&grant.to_string())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ fn grant() -> Grant {
     Grant::issue("AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap())
 }
 
-fn standing(state: SceneState, account: &str, grant: &Grant, remaining: u64) -> SceneSnapshot {
+fn snapshot(state: SceneState, account: &str, grant: &Grant, remaining: u64) -> SceneSnapshot {
     let facts = [(SceneField::Account, account.to_owned()), (SceneField::Grant, grant.digest().to_string())];
     SceneSnapshot { state, remaining: Duration::from_secs(remaining), fields: BTreeMap::from(facts) }
 }
@@ -21,7 +21,7 @@ fn standing(state: SceneState, account: &str, grant: &Grant, remaining: u64) -> 
 fn only_a_site_with_the_grant_is_told_what_became_of_it() {
     let (its, made_up) = (grant(), grant());
     let refused =
-        |state, account, grant| Settled::Refused(SettleRefusal::State(state), standing(state, account, grant, 0));
+        |state, account, grant| Settled::Refused(SettleRefusal::State(state), snapshot(state, account, grant, 0));
     for (settled, expected) in [
         (refused(SceneState::Redeemed, "demo", &its), RedeemError::Used),
         (refused(SceneState::Expired, "demo", &its), RedeemError::Expired),
@@ -40,7 +40,7 @@ fn only_a_site_with_the_grant_is_told_what_became_of_it() {
         (SceneField::Grant, RedeemError::Unknown),
         (SceneField::Binding, RedeemError::StateMismatch),
     ] {
-        let settled = Settled::Refused(SettleRefusal::Guard(field), standing(SceneState::Confirmed, "demo", &its, 9));
+        let settled = Settled::Refused(SettleRefusal::Guard(field), snapshot(SceneState::Confirmed, "demo", &its, 9));
         assert_eq!(outcome(settled, &account("demo"), its.digest()), Err(expected));
     }
 }
@@ -49,8 +49,8 @@ fn only_a_site_with_the_grant_is_told_what_became_of_it() {
 fn a_repeated_call_gets_the_same_answer_until_the_grant_expires() {
     let its = grant();
     let repeated = |remaining| {
-        let standing = standing(SceneState::Redeemed, "demo", &its, remaining);
-        outcome(Settled::Repeated(standing), &account("demo"), its.digest()).map(|_| ())
+        let snapshot = snapshot(SceneState::Redeemed, "demo", &its, remaining);
+        outcome(Settled::Repeated(snapshot), &account("demo"), its.digest()).map(|_| ())
     };
     assert_eq!(repeated(1), Ok(()));
     assert_eq!(repeated(0), Err(RedeemError::Expired));

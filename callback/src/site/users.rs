@@ -49,7 +49,7 @@ type UserPath = Result<Path<(String, String)>, PathRejection>;
 async fn find(State(state): State<Arc<UsersState>>, path: UserPath, headers: HeaderMap) -> Result<Response, Problem> {
     let accounts = state.accounts.current();
     let UserQuery { account, language, openid, .. } = query(&accounts, path, &headers)?;
-    let user = state.users.find(&account, &openid).await.map_err(|error| from_store(&error))?;
+    let user = state.users.find(&account, &openid).await.map_err(|error| from_store(&account, &error))?;
     let user = user.ok_or_else(user_unknown)?;
     Ok(Json(UserDocument::new(&account, &openid, &user, language)).into_response())
 }
@@ -64,7 +64,7 @@ async fn register(
     let UserQuery { account, openid, site, .. } = query(&accounts, path, &head.headers)?;
     let Registration { registered } = json(&read_body(body, MAX_BODY_BYTES).await?)?;
     let changed = state.users.change(&account, &openid, |user| user.set_registered(registered)).await;
-    changed.map_err(|error| from_store(&error))?.ok_or_else(user_unknown)?;
+    changed.map_err(|error| from_store(&account, &error))?.ok_or_else(user_unknown)?;
     tracing::info!(site, %account, who = openid.short(), registered, "a site said whether a person is registered there");
     Ok(StatusCode::NO_CONTENT)
 }

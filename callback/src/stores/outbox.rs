@@ -37,7 +37,6 @@ pub const ROLLOUT: Duration = Duration::from_secs(60 * 60);
 pub struct WebhookEvent {
     /// The account of the person.
     pub account: AccountName,
-    /// What happened.
     pub kind: WebhookEventKind,
     /// The delivery that caused it.
     pub delivery: DeliveryId,
@@ -51,7 +50,7 @@ impl WebhookEvent {
     /// The id, which is the same whenever the same event is written or delivered again. The delivery's id alone is not
     /// enough, because one delivery may be a follow and a login.
     pub fn id(&self) -> String {
-        format!("{}-{}", self.kind.word(), self.delivery)
+        format!("{}-{}", self.kind.as_str(), self.delivery)
     }
 }
 
@@ -62,7 +61,6 @@ impl fmt::Debug for WebhookEvent {
     }
 }
 
-/// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -77,7 +75,7 @@ pub enum WebhookEventKind {
 
 impl WebhookEventKind {
     /// Its word in ids, logs and on the wire.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
@@ -257,7 +255,7 @@ mod tests {
     #[test]
     fn each_kind_of_event_is_called_the_same_in_ids_and_in_the_outbox() {
         for kind in [WebhookEventKind::Followed, WebhookEventKind::Unfollowed, WebhookEventKind::LoggedIn] {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.word());
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
     }
 }

@@ -14,7 +14,6 @@ pub struct RetryBackoff {
     /// The pause after the first attempt. It is longer than an attempt may take: nothing else tells an event whose pod
     /// died from an event whose pod is still at work.
     pub first: Duration,
-    /// The longest pause.
     pub longest: Duration,
 }
 

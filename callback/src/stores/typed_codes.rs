@@ -81,7 +81,6 @@ fn minutes(now: Duration, life: Duration) -> impl Iterator<Item = u64> {
 /// Why no code was issued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IssueCodeError {
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Another code has each of the numbers that were tried. The next attempt tries other numbers.

@@ -35,7 +35,6 @@ pub struct User {
 /// What WeChat last said about whether a person follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollowState {
-    /// Whether the person follows.
     pub follows: bool,
     /// The `CreateTime` of WeChat's message, in unix seconds.
     pub since: u64,

@@ -26,11 +26,9 @@ pub struct WebhookPublisher {
 /// Something that happened to a person.
 #[derive(Clone, Copy)]
 pub struct UserEvent<'a> {
-    /// What happened.
     pub kind: WebhookEventKind,
     /// The delivery that says so.
     pub delivery: DeliveryId,
-    /// The person.
     pub openid: &'a OpenId,
     /// The person's record, after what happened.
     pub user: &'a User,

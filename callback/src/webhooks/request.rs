@@ -43,7 +43,7 @@ pub(super) fn encode<'a>(target: &'a WebhookTarget, event: &WebhookEvent) -> Enc
     match target {
         WebhookTarget::Json(to) => {
             let body = json!({
-                "type": format!("user.{}", event.kind.word()),
+                "type": format!("user.{}", event.kind.as_str()),
                 "timestamp": rfc3339(event.created),
                 "data": event.body,
             });

@@ -46,8 +46,8 @@ pub(super) enum SendError {
 }
 
 impl SendError {
-    /// Its word in metrics.
-    pub(super) fn word(&self) -> &'static str {
+    /// Its value in metrics.
+    pub(super) fn as_str(&self) -> &'static str {
         self.into()
     }
 }

@@ -31,12 +31,7 @@ pub enum WebhookTarget {
     /// JSON, all to one address.
     Json(Endpoint),
     /// What hand-made backends take: a form for a follow, another form for an unfollow, and nothing for a login.
-    Form {
-        /// Takes follows.
-        followed: Endpoint,
-        /// Takes unfollows.
-        unfollowed: Endpoint,
-    },
+    Form { followed: Endpoint, unfollowed: Endpoint },
 }
 
 impl WebhookTarget {

@@ -224,7 +224,7 @@ impl WebhookWorker {
 
     /// Counts an attempt, and logs when the site begins to fail and when it works again.
     fn attempted(&self, error: Option<&SendError>) {
-        let result = error.map_or("delivered", SendError::word);
+        let result = error.map_or("delivered", SendError::as_str);
         self.sender.metrics.sent.with_label_values(&[self.account.as_str(), result]).inc();
         let failed_before = self.site_fails.swap(error.is_some(), Ordering::Relaxed);
         match error {
@@ -266,7 +266,7 @@ impl WebhookWorker {
     fn log_repetition(&self, claimed: &ClaimedEvent, error: &StoreError) {
         tracing::warn!(
             account = %self.account, event = claimed.id(), %error,
-            "could not take a finished webhook event out of the outbox; it is handled once more"
+            "could not update the outbox in Redis; this event is handled again, and the site may get it twice under one id"
         );
     }
 }

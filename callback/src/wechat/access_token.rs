@@ -31,27 +31,17 @@ use tracing::Instrument;
 use super::{
     circuit::Circuit,
     client::{ApiCall, CallError, ResponseFormat, WechatClient},
+    token_state::{TokenState, UsableToken, lasts},
 };
 use crate::stores::{StoredToken, TokenStore};
 
 const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
-/// A token is renewed this long before its end, when WeChat already answers a new one. A random part of the jitter is
-/// subtracted, so that the pods don't renew at the same time.
-const RENEW_AHEAD_MS: u64 = 280_000;
-const JITTER_MS: u64 = 120_000;
 /// The longest life that WeChat documents.
 const LONGEST_LIFE_SECS: u64 = 7200;
-/// A token that ends within this time isn't used, because the call has to reach WeChat before the end.
-const MARGIN_MS: u64 = 5_000;
-/// The pause after an attempt to renew ahead of the end.
-const RENEW_PAUSE_MS: u64 = 10_000;
 /// How often a pod looks whether another pod has finished its refresh.
 const POLL_INTERVAL: Duration = Duration::from_millis(30);
 /// How long a pod waits for another pod's refresh. It is longer than WeChat may take.
 const POLL_TIMEOUT: Duration = Duration::from_secs(3);
-/// The pause after WeChat gave no token. It doubles with each failure.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// The app id and secret of an account.
 #[derive(Debug, Clone)]
@@ -75,25 +65,6 @@ struct SourceInner {
     renewing: tokio::sync::Mutex<()>,
 }
 
-#[derive(Default)]
-struct TokenState {
-    token: Option<HeldToken>,
-    failure: Option<FetchFailure>,
-}
-
-struct HeldToken {
-    stored: StoredToken,
-    renew_at: u64,
-}
-
-/// WeChat gave no token.
-struct FetchFailure {
-    error: CallError,
-    /// How many times in a row.
-    times: u32,
-    retry_at: Instant,
-}
-
 impl AccessTokenSource {
     pub(crate) fn new(
         account: AccountName,
@@ -115,11 +86,8 @@ impl AccessTokenSource {
 
     /// A valid token. A token that nears its end is renewed in the background, while calls go on with it.
     pub(crate) async fn get(&self) -> Result<String, CallError> {
-        let (token, is_due) = match &mut self.0.state.lock().token {
-            Some(held) if lasts(&held.stored) => (Some(held.stored.token.clone()), held.take_renewal()),
-            _ => (None, false),
-        };
-        let Some(token) = token else { return self.renew(None).await };
+        let held = self.0.state.lock().use_token();
+        let Some(UsableToken { token, is_due }) = held else { return self.renew(None).await };
         if is_due {
             let source = self.clone();
             let old = token.clone();
@@ -141,7 +109,7 @@ impl AccessTokenSource {
         match self.renew(Some(refused)).await {
             Ok(token) => {
                 if token == refused {
-                    self.record_failure(&CallError::NoOtherToken);
+                    self.0.state.lock().record_failure(&CallError::NoOtherToken);
                 }
                 Ok(token)
             }
@@ -162,22 +130,24 @@ impl AccessTokenSource {
     async fn renew_once(&self, old: Option<&str>) -> Result<String, CallError> {
         let fits = |stored: &StoredToken| lasts(stored) && Some(stored.token.as_str()) != old;
         let _renewing = self.0.renewing.lock().await;
-        if let Some(held) = &self.0.state.lock().token
-            && fits(&held.stored)
-        {
-            return Ok(held.stored.token.clone());
+        if let Some(stored) = self.0.state.lock().stored().filter(|stored| fits(stored)) {
+            return Ok(stored.token.clone());
         }
         let renewed = match self.renew_with_pods(fits).await {
             Ok(renewed) => renewed,
             Err(error) => {
                 tracing::warn!(
                     account = %self.0.account, %error,
-                    "Redis does not answer, so this pod asks WeChat for an access token of its own"
+                    "access tokens can't be shared over Redis; this pod asks WeChat for its own"
                 );
                 self.fetch().await
             }
         };
-        renewed.map(|stored| self.keep(stored))
+        renewed.map(|stored| {
+            let token = stored.token.clone();
+            self.0.state.lock().keep(stored);
+            token
+        })
     }
 
     /// Takes the token that another pod has fetched, or fetches one for all pods.
@@ -222,17 +192,13 @@ impl AccessTokenSource {
     /// Asks WeChat for a token, unless that failed a moment ago.
     async fn fetch(&self) -> Result<StoredToken, CallError> {
         self.0.circuit.check(STABLE_TOKEN)?;
-        if let Some(failure) = &self.0.state.lock().failure
-            && Instant::now() < failure.retry_at
-        {
-            return Err(failure.error.clone());
-        }
+        self.0.state.lock().check_pause()?;
         let fetched = self.ask_wechat().await;
         match &fetched {
             Ok(_) => tracing::info!(account = %self.0.account, "fetched an access token"),
             Err(error) => {
                 self.0.circuit.record(STABLE_TOKEN, error);
-                self.record_failure(error);
+                self.0.state.lock().record_failure(error);
             }
         }
         fetched
@@ -255,43 +221,6 @@ impl AccessTokenSource {
         }
         Ok(stored)
     }
-
-    fn record_failure(&self, error: &CallError) {
-        let mut state = self.0.state.lock();
-        let before = state.failure.as_ref().map_or(0, |failure| failure.times);
-        let pause = FIRST_PAUSE.saturating_mul(1 << before.min(10)).min(LONGEST_PAUSE);
-        state.failure =
-            Some(FetchFailure { error: error.clone(), times: before + 1, retry_at: Instant::now() + pause });
-    }
-
-    fn keep(&self, stored: StoredToken) -> String {
-        let token = stored.token.clone();
-        let mut state = self.0.state.lock();
-        let renew_at = if state.token.as_ref().is_some_and(|old| old.stored.token == stored.token) {
-            // WeChat gave the old token again. The next attempt waits a little.
-            unix_now_ms() + RENEW_PAUSE_MS
-        } else {
-            stored.expires_at.saturating_sub(RENEW_AHEAD_MS - rand::random_range(0..JITTER_MS))
-        };
-        *state = TokenState { token: Some(HeldToken { stored, renew_at }), failure: None };
-        token
-    }
-}
-
-impl HeldToken {
-    /// Whether it is time to renew the token. If so, the caller renews it, and other callers get `false`.
-    fn take_renewal(&mut self) -> bool {
-        let now = unix_now_ms();
-        let due = now >= self.renew_at;
-        if due {
-            self.renew_at = now + RENEW_PAUSE_MS;
-        }
-        due
-    }
-}
-
-fn lasts(stored: &StoredToken) -> bool {
-    stored.expires_at > unix_now_ms() + MARGIN_MS
 }
 
 /// WeChat's code 40001 means a stale token, except for the call that fetches the token: there it means a wrong secret.

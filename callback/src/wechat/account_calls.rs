@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use scenecast_scene::AccountName;
 use scenecast_wechat::ErrorCode;
 
 use super::{
@@ -16,14 +17,15 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 /// Makes one account's calls. Clones share the token and the circuit.
 #[derive(Clone)]
 pub(crate) struct AccountCalls {
+    account: AccountName,
     client: WechatClient,
     token: AccessTokenSource,
     circuit: Circuit,
 }
 
 impl AccountCalls {
-    pub(crate) fn new(client: WechatClient, token: AccessTokenSource, circuit: Circuit) -> Self {
-        Self { client, token, circuit }
+    pub(crate) fn new(account: AccountName, client: WechatClient, token: AccessTokenSource, circuit: Circuit) -> Self {
+        Self { account, client, token, circuit }
     }
 
     /// Whether this call may be made now.
@@ -52,7 +54,10 @@ impl AccountCalls {
         let token = self.token.get().await?;
         let answer = match self.client.send(ask, Some(&token)).await {
             Err(error) if error.code() == Some(ErrorCode::StaleToken) => {
-                tracing::info!(%error, "WeChat refuses the access token; asking for another one and calling again");
+                tracing::info!(
+                    account = %self.account, %error,
+                    "WeChat refuses the access token; asking for another one and calling again"
+                );
                 let token = self.token.replace(&token).await?;
                 self.client.send(ask, Some(&token)).await
             }

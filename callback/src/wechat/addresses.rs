@@ -32,7 +32,7 @@ pub(crate) enum AddressOrigin {
 
 impl AddressOrigin {
     /// Its word in metrics.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         self.into()
     }
 }

@@ -107,7 +107,7 @@ impl Circuit {
             _ => {
                 tracing::warn!(
                     %account, call, %error, ?pause,
-                    "this call is not made for a while, because WeChat refuses it"
+                    "WeChat refuses this call; it is not made again before `pause` is over"
                 );
             }
         }
@@ -128,14 +128,18 @@ impl CircuitState {
 
     fn close_expired(&self) {
         let now = self.clock.now();
-        self.open.lock().retain(|call, OpenCircuit { why, until }| {
-            let lasts = *until > now;
-            if !lasts {
-                self.hide(call, *why);
-                tracing::info!(account = %self.account, call, why = why.label(), "this call is made again");
-            }
-            lasts
-        });
+        let mut open = self.open.lock();
+        let is_over = |circuit: &OpenCircuit| circuit.until <= now;
+        let over: Vec<_> =
+            open.iter().filter(|(_, circuit)| is_over(circuit)).map(|(call, circuit)| (*call, circuit.why)).collect();
+        for (call, why) in over {
+            open.remove(call);
+            self.hide(call, why);
+            tracing::info!(
+                account = %self.account, call, why = why.label(),
+                "the pause after WeChat's refusal is over; this call may be made again"
+            );
+        }
     }
 
     fn hide(&self, call: &str, why: ErrorCode) {

@@ -50,7 +50,7 @@ impl CallError {
         }
     }
 
-    fn word(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
             Self::TooSlow => "too_slow",
@@ -136,7 +136,7 @@ impl WechatClient {
 
     async fn send_once<T>(&self, ask: &ApiCall<T>, token: Option<&str>) -> Result<T, CallError> {
         let answer = self.exchange(ask, token).await;
-        let result = answer.as_ref().err().map_or("ok", CallError::word);
+        let result = answer.as_ref().err().map_or("ok", CallError::as_str);
         self.calls.with_label_values(&[ask.path, result]).inc();
         answer
     }

@@ -9,6 +9,7 @@
 //! | `official_account_api`, `mini_program_api` | our calls for an Official Account, and for a mini program |
 //! | `account_calls` | one account's calls: with an access token, within a time, and only while WeChat takes them |
 //! | `access_token` | the access token: one refresh at a time, for all pods |
+//! | `token_state` | the access token of this process, and when WeChat may be asked for another one |
 //! | `circuit` | calls that are not made for a while, because WeChat's refusal will last |
 //! | `client` | one call: sent, limited in time and size, counted, its answer read |
 //! | `addresses` | the addresses from which WeChat delivers |
@@ -20,6 +21,7 @@ mod circuit;
 mod client;
 mod mini_program_api;
 mod official_account_api;
+mod token_state;
 
 pub(crate) use access_token::{AccessTokenSource, Credentials};
 pub(crate) use account_calls::AccountCalls;

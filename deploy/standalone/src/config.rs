@@ -44,7 +44,6 @@ impl Default for StandaloneConfig {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListenAddresses {
-    /// The demo site.
     pub site: SocketAddr,
     /// The gateway, for browsers.
     pub gateway: SocketAddr,

@@ -39,7 +39,6 @@ use site::{SiteConfig, site};
 
 const LIMITS: ListenerLimits = ListenerLimits { connections: 1000, idle: Duration::from_secs(10) };
 
-/// All parts, serving.
 pub struct Standalone {
     /// The address of the login page.
     pub site: Url,

@@ -70,7 +70,7 @@ async fn make_code(context: &RouteContext, mut request: Request) -> Result<(Head
         None => context.new_scene(&cookies, id.as_str()),
     };
     let code = context.open(&claims, page_with_id(&request, Some(id)), Handle::Any).await?;
-    Ok((set_cookie, SceneImage::of_code(&code)?))
+    Ok((set_cookie, SceneImage::of_code(&claims, &code)?))
 }
 
 /// The id in a body, which is JSON or a form. Its other fields, WeChat's settings for an image, are ignored.

@@ -64,7 +64,6 @@ impl Cookies {
         self.pairs.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
     }
 
-    /// All values.
     pub(super) fn values(&self) -> impl Iterator<Item = &str> {
         self.pairs.iter().map(|(_, value)| value.as_str())
     }

@@ -30,7 +30,6 @@ pub(super) enum FeedUpdate {
     LoggedIn(ReceivedLogin),
     /// Nobody can log in any more.
     Over,
-    /// The page is drained.
     Drained,
 }
 

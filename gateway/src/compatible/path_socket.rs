@@ -81,7 +81,7 @@ async fn image(
     match (context.usable_scene(context.cookie(&cookies, id.as_str())).await, uri.query()) {
         (Some(claims), _) => {
             let code = context.open(&claims, page_with_id(&request, Some(id)), Handle::Any).await?;
-            Ok(SceneImage::of_code(&code)?.into_response())
+            Ok(SceneImage::of_code(&claims, &code)?.into_response())
         }
         (None, Some(GIVEN)) => Err(Problem::new(
             StatusCode::FORBIDDEN,

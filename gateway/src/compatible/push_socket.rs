@@ -55,13 +55,12 @@ async fn serve(context: RouteContext, upgrade: WebSocketUpgrade, mut feed: Box<C
     socket.close(ended).await;
 }
 
-/// An accepted socket.
 pub(super) struct PushSocket {
     context: RouteContext,
     socket: WebSocket,
     liveness: Liveness,
     guard: ConnectionGuard,
-    /// None until its page's scene is watched.
+    /// The page's scene, once the page has one.
     scene: Option<SceneId>,
 }
 

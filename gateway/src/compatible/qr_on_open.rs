@@ -74,7 +74,10 @@ async fn open_with_retries(context: &RouteContext, page: &PageInfo) -> Result<(C
         let (_, claims) = context.issue_key();
         match context.open(&claims, page.clone(), Handle::Any).await {
             Ok(OpenedHandle::Qr { picture, .. }) => return Ok((claims, picture)),
-            Ok(opened) => return Ok((claims, SceneImage::of_code(&opened)?.data_url())),
+            Ok(opened) => {
+                let address = SceneImage::of_code(&claims, &opened)?.data_url();
+                return Ok((claims, address));
+            }
             Err(refusal) => match refusal.retry_after() {
                 Some(after) => sleep_with_jitter(after.max(SHORTEST_RETRY)).await,
                 None => return Err(refusal),

@@ -5,13 +5,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use scenecast_scene::internal::OpenedHandle;
+use scenecast_scene::{Claims, internal::OpenedHandle};
 
 use crate::{refusal::PageRefusal, scenes::draw_qr};
 
 const SVG: &str = "image/svg+xml";
 
-/// The image of the code by which a phone finds a scene.
+/// An image for an `<img>`.
 #[derive(Debug)]
 pub(super) struct SceneImage {
     content_type: String,
@@ -19,13 +19,17 @@ pub(super) struct SceneImage {
 }
 
 impl SceneImage {
-    /// The image of this code.
-    pub(super) fn of_code(code: &OpenedHandle) -> Result<Self, PageRefusal> {
+    /// The image of the code by which a phone finds the scene of these claims.
+    pub(super) fn of_code(claims: &Claims, code: &OpenedHandle) -> Result<Self, PageRefusal> {
         let svg = |svg: String| Self { content_type: SVG.to_owned(), bytes: svg.into_bytes() };
         match code {
-            OpenedHandle::Qr { url, .. } => draw_qr(url).map(svg),
+            OpenedHandle::Qr { url, .. } => draw_qr(claims, url).map(svg),
             OpenedHandle::MiniProgram { image } => Self::from_data_url(image).ok_or_else(|| {
-                tracing::error!("the mini-program code that WeChat gave is not an image; the page is refused");
+                tracing::error!(
+                    account = %claims.account, scene = %claims.scene,
+                    "the mini-program code that WeChat gave is not an image; the page is refused; please report this as \
+                     a bug"
+                );
                 PageRefusal::WechatRefused("the mini-program code is not an image")
             }),
             OpenedHandle::Typed { code: digits } => Ok(svg(digits_svg(digits))),
@@ -70,7 +74,16 @@ impl IntoResponse for SceneImage {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use scenecast_scene::{KeyRing, Rotating};
+
     use super::*;
+
+    fn claims() -> Claims {
+        let ring = KeyRing::new(Rotating::fixed("secret"));
+        ring.issue(&"demo".parse().unwrap(), None, Duration::from_secs(60), SystemTime::now()).1
+    }
 
     #[test]
     fn every_kind_of_code_has_an_image() {
@@ -83,7 +96,7 @@ mod tests {
             (OpenedHandle::MiniProgram { image: image.to_owned() }, image),
             (OpenedHandle::Typed { code: "123456".to_owned() }, "data:image/svg+xml;base64,"),
         ] {
-            let url = SceneImage::of_code(&code).unwrap().data_url();
+            let url = SceneImage::of_code(&claims(), &code).unwrap().data_url();
             assert!(url.starts_with(prefix), "{url}");
         }
     }
@@ -91,7 +104,8 @@ mod tests {
     #[test]
     fn a_code_that_is_not_an_image_is_refused() {
         for image in ["", "https://example.com/x.png", "data:text/html;base64,PGI+", "data:image/png;base64,%%%"] {
-            assert!(SceneImage::of_code(&OpenedHandle::MiniProgram { image: image.to_owned() }).is_err(), "{image}");
+            let code = OpenedHandle::MiniProgram { image: image.to_owned() };
+            assert!(SceneImage::of_code(&claims(), &code).is_err(), "{image}");
         }
     }
 }

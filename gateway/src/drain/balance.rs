@@ -40,7 +40,6 @@ const RATE_PER_SECOND: f64 = 0.01;
 const EXCESS_FACTOR: f64 = 2.0;
 /// How long a pod rests after it has shed for the first time.
 const FIRST_REST: Duration = Duration::from_secs(60);
-/// The longest rest.
 const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
 
 /// A fleet whose pods can be compared.
@@ -75,7 +74,6 @@ impl FleetView {
     }
 }
 
-/// One pod's decisions.
 #[derive(Debug)]
 pub(super) struct Balancer {
     fleet: Option<ObservedFleet>,

@@ -127,15 +127,15 @@ impl DrainQueue {
     }
 
     /// Waits until the process closes, and then releases all pages: those that reconnect over the drain window,
-    /// the others over a window that ends when `compatible_drain` has passed.
-    pub(crate) async fn drain(&self, compatible_drain: Duration) {
+    /// the others over a window that ends after `compatible_window`.
+    pub(crate) async fn drain(&self, compatible_window: Duration) {
         let shutdown = self.shutdown();
         let open = shutdown.hold_drain();
         shutdown.closing().await;
         let window = shutdown.drain_window();
-        let last = compatible_drain.max(window);
+        let compatible_window = compatible_window.max(window);
         tokio::join!(self.empty(true, Duration::ZERO..window, window), async {
-            self.empty(false, last.saturating_sub(window)..last, window).await;
+            self.empty(false, compatible_window.saturating_sub(window)..compatible_window, window).await;
             drop(open);
         });
     }

@@ -63,7 +63,6 @@ impl CallbackClient {
             .map_err(|_| PageRefusal::CallbackUnavailable("the callback's answer can't be read"))
     }
 
-    /// Cancels a scene.
     pub(crate) async fn cancel(&self, scene: SceneId) -> Result<(), PageRefusal> {
         self.http.post(internal::CANCEL_PATH, &internal::CancelCall { scene }).await.map(drop)
     }
@@ -125,13 +124,15 @@ impl SignedHttp {
                 async move { http.post(internal::REOPEN_PATH, &calls).await.map(|_| calls.len()) }
             };
             match attempt.retry(backoff).when(|refusal: &PageRefusal| refusal.retry_after().is_some()).await {
+                Ok(0) => {}
                 Ok(scenes) => {
                     tracing::info!(scenes, "opened scenes again that Redis had lost while their pages waited");
                 }
                 Err(refusal) => tracing::error!(
                     code = refusal.code(),
                     scenes = lost.len(),
-                    "the callback refuses to open scenes again that Redis had lost; their pages get no login"
+                    "the callback refuses to open scenes again that Redis had lost; their pages get no login; the callbacks' logs \
+                     say why"
                 ),
             }
             lost.clear();

@@ -88,7 +88,7 @@ impl SceneService {
             handle: Handle::Any,
         };
         let code = match self.open_by_callback(&call).await? {
-            internal::OpenedHandle::Qr { url, .. } => DisplayedCode::Qr { svg: draw_qr(&url)?, url },
+            internal::OpenedHandle::Qr { url, .. } => DisplayedCode::Qr { svg: draw_qr(&claims, &url)?, url },
             internal::OpenedHandle::MiniProgram { image } => DisplayedCode::MiniProgram { image },
             internal::OpenedHandle::Typed { code } => DisplayedCode::Code(code),
         };
@@ -123,10 +123,13 @@ impl SceneService {
     }
 }
 
-/// An SVG of the QR code for this address.
-pub(crate) fn draw_qr(url: &str) -> Result<String, PageRefusal> {
+/// An SVG of the QR code for this address, by which a phone finds the scene of these claims.
+pub(crate) fn draw_qr(claims: &Claims, url: &str) -> Result<String, PageRefusal> {
     qr::svg(url).map_err(|error| {
-        tracing::error!(%error, "the address that WeChat gave for a QR code can't be drawn; the page is refused");
+        tracing::error!(
+            account = %claims.account, scene = %claims.scene, %error,
+            "the address that WeChat gave for a QR code can't be drawn; the page is refused; please report this as a bug"
+        );
         PageRefusal::WechatRefused("the QR code can't be drawn")
     })
 }

@@ -248,7 +248,7 @@ impl SceneFeed {
 }
 
 async fn watch(state: &GatewayState, scene: SceneId, after: u64) -> Result<(Watch, Option<Mailbox>), PageRefusal> {
-    state.scenes().bus().watch(scene, after).await.map_err(|error| PageRefusal::for_bus_error(&error))
+    state.scenes().bus().watch(scene, after).await.map_err(|error| PageRefusal::for_bus_error(scene, &error))
 }
 
 /// The start for a scene that Redis has, and a page that has seen the events up to `after`.

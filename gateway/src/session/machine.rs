@@ -30,7 +30,6 @@ const READ_RETRY_LIMIT: Duration = Duration::from_secs(30);
 /// What to do for a page.
 #[derive(Debug)]
 pub(super) enum SessionAction {
-    /// Tell the page.
     Send(SessionUpdate),
     /// Read the mailbox, and give it to [`Session::mailbox_read`].
     ReadMailbox,
@@ -109,7 +108,6 @@ pub(super) struct SessionStart {
     pub(super) stored: u64,
 }
 
-/// One page's scene.
 #[derive(Debug)]
 pub(super) struct Session {
     claims: Claims,
@@ -178,16 +176,22 @@ impl Session {
             EventKind::Declined => SceneState::Declined,
             EventKind::Cancelled => SceneState::Cancelled,
         };
-        let handover = (state == SceneState::Confirmed).then_some(match self.state {
-            _ if !is_replay => Handover::Live,
-            SceneState::Redeemed => Handover::Again,
-            _ => Handover::Late,
-        });
+        let handover = (state == SceneState::Confirmed).then(|| self.handover(is_replay));
         if !is_replay {
             self.state = state;
         }
         let update = SessionAction::Send(SessionUpdate::Event(event, handover));
         if state == SceneState::Scanned { vec![update] } else { vec![update, end(SessionEnd::Over)] }
+    }
+
+    fn handover(&self, is_replay: bool) -> Handover {
+        if !is_replay {
+            Handover::Live
+        } else if self.state == SceneState::Redeemed {
+            Handover::Again
+        } else {
+            Handover::Late
+        }
     }
 
     /// Has to be called at the deadline, and may be called sooner.
@@ -220,7 +224,7 @@ impl Session {
                     self.read_at = Some(now + READ_RETRY);
                     vec![]
                 } else {
-                    vec![end(SessionEnd::Refused(PageRefusal::for_bus_error(error)))]
+                    vec![end(SessionEnd::Refused(PageRefusal::for_bus_error(self.scene(), error)))]
                 }
             }
         }

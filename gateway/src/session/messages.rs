@@ -34,7 +34,6 @@ pub(crate) struct ResumeRequest {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum ServerMessage<'a> {
-    /// A scene was opened.
     Opened(&'a OpenedScene),
     /// The scene's state: the first message to a page that comes back, and the one that ends a `trouble`.
     #[serde(rename = "resumed")]
@@ -45,9 +44,7 @@ pub(crate) enum ServerMessage<'a> {
         /// What is left of the state's life, in seconds.
         expires_in: u64,
     },
-    /// Somebody scanned.
     Scanned(EventMessage<'a>),
-    /// Logged in.
     Confirmed(EventMessage<'a>),
     /// The person who scanned said no.
     Declined(EventMessage<'a>),
@@ -58,7 +55,9 @@ pub(crate) enum ServerMessage<'a> {
     /// Redis is away. When it is back, the page gets the current state and then the events that it missed.
     Trouble,
     /// The page has to reconnect, and reaches another pod. On a WebSocket, the close frame says so instead.
-    Restart { retry_after_ms: u64 },
+    Restart {
+        retry_after_ms: u64,
+    },
     /// The request is refused, and the connection ends.
     Problem {
         code: &'static str,

@@ -131,7 +131,6 @@ impl Browser {
         here
     }
 
-    /// Switches to this window.
     pub async fn switch_to(&self, window: WindowHandle) {
         self.client.switch_to_window(window).await.expect("the window is there");
     }
@@ -142,7 +141,6 @@ impl Browser {
         self.run_async("document.hidden ? done() : document.addEventListener('visibilitychange', () => done())").await;
     }
 
-    /// Restores the window.
     pub async fn unhide(&self) {
         self.client.set_window_rect(0, 0, 1280, 800).await.expect("the window is there");
     }

@@ -81,7 +81,6 @@ impl CookieBrowser {
         Ok(PageSocket(socket))
     }
 
-    /// Subscribes to server-sent events.
     pub async fn subscribe(&self, url: &str) -> Result<ServerEvents, StatusCode> {
         let response = self.get(url).await;
         match response.status() {
@@ -112,15 +111,12 @@ impl CookieBrowser {
 /// What a [`PageSocket`] receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SocketMessage {
-    /// A text.
     Text(String),
     /// The server closed the connection, with this code.
     Closed(u16),
-    /// The connection broke.
     Broken,
 }
 
-/// A page's WebSocket.
 #[derive(Debug)]
 pub struct PageSocket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -145,7 +141,6 @@ impl PageSocket {
     }
 }
 
-/// One server-sent event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerEvent {
     /// The text; empty if the event only sets `retry`.

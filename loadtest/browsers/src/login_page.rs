@@ -55,7 +55,6 @@ pub struct PageFrame {
     pub retry_after_ms: u64,
 }
 
-/// A QR code.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct PageQr {
@@ -65,7 +64,6 @@ pub struct PageQr {
     pub svg: String,
 }
 
-/// A mini-program code.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct PageMiniProgramCode {
@@ -73,14 +71,11 @@ pub struct PageMiniProgramCode {
     pub image: String,
 }
 
-/// What a page receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageMessage {
-    /// A frame.
     Frame(Box<PageFrame>),
     /// The gateway closed the connection, with this code and reason.
     Closed(u16, String),
-    /// The connection broke.
     Broken,
 }
 
@@ -118,12 +113,10 @@ impl LoginPage {
         self.send_text(&json!({ "resume": { "key": key, "after": after } }).to_string()).await
     }
 
-    /// Sends any text.
     pub async fn send_text(&mut self, text: &str) -> Result<(), tungstenite::Error> {
         self.send(Message::text(text)).await
     }
 
-    /// Sends any message.
     pub async fn send(&mut self, message: Message) -> Result<(), tungstenite::Error> {
         self.socket.send(message).await
     }

@@ -102,7 +102,6 @@ impl RawWebSocket {
         }
     }
 
-    /// The TCP connection.
     pub fn into_stream(self) -> TcpStream {
         self.0
     }

@@ -25,7 +25,6 @@ impl ApiCallCounts {
     }
 }
 
-/// One API call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LoggedCall {
     /// When it was answered: unix time in milliseconds, by the simulator's clock.

@@ -22,10 +22,8 @@ pub struct SimulatorConfig {
     pub public_url: Url,
     /// The Official Accounts and mini programs that it hosts.
     pub accounts: BTreeMap<AccountName, SimulatedAccount>,
-    /// How long shutdown takes.
     #[serde(default)]
     pub drain: DrainConfig,
-    /// Logs and traces.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
 }

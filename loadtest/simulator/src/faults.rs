@@ -54,7 +54,6 @@ pub struct CallFault {
     pub path: String,
     /// The number of calls that still fail.
     pub times: u32,
-    /// How they fail.
     pub failure: CallFailure,
 }
 
@@ -69,7 +68,6 @@ pub enum CallFailure {
     SlowMs(u64),
     /// A proxy answers with an HTML page.
     Html,
-    /// The answer is empty.
     Empty,
     /// The connection is closed without an answer.
     Closed,
@@ -77,7 +75,6 @@ pub enum CallFailure {
 
 /// What [`CallFailure::effect`] does to a call.
 pub(crate) enum FailureEffect {
-    /// This is the answer.
     Answer(Response),
     /// The correct answer comes this much later.
     Delay(Duration),

@@ -68,7 +68,6 @@ impl Simulator {
         self.0.faults.lock().clone()
     }
 
-    /// Replaces all faults.
     pub fn set_faults(&self, faults: Faults) {
         *self.0.faults.lock() = faults;
     }

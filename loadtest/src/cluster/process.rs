@@ -11,6 +11,7 @@ use std::{
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use scenecast_simulator::http;
+use scenecast_testing::series_value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStderr, Command},
@@ -140,6 +141,5 @@ pub async fn metric(admin: SocketAddr, name: &str) -> f64 {
         }
         tries += 1;
     };
-    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.map_or(0.0, |value| value.parse().expect("a metric is a number"))
+    series_value(&metrics, name).unwrap_or(0.0)
 }

@@ -15,9 +15,7 @@ use super::{
 pub struct Setup {
     /// The number of gateways. Gateway `n` calls callback `n` (or the last one), unless `callbacks_at` is set.
     pub gateways: usize,
-    /// The number of callbacks.
     pub callbacks: usize,
-    /// How WeChat encrypts deliveries.
     pub mode: EncryptionMode,
     /// The `confirmation` setting of both accounts: `none`, `tap` or `number`.
     pub confirmation: &'static str,

@@ -44,13 +44,11 @@ const LEAVES_WITHIN: Duration = Duration::from_secs(15);
 /// Such a page stays away for this long, unless all pages are called back.
 const AWAY: Range<Duration> = Duration::from_secs(2)..Duration::from_secs(6);
 
-/// How a connection ended.
 enum ConnectionEnd {
     /// Nothing more happens to the scene.
     SceneOver,
     /// The gateway asked to reconnect after this delay.
     RetryAfter(Duration),
-    /// The connection broke.
     Lost,
     /// The page left for a while.
     PageLeft,
@@ -92,7 +90,6 @@ pub(super) async fn run(state: Arc<CrowdState>, address: Ipv4Addr) {
     }
 }
 
-/// A browser tab with the site's login page.
 pub(super) struct LoginTab {
     state: Arc<CrowdState>,
     address: Ipv4Addr,

@@ -113,7 +113,6 @@ impl Crowd {
         }
     }
 
-    /// The ledger so far.
     pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.state.ledger()
     }

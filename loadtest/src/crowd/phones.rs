@@ -56,7 +56,6 @@ struct PhonesState {
     logins: TaskTracker,
 }
 
-/// What a phone shows.
 enum ReplyMeaning {
     /// The user is logged in.
     Accepted,

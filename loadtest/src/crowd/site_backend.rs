@@ -21,7 +21,6 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How many grants are redeemed again at a time.
 const REDEEM_AGAIN_AT_ONCE: usize = 16;
 
-/// A site's backend.
 #[derive(Debug)]
 pub struct SiteBackend {
     callbacks: ReadyPods,
@@ -51,7 +50,6 @@ struct ProblemBody {
 
 /// The answer to one redeem request.
 enum RedeemAnswer {
-    /// It is final.
     Final(Redemption),
     /// The callback could not decide, for the reason with this code. Repeat after this pause.
     RetryAfter(String, Duration),

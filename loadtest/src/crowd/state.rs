@@ -13,9 +13,7 @@ use crate::ledger::Ledger;
 /// Where the pages of a crowd connect, and how they behave.
 #[derive(Debug)]
 pub struct CrowdConfig {
-    /// The gateways.
     pub gateways: ReadyPods,
-    /// The site's backend.
     pub site: SiteBackend,
     /// The account that the pages log in with.
     pub account: AccountName,

@@ -14,7 +14,6 @@ use crate::{cluster::ClusterRedis, ledger::Tally};
 /// How long accepted logins may still take after the last scan.
 pub(super) const DELIVERED_WITHIN: Duration = Duration::from_secs(40);
 
-/// One drill.
 pub struct Drill {
     /// Its name on the command line.
     pub name: &'static str,

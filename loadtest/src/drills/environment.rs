@@ -27,7 +27,6 @@ pub(super) const NOTICE: Duration = Duration::from_secs(1);
 /// A log line for every login would cost more than the login. But a process has to log that it serves.
 const LOG_SETTINGS: &str = "[telemetry]\nlog = 'warn,scenecast_service=info'\n";
 
-/// A cluster under load.
 pub(super) struct DrillEnvironment<R> {
     pub(super) cluster: Cluster<R>,
     pub(super) crowd: Arc<Crowd>,
@@ -177,17 +176,14 @@ impl<R: ClusterRedis> DrillEnvironment<R> {
         self.checks.push(DrillCheck { what: what.into(), holds });
     }
 
-    /// Everything that was checked.
     pub(super) fn into_checks(self) -> Vec<DrillCheck> {
         self.checks
     }
 
-    /// The number of gateways.
     pub(super) fn gateways(&self) -> usize {
         self.shape.gateways
     }
 
-    /// The number of callbacks.
     pub(super) fn callbacks(&self) -> usize {
         self.shape.callbacks
     }

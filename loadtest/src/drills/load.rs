@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-/// The size of a drill.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     /// How many pages wait at a time.

@@ -7,22 +7,17 @@ use crate::ledger::Tally;
 /// Something that must be true besides the promise that no login is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrillCheck {
-    /// What must be true.
     pub what: String,
-    /// Whether it is.
     pub holds: bool,
 }
 
-/// The result of a drill.
 #[derive(Debug, Clone)]
 pub struct DrillReport {
     /// The name of the drill.
     pub name: &'static str,
     /// What became of the logins.
     pub tally: Tally,
-    /// What else was checked.
     pub checks: Vec<DrillCheck>,
-    /// How long it took.
     pub took: Duration,
 }
 

@@ -74,7 +74,6 @@ impl Ledger {
         self.login(scene).scanned.get_or_insert((who, at));
     }
 
-    /// The phone showed this.
     pub fn phone_told(&mut self, scene: SceneId, result: PhoneResult, at: Instant) {
         let login = self.login(scene);
         match result {

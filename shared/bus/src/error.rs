@@ -2,7 +2,7 @@
 
 use scenecast_redis::RedisError;
 
-/// Why the bus gave no answer.
+/// No answer from the bus.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BusError {
     /// Redis is unreachable or slow, or refused. Whether a write happened is undecided: repeat it with the same delivery

@@ -21,7 +21,7 @@ pub use fault_proxy::{
     proxy::FaultProxy,
     state::{Direction, ProxyMode},
 };
-pub use metric::metric_value;
+pub use metric::{metric_value, series_value};
 pub use redis::{
     cluster::RedisCluster,
     recording_proxy::RecordingProxy,

@@ -1,5 +1,7 @@
 //! Reads samples from Prometheus's text format.
 
+use std::{fmt::Debug, str::FromStr};
+
 /// The value of one sample in `text`. `name` is the whole name of the metric, such as `scenecast_scenes_total`; `labels`
 /// are all labels of the sample, in any order. `None` if there is no such sample.
 ///
@@ -19,12 +21,28 @@ pub fn metric_value(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f
     })
 }
 
+/// The value of one sample in `text`, by its name and labels as the text writes them, such as
+/// `scenecast_scenes_total{stage="opened"}`. `None` if there is no such sample.
+///
+/// Panics if the value isn't of type `T`.
+pub fn series_value<T: FromStr<Err: Debug>>(text: &str, series: &str) -> Option<T> {
+    let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+    Some(value.parse().expect("a sample's value is of the asked type"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const TEXT: &str = "# HELP a_total A.\n# TYPE a_total counter\na_total 3\na_total_other 4\n\
                         b{kind=\"x\",why=\"y\"} 0.5\nb{kind=\"x\"} 7\nc{quantile=\"+Inf\"} 1e3\n";
+
+    #[test]
+    fn a_sample_is_found_as_the_text_writes_it() {
+        assert_eq!(series_value(TEXT, "a_total"), Some(3_u64));
+        assert_eq!(series_value(TEXT, "b{kind=\"x\",why=\"y\"}"), Some(0.5));
+        assert_eq!(series_value::<u64>(TEXT, "b"), None);
+    }
 
     #[test]
     fn a_sample_is_found_by_its_name_and_all_of_its_labels() {

@@ -50,16 +50,16 @@ async fn confirm(delivery: &Delivery<'_>, scene: SceneId, picked: Option<Number>
     }
     match settled {
         // This same message picked the wrong number before.
-        Settled::Repeated(standing) if standing.state == SceneState::Declined => {
-            Ok(delivery.reply_about(Phrase::WrongNumber, scene, &standing))
+        Settled::Repeated(snapshot) if snapshot.state == SceneState::Declined => {
+            Ok(delivery.reply_about(Phrase::WrongNumber, scene, &snapshot))
         }
-        Settled::Applied(standing) | Settled::Repeated(standing) => logged_in(delivery, scene, &standing).await,
-        Settled::Refused(SettleRefusal::Guard(SceneField::Number), standing) => match picked.and(standing.choices()) {
+        Settled::Applied(snapshot) | Settled::Repeated(snapshot) => logged_in(delivery, scene, &snapshot).await,
+        Settled::Refused(SettleRefusal::Guard(SceneField::Number), snapshot) => match picked.and(snapshot.choices()) {
             // There is one pick only: with three picks a stranger would find the number.
             Some(_) => decline(delivery, scene, Phrase::WrongNumber).await,
-            None => Ok(question_text(delivery, scene, &standing)),
+            None => Ok(question_text(delivery, scene, &snapshot)),
         },
-        Settled::Refused(refusal, standing) => Ok(refused_reply(delivery, refusal, scene, &standing)),
+        Settled::Refused(refusal, snapshot) => Ok(refused_reply(delivery, refusal, scene, &snapshot)),
         Settled::Unknown => Ok(delivery.reply(Phrase::QrUnknown)),
     }
 }
@@ -71,22 +71,22 @@ async fn decline(delivery: &Delivery<'_>, scene: SceneId, phrase: Phrase) -> Han
         delivery.services.stages.count(Stage::Declined);
     }
     Ok(match settled {
-        Settled::Applied(standing) | Settled::Repeated(standing) => delivery.reply_about(phrase, scene, &standing),
-        Settled::Refused(refusal, standing) => refused_reply(delivery, refusal, scene, &standing),
+        Settled::Applied(snapshot) | Settled::Repeated(snapshot) => delivery.reply_about(phrase, scene, &snapshot),
+        Settled::Refused(refusal, snapshot) => refused_reply(delivery, refusal, scene, &snapshot),
         Settled::Unknown => delivery.reply(Phrase::QrUnknown),
     })
 }
 
-fn refused_reply(delivery: &Delivery<'_>, refusal: SettleRefusal, scene: SceneId, standing: &SceneSnapshot) -> Reply {
-    match refused_phrase(refusal, standing, &delivery.account.name, delivery.openid()) {
+fn refused_reply(delivery: &Delivery<'_>, refusal: SettleRefusal, scene: SceneId, snapshot: &SceneSnapshot) -> Reply {
+    match refused_phrase(refusal, snapshot, &delivery.account.name, delivery.openid()) {
         phrase @ (Phrase::QrUnknown | Phrase::ScanAgain) => delivery.reply(phrase),
-        phrase => delivery.reply_about(phrase, scene, standing),
+        phrase => delivery.reply_about(phrase, scene, snapshot),
     }
 }
 
 /// Why this answer changed nothing. A person who didn't scan the scene learns nothing about it.
-fn refused_phrase(refusal: SettleRefusal, standing: &SceneSnapshot, account: &AccountName, openid: &OpenId) -> Phrase {
-    let is_theirs = standing.account().as_ref() == Some(account) && standing.who().as_ref() == Some(openid);
+fn refused_phrase(refusal: SettleRefusal, snapshot: &SceneSnapshot, account: &AccountName, openid: &OpenId) -> Phrase {
+    let is_theirs = snapshot.account().as_ref() == Some(account) && snapshot.who().as_ref() == Some(openid);
     match refusal {
         // Redis lost the scene, and the gateway opened it again.
         SettleRefusal::State(SceneState::Open) => Phrase::ScanAgain,
@@ -105,9 +105,9 @@ mod tests {
 
     fn phrase(refusal: SettleRefusal, account: &str, who: &str) -> Phrase {
         let facts = [(SceneField::Account, account.to_owned()), (SceneField::Who, who.to_owned())];
-        let standing =
+        let snapshot =
             SceneSnapshot { state: SceneState::Scanned, remaining: Duration::ZERO, fields: BTreeMap::from(facts) };
-        refused_phrase(refusal, &standing, &"demo".parse().unwrap(), &"oAnn".parse().unwrap())
+        refused_phrase(refusal, &snapshot, &"demo".parse().unwrap(), &"oAnn".parse().unwrap())
     }
 
     #[test]

@@ -12,11 +12,11 @@ use crate::{
 };
 
 /// The sender is logged in on this scene.
-pub(super) async fn logged_in(delivery: &Delivery<'_>, scene: SceneId, standing: &SceneSnapshot) -> HandlerResult {
-    let reply = |logins| delivery.reply_with(Phrase::LoggedIn, &ReplyFacts { scene: Some((scene, standing)), logins });
-    let page = standing.page();
+pub(super) async fn logged_in(delivery: &Delivery<'_>, scene: SceneId, snapshot: &SceneSnapshot) -> HandlerResult {
+    let reply = |logins| delivery.reply_with(Phrase::LoggedIn, &ReplyFacts { scene: Some((scene, snapshot)), logins });
+    let page = snapshot.page();
     let user = user_who_follows(delivery);
-    let person = standing.person().unwrap_or_else(|| Person {
+    let person = snapshot.person().unwrap_or_else(|| Person {
         account: delivery.account.name.clone(),
         openid: delivery.openid().clone(),
         unionid: None,
@@ -26,7 +26,7 @@ pub(super) async fn logged_in(delivery: &Delivery<'_>, scene: SceneId, standing:
         person: &person,
         webhooks: &delivery.account.webhooks,
         delivery: delivery.id(),
-        at: delivery.arrival.unix_ms,
+        received_at: delivery.arrival.unix_ms,
         scene,
         page: &page,
         user: user.as_ref(),

@@ -50,21 +50,21 @@ async fn settle_scan(delivery: &Delivery<'_>, scene: SceneId, typed: bool) -> Re
         delivery.services.stages.count(if asks { Stage::Scanned } else { Stage::Confirmed });
     }
     let next = next_step(&settled, asks, &delivery.account.name, delivery.openid());
-    let standing = match settled {
-        Settled::Applied(standing) | Settled::Repeated(standing) | Settled::Refused(_, standing) => Some(standing),
+    let snapshot = match settled {
+        Settled::Applied(snapshot) | Settled::Repeated(snapshot) | Settled::Refused(_, snapshot) => Some(snapshot),
         Settled::Unknown => None,
     };
-    let reply = match (next, &standing) {
-        (NextStep::LogIn, Some(standing)) => logged_in(delivery, scene, standing).await?,
-        (NextStep::Ask, Some(standing)) => ask(delivery, scene, typed, standing).await?,
+    let reply = match (next, &snapshot) {
+        (NextStep::LogIn, Some(snapshot)) => logged_in(delivery, scene, snapshot).await?,
+        (NextStep::Ask, Some(snapshot)) => ask(delivery, scene, typed, snapshot).await?,
         // A scene that isn't this account's is not told about, not even by its language.
-        (NextStep::Say(phrase), Some(standing)) if phrase != Phrase::QrUnknown => {
-            delivery.reply_about(phrase, scene, standing)
+        (NextStep::Say(phrase), Some(snapshot)) if phrase != Phrase::QrUnknown => {
+            delivery.reply_about(phrase, scene, snapshot)
         }
         (NextStep::Say(phrase), _) => delivery.reply(phrase),
         (NextStep::LogIn | NextStep::Ask, None) => delivery.reply(Phrase::QrUnknown),
     };
-    Ok(ScanOutcome { reply, page: standing.map(|standing| standing.page()).unwrap_or_default() })
+    Ok(ScanOutcome { reply, page: snapshot.map(|snapshot| snapshot.page()).unwrap_or_default() })
 }
 
 /// The sender's consent to a login.
@@ -79,23 +79,23 @@ async fn ask(
     delivery: &Delivery<'_>,
     scene: SceneId,
     typed: bool,
-    standing: &SceneSnapshot,
+    snapshot: &SceneSnapshot,
 ) -> Result<Reply, UnfinishedDelivery> {
     let question = PendingQuestion { scene, typed, since: delivery.message.created };
     // A scan that WeChat delivers again must not replace the question of a later scan.
     let is_latest = delivery.stored.question.is_none_or(|latest| latest.since <= question.since);
-    if standing.state == SceneState::Scanned && is_latest {
-        let life = standing.remaining + LATE_ANSWERS;
+    if snapshot.state == SceneState::Scanned && is_latest {
+        let life = snapshot.remaining + LATE_ANSWERS;
         let questions = &delivery.services.questions;
         delivery.ask_store(|| questions.put(&delivery.account.name, delivery.openid(), question, life)).await?;
     }
-    Ok(question_text(delivery, scene, standing))
+    Ok(question_text(delivery, scene, snapshot))
 }
 
 /// The question, as this scene asks it.
-pub(super) fn question_text(delivery: &Delivery<'_>, scene: SceneId, standing: &SceneSnapshot) -> Reply {
-    let phrase = if standing.choices().is_some() { Phrase::PickNumber } else { Phrase::Confirm };
-    delivery.reply_about(phrase, scene, standing)
+pub(super) fn question_text(delivery: &Delivery<'_>, scene: SceneId, snapshot: &SceneSnapshot) -> Reply {
+    let phrase = if snapshot.choices().is_some() { Phrase::PickNumber } else { Phrase::Confirm };
+    delivery.reply_about(phrase, scene, snapshot)
 }
 
 /// What follows from a scan.
@@ -113,19 +113,19 @@ enum NextStep {
 /// first reply may not have arrived.
 fn next_step(settled: &Settled, asks: bool, account: &AccountName, openid: &OpenId) -> NextStep {
     match settled {
-        Settled::Applied(standing) | Settled::Repeated(standing) => {
-            if asks || standing.state == SceneState::Scanned {
+        Settled::Applied(snapshot) | Settled::Repeated(snapshot) => {
+            if asks || snapshot.state == SceneState::Scanned {
                 NextStep::Ask
             } else {
                 NextStep::LogIn
             }
         }
         // The scene is another account's.
-        Settled::Refused(_, standing) if standing.account().as_ref() != Some(account) => {
+        Settled::Refused(_, snapshot) if snapshot.account().as_ref() != Some(account) => {
             NextStep::Say(Phrase::QrUnknown)
         }
-        Settled::Refused(SettleRefusal::State(state), standing) => {
-            match (state, standing.who().as_ref() == Some(openid)) {
+        Settled::Refused(SettleRefusal::State(state), snapshot) => {
+            match (state, snapshot.who().as_ref() == Some(openid)) {
                 (SceneState::Expired | SceneState::Cancelled | SceneState::Declined, _) => {
                     NextStep::Say(Phrase::Expired)
                 }
@@ -146,19 +146,19 @@ mod tests {
 
     use super::*;
 
-    fn standing(state: SceneState, account: &str, who: &str) -> SceneSnapshot {
+    fn snapshot(state: SceneState, account: &str, who: &str) -> SceneSnapshot {
         let facts = [(SceneField::Account, account.to_owned()), (SceneField::Who, who.to_owned())];
         SceneSnapshot { state, remaining: Duration::ZERO, fields: BTreeMap::from(facts) }
     }
 
     #[test]
     fn each_phone_is_told_the_outcome_of_its_scan() {
-        let of = |state, who| standing(state, "demo", who);
+        let of = |state, who| snapshot(state, "demo", who);
         let refused = |state, who| Settled::Refused(SettleRefusal::State(state), of(state, who));
         let elsewhere =
-            Settled::Refused(SettleRefusal::Guard(SceneField::Account), standing(SceneState::Open, "other", ""));
+            Settled::Refused(SettleRefusal::Guard(SceneField::Account), snapshot(SceneState::Open, "other", ""));
         let ended =
-            Settled::Refused(SettleRefusal::State(SceneState::Expired), standing(SceneState::Expired, "other", "oAnn"));
+            Settled::Refused(SettleRefusal::State(SceneState::Expired), snapshot(SceneState::Expired, "other", "oAnn"));
         for (settled, without, with) in [
             (Settled::Applied(of(SceneState::Confirmed, "oAnn")), NextStep::LogIn, NextStep::Ask),
             (Settled::Repeated(of(SceneState::Redeemed, "oAnn")), NextStep::LogIn, NextStep::Ask),

@@ -36,7 +36,10 @@ async fn a_login_is_one_readable_line_in_the_log() {
     let (scene, qr_url) = world.open().await;
     world.scan("bo", &qr_url).await;
     let (log, openid) = (crate::world::logs::text(), world.openid("bo", "demo"));
-    let line = log.lines().find(|line| line.contains(&format!("a person scanned account=demo scene={scene}"))).unwrap();
+    let line = log
+        .lines()
+        .find(|line| line.contains(&format!("a person acted on a scene account=demo scene={scene} did=\"scanned\"")))
+        .unwrap();
     let who = &openid[openid.len() - 4..];
     assert!(line.contains(&format!("who=\"{who}\" outcome=\"logged_in\" ms=")), "{line}");
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Stdio, time::Duration};
 
 use reqwest::StatusCode;
+use scenecast_testing::series_value;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -11,7 +12,7 @@ use tokio::{
 
 use crate::{
     process::binary::{binary, sample},
-    world::{API_KEY, assert_no_secrets, metric_value, signed_by, unix_now},
+    world::{API_KEY, assert_no_secrets, signed_by, unix_now},
 };
 
 const NEW_SECRET: &str = "the-new-accounts-secret-01234567";
@@ -92,8 +93,7 @@ impl Running {
 
     async fn metric(&self, name: &str) -> u64 {
         let (_, text) = self.get("probes and metrics", "/metrics").await;
-        assert!(text.contains(name), "no {name} in {text}");
-        metric_value(&text, name)
+        series_value(&text, name).unwrap_or_else(|| panic!("no {name} in {text}"))
     }
 }
 
@@ -143,6 +143,9 @@ async fn a_bad_file_is_refused_and_the_old_one_stays_in_use() {
     assert_eq!(healthy, StatusCode::OK);
 }
 
+const NEEDS_RESTART: &str =
+    "this section of the configuration has changed and takes effect only after a restart of the pod";
+
 #[tokio::test]
 async fn api_keys_are_taken_over_and_the_log_says_what_takes_a_restart() {
     let mut callback = Running::start().await;
@@ -156,7 +159,7 @@ async fn api_keys_are_taken_over_and_the_log_says_what_takes_a_restart() {
     };
     assert_eq!(redeem(&callback, "the-key-of-the-blog-0123").await, StatusCode::UNAUTHORIZED);
     callback.write_and_tell(changed).await;
-    assert_eq!(callback.says("this change of the configuration takes a restart").await["section"], "limits");
+    assert_eq!(callback.says(NEEDS_RESTART).await["section"], "limits");
     callback.says("took over a changed configuration").await;
     for key in ["the-key-of-the-blog-0123", API_KEY] {
         assert_eq!(redeem(&callback, key).await, StatusCode::BAD_REQUEST, "known, and asks for nothing");

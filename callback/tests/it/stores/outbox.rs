@@ -46,7 +46,6 @@ pub(super) async fn put(outbox: &Outbox, events: std::ops::Range<usize>) {
     }
 }
 
-/// New events.
 pub(super) async fn new(outbox: &Outbox, at_most: usize) -> Vec<ClaimedEvent> {
     outbox.claim_new(&account(), at_most).await.unwrap()
 }

@@ -30,12 +30,12 @@ async fn a_site_gets_what_happened_and_can_verify_the_signature() {
             pod.publish(kind, 1).await;
             let told = backend.next().await;
             assert_eq!((told.path.as_str(), told.header("content-type")), ("/hook", "application/json"));
-            assert_eq!(told.id(), format!("{}-{}", kind.word(), delivery(1)));
+            assert_eq!(told.id(), format!("{}-{}", kind.as_str(), delivery(1)));
             assert!(told.header("webhook-timestamp").parse::<u64>().unwrap().abs_diff(unix_now().as_secs()) <= 5);
             assert!(told.verifies(SECRET) && told.verifies(OLD_SECRET), "during a change both secrets sign");
             assert!(!told.verifies("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"));
             let json = told.json();
-            assert_eq!(json["type"], format!("user.{}", kind.word()));
+            assert_eq!(json["type"], format!("user.{}", kind.as_str()));
             let data = &json["data"];
             assert_eq!((&data["account"], &data["openid"]), (&"demo".into(), &openid(1).as_str().into()));
             assert_eq!((&data["scene"], &data["registered"]), (&"1489132234".into(), &false.into()));

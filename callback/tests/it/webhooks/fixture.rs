@@ -29,14 +29,14 @@ use scenecast_service::{
     shutdown::Shutdown,
 };
 use scenecast_simulator::http;
-use scenecast_testing::{RedisServer, until};
+use scenecast_testing::{RedisServer, series_value, until};
 use standardwebhooks::Webhook;
 use tokio::{sync::mpsc, time::timeout};
 use url::Url;
 
 use crate::{
     stores::store,
-    world::{logs, metric_value, name},
+    world::{logs, name},
 };
 
 pub(crate) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -116,7 +116,6 @@ impl Backend {
         Self::failing(0, ()).await
     }
 
-    /// Never answers.
     pub(crate) async fn hanging() -> Self {
         Self::answering(|_| std::future::pending()).await
     }
@@ -132,7 +131,6 @@ impl Backend {
         settings(WebhookTarget::Form { followed: endpoint("update"), unfollowed: endpoint("answer") })
     }
 
-    /// The next request.
     pub(crate) async fn next(&mut self) -> Received {
         timeout(PATIENCE, self.received.recv()).await.expect("a webhook").unwrap()
     }
@@ -206,7 +204,7 @@ impl WebhookPod {
     }
 
     pub(crate) fn metric(&self, line: &str) -> u64 {
-        metric_value(&self.metrics.text(), line)
+        series_value(&self.metrics.text(), line).unwrap_or(0)
     }
 }
 

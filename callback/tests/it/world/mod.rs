@@ -5,30 +5,25 @@ mod answers;
 pub(crate) mod encryption;
 pub(crate) mod logs;
 mod messages;
+mod phones;
 mod pods;
+mod scenes;
 
-use scenecast_simulator::SimulatedAccount;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::RequestBuilder;
 use scenecast_bus::{BusConfig, SceneReader, SceneWriter, Store};
-use scenecast_callback::{
-    CallbackConfig,
-    config::Confirmation,
-    stores::{User, Users},
-};
+use scenecast_callback::{CallbackConfig, config::Confirmation};
 use scenecast_metrics::Metrics;
-use scenecast_scene::{
-    AccountName, Binding, Event, EventKind, Grant, Key, KeyRing, Login, PageInfo, Rotating, SceneId, internal,
-};
+use scenecast_scene::AccountName;
 use scenecast_service::{
     config::DrainConfig,
     listener::{Listener, ListenerLimits},
     shutdown::Shutdown,
 };
-use scenecast_simulator::{self, DeliveryOutcome, Simulator, WeChatUser, http, menu_links};
+use scenecast_simulator::{SimulatedAccount, Simulator, http};
 use scenecast_testing::{FaultProxy, RedisServer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::accounts::{config, simulated, simulated_mini_program};
 
@@ -36,7 +31,9 @@ pub(crate) use self::{
     accounts::demo,
     answers::*,
     messages::*,
-    pods::{Pod, metric_value},
+    phones::person,
+    pods::Pod,
+    scenes::{new_scene, opening},
 };
 
 /// The configuration of a callback in a test. The world says what carries its scenes.
@@ -141,41 +138,6 @@ impl World {
         }
     }
 
-    /// A gateway's call to this callback.
-    pub(crate) async fn call(&self, pod: &Pod, path: &str, body: &Value) -> Response {
-        let body = body.to_string();
-        let signature = internal::sign(&Rotating::fixed(INTERNAL), unix_now(), path, body.as_bytes());
-        let url = format!("http://{}{path}", pod.internal);
-        self.http.post(url).header(internal::HEADER, signature).body(body).send().await.unwrap()
-    }
-
-    /// Opens a new scene of `demo` with [`STATE`]. Answers the scene and the content of its QR code.
-    pub(crate) async fn open(&self) -> (SceneId, String) {
-        self.open_for("demo", LIFE).await
-    }
-
-    pub(crate) async fn open_for(&self, account: &str, life: Duration) -> (SceneId, String) {
-        self.open_with(account, life, &PageInfo::default()).await
-    }
-
-    /// Opens a new scene of `demo` for this page.
-    pub(crate) async fn open_page(&self, page: &PageInfo) -> (SceneId, String) {
-        self.open_with("demo", LIFE, page).await
-    }
-
-    async fn open_with(&self, account: &str, life: Duration, page: &PageInfo) -> (SceneId, String) {
-        let scene = new_scene(account);
-        let mut opening = opening(scene, account, life);
-        opening["page"] = json!(page);
-        let opened = self.call(self.pod(), internal::OPEN_PATH, &opening).await;
-        (scene, answer(opened, StatusCode::OK).await["qr"]["url"].as_str().unwrap().to_owned())
-    }
-
-    /// Lets a persona scan.
-    pub(crate) async fn scan(&self, persona: &str, qr_url: &str) -> DeliveryOutcome {
-        self.simulator.scan(&person(persona), qr_url).await.unwrap()
-    }
-
     /// One world in memory, and one over Redis, with two pods each and this confirmation.
     pub(crate) async fn each_asking(confirmation: Confirmation) -> [Self; 2] {
         Self::each_with(|settings| demo(settings).confirmation = confirmation).await
@@ -197,100 +159,14 @@ impl World {
         world
     }
 
-    /// Opens a new scene of `demo`, and lets a persona scan it. Answers the scene and what the phone shows.
-    pub(crate) async fn scan_new(&self, persona: &str) -> (SceneId, DeliveryOutcome) {
-        let (scene, qr_url) = self.open().await;
-        (scene, self.scan(persona, &qr_url).await)
-    }
-
-    /// Lets a persona write to `demo`.
-    pub(crate) async fn say(&self, persona: &str, text: &str) -> DeliveryOutcome {
-        self.simulator.say(&person(persona), &name("demo"), text).await.unwrap()
-    }
-
-    /// Lets a persona touch the link with this label in what `demo` replied before.
-    pub(crate) async fn touch(&self, persona: &str, asked: &DeliveryOutcome, label: &str) -> DeliveryOutcome {
-        let link = menu_links(reply(asked)).into_iter().find(|link| link.label == label);
-        let link = link.unwrap_or_else(|| panic!("no {label} in {asked:?}"));
-        self.simulator.tap(&person(persona), &name("demo"), &link).await.unwrap()
-    }
-
-    /// Delivers the last attempt once more, to the other pod. Answers the reply.
-    pub(crate) async fn again(&self, outcome: &DeliveryOutcome) -> String {
-        let attempt = outcome.attempts.last().unwrap();
-        let port = attempt.url.port().unwrap();
-        let other = self.pods.iter().find(|pod| pod.public.port() != port).unwrap_or(self.pod());
-        let mut url = attempt.url.clone();
-        url.set_port(Some(other.public.port())).unwrap();
-        let answered = self.http.post(url).body(attempt.body.clone()).send().await.unwrap().text().await.unwrap();
-        said(&answered).to_owned()
-    }
-
-    /// The record of a persona.
-    pub(crate) async fn user(&self, persona: &str) -> User {
-        let openid = self.openid(persona, "demo").parse().unwrap();
-        Users::new(self.store(), None).find(&name("demo"), &openid).await.unwrap().unwrap()
-    }
-
-    /// Lets a persona scan a new scene of `demo`. Answers the grant that the page got.
-    pub(crate) async fn log_in(&self, persona: &str) -> Grant {
-        let (scene, qr_url) = self.open().await;
-        self.scan(persona, &qr_url).await;
-        self.login(scene).await.grant
-    }
-
-    /// The kinds of the events of a scene.
-    pub(crate) async fn history(&self, scene: SceneId) -> Vec<&'static str> {
-        let word = |event: &Event| match event.what {
-            EventKind::Scanned(_) => "scanned",
-            EventKind::Confirmed(_) => "confirmed",
-            EventKind::Declined => "declined",
-            EventKind::Cancelled => "cancelled",
-        };
-        self.events(scene).await.iter().map(word).collect()
-    }
-
-    /// The events of a scene.
-    pub(crate) async fn events(&self, scene: SceneId) -> Vec<Event> {
-        let mailbox = self.reader().read(scene).await.unwrap().unwrap();
-        mailbox.events.iter().map(|event| (**event).clone()).collect()
-    }
-
-    /// The login of this scene. Checks that there is one only.
-    pub(crate) async fn login(&self, scene: SceneId) -> Login {
-        let events = self.events(scene).await;
-        let logins = events.iter().filter_map(|event| match &event.what {
-            EventKind::Confirmed(login) => Some(login.clone()),
-            _ => None,
-        });
-        let [login] = &logins.collect::<Vec<_>>()[..] else { panic!("{events:?}") };
-        login.clone()
-    }
-
     /// A delivery to an account, from WeChat or from an attacker.
     pub(crate) fn delivery(&self, account: &str, query: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
         self.http.post(format!("http://{}/wechat/{account}?{query}", self.pod().public)).body(body)
     }
 
-    /// Posts a call of a mini program.
-    pub(crate) async fn miniapp(&self, pod: &Pod, call: &str, body: &Value) -> Response {
-        let url = format!("http://{}/v1/miniapp/{call}", pod.public);
-        self.http.post(url).body(body.to_string()).send().await.unwrap()
-    }
-
-    /// The `js_code` of `wx.login` in `mini` on a persona's phone.
-    pub(crate) fn js_code(&self, persona: &str) -> String {
-        self.simulator.wx_login(&person(persona), &name("mini")).unwrap()
-    }
-
     /// A redeem request with this body.
     pub(crate) fn redeem(&self, key: &str, body: &Value) -> RequestBuilder {
         self.http.post(format!("http://{}/v1/redeem", self.pod().internal)).bearer_auth(key).body(body.to_string())
-    }
-
-    /// The openid of a persona in an account.
-    pub(crate) fn openid(&self, persona: &str, account: &str) -> String {
-        self.simulator.openid(&person(persona), &name(account)).unwrap().to_string()
     }
 }
 
@@ -305,20 +181,6 @@ impl Drop for World {
             }
         }
     }
-}
-
-pub(crate) fn opening(scene: SceneId, account: &str, life: Duration) -> Value {
-    json!({ "scene": scene, "account": account, "binding": Binding::of(STATE), "life_ms": life.as_millis() })
-}
-
-pub(crate) fn new_scene(account: &str) -> SceneId {
-    let ring = KeyRing::new(Rotating::fixed("a gateway's secret"));
-    let (_, claims): (Key, _) = ring.issue(&name(account), None, LIFE, std::time::SystemTime::now());
-    claims.scene
-}
-
-pub(crate) fn person(persona: &str) -> WeChatUser {
-    WeChatUser::persona(persona).unwrap()
 }
 
 pub(crate) fn name(account: &str) -> AccountName {

@@ -6,11 +6,10 @@ use scenecast_bus::BusConfig;
 use scenecast_callback::CallbackServer;
 use scenecast_metrics::{Metrics, Stages};
 use scenecast_service::{config::DrainConfig, shutdown::Shutdown};
-use scenecast_testing::FaultProxy;
+use scenecast_testing::{FaultProxy, series_value};
 
 use super::{World, name};
 
-/// One callback pod.
 #[derive(Clone)]
 pub(crate) struct Pod {
     pub(crate) public: SocketAddr,
@@ -69,12 +68,6 @@ impl World {
 impl Pod {
     /// The value of this line of `/metrics`, 0 if there is none.
     pub(crate) fn metric(&self, line: &str) -> u64 {
-        metric_value(&self.metrics.text(), line)
+        series_value(&self.metrics.text(), line).unwrap_or(0)
     }
-}
-
-/// The value of a line of `/metrics`, 0 if there is none.
-pub(crate) fn metric_value(metrics: &str, line: &str) -> u64 {
-    let value = metrics.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
-    value.map_or(0, |value| value.parse().unwrap())
 }

@@ -2,6 +2,7 @@
 
 use scenecast_scene::SceneId;
 use scenecast_service::http::Problem;
+use tracing::field::display;
 
 use super::{
     close_code,
@@ -25,11 +26,9 @@ pub(crate) enum CloseReason {
     Overloaded(Problem),
     /// The peer broke the protocol.
     ProtocolError(ProtocolError),
-    /// The peer closed it.
     PeerClosed,
     /// The peer reads too slowly.
     SlowReader,
-    /// The connection is dead.
     ConnectionLost,
 }
 
@@ -45,10 +44,10 @@ impl CloseReason {
         }
     }
 
-    /// Logs it, if an operator has to know. `scene` is the page's, if it has one already.
+    /// Logs that the gateway closes a socket on its own account. `scene` is the page's scene, once it has one.
     pub(crate) fn log(&self, scene: Option<SceneId>) {
         if let Self::SlowReader = self {
-            let scene = scene.map(tracing::field::display);
+            let scene = scene.map(display);
             tracing::info!(scene, "closed a WebSocket whose browser reads too slowly; its page can reconnect");
         }
     }

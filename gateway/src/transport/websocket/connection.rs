@@ -103,6 +103,7 @@ impl ScenePhase {
         }
     }
 
+    /// The page's scene, once the page has one.
     fn id(&self) -> Option<SceneId> {
         match self {
             Self::Watched(feed) => Some(feed.scene()),

@@ -12,7 +12,6 @@ use super::close_code;
 /// The longest message, whole or in fragments, in bytes. A first frame takes a few hundred.
 const MAX_MESSAGE_BYTES: usize = 4096;
 
-/// What the peer sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Incoming {
     Text(String),

@@ -34,7 +34,6 @@ impl Liveness {
         Self { since: now, was_pinged: false }
     }
 
-    /// The peer sent something.
     pub(crate) fn received(&mut self, now: Instant) {
         *self = Self::new(now);
     }

@@ -11,7 +11,6 @@ use scenecast_scene::{Acceptance, Claims, Grant, NewScene, PageInfo, Transition}
 
 use crate::fixtures::{KEY_SECRET, PATIENCE, Scene, World, acceptance, account, ann, key_ring};
 
-/// Ann's avatar.
 const AVATAR: &str = "https://wx.example/ann";
 
 impl World {
@@ -28,7 +27,6 @@ impl World {
         Scene { id: claims.scene, key: String::new() }
     }
 
-    /// Logs Ann in.
     async fn log_ann_in(&self, scene: &Scene) -> Grant {
         let grant = Grant::issue(scene.id);
         let login = Acceptance { person: ann(AVATAR), ..acceptance(&grant, "Ann") };

@@ -15,7 +15,7 @@ use scenecast_browsers::raw_websocket::{
 };
 use scenecast_testing::until;
 
-use super::{Bystander, close_code, raw_socket};
+use super::{Bystander, raw_close_code, raw_socket};
 use crate::fixtures::{PATIENCE, World};
 
 /// The longest time of a login meanwhile. The tests share few cores.
@@ -129,6 +129,6 @@ async fn hundreds_of_incomplete_frames_delay_no_other_page() {
     }
     logins_arrive(&world).await;
     for mut page in held {
-        assert_eq!(close_code(&mut page).await, Some(1008), "the time for a first frame is over");
+        assert_eq!(raw_close_code(&mut page).await, Some(1008), "the time for a first frame is over");
     }
 }

@@ -2,7 +2,7 @@
 
 use scenecast_browsers::raw_websocket::{BINARY, CLOSE, CONTINUE, FIN, PING, TEXT, announced, frame_of, resume_of};
 
-use super::{Bystander, close_code, next_frame, raw_socket};
+use super::{Bystander, next_frame, raw_close_code, raw_socket};
 use crate::fixtures::World;
 
 /// Bytes that no page may send at any time, and the close code that answers them.
@@ -45,13 +45,13 @@ async fn each_invalid_frame_has_its_close_code_before_and_after_the_first_frame(
     for (what, bytes, code) in illegal() {
         let mut at_once = raw_socket(&world).await;
         at_once.send(&bytes).await;
-        assert_eq!(close_code(&mut at_once).await, Some(code), "{what}, {bytes:02x?}");
+        assert_eq!(raw_close_code(&mut at_once).await, Some(code), "{what}, {bytes:02x?}");
 
         let mut later = raw_socket(&world).await;
         later.send(&resume_of(&world.scene().await.key)).await;
         assert_eq!(next_frame(&mut later).await.unwrap().0, FIN | TEXT, "it is resumed");
         later.send(&bytes).await;
-        assert_eq!(close_code(&mut later).await, Some(code), "after the first frame: {what}, {bytes:02x?}");
+        assert_eq!(raw_close_code(&mut later).await, Some(code), "after the first frame: {what}, {bytes:02x?}");
     }
     world.watches(1).await;
     bystander.gets_login(&world).await;
@@ -66,7 +66,7 @@ async fn an_invalid_frame_that_arrives_byte_by_byte_has_the_same_close_code() {
             page.send(&[*byte]).await;
             tokio::task::yield_now().await;
         }
-        assert_eq!(close_code(&mut page).await, Some(code), "{what}, {bytes:02x?}");
+        assert_eq!(raw_close_code(&mut page).await, Some(code), "{what}, {bytes:02x?}");
     }
 }
 
@@ -83,7 +83,7 @@ async fn an_invalid_first_frame_is_refused_with_a_problem() {
         page.send(&frame_of(FIN | TEXT, first.as_bytes())).await;
         let (_, problem) = next_frame(&mut page).await.unwrap();
         assert!(String::from_utf8(problem).unwrap().contains("\"bad_request\""), "{first:.40}");
-        assert_eq!(close_code(&mut page).await, Some(1008), "{first:.40}");
+        assert_eq!(raw_close_code(&mut page).await, Some(1008), "{first:.40}");
     }
     assert_eq!(world.reader.watched_scenes(), 0);
 }
@@ -94,7 +94,7 @@ async fn half_a_first_frame_has_the_same_timeout_as_none() {
     let whole = resume_of(&world.scene().await.key);
     let mut page = raw_socket(&world).await;
     page.send(&whole[..whole.len() / 2]).await;
-    assert_eq!(close_code(&mut page).await, Some(1008));
+    assert_eq!(raw_close_code(&mut page).await, Some(1008));
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn bytes_after_a_close_are_ignored() {
     for after in [resume_of(&scene.key), vec![0xff; 100], frame_of(FIN | CLOSE, b""), vec![0; 1 << 20]] {
         let mut page = raw_socket(&world).await;
         page.send(&[frame_of(FIN | CLOSE, &1000_u16.to_be_bytes()), after].concat()).await;
-        assert_eq!(close_code(&mut page).await, Some(1000));
+        assert_eq!(raw_close_code(&mut page).await, Some(1000));
         assert_eq!(next_frame(&mut page).await, None);
     }
     assert_eq!(world.reader.watched_scenes(), 0);
@@ -115,6 +115,6 @@ async fn a_valid_first_frame_before_a_protocol_error_is_served() {
     let world = World::new().await;
     let mut page = raw_socket(&world).await;
     page.send(&[resume_of(&world.scene().await.key), frame_of(FIN | BINARY, b"")].concat()).await;
-    assert_eq!(close_code(&mut page).await, Some(1003));
+    assert_eq!(raw_close_code(&mut page).await, Some(1003));
     world.watches(0).await;
 }

@@ -19,7 +19,7 @@ async fn next_frame(socket: &mut RawWebSocket) -> Option<(u8, Vec<u8>)> {
 }
 
 /// The code with which it is closed.
-async fn close_code(socket: &mut RawWebSocket) -> Option<u16> {
+async fn raw_close_code(socket: &mut RawWebSocket) -> Option<u16> {
     tokio::time::timeout(PATIENCE, socket.close_code()).await.expect("a close within 10 s")
 }
 

@@ -18,13 +18,10 @@ pub struct SimulatedAccount {
     /// What WeChat allows an Official Account.
     #[serde(default)]
     pub rights: Rights,
-    /// `AppID`.
     pub app_id: String,
-    /// `AppSecret`.
     pub secret: Secret,
     /// The token that signs deliveries: 3 to 32 letters and digits.
     pub token: Secret,
-    /// How deliveries are encrypted.
     #[serde(default)]
     pub mode: EncryptionMode,
     /// `EncodingAESKey`. An account has one in every mode.
@@ -53,7 +50,6 @@ pub struct SimulatedAccount {
     pub quota: AccountQuota,
 }
 
-/// The kinds of accounts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountKind {
@@ -95,7 +91,6 @@ pub(crate) enum Capability {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum EncryptionMode {
-    /// Not encrypted.
     #[default]
     Plain,
     /// A delivery contains the message twice, plain and encrypted. The answer may be either.

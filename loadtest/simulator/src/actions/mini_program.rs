@@ -25,7 +25,6 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
 /// A mini program's page, opened by a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MiniProgramLaunch {
-    /// The mini program.
     pub account: AccountName,
     /// The path of the page.
     pub page: String,

@@ -71,7 +71,6 @@ impl Simulator {
         self.send(person, account, PhoneAction::Tap { content, id }).await
     }
 
-    /// Stops following an account.
     pub async fn unfollow(&self, person: &WeChatUser, account: &AccountName) -> Result<DeliveryOutcome, ActionError> {
         self.send(person, account, PhoneAction::Unfollow).await
     }

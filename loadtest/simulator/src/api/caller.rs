@@ -17,7 +17,6 @@ pub(super) struct ApiCredentials {
 /// What a caller asks for with its credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GrantType {
-    /// An access token.
     ClientCredential,
     /// Who a mini program's user is.
     AuthorizationCode,

@@ -14,9 +14,7 @@ use crate::{
 /// What the phone shows after its user sent something to the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PhoneScreen {
-    /// Nothing new.
     Nothing,
-    /// The account's text.
     Reply(String),
     /// WeChat's own notice 该公众号暂时无法提供服务，请稍后再试 ("This account can't provide its service now").
     Notice(AnswerError),

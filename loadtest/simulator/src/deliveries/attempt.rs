@@ -9,7 +9,6 @@ use url::Url;
 use super::answer::PhoneScreen;
 use crate::users::ActionError;
 
-/// How a delivery ended.
 #[derive(Debug, Clone)]
 pub struct DeliveryOutcome {
     /// What the phone shows.
@@ -31,7 +30,6 @@ pub struct DeliveryAttempt {
     pub body: Bytes,
     /// Which of the delivery's three attempts it was, from 1. The two requests of a duplicate share a number.
     pub nth: u32,
-    /// What came back.
     pub answer: CallbackAnswer,
     /// How long the whole answer took.
     pub took: Duration,
@@ -41,12 +39,7 @@ pub struct DeliveryAttempt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallbackAnswer {
     /// It answered in time.
-    Got {
-        /// The status.
-        status: u16,
-        /// The body.
-        body: Bytes,
-    },
+    Got { status: u16, body: Bytes },
     /// It did not answer in time.
     Late,
     /// The connection failed or ended too early, for this reason.

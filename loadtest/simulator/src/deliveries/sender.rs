@@ -92,7 +92,6 @@ impl DeliverySender {
         SignedRequest::new(message, &account.settings, &key)
     }
 
-    /// Makes one request.
     async fn attempt(
         &self,
         account: &HostedAccount,

@@ -25,13 +25,25 @@ pub(super) struct PhonePage {
 
 pub(super) enum PhoneView {
     /// A code is in front of the camera. The visitor chooses a persona.
-    Camera { choices: Vec<PersonaChoice>, opens_page: bool },
+    Camera {
+        choices: Vec<PersonaChoice>,
+        opens_page: bool,
+    },
     /// An account that can be written to. The visitor chooses a persona.
-    Write { account: AccountName, choices: Vec<PersonaChoice> },
+    Write {
+        account: AccountName,
+        choices: Vec<PersonaChoice>,
+    },
     /// The chat with the account.
-    Chat { account: AccountName, entry: ChatEntry },
-    /// A mini program's page.
-    MiniProgram { launch: MiniProgramLaunch, person: WeChatUser, js_code: Option<String> },
+    Chat {
+        account: AccountName,
+        entry: ChatEntry,
+    },
+    MiniProgram {
+        launch: MiniProgramLaunch,
+        person: WeChatUser,
+        js_code: Option<String>,
+    },
     /// The persona no longer follows the account.
     Unfollowed,
     /// The action is impossible, for this reason.

@@ -20,7 +20,6 @@ use super::{
 /// For this long an expired code is told apart from an unknown one.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
-/// One code.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanCode {
     pub(crate) account: AccountName,
@@ -33,9 +32,13 @@ pub(crate) struct ScanCode {
 #[derive(Debug, Clone)]
 pub(crate) enum CodeTarget {
     /// The chat with an Official Account. The API identifies the code by its ticket.
-    Chat { ticket: String },
-    /// A mini program's page.
-    Page { path: String, version: MiniProgramVersion },
+    Chat {
+        ticket: String,
+    },
+    Page {
+        path: String,
+        version: MiniProgramVersion,
+    },
 }
 
 /// Why a code can't be scanned.

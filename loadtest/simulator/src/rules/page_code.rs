@@ -13,7 +13,6 @@ const SCENE_MARKS: &[u8] = b"!#$&'()*+,/:;=?@-._~";
 const WIDTH: std::ops::RangeInclusive<u32> = 280..=1280;
 const DEFAULT_WIDTH: u32 = 430;
 
-/// A valid request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PageCodeRequest {
     /// The scene that the page receives.

@@ -11,7 +11,6 @@ use super::refusal::ApiRefusal;
 const DEFAULT_LIFE_SECS: u64 = 60;
 const MAX_LIFE_SECS: u64 = 2_592_000;
 
-/// A valid request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QrRequest {
     /// The scene, as events contain it.

@@ -11,7 +11,6 @@ pub enum PhoneAction {
     },
     /// Stops following. The phone shows nothing, whatever the account answers.
     Unfollow,
-    /// Types a text.
     Say(String),
     /// Taps a link in one of the account's texts.
     Tap {
@@ -20,16 +19,12 @@ pub enum PhoneAction {
         /// The id of the link.
         id: String,
     },
-    /// Sends a picture.
     SendImage,
-    /// Sends a voice message.
     SendVoice,
     /// Sends a kind of message that doesn't exist yet.
     SendOther {
-        /// Its `MsgType`.
         msg_type: String,
     },
-    /// Reports the phone's location.
     Locate {
         /// Degrees north.
         latitude: f64,
@@ -52,14 +47,12 @@ pub enum PhoneAction {
     ScanByMenu {
         /// The key of the entry.
         key: String,
-        /// What the code contains.
         result: String,
         /// Whether the phone waits for an answer (`scancode_waitmsg`) or not (`scancode_push`).
         waits: bool,
     },
     /// Causes an event that doesn't exist yet.
     CauseOther {
-        /// Its `Event`.
         event: String,
     },
 }

@@ -6,7 +6,6 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use scenecast_scene::OpenId;
 use sha2::{Digest, Sha256};
 
-/// A person with WeChat on a phone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WeChatUser {
     name: String,

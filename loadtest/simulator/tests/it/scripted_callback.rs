@@ -70,7 +70,6 @@ impl Received {
     }
 }
 
-/// A running callback.
 #[derive(Clone)]
 pub(crate) struct Callback {
     url: Url,

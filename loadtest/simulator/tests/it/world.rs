@@ -82,7 +82,6 @@ impl World {
         json_of(self.http.post(self.url(path)).json(body).send().await.unwrap()).await
     }
 
-    /// The answer of `cgi-bin/stable_token`.
     pub(crate) async fn stable_token(&self) -> Value {
         let body = json!({ "grant_type": "client_credential", "appid": self.app_id, "secret": SECRET });
         self.post_json("/cgi-bin/stable_token", &body).await

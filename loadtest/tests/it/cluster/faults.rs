@@ -4,7 +4,6 @@ use tokio::{net::TcpStream, task::JoinHandle};
 
 use super::*;
 
-/// Starts a scan.
 fn start_scan(cluster: &Cluster, opened: &PageFrame) -> JoinHandle<DeliveryOutcome> {
     let simulator = cluster.simulator.clone();
     let url = opened.qr.url.clone();

@@ -59,7 +59,6 @@ async fn closed(page: &mut LoginPage) -> (u16, String) {
     }
 }
 
-/// Cancels the page's scene.
 async fn cancel(cluster: &Cluster, gateway: usize, opened: &PageFrame) {
     let url = format!("http://{}/v1/scenes/{}", cluster.gateway_address(gateway), opened.scene);
     let gave_up = reqwest::Client::new().delete(url).bearer_auth(&opened.key).send().await.unwrap();
