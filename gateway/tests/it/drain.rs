@@ -5,11 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use scenecast_scene::Transition;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::fixtures::{
-    DRAIN_WINDOW, EventStream, World, close_code, confirm_with_number, frame, number, reconnect_delay_ms,
+    DRAIN_WINDOW, EventStream, ORIGIN, World, close_code, confirm_with_number, frame, number, reconnect_delay_ms,
     scan_with_number,
 };
 
@@ -75,6 +79,51 @@ async fn a_page_that_has_just_connected_gets_its_scene_before_it_is_drained() {
     page.resume(&world.scene().await.key, 0).await.unwrap();
     assert_eq!(frame(&mut page).await.kind, "resumed");
     reconnect_delay_ms(&mut page, 1012).await;
+    shutdown.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_scanned_page_goes_after_pages_that_came_later() {
+    let world = World::new().await;
+    let busy = world.scene().await;
+    let mut scanned = world.page_of(&busy).await;
+    world.settle(&busy, scan_with_number("Ann", number())).await;
+    assert_eq!(frame(&mut scanned).await.kind, "scanned");
+    let later = join_all((0..5).map(async |_| world.page_of(&world.scene().await).await)).await;
+
+    let (began, shutdown) = world.start_shutdown();
+    let leave = async |mut page| {
+        reconnect_delay_ms(&mut page, 1012).await;
+        began.elapsed()
+    };
+    let (scanned_left, later_left) = join(leave(scanned), join_all(later.into_iter().map(leave))).await;
+    assert!(later_left.iter().all(|left| *left < scanned_left), "{scanned_left:?}, the others: {later_left:?}");
+    shutdown.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_that_comes_back_after_the_window_is_told_what_it_missed_before_it_is_drained() {
+    let world = World::new().await;
+    let busy = world.scene().await;
+    world.settle(&busy, scan_with_number("Ann", number())).await;
+    let mut socket = world.page().await;
+    let mut polling = TcpStream::connect(world.address).await.unwrap();
+    let line = format!("GET {}?after=0&wait=30 HTTP/1.1\r\n", busy.path());
+    polling.write_all(line.as_bytes()).await.unwrap();
+    // Connections are accepted in order. So the gateway has accepted the one above when this page is there.
+    let mut last = world.page_of(&world.scene().await).await;
+
+    let (_, shutdown) = world.start_shutdown();
+    reconnect_delay_ms(&mut last, 1012).await;
+    socket.resume(&busy.key, 0).await.unwrap();
+    assert_eq!(frame(&mut socket).await.kind, "resumed");
+    assert_eq!(frame(&mut socket).await.kind, "scanned");
+    reconnect_delay_ms(&mut socket, 1012).await;
+    let headers = format!("Host: {}\r\nOrigin: {ORIGIN}\r\nAuthorization: Bearer {}\r\n\r\n", world.address, busy.key);
+    polling.write_all(headers.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    polling.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains(r#""events":[{"type":"scanned""#), "{answer}");
     shutdown.await.unwrap();
 }
 
