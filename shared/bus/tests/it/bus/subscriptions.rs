@@ -139,6 +139,28 @@ async fn subscriptions_that_redis_ends_silently_are_noticed_and_made_again() {
     assert!(metrics.text().contains("scenecast_catch_ups_total{cause=\"vanished\"} 1"), "{}", metrics.text());
 }
 
+#[tokio::test]
+async fn when_a_slot_has_moved_its_scenes_catch_up_because_the_topology_says_so() {
+    let cluster = RedisCluster::start_with(3, 0).await;
+    let (bus, metrics) = pod(&cluster.url());
+    bus.open(scene(1), &opening()).await.unwrap();
+    let (mut watch, _) = bus.watch(scene(1), 0).await.unwrap();
+    let moves = || {
+        let text = metrics.text();
+        let line = text.lines().find_map(|line| line.strip_prefix("scenecast_catch_ups_total{cause=\"move\"} "));
+        line.map_or(0, |count| count.parse::<u64>().unwrap())
+    };
+    let before = moves();
+    let plan = cluster.plan_move(&redis_name(scene(1))).await;
+    cluster.begin_move(plan).await;
+    cluster.move_keys(plan).await;
+    cluster.end_move(plan).await;
+    apply(&bus, scene(1), "scan", &scan("ann")).await;
+    assert_eq!(next_event_kind(&mut watch).await, "scanned");
+    // The comparison of counts would find this loss, too, but up to three seconds later.
+    until("the move causes a catch-up", async || moves() > before).await;
+}
+
 /// The bytes of the command that subscribes to this scene.
 fn subscribe_command(scene: SceneId) -> String {
     format!("SSUBSCRIBE\r\n$25\r\n{}", redis_name(scene))
