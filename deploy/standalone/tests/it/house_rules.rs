@@ -1,5 +1,6 @@
 //! House rules (CONTRIBUTING.md) that the compiler doesn't enforce: files import each other without circles, no type name
-//! exists twice, and docs/metrics.md lists exactly the metrics that the code registers.
+//! exists twice, ARCHITECTURE.md draws exactly the dependencies between crates, and docs/metrics.md lists exactly the
+//! metrics that the code registers.
 
 #![expect(clippy::unwrap_used, reason = "a repository that can't be read fails its test")]
 
@@ -247,6 +248,33 @@ fn every_decision_is_named_by_the_code_that_it_explains() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(name == "README.md" || sources.contains(&format!("docs/decisions/{name}")), "no code names {name}");
     }
+}
+
+/// The crates of this workspace on which a crate depends, without those that only its tests need. The names have no
+/// `scenecast-`.
+fn dependencies(directory: &Path) -> BTreeSet<String> {
+    let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
+    let lines = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+    let dependencies = lines.take_while(|line| !line.starts_with('['));
+    dependencies
+        .filter_map(|line| Some(line.strip_prefix("scenecast-")?.split(['.', ' ']).next()?.to_owned()))
+        .collect()
+}
+
+#[test]
+fn architecture_md_draws_exactly_the_dependencies_between_crates() {
+    let mut depended: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for directory in crates().into_keys() {
+        let name = directory.file_name().unwrap().to_str().unwrap().to_owned();
+        depended.insert(name, dependencies(&directory));
+    }
+    depended.retain(|_, dependencies| !dependencies.is_empty());
+    let document = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let arrows = document.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(" → "));
+    let drawn: BTreeMap<_, BTreeSet<_>> = arrows
+        .map(|(name, dependencies)| (name.trim().to_owned(), dependencies.split(", ").map(str::to_owned).collect()))
+        .collect();
+    assert_eq!(drawn, depended);
 }
 
 #[derive(Default)]
