@@ -43,8 +43,8 @@ pub(crate) fn from_store(account: &AccountName, error: &StoreError) -> Problem {
         StoreError::Malformed { .. } => {
             tracing::error!(
                 %account, %error,
-                "a value in Redis has a form that this version can't read; does other software write wx:*, or is a newer \
-                 version running?"
+                "a value in Redis has a form that this version can't read; does other software write the callback's keys, \
+                 or is a newer version running?"
             );
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "store_malformed", "what is stored can't be read")
         }
