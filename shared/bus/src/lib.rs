@@ -5,11 +5,23 @@
 //! those in the mailbox first, however the connection to Redis fares.
 //!
 //! A gateway has a [`SceneReader`], which can watch and read. Only a callback has a [`SceneWriter`], which can open
-//! and settle. A gateway that settles doesn't compile:
+//! and settle:
 //!
-//! ```compile_fail
-//! async fn a_gateway(scenes: scenecast_bus::SceneReader, id: scenecast_scene::SceneId) {
-//!     let _ = scenes.settle(id, todo!(), todo!()).await;
+//! ```
+//! # use scenecast_bus::SceneWriter;
+//! # use scenecast_scene::{Cause, SceneId, Transition};
+//! async fn settle(scenes: SceneWriter, id: SceneId, cause: &Cause, transition: &Transition) {
+//!     let _ = scenes.settle(id, cause, transition).await;
+//! }
+//! ```
+//!
+//! A gateway that settles doesn't compile:
+//!
+//! ```compile_fail,E0599
+//! # use scenecast_bus::SceneReader;
+//! # use scenecast_scene::{Cause, SceneId, Transition};
+//! async fn settle(scenes: SceneReader, id: SceneId, cause: &Cause, transition: &Transition) {
+//!     let _ = scenes.settle(id, cause, transition).await;
 //! }
 //! ```
 //!
