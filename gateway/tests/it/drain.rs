@@ -13,14 +13,14 @@ use tokio::{
 };
 
 use crate::fixtures::{
-    DRAIN_WINDOW, EventStream, ORIGIN, World, close_code, confirm_with_number, frame, number, reconnect_delay_ms,
-    scan_with_number,
+    DRAIN_WINDOW, EventStream, GatewayWorld, ORIGIN, close_code, confirm_with_number, frame, number,
+    reconnect_delay_ms, scan_with_number,
 };
 
 #[tokio::test]
 async fn closes_are_spread_evenly_and_each_has_its_own_delay() {
     const PAGES: usize = 200;
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scenes = join_all((0..PAGES).map(|_| world.scene())).await;
     let pages = join_all(scenes.iter().map(|scene| world.page_of(scene))).await;
 
@@ -48,7 +48,7 @@ async fn closes_are_spread_evenly_and_each_has_its_own_delay() {
 
 #[tokio::test]
 async fn a_scanned_page_goes_last_and_a_page_whose_scene_ends_is_closed_normally() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let (busy, over) = (world.scene().await, world.scene().await);
     let idle = join_all((0..8).map(async |_| world.page_of(&world.scene().await).await)).await;
     let mut scanned = world.page_of(&busy).await;
@@ -72,7 +72,7 @@ async fn a_scanned_page_goes_last_and_a_page_whose_scene_ends_is_closed_normally
 
 #[tokio::test]
 async fn a_page_that_has_just_connected_gets_its_scene_before_it_is_drained() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let mut page = world.page().await;
     let (_, shutdown) = world.start_shutdown();
     world.shutdown.closing().await;
@@ -84,7 +84,7 @@ async fn a_page_that_has_just_connected_gets_its_scene_before_it_is_drained() {
 
 #[tokio::test]
 async fn a_scanned_page_goes_after_pages_that_came_later() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let busy = world.scene().await;
     let mut scanned = world.page_of(&busy).await;
     world.settle(&busy, scan_with_number("Ann", number())).await;
@@ -103,7 +103,7 @@ async fn a_scanned_page_goes_after_pages_that_came_later() {
 
 #[tokio::test]
 async fn a_page_that_comes_back_after_the_window_is_told_what_it_missed_before_it_is_drained() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let busy = world.scene().await;
     world.settle(&busy, scan_with_number("Ann", number())).await;
     let mut socket = world.page().await;
@@ -129,7 +129,7 @@ async fn a_page_that_comes_back_after_the_window_is_told_what_it_missed_before_i
 
 #[tokio::test]
 async fn streams_are_told_to_reconnect_and_scanned_ones_last() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let (scene, busy) = (world.scene().await, world.scene().await);
     let mut scanned = EventStream::open(&world, &busy, None).await;
     scanned.event("resumed").await;
@@ -167,7 +167,7 @@ async fn streams_are_told_to_reconnect_and_scanned_ones_last() {
 
 #[tokio::test]
 async fn a_waiting_poll_is_answered_within_the_window() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scene = world.scene().await;
     let polling = tokio::spawn(world.scene_request(&scene, "?wait=30").send());
     world.watches(1).await;

@@ -9,13 +9,13 @@ use scenecast_gateway::config::GatewayLimits;
 use scenecast_testing::until;
 use tokio::task::JoinSet;
 
-use crate::fixtures::{EventStream, ORIGIN, World, assert_problem, frame, log_in, reconnect_delay_ms};
+use crate::fixtures::{EventStream, GatewayWorld, ORIGIN, assert_problem, frame, log_in, reconnect_delay_ms};
 
 /// The addresses of two browsers, as the ingress forwards them.
 const ANN: &str = "203.0.113.1";
 const BOB: &str = "203.0.113.2";
 
-impl World {
+impl GatewayWorld {
     async fn page_from(&self, client: &str) -> LoginPage {
         LoginPage::connect_for(client.parse().unwrap(), &self.address.to_string(), ORIGIN).await.unwrap()
     }
@@ -47,7 +47,7 @@ async fn assert_request_refused(request: RequestBuilder, status: u16, code: &str
 
 #[tokio::test]
 async fn an_address_is_limited_in_its_sockets_streams_and_polls_together() {
-    let world = World::with_limits(GatewayLimits { sockets_per_address: 3, ..GatewayLimits::default() }).await;
+    let world = GatewayWorld::with_limits(GatewayLimits { sockets_per_address: 3, ..GatewayLimits::default() }).await;
     let scene = world.scene().await;
     let ask = |client, path: &str| world.request_from(client, Method::GET, path).bearer_auth(&scene.key);
     let mut socket = world.page_from(ANN).await;
@@ -80,7 +80,7 @@ async fn an_address_is_limited_in_its_sockets_streams_and_polls_together() {
 #[tokio::test]
 async fn an_address_is_limited_in_the_scenes_that_it_opens() {
     let limits = GatewayLimits { scenes_per_address: 4, ..GatewayLimits::default() };
-    let world = World::compatible_with_limits(limits).await;
+    let world = GatewayWorld::compatible_with_limits(limits).await;
     let open = |client| world.request_from(client, Method::POST, "/v1/scenes").body("{\"account\":\"demo\"}");
     let get = |path| world.request_from(ANN, Method::GET, path);
     for _ in 0..4 {
@@ -105,7 +105,7 @@ async fn an_address_is_limited_in_the_scenes_that_it_opens() {
 #[tokio::test]
 async fn an_address_is_limited_in_its_requests() {
     let limits = GatewayLimits { requests_per_address: 2, ..GatewayLimits::default() };
-    let world = World::compatible_with_limits(limits).await;
+    let world = GatewayWorld::compatible_with_limits(limits).await;
     let get = |client, path| world.request_from(client, Method::GET, path);
     for path in ["/wxLogin?ticket=t", "/wx/result/7"] {
         assert!(get(ANN, path).send().await.unwrap().status().is_success());
@@ -125,7 +125,8 @@ async fn an_address_is_limited_in_its_requests() {
 
 #[tokio::test]
 async fn a_gateway_is_limited_in_new_connections_a_second() {
-    let world = World::with_limits(GatewayLimits { connections_per_second: 2, ..GatewayLimits::default() }).await;
+    let world =
+        GatewayWorld::with_limits(GatewayLimits { connections_per_second: 2, ..GatewayLimits::default() }).await;
     let scene = world.scene().await;
     let mut held = world.page_of(&scene).await;
     let mut refused = 0;
@@ -144,7 +145,7 @@ async fn a_gateway_is_limited_in_new_connections_a_second() {
 
 #[tokio::test]
 async fn all_listeners_for_browsers_share_one_connection_limit() {
-    let world = World::compatible_with_one_connection().await;
+    let world = GatewayWorld::compatible_with_one_connection().await;
     let _held = world.page_of(&world.scene().await).await;
     let qr_on_open = format!("ws://{}/", world.qr_on_open.unwrap());
     let mut refused = CookieBrowser::default().connect(&qr_on_open).await.unwrap();
@@ -154,7 +155,7 @@ async fn all_listeners_for_browsers_share_one_connection_limit() {
 
 #[tokio::test]
 async fn pages_whose_refusal_is_delayed_do_not_delay_the_refusal_of_others() {
-    let world = World::compatible_with_one_connection().await;
+    let world = GatewayWorld::compatible_with_one_connection().await;
     let scene = world.scene().await;
     let mut held = world.page_of(&scene).await;
     // More than the gateway refuses at a time.

@@ -6,14 +6,14 @@ use scenecast_browsers::{raw_websocket::HANDSHAKE, slow_sender::send_slowly};
 use scenecast_testing::until;
 use tokio::task::JoinSet;
 
-use crate::fixtures::{World, frame, log_in};
+use crate::fixtures::{GatewayWorld, frame, log_in};
 
 /// The time in which all of them end: the longest timeout, 10 s, and some for the number of connections.
 const ENDED_WITHIN: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn hundreds_of_slow_clients_are_cut_off_and_delay_no_login() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let post = "POST /v1/scenes HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n";
     // The header of a masked text frame, and a part of its payload.
     let text = [&[0x81, 0xfe, 0x0f, 0xff][..], &[b'x'; 1000]].concat();

@@ -8,19 +8,19 @@ use scenecast_simulator::{CallFailure, Rights, read_code};
 use scenecast_testing::RedisServer;
 use serde_json::Value;
 
-use crate::world::{LIFE, Pod, World, answer, name, new_scene, opening, problem};
+use crate::world::{CallbackWorld, LIFE, Pod, answer, name, new_scene, opening, problem};
 
 const CREATE: &str = "/cgi-bin/qrcode/create";
 const CODE: &str = "/wxa/getwxacodeunlimit";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-async fn opened_at(world: &World, pod: &Pod, account: &str) -> (SceneId, Value) {
+async fn opened_at(world: &CallbackWorld, pod: &Pod, account: &str) -> (SceneId, Value) {
     let scene = new_scene(account);
     let opened = world.call(pod, OPEN_PATH, &opening(scene, account, LIFE)).await;
     (scene, answer(opened, StatusCode::OK).await)
 }
 
-async fn opened(world: &World, account: &str) -> Value {
+async fn opened(world: &CallbackWorld, account: &str) -> Value {
     opened_at(world, world.pod(), account).await.1
 }
 
@@ -30,8 +30,8 @@ fn kind(opened: &Value) -> &str {
 }
 
 /// A world in which `mini` is the fallback of `demo`.
-async fn with_fallback(redis: Option<RedisServer>, qr_codes: u32) -> World {
-    World::with_wechat(
+async fn with_fallback(redis: Option<RedisServer>, qr_codes: u32) -> CallbackWorld {
+    CallbackWorld::with_wechat(
         redis,
         |accounts| accounts.get_mut(&name("demo")).unwrap().quota.qr_codes = qr_codes,
         |settings| settings.accounts.get_mut(&name("demo")).unwrap().fallback_mini_program = Some(name("mini")),
@@ -49,7 +49,7 @@ fn read(opened: &Value) -> String {
 
 #[tokio::test]
 async fn a_mini_programs_page_gets_its_code_which_opens_the_login_page_with_the_scene() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let (scene, shown) = opened_at(&world, world.pod(), "mini").await;
     let launch = world.simulator.scan_code(&read(&shown)).unwrap();
     assert_eq!((&launch.account, launch.page.as_str()), (&name("mini"), "pages/login/login"));
@@ -60,7 +60,7 @@ async fn a_mini_programs_page_gets_its_code_which_opens_the_login_page_with_the_
 
 #[tokio::test]
 async fn a_mini_program_without_codes_has_no_other_handle() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     for (failure, status, code) in [
         (CallFailure::Code(45009), StatusCode::SERVICE_UNAVAILABLE, "wechat_quota"),
         (CallFailure::Html, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
@@ -76,7 +76,7 @@ async fn a_mini_program_without_codes_has_no_other_handle() {
 
 #[tokio::test]
 async fn a_page_that_asks_for_a_typed_code_gets_one() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let ask = async |account: &str| {
             let mut asked = opening(new_scene(account), account, LIFE);
             asked["handle"] = "typed".into();
@@ -116,7 +116,8 @@ async fn after_the_days_qr_codes_pages_on_every_pod_get_the_mini_programs_codes_
 
 #[tokio::test]
 async fn beyond_the_configured_quota_wechat_is_not_asked_for_a_qr_code() {
-    let world = World::with(None, |settings| settings.accounts.get_mut(&name("demo")).unwrap().qr_quota = 1).await;
+    let world =
+        CallbackWorld::with(None, |settings| settings.accounts.get_mut(&name("demo")).unwrap().qr_quota = 1).await;
     assert_eq!([kind(&opened(&world, "demo").await), kind(&opened(&world, "demo").await)], ["qr", "typed"]);
     assert_eq!(world.simulator.calls(CREATE).total(), 1);
     assert_eq!(world.pod().metric("scenecast_handle_fallbacks_total{account=\"demo\",why=\"budget\"}"), 1);
@@ -126,7 +127,7 @@ async fn beyond_the_configured_quota_wechat_is_not_asked_for_a_qr_code() {
 
 #[tokio::test]
 async fn an_account_without_the_right_to_qr_codes_gives_typed_codes_and_asks_again_each_hour() {
-    let world = World::with_wechat(
+    let world = CallbackWorld::with_wechat(
         None,
         |accounts| accounts.get_mut(&name("demo")).unwrap().rights = Rights::UnverifiedSubscription,
         |_| (),
@@ -157,7 +158,7 @@ async fn if_the_mini_program_fails_too_pages_get_typed_codes() {
 
 #[tokio::test]
 async fn a_fallback_is_logged_once_and_not_for_each_page() {
-    let world = World::with_wechat(
+    let world = CallbackWorld::with_wechat(
         None,
         |accounts| accounts.get_mut(&name("other")).unwrap().quota.qr_codes = 0,
         |settings| settings.accounts.get_mut(&name("other")).unwrap().fallback_mini_program = Some(name("mini")),

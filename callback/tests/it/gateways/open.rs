@@ -10,17 +10,17 @@ use scenecast_scene::{
 use scenecast_simulator::{CallFailure, Faults};
 use serde_json::{Value, json};
 
-use crate::world::{INTERNAL, LIFE, World, answer, new_scene, opening, problem, unix_now};
+use crate::world::{CallbackWorld, INTERNAL, LIFE, answer, new_scene, opening, problem, unix_now};
 
 const CREATE: &str = "/cgi-bin/qrcode/create";
 
-async fn open(world: &World) -> Response {
+async fn open(world: &CallbackWorld) -> Response {
     world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await
 }
 
 #[tokio::test]
 async fn only_a_gateway_may_call() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let body = opening(new_scene("demo"), "demo", LIFE).to_string();
     let sign = |secret: &str, path, body: &str, ago| {
         let then = unix_now().saturating_sub(Duration::from_secs(ago));
@@ -45,7 +45,7 @@ async fn only_a_gateway_may_call() {
 
 #[tokio::test]
 async fn a_malformed_call_is_refused() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let (scene, minute) = (new_scene("demo"), Duration::from_secs(60));
     for (body, status, code) in [
         (opening(scene, "nobody", minute), StatusCode::NOT_FOUND, "account_unknown"),
@@ -62,7 +62,7 @@ async fn a_malformed_call_is_refused() {
 
 #[tokio::test]
 async fn the_days_qr_codes_are_counted_across_pods() {
-    for mut world in World::each().await {
+    for mut world in CallbackWorld::each().await {
         let second = world.add_pod().await;
         world.open().await;
         let opened = world.call(&second, OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
@@ -74,7 +74,7 @@ async fn the_days_qr_codes_are_counted_across_pods() {
 
 #[tokio::test]
 async fn a_page_that_can_get_no_handle_now_is_told_to_come_back() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     for (failure, times) in [
         (CallFailure::Code(-1), 100),
         (CallFailure::SlowMs(5000), 1),
@@ -94,7 +94,7 @@ async fn a_page_that_can_get_no_handle_now_is_told_to_come_back() {
 
 #[tokio::test]
 async fn a_call_is_repeated_while_wechat_is_busy_for_a_moment() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     world.simulator.fail_calls(CREATE, 2, CallFailure::Code(-1));
     answer(open(&world).await, StatusCode::OK).await;
     assert_eq!(world.simulator.calls(CREATE).with("-1"), 2);
@@ -102,7 +102,7 @@ async fn a_call_is_repeated_while_wechat_is_busy_for_a_moment() {
 
 #[tokio::test]
 async fn lost_scenes_are_opened_again_for_the_rest_of_their_life() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let (there, _) = world.open().await;
         let lost = [new_scene("demo"), new_scene("demo")];
         let reopening = [
@@ -129,7 +129,7 @@ async fn lost_scenes_are_opened_again_for_the_rest_of_their_life() {
 
 #[tokio::test]
 async fn a_full_chunk_of_scenes_is_accepted_and_a_larger_one_is_not() {
-    let world = World::over_redis().await;
+    let world = CallbackWorld::over_redis().await;
     let openings = |n| json!((0..n).map(|_| opening(new_scene("demo"), "demo", LIFE)).collect::<Vec<_>>());
     let full = world.call(world.pod(), REOPEN_PATH, &openings(MAX_REOPEN_BATCH)).await;
     assert_eq!(answer(full, StatusCode::OK).await, MAX_REOPEN_BATCH);

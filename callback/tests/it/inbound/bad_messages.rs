@@ -6,11 +6,11 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::world::{TOKEN, World, event, problem, signed, signed_by, unix_now, with_elements};
+use crate::world::{CallbackWorld, TOKEN, event, problem, signed, signed_by, unix_now, with_elements};
 
 #[tokio::test]
 async fn a_wrong_missing_or_stale_signature_is_refused() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let now = unix_now().as_secs();
     for (account, query, status, code) in [
         ("nobody", signed(), StatusCode::NOT_FOUND, "account_unknown"),
@@ -27,7 +27,7 @@ async fn a_wrong_missing_or_stale_signature_is_refused() {
 
 #[tokio::test]
 async fn one_signature_is_good_for_one_body() {
-    for mut world in World::each().await {
+    for mut world in CallbackWorld::each().await {
         let pod = world.add_pod().await;
         let (query, body) = (signed(), event("SCAN", "x"));
         for _ in 0..2 {
@@ -43,7 +43,7 @@ async fn one_signature_is_good_for_one_body() {
 
 #[tokio::test]
 async fn the_request_does_not_choose_the_mode() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let query = format!("{}&encrypt_type=aes&msg_signature=0", signed());
     let refused = world.delivery("demo", &query, event("SCAN", "x")).send().await.unwrap();
     assert_eq!(problem(refused, StatusCode::FORBIDDEN).await, "mode_mismatch");
@@ -53,7 +53,7 @@ async fn the_request_does_not_choose_the_mode() {
 
 #[tokio::test]
 async fn a_body_that_is_no_message_is_refused() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let whole = event("SCAN", "x");
     for body in [
         Vec::new(),
@@ -74,7 +74,7 @@ async fn a_body_that_is_no_message_is_refused() {
 
 #[tokio::test]
 async fn a_huge_body_is_refused() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let (start, end) = ("<xml><!--", "--></xml>");
     let padding = "x".repeat(64 * 1024 + 1 - start.len() - end.len());
     let refused = world.delivery("demo", &signed(), format!("{start}{padding}{end}")).send().await.unwrap();
@@ -85,7 +85,7 @@ async fn a_huge_body_is_refused() {
 
 #[tokio::test]
 async fn a_body_that_does_not_arrive_ends_the_request() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let mut slow = TcpStream::connect(world.pod().public).await.unwrap();
     let head = format!("POST /wechat/demo?{} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n<xml>", signed());
     slow.write_all(head.as_bytes()).await.unwrap();
@@ -96,14 +96,14 @@ async fn a_body_that_does_not_arrive_ends_the_request() {
 
 #[tokio::test]
 async fn a_message_for_another_account_is_refused() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let refused = world.delivery("other", &signed(), event("SCAN", "x")).send().await.unwrap();
     assert_eq!(problem(refused, StatusCode::FORBIDDEN).await, "wrong_account");
 }
 
 #[tokio::test]
 async fn unknown_elements_and_events_are_ignored() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     for body in [
         with_elements(&event("LOCATION", ""), "<Latitude>1</Latitude><New><Er>x</Er></New>"),
         event("something_new", "x"),

@@ -9,7 +9,7 @@ use scenecast_testing::RedisServer;
 use scenecast_wechat::ACKNOWLEDGED;
 use serde_json::json;
 
-use crate::world::{World, event_at, name, person, reply, said, signed, text_at, unix_now};
+use crate::world::{CallbackWorld, event_at, name, person, reply, said, signed, text_at, unix_now};
 
 const DONE: &str = "You are logged in. Please go back to the page.";
 const NO: &str = "You said no. The page is not logged in.";
@@ -19,7 +19,7 @@ const UNKNOWN: &str = "This code is unknown.";
 
 #[tokio::test]
 async fn a_follower_and_a_new_follower_are_asked_and_log_in_by_touching_a_link() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         for persona in ["ann", "chen"] {
             let (scene, asked) = world.scan_new(persona).await;
             assert!(reply(&asked).starts_with("Please confirm this login:\n"), "{asked:?}");
@@ -37,7 +37,7 @@ async fn a_follower_and_a_new_follower_are_asked_and_log_in_by_touching_a_link()
 
 #[tokio::test]
 async fn an_answer_may_be_typed() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         for (typed, said, history) in [
             ("1", DONE, ["scanned", "confirmed"]),
             ("是", DONE, ["scanned", "confirmed"]),
@@ -57,7 +57,7 @@ async fn an_answer_may_be_typed() {
 
 #[tokio::test]
 async fn a_person_who_says_no_is_not_logged_in_whatever_they_say_later() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let (scene, asked) = world.scan_new("bo").await;
         assert_eq!(reply(&world.touch("bo", &asked, "Decline").await), NO);
         assert_eq!(reply(&world.touch("bo", &asked, "Confirm").await), NO);
@@ -69,7 +69,7 @@ async fn a_person_who_says_no_is_not_logged_in_whatever_they_say_later() {
 
 #[tokio::test]
 async fn a_second_answer_changes_nothing_and_the_reply_says_that_it_is_the_second() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let (scene, asked) = world.scan_new("bo").await;
         world.touch("bo", &asked, "Confirm").await;
         for label in ["Confirm", "Decline"] {
@@ -82,7 +82,7 @@ async fn a_second_answer_changes_nothing_and_the_reply_says_that_it_is_the_secon
 
 #[tokio::test]
 async fn a_late_answer_logs_nobody_in() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let (scene, qr_url) = world.open_for("demo", Duration::from_millis(800)).await;
         let asked = world.scan("bo", &qr_url).await;
         tokio::time::sleep(Duration::from_millis(801)).await;
@@ -94,7 +94,7 @@ async fn a_late_answer_logs_nobody_in() {
 
 #[tokio::test]
 async fn a_page_that_was_closed_after_the_question_is_not_logged_in() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let (scene, asked) = world.scan_new("bo").await;
         world.call(world.pod(), CANCEL_PATH, &json!({ "scene": scene })).await;
         assert!(reply(&world.touch("bo", &asked, "Confirm").await).starts_with(OVER));
@@ -104,7 +104,7 @@ async fn a_page_that_was_closed_after_the_question_is_not_logged_in() {
 
 #[tokio::test]
 async fn a_typed_answer_is_about_the_last_scan_and_a_link_about_its_own_scan() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let (first, asked_first) = world.scan_new("bo").await;
         let (second, _) = world.scan_new("bo").await;
         assert_eq!(reply(&world.say("bo", "1").await), DONE);
@@ -118,7 +118,7 @@ async fn a_typed_answer_is_about_the_last_scan_and_a_link_about_its_own_scan() {
 
 #[tokio::test]
 async fn a_person_who_scans_a_code_again_is_asked_again() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let (scene, qr_url) = world.open().await;
         world.scan("bo", &qr_url).await;
         world.scan_new("bo").await;
@@ -132,7 +132,7 @@ async fn a_person_who_scans_a_code_again_is_asked_again() {
 
 #[tokio::test]
 async fn while_one_person_is_asked_other_people_can_neither_scan_nor_answer() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let (scene, qr_url) = world.open().await;
         let asked = world.scan("bo", &qr_url).await;
         let other = world.scan("ann", &qr_url).await;
@@ -151,7 +151,7 @@ async fn while_one_person_is_asked_other_people_can_neither_scan_nor_answer() {
 
 #[tokio::test]
 async fn a_redelivery_gets_the_same_reply_and_changes_nothing() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let (scene, asked) = world.scan_new("bo").await;
         assert_eq!(world.again(&asked).await, reply(&asked));
         let answered = world.say("bo", "1").await;
@@ -172,7 +172,7 @@ async fn a_redelivery_gets_the_same_reply_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_redelivered_scan_does_not_replace_the_question_of_a_later_scan() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let (first, asked) = world.scan_new("bo").await;
         world.touch("bo", &asked, "Confirm").await;
         let (second, _) = world.scan_new("bo").await;
@@ -185,7 +185,7 @@ async fn a_redelivered_scan_does_not_replace_the_question_of_a_later_scan() {
 
 #[tokio::test]
 async fn with_two_open_questions_a_typed_answer_is_about_the_later_scan_also_after_redeliveries() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let ((first, _), (second, _)) = (world.open().await, world.open().await);
         let now = unix_now().as_secs();
         let hears = async |body: String| {
@@ -207,7 +207,7 @@ async fn with_two_open_questions_a_typed_answer_is_about_the_later_scan_also_aft
 
 #[tokio::test]
 async fn the_same_delivery_twice_at_once_is_one_change_and_gets_two_equal_replies() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         world.simulator.set_faults(Faults { duplicate_deliveries: true, ..Faults::default() });
         let (scene, asked) = world.scan_new("chen").await;
         let answered = world.touch("chen", &asked, "Confirm").await;
@@ -220,7 +220,7 @@ async fn the_same_delivery_twice_at_once_is_one_change_and_gets_two_equal_replie
 
 #[tokio::test]
 async fn the_first_of_a_yes_and_a_no_at_the_same_time_on_two_pods_wins() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         for _ in 0..10 {
             let (scene, asked) = world.scan_new("bo").await;
             let (yes, no) = tokio::join!(world.touch("bo", &asked, "Confirm"), world.touch("bo", &asked, "Decline"));
@@ -236,7 +236,7 @@ async fn the_first_of_a_yes_and_a_no_at_the_same_time_on_two_pods_wins() {
 
 #[tokio::test]
 async fn an_answer_without_a_question_is_a_text_like_any_other() {
-    let world = World::asking(None, Confirmation::Tap).await;
+    let world = CallbackWorld::asking(None, Confirmation::Tap).await;
     for text in ["1", "不", "57"] {
         assert_eq!(world.say("bo", text).await.shown, PhoneScreen::Nothing, "{text}");
     }
@@ -251,7 +251,7 @@ async fn an_answer_without_a_question_is_a_text_like_any_other() {
 
 #[tokio::test]
 async fn a_link_of_another_account_is_no_answer() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let (scene, qr_url) = world.open_for("other", Duration::from_secs(60)).await;
         world.scan("bo", &qr_url).await;
         let link = MenuLink { content: "Decline".into(), id: scene.to_string(), label: String::new() };
@@ -263,7 +263,7 @@ async fn a_link_of_another_account_is_no_answer() {
 
 #[tokio::test]
 async fn while_redis_is_away_wechat_gets_no_answer_and_the_redelivered_answer_logs_in() {
-    let mut world = World::asking(Some(RedisServer::start().await), Confirmation::Tap).await;
+    let mut world = CallbackWorld::asking(Some(RedisServer::start().await), Confirmation::Tap).await;
     let (scene, _) = world.scan_new("bo").await;
     let mut attempts = world.simulator.attempts();
     world.redis.as_mut().unwrap().stop().await;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     webhooks::Backend,
-    world::{API_KEY, STATE, World, answer, demo, event_from, name, person, reply, said, signed, unix_now},
+    world::{API_KEY, CallbackWorld, STATE, answer, demo, event_from, name, person, reply, said, signed, unix_now},
 };
 
 const USER_INFO: &str = "/cgi-bin/user/info";
@@ -21,7 +21,7 @@ const DAY: u64 = 24 * 60 * 60 * 1000;
 async fn a_site_is_told_who_follows_logs_in_and_unfollows() {
     for redis in [None, Some(RedisServer::start().await)] {
         let mut site = Backend::good().await;
-        let world = World::with(redis, |settings| demo(settings).webhooks = Some(site.json())).await;
+        let world = CallbackWorld::with(redis, |settings| demo(settings).webhooks = Some(site.json())).await;
         let chosen = PageInfo { chosen_id: Some("1489132234".parse().unwrap()), ..PageInfo::default() };
         let (_, qr_url) = world.open_page(&chosen).await;
         world.scan("dora", &qr_url).await;
@@ -47,7 +47,7 @@ async fn a_site_is_told_who_follows_logs_in_and_unfollows() {
 async fn the_webhook_of_a_login_says_the_same_as_its_redeem() {
     for redis in [None, Some(RedisServer::start().await)] {
         let mut site = Backend::good().await;
-        let world = World::with(redis, |settings| demo(settings).webhooks = Some(site.json())).await;
+        let world = CallbackWorld::with(redis, |settings| demo(settings).webhooks = Some(site.json())).await;
         let grant = world.log_in("ann").await;
         let redeemed = world.redeem(API_KEY, &json!({ "grant": grant, "state": STATE })).send().await.unwrap();
         let redeemed = answer(redeemed, StatusCode::OK).await;
@@ -62,7 +62,7 @@ async fn the_webhook_of_a_login_says_the_same_as_its_redeem() {
 #[tokio::test]
 async fn a_hand_made_backend_gets_the_form_that_it_knows() {
     let mut site = Backend::good().await;
-    let world = World::with(None, |settings| {
+    let world = CallbackWorld::with(None, |settings| {
         demo(settings).webhooks = Some(site.form());
         demo(settings).confirmation = Confirmation::Tap;
     })
@@ -82,7 +82,7 @@ async fn a_hand_made_backend_gets_the_form_that_it_knows() {
 async fn the_site_is_told_about_a_login_when_it_is_confirmed_and_with_one_id() {
     for redis in [None, Some(RedisServer::start().await)] {
         let mut site = Backend::good().await;
-        let world = World::with(redis, |settings| {
+        let world = CallbackWorld::with(redis, |settings| {
             demo(settings).webhooks = Some(site.json());
             demo(settings).confirmation = Confirmation::Tap;
         })
@@ -102,7 +102,7 @@ async fn the_site_is_told_about_a_login_when_it_is_confirmed_and_with_one_id() {
 async fn while_an_event_can_not_be_stored_wechat_gets_no_answer_and_later_everything_is_done_once() {
     let mut site = Backend::good().await;
     let redis = Some(RedisServer::start().await);
-    let mut world = World::with(redis, |settings| demo(settings).webhooks = Some(site.json())).await;
+    let mut world = CallbackWorld::with(redis, |settings| demo(settings).webhooks = Some(site.json())).await;
     let (scene, qr_url) = world.open().await;
     let mut attempts = world.simulator.attempts();
     world.redis.as_mut().unwrap().stop().await;
@@ -122,7 +122,7 @@ async fn while_an_event_can_not_be_stored_wechat_gets_no_answer_and_later_everyt
 async fn a_login_whose_event_can_not_be_stored_is_redelivered_and_the_last_reply_says_that_it_worked() {
     let mut site = Backend::good().await;
     let redis = Some(RedisServer::start().await);
-    let world = World::with(redis, |settings| demo(settings).webhooks = Some(site.json())).await;
+    let world = CallbackWorld::with(redis, |settings| demo(settings).webhooks = Some(site.json())).await;
     let server = world.redis.as_ref().unwrap();
     let (scene, qr_url) = world.open().await;
     let mut attempts = world.simulator.attempts();
@@ -146,7 +146,7 @@ async fn a_login_whose_event_can_not_be_stored_is_redelivered_and_the_last_reply
 
 #[tokio::test]
 async fn a_message_that_arrives_after_a_newer_one_changes_nothing() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let now = unix_now().as_secs();
         let hears = async |kind, created| {
             let event = event_from(&world.openid("dora", "demo"), created, kind, "");
@@ -162,7 +162,7 @@ async fn a_message_that_arrives_after_a_newer_one_changes_nothing() {
 
 #[tokio::test]
 async fn what_wechat_tells_about_a_person_is_used_for_a_day_on_every_pod() {
-    for world in World::each_with(|_| ()).await {
+    for world in CallbackWorld::each_with(|_| ()).await {
         world.scan_new("ann").await;
         until("what WeChat told is on record", async || world.user("ann").await.wechat_profile.is_some()).await;
         let (scene, _) = world.scan_new("ann").await;
@@ -184,7 +184,7 @@ async fn what_wechat_tells_about_a_person_is_used_for_a_day_on_every_pod() {
 
 #[tokio::test]
 async fn an_unfollow_deletes_the_profile_and_keeps_what_the_site_needs() {
-    for world in World::each_with(|_| ()).await {
+    for world in CallbackWorld::each_with(|_| ()).await {
         world.scan_new("ann").await;
         until("what WeChat told is on record", async || world.user("ann").await.wechat_profile.is_some()).await;
         assert!(world.user("ann").await.unionid.is_some());
@@ -203,7 +203,7 @@ async fn an_unfollow_deletes_the_profile_and_keeps_what_the_site_needs() {
 
 #[tokio::test]
 async fn a_page_is_told_whether_the_person_is_registered() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         for registered in [false, true] {
             let (scene, asked) = world.scan_new("bo").await;
             world.touch("bo", &asked, "Confirm").await;
@@ -217,7 +217,7 @@ async fn a_page_is_told_whether_the_person_is_registered() {
 
 #[tokio::test]
 async fn an_unreadable_record_stops_no_login() {
-    let world = World::over_redis().await;
+    let world = CallbackWorld::over_redis().await;
     let key = format!("user:demo:{}", world.openid("bo", "demo"));
     world.redis.as_ref().unwrap().cli(&["SET", &key, "nonsense"]).await.unwrap();
     let (_, outcome) = world.scan_new("bo").await;

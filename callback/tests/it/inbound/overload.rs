@@ -9,22 +9,24 @@ use scenecast_scene::internal::CANCEL_PATH;
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::world::{TestConfig, World, event, event_at, new_scene, problem, reply, signed, signed_by, unix_now};
+use crate::world::{
+    CallbackWorld, TestConfig, event, event_at, new_scene, problem, reply, signed, signed_by, unix_now,
+};
 
 /// Two addresses, as the ingress tells them.
 const ANN: &str = "203.0.113.1";
 const BOB: &str = "203.0.113.2";
 
 /// One callback behind an ingress, with these limits.
-async fn limited(limits: CallbackLimits) -> World {
-    World::with(None, |settings: &mut TestConfig| {
+async fn limited(limits: CallbackLimits) -> CallbackWorld {
+    CallbackWorld::with(None, |settings: &mut TestConfig| {
         settings.limits = limits;
         settings.trusted_proxies = serde_json::from_str(r#"["127.0.0.1"]"#).unwrap();
     })
     .await
 }
 
-fn turned_away(world: &World, why: &str) -> u64 {
+fn turned_away(world: &CallbackWorld, why: &str) -> u64 {
     world.pod().metric(&format!("scenecast_turned_away_total{{why=\"{why}\"}}"))
 }
 
@@ -112,7 +114,7 @@ async fn each_address_has_a_limit_for_calls_of_mini_programs() {
 
 #[tokio::test]
 async fn slow_connections_are_closed_and_messages_are_answered_meanwhile() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let (public, internal) = (world.pod().public, world.pod().internal);
     let post = |path: &str| format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n");
     let delivery = post(&format!("/wechat/demo?{}", signed()));

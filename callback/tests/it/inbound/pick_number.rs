@@ -4,13 +4,13 @@ use scenecast_callback::config::Confirmation;
 use scenecast_scene::{Event, EventKind, Scan, SceneId};
 use scenecast_simulator::{DeliveryOutcome, menu_links};
 
-use crate::world::{World, reply};
+use crate::world::{CallbackWorld, reply};
 
 const DONE: &str = "You are logged in. Please go back to the page.";
 const WRONG: &str = "The page shows another number.";
 
 /// The number that the page of this scene shows.
-async fn shown(world: &World, scene: SceneId) -> String {
+async fn shown(world: &CallbackWorld, scene: SceneId) -> String {
     let events = world.events(scene).await;
     let Event { what: EventKind::Scanned(Scan { number, .. }), .. } = &events[0] else { panic!("{events:?}") };
     number.unwrap().to_string()
@@ -24,7 +24,7 @@ fn choices(asked: &DeliveryOutcome) -> Vec<String> {
 
 #[tokio::test]
 async fn the_number_that_the_page_shows_is_one_of_three_and_logs_in() {
-    for world in World::each_asking(Confirmation::Number).await {
+    for world in CallbackWorld::each_asking(Confirmation::Number).await {
         for persona in ["ann", "dora"] {
             let (scene, asked) = world.scan_new(persona).await;
             assert!(reply(&asked).starts_with("To log in, pick the number that the page shows:"), "{asked:?}");
@@ -39,7 +39,7 @@ async fn the_number_that_the_page_shows_is_one_of_three_and_logs_in() {
 
 #[tokio::test]
 async fn another_number_ends_the_login() {
-    for world in World::each_asking(Confirmation::Number).await {
+    for world in CallbackWorld::each_asking(Confirmation::Number).await {
         let (scene, asked) = world.scan_new("bo").await;
         let right = shown(&world, scene).await;
         let wrong = choices(&asked).into_iter().find(|choice| *choice != right).unwrap();
@@ -54,7 +54,7 @@ async fn another_number_ends_the_login() {
 
 #[tokio::test]
 async fn a_number_may_be_typed_and_an_invented_one_ends_the_login_too() {
-    for world in World::each_asking(Confirmation::Number).await {
+    for world in CallbackWorld::each_asking(Confirmation::Number).await {
         let (scene, _) = world.scan_new("bo").await;
         let right = shown(&world, scene).await;
         assert_eq!(reply(&world.say("bo", &format!(" {right} ")).await), DONE);
@@ -67,7 +67,7 @@ async fn a_number_may_be_typed_and_an_invented_one_ends_the_login_too() {
 
 #[tokio::test]
 async fn yes_does_not_log_in_and_no_declines() {
-    for world in World::each_asking(Confirmation::Number).await {
+    for world in CallbackWorld::each_asking(Confirmation::Number).await {
         let (scene, asked) = world.scan_new("bo").await;
         for yes in ["1", "是"] {
             assert_eq!(reply(&world.say("bo", yes).await), reply(&asked), "{yes}: they are asked again");
@@ -80,7 +80,7 @@ async fn yes_does_not_log_in_and_no_declines() {
 
 #[tokio::test]
 async fn a_redelivered_scan_offers_the_same_numbers() {
-    for world in World::each_asking(Confirmation::Number).await {
+    for world in CallbackWorld::each_asking(Confirmation::Number).await {
         let (scene, asked) = world.scan_new("bo").await;
         assert_eq!(world.again(&asked).await, reply(&asked));
         let answered = world.touch("bo", &asked, &shown(&world, scene).await).await;
@@ -91,7 +91,7 @@ async fn a_redelivered_scan_offers_the_same_numbers() {
 
 #[tokio::test]
 async fn the_first_of_a_right_and_a_wrong_pick_at_the_same_time_wins() {
-    for world in World::each_asking(Confirmation::Number).await {
+    for world in CallbackWorld::each_asking(Confirmation::Number).await {
         for _ in 0..5 {
             let (scene, asked) = world.scan_new("bo").await;
             let right = shown(&world, scene).await;
@@ -112,7 +112,7 @@ async fn the_first_of_a_right_and_a_wrong_pick_at_the_same_time_wins() {
 
 #[tokio::test]
 async fn a_number_for_a_scene_without_numbers_gets_the_question_again() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let (scene, asked) = world.scan_new("bo").await;
         assert_eq!(reply(&world.say("bo", "57").await), reply(&asked));
         assert_eq!(world.history(scene).await, ["scanned"]);

@@ -6,7 +6,7 @@ use scenecast_callback::{Phrase, Texts, config::Confirmation};
 use scenecast_scene::{Language, PageInfo};
 use scenecast_simulator::{PhoneAction, PhoneScreen, menu_links};
 
-use crate::world::{TestConfig, World, demo, event, name, person, reply, said, signed};
+use crate::world::{CallbackWorld, TestConfig, demo, event, name, person, reply, said, signed};
 
 fn page(host: &str, address: &str, browser: &str, language: Option<Language>) -> PageInfo {
     let address: IpAddr = address.parse().unwrap();
@@ -27,8 +27,8 @@ fn saying(settings: &mut TestConfig, phrase: Phrase, text: &str) {
     }
 }
 
-async fn asking(change: impl FnOnce(&mut TestConfig)) -> World {
-    World::with(None, |settings| {
+async fn asking(change: impl FnOnce(&mut TestConfig)) -> CallbackWorld {
+    CallbackWorld::with(None, |settings| {
         demo(settings).confirmation = Confirmation::Tap;
         change(settings);
     })
@@ -141,7 +141,7 @@ async fn no_reply_is_longer_than_wechat_shows() {
 
 #[tokio::test]
 async fn a_reply_may_say_the_number_of_logins() {
-    for world in World::each_with(|settings| {
+    for world in CallbackWorld::each_with(|settings| {
         saying(settings, Phrase::LoggedIn, "{name},登录成功!\n这是你第{logins}次登录,玩的开心!");
     })
     .await
@@ -197,7 +197,7 @@ async fn other_messages_get_a_reply_if_the_account_has_words_for_it() {
 
 #[tokio::test]
 async fn our_words_are_used_if_nothing_is_left_of_the_accounts_words() {
-    let world = World::with(None, |settings| saying(settings, Phrase::Welcome, "{site}")).await;
+    let world = CallbackWorld::with(None, |settings| saying(settings, Phrase::Welcome, "{site}")).await;
     let answered = world.delivery("demo", &signed(), event("subscribe", "")).send().await.unwrap();
     assert_eq!(said(&answered.text().await.unwrap()), "Welcome!");
     assert!(Texts::default().with(Phrase::Welcome, Language::Zh, "{logins}").is_err());

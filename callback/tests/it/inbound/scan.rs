@@ -5,13 +5,13 @@ use std::time::Duration;
 use scenecast_scene::EventKind;
 use scenecast_simulator::{CallFailure, Faults, PhoneScreen};
 
-use crate::world::{World, event, event_at, name, person, reply, signed, unix_now};
+use crate::world::{CallbackWorld, event, event_at, name, person, reply, signed, unix_now};
 
 const USER_INFO: &str = "/cgi-bin/user/info";
 
 #[tokio::test]
 async fn a_follower_and_a_new_follower_log_in_by_scanning() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         for (persona, shown) in [("bo", None), ("chen", None), ("ann", Some("Ann"))] {
             let (scene, qr_url) = world.open().await;
             let outcome = world.scan(persona, &qr_url).await;
@@ -32,7 +32,7 @@ async fn a_follower_and_a_new_follower_log_in_by_scanning() {
 
 #[tokio::test]
 async fn a_login_is_one_readable_line_in_the_log() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let (scene, qr_url) = world.open().await;
     world.scan("bo", &qr_url).await;
     let (log, openid) = (crate::world::logs::text(), world.openid("bo", "demo"));
@@ -46,7 +46,7 @@ async fn a_login_is_one_readable_line_in_the_log() {
 
 #[tokio::test]
 async fn the_page_does_not_learn_the_openid() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let (scene, qr_url) = world.open().await;
     world.scan("bo", &qr_url).await;
     let told = world.events(scene).await[0].body();
@@ -55,7 +55,7 @@ async fn the_page_does_not_learn_the_openid() {
 
 #[tokio::test]
 async fn the_first_scan_wins_and_other_phones_are_told_that_somebody_was_first() {
-    for mut world in World::each().await {
+    for mut world in CallbackWorld::each().await {
         world.add_pod().await;
         let (scene, qr_url) = world.open().await;
         world.scan("bo", &qr_url).await;
@@ -69,7 +69,7 @@ async fn the_first_scan_wins_and_other_phones_are_told_that_somebody_was_first()
 
 #[tokio::test]
 async fn the_same_delivery_twice_at_once_is_one_login_and_gets_two_equal_replies() {
-    for mut world in World::each().await {
+    for mut world in CallbackWorld::each().await {
         world.add_pod().await;
         world.simulator.set_faults(Faults { duplicate_deliveries: true, ..Faults::default() });
         let (scene, qr_url) = world.open().await;
@@ -82,7 +82,7 @@ async fn the_same_delivery_twice_at_once_is_one_login_and_gets_two_equal_replies
 
 #[tokio::test]
 async fn an_expired_or_unknown_code_or_one_of_another_account_logs_nobody_in() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let says = async |key: &str| {
             let answered = world.delivery("demo", &signed(), event("SCAN", key)).send().await.unwrap();
             answered.text().await.unwrap()
@@ -100,7 +100,7 @@ async fn an_expired_or_unknown_code_or_one_of_another_account_logs_nobody_in() {
 
 #[tokio::test]
 async fn other_codes_of_the_account_are_no_logins() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let keys = ["a-poster", "qrscene_", "", "123", "last_trade_no_4", "scanbarcode|ean13|6901", "scanimage|7"];
     for key in keys.into_iter().chain([&*"景".repeat(64)]) {
         let scanned = world.delivery("demo", &signed(), event("SCAN", key)).send().await.unwrap();
@@ -112,7 +112,7 @@ async fn other_codes_of_the_account_are_no_logins() {
 
 #[tokio::test]
 async fn a_scan_in_the_same_second_as_another_event_is_a_different_message() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let ((scene, _), now) = (world.open().await, unix_now().as_secs());
     let at_once = [event_at(now, "LOCATION", ""), event_at(now, "SCAN", &scene.to_string())];
     for (message, answer) in at_once.into_iter().zip(["success", "You are logged in."]) {
@@ -124,7 +124,7 @@ async fn a_scan_in_the_same_second_as_another_event_is_a_different_message() {
 
 #[tokio::test]
 async fn a_page_that_was_closed_is_not_logged_in() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let (scene, qr_url) = world.open().await;
         let body = serde_json::json!({ "scene": scene });
         for _ in 0..2 {
@@ -139,7 +139,7 @@ async fn a_page_that_was_closed_is_not_logged_in() {
 
 #[tokio::test]
 async fn a_follow_without_a_scene_is_welcomed_and_texts_and_unfollows_are_acknowledged() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     for key in ["", "last_trade_no_4"] {
         let welcomed = world.delivery("demo", &signed(), event("subscribe", key)).send().await.unwrap();
         assert!(welcomed.text().await.unwrap().contains("Welcome!"), "{key}");
@@ -155,7 +155,7 @@ async fn a_login_does_not_fail_if_wechat_tells_nothing_about_the_person() {
     for failure in
         [CallFailure::Code(48001), CallFailure::Code(-1), CallFailure::Html, CallFailure::Empty, CallFailure::Closed]
     {
-        let world = World::new().await;
+        let world = CallbackWorld::new().await;
         world.simulator.fail_calls(USER_INFO, 10, failure);
         let (scene, qr_url) = world.open().await;
         world.scan("ann", &qr_url).await;
@@ -165,7 +165,7 @@ async fn a_login_does_not_fail_if_wechat_tells_nothing_about_the_person() {
 
 #[tokio::test]
 async fn a_login_does_not_wait_for_a_slow_profile_and_the_next_login_has_it() {
-    let world = World::with(None, |config| {
+    let world = CallbackWorld::with(None, |config| {
         config.accounts.get_mut(&name("demo")).unwrap().profile_wait_ms = 50;
     })
     .await;
@@ -185,7 +185,7 @@ async fn a_login_does_not_wait_for_a_slow_profile_and_the_next_login_has_it() {
 
 #[tokio::test]
 async fn an_account_may_never_ask_for_profiles() {
-    let world = World::with(None, |config| {
+    let world = CallbackWorld::with(None, |config| {
         config.accounts.get_mut(&name("demo")).unwrap().profile_wait_ms = 0;
     })
     .await;

@@ -14,7 +14,7 @@ use scenecast_service::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{World, any_port, event, name, problem, signed};
+use crate::world::{CallbackWorld, any_port, event, name, problem, signed};
 
 const OF_WECHAT: &str = "101.226.103.7";
 const OF_NOBODY: &str = "203.0.113.9";
@@ -33,9 +33,9 @@ async fn tells(answer: Value) -> String {
 }
 
 /// One callback behind a proxy on this machine. Its account `demo` checks the source addresses.
-async fn checking(answer: Value) -> World {
+async fn checking(answer: Value) -> CallbackWorld {
     let api = tells(answer).await;
-    World::with(None, |settings| {
+    CallbackWorld::with(None, |settings| {
         settings.wechat.api_base = api.try_into().unwrap();
         settings.trusted_proxies = serde_json::from_value(json!(["127.0.0.1"])).unwrap();
         settings.accounts.get_mut(&name("demo")).unwrap().check_source_address = true;
@@ -43,7 +43,7 @@ async fn checking(answer: Value) -> World {
     .await
 }
 
-async fn from(world: &World, address: &str) -> Response {
+async fn from(world: &CallbackWorld, address: &str) -> Response {
     let delivery = world.delivery("demo", &signed(), event("LOCATION", "")).header("x-forwarded-for", address);
     delivery.send().await.unwrap()
 }

@@ -6,13 +6,13 @@ use scenecast_callback::{config::Confirmation, stores::TypedCodes};
 use scenecast_scene::SceneId;
 use scenecast_simulator::{DeliveryOutcome, Faults};
 
-use crate::world::{LIFE, World, event, name, reply, signed};
+use crate::world::{CallbackWorld, LIFE, event, name, reply, signed};
 
 const DONE: &str = "You are logged in. Please go back to the page.";
 const UNKNOWN: &str = "This code is wrong or has expired.";
 
 /// A new scene of this account, and its code.
-async fn coded(world: &World, account: &str, life: Duration) -> (SceneId, String) {
+async fn coded(world: &CallbackWorld, account: &str, life: Duration) -> (SceneId, String) {
     let (scene, _) = world.open_for(account, life).await;
     let code = TypedCodes::new(world.store()).issue(&name(account), scene, life).await.unwrap();
     (scene, code.to_string())
@@ -28,13 +28,13 @@ fn is_unknown(said: &DeliveryOutcome) -> bool {
     reply(said).starts_with(UNKNOWN)
 }
 
-fn typed(world: &World, result: &str) -> u64 {
+fn typed(world: &CallbackWorld, result: &str) -> u64 {
     world.metric(&format!("scenecast_typed_codes_total{{result=\"{result}\"}}"))
 }
 
 #[tokio::test]
 async fn a_typed_code_logs_in_as_a_scan_does_and_the_page_is_told_that_it_was_typed() {
-    for world in World::each_asking(Confirmation::None).await {
+    for world in CallbackWorld::each_asking(Confirmation::None).await {
         for spell in [|code: &str| code.to_owned(), |code: &str| format!(" {} {}\n", &code[..4], &code[4..])] {
             let (scene, code) = coded(&world, "demo", LIFE).await;
             assert_eq!(reply(&world.say("bo", &spell(&code)).await), DONE);
@@ -46,7 +46,7 @@ async fn a_typed_code_logs_in_as_a_scan_does_and_the_page_is_told_that_it_was_ty
 
 #[tokio::test]
 async fn a_qr_code_with_the_typed_code_logs_in() {
-    for world in World::each_asking(Confirmation::None).await {
+    for world in CallbackWorld::each_asking(Confirmation::None).await {
         for (kind, before) in [("SCAN", ""), ("subscribe", "qrscene_")] {
             let (scene, code) = coded(&world, "demo", LIFE).await;
             let scanned = world.delivery("demo", &signed(), event(kind, &format!("{before}{code}"))).send().await;
@@ -65,7 +65,7 @@ async fn a_qr_code_with_the_typed_code_logs_in() {
 #[tokio::test]
 async fn a_person_who_typed_a_code_is_asked_if_the_account_asks_for_confirmation() {
     for confirmation in [Confirmation::Tap, Confirmation::Number] {
-        for world in World::each_asking(confirmation).await {
+        for world in CallbackWorld::each_asking(confirmation).await {
             let (scene, code) = coded(&world, "demo", LIFE).await;
             let asked = world.say("bo", &code).await;
             assert_eq!(world.history(scene).await, ["scanned"]);
@@ -80,7 +80,7 @@ async fn a_person_who_typed_a_code_is_asked_if_the_account_asks_for_confirmation
 
 #[tokio::test]
 async fn wrong_expired_and_used_codes_and_those_of_others_get_the_same_reply() {
-    for world in World::each_asking(Confirmation::Tap).await {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let (_, code) = coded(&world, "demo", LIFE).await;
         let (_, late) = coded(&world, "demo", Duration::from_millis(1)).await;
         let (used, used_code) = coded(&world, "demo", LIFE).await;
@@ -97,7 +97,7 @@ async fn wrong_expired_and_used_codes_and_those_of_others_get_the_same_reply() {
 
 #[tokio::test]
 async fn a_person_who_guesses_is_slowed_down_and_gets_the_same_reply_even_for_a_right_code() {
-    for world in World::each_asking(Confirmation::None).await {
+    for world in CallbackWorld::each_asking(Confirmation::None).await {
         let (scene, code) = coded(&world, "demo", LIFE).await;
         for _ in 0..5 {
             assert!(is_unknown(&world.say("bo", &wrong(&code)).await));
@@ -111,7 +111,7 @@ async fn a_person_who_guesses_is_slowed_down_and_gets_the_same_reply_even_for_a_
 
 #[tokio::test]
 async fn right_codes_do_not_count_as_guesses() {
-    let world = World::asking(None, Confirmation::None).await;
+    let world = CallbackWorld::asking(None, Confirmation::None).await;
     for _ in 0..12 {
         let (_, code) = coded(&world, "demo", LIFE).await;
         assert_eq!(reply(&world.say("bo", &code).await), DONE);
@@ -121,7 +121,7 @@ async fn right_codes_do_not_count_as_guesses() {
 
 #[tokio::test]
 async fn a_redelivered_code_gets_the_same_reply_and_is_one_guess() {
-    for world in World::each_asking(Confirmation::None).await {
+    for world in CallbackWorld::each_asking(Confirmation::None).await {
         world.simulator.set_faults(Faults { duplicate_deliveries: true, ..Faults::default() });
         let (scene, code) = coded(&world, "demo", LIFE).await;
         for _ in 0..4 {
@@ -137,7 +137,7 @@ async fn a_redelivered_code_gets_the_same_reply_and_is_one_guess() {
 
 #[tokio::test]
 async fn a_person_who_types_their_code_twice_is_told_that_they_are_logged_in() {
-    for world in World::each_asking(Confirmation::None).await {
+    for world in CallbackWorld::each_asking(Confirmation::None).await {
         let (_, code) = coded(&world, "demo", LIFE).await;
         world.say("bo", &code).await;
         assert_eq!(reply(&world.say("bo", &code).await), "You have already logged in with this code.");

@@ -2,15 +2,15 @@
 
 use reqwest::{Response, StatusCode};
 
-use crate::world::{TOKEN, World, event, name, problem, signed, signed_by, unix_now};
+use crate::world::{CallbackWorld, TOKEN, event, name, problem, signed, signed_by, unix_now};
 
-async fn get(world: &World, account: &str, query: &str) -> Response {
+async fn get(world: &CallbackWorld, account: &str, query: &str) -> Response {
     world.http.get(format!("http://{}/wechat/{account}?{query}", world.pod().public)).send().await.unwrap()
 }
 
 #[tokio::test]
 async fn the_echo_comes_back_as_it_was_sent() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     world.simulator.verify_url(&name("demo")).await.unwrap();
     let echoed = get(&world, "demo", &format!("{}&echostr=%22%3Cb%3E+x%22", signed())).await;
     assert_eq!(echoed.headers()["content-type"], "text/plain; charset=utf-8");
@@ -20,7 +20,7 @@ async fn the_echo_comes_back_as_it_was_sent() {
 
 #[tokio::test]
 async fn a_verification_that_wechat_did_not_sign_gets_no_echo() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let now = unix_now().as_secs();
     for (account, query, status, code) in [
         ("nobody", signed(), StatusCode::NOT_FOUND, "account_unknown"),
@@ -41,7 +41,7 @@ async fn a_verification_that_wechat_did_not_sign_gets_no_echo() {
 
 #[tokio::test]
 async fn other_paths_and_methods_get_a_problem() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let pod = world.pod();
     let nowhere = world.http.get(format!("http://{}/", pod.public)).send().await.unwrap();
     assert_eq!(problem(nowhere, StatusCode::NOT_FOUND).await, "not_found");
@@ -54,7 +54,7 @@ async fn other_paths_and_methods_get_a_problem() {
 #[tokio::test]
 async fn an_account_may_also_have_its_own_path() {
     let path = |path: &str| Some(path.to_owned().try_into().unwrap());
-    let world = World::with(None, |settings| {
+    let world = CallbackWorld::with(None, |settings| {
         settings.accounts.get_mut(&name("demo")).unwrap().path = path("/wx/callback");
         settings.accounts.get_mut(&name("other")).unwrap().path = path("/weChatNotice");
     })

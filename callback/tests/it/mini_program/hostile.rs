@@ -4,23 +4,23 @@ use reqwest::StatusCode;
 use scenecast_scene::{SceneId, internal::OPEN_PATH};
 use serde_json::{Value, json};
 
-use crate::world::{LIFE, World, answer, new_scene, opening, problem};
+use crate::world::{CallbackWorld, LIFE, answer, new_scene, opening, problem};
 
 const SESSION: &str = "/sns/jscode2session";
 
-async fn open(world: &World, account: &str) -> SceneId {
+async fn open(world: &CallbackWorld, account: &str) -> SceneId {
     let scene = new_scene(account);
     answer(world.call(world.pod(), OPEN_PATH, &opening(scene, account, LIFE)).await, StatusCode::OK).await;
     scene
 }
 
-async fn refused(world: &World, call: &str, body: &Value, status: StatusCode) -> String {
+async fn refused(world: &CallbackWorld, call: &str, body: &Value, status: StatusCode) -> String {
     problem(world.miniapp(world.pod(), call, body).await, status).await
 }
 
 #[tokio::test]
 async fn a_malformed_scene_is_unknown_and_costs_no_call_of_wechat() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let scene = open(&world, "mini").await.to_string();
     for shape in [
         String::new(),
@@ -47,7 +47,7 @@ async fn a_malformed_scene_is_unknown_and_costs_no_call_of_wechat() {
 
 #[tokio::test]
 async fn another_accounts_scene_is_unknown_and_stays_as_it_is() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let (scene, qr_url) = world.open().await;
         let scan = || json!({ "account": "mini", "js_code": world.js_code("chen"), "scene": scene });
         assert_eq!(refused(&world, "scan", &scan(), StatusCode::NOT_FOUND).await, "scene_unknown");
@@ -65,7 +65,7 @@ async fn another_accounts_scene_is_unknown_and_stays_as_it_is() {
 
 #[tokio::test]
 async fn a_js_code_is_good_for_one_scene_of_its_own_mini_program() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let (scene, another) = (open(&world, "mini").await, open(&world, "mini").await);
         let scan = |scene: SceneId, js_code: &str| json!({ "account": "mini", "js_code": js_code, "scene": scene });
         for (js_code, code) in [
@@ -91,7 +91,7 @@ async fn a_js_code_is_good_for_one_scene_of_its_own_mini_program() {
 
 #[tokio::test]
 async fn a_malformed_call_is_refused() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let scene = open(&world, "mini").await;
     let scan = json!({ "account": "mini", "js_code": world.js_code("chen"), "scene": scene });
     let with = |field: &str, value: Value| {
@@ -123,7 +123,7 @@ async fn a_malformed_call_is_refused() {
 
 #[tokio::test]
 async fn a_ticket_is_good_for_its_own_scan_only() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let (scene, another) = (open(&world, "mini").await, open(&world, "mini").await);
         let scan = async |persona: &str, scene: SceneId| {
             let body = json!({ "account": "mini", "js_code": world.js_code(persona), "scene": scene });

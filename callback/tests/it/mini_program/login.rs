@@ -12,17 +12,17 @@ use scenecast_simulator::CallFailure;
 use scenecast_testing::RedisServer;
 use serde_json::{Value, json};
 
-use crate::world::{LIFE, OTHER_KEY, STATE, World, answer, name, new_scene, opening, problem};
+use crate::world::{CallbackWorld, LIFE, OTHER_KEY, STATE, answer, name, new_scene, opening, problem};
 
 const SESSION: &str = "/sns/jscode2session";
 
 /// A world whose mini program has this confirmation.
-async fn that_asks(confirmation: Confirmation) -> World {
+async fn that_asks(confirmation: Confirmation) -> CallbackWorld {
     with(None, confirmation).await
 }
 
-async fn with(redis: Option<RedisServer>, confirmation: Confirmation) -> World {
-    World::with(redis, |settings| {
+async fn with(redis: Option<RedisServer>, confirmation: Confirmation) -> CallbackWorld {
+    CallbackWorld::with(redis, |settings| {
         settings.mini_programs.get_mut(&name("mini")).unwrap().confirmation = confirmation;
         settings.accounts.get_mut(&name("demo")).unwrap().fallback_mini_program = Some(name("mini"));
         settings.api_keys.get_mut("another").unwrap().accounts = [name("mini")].into();
@@ -31,7 +31,7 @@ async fn with(redis: Option<RedisServer>, confirmation: Confirmation) -> World {
 }
 
 /// A page that shows a code of `mini`.
-async fn open(world: &World) -> SceneId {
+async fn open(world: &CallbackWorld) -> SceneId {
     let scene = new_scene("mini");
     let mut asked = opening(scene, "mini", LIFE);
     asked["page"] = json!({ "host": "shop.example.com", "address": "203.0.113.7", "browser": "Chrome, Windows" });
@@ -44,17 +44,17 @@ fn scan_of(scene: SceneId, js_code: &str) -> Value {
 }
 
 /// A person opens the code; answers what the phone gets.
-async fn scan(world: &World, persona: &str, scene: SceneId) -> Value {
+async fn scan(world: &CallbackWorld, persona: &str, scene: SceneId) -> Value {
     let scanned = world.miniapp(world.pod(), "scan", &scan_of(scene, &world.js_code(persona))).await;
     answer(scanned, StatusCode::OK).await
 }
 
-async fn say(world: &World, scanned: &Value, decision: &str) -> Value {
+async fn say(world: &CallbackWorld, scanned: &Value, decision: &str) -> Value {
     let body = json!({ "ticket": scanned["ticket"], "decision": decision });
     answer(world.miniapp(world.pod(), "confirm", &body).await, StatusCode::OK).await
 }
 
-async fn state(world: &World, scene: SceneId) -> SceneState {
+async fn state(world: &CallbackWorld, scene: SceneId) -> SceneState {
     world.reader().read(scene).await.unwrap().unwrap().state
 }
 

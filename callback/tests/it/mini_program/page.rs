@@ -25,7 +25,7 @@ use scenecast_scene::{EventKind, SceneId, internal::OPEN_PATH};
 use scenecast_simulator::Simulator;
 use serde_json::json;
 
-use crate::world::{LIFE, World, answer, name, new_scene, opening, person};
+use crate::world::{CallbackWorld, LIFE, answer, name, new_scene, opening, person};
 
 /// What WeChat gives a mini program's page: modules, `Page`, `getApp`, `wx`. A tap is a call of the
 /// function that the page's template binds.
@@ -69,7 +69,7 @@ struct Phone {
 
 impl Phone {
     /// A phone in this world, and the address of its page.
-    async fn of(world: &World) -> (Self, SocketAddr) {
+    async fn of(world: &CallbackWorld) -> (Self, SocketAddr) {
         let phone = Self {
             simulator: world.simulator.clone(),
             callback: world.pod().public,
@@ -111,14 +111,14 @@ async fn forward(State(phone): State<Phone>, Segment(call): Segment<String>, bod
     (status, body).into_response()
 }
 
-async fn that_asks(confirmation: Confirmation) -> World {
-    World::with(None, |settings| {
+async fn that_asks(confirmation: Confirmation) -> CallbackWorld {
+    CallbackWorld::with(None, |settings| {
         settings.mini_programs.get_mut(&name("mini")).unwrap().confirmation = confirmation;
     })
     .await
 }
 
-async fn open(world: &World) -> SceneId {
+async fn open(world: &CallbackWorld) -> SceneId {
     let scene = new_scene("mini");
     let mut asked = opening(scene, "mini", LIFE);
     asked["page"] = json!({ "host": "shop.example.com", "browser": "Chrome, Windows" });

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use scenecast_testing::{exchange, hostile_requests};
 
-use crate::world::{World, event, signed};
+use crate::world::{CallbackWorld, event, signed};
 
 const PUBLIC: [(&str, &str); 6] = [
     ("GET", "/wechat/demo"),
@@ -24,7 +24,7 @@ const INTERNAL: [(&str, &str); 6] = [
 
 #[tokio::test]
 async fn each_hostile_request_gets_one_answer_at_most_and_deliveries_go_on() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let (public, internal) = (world.pod().public, world.pod().internal);
     let routes = PUBLIC.map(|route| (public, route)).into_iter().chain(INTERNAL.map(|route| (internal, route)));
     let asked: Vec<_> = routes

@@ -7,16 +7,16 @@ use scenecast_scene::{Grant, SceneId, SceneState, internal::REOPEN_PATH};
 use scenecast_testing::{RedisServer, until};
 use serde_json::json;
 
-use crate::world::{API_KEY, LIFE, STATE, World, answer, new_scene, opening, problem};
+use crate::world::{API_KEY, CallbackWorld, LIFE, STATE, answer, new_scene, opening, problem};
 
 /// Empties the Redis of this world, except for the scene, as a failover to an empty replica would.
-async fn lose_all_but(world: &World, scene: SceneId) {
+async fn lose_all_but(world: &CallbackWorld, scene: SceneId) {
     world.redis.as_ref().unwrap().cli(&["FLUSHALL"]).await.unwrap();
     let reopened = world.call(world.pod(), REOPEN_PATH, &json!([opening(scene, "demo", LIFE)])).await;
     assert_eq!(answer(reopened, StatusCode::OK).await, 1);
 }
 
-async fn redeem(world: &World, grant: &Grant) -> Response {
+async fn redeem(world: &CallbackWorld, grant: &Grant) -> Response {
     let body = json!({ "grant": grant, "state": STATE });
     world.redeem(API_KEY, &body).header("idempotency-key", "1").send().await.unwrap()
 }
@@ -29,7 +29,7 @@ async fn assert_not_yet(refused: Response) {
 #[tokio::test]
 async fn a_login_that_redis_lost_comes_back_with_the_grant_that_its_page_has() {
     for confirmation in [Confirmation::None, Confirmation::Tap] {
-        let world = World::asking(Some(RedisServer::start().await), confirmation).await;
+        let world = CallbackWorld::asking(Some(RedisServer::start().await), confirmation).await;
         let (scene, scanned) = world.scan_new("ann").await;
         let mut deliveries = vec![scanned];
         if confirmation == Confirmation::Tap {
@@ -49,7 +49,7 @@ async fn a_login_that_redis_lost_comes_back_with_the_grant_that_its_page_has() {
 
 #[tokio::test]
 async fn a_person_who_scans_again_after_a_lost_login_logs_in_the_same_page() {
-    let world = World::over_redis().await;
+    let world = CallbackWorld::over_redis().await;
     let (scene, qr_url) = world.open().await;
     world.scan("ann", &qr_url).await;
     let grant = world.login(scene).await.grant;
@@ -60,7 +60,7 @@ async fn a_person_who_scans_again_after_a_lost_login_logs_in_the_same_page() {
 
 #[tokio::test]
 async fn another_persons_login_on_the_same_scene_has_another_grant() {
-    let world = World::over_redis().await;
+    let world = CallbackWorld::over_redis().await;
     let (scene, qr_url) = world.open().await;
     world.scan("ann", &qr_url).await;
     let anns = world.login(scene).await.grant;
@@ -72,7 +72,7 @@ async fn another_persons_login_on_the_same_scene_has_another_grant() {
 
 #[tokio::test]
 async fn any_grant_of_a_scene_of_ones_own_that_waits_is_not_yet_redeemable() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let (waiting, _) = world.open().await;
         let (others, _) = world.open_for("other", LIFE).await;
         assert_not_yet(redeem(&world, &Grant::issue(waiting)).await).await;
@@ -86,7 +86,7 @@ async fn any_grant_of_a_scene_of_ones_own_that_waits_is_not_yet_redeemable() {
 
 #[tokio::test]
 async fn a_redeem_without_redis_can_be_repeated() {
-    let mut world = World::over_redis().await;
+    let mut world = CallbackWorld::over_redis().await;
     let grant = world.log_in("bo").await;
     world.redis.as_mut().unwrap().stop().await;
     let away = redeem(&world, &grant).await;
@@ -98,7 +98,7 @@ async fn a_redeem_without_redis_can_be_repeated() {
 
 #[tokio::test]
 async fn a_repeated_redeem_whose_answer_was_lost_gets_the_same_answer() {
-    let world = World::over_redis().await;
+    let world = CallbackWorld::over_redis().await;
     let grant = world.log_in("bo").await;
     let redis = world.redis.as_ref().unwrap();
     redis.pause();

@@ -7,7 +7,7 @@ use scenecast_scene::Grant;
 use scenecast_service::config::Seconds;
 use serde_json::{Value, json};
 
-use crate::world::{API_KEY, OTHER_KEY, STATE, World, answer, name, new_scene, problem};
+use crate::world::{API_KEY, CallbackWorld, OTHER_KEY, STATE, answer, name, new_scene, problem};
 
 fn with_state(grant: &Grant) -> Value {
     json!({ "grant": grant, "state": STATE })
@@ -15,7 +15,7 @@ fn with_state(grant: &Grant) -> Value {
 
 #[tokio::test]
 async fn a_grant_is_traded_once_for_the_person_who_logged_in() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let grant = world.log_in("ann").await;
         let who = answer(world.redeem(API_KEY, &with_state(&grant)).send().await.unwrap(), StatusCode::OK).await;
         assert_eq!(who["account"], "demo");
@@ -31,7 +31,7 @@ async fn a_grant_is_traded_once_for_the_person_who_logged_in() {
 
 #[tokio::test]
 async fn a_redeem_says_the_number_of_logins_and_whether_the_person_is_registered() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let who = async |grant: &Grant| {
             let who = world.redeem(API_KEY, &with_state(grant)).send().await.unwrap();
             let who = answer(who, StatusCode::OK).await;
@@ -49,7 +49,7 @@ async fn a_redeem_says_the_number_of_logins_and_whether_the_person_is_registered
 
 #[tokio::test]
 async fn the_same_idempotency_key_gets_the_same_answer_and_only_for_the_same_grant_and_state() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let (grant, other) = (world.log_in("ann").await, world.log_in("bo").await);
         let ask =
             async |body: Value| world.redeem(API_KEY, &body).header("idempotency-key", "once").send().await.unwrap();
@@ -66,7 +66,7 @@ async fn the_same_idempotency_key_gets_the_same_answer_and_only_for_the_same_gra
 
 #[tokio::test]
 async fn a_grant_is_useless_for_other_sites_and_browsers() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let grant = world.log_in("ann").await;
         let made_up = Grant::issue(grant.scene());
         let nowhere = Grant::issue(new_scene("demo"));
@@ -95,7 +95,7 @@ async fn a_grant_is_useless_for_other_sites_and_browsers() {
 
 #[tokio::test]
 async fn an_expired_grant_is_refused_even_if_it_was_redeemed_before() {
-    let world = World::with(None, |config| {
+    let world = CallbackWorld::with(None, |config| {
         config.accounts.get_mut(&name("demo")).unwrap().grant_life = Seconds::new(1);
     })
     .await;
@@ -112,7 +112,7 @@ async fn an_expired_grant_is_refused_even_if_it_was_redeemed_before() {
 
 #[tokio::test]
 async fn a_malformed_body_is_refused() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     let grant = world.log_in("ann").await;
     for (body, status, code) in [
         (String::new(), StatusCode::BAD_REQUEST, "bad_request"),
@@ -134,7 +134,7 @@ async fn a_malformed_body_is_refused() {
 
 #[tokio::test]
 async fn a_call_with_a_key_for_several_accounts_has_to_name_one() {
-    let world = World::with(None, |config| {
+    let world = CallbackWorld::with(None, |config| {
         config.api_keys.get_mut("shop").unwrap().accounts.insert(name("other"));
     })
     .await;

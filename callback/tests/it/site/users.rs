@@ -5,24 +5,24 @@ use scenecast_callback::stores::Users;
 use scenecast_scene::{DeliveryId, OpenId, Profile};
 use serde_json::{Value, json};
 
-use crate::world::{API_KEY, OTHER_KEY, World, answer, name, problem};
+use crate::world::{API_KEY, CallbackWorld, OTHER_KEY, answer, name, problem};
 
 const ANN: &str = "oAnnWhoIsKnownToTheAccount01";
 
-fn call(world: &World, method: Method, path: &str) -> RequestBuilder {
+fn call(world: &CallbackWorld, method: Method, path: &str) -> RequestBuilder {
     world.http.request(method, format!("http://{}/v1/accounts/{path}", world.pod().internal)).bearer_auth(API_KEY)
 }
 
-fn find(world: &World, openid: &str) -> RequestBuilder {
+fn find(world: &CallbackWorld, openid: &str) -> RequestBuilder {
     call(world, Method::GET, &format!("demo/users/{openid}"))
 }
 
-fn register(world: &World, openid: &str, body: &Value) -> RequestBuilder {
+fn register(world: &CallbackWorld, openid: &str, body: &Value) -> RequestBuilder {
     call(world, Method::PUT, &format!("demo/users/{openid}/registration")).body(body.to_string())
 }
 
 /// Ann follows and has logged in.
-async fn store_ann(world: &World) {
+async fn store_ann(world: &CallbackWorld) {
     let ann: OpenId = ANN.parse().unwrap();
     let (users, demo) = (Users::new(world.store(), Some(Users::LIFE)), name("demo"));
     let met = users.upsert(&demo, &ann, 1_800_000_000_000, |user| {
@@ -36,7 +36,7 @@ async fn store_ann(world: &World) {
 
 #[tokio::test]
 async fn a_site_reads_the_record_of_a_person() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         store_ann(&world).await;
         let known = answer(find(&world, ANN).send().await.unwrap(), StatusCode::OK).await;
         let expected = json!({
@@ -56,7 +56,7 @@ async fn a_site_reads_the_record_of_a_person() {
 
 #[tokio::test]
 async fn a_site_registers_and_unregisters_a_person() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         store_ann(&world).await;
         for registered in [true, true, false] {
             let said = register(&world, ANN, &json!({ "registered": registered })).send().await.unwrap();
@@ -70,7 +70,7 @@ async fn a_site_registers_and_unregisters_a_person() {
 
 #[tokio::test]
 async fn a_call_about_an_unknown_person_makes_no_record() {
-    for world in World::each().await {
+    for world in CallbackWorld::each().await {
         let registered = json!({ "registered": true });
         for request in [find(&world, ANN), register(&world, ANN, &registered), find(&world, ANN)] {
             let unknown = request.send().await.unwrap();
@@ -81,7 +81,7 @@ async fn a_call_about_an_unknown_person_makes_no_record() {
 
 #[tokio::test]
 async fn the_people_of_another_account_are_not_shown() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     store_ann(&world).await;
     for account in ["other", "nobody", "No%20body", "%FF"] {
         let refused = call(&world, Method::GET, &format!("{account}/users/{ANN}")).send().await.unwrap();
@@ -106,7 +106,7 @@ async fn the_people_of_another_account_are_not_shown() {
 
 #[tokio::test]
 async fn a_malformed_openid_or_registration_is_refused() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     store_ann(&world).await;
     for openid in ["o%20p", "o%2Fp", "%E5%AE%89", &"x".repeat(65)] {
         let refused = find(&world, openid).send().await.unwrap();
@@ -131,7 +131,7 @@ async fn a_malformed_openid_or_registration_is_refused() {
 
 #[tokio::test]
 async fn a_site_is_told_if_redis_is_away_or_a_record_is_unreadable() {
-    let mut world = World::over_redis().await;
+    let mut world = CallbackWorld::over_redis().await;
     let server = world.redis.as_ref().unwrap();
     server.cli(&["SET", &format!("user:demo:{ANN}"), "nonsense"]).await.unwrap();
     let malformed = find(&world, ANN).send().await.unwrap();

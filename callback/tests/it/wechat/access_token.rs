@@ -7,11 +7,11 @@ use reqwest::StatusCode;
 use scenecast_scene::internal::OPEN_PATH;
 use scenecast_simulator::{CallFailure, Faults};
 
-use crate::world::{LIFE, Pod, World, answer, name, new_scene, opening, problem};
+use crate::world::{CallbackWorld, LIFE, Pod, answer, name, new_scene, opening, problem};
 
 const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
 
-async fn open_on_all(world: &World, pods: &[Pod]) {
+async fn open_on_all(world: &CallbackWorld, pods: &[Pod]) {
     let opened = pods.iter().map(|pod| async {
         let opened = world.call(pod, OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
         answer(opened, StatusCode::OK).await
@@ -21,7 +21,7 @@ async fn open_on_all(world: &World, pods: &[Pod]) {
 
 #[tokio::test]
 async fn eight_pods_fetch_a_token_once_and_replace_a_dead_one_once() {
-    let mut world = World::over_redis().await;
+    let mut world = CallbackWorld::over_redis().await;
     let mut pods = vec![world.pod().clone()];
     for _ in 1..8 {
         pods.push(world.add_pod().await);
@@ -39,7 +39,7 @@ async fn eight_pods_fetch_a_token_once_and_replace_a_dead_one_once() {
 
 #[tokio::test]
 async fn many_calls_of_one_pod_fetch_a_token_once() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     open_on_all(&world, &vec![world.pod().clone(); 20]).await;
     world.simulator.expire_tokens();
     open_on_all(&world, &vec![world.pod().clone(); 20]).await;
@@ -48,7 +48,7 @@ async fn many_calls_of_one_pod_fetch_a_token_once() {
 
 #[tokio::test]
 async fn each_error_code_for_a_dead_token_gets_one_retry() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     for code in [40001, 40014, 42001] {
         world.simulator.fail_calls("/cgi-bin/qrcode/create", 1, CallFailure::Code(code));
         world.open().await;
@@ -60,7 +60,7 @@ async fn each_error_code_for_a_dead_token_gets_one_retry() {
 
 #[tokio::test]
 async fn wrong_credentials_are_an_error_in_the_log_and_pause_the_call() {
-    let world = World::with(None, |config| {
+    let world = CallbackWorld::with(None, |config| {
         config.accounts.get_mut(&name("demo")).unwrap().secret = "0123456789abcdef0123456789abcdef".into();
     })
     .await;
@@ -75,7 +75,7 @@ async fn wrong_credentials_are_an_error_in_the_log_and_pause_the_call() {
 
 #[tokio::test]
 async fn while_wechat_gives_no_token_it_is_asked_less_and_less_often() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     for failure in [CallFailure::Html, CallFailure::Empty, CallFailure::Closed] {
         world.simulator.fail_calls(STABLE_TOKEN, 1000, failure);
         let asked = world.simulator.calls(STABLE_TOKEN).total();
@@ -101,9 +101,10 @@ async fn while_wechat_gives_no_token_it_is_asked_less_and_less_often() {
 
 #[tokio::test]
 async fn while_neither_redis_nor_wechat_gives_a_token_calls_go_on_with_the_old_token() {
-    let mut world = World::over_redis().await;
-    let open =
-        async |world: &World| world.call(world.pod(), OPEN_PATH, &opening(new_scene("mini"), "mini", LIFE)).await;
+    let mut world = CallbackWorld::over_redis().await;
+    let open = async |world: &CallbackWorld| {
+        world.call(world.pod(), OPEN_PATH, &opening(new_scene("mini"), "mini", LIFE)).await
+    };
     answer(open(&world).await, StatusCode::OK).await;
     world.simulator.fail_calls(STABLE_TOKEN, 1000, CallFailure::Closed);
     world.redis.as_mut().unwrap().stop().await;
@@ -113,7 +114,7 @@ async fn while_neither_redis_nor_wechat_gives_a_token_calls_go_on_with_the_old_t
 
 #[tokio::test]
 async fn a_refused_token_that_wechat_gives_again_is_not_asked_for_again_at_once() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     world.open().await;
     world.simulator.fail_calls("/cgi-bin/qrcode/create", 1000, CallFailure::Code(40001));
     for _ in 0..20 {

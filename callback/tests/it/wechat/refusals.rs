@@ -6,18 +6,18 @@ use scenecast_scene::internal::OPEN_PATH;
 use scenecast_simulator::{CallFailure, Faults};
 use serde_json::Value;
 
-use crate::world::{LIFE, World, new_scene, opening};
+use crate::world::{CallbackWorld, LIFE, new_scene, opening};
 
 const CREATE: &str = "/cgi-bin/qrcode/create";
 const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
 const USER_INFO: &str = "/cgi-bin/user/info";
 
-async fn open(world: &World) -> Value {
+async fn open(world: &CallbackWorld) -> Value {
     world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await.json().await.unwrap()
 }
 
 /// Whether the metric says that this call isn't made for this reason.
-fn shows(world: &World, call: &str, why: &str) -> bool {
+fn shows(world: &CallbackWorld, call: &str, why: &str) -> bool {
     let metric = format!("scenecast_wechat_circuit_open{{account=\"demo\",call=\"{call}\",why=\"{why}\"}}");
     world.pod().metric(&metric) == 1
 }
@@ -31,7 +31,7 @@ async fn a_refused_call_is_made_again_after_its_pause_and_not_before() {
         (48004, "forbidden", None, 60 * 60),
         (50001, "forbidden", None, 60 * 60),
     ] {
-        let world = World::new().await;
+        let world = CallbackWorld::new().await;
         world.simulator.fail_calls(CREATE, 1, CallFailure::Code(number));
         for _ in 0..3 {
             let opened = open(&world).await;
@@ -58,7 +58,7 @@ async fn a_refusal_that_an_operator_has_to_fix_is_an_error_in_the_log_and_pauses
         (40164, "address", 60),
         (89503, "address_unconfirmed", 60 * 60),
     ] {
-        let world = World::new().await;
+        let world = CallbackWorld::new().await;
         world.simulator.fail_calls(STABLE_TOKEN, 1, CallFailure::Code(number));
         for _ in 0..3 {
             assert_eq!(open(&world).await["code"], "wechat_refused", "{number}");
@@ -82,7 +82,7 @@ async fn a_refusal_that_an_operator_has_to_fix_is_an_error_in_the_log_and_pauses
 
 #[tokio::test]
 async fn a_mistake_of_ours_is_logged_and_not_repeated() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     for number in [47001, 40053, 40097] {
         world.simulator.fail_calls(CREATE, 1, CallFailure::Code(number));
         let asked = world.simulator.calls(CREATE).total();
@@ -98,7 +98,7 @@ async fn a_mistake_of_ours_is_logged_and_not_repeated() {
 #[tokio::test]
 async fn a_person_whom_wechat_does_not_know_logs_in_all_the_same() {
     for number in [40003, 43004, 46004, 45009, 48001] {
-        let world = World::new().await;
+        let world = CallbackWorld::new().await;
         world.simulator.fail_calls(USER_INFO, 1, CallFailure::Code(number));
         let (scene, qr_url) = world.open().await;
         world.scan("ann", &qr_url).await;
@@ -109,7 +109,7 @@ async fn a_person_whom_wechat_does_not_know_logs_in_all_the_same() {
 
 #[tokio::test]
 async fn a_missing_right_to_profiles_is_tried_once_an_hour() {
-    let world = World::new().await;
+    let world = CallbackWorld::new().await;
     world.simulator.fail_calls(USER_INFO, 1000, CallFailure::Code(48001));
     for persona in ["ann", "bo", "chen"] {
         let (_, qr_url) = world.open().await;

@@ -6,7 +6,7 @@ use scenecast_scene::Rotating;
 use scenecast_testing::RedisServer;
 use scenecast_wechat::{AesKey, sign};
 
-use crate::world::{AES_KEY, ORIGINAL_ID, TOKEN, World, name, unix_now};
+use crate::world::{AES_KEY, CallbackWorld, ORIGINAL_ID, TOKEN, name, unix_now};
 
 pub(crate) const APP_ID: &str = "wxdemo";
 
@@ -69,7 +69,7 @@ pub(crate) fn set_mode(account: &mut AccountSettings, mode: Mode) {
     account.aes_key = Some(Rotating { current: AES_KEY.parse().unwrap(), previous: None });
 }
 
-impl World {
+impl CallbackWorld {
     /// One callback whose account `demo` is in this mode.
     pub(crate) async fn in_mode(redis: Option<RedisServer>, mode: Mode) -> Self {
         Self::with(redis, |settings| set_mode(settings.accounts.get_mut(&name("demo")).unwrap(), mode)).await

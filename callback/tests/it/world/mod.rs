@@ -51,7 +51,7 @@ pub(crate) const STATE: &str = "browser-session";
 /// The life of a scene, unless a test wants less.
 pub(crate) const LIFE: Duration = Duration::from_secs(120);
 
-pub(crate) struct World {
+pub(crate) struct CallbackWorld {
     pub(crate) simulator: Simulator,
     pub(crate) redis: Option<RedisServer>,
     pub(crate) http: reqwest::Client,
@@ -69,7 +69,7 @@ struct MemoryBus {
     store: Store,
 }
 
-impl World {
+impl CallbackWorld {
     /// One callback on the memory bus.
     pub(crate) async fn new() -> Self {
         Self::with(None, |_| ()).await
@@ -170,7 +170,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for CallbackWorld {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             assert_no_secrets(&logs::text());

@@ -6,9 +6,9 @@ use scenecast_scene::{Grant, SceneId};
 use scenecast_simulator::{DeliveryOutcome, WeChatUser, menu_links};
 use serde_json::Value;
 
-use super::{Pod, World, name, reply, said};
+use super::{CallbackWorld, Pod, name, reply, said};
 
-impl World {
+impl CallbackWorld {
     /// Lets a persona scan.
     pub(crate) async fn scan(&self, persona: &str, qr_url: &str) -> DeliveryOutcome {
         self.simulator.scan(&person(persona), qr_url).await.unwrap()

@@ -8,7 +8,7 @@ use scenecast_metrics::{Metrics, Stages};
 use scenecast_service::{config::DrainConfig, shutdown::Shutdown};
 use scenecast_testing::{FaultProxy, series_value};
 
-use super::{World, name};
+use super::{CallbackWorld, name};
 
 #[derive(Clone)]
 pub(crate) struct Pod {
@@ -17,7 +17,7 @@ pub(crate) struct Pod {
     pub(crate) metrics: Metrics,
 }
 
-impl World {
+impl CallbackWorld {
     /// Adds a callback pod. WeChat delivers to all pods in turn.
     pub(crate) async fn add_pod(&mut self) -> Pod {
         let (metrics, shutdown) = (Metrics::new(), Shutdown::new(DrainConfig::default()));

@@ -6,9 +6,9 @@ use reqwest::{Response, StatusCode};
 use scenecast_scene::{Binding, Event, EventKind, Key, KeyRing, Login, PageInfo, Rotating, SceneId, internal};
 use serde_json::{Value, json};
 
-use super::{INTERNAL, LIFE, Pod, STATE, World, answer, name, unix_now};
+use super::{CallbackWorld, INTERNAL, LIFE, Pod, STATE, answer, name, unix_now};
 
-impl World {
+impl CallbackWorld {
     /// A gateway's call to this callback.
     pub(crate) async fn call(&self, pod: &Pod, path: &str, body: &Value) -> Response {
         let body = body.to_string();

@@ -7,10 +7,10 @@ use scenecast_browsers::cookie_browser::{CookieBrowser, ServerEvents};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite;
 
-use crate::fixtures::{KEY_SECRET, ORIGIN, World, key_ring, send};
+use crate::fixtures::{GatewayWorld, KEY_SECRET, ORIGIN, key_ring, send};
 
 /// The status of an answer, and its body as JSON.
-async fn ask(world: &World, method: Method, path: &str, body: &str) -> (u16, Value) {
+async fn ask(world: &GatewayWorld, method: Method, path: &str, body: &str) -> (u16, Value) {
     send(reqwest::Client::new().request(method, world.url(path)).body(body.to_owned())).await
 }
 
@@ -24,7 +24,7 @@ async fn refusal_status(url: &str) -> u16 {
 
 #[tokio::test]
 async fn invalid_ids_are_refused() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let long = "x".repeat(65);
     for id in ["", "a/b", "a%2Fb", "%20", "a%20b", "%0a", "%00", "%7f", "%ff", "%E4%BD%A0", &long] {
         for route in ["/wx/websocket/", "/websocket/"] {
@@ -46,7 +46,7 @@ async fn invalid_ids_are_refused() {
 
 #[tokio::test]
 async fn a_refused_mini_program_code_has_an_envelope() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let huge = "x".repeat(5000);
     for body in
         ["", "scene=", "scene=a%20b", "{\"scene\":", "{\"scene\":1}", &huge, "{\"scene\":\"no callback is there\"}"]
@@ -59,7 +59,7 @@ async fn a_refused_mini_program_code_has_an_envelope() {
 
 #[tokio::test]
 async fn a_refused_ticket_request_has_an_envelope() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let long = "x".repeat(513);
     for (method, path, body, status) in [
         (Method::GET, "/createQrCode?sceneStr=", "", 400),
@@ -85,7 +85,7 @@ async fn a_refused_ticket_request_has_an_envelope() {
 
 #[tokio::test]
 async fn a_ticket_gives_nothing_to_a_browser_that_did_not_create_it() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     for _ in 0..2 {
         let (status, envelope) = ask(&world, Method::GET, "/wxLogin?ticket=gQHk7jwAAAAAAAAAA%3D%3D", "").await;
         let expected = serde_json::json!({ "code": 10024, "data": null, "msg": "用户还未扫码关注" });
@@ -102,7 +102,7 @@ async fn a_ticket_gives_nothing_to_a_browser_that_did_not_create_it() {
 
 #[tokio::test]
 async fn without_a_callback_a_typed_code_is_refused_and_the_answer_is_delayed() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let (status, envelope) = ask(&world, Method::GET, "/login/code", "").await;
     assert_eq!((status, &envelope["status"]["code"], &envelope["result"]), (503, &503.into(), &Value::Null));
 
@@ -115,7 +115,7 @@ async fn without_a_callback_a_typed_code_is_refused_and_the_answer_is_delayed() 
 
 #[tokio::test]
 async fn cookies_that_were_not_issued_here_name_no_scene() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let visitor = CookieBrowser::default();
     drop(visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap());
     let name = visitor.cookies().into_keys().next().unwrap();
@@ -132,7 +132,7 @@ async fn cookies_that_were_not_issued_here_name_no_scene() {
 
 #[tokio::test]
 async fn pages_of_other_origins_are_refused() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let ask = async |origin: &str| {
         let request = reqwest::Client::new().get(world.url("/wxLogin?ticket=t")).header("origin", origin);
         let response = request.send().await.unwrap();
@@ -151,7 +151,7 @@ async fn pages_of_other_origins_are_refused() {
 
 #[tokio::test]
 async fn a_route_that_is_off_is_not_found() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     for path in ["/wx/websocket/7", "/websocket/7", "/websocket?clientid=7", "/subscribe?id=7"] {
         assert_eq!(refusal_status(&world.ws(path)).await, 404, "{path}");
     }

@@ -9,7 +9,7 @@ use scenecast_testing::RedisServer;
 use sha2::{Digest, Sha256};
 
 use super::next;
-use crate::fixtures::{COMPATIBLE_DRAIN, DRAIN_WINDOW, World};
+use crate::fixtures::{COMPATIBLE_DRAIN, DRAIN_WINDOW, GatewayWorld};
 
 /// The drain of compatible routes has to be over since less than a second.
 #[track_caller]
@@ -21,7 +21,7 @@ fn assert_leaves_last(began: Instant) {
 
 #[tokio::test]
 async fn when_a_gateway_drains_they_go_last() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let visitor = CookieBrowser::default();
     let mut waiting = visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
     let confirmed = CookieBrowser::default();
@@ -40,7 +40,7 @@ async fn when_a_gateway_drains_they_go_last() {
 #[tokio::test]
 async fn a_shutdown_closes_compatible_pages_while_redis_is_away_too() {
     let mut redis = RedisServer::start().await;
-    let world = World::compatible_over_redis(&redis).await;
+    let world = GatewayWorld::compatible_over_redis(&redis).await;
     redis.stop().await;
     let mut waiting = CookieBrowser::default().connect(&world.ws("/wx/websocket/7")).await.unwrap();
     world.metric_is("connections_open{transport=\"websocket\"}", 1).await;
@@ -55,7 +55,7 @@ async fn a_shutdown_closes_compatible_pages_while_redis_is_away_too() {
 #[tokio::test]
 async fn pages_that_are_left_at_the_end_go_one_by_one() {
     const PAGES: u32 = 10;
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let mut waiting = vec![];
     for id in 0..PAGES {
         waiting.push(CookieBrowser::default().connect(&world.ws(&format!("/wx/websocket/{id}"))).await.unwrap());
@@ -73,7 +73,7 @@ async fn pages_that_are_left_at_the_end_go_one_by_one() {
 
 #[tokio::test]
 async fn a_page_that_waits_for_its_qr_code_stays_as_long_as_others() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let waiting = CookieBrowser::default().connect(&format!("ws://{}/", world.qr_on_open.unwrap())).await;
     world.metric_is("connections_open{transport=\"websocket\"}", 1).await;
     let (began, shutdown) = world.start_shutdown();
@@ -84,7 +84,7 @@ async fn a_page_that_waits_for_its_qr_code_stays_as_long_as_others() {
 
 #[tokio::test]
 async fn a_page_whose_code_expires_gets_no_new_one_from_a_draining_gateway() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let scene = world.scene_for(Duration::from_secs(300)).await;
     let digest = Sha256::new().chain_update("typed_code").chain_update([0]).finalize();
     let name = format!("scenecast.typed_code.{}", URL_SAFE_NO_PAD.encode(&digest[..16]));
@@ -103,7 +103,7 @@ async fn a_page_whose_code_expires_gets_no_new_one_from_a_draining_gateway() {
 
 #[tokio::test]
 async fn beyond_the_connection_limit_a_socket_is_closed_without_a_message() {
-    let world = World::compatible_with_one_connection().await;
+    let world = GatewayWorld::compatible_with_one_connection().await;
     let visitor = CookieBrowser::default();
     let held = visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
     world.metric_is("scenes_held", 1).await;

@@ -9,11 +9,11 @@ use std::time::SystemTime;
 use scenecast_browsers::cookie_browser::{CookieBrowser, PageSocket, SocketMessage};
 use scenecast_scene::{Acceptance, Claims, Grant, NewScene, PageInfo, Transition};
 
-use crate::fixtures::{KEY_SECRET, PATIENCE, Scene, World, acceptance, account, ann, key_ring};
+use crate::fixtures::{GatewayWorld, KEY_SECRET, PATIENCE, Scene, acceptance, account, ann, key_ring};
 
 const AVATAR: &str = "https://wx.example/ann";
 
-impl World {
+impl GatewayWorld {
     fn ws(&self, path: &str) -> String {
         format!("ws://{}{path}", self.address)
     }

@@ -8,7 +8,7 @@ use scenecast_scene::Transition;
 use serde_json::{Value, json};
 
 use super::{AVATAR, claims_of, next};
-use crate::fixtures::World;
+use crate::fixtures::GatewayWorld;
 
 fn anns_name() -> SocketMessage {
     SocketMessage::Text("Ann".to_owned())
@@ -16,7 +16,7 @@ fn anns_name() -> SocketMessage {
 
 #[tokio::test]
 async fn a_path_socket_gets_the_name_and_nothing_else() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     for path in ["/wx/websocket/1700000000", "/websocket/1700000001"] {
         let visitor = CookieBrowser::default();
         let mut socket = visitor.connect(&world.ws(path)).await.unwrap();
@@ -29,7 +29,7 @@ async fn a_path_socket_gets_the_name_and_nothing_else() {
 
 #[tokio::test]
 async fn a_client_id_socket_gets_the_profile_without_an_openid() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let visitor = CookieBrowser::default();
     let mut socket = visitor.connect(&world.ws("/websocket?clientid=scene-1700000000123")).await.unwrap();
     let grant = world.log_ann_in(&world.open_scene_of(&visitor).await).await.to_string();
@@ -41,7 +41,7 @@ async fn a_client_id_socket_gets_the_profile_without_an_openid() {
 
 #[tokio::test]
 async fn another_browser_with_the_same_id_gets_nothing() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let (ann, eve) = (CookieBrowser::default(), CookieBrowser::default());
     // The unix second in which Ann will open her page.
     let id = world.ws("/wx/websocket/1800000000");
@@ -68,7 +68,7 @@ async fn another_browser_with_the_same_id_gets_nothing() {
 
 #[tokio::test]
 async fn a_page_that_comes_back_gets_the_login_that_it_missed() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let visitor = CookieBrowser::default();
     drop(visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap());
     let scene = world.open_scene_of(&visitor).await;
@@ -83,7 +83,7 @@ async fn a_page_that_comes_back_gets_the_login_that_it_missed() {
 
 #[tokio::test]
 async fn frames_from_a_page_are_ignored_and_counted() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let visitor = CookieBrowser::default();
     let mut socket = visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
     socket.send_text(r#"{"equipmentType":"7","nickname":"Mallory"}"#).await.unwrap();
@@ -95,7 +95,7 @@ async fn frames_from_a_page_are_ignored_and_counted() {
 
 #[tokio::test]
 async fn a_result_can_be_polled_until_it_is_redeemed() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let visitor = CookieBrowser::default();
     drop(visitor.connect(&world.ws("/websocket/1700000000")).await.unwrap());
     let poll = async || visitor.get(&world.url("/wx/result/1700000000")).await;
@@ -115,7 +115,7 @@ async fn a_result_can_be_polled_until_it_is_redeemed() {
 }
 
 /// The status and the redirect of the answer to an image request for id 7.
-async fn image(world: &World, visitor: &CookieBrowser, query: &str) -> (u16, Option<String>) {
+async fn image(world: &GatewayWorld, visitor: &CookieBrowser, query: &str) -> (u16, Option<String>) {
     let client = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
     let response = visitor.send(client.get(world.url(&format!("/wx/qrcode/7{query}")))).await;
     let location = response.headers().get("location").map(|location| location.to_str().unwrap().to_owned());
@@ -131,7 +131,7 @@ const NO_CALLBACK: (u16, Option<String>) = (503, None);
 
 #[tokio::test]
 async fn an_image_waits_for_the_cookie_of_its_pages_socket() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let visitor = CookieBrowser::default();
     let before = Instant::now();
     assert_eq!(image(&world, &visitor, "").await, redirect_to("?cookie=waited1"));
@@ -147,7 +147,7 @@ async fn an_image_waits_for_the_cookie_of_its_pages_socket() {
 
 #[tokio::test]
 async fn an_image_whose_page_has_no_socket_sets_a_cookie_in_the_end() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let visitor = CookieBrowser::default();
     assert_eq!(image(&world, &visitor, "?cookie=waited2").await, redirect_to("?cookie=waited3"));
     assert_eq!(image(&world, &visitor, "?cookie=waited3").await, redirect_to("?cookie=given"));

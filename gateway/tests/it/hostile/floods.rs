@@ -16,7 +16,7 @@ use scenecast_browsers::raw_websocket::{
 use scenecast_testing::until;
 
 use super::{Bystander, raw_close_code, raw_socket};
-use crate::fixtures::{PATIENCE, World};
+use crate::fixtures::{GatewayWorld, PATIENCE};
 
 /// The longest time of a login meanwhile. The tests share few cores.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ impl Flood {
 }
 
 /// Checks that other pages get their logins in time.
-async fn logins_arrive(world: &World) {
+async fn logins_arrive(world: &GatewayWorld) {
     for _ in 0..20 {
         let login = async { Bystander::watching(world).await.gets_login(world).await };
         tokio::time::timeout(LOGIN_TIMEOUT, login).await.expect("a login in time");
@@ -75,7 +75,7 @@ fn repeated(frame: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn endless_pings_delay_no_other_page() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scene = world.scene().await;
     let empty = frame_of(FIN | PING, b"");
     let flood = Flood::over(raw_socket(&world).await, &resume_of(&scene.key), repeated(&empty)).await;
@@ -85,7 +85,7 @@ async fn endless_pings_delay_no_other_page() {
 
 #[tokio::test]
 async fn endless_fragments_delay_no_other_page() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let begun = [resume_of(&world.scene().await.key), frame_of(TEXT, b"")].concat();
     let flood = Flood::over(raw_socket(&world).await, &begun, repeated(&frame_of(CONTINUE, b""))).await;
     logins_arrive(&world).await;
@@ -94,7 +94,7 @@ async fn endless_fragments_delay_no_other_page() {
 
 #[tokio::test]
 async fn endless_garbage_after_a_protocol_error_delays_no_other_page_and_is_cut_off() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let flood = Flood::over(raw_socket(&world).await, &frame_of(FIN | BINARY, b""), vec![0xff; 64 * 1024]).await;
     logins_arrive(&world).await;
     until("it is cut off", async || flood.thread.is_finished()).await;
@@ -102,7 +102,7 @@ async fn endless_garbage_after_a_protocol_error_delays_no_other_page_and_is_cut_
 
 #[tokio::test]
 async fn a_peer_that_sends_pings_without_reading_the_answers_is_cut_off() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     // A small receive buffer, so that the kernel buffers little of what the peer doesn't read.
     let mut page = RawWebSocket::connect_narrow(world.address).await.unwrap();
     page.send(&resume_of(&world.scene().await.key)).await;
@@ -119,7 +119,7 @@ async fn a_peer_that_sends_pings_without_reading_the_answers_is_cut_off() {
 
 #[tokio::test]
 async fn hundreds_of_incomplete_frames_delay_no_other_page() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let mut held = vec![];
     for n in 0..300 {
         let mut page = raw_socket(&world).await;

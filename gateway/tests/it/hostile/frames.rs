@@ -3,7 +3,7 @@
 use scenecast_browsers::raw_websocket::{BINARY, CLOSE, CONTINUE, FIN, PING, TEXT, announced, frame_of, resume_of};
 
 use super::{Bystander, next_frame, raw_close_code, raw_socket};
-use crate::fixtures::World;
+use crate::fixtures::GatewayWorld;
 
 /// Bytes that no page may send at any time, and the close code that answers them.
 fn illegal() -> Vec<(&'static str, Vec<u8>, u16)> {
@@ -40,7 +40,7 @@ fn illegal() -> Vec<(&'static str, Vec<u8>, u16)> {
 
 #[tokio::test]
 async fn each_invalid_frame_has_its_close_code_before_and_after_the_first_frame() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let bystander = Bystander::watching(&world).await;
     for (what, bytes, code) in illegal() {
         let mut at_once = raw_socket(&world).await;
@@ -59,7 +59,7 @@ async fn each_invalid_frame_has_its_close_code_before_and_after_the_first_frame(
 
 #[tokio::test]
 async fn an_invalid_frame_that_arrives_byte_by_byte_has_the_same_close_code() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     for (what, bytes, code) in illegal().into_iter().filter(|(_, bytes, _)| bytes.len() < 200) {
         let mut page = raw_socket(&world).await;
         for byte in &bytes {
@@ -72,7 +72,7 @@ async fn an_invalid_frame_that_arrives_byte_by_byte_has_the_same_close_code() {
 
 #[tokio::test]
 async fn an_invalid_first_frame_is_refused_with_a_problem() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let deep = ["[", "{\"a\":"].map(|open| open.repeat(4096 / open.len()));
     let many = format!("{{\"open\":{{\"account\":\"demo\",\"state\":\"{}\"}}}}", "s".repeat(257));
     let huge = format!("{{\"resume\":{{\"key\":\"x\",\"after\":{}}}}}", "9".repeat(4000));
@@ -90,7 +90,7 @@ async fn an_invalid_first_frame_is_refused_with_a_problem() {
 
 #[tokio::test]
 async fn half_a_first_frame_has_the_same_timeout_as_none() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let whole = resume_of(&world.scene().await.key);
     let mut page = raw_socket(&world).await;
     page.send(&whole[..whole.len() / 2]).await;
@@ -99,7 +99,7 @@ async fn half_a_first_frame_has_the_same_timeout_as_none() {
 
 #[tokio::test]
 async fn bytes_after_a_close_are_ignored() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scene = world.scene().await;
     for after in [resume_of(&scene.key), vec![0xff; 100], frame_of(FIN | CLOSE, b""), vec![0; 1 << 20]] {
         let mut page = raw_socket(&world).await;
@@ -112,7 +112,7 @@ async fn bytes_after_a_close_are_ignored() {
 
 #[tokio::test]
 async fn a_valid_first_frame_before_a_protocol_error_is_served() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let mut page = raw_socket(&world).await;
     page.send(&[resume_of(&world.scene().await.key), frame_of(FIN | BINARY, b"")].concat()).await;
     assert_eq!(raw_close_code(&mut page).await, Some(1003));

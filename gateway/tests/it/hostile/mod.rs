@@ -6,10 +6,10 @@ mod requests;
 
 use scenecast_browsers::{login_page::LoginPage, raw_websocket::RawWebSocket};
 
-use crate::fixtures::{PATIENCE, Scene, World, frame, log_in};
+use crate::fixtures::{GatewayWorld, PATIENCE, Scene, frame, log_in};
 
 /// A socket that has sent nothing yet.
-async fn raw_socket(world: &World) -> RawWebSocket {
+async fn raw_socket(world: &GatewayWorld) -> RawWebSocket {
     RawWebSocket::connect(world.address).await.unwrap()
 }
 
@@ -30,14 +30,14 @@ struct Bystander {
 }
 
 impl Bystander {
-    async fn watching(world: &World) -> Self {
+    async fn watching(world: &GatewayWorld) -> Self {
         let scene = world.scene().await;
         let page = world.page_of(&scene).await;
         Self { page, scene }
     }
 
     /// Checks that the page gets its login.
-    async fn gets_login(mut self, world: &World) {
+    async fn gets_login(mut self, world: &GatewayWorld) {
         world.settle(&self.scene, log_in(&self.scene.grant(), "Ann")).await;
         assert_eq!(frame(&mut self.page).await.kind, "confirmed");
     }

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use scenecast_testing::{exchange, hostile_requests};
 
 use super::Bystander;
-use crate::fixtures::World;
+use crate::fixtures::GatewayWorld;
 
 const ROUTES: [(&str, &str); 15] = [
     ("GET", "/v1/scenecast.js"),
@@ -26,7 +26,7 @@ const ROUTES: [(&str, &str); 15] = [
 
 #[tokio::test]
 async fn each_hostile_request_has_one_answer_at_most_and_other_pages_are_served() {
-    let world = World::compatible().await;
+    let world = GatewayWorld::compatible().await;
     let bystander = Bystander::watching(&world).await;
     let qr_on_open = world.qr_on_open.unwrap();
     let requests = ROUTES.map(|(method, path)| hostile_requests(method, path)).concat();

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::fixtures::{
-    EventStream, LIFE, Scene, World, account, ann, assert_problem, frame, log_in, reconnect_delay_ms, send,
+    EventStream, GatewayWorld, LIFE, Scene, account, ann, assert_problem, frame, log_in, reconnect_delay_ms, send,
 };
 
 const STREAM: &str = "/events";
@@ -21,7 +21,7 @@ const POLL: &str = "?wait=30";
 
 #[tokio::test]
 async fn one_scene_may_have_watchers_by_every_transport() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scene = world.scene().await;
     let mut socket = world.page_of(&scene).await;
     let mut stream = EventStream::open(&world, &scene, None).await;
@@ -41,7 +41,7 @@ async fn one_scene_may_have_watchers_by_every_transport() {
 
 #[tokio::test]
 async fn only_the_scenes_own_key_gives_its_events() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let now = SystemTime::now();
     let (scene, other) = (world.scene().await, world.scene().await);
     let foreign = Scene::issue_under("another deployment's", LIFE, now);
@@ -67,7 +67,7 @@ async fn only_the_scenes_own_key_gives_its_events() {
 
 #[tokio::test]
 async fn headers_of_ten_megabytes_are_refused_and_the_gateway_goes_on() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scene = world.scene().await;
     for header in ["Authorization: Bearer ", "Last-Event-ID: ", "Origin: "] {
         let mut client = TcpStream::connect(world.address).await.unwrap();
@@ -83,7 +83,7 @@ async fn headers_of_ten_megabytes_are_refused_and_the_gateway_goes_on() {
 
 #[tokio::test]
 async fn beyond_the_connection_limit_streams_and_polls_are_told_to_come_back() {
-    let world = World::with_one_connection().await;
+    let world = GatewayWorld::with_one_connection().await;
     let scene = world.scene().await;
     let mut held = EventStream::open(&world, &scene, None).await;
     held.event("resumed").await;
@@ -101,7 +101,7 @@ async fn beyond_the_connection_limit_streams_and_polls_are_told_to_come_back() {
 #[tokio::test]
 async fn while_redis_is_away_watchers_stay_and_new_ones_are_told_to_come_back() {
     let mut redis = RedisServer::start().await;
-    let world = World::over_redis(&redis).await;
+    let world = GatewayWorld::over_redis(&redis).await;
     let scene = world.scene().await;
     let mut held = EventStream::open(&world, &scene, None).await;
     held.event("resumed").await;
@@ -130,7 +130,7 @@ async fn while_redis_is_away_watchers_stay_and_new_ones_are_told_to_come_back() 
 
 #[tokio::test]
 async fn pages_that_never_read_are_cut_off_and_their_scene_can_be_resumed() {
-    let world = World::with_limits(GatewayLimits { unread: Seconds::new(3), ..GatewayLimits::default() }).await;
+    let world = GatewayWorld::with_limits(GatewayLimits { unread: Seconds::new(3), ..GatewayLimits::default() }).await;
     let scene = world.scene().await;
     let _socket = world.page_of(&scene).await;
     let client = TcpSocket::new_v4().unwrap();

@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use reqwest::Method;
 
-use crate::fixtures::{LIFE, ORIGIN, Scene, World, assert_problem, send};
+use crate::fixtures::{GatewayWorld, LIFE, ORIGIN, Scene, assert_problem, send};
 
 #[tokio::test]
 async fn pages_of_any_origin_may_import_the_module() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let response = reqwest::get(world.url("/v1/scenecast.js")).await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/javascript; charset=utf-8");
     assert_eq!(response.headers()["access-control-allow-origin"], "*");
@@ -17,7 +17,7 @@ async fn pages_of_any_origin_may_import_the_module() {
 
 #[tokio::test]
 async fn an_invalid_request_is_refused_with_a_problem() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     for body in ["", "{}", "nonsense", "[]", "{\"account\":\"Demo!\"}", "{\"account\":\"demo\",\"more\":1}"] {
         let answer = send(world.request(Method::POST, "/v1/scenes").body(body)).await;
         assert_problem(&answer, 400, "bad_request");
@@ -31,7 +31,7 @@ async fn an_invalid_request_is_refused_with_a_problem() {
 
 #[tokio::test]
 async fn without_a_callback_no_scene_is_opened() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let response = world.request(Method::POST, "/v1/scenes").body("{\"account\":\"demo\"}").send().await.unwrap();
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()["retry-after"], "2");
@@ -41,14 +41,14 @@ async fn without_a_callback_no_scene_is_opened() {
 
 #[tokio::test]
 async fn a_page_of_another_origin_can_open_no_scene() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let post = reqwest::Client::new().post(world.url("/v1/scenes")).header("origin", "https://evil.example");
     assert_problem(&send(post.body("{\"account\":\"demo\"}")).await, 403, "origin_forbidden");
 }
 
 #[tokio::test]
 async fn a_preflight_request_is_answered() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let preflight = world
         .request(Method::OPTIONS, "/v1/scenes/x")
         .header("access-control-request-method", "DELETE")
@@ -61,7 +61,7 @@ async fn a_preflight_request_is_answered() {
 
 #[tokio::test]
 async fn only_its_own_page_can_cancel_a_scene() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let now = SystemTime::now();
     let own = Scene::issue(LIFE, now);
     let other = Scene::issue(LIFE, now);

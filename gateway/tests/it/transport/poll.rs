@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use scenecast_scene::Transition;
 use serde_json::Value;
 
-use crate::fixtures::{Scene, World, assert_problem, confirm_with_number, log_in, number, scan_with_number, send};
+use crate::fixtures::{
+    GatewayWorld, Scene, assert_problem, confirm_with_number, log_in, number, scan_with_number, send,
+};
 
 /// The answer to a poll with this query.
-async fn poll(world: &World, scene: &Scene, query: &str) -> Value {
+async fn poll(world: &GatewayWorld, scene: &Scene, query: &str) -> Value {
     let response = world.scene_request(scene, &format!("?{query}")).send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["cache-control"], "no-store");
@@ -21,7 +23,7 @@ fn kinds(answer: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn any_gateway_answers_at_once_with_events_that_have_happened() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let (other, scene) = (world.neighbour().await, world.scene().await);
     world.settle(&scene, scan_with_number("Ann", number())).await;
     let scanned = poll(&world, &scene, "").await;
@@ -43,7 +45,7 @@ async fn any_gateway_answers_at_once_with_events_that_have_happened() {
 
 #[tokio::test]
 async fn a_poll_waits_for_the_next_event() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scene = world.scene().await;
     let polling = poll(&world, &scene, "wait=30");
     let settling = async {
@@ -57,7 +59,7 @@ async fn a_poll_waits_for_the_next_event() {
 
 #[tokio::test]
 async fn without_an_event_the_answer_comes_when_the_wait_is_over() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scene = world.scene().await;
     for (wait, seconds) in [("0", 0), ("1", 1)] {
         let since = Instant::now();
@@ -70,7 +72,7 @@ async fn without_an_event_the_answer_comes_when_the_wait_is_over() {
 
 #[tokio::test]
 async fn a_poll_is_answered_when_its_scene_ends() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scene = world.scene_for(Duration::from_secs(1)).await;
     let answer = poll(&world, &scene, "wait=30").await;
     assert_eq!((kinds(&answer).len(), answer["state"].as_str()), (0, Some("expired")));
@@ -83,7 +85,7 @@ async fn a_poll_is_answered_when_its_scene_ends() {
 
 #[tokio::test]
 async fn invalid_parameters_are_refused() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scene = world.scene().await;
     let huge = format!("after={}", "9".repeat(10_000));
     for query in [

@@ -5,12 +5,12 @@ use std::time::Duration;
 use scenecast_scene::Transition;
 
 use crate::fixtures::{
-    EventStream, ORIGIN, StreamItem, World, assert_problem, confirm_with_number, number, scan_with_number, send,
+    EventStream, GatewayWorld, ORIGIN, StreamItem, assert_problem, confirm_with_number, number, scan_with_number, send,
 };
 
 #[tokio::test]
 async fn a_stream_begins_with_the_state_and_goes_on_with_the_events() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scene = world.scene().await;
     let mut stream = EventStream::open(&world, &scene, None).await;
     assert_eq!(stream.header("content-type"), "text/event-stream");
@@ -35,7 +35,7 @@ async fn a_stream_begins_with_the_state_and_goes_on_with_the_events() {
 
 #[tokio::test]
 async fn a_stream_goes_on_at_another_gateway_after_the_last_event_id() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let (other, scene) = (world.neighbour().await, world.scene().await);
     let mut stream = EventStream::open(&world, &scene, None).await;
     stream.event("resumed").await;
@@ -57,7 +57,7 @@ async fn a_stream_goes_on_at_another_gateway_after_the_last_event_id() {
 
 #[tokio::test]
 async fn a_stream_of_a_scene_that_is_over_says_how_it_ended() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scene = world.scene_for(Duration::from_secs(1)).await;
     let mut stream = EventStream::open(&world, &scene, None).await;
     stream.event("resumed").await;
@@ -80,7 +80,7 @@ async fn a_stream_of_a_scene_that_is_over_says_how_it_ended() {
 
 #[tokio::test]
 async fn an_invalid_last_event_id_is_refused() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let scene = world.scene().await;
     let with = |id: String| send(world.scene_request(&scene, "/events").header("last-event-id", id));
     for id in ["", "x", "-1", "1.5", "99999999999999999999", "1 2"] {
@@ -92,7 +92,7 @@ async fn an_invalid_last_event_id_is_refused() {
 
 #[tokio::test]
 async fn an_idle_stream_sends_heartbeats() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let mut stream = EventStream::open(&world, &world.scene().await, None).await;
     stream.event("resumed").await;
     let next = stream.next_within(Duration::from_secs(26)).await;
@@ -101,7 +101,7 @@ async fn an_idle_stream_sends_heartbeats() {
 
 #[tokio::test]
 async fn a_stream_ends_when_its_page_leaves() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let mut stream = EventStream::open(&world, &world.scene().await, None).await;
     stream.event("resumed").await;
     assert_eq!((world.metric("connections_open{transport=\"sse\"}"), world.reader.watched_scenes()), (1, 1));

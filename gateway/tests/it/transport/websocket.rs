@@ -18,11 +18,11 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
-use crate::fixtures::{LIFE, Scene, World, close_code, frame, next, reconnect_delay_ms};
+use crate::fixtures::{GatewayWorld, LIFE, Scene, close_code, frame, next, reconnect_delay_ms};
 
 #[tokio::test]
 async fn a_page_resumes_by_its_key() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let mut page = world.page().await;
     page.resume(&world.scene().await.key, 0).await.unwrap();
     let resumed = frame(&mut page).await;
@@ -33,7 +33,7 @@ async fn a_page_resumes_by_its_key() {
 
 #[tokio::test]
 async fn a_watch_ends_when_its_page_closes_the_socket() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let mut page = world.page_of(&world.scene().await).await;
     page.send(Message::Close(None)).await.unwrap();
     assert!(matches!(next(&mut page).await, PageMessage::Closed(..)));
@@ -42,7 +42,7 @@ async fn a_watch_ends_when_its_page_closes_the_socket() {
 
 #[tokio::test]
 async fn a_key_that_was_not_issued_here_is_refused() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let foreign = Scene::issue_under("another deployment's", LIFE, SystemTime::now());
     let mut page = world.page().await;
     page.resume(&foreign.key, 0).await.unwrap();
@@ -59,7 +59,7 @@ async fn a_key_that_was_not_issued_here_is_refused() {
 
 #[tokio::test]
 async fn the_key_of_a_scene_that_ended_long_ago_is_refused_as_expired() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let long_ago = SystemTime::now() - Duration::from_secs(3600);
     let mut page = world.page().await;
     page.resume(&Scene::issue(LIFE, long_ago).key, 0).await.unwrap();
@@ -69,7 +69,7 @@ async fn the_key_of_a_scene_that_ended_long_ago_is_refused_as_expired() {
 
 #[tokio::test]
 async fn a_page_that_sends_nothing_is_closed() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let mut page = world.page().await;
     assert_eq!(frame(&mut page).await.code, "bad_request");
     assert_eq!(close_code(&mut page).await, 1008);
@@ -77,7 +77,7 @@ async fn a_page_that_sends_nothing_is_closed() {
 
 #[tokio::test]
 async fn each_kind_of_invalid_frame_has_its_close_code() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     for (message, code) in [
         (Message::text("hello"), 1008),
         (Message::text("{\"open\":{\"account\":\"../etc\"}}"), 1008),
@@ -106,7 +106,7 @@ async fn each_kind_of_invalid_frame_has_its_close_code() {
 
 #[tokio::test]
 async fn a_first_frame_may_come_in_fragments() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let text = format!("{{\"resume\":{{\"key\":\"{}\"}}}}", world.scene().await.key);
     let (one, two) = text.split_at(20);
     let mut page = world.page().await;
@@ -120,7 +120,7 @@ async fn a_first_frame_may_come_in_fragments() {
 
 #[tokio::test]
 async fn a_page_is_refused_while_no_callback_answers() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let mut page = world.page().await;
     page.open("demo", None).await.unwrap();
     let problem = frame(&mut page).await;
@@ -131,7 +131,7 @@ async fn a_page_is_refused_while_no_callback_answers() {
 
 #[tokio::test]
 async fn pages_of_other_origins_are_refused() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     for origin in ["https://evil.example", "https://www.example.com.evil.example", "http://www.example.com", "null"] {
         let refused = LoginPage::connect(&world.address.to_string(), origin).await;
         let Err(tokio_tungstenite::tungstenite::Error::Http(response)) = refused else { panic!("{origin}") };
@@ -141,7 +141,7 @@ async fn pages_of_other_origins_are_refused() {
 
 #[tokio::test]
 async fn beyond_the_connection_limit_a_page_is_told_to_come_back() {
-    let world = World::with_one_connection().await;
+    let world = GatewayWorld::with_one_connection().await;
     let _held = world.page_of(&world.scene().await).await;
 
     let mut refused = world.page().await;
@@ -156,7 +156,7 @@ async fn beyond_the_connection_limit_a_page_is_told_to_come_back() {
 
 #[tokio::test]
 async fn an_unmasked_frame_sent_with_the_handshake_is_a_protocol_error() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let mut stream = TcpStream::connect(world.address).await.unwrap();
     stream.write_all(&[HANDSHAKE.as_bytes(), b"\x81\x02hi"].concat()).await.unwrap();
     let mut answer = vec![];
@@ -169,7 +169,7 @@ async fn an_unmasked_frame_sent_with_the_handshake_is_a_protocol_error() {
 
 #[tokio::test]
 async fn connections_are_counted_while_open_and_when_closed() {
-    let world = World::new().await;
+    let world = GatewayWorld::new().await;
     let mut page = world.page_of(&world.scene().await).await;
     assert_eq!(world.metric("connections_open{transport=\"websocket\"}"), 1);
     assert_eq!(world.metric("scenes_held"), 1);

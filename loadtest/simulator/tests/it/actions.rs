@@ -5,7 +5,7 @@ use scenecast_wechat::MessageKind;
 
 use crate::{
     scripted_callback::Callback,
-    world::{World, person, text},
+    world::{SimulatorWorld, person, text},
 };
 
 fn follow() -> PhoneAction {
@@ -15,7 +15,7 @@ fn follow() -> PhoneAction {
 #[tokio::test]
 async fn the_event_says_how_somebody_followed_without_a_login_code() {
     let callback = Callback::replying("welcome").await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     for event_key in [None, Some(""), Some("last_trade_no_4200"), Some("scanbarcode|ean13|690"), Some("scanimage|a|b")]
     {
         let follow = PhoneAction::Follow { event_key: event_key.map(ToOwned::to_owned) };
@@ -35,7 +35,7 @@ async fn the_event_says_how_somebody_followed_without_a_login_code() {
 #[tokio::test]
 async fn only_followers_do_anything_else() {
     let callback = Callback::saying("success").await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     for action in [
         PhoneAction::SendImage,
         PhoneAction::SendVoice,
@@ -58,7 +58,7 @@ async fn tapping_a_link_sends_its_text_and_its_id() {
     let callback =
         Callback::replying("Was it you? <a href=\"weixin://bizmsgmenu?msgmenucontent=是我&msgmenuid=yes-1\">Yes</a>")
             .await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     let PhoneScreen::Reply(shown) = world.say("ann", "hi").await.shown else { panic!("no reply") };
     let [link] = menu_links(&shown).try_into().unwrap();
     assert_eq!(link, MenuLink { content: "是我".into(), id: "yes-1".into(), label: "Yes".into() });
@@ -74,7 +74,7 @@ async fn tapping_a_link_sends_its_text_and_its_id() {
 #[tokio::test]
 async fn the_message_about_the_first_action_can_arrive_last() {
     let callback = Callback::replying("hello").await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     let dora = person("dora");
     let url = text(&world.create_qr("abc").await, "url");
     let scanned = world.simulator.hold_scan(&dora, &url).unwrap();

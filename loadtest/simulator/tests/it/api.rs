@@ -6,7 +6,7 @@ use reqwest::{Body, StatusCode, header::CONTENT_TYPE};
 use scenecast_simulator::{CallFailure, Rights, SimulatedAccount, WeChatUser};
 use serde_json::{Value, json};
 
-use crate::world::{SECRET, World, person, text};
+use crate::world::{SECRET, SimulatorWorld, person, text};
 
 const APP_ID: &str = SimulatedAccount::SAMPLE_APP_ID;
 const STABLE_TOKEN: &str = "/cgi-bin/stable_token";
@@ -21,7 +21,7 @@ fn code(answer: &Value) -> i64 {
 
 #[tokio::test]
 async fn a_stable_token_stays_the_same_until_shortly_before_its_end() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let first = world.stable_token().await;
     assert_eq!(first["expires_in"], 7200);
     assert_eq!(text(&world.stable_token().await, "access_token"), text(&first, "access_token"));
@@ -31,7 +31,7 @@ async fn a_stable_token_stays_the_same_until_shortly_before_its_end() {
 
 #[tokio::test]
 async fn each_plain_token_is_new_and_leaves_the_stable_one_valid() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let path = format!("/cgi-bin/token?grant_type=client_credential&appid={APP_ID}&secret={SECRET}");
     let stable = world.access_token().await;
     let [one, two] = [world.get_json(&path).await, world.get_json(&path).await];
@@ -41,7 +41,7 @@ async fn each_plain_token_is_new_and_leaves_the_stable_one_valid() {
 
 #[tokio::test]
 async fn each_wrong_credential_has_its_own_error() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     for (body, errcode) in [
         (credentials(APP_ID, &SECRET.to_uppercase()), 40001),
         (credentials(APP_ID, "short"), 40125),
@@ -57,7 +57,7 @@ async fn each_wrong_credential_has_its_own_error() {
 
 #[tokio::test]
 async fn a_call_needs_a_known_and_unexpired_token() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let call = async |token: &str| {
         let openid = world.openid("ann");
         code(&world.get_json(&format!("/cgi-bin/user/info?access_token={token}&openid={openid}")).await)
@@ -72,7 +72,7 @@ async fn a_call_needs_a_known_and_unexpired_token() {
 
 #[tokio::test]
 async fn tokens_can_be_made_to_expire_early() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let token = world.access_token().await;
     world.simulator.expire_tokens();
     let answer = world.get_json(&format!("/cgi-bin/user/info?access_token={token}&openid=o1")).await;
@@ -82,7 +82,7 @@ async fn tokens_can_be_made_to_expire_early() {
 
 #[tokio::test]
 async fn a_qr_code_has_an_address_and_a_picture_until_it_expires() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let made = world.create_qr("abc").await;
     assert_eq!(made["expire_seconds"], 60);
     assert!(text(&made, "url").starts_with(world.url("q/").as_str()));
@@ -100,7 +100,7 @@ async fn a_qr_code_has_an_address_and_a_picture_until_it_expires() {
 
 #[tokio::test]
 async fn qr_codes_have_a_daily_quota() {
-    let world = World::with(|account| account.quota.qr_codes = 1).await;
+    let world = SimulatorWorld::with(|account| account.quota.qr_codes = 1).await;
     assert_eq!(code(&world.create_qr("a").await), 0);
     assert_eq!(code(&world.create_qr("b").await), 45009);
     world.simulator.advance(Duration::from_secs(24 * 3600));
@@ -115,7 +115,7 @@ async fn an_account_without_the_right_to_a_call_is_refused() {
         (Rights::UnverifiedService, 48001, 48001),
         (Rights::UnverifiedSubscription, 48001, 48001),
     ] {
-        let world = World::with(|account| account.rights = rights).await;
+        let world = SimulatorWorld::with(|account| account.rights = rights).await;
         assert_eq!(code(&world.create_qr("a").await), qr_codes, "{rights:?}");
         let path =
             format!("/cgi-bin/user/info?access_token={}&openid={}", world.access_token().await, world.openid("ann"));
@@ -126,7 +126,7 @@ async fn an_account_without_the_right_to_a_call_is_refused() {
 #[tokio::test]
 async fn wechat_tells_where_its_deliveries_come_from() {
     let networks = ["127.0.0.1", "101.226.103.0/25"].map(ToOwned::to_owned);
-    let world = World::with(|account| account.callback_ips = networks.to_vec()).await;
+    let world = SimulatorWorld::with(|account| account.callback_ips = networks.to_vec()).await;
     let path = format!("/cgi-bin/getcallbackip?access_token={}", world.access_token().await);
     assert_eq!(world.get_json(&path).await, json!({ "ip_list": networks }));
     assert_eq!(code(&world.get_json("/cgi-bin/getcallbackip?access_token=made-up").await), 40001);
@@ -134,7 +134,7 @@ async fn wechat_tells_where_its_deliveries_come_from() {
 
 #[tokio::test]
 async fn user_info_contains_what_wechat_still_tells() {
-    let world = World::with(|account| account.unionid = true).await;
+    let world = SimulatorWorld::with(|account| account.unionid = true).await;
     let token = world.access_token().await;
     let info = async |openid: &str| {
         world.get_json(&format!("/cgi-bin/user/info?access_token={token}&openid={openid}&lang=zh_CN")).await
@@ -158,7 +158,7 @@ async fn user_info_contains_what_wechat_still_tells() {
 
 #[tokio::test]
 async fn there_are_any_number_of_people() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let follows = |n| world.simulator.follows(&WeChatUser::nth(n), &world.account).unwrap();
     assert_eq!((follows(1), follows(2)), (true, false));
     let url = text(&world.create_qr("abc").await, "url");
@@ -168,7 +168,7 @@ async fn there_are_any_number_of_people() {
 
 #[tokio::test]
 async fn requests_have_to_follow_the_documentation() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     assert_eq!(code(&world.get_json(STABLE_TOKEN).await), 43002);
     assert_eq!(code(&world.post_json("/cgi-bin/token", &json!({})).await), 43001);
     assert_eq!(world.get("/cgi-bin/no-such-call").await.status(), StatusCode::NOT_FOUND);
@@ -181,7 +181,7 @@ async fn requests_have_to_follow_the_documentation() {
 
 #[tokio::test]
 async fn calls_fail_as_often_as_set_and_are_counted_by_result() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     world.simulator.fail_calls(STABLE_TOKEN, 2, CallFailure::Code(-1));
     world.simulator.fail_calls(STABLE_TOKEN, 1, CallFailure::Html);
     world.simulator.fail_calls(STABLE_TOKEN, 1, CallFailure::Empty);
@@ -201,7 +201,7 @@ async fn calls_fail_as_often_as_set_and_are_counted_by_result() {
 
 #[tokio::test]
 async fn every_documented_error_can_happen_on_every_call() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let http = &world.http;
     for path in [
         "/cgi-bin/token",
@@ -232,7 +232,7 @@ async fn every_documented_error_can_happen_on_every_call() {
 
 #[tokio::test]
 async fn each_call_is_logged_with_its_result_and_its_token_but_not_the_tokens_text() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let info = async |token: &str| {
         world.get(&format!("/cgi-bin/user/info?access_token={token}&openid={}", world.openid("ann"))).await
     };
@@ -273,7 +273,7 @@ async fn each_call_is_logged_with_its_result_and_its_token_but_not_the_tokens_te
 
 #[tokio::test]
 async fn two_forced_refreshes_half_a_minute_apart_invalidate_the_token_before_them() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let old = world.access_token().await;
     let mut forced = credentials(APP_ID, SECRET);
     forced["force_refresh"] = true.into();
@@ -288,7 +288,7 @@ async fn two_forced_refreshes_half_a_minute_apart_invalidate_the_token_before_th
 
 #[tokio::test]
 async fn a_call_can_be_slow() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     world.simulator.fail_calls(STABLE_TOKEN, 1, CallFailure::SlowMs(50));
     let asked = Instant::now();
     world.access_token().await;

@@ -5,11 +5,11 @@ use scenecast_simulator::EncryptionMode;
 use scenecast_wechat::MessageKind;
 use serde_json::json;
 
-use crate::{scripted_callback::Callback, world::World};
+use crate::{scripted_callback::Callback, world::SimulatorWorld};
 
 #[tokio::test]
 async fn faults_are_read_and_set() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let fault = json!({ "path": "/cgi-bin/stable_token", "times": 1, "failure": { "code": 45011 } });
     let set = world.http.put(world.url("/sim/faults")).json(&json!({ "calls": [fault] })).send().await.unwrap();
     assert_eq!(set.status(), StatusCode::NO_CONTENT);
@@ -21,7 +21,7 @@ async fn faults_are_read_and_set() {
 
 #[tokio::test]
 async fn a_fault_that_does_not_exist_is_refused() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let set = world.http.put(world.url("/sim/faults")).json(&json!({ "earthquake": true })).send().await.unwrap();
     assert_eq!(set.status(), StatusCode::UNPROCESSABLE_ENTITY);
 }
@@ -29,7 +29,7 @@ async fn a_fault_that_does_not_exist_is_refused() {
 #[tokio::test]
 async fn a_key_is_changed() {
     let callback = Callback::saying("success").await;
-    let world = World::with(|account| {
+    let world = SimulatorWorld::with(|account| {
         account.mode = EncryptionMode::Safe;
         account.callbacks = vec![callback.url()];
     })
@@ -51,7 +51,7 @@ async fn a_key_is_changed() {
 
 #[tokio::test]
 async fn tokens_are_expired() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let token = world.access_token().await;
     world.http.delete(world.url("/sim/tokens")).send().await.unwrap();
     assert_ne!(world.access_token().await, token);

@@ -13,7 +13,7 @@ use tokio::sync::Barrier;
 
 use crate::{
     scripted_callback::{Callback, Received, closing},
-    world::{TOKEN, World, person, text},
+    world::{SimulatorWorld, TOKEN, person, text},
 };
 
 fn is_signed(received: &Received) -> bool {
@@ -31,14 +31,14 @@ fn reply(text: &str) -> PhoneScreen {
 }
 
 /// Shortens the time limit for answers, because these tests wait for it in real time.
-fn shorten_limit(world: &World) {
+fn shorten_limit(world: &SimulatorWorld) {
     world.fault(|faults| faults.answer_within_ms = 500);
 }
 
 #[tokio::test]
 async fn a_followers_scan_arrives_signed_and_the_reply_is_shown() {
     let callback = Callback::replying("hello").await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     let outcome = world.scan("ann", "abc").await;
     assert_eq!((outcome.shown, outcome.attempts.len()), (reply("hello"), 1));
 
@@ -57,7 +57,7 @@ async fn a_followers_scan_arrives_signed_and_the_reply_is_shown() {
 #[tokio::test]
 async fn a_user_who_does_not_follow_begins_to_by_scanning() {
     let callback = Callback::replying("welcome").await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     world.scan("chen", "abc").await;
     world.scan("chen", "def").await;
     let kinds: Vec<_> = callback.received().iter().map(|received| received.message().kind).collect();
@@ -67,7 +67,7 @@ async fn a_user_who_does_not_follow_begins_to_by_scanning() {
 #[tokio::test]
 async fn a_code_that_is_unknown_or_has_expired_is_not_delivered() {
     let callback = Callback::replying("hello").await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     let url = text(&world.create_qr("abc").await, "url");
     let scan = async |url: &str| world.simulator.scan(&person("ann"), url).await.map(|outcome| outcome.shown);
     assert_eq!(scan("http://elsewhere/q/abc").await, Err(ActionError::UnknownCode));
@@ -80,7 +80,7 @@ async fn a_code_that_is_unknown_or_has_expired_is_not_delivered() {
 #[tokio::test]
 async fn a_follower_can_write_and_unfollow_but_not_after_that() {
     let callback = Callback::saying(Html("<p>503</p>")).await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     assert_eq!(world.say("bo", "1234 <好>").await.shown, PhoneScreen::Notice(AnswerError::NotXml));
     let left = world.simulator.unfollow(&person("bo"), &world.account).await.unwrap();
     assert_eq!(left.shown, PhoneScreen::Nothing, "the phone of a user who unfollowed shows nothing");
@@ -106,7 +106,7 @@ async fn an_answer_decides_what_the_phone_shows_and_is_not_retried() {
         (Callback::saying(Redirect::temporary("/")).await, PhoneScreen::Notice(AnswerError::Status(307))),
         (Callback::replying("").await, PhoneScreen::Notice(AnswerError::Element("Content"))),
     ] {
-        let outcome = World::calling(&callback).await.scan("ann", "abc").await;
+        let outcome = SimulatorWorld::calling(&callback).await.scan("ann", "abc").await;
         assert_eq!(outcome.shown, shown);
         assert_eq!(callback.received().len(), 1);
     }
@@ -115,7 +115,7 @@ async fn an_answer_decides_what_the_phone_shows_and_is_not_retried() {
 #[tokio::test]
 async fn without_an_answer_delivery_is_attempted_three_times() {
     let callback = Callback::answering(|_| std::future::pending()).await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     shorten_limit(&world);
     let outcome = world.scan("ann", "abc").await;
     assert_eq!(outcome.shown, PhoneScreen::Notice(AnswerError::NoAnswer));
@@ -130,7 +130,7 @@ async fn without_an_answer_delivery_is_attempted_three_times() {
 #[tokio::test]
 async fn a_second_attempt_may_have_the_same_signature() {
     let callback = Callback::answering(|_| std::future::pending()).await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     shorten_limit(&world);
     world.fault(|faults| faults.retry_reuses_nonce = true);
     world.scan("ann", "abc").await;
@@ -142,7 +142,7 @@ async fn a_second_attempt_may_have_the_same_signature() {
 #[tokio::test]
 async fn a_broken_connection_is_followed_by_an_attempt_at_the_next_callback() {
     let good = Callback::replying("hello").await;
-    let world = World::calling_in_turn(vec![closing().await, good.url()]).await;
+    let world = SimulatorWorld::calling_in_turn(vec![closing().await, good.url()]).await;
     let outcome = world.scan("ann", "abc").await;
     assert_eq!(outcome.shown, reply("hello"));
     assert!(matches!(outcome.attempts[0].answer, CallbackAnswer::Broken(_)));
@@ -158,7 +158,7 @@ async fn an_answer_that_is_incomplete_at_the_limit_counts_as_late() {
     })
     .await;
     let good = Callback::replying("hello").await;
-    let world = World::calling_in_turn(vec![endless.url(), good.url()]).await;
+    let world = SimulatorWorld::calling_in_turn(vec![endless.url(), good.url()]).await;
     shorten_limit(&world);
     let outcome = world.scan("ann", "abc").await;
     assert_eq!((outcome.shown, &outcome.attempts[0].answer), (reply("hello"), &CallbackAnswer::Late));
@@ -167,7 +167,7 @@ async fn an_answer_that_is_incomplete_at_the_limit_counts_as_late() {
 #[tokio::test]
 async fn callbacks_take_turns() {
     let [one, two] = [Callback::saying("success").await, Callback::saying("success").await];
-    let world = World::calling_in_turn(vec![one.url(), two.url()]).await;
+    let world = SimulatorWorld::calling_in_turn(vec![one.url(), two.url()]).await;
     for _ in 0..4 {
         world.say("ann", "hi").await;
     }
@@ -186,7 +186,7 @@ async fn a_message_can_be_delivered_twice_at_the_same_instant() {
         }
     })
     .await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     world.fault(|faults| faults.duplicate_deliveries = true);
     let DeliveryOutcome { shown, attempts } = world.scan("ann", "abc").await;
     assert_eq!((shown, attempts.len()), (reply("hello"), 2));
@@ -197,7 +197,7 @@ async fn a_message_can_be_delivered_twice_at_the_same_instant() {
 #[tokio::test]
 async fn a_message_that_is_delivered_twice_goes_to_two_callbacks() {
     let [one, two] = [Callback::replying("hello").await, Callback::replying("hello").await];
-    let world = World::calling_in_turn(vec![one.url(), two.url()]).await;
+    let world = SimulatorWorld::calling_in_turn(vec![one.url(), two.url()]).await;
     world.fault(|faults| faults.duplicate_deliveries = true);
     // Repeat it, because the number of turns before must not matter.
     for deliveries in 1..=3 {
@@ -209,7 +209,7 @@ async fn a_message_that_is_delivered_twice_goes_to_two_callbacks() {
 #[tokio::test]
 async fn a_body_can_be_cut_short() {
     let callback = Callback::saying(StatusCode::BAD_REQUEST).await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     world.fault(|faults| faults.cut_bodies = 1);
     world.say("ann", "hi").await;
     world.say("ann", "hi").await;
@@ -220,7 +220,7 @@ async fn a_body_can_be_cut_short() {
 #[tokio::test]
 async fn a_delivery_goes_on_when_nobody_waits_and_its_attempts_can_be_received() {
     let callback = Callback::replying("hello").await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     let mut attempts = world.simulator.attempts();
     let ann = person("ann");
     let mut delivery = Box::pin(world.simulator.say(&ann, &world.account, "hi"));
@@ -240,14 +240,14 @@ async fn an_address_is_verified_by_the_raw_echostr_only() {
         })
     };
     let raw = echo("").await;
-    let world = World::calling(&raw).await;
+    let world = SimulatorWorld::calling(&raw).await;
     assert_eq!(world.simulator.verify_url(&world.account).await, Ok(()));
     assert_eq!(raw.received()[0].method, "GET");
 
     let refused = (StatusCode::FORBIDDEN, "no");
     for bad in [echo("\"").await, echo("\n").await, Callback::saying("success").await, Callback::saying(refused).await]
     {
-        let world = World::calling_in_turn(vec![raw.url(), bad.url()]).await;
+        let world = SimulatorWorld::calling_in_turn(vec![raw.url(), bad.url()]).await;
         let verified = world.simulator.verify_url(&world.account).await;
         assert!(matches!(verified, Err(VerifyUrlError::Answer(url, _)) if url == bad.url()));
     }

@@ -7,7 +7,7 @@ use scenecast_wechat::{MessageKind, sign};
 
 use crate::{
     scripted_callback::{Callback, Received},
-    world::{TOKEN, World},
+    world::{SimulatorWorld, TOKEN},
 };
 
 fn key() -> EncodingAesKey {
@@ -18,8 +18,8 @@ fn other_key() -> EncodingAesKey {
     "kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR".parse().unwrap()
 }
 
-async fn world(mode: EncryptionMode, callback: &Callback) -> World {
-    World::with(|account| {
+async fn world(mode: EncryptionMode, callback: &Callback) -> SimulatorWorld {
+    SimulatorWorld::with(|account| {
         account.mode = mode;
         account.callbacks = vec![callback.url()];
     })

@@ -6,30 +6,30 @@ use reqwest::header::CONTENT_TYPE;
 use scenecast_simulator::{ActionError, CallFailure, MiniProgramLaunch, SimulatedAccount, read_code};
 use serde_json::{Value, json};
 
-use crate::world::{SECRET, World, person, text};
+use crate::world::{SECRET, SimulatorWorld, person, text};
 
 const CODE: &str = "/wxa/getwxacodeunlimit";
 
-async fn world() -> World {
-    World::with_mini_program(|_| ()).await
+async fn world() -> SimulatorWorld {
+    SimulatorWorld::with_mini_program(|_| ()).await
 }
 
-async fn ask_for_code(world: &World, body: &Value) -> reqwest::Response {
+async fn ask_for_code(world: &SimulatorWorld, body: &Value) -> reqwest::Response {
     let url = world.url(&format!("{CODE}?access_token={}", world.access_token().await));
     world.http.post(url).json(body).send().await.unwrap()
 }
 
-async fn code_error(world: &World, body: &Value) -> Value {
+async fn code_error(world: &SimulatorWorld, body: &Value) -> Value {
     ask_for_code(world, body).await.json::<Value>().await.unwrap()["errcode"].clone()
 }
 
 /// The content of a new code for this scene.
-async fn code(world: &World, scene: &str) -> String {
+async fn code(world: &SimulatorWorld, scene: &str) -> String {
     let picture = ask_for_code(world, &json!({ "scene": scene })).await.bytes().await.unwrap();
     read_code(&picture).unwrap()
 }
 
-async fn session(world: &World, js_code: &str) -> Value {
+async fn session(world: &SimulatorWorld, js_code: &str) -> Value {
     let appid = SimulatedAccount::SAMPLE_MINI_APP_ID;
     let query = format!("appid={appid}&secret={SECRET}&js_code={js_code}&grant_type=authorization_code");
     let response = world.get(&format!("/sns/jscode2session?{query}")).await;
@@ -85,7 +85,7 @@ async fn a_bad_request_is_refused_with_json() {
 
 #[tokio::test]
 async fn codes_have_a_quota_a_minute() {
-    let world = World::with_mini_program(|account| account.quota.page_codes = 1).await;
+    let world = SimulatorWorld::with_mini_program(|account| account.quota.page_codes = 1).await;
     code(&world, "a").await;
     assert_eq!(code_error(&world, &json!({ "scene": "b" })).await, 45011);
     world.simulator.advance(Duration::from_secs(60));
@@ -94,7 +94,7 @@ async fn codes_have_a_quota_a_minute() {
 
 #[tokio::test]
 async fn a_login_code_is_valid_once_and_for_five_minutes() {
-    let world = World::with_mini_program(|account| account.unionid = true).await;
+    let world = SimulatorWorld::with_mini_program(|account| account.unionid = true).await;
     let log_in = || world.simulator.wx_login(&person("ann"), &world.account).unwrap();
     let js_code = log_in();
     let session_of_ann = session(&world, &js_code).await;
@@ -129,7 +129,7 @@ async fn wrong_credentials_do_not_use_up_a_login_code() {
 
 #[tokio::test]
 async fn logins_of_one_person_have_a_quota_a_minute() {
-    let world = World::with_mini_program(|account| account.quota.sessions = 1).await;
+    let world = SimulatorWorld::with_mini_program(|account| account.quota.sessions = 1).await;
     let log_in = |persona: &str| world.simulator.wx_login(&person(persona), &world.account).unwrap();
     assert_eq!(session(&world, &log_in("ann")).await["errcode"], Value::Null);
     assert_eq!(session(&world, &log_in("ann")).await["errcode"], 45011);
@@ -148,7 +148,7 @@ async fn a_person_may_be_refused_as_too_risky() {
 
 #[tokio::test]
 async fn each_kind_of_account_has_its_own_actions() {
-    let official = World::new().await;
+    let official = SimulatorWorld::new().await;
     let mini = world().await;
     assert_eq!(mini.create_qr("a").await["errcode"], 48001);
     assert_eq!(code_error(&official, &json!({ "scene": "a" })).await, 48001);

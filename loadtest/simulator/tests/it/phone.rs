@@ -6,7 +6,7 @@ use reqwest::{Response, StatusCode, header::ACCEPT_LANGUAGE};
 
 use crate::{
     scripted_callback::Callback,
-    world::{World, text},
+    world::{SimulatorWorld, text},
 };
 
 async fn body(response: Response) -> String {
@@ -15,14 +15,14 @@ async fn body(response: Response) -> String {
 }
 
 /// Chooses this persona on the page of a new code, and presses "Scan".
-async fn scan(world: &World, persona: &str) -> String {
+async fn scan(world: &SimulatorWorld, persona: &str) -> String {
     let url = text(&world.create_qr("abc").await, "url");
     body(world.http.post(url).form(&[("person", persona)]).send().await.unwrap()).await
 }
 
 #[tokio::test]
 async fn the_page_shows_the_account_and_the_personas() {
-    let world = World::with(|account| account.title = "Demo <Site>".to_owned()).await;
+    let world = SimulatorWorld::with(|account| account.title = "Demo <Site>".to_owned()).await;
     let url = text(&world.create_qr("abc").await, "url");
     let page = body(world.get(&url).await).await;
     assert!(page.contains("<h1>Demo &#60;Site&#62;</h1>"), "{page}");
@@ -34,7 +34,7 @@ async fn the_page_shows_the_account_and_the_personas() {
 
 #[tokio::test]
 async fn the_page_is_in_chinese_for_a_chinese_browser() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let url = text(&world.create_qr("abc").await, "url");
     let page = body(world.http.get(url).header(ACCEPT_LANGUAGE, "zh-CN").send().await.unwrap()).await;
     assert!(page.contains("<html lang=\"zh-CN\">") && page.contains("扫一扫"));
@@ -42,23 +42,23 @@ async fn the_page_is_in_chinese_for_a_chinese_browser() {
 
 #[tokio::test]
 async fn scanning_shows_the_reply_with_markup_escaped() {
-    let world = World::calling(&Callback::replying("<b>hello</b>\n& welcome").await).await;
+    let world = SimulatorWorld::calling(&Callback::replying("<b>hello</b>\n& welcome").await).await;
     let page = scan(&world, "dora").await;
     assert!(page.contains("id=\"reply\">&#60;b&#62;hello&#60;/b&#62;\n&#38; welcome</div>"), "{page}");
 }
 
 #[tokio::test]
 async fn a_bad_answer_shows_wechats_notice_and_an_empty_one_shows_no_reply() {
-    let bad = World::calling(&Callback::saying("oops").await).await;
+    let bad = SimulatorWorld::calling(&Callback::saying("oops").await).await;
     let page = scan(&bad, "ann").await;
     assert!(page.contains("id=\"notice\">该公众号暂时无法提供服务，请稍后再试"), "{page}");
-    let silent = World::calling(&Callback::saying("success").await).await;
+    let silent = SimulatorWorld::calling(&Callback::saying("success").await).await;
     assert!(scan(&silent, "ann").await.contains("id=\"silence\""));
 }
 
 #[tokio::test]
 async fn the_page_says_that_a_code_is_unknown_or_has_expired() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     assert_eq!(world.get("/q/made-up").await.status(), StatusCode::NOT_FOUND);
     let url = text(&world.create_qr("abc").await, "url");
     world.simulator.advance(Duration::from_secs(60));
@@ -71,7 +71,7 @@ async fn the_page_says_that_a_code_is_unknown_or_has_expired() {
 
 #[tokio::test]
 async fn the_chat_goes_on_until_the_user_unfollows() {
-    let world = World::calling(&Callback::replying("hello").await).await;
+    let world = SimulatorWorld::calling(&Callback::replying("hello").await).await;
     let post = |action: &str, form: &[(&str, &str)]| world.http.post(world.url(action)).form(form).send();
     let page = body(post("/phone/demo/say", &[("person", "ann"), ("text", "<hi>")]).await.unwrap()).await;
     assert!(page.contains("id=\"said\">&#60;hi&#62;</p>") && page.contains("id=\"reply\">hello</div>"), "{page}");
@@ -86,7 +86,7 @@ async fn a_link_in_a_reply_is_a_button_that_sends_its_text() {
     let reply = "Was it you?\n<a href=\"weixin://bizmsgmenu?msgmenucontent=yes&msgmenuid=1\">Yes <3</a> or \
                  <a href=\"https://example.com/?a&b\">look</a>";
     let callback = Callback::replying(reply).await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     let page = scan(&world, "ann").await;
     for part in [
         "id=\"reply\">Was it you?\n<button class=\"menu-link\" form=\"menu-2\">Yes &#60;3</button> or ",
@@ -106,7 +106,7 @@ async fn a_link_in_a_reply_is_a_button_that_sends_its_text() {
 #[tokio::test]
 async fn an_account_can_be_written_to_without_scanning() {
     let callback = Callback::replying("hello").await;
-    let world = World::calling(&callback).await;
+    let world = SimulatorWorld::calling(&callback).await;
     let page = body(world.get("/phone/demo").await).await;
     for part in ["id=\"persona-ann\"", "id=\"text\"", "id=\"send\"", "formaction=\"/phone/demo/follow\""] {
         assert!(page.contains(part), "{part} in {page}");
@@ -125,7 +125,7 @@ async fn an_account_can_be_written_to_without_scanning() {
 
 #[tokio::test]
 async fn only_personas_can_use_the_phone() {
-    let world = World::new().await;
+    let world = SimulatorWorld::new().await;
     let url = text(&world.create_qr("abc").await, "url");
     let refused = world.http.post(url).form(&[("person", "mallory")]).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);

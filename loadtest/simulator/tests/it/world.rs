@@ -14,7 +14,7 @@ use crate::scripted_callback::{Callback, bind};
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const TOKEN: &str = "demoToken1";
 
-pub(crate) struct World {
+pub(crate) struct SimulatorWorld {
     pub(crate) simulator: Simulator,
     pub(crate) account: AccountName,
     pub(crate) http: reqwest::Client,
@@ -22,7 +22,7 @@ pub(crate) struct World {
     url: Url,
 }
 
-impl World {
+impl SimulatorWorld {
     /// A simulator whose account has no callback.
     pub(crate) async fn new() -> Self {
         Self::with(|_| ()).await

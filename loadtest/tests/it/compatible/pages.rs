@@ -13,13 +13,13 @@ const ANN: &str = "Ann";
 /// Where a page shows who is logged in.
 const WHO: &str = "#who:not([hidden])";
 
-struct World {
+struct CompatibleWorld {
     cluster: Cluster,
     ingress: Ingress,
     browser: Browser,
 }
 
-impl World {
+impl CompatibleWorld {
     async fn new() -> Self {
         Self::with(Setup { gateways: 2, callbacks: 2, ..Setup::default() }).await
     }
@@ -55,7 +55,7 @@ impl World {
 
 #[tokio::test]
 async fn a_page_with_a_path_socket_gets_a_name() {
-    let world = World::new().await;
+    let world = CompatibleWorld::new().await;
     world.visit("path-socket.html").await;
     world.browser.click("#sign-in").await;
     world.scan("ann").await;
@@ -64,7 +64,7 @@ async fn a_page_with_a_path_socket_gets_a_name() {
 
 #[tokio::test]
 async fn a_picture_and_a_path_socket_that_start_at_once_share_a_scene() {
-    let world = World::new().await;
+    let world = CompatibleWorld::new().await;
     // Several times, because either request can be first.
     for _ in 0..5 {
         world.visit("path-socket.html?at-once").await;
@@ -77,7 +77,7 @@ async fn a_picture_and_a_path_socket_that_start_at_once_share_a_scene() {
 
 #[tokio::test]
 async fn a_page_that_polls_for_a_result_gets_a_grant_in_place_of_an_openid() {
-    let world = World::new().await;
+    let world = CompatibleWorld::new().await;
     world.visit("path-result.html").await;
     world.scan("ann").await;
     assert_eq!(world.browser.text(WHO).await, ANN);
@@ -87,7 +87,7 @@ async fn a_page_that_polls_for_a_result_gets_a_grant_in_place_of_an_openid() {
 
 #[tokio::test]
 async fn a_page_with_a_client_id_socket_gets_the_user() {
-    let world = World::new().await;
+    let world = CompatibleWorld::new().await;
     world.visit("client-id-socket.html").await;
     let code = read_code(&world.browser.picture("#code[data-drawn]").await).unwrap();
     world.phone("ann", Shown::MiniProgram(code)).await;
@@ -98,7 +98,7 @@ async fn a_page_with_a_client_id_socket_gets_the_user() {
 
 #[tokio::test]
 async fn a_page_that_only_connects_gets_a_code_and_a_name() {
-    let world = World::new().await;
+    let world = CompatibleWorld::new().await;
     let on_open = world.cluster.gateway_on_open(1);
     world.visit(&format!("qr-on-open.html?{on_open}")).await;
     world.scan("ann").await;
@@ -108,7 +108,7 @@ async fn a_page_that_only_connects_gets_a_code_and_a_name() {
 
 #[tokio::test]
 async fn a_page_that_polls_with_a_ticket_gets_the_user_and_whether_registered() {
-    let world = World::new().await;
+    let world = CompatibleWorld::new().await;
     world.visit(&format!("ticket-polling.html?{}", world.cluster.wechat())).await;
     assert_eq!(world.browser.text("#state:not(:empty)").await, "用户还未扫码关注");
     world.scan("ann").await;
@@ -118,13 +118,13 @@ async fn a_page_that_polls_with_a_ticket_gets_the_user_and_whether_registered() 
 }
 
 /// The code that the user has to type.
-async fn typed_code(world: &World) -> String {
+async fn typed_code(world: &CompatibleWorld) -> String {
     world.browser.text("#code:not(:empty)").await
 }
 
 #[tokio::test]
 async fn a_page_with_a_typed_code_gets_a_grant_as_its_cookie() {
-    let world = World::new().await;
+    let world = CompatibleWorld::new().await;
     world.visit("typed-code.html").await;
     world.phone("ann", Shown::Code(typed_code(&world).await)).await;
     // The page has set the cookie and reloaded.
@@ -139,7 +139,7 @@ async fn a_page_with_a_typed_code_gets_a_grant_as_its_cookie() {
 
 #[tokio::test]
 async fn a_reloaded_page_shows_the_same_code_and_a_page_with_a_wrong_code_is_corrected() {
-    let world = World::new().await;
+    let world = CompatibleWorld::new().await;
     world.visit("typed-code.html").await;
     let code = typed_code(&world).await;
     for page in ["typed-code.html", "typed-code.html?12345678"] {
@@ -151,14 +151,14 @@ async fn a_reloaded_page_shows_the_same_code_and_a_page_with_a_wrong_code_is_cor
 }
 
 /// How many of the page's subscriptions have ended.
-fn ended_subscriptions(world: &World) -> usize {
+fn ended_subscriptions(world: &CompatibleWorld) -> usize {
     world.ingress.answered("/subscribe")
 }
 
 #[tokio::test]
 async fn a_page_that_reconnects_at_once_is_slowed_down_while_the_gateway_is_full() {
     let gateway_settings = "[limits]\nconnections = 3\n".to_owned();
-    let world = World::with(Setup { gateway_settings, ..Setup::default() }).await;
+    let world = CompatibleWorld::with(Setup { gateway_settings, ..Setup::default() }).await;
     let gateway = world.cluster.gateway_address(0);
     let mut held = vec![];
     for id in 0..3 {
@@ -176,7 +176,7 @@ async fn a_page_that_reconnects_at_once_is_slowed_down_while_the_gateway_is_full
 
 #[tokio::test]
 async fn a_page_that_reconnects_at_once_is_slowed_down_while_redis_is_away() {
-    let mut world = World::new().await;
+    let mut world = CompatibleWorld::new().await;
     world.cluster.redis.stop().await;
     world.visit("typed-code.html?12345678").await;
     until("it was turned away", async || ended_subscriptions(&world) >= 1).await;
@@ -190,7 +190,7 @@ async fn a_page_that_reconnects_at_once_is_slowed_down_while_redis_is_away() {
 #[tokio::test]
 async fn a_page_whose_gateway_drains_reconnects_once_with_its_code() {
     let soon = "compatible = 3\n".to_owned();
-    let mut world = World::with(Setup { gateways: 2, gateway_settings: soon, ..Setup::default() }).await;
+    let mut world = CompatibleWorld::with(Setup { gateways: 2, gateway_settings: soon, ..Setup::default() }).await;
     world.visit("typed-code.html").await;
     world.browser.see("#state:not(:empty)").await;
     let code = typed_code(&world).await;

@@ -7,7 +7,7 @@ use scenecast_scene::Rotating;
 use scenecast_wechat::{AesKey, Message, MessageKind, SignedQuery, sign};
 use serde::Deserialize;
 
-use crate::world::{World, encryption::set_mode, name, problem, unix_now};
+use crate::world::{CallbackWorld, encryption::set_mode, name, problem, unix_now};
 
 #[derive(Deserialize)]
 struct Made {
@@ -47,8 +47,8 @@ impl Made {
         Rotating { current: self.aes_key.parse().unwrap(), previous }
     }
 
-    async fn world(&self) -> World {
-        World::with(None, |settings| {
+    async fn world(&self) -> CallbackWorld {
+        CallbackWorld::with(None, |settings| {
             let demo = settings.accounts.get_mut(&name("demo")).unwrap();
             set_mode(demo, Mode::Safe);
             demo.aes_key = Some(self.keys());
@@ -59,7 +59,7 @@ impl Made {
     }
 
     /// Delivers it with a new signature, since the old one has expired.
-    async fn deliver(&self, world: &World, vector: &Vector) -> Response {
+    async fn deliver(&self, world: &CallbackWorld, vector: &Vector) -> Response {
         let (now, encrypt) = (unix_now().as_secs().to_string(), &vector.encrypt);
         let signature = sign(&[&self.token, &now, &vector.nonce, encrypt]);
         let query = format!("timestamp={now}&nonce={}&encrypt_type=aes&msg_signature={signature}", vector.nonce);

@@ -6,7 +6,7 @@ use scenecast_scene::Rotating;
 use scenecast_testing::RedisServer;
 
 use crate::world::{
-    AES_KEY, ORIGINAL_ID, TOKEN, World,
+    AES_KEY, CallbackWorld, ORIGINAL_ID, TOKEN,
     encryption::{Encryptor, enveloped, set_mode},
     event, event_at, name, problem, signed, unix_now, with_elements,
 };
@@ -21,7 +21,7 @@ fn both(plain: &str, encrypted: &str) -> String {
 }
 
 /// The code of the problem in the answer.
-async fn refused(world: &World, query: &str, body: impl Into<reqwest::Body>, status: StatusCode) -> String {
+async fn refused(world: &CallbackWorld, query: &str, body: impl Into<reqwest::Body>, status: StatusCode) -> String {
     problem(world.delivery("demo", query, body).send().await.unwrap(), status).await
 }
 
@@ -29,7 +29,7 @@ async fn refused(world: &World, query: &str, body: impl Into<reqwest::Body>, sta
 async fn a_scan_logs_in_and_its_redelivery_gets_the_same_reply() {
     for mode in [Mode::Safe, Mode::Compatible] {
         for redis in [None, Some(RedisServer::start().await)] {
-            let mut world = World::in_mode(redis, mode).await;
+            let mut world = CallbackWorld::in_mode(redis, mode).await;
             let other = world.add_pod().await;
             let (scene, _) = world.open().await;
             let scan = event("SCAN", &scene.to_string());
@@ -46,7 +46,7 @@ async fn a_scan_logs_in_and_its_redelivery_gets_the_same_reply() {
 
 #[tokio::test]
 async fn an_acknowledgement_is_not_encrypted() {
-    let world = World::in_mode(None, Mode::Safe).await;
+    let world = CallbackWorld::in_mode(None, Mode::Safe).await;
     for message in [event("LOCATION", ""), event("CLICK", "a-menu"), event("unsubscribe", "")] {
         assert_eq!(world.deliver_sealed(&Encryptor::default(), &message).await, "success");
     }
@@ -59,7 +59,7 @@ async fn the_configured_mode_is_enforced() {
     let sealer = Encryptor::default();
     let encrypted = sealer.encrypt(&event("SCAN", "x"));
     for mode in [Mode::Safe, Mode::Compatible] {
-        let world = World::in_mode(None, mode).await;
+        let world = CallbackWorld::in_mode(None, mode).await;
         for (query, body) in [
             (signed(), event("SCAN", "x")),
             (format!("{}&encrypt_type=raw", signed()), event("SCAN", "x")),
@@ -70,7 +70,7 @@ async fn the_configured_mode_is_enforced() {
             assert_eq!(refused(&world, &query, body, StatusCode::FORBIDDEN).await, "mode_mismatch", "{query}");
         }
     }
-    let plain = World::in_mode(None, Mode::Plain).await;
+    let plain = CallbackWorld::in_mode(None, Mode::Plain).await;
     for body in [enveloped(&encrypted), both(&event("SCAN", "x"), &encrypted), event("SCAN", "x")] {
         let code = refused(&plain, &sealer.query(&encrypted), body, StatusCode::FORBIDDEN).await;
         assert_eq!(code, "mode_mismatch");
@@ -80,7 +80,7 @@ async fn the_configured_mode_is_enforced() {
 #[tokio::test]
 async fn only_the_encrypted_text_is_read() {
     for mode in [Mode::Safe, Mode::Compatible] {
-        let world = World::in_mode(None, mode).await;
+        let world = CallbackWorld::in_mode(None, mode).await;
         let ((scene, _), (other, _)) = (world.open().await, world.open().await);
         let sealer = Encryptor::default();
         let encrypted = sealer.encrypt(&event("SCAN", &scene.to_string()));
@@ -93,7 +93,7 @@ async fn only_the_encrypted_text_is_read() {
 
 #[tokio::test]
 async fn the_signature_that_covers_no_message_is_ignored() {
-    let world = World::in_mode(None, Mode::Safe).await;
+    let world = CallbackWorld::in_mode(None, Mode::Safe).await;
     let sealer = Encryptor::default();
     let encrypted = sealer.encrypt(&event("LOCATION", ""));
     let query = sealer.query(&encrypted);
@@ -105,7 +105,7 @@ async fn the_signature_that_covers_no_message_is_ignored() {
 
 #[tokio::test]
 async fn secrets_are_rotated_without_a_refusal_and_a_reply_uses_the_secrets_of_its_message() {
-    let world = World::with(None, |settings| {
+    let world = CallbackWorld::with(None, |settings| {
         let demo = settings.accounts.get_mut(&name("demo")).unwrap();
         set_mode(demo, Mode::Safe);
         demo.token = Rotating { current: TOKEN.into(), previous: Some(OLD_TOKEN.into()) };
@@ -126,7 +126,7 @@ async fn secrets_are_rotated_without_a_refusal_and_a_reply_uses_the_secrets_of_i
 
 #[tokio::test]
 async fn a_signature_of_another_message_or_time_is_refused() {
-    let world = World::in_mode(None, Mode::Safe).await;
+    let world = CallbackWorld::in_mode(None, Mode::Safe).await;
     let (sealer, now) = (Encryptor::default(), unix_now().as_secs());
     let encrypted = sealer.encrypt(&event("SCAN", "x"));
     let query = sealer.query(&encrypted);
@@ -158,7 +158,7 @@ async fn a_signature_of_another_message_or_time_is_refused() {
 
 #[tokio::test]
 async fn a_changed_message_is_refused() {
-    let world = World::in_mode(None, Mode::Safe).await;
+    let world = CallbackWorld::in_mode(None, Mode::Safe).await;
     let sealer = Encryptor::default();
     let encrypted = sealer.encrypt(&event("SCAN", "x"));
     let query = sealer.query(&encrypted);
@@ -175,7 +175,7 @@ async fn a_changed_message_is_refused() {
 
 #[tokio::test]
 async fn a_malformed_envelope_is_refused() {
-    let world = World::in_mode(None, Mode::Safe).await;
+    let world = CallbackWorld::in_mode(None, Mode::Safe).await;
     let sealer = Encryptor::default();
     let good = sealer.encrypt(&event("SCAN", "x"));
     let whole = enveloped(&good);
@@ -197,7 +197,7 @@ async fn a_malformed_envelope_is_refused() {
 #[tokio::test]
 async fn an_unsigned_verification_is_refused_in_every_mode() {
     for mode in [Mode::Safe, Mode::Compatible, Mode::Plain] {
-        let world = World::in_mode(None, mode).await;
+        let world = CallbackWorld::in_mode(None, mode).await;
         let probe = "<xml><action>CheckContainerPath</action></xml>";
         assert_eq!(refused(&world, "", probe, StatusCode::BAD_REQUEST).await, "bad_request");
     }
@@ -205,7 +205,7 @@ async fn an_unsigned_verification_is_refused_in_every_mode() {
 
 #[tokio::test]
 async fn in_safe_mode_only_a_login_waits_for_redis() {
-    let mut world = World::in_mode(Some(RedisServer::start().await), Mode::Safe).await;
+    let mut world = CallbackWorld::in_mode(Some(RedisServer::start().await), Mode::Safe).await;
     world.redis.as_mut().unwrap().stop().await;
     assert_eq!(world.deliver_sealed(&Encryptor::default(), &event("LOCATION", "")).await, "success");
     let sent = unix_now().as_secs() - 10;

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use scenecast_simulator::CallbackAnswer;
 
-use crate::world::{World, event_at, reply, signed, text_at, unix_now};
+use crate::world::{CallbackWorld, event_at, reply, signed, text_at, unix_now};
 
 #[tokio::test]
 async fn while_redis_is_away_wechat_gets_no_answer_and_the_redelivery_logs_in() {
-    let mut world = World::over_redis().await;
+    let mut world = CallbackWorld::over_redis().await;
     let (scene, qr_url) = world.open().await;
     let mut attempts = world.simulator.attempts();
     world.redis.as_mut().unwrap().stop().await;
@@ -26,7 +26,7 @@ async fn while_redis_is_away_wechat_gets_no_answer_and_the_redelivery_logs_in() 
 
 #[tokio::test]
 async fn a_short_pause_of_redis_is_waited_out() {
-    let world = World::over_redis().await;
+    let world = CallbackWorld::over_redis().await;
     let (scene, qr_url) = world.open().await;
     world.redis.as_ref().unwrap().pause();
     let scanning = world.scan("bo", &qr_url);
@@ -42,7 +42,7 @@ async fn a_short_pause_of_redis_is_waited_out() {
 
 #[tokio::test]
 async fn no_answer_means_that_the_connection_closes_without_a_byte() {
-    let mut world = World::over_redis().await;
+    let mut world = CallbackWorld::over_redis().await;
     world.redis.as_mut().unwrap().stop().await;
     let started = Instant::now();
     let sent = unix_now().as_secs();
@@ -54,7 +54,7 @@ async fn no_answer_means_that_the_connection_closes_without_a_byte() {
 
 #[tokio::test]
 async fn the_last_delivery_asks_to_scan_again_within_wechats_time() {
-    let mut world = World::over_redis().await;
+    let mut world = CallbackWorld::over_redis().await;
     world.redis.as_mut().unwrap().stop().await;
     let sent = unix_now().as_secs() - 10;
     let answered = async |event, key| {
@@ -68,7 +68,7 @@ async fn the_last_delivery_asks_to_scan_again_within_wechats_time() {
 
 #[tokio::test]
 async fn the_last_delivery_of_an_answer_or_a_code_asks_to_send_it_again() {
-    let mut world = World::over_redis().await;
+    let mut world = CallbackWorld::over_redis().await;
     world.redis.as_mut().unwrap().stop().await;
     let sent = unix_now().as_secs() - 10;
     let answered = async |content| {

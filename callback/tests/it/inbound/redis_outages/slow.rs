@@ -10,7 +10,10 @@ use scenecast_testing::{RedisServer, until};
 
 use crate::{
     webhooks::Backend,
-    world::{LIFE, World, demo, event_at, new_scene, opening, person, problem, reply, said, signed, text_at, unix_now},
+    world::{
+        CallbackWorld, LIFE, demo, event_at, new_scene, opening, person, problem, reply, said, signed, text_at,
+        unix_now,
+    },
 };
 
 const LOGGED_IN: &str = "You are logged in. Please go back to the page.";
@@ -20,9 +23,9 @@ const SEND_AGAIN: &str = "That did not go through. Please send it again.";
 const WECHATS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A world over Redis. Its site is told about logins, and `bo` has logged in before.
-async fn with_a_site(confirmation: Confirmation) -> World {
+async fn with_a_site(confirmation: Confirmation) -> CallbackWorld {
     let site = Backend::good().await;
-    let mut world = World::with(Some(RedisServer::start().await), |settings| {
+    let mut world = CallbackWorld::with(Some(RedisServer::start().await), |settings| {
         demo(settings).webhooks = Some(site.json());
         demo(settings).confirmation = confirmation;
     })
@@ -69,7 +72,7 @@ async fn if_redis_is_too_slow_for_one_attempt_the_next_attempts_go_on_and_the_la
 
 #[tokio::test]
 async fn while_redis_is_frozen_the_last_attempt_is_answered_within_wechats_time() {
-    let world = World::over_redis().await;
+    let world = CallbackWorld::over_redis().await;
     world.redis.as_ref().unwrap().pause();
     let sent = unix_now().as_secs() - 10;
     let answered = async |message| {
@@ -85,7 +88,7 @@ async fn while_redis_is_frozen_the_last_attempt_is_answered_within_wechats_time(
 
 #[tokio::test]
 async fn while_redis_is_full_nothing_is_told_and_later_the_redelivery_logs_in() {
-    let world = World::over_redis().await;
+    let world = CallbackWorld::over_redis().await;
     let redis = world.redis.as_ref().unwrap();
     let (scene, qr_url) = world.open().await;
     let mut attempts = world.simulator.attempts();
