@@ -1,6 +1,10 @@
 //! One call of WeChat's API: sent, limited in time and size, counted, its answer read.
 
-use std::time::Duration;
+use std::{
+    io::{self, ErrorKind},
+    iter::successors,
+    time::Duration,
+};
 
 use backon::{ExponentialBuilder, Retryable};
 use prometheus::IntCounterVec;
@@ -8,6 +12,7 @@ use scenecast_service::config::HttpUrl;
 use scenecast_wechat::{ApiError, CodeImage, ErrorCode, parse_answer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use url::Url;
 
 use crate::request::TransportError;
 
@@ -106,6 +111,26 @@ fn read_json<T: DeserializeOwned>(mut answer: Vec<u8>) -> Result<T, ApiError> {
     parse_answer(&answer)
 }
 
+/// Repeats a call once if its connection ended before an answer began. WeChat closes idle connections when it likes,
+/// also at the moment when a call is sent on one. To repeat a call is harmless: a code that nobody got costs one of the
+/// quota, and a `js_code` that WeChat took is spent either way.
+fn repeat_if_cut_off(base: &HttpUrl) -> reqwest::retry::Builder {
+    let url = Url::parse(&base.join("/")).expect("an HttpUrl is a URL");
+    let host = url.host_str().unwrap_or_default().to_owned();
+    reqwest::retry::for_host(host).max_retries_per_request(1).classify_fn(|attempt| {
+        if attempt.error().is_some_and(is_cut_off) { attempt.retryable() } else { attempt.success() }
+    })
+}
+
+/// Whether the connection ended before an answer began.
+fn is_cut_off(error: &(dyn std::error::Error + 'static)) -> bool {
+    successors(Some(error), |error| error.source()).any(|cause| {
+        let is_reset = |error: &io::Error| matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
+            || cause.downcast_ref().is_some_and(is_reset)
+    })
+}
+
 /// WeChat's API at one address. Clones share the connections.
 #[derive(Debug, Clone)]
 pub(crate) struct WechatClient {
@@ -120,6 +145,7 @@ impl WechatClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ATTEMPT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
+            .retry(repeat_if_cut_off(&base))
             .build()
             .expect("the TLS library starts");
         Self { http, base, calls }

@@ -72,6 +72,16 @@ async fn the_days_qr_codes_are_counted_across_pods() {
     }
 }
 
+/// WeChat closes idle connections when it likes, also while a call is on its way.
+#[tokio::test]
+async fn a_call_whose_connection_ends_before_an_answer_is_repeated_at_once() {
+    let world = CallbackWorld::new().await;
+    world.simulator.fail_calls(CREATE, 1, CallFailure::Closed);
+    answer(open(&world).await, StatusCode::OK).await;
+    let calls = world.simulator.calls(CREATE);
+    assert_eq!((calls.with("closed"), calls.with("ok")), (1, 1));
+}
+
 #[tokio::test]
 async fn a_page_that_can_get_no_handle_now_is_told_to_come_back() {
     let world = CallbackWorld::new().await;
