@@ -4,4 +4,5 @@ mod buffers;
 mod crowd;
 mod memory;
 mod replica;
+mod restart;
 mod slow;
