@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::{
     address::RedisAddress,
     command::RedisCommand,
-    connection::{health::ConnectionHealth, pool::ConnectionPool},
+    connection::{health::ConnectionHealth, heartbeat::ExpectedRole, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind, error_code},
     replication::{ReplicaAcknowledger, WritePosition},
     reply::Reply,
@@ -70,7 +70,7 @@ impl Redis {
         let sentinels = {
             let address = address.clone();
             let health = ConnectionHealth::new("sentinels", &connected, Arc::default());
-            ConnectionPool::new(move |sentinel| address.sentinel_config(sentinel), health)
+            ConnectionPool::new(move |sentinel| address.sentinel_config(sentinel), ExpectedRole::Any, health)
         };
 
         let source = TopologySource::new(address.layout(), sentinels);
@@ -175,9 +175,10 @@ impl Redis {
 }
 
 /// The pool of connections of one kind to the servers that have data.
-fn node_pool(address: &RedisAddress, health: Arc<ConnectionHealth>) -> ConnectionPool {
+pub(crate) fn node_pool(address: &RedisAddress, health: Arc<ConnectionHealth>) -> ConnectionPool {
+    let expected_role = address.expected_role();
     let address = address.clone();
-    ConnectionPool::new(move |node| address.config(node), health)
+    ConnectionPool::new(move |node| address.config(node), expected_role, health)
 }
 
 /// Parses the answers to `HMGET` and `PTTL`.

@@ -16,7 +16,7 @@
 //! | `subscriptions` | pub/sub, and events that say when messages may have been lost |
 //! | `replication` | waits until replicas have a write |
 //! | `startup_check` | warns about a configuration that can lose scenes |
-//! | `error`, `reply` | why a command failed; what Redis answered |
+//! | `error`, `reply`, `role` | why a command failed; what Redis answered; what it says of its role |
 //!
 //! ```text
 //!  streams ───────┬─▶ client ─▶ replication ─▶ routing ─▶ topology ─┬─▶ connection ─┬─▶ fred ─▶ Redis
@@ -30,6 +30,7 @@ mod connection;
 mod error;
 mod replication;
 mod reply;
+mod role;
 mod routing;
 mod startup_check;
 mod streams;

@@ -34,10 +34,10 @@ use crate::{
     command::{RedisCommand, send_all_on_one_connection},
     connection::pool::ConnectionPool,
     error::{RedisError, RedisErrorKind},
+    role,
     routing::{redirect::Redirect, router::RoutedReplies},
     topology::{
         refresher::Topology,
-        sentinel,
         slots::{RequiredAcks, Slot, SlotTable},
     },
 };
@@ -116,7 +116,7 @@ impl ReplicaAcknowledger {
         if written.is_ask_target && !self.topology.table().has_primary(node) {
             // The server is being given its first slot, so it isn't in the table yet.
             let Ok(connection) = self.nodes.get(node).permit().map(|permit| permit.client) else { return 1 };
-            return RedisCommand::role().send(&connection).await.map_or(1, |role| sentinel::replica_count(&role));
+            return RedisCommand::role().send(&connection).await.map_or(1, |role| role::replica_count(&role));
         }
         let mut tables = self.topology.subscribe();
         let is_attainable =

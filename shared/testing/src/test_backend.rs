@@ -12,13 +12,7 @@ use scenecast_bus::BusUrl;
 use scenecast_redis::RedisAddress;
 
 use crate::{
-    redis::{
-        cluster::RedisCluster,
-        sentinel::RedisSentinels,
-        server::RedisServer,
-        shards::RedisShards,
-        users::POD,
-    },
+    redis::{cluster::RedisCluster, sentinel::RedisSentinels, server::RedisServer, shards::RedisShards, users::POD},
     tls::CertificateAuthority,
 };
 

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     command::{RedisCommand, send_all},
     connection::{managed::COMMAND_LIMIT, pool::ConnectionPool},
-    error::{RedisError, RedisErrorKind},
+    error::{RedisError, RedisErrorKind, error_code},
     reply::Reply,
     routing::redirect::Redirect,
     topology::{refresher::Topology, slots::Slot},
@@ -89,6 +89,9 @@ impl CommandRouter {
                     asking = true;
                 }
                 Redirect::TryAgain => {
+                    if replies.iter().any(is_replicas_refusal) {
+                        self.pool.get(&node).doubt();
+                    }
                     self.topology.request_refresh();
                     node = self.owner(slot, deadline).await?;
                     asking = false;
@@ -184,6 +187,11 @@ impl CommandRouter {
 fn is_redirected(reply: &Result<Reply, Error>, node: &Server) -> bool {
     let redirect = reply.as_ref().err().and_then(|error| Redirect::from_error(error, node));
     matches!(redirect, Some(Redirect::Moved(_) | Redirect::Ask(_)))
+}
+
+/// Whether only a replica, or a server that starts, answers so.
+fn is_replicas_refusal(reply: &Result<Reply, Error>) -> bool {
+    reply.as_ref().is_err_and(|error| matches!(error_code(error), "READONLY" | "MASTERDOWN" | "LOADING"))
 }
 
 fn no_primary() -> RedisError {

@@ -11,7 +11,7 @@ use fred::{
 use futures_util::future::join_all;
 
 use crate::{
-    client::Redis,
+    client::{Redis, node_pool},
     command::{RedisCommand, array_items, send_all},
     connection::{health::ConnectionHealth, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind},
@@ -36,8 +36,7 @@ impl Redis {
     pub fn subscriptions(&self, on_event: impl Fn(PubSubEvent) + Send + Sync + 'static) -> Subscriber {
         let topology = self.router.topology().clone();
         let health = ConnectionHealth::new("subscriptions", &self.connected, topology.refresh_notify());
-        let address = self.address.clone();
-        let nodes = ConnectionPool::new(move |node| address.config(node), health);
+        let nodes = node_pool(&self.address, health);
         tokio::spawn(follow_topology(topology.clone(), nodes.clone(), Arc::new(on_event)));
         Subscriber { topology, nodes }
     }

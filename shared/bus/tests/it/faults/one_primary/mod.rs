@@ -1,5 +1,6 @@
-//! One primary is slow, full or away, with or without replicas.
+//! One primary is slow, full or away, with or without replicas, or another server takes its address.
 
+mod address;
 mod buffers;
 mod crowd;
 mod memory;
