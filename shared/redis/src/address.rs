@@ -142,6 +142,11 @@ impl RedisAddress {
         &self.0.layout
     }
 
+    /// The Redis user as which pods connect.
+    pub(crate) fn user(&self) -> String {
+        self.0.config.username.clone().unwrap_or_else(|| "default".to_owned())
+    }
+
     /// Which servers its connections may lead to.
     pub(crate) fn expected_role(&self) -> ExpectedRole {
         match self.layout() {

@@ -9,14 +9,20 @@ use sha1::{Digest, Sha1};
 use tokio::sync::Notify;
 
 use crate::{
-    address::RedisAddress,
+    address::{Layout, RedisAddress},
     command::RedisCommand,
     connection::{health::ConnectionHealth, heartbeat::ExpectedRole, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind, error_code},
+    inspection::{
+        clock,
+        each_connection::for_each_connection,
+        refusals::RefusalCounter,
+        rights::{CLUSTER_RIGHTS, CONNECTION_RIGHTS},
+        settings,
+    },
     replication::{ReplicaAcknowledger, WritePosition},
     reply::Reply,
     routing::router::CommandRouter,
-    startup_check,
     topology::{refresher::Topology, source::TopologySource},
 };
 
@@ -48,6 +54,8 @@ pub struct Redis {
     pub(crate) router: CommandRouter,
     acknowledger: ReplicaAcknowledger,
     pub(crate) connected: IntGaugeVec,
+    pub(crate) refusals: RefusalCounter,
+    pub(crate) missing_rights: IntGaugeVec,
 }
 
 impl std::fmt::Debug for Redis {
@@ -75,9 +83,22 @@ impl Redis {
 
         let source = TopologySource::new(address.layout(), sentinels);
         let topology = Topology::start(source, commands.clone(), refresh, primaries);
-        let acknowledger = ReplicaAcknowledger::new(&topology, acknowledgements);
-        tokio::spawn(startup_check::run(topology.clone(), commands.clone()));
-        Self { address: address.clone(), router: CommandRouter::new(commands, topology), acknowledger, connected }
+        let refusals = RefusalCounter::new(metrics);
+        let acknowledger = ReplicaAcknowledger::new(&topology, acknowledgements, refusals.clone());
+        tokio::spawn(for_each_connection(topology.clone(), commands.clone(), settings::check));
+        let help = "By how many seconds the clock of this primary is ahead of this pod's; negative if it is behind.";
+        let skews = metrics.seconds_gauge_vec("redis_clock_skew_seconds", help, &["primary"]);
+        let measure = move |node, client| clock::measure(node, client, skews.clone());
+        tokio::spawn(for_each_connection(topology.clone(), commands.clone(), measure));
+        let help = "Commands that this part of the pod needs, and that Redis forbids its user at this primary.";
+        let missing_rights = metrics.gauge_vec("redis_missing_rights", help, &["primary", "part"]);
+        let router = CommandRouter::new(commands, topology, refusals.clone());
+        let redis = Self { address: address.clone(), router, acknowledger, connected, refusals, missing_rights };
+        redis.check_rights("connection", CONNECTION_RIGHTS.iter().copied());
+        if matches!(address.layout(), Layout::Cluster { .. }) {
+            redis.check_rights("cluster", CLUSTER_RIGHTS.iter().copied());
+        }
+        redis
     }
 
     /// Calls a script with one key. It may be called twice, if the first answer is lost.

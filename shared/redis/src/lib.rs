@@ -15,7 +15,7 @@
 //! | `streams` | a stream as a queue that several pods take entries from |
 //! | `subscriptions` | pub/sub, and events that say when messages may have been lost |
 //! | `replication` | waits until replicas have a write |
-//! | `startup_check` | warns about a configuration that can lose scenes |
+//! | `inspection` | warns about configurations and clocks that can lose scenes, and about missing rights |
 //! | `error`, `reply`, `role` | why a command failed; what Redis answered; what it says of its role |
 //!
 //! ```text
@@ -28,11 +28,11 @@ mod client;
 mod command;
 mod connection;
 mod error;
+mod inspection;
 mod replication;
 mod reply;
 mod role;
 mod routing;
-mod startup_check;
 mod streams;
 mod subscriptions;
 mod tls;

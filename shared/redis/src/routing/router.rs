@@ -22,6 +22,7 @@ use crate::{
     command::{RedisCommand, send_all},
     connection::{managed::COMMAND_LIMIT, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind, error_code},
+    inspection::refusals::RefusalCounter,
     reply::Reply,
     routing::redirect::Redirect,
     topology::{refresher::Topology, slots::Slot},
@@ -48,11 +49,16 @@ pub(crate) struct RoutedReplies {
 pub(crate) struct CommandRouter {
     pool: ConnectionPool,
     topology: Topology,
+    refusals: RefusalCounter,
 }
 
 impl CommandRouter {
-    pub(crate) fn new(pool: ConnectionPool, topology: Topology) -> Self {
-        Self { pool, topology }
+    pub(crate) fn new(pool: ConnectionPool, topology: Topology, refusals: RefusalCounter) -> Self {
+        Self { pool, topology, refusals }
+    }
+
+    pub(crate) fn pool(&self) -> &ConnectionPool {
+        &self.pool
     }
 
     pub(crate) fn topology(&self) -> &Topology {
@@ -169,7 +175,9 @@ impl CommandRouter {
         let connection = self.pool.get(node);
         let permit = connection.permit()?;
         let replies = timeout_at(deadline, send_all(&permit.client, commands, asking)).await;
-        replies.map_err(|_| RedisError::timed_out(node))
+        let replies = replies.map_err(|_| RedisError::timed_out(node))?;
+        self.refusals.observe(node, &replies);
+        Ok(replies)
     }
 
     /// The slot's primary. While it has none, waits for one until the deadline.

@@ -15,6 +15,7 @@ use crate::{
     command::{RedisCommand, array_items, send_all},
     connection::{health::ConnectionHealth, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind},
+    inspection::refusals::RefusalCounter,
     reply::Reply,
     routing::redirect::Redirect,
     subscriptions::{event::PubSubEvent, listener::follow_topology},
@@ -28,6 +29,7 @@ use crate::{
 pub struct Subscriber {
     topology: Topology,
     nodes: ConnectionPool,
+    refusals: RefusalCounter,
 }
 
 impl Redis {
@@ -38,7 +40,7 @@ impl Redis {
         let health = ConnectionHealth::new("subscriptions", &self.connected, topology.refresh_notify());
         let nodes = node_pool(&self.address, health);
         tokio::spawn(follow_topology(topology.clone(), nodes.clone(), Arc::new(on_event)));
-        Subscriber { topology, nodes }
+        Subscriber { topology, nodes, refusals: self.refusals.clone() }
     }
 }
 
@@ -58,6 +60,7 @@ impl Subscriber {
         let commands: Vec<_> =
             channels.iter().map(|channel| RedisCommand::new("SSUBSCRIBE", [channel.as_str()])).collect();
         let answers = send_all(&client, &commands, false).await;
+        self.refusals.observe(primary, &answers);
         let mut outcomes = Vec::with_capacity(channels.len());
         let mut has_moved = false;
         let mut is_out_of_step = false;

@@ -24,11 +24,10 @@ pub(crate) fn acl_file() -> String {
         ("${REPLICATION_PASSWORD}", REPLICATION),
         ("${SENTINEL_PASSWORD}", SENTINEL),
     ];
-    let mut file = passwords.iter().fold(SHIPPED.to_owned(), |file, (variable, value)| file.replace(variable, value));
-    assert!(!file.contains('$'), "a user of the file has a password that no test knows");
-    file += &format!("user {ADMIN} on >{ADMIN} ~* &* +@all\n");
-    file += &format!("user {POD} on >{POD} {} {}\n", acl_rules("gateway"), acl_rules("callback"));
-    file
+    let shipped = passwords.iter().fold(SHIPPED.to_owned(), |file, (variable, value)| file.replace(variable, value));
+    assert!(!shipped.contains('$'), "a user of the file has a password that no test knows");
+    let [gateway, callback] = ["gateway", "callback"].map(acl_rules);
+    format!("{shipped}user {ADMIN} on >{ADMIN} ~* &* +@all\nuser {POD} on >{POD} {gateway} {callback}\n")
 }
 
 /// The rules of this Redis user in `deploy/redis/users.acl`, in the syntax of `ACL SETUSER`: for tests of a user who

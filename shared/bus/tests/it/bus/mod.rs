@@ -2,10 +2,12 @@
 
 mod burst;
 mod churn;
+mod clock;
 mod contract;
 mod foreign;
 mod outages;
 mod permissions;
+mod rights;
 mod subscriptions;
 mod tls;
 mod tombstone;
