@@ -13,7 +13,7 @@ use crate::{
 
 /// The commands of a reader.
 const WATCHING: [&str; 5] =
-    ["HMGET wx:scene state", "PTTL wx:scene", "SSUBSCRIBE wx:scene", "SUNSUBSCRIBE wx:scene", "CLIENT INFO"];
+    ["hmget wx:scene state", "pttl wx:scene", "ssubscribe wx:scene", "sunsubscribe wx:scene", "client info"];
 
 /// Watches and reads scenes. Clones are the same one.
 #[derive(Debug, Clone)]

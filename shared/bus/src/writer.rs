@@ -9,17 +9,17 @@ use crate::{error::BusError, memory::MemoryScenes, redis::writer::RedisWriter};
 
 /// The commands of a writer, also those in its scripts.
 const SETTLING: [&str; 11] = [
-    "EVALSHA digest 0",
-    "EVAL script 0",
-    "EXISTS wx:scene",
-    "TIME",
-    "HMGET wx:scene state",
-    "HSET wx:scene state open",
-    "PEXPIREAT wx:scene 0",
-    "PTTL wx:scene",
-    "SPUBLISH wx:scene event",
-    "SET fence:0 value",
-    "WAIT 1 1",
+    "evalsha digest 0",
+    "eval script 0",
+    "exists wx:scene",
+    "time",
+    "hmget wx:scene state",
+    "hset wx:scene state open",
+    "pexpireat wx:scene 0",
+    "pttl wx:scene",
+    "spublish wx:scene event",
+    "set fence:0 value",
+    "wait 1 1",
 ];
 
 /// Opens and settles scenes. Clones are the same one.

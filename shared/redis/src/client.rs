@@ -16,6 +16,7 @@ use crate::{
     inspection::{
         clock,
         each_connection::for_each_connection,
+        losses::RecentLosses,
         refusals::RefusalCounter,
         rights::{CLUSTER_RIGHTS, CONNECTION_RIGHTS},
         settings,
@@ -23,7 +24,7 @@ use crate::{
     replication::{ReplicaAcknowledger, WritePosition},
     reply::Reply,
     routing::router::CommandRouter,
-    topology::{refresher::Topology, source::TopologySource},
+    topology::{refresher::Topology, slots::Slot, source::TopologySource},
 };
 
 /// A filter for `tracing`: only errors of the client library. This crate logs everything else that it says, in better
@@ -56,6 +57,7 @@ pub struct Redis {
     pub(crate) connected: IntGaugeVec,
     pub(crate) refusals: RefusalCounter,
     pub(crate) missing_rights: IntGaugeVec,
+    losses: RecentLosses,
 }
 
 impl std::fmt::Debug for Redis {
@@ -88,12 +90,14 @@ impl Redis {
         tokio::spawn(for_each_connection(topology.clone(), commands.clone(), settings::check));
         let help = "By how many seconds the clock of this primary is ahead of this pod's; negative if it is behind.";
         let skews = metrics.seconds_gauge_vec("redis_clock_skew_seconds", help, &["primary"]);
-        let measure = move |node, client| clock::measure(node, client, skews.clone());
+        let measure = move |connection| clock::measure(connection, skews.clone());
         tokio::spawn(for_each_connection(topology.clone(), commands.clone(), measure));
         let help = "Commands that this part of the pod needs, and that Redis forbids its user at this primary.";
         let missing_rights = metrics.gauge_vec("redis_missing_rights", help, &["primary", "part"]);
+        let losses = RecentLosses::watch(&topology, &commands);
         let router = CommandRouter::new(commands, topology, refusals.clone());
-        let redis = Self { address: address.clone(), router, acknowledger, connected, refusals, missing_rights };
+        let redis =
+            Self { address: address.clone(), router, acknowledger, connected, refusals, missing_rights, losses };
         redis.check_rights("connection", CONNECTION_RIGHTS.iter().copied());
         if matches!(address.layout(), Layout::Cluster { .. }) {
             redis.check_rights("cluster", CLUSTER_RIGHTS.iter().copied());
@@ -129,6 +133,19 @@ impl Redis {
     /// the server has no replicas.
     pub async fn wait_for_replicas(&self, written: &WritePosition) -> Result<(), RedisError> {
         self.acknowledger.wait(written).await
+    }
+
+    /// To be called when a key isn't there. An error says that its primary may have lost it a moment ago: it was emptied,
+    /// or connected to anew, after a restart or a failover.
+    pub async fn confirm_missing(&self, key: &str) -> Result<(), RedisError> {
+        let Some(node) = self.router.topology().table().owner(Slot::of(key)).cloned() else { return Ok(()) };
+        let connection = self.router.pool().get(&node).state().borrow().clone();
+        if self.losses.may_have_lost_keys(&node, &connection).await {
+            let message =
+                format!("Redis at {node} may have lost keys a moment ago, so one that is missing says nothing");
+            return Err(RedisError::new(RedisErrorKind::RecentLoss, message));
+        }
+        Ok(())
     }
 
     /// Whether this was written at another server than the one where subscribers of the same slot are. That happens

@@ -28,6 +28,8 @@ pub enum RedisErrorKind {
     Overloaded,
     /// The write was carried out, but the replicas haven't acknowledged it in time, so a failover may lose it.
     NotAcknowledged,
+    /// The key isn't there, and its primary may have lost it a moment ago.
+    RecentLoss,
     /// The ACL of our Redis user forbids the command, the key or the channel (`NOPERM`).
     NotPermitted,
     /// The stream has no consumer group (`NOGROUP`).

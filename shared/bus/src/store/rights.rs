@@ -10,23 +10,23 @@ const STREAMS: [&str; 2] = ["outbox", "outbox-dead"];
 pub(crate) fn commands() -> Vec<String> {
     let of_values = NAMES.iter().flat_map(|name| {
         [
-            format!("GET {name}:x"),
-            format!("SET {name}:x value"),
-            format!("DEL {name}:x"),
-            format!("INCR {name}:x"),
-            format!("PEXPIRE {name}:x 0"),
+            format!("get {name}:x"),
+            format!("set {name}:x value"),
+            format!("del {name}:x"),
+            format!("incr {name}:x"),
+            format!("pexpire {name}:x 0"),
         ]
     });
     let of_streams = STREAMS.iter().flat_map(|stream| {
         [
-            format!("XGROUP CREATE {stream}:x group $"),
-            format!("XADD {stream}:x * letter text"),
-            format!("XLEN {stream}:x"),
-            format!("XREADGROUP GROUP group pod STREAMS {stream}:x >"),
-            format!("XPENDING {stream}:x group"),
-            format!("XCLAIM {stream}:x group pod 0 0-1"),
-            format!("XACK {stream}:x group 0-1"),
-            format!("XDEL {stream}:x 0-1"),
+            format!("xgroup create {stream}:x group $"),
+            format!("xadd {stream}:x * letter text"),
+            format!("xlen {stream}:x"),
+            format!("xreadgroup group group pod STREAMS {stream}:x >"),
+            format!("xpending {stream}:x group"),
+            format!("xclaim {stream}:x group pod 0 0-1"),
+            format!("xack {stream}:x group 0-1"),
+            format!("xdel {stream}:x 0-1"),
         ]
     });
     of_values.chain(of_streams).collect()

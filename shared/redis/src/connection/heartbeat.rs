@@ -118,6 +118,10 @@ pub(crate) async fn watch_over<E: Clone>(
             },
             connect = events.connects.recv() => match connect {
                 Ok(_) | Err(RecvError::Lagged(_)) => {
+                    // The client doesn't always report an error before it connects again.
+                    if link == Link::Confirmed {
+                        set_connected(false);
+                    }
                     link = Link::Unconfirmed;
                     pause = Duration::ZERO;
                 }

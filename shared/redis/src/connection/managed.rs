@@ -63,11 +63,14 @@ pub(crate) struct ManagedConnection {
 }
 
 /// The state of a connection.
+#[derive(Clone)]
 pub(crate) struct ConnectionState {
     pub(crate) client: Client,
     /// Counts how many times it has connected; `None` while it isn't connected.
     pub(crate) generation: Option<u64>,
     last_generation: u64,
+    /// Whether it was never lost so far, not even before it was confirmed.
+    pub(crate) is_first: bool,
 }
 
 /// The task that runs a connection. Dropping it ends the connection, and commands in flight fail at once.
@@ -88,7 +91,8 @@ impl ManagedConnection {
         reporter: HealthReporter,
     ) -> (Self, ConnectionTask) {
         let client = build_client(config.clone(), message_capacity);
-        let (sender, state) = watch::channel(ConnectionState { client, generation: None, last_generation: 0 });
+        let (sender, state) =
+            watch::channel(ConnectionState { client, generation: None, last_generation: 0, is_first: true });
         let doubts = Arc::<Notify>::default();
         let task = tokio::spawn(run(config, message_capacity, expected_role, doubts.clone(), sender, reporter));
         let permits = Arc::new(Semaphore::new(MAX_COMMANDS_IN_FLIGHT));
@@ -152,6 +156,7 @@ async fn run(
                 state.last_generation += 1;
             }
             state.generation = is_connected.then_some(state.last_generation);
+            state.is_first &= is_connected;
         });
     };
     let mut failure = None;

@@ -12,7 +12,11 @@ use fred::{clients::Client, types::config::Server};
 use prometheus::GaugeVec;
 use tokio::time::sleep;
 
-use crate::{command::RedisCommand, inspection::series::PrimarySeries, reply::Reply};
+use crate::{
+    command::RedisCommand,
+    inspection::{each_connection::PrimaryConnection, series::PrimarySeries},
+    reply::Reply,
+};
 
 /// How often each clock is read.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -22,7 +26,8 @@ const MAX_ROUND_TRIP: Duration = Duration::from_secs(1);
 const LIMIT_SECONDS: f64 = 5.0;
 
 /// Measures until it is cancelled.
-pub(crate) async fn measure(node: Server, client: Client, skews: GaugeVec) {
+pub(crate) async fn measure(connection: PrimaryConnection, skews: GaugeVec) {
+    let PrimaryConnection { node, client, .. } = connection;
     let series = PrimarySeries::new(skews, vec![node.to_string()]);
     let mut told = 0.0;
     loop {

@@ -11,11 +11,20 @@ use crate::{
     topology::refresher::Topology,
 };
 
+/// A primary that was just connected to.
+pub(crate) struct PrimaryConnection {
+    pub(crate) node: Server,
+    pub(crate) client: Client,
+    /// Tells this connection from earlier and later ones; see [`ConnectionState`].
+    pub(crate) generation: u64,
+    pub(crate) is_first: bool,
+}
+
 /// Runs `inspect` for each primary, and again each time that it is connected to anew. A run that hasn't ended is
 /// cancelled when its connection is lost or its server is no primary any more.
 pub(crate) async fn for_each_connection<I, F>(topology: Topology, nodes: ConnectionPool, inspect: I)
 where
-    I: Fn(Server, Client) -> F + Clone + Send + Sync + 'static,
+    I: Fn(PrimaryConnection) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let mut tables = topology.subscribe();
@@ -37,14 +46,18 @@ where
 
 async fn follow<I, F>(node: Server, mut connection: watch::Receiver<ConnectionState>, inspect: I)
 where
-    I: Fn(Server, Client) -> F,
+    I: Fn(PrimaryConnection) -> F,
     F: Future<Output = ()>,
 {
     loop {
-        let connected = connection.wait_for(|state| state.generation.is_some()).await;
-        let Ok(client) = connected.map(|state| state.client.clone()) else { return };
+        let Ok(connected) = connection.wait_for(|state| state.generation.is_some()).await.map(|state| state.clone())
+        else {
+            return;
+        };
         let inspection = async {
-            inspect(node.clone(), client).await;
+            let ConnectionState { client, generation, is_first, .. } = connected;
+            let generation = generation.unwrap_or_default();
+            inspect(PrimaryConnection { node: node.clone(), client, generation, is_first }).await;
             std::future::pending::<()>().await;
         };
         tokio::select! {

@@ -4,21 +4,23 @@
 //!
 //! See docs/decisions/035-a-missing-right-stops-a-login-before-it-is-stored.md.
 
-use fred::{clients::Client, types::config::Server};
 use prometheus::IntGaugeVec;
 
 use crate::{
     client::Redis,
     command::{RedisCommand, send_all},
     error::is_forbidden,
-    inspection::{each_connection::for_each_connection, series::PrimarySeries},
+    inspection::{
+        each_connection::{PrimaryConnection, for_each_connection},
+        series::PrimarySeries,
+    },
     reply::Reply,
 };
 
 /// What connections themselves need, whatever they are for.
-pub(crate) const CONNECTION_RIGHTS: &[&str] = &["PING", "ROLE", "INFO", "TIME"];
+pub(crate) const CONNECTION_RIGHTS: &[&str] = &["ping", "role", "info", "time"];
 /// What connections to the nodes of a Cluster need beside that.
-pub(crate) const CLUSTER_RIGHTS: &[&str] = &["CLUSTER SLOTS", "CLUSTER NODES", "ASKING"];
+pub(crate) const CLUSTER_RIGHTS: &[&str] = &["cluster slots", "cluster nodes", "asking"];
 
 /// One part of a pod, and the commands that it sends.
 #[derive(Debug, Clone)]
@@ -41,14 +43,15 @@ impl Redis {
             user: self.address.user(),
             missing: self.missing_rights.clone(),
         };
-        let check = move |node, client| rights.clone().check(node, client);
+        let check = move |connection| rights.clone().check(connection);
         tokio::spawn(for_each_connection(self.router.topology().clone(), self.router.pool().clone(), check));
     }
 }
 
 impl PartRights {
-    async fn check(self, node: Server, client: Client) {
-        let dry_run = |command: &String| RedisCommand::new("ACL", ["DRYRUN", &self.user]).with_args(command.split(' '));
+    async fn check(self, connection: PrimaryConnection) {
+        let PrimaryConnection { node, client, .. } = connection;
+        let dry_run = |command: &String| RedisCommand::new("acl", ["dryrun", &self.user]).with_args(command.split(' '));
         let commands: Vec<_> = self.commands.iter().map(dry_run).collect();
         let mut refused = vec![];
         for (command, answer) in self.commands.iter().zip(send_all(&client, &commands, false).await) {

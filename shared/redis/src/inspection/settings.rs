@@ -3,11 +3,11 @@
 //! Not all can be seen: `appendfsync` and `min-replicas-to-write` are told only by `CONFIG GET`, which also tells
 //! passwords, so that no pod may run it.
 //!
-//! See docs/decisions/036-pods-see-of-redis-what-info-tells.md.
+//! See docs/decisions/035-a-missing-right-stops-a-login-before-it-is-stored.md.
 
-use fred::{clients::Client, types::config::Server};
+use fred::types::config::Server;
 
-use crate::{command::RedisCommand, reply::Reply};
+use crate::{command::RedisCommand, inspection::each_connection::PrimaryConnection, reply::Reply};
 
 /// The first major version that has sharded pub/sub.
 const MIN_MAJOR_VERSION: u32 = 7;
@@ -28,7 +28,8 @@ enum Finding<'a> {
 }
 
 /// Says nothing about a server that doesn't answer. That our user may not run `INFO`, the check of rights says.
-pub(crate) async fn check(node: Server, client: Client) {
+pub(crate) async fn check(connection: PrimaryConnection) {
+    let PrimaryConnection { node, client, .. } = connection;
     let answer = RedisCommand::new("INFO", [""; 0]).send(&client).await;
     let Some(info) = answer.ok().and_then(Reply::into_string) else { return };
     for finding in findings(&info) {

@@ -15,7 +15,7 @@ use crate::{
     command::{RedisCommand, array_items, send_all},
     connection::{health::ConnectionHealth, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind},
-    inspection::refusals::RefusalCounter,
+    inspection::{losses, refusals::RefusalCounter},
     reply::Reply,
     routing::redirect::Redirect,
     subscriptions::{event::PubSubEvent, listener::follow_topology},
@@ -108,6 +108,11 @@ impl Subscriber {
         let client = self.connected_client(primary)?;
         let info = RedisCommand::new("CLIENT", ["INFO"]).send(&client).await.ok()?.into_string()?;
         info.split_ascii_whitespace().find_map(|fact| fact.strip_prefix("ssub="))?.parse().ok()
+    }
+
+    /// How many times this primary was emptied since it started (`FLUSHALL` and the like); `None` if it doesn't say.
+    pub async fn times_emptied(&self, primary: &Server) -> Option<u64> {
+        losses::times_emptied(&self.connected_client(primary)?).await
     }
 
     /// `None` while there is no connection. To wait for one would be useless: once it is there, everything has to be

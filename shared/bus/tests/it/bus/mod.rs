@@ -5,6 +5,7 @@ mod churn;
 mod clock;
 mod contract;
 mod foreign;
+mod losses;
 mod outages;
 mod permissions;
 mod rights;

@@ -8,7 +8,7 @@ use scenecast_testing::{CALLBACK_PASSWORD, RedisCluster, RedisSentinels, RedisSe
 
 use crate::{
     faults::{Logins, delivery, login, person_name},
-    fixtures::{cause, redis_name, scene},
+    fixtures::{redis_name, scene, settle_until_answered},
 };
 
 /// How many people log in before Redis is killed.
@@ -37,8 +37,8 @@ impl StoredLogins {
         until("Redis answers", async || self.store.length(OUTBOX).await.is_ok()).await;
         self.logins.assert_all_logged_in().await;
         for n in 0..LOGINS {
-            let again = self.logins.callback.settle(scene(n), &cause(&delivery(n)), &login(n)).await;
-            assert!(matches!(again, Ok(Settled::Repeated(_))), "the delivery is forgotten: {again:?}");
+            let again = settle_until_answered(&self.logins.callback, scene(n), &delivery(n), login(n)).await;
+            assert!(matches!(again, Settled::Repeated(_)), "the delivery is forgotten: {again:?}");
         }
         let outbox = self.store.read_new(OUTBOX, 100).await.unwrap();
         let events: Vec<_> = outbox.into_iter().map(|entry| entry.text).collect();
