@@ -34,7 +34,7 @@ use scenecast_service::{
     shutdown::Shutdown,
 };
 use scenecast_simulator::{SimulatedAccount, Simulator, http};
-use scenecast_testing::{RedisServer, acl_rules};
+use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, RedisServer};
 use serde_json::json;
 use tempfile::TempDir;
 use url::Url;
@@ -46,7 +46,7 @@ pub use secrets::{API_KEY, APP_SECRET, MINI_API_KEY, ORIGIN, SECRETS, TOKEN};
 pub use setup::Setup;
 
 use addresses::Addresses;
-use secrets::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, INTERNAL_SECRET, KEY_SECRET};
+use secrets::{INTERNAL_SECRET, KEY_SECRET};
 
 const GATEWAY: &str = "scenecast-gateway";
 const CALLBACK: &str = "scenecast-callback";
@@ -109,7 +109,6 @@ impl<R: ClusterRedis> Cluster<R> {
             addresses,
             files,
         };
-        cluster.add_redis_users().await;
         cluster.start_processes(&setup).await;
         cluster.deliver_to((0..setup.callbacks).collect());
         cluster
@@ -129,13 +128,6 @@ impl<R: ClusterRedis> Cluster<R> {
         let callbacks = join_all((0..setup.callbacks).map(callback));
         let gateways = join_all((0..setup.gateways).map(gateway));
         (self.callbacks, self.gateways) = join(callbacks, gateways).await;
-    }
-
-    /// Adds the pods' users to every server of the Redis. Call it again after servers were added.
-    pub async fn add_redis_users(&self) {
-        for (user, password) in [("gateway", GATEWAY_PASSWORD), ("callback", CALLBACK_PASSWORD)] {
-            self.redis.add_user(user, password, acl_rules(user)).await;
-        }
     }
 
     /// The URL of the simulated WeChat.

@@ -7,10 +7,7 @@ pub trait ClusterRedis: Sized {
     /// Starts it. Returns when it answers.
     fn start() -> impl Future<Output = Self>;
 
-    /// Adds a user with these rules of `ACL SETUSER`, at every server.
-    fn add_user(&self, user: &str, password: &str, rules: &str) -> impl Future<Output = ()>;
-
-    /// The URL by which this user connects.
+    /// The URL by which this user of `deploy/redis/users.acl` connects.
     fn url_for(&self, user: &str, password: &str) -> String;
 }
 
@@ -20,10 +17,6 @@ macro_rules! cluster_redis {
         impl ClusterRedis for $fixture {
             async fn start() -> Self {
                 Self::start().await
-            }
-
-            async fn add_user(&self, user: &str, password: &str, rules: &str) {
-                self.add_user(user, password, rules).await;
             }
 
             fn url_for(&self, user: &str, password: &str) -> String {

@@ -1,5 +1,7 @@
 //! The secrets and names that all clusters use.
 
+use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD};
+
 /// The origin whose pages may open scenes.
 pub const ORIGIN: &str = "https://www.example.com";
 /// The API key with which the site's backend redeems grants of the Official Account.
@@ -12,8 +14,6 @@ pub const APP_SECRET: &str = "the-app-secret-of-the-account";
 pub const TOKEN: &str = "theTokenOfTheAccount";
 pub(super) const INTERNAL_SECRET: &str = "what-gateways-sign-their-calls-with";
 pub(super) const KEY_SECRET: &str = "what-gateways-sign-their-keys-with";
-pub(super) const GATEWAY_PASSWORD: &str = "the-gateways-redis-password";
-pub(super) const CALLBACK_PASSWORD: &str = "the-callbacks-redis-password";
 
 /// All secrets of a cluster. They must not appear in a log, an answer or a metric.
 pub const SECRETS: [&str; 8] =

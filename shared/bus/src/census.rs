@@ -57,6 +57,8 @@ enum CensusBackend {
 impl Census {
     /// A gateway's part, which has sent no report yet.
     pub fn over(redis: &Redis) -> Self {
+        let commands = [format!("hset {KEY} pod report"), format!("hdel {KEY} pod"), format!("hgetall {KEY}")];
+        redis.check_rights("census", commands);
         Self::with(CensusBackend::Redis(redis.clone()))
     }
 

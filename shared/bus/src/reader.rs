@@ -11,6 +11,10 @@ use crate::{
     watch::registry::Watch,
 };
 
+/// The commands of a reader.
+const WATCHING: [&str; 5] =
+    ["hmget wx:scene state", "pttl wx:scene", "ssubscribe wx:scene", "sunsubscribe wx:scene", "client info"];
+
 /// Watches and reads scenes. Clones are the same one.
 #[derive(Debug, Clone)]
 pub struct SceneReader(ReaderBackend);
@@ -24,6 +28,7 @@ enum ReaderBackend {
 impl SceneReader {
     /// A reader over this Redis. It starts the tasks that keep its subscriptions. A process has at most one reader.
     pub fn over(redis: &Redis, metrics: &Metrics) -> Self {
+        redis.check_rights("watching", WATCHING);
         Self(ReaderBackend::Redis(RedisReader::start(redis, metrics)))
     }
 

@@ -7,6 +7,21 @@ use scenecast_scene::{Cause, NewScene, SceneId, SceneSnapshot, Settled, Transiti
 
 use crate::{error::BusError, memory::MemoryScenes, redis::writer::RedisWriter};
 
+/// The commands of a writer, also those in its scripts.
+const SETTLING: [&str; 11] = [
+    "evalsha digest 0",
+    "eval script 0",
+    "exists wx:scene",
+    "time",
+    "hmget wx:scene state",
+    "hset wx:scene state open",
+    "pexpireat wx:scene 0",
+    "pttl wx:scene",
+    "spublish wx:scene event",
+    "set fence:0 value",
+    "wait 1 1",
+];
+
 /// Opens and settles scenes. Clones are the same one.
 #[derive(Debug, Clone)]
 pub struct SceneWriter(WriterBackend);
@@ -20,6 +35,7 @@ enum WriterBackend {
 impl SceneWriter {
     /// A writer over this Redis.
     pub fn over(redis: &Redis) -> Self {
+        redis.check_rights("settling", SETTLING);
         Self(WriterBackend::Redis(RedisWriter::new(redis.clone())))
     }
 

@@ -4,8 +4,8 @@
 //! a person.
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, PullingGauge, Registry,
-    TextEncoder, core::Collector,
+    Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, PullingGauge,
+    Registry, TextEncoder, core::Collector,
 };
 
 /// The registry of one process. Clones share it. Names are given without the prefix `scenecast_`.
@@ -59,6 +59,11 @@ impl Metrics {
 
     pub fn gauge_vec(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
         self.add(IntGaugeVec::new(Opts::new(prefixed(name), help), labels))
+    }
+
+    /// Registers gauges of seconds, which may be negative.
+    pub fn seconds_gauge_vec(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        self.add(GaugeVec::new(Opts::new(prefixed(name), help), labels))
     }
 
     /// Registers a gauge whose value is sampled each time the metrics are read.

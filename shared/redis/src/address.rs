@@ -6,7 +6,7 @@ use fred::types::config::{Config, Server, ServerConfig};
 use serde::{Deserialize, de};
 use url::Url;
 
-use crate::tls;
+use crate::{connection::heartbeat::ExpectedRole, tls};
 
 /// Where Redis is, and how to connect. `Debug` hides it, because it may have a password.
 #[derive(Clone)]
@@ -140,6 +140,20 @@ impl RedisAddress {
 
     pub(crate) fn layout(&self) -> &Layout {
         &self.0.layout
+    }
+
+    /// The Redis user as which pods connect.
+    pub(crate) fn user(&self) -> String {
+        self.0.config.username.clone().unwrap_or_else(|| "default".to_owned())
+    }
+
+    /// Which servers its connections may lead to.
+    pub(crate) fn expected_role(&self) -> ExpectedRole {
+        match self.layout() {
+            Layout::Independent(_) | Layout::Sentinel { .. } => ExpectedRole::Primary,
+            // The nodes themselves say who the primaries are, and replicas are asked, too.
+            Layout::Cluster { .. } => ExpectedRole::Any,
+        }
     }
 
     /// How to connect to this server.

@@ -9,15 +9,22 @@ use sha1::{Digest, Sha1};
 use tokio::sync::Notify;
 
 use crate::{
-    address::RedisAddress,
+    address::{Layout, RedisAddress},
     command::RedisCommand,
-    connection::{health::ConnectionHealth, pool::ConnectionPool},
+    connection::{health::ConnectionHealth, heartbeat::ExpectedRole, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind, error_code},
+    inspection::{
+        clock,
+        each_connection::for_each_connection,
+        losses::RecentLosses,
+        refusals::RefusalCounter,
+        rights::{CLUSTER_RIGHTS, CONNECTION_RIGHTS},
+        settings,
+    },
     replication::{ReplicaAcknowledger, WritePosition},
     reply::Reply,
     routing::router::CommandRouter,
-    startup_check,
-    topology::{refresher::Topology, source::TopologySource},
+    topology::{refresher::Topology, slots::Slot, source::TopologySource},
 };
 
 /// A filter for `tracing`: only errors of the client library. This crate logs everything else that it says, in better
@@ -48,6 +55,9 @@ pub struct Redis {
     pub(crate) router: CommandRouter,
     acknowledger: ReplicaAcknowledger,
     pub(crate) connected: IntGaugeVec,
+    pub(crate) refusals: RefusalCounter,
+    pub(crate) missing_rights: IntGaugeVec,
+    losses: RecentLosses,
 }
 
 impl std::fmt::Debug for Redis {
@@ -70,14 +80,29 @@ impl Redis {
         let sentinels = {
             let address = address.clone();
             let health = ConnectionHealth::new("sentinels", &connected, Arc::default());
-            ConnectionPool::new(move |sentinel| address.sentinel_config(sentinel), health)
+            ConnectionPool::new(move |sentinel| address.sentinel_config(sentinel), ExpectedRole::Any, health)
         };
 
         let source = TopologySource::new(address.layout(), sentinels);
         let topology = Topology::start(source, commands.clone(), refresh, primaries);
-        let acknowledger = ReplicaAcknowledger::new(&topology, acknowledgements);
-        tokio::spawn(startup_check::run(topology.clone(), commands.clone()));
-        Self { address: address.clone(), router: CommandRouter::new(commands, topology), acknowledger, connected }
+        let refusals = RefusalCounter::new(metrics);
+        let acknowledger = ReplicaAcknowledger::new(&topology, acknowledgements, refusals.clone());
+        tokio::spawn(for_each_connection(topology.clone(), commands.clone(), settings::check));
+        let help = "By how many seconds the clock of this primary is ahead of this pod's; negative if it is behind.";
+        let skews = metrics.seconds_gauge_vec("redis_clock_skew_seconds", help, &["primary"]);
+        let measure = move |connection| clock::measure(connection, skews.clone());
+        tokio::spawn(for_each_connection(topology.clone(), commands.clone(), measure));
+        let help = "Commands that this part of the pod needs, and that Redis forbids its user at this primary.";
+        let missing_rights = metrics.gauge_vec("redis_missing_rights", help, &["primary", "part"]);
+        let losses = RecentLosses::watch(&topology, &commands);
+        let router = CommandRouter::new(commands, topology, refusals.clone());
+        let redis =
+            Self { address: address.clone(), router, acknowledger, connected, refusals, missing_rights, losses };
+        redis.check_rights("connection", CONNECTION_RIGHTS.iter().copied());
+        if matches!(address.layout(), Layout::Cluster { .. }) {
+            redis.check_rights("cluster", CLUSTER_RIGHTS.iter().copied());
+        }
+        redis
     }
 
     /// Calls a script with one key. It may be called twice, if the first answer is lost.
@@ -108,6 +133,19 @@ impl Redis {
     /// the server has no replicas.
     pub async fn wait_for_replicas(&self, written: &WritePosition) -> Result<(), RedisError> {
         self.acknowledger.wait(written).await
+    }
+
+    /// To be called when a key isn't there. An error says that its primary may have lost it a moment ago: it was emptied,
+    /// or connected to anew, after a restart or a failover.
+    pub async fn confirm_missing(&self, key: &str) -> Result<(), RedisError> {
+        let Some(node) = self.router.topology().table().owner(Slot::of(key)).cloned() else { return Ok(()) };
+        let connection = self.router.pool().get(&node).state().borrow().clone();
+        if self.losses.may_have_lost_keys(&node, &connection).await {
+            let message =
+                format!("Redis at {node} may have lost keys a moment ago, so one that is missing says nothing");
+            return Err(RedisError::new(RedisErrorKind::RecentLoss, message));
+        }
+        Ok(())
     }
 
     /// Whether this was written at another server than the one where subscribers of the same slot are. That happens
@@ -175,9 +213,10 @@ impl Redis {
 }
 
 /// The pool of connections of one kind to the servers that have data.
-fn node_pool(address: &RedisAddress, health: Arc<ConnectionHealth>) -> ConnectionPool {
+pub(crate) fn node_pool(address: &RedisAddress, health: Arc<ConnectionHealth>) -> ConnectionPool {
+    let expected_role = address.expected_role();
     let address = address.clone();
-    ConnectionPool::new(move |node| address.config(node), health)
+    ConnectionPool::new(move |node| address.config(node), expected_role, health)
 }
 
 /// Parses the answers to `HMGET` and `PTTL`.

@@ -32,6 +32,11 @@ impl RedisCommand {
         Self { name: "ROLE", args: vec![] }
     }
 
+    /// `TIME`: asks a server for its clock.
+    pub(crate) fn time() -> Self {
+        Self { name: "TIME", args: vec![] }
+    }
+
     /// `ASKING`: lets the next command on the connection use a slot that is still being moved to the server.
     fn asking() -> Self {
         Self { name: "ASKING", args: vec![] }

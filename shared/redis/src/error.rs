@@ -28,6 +28,8 @@ pub enum RedisErrorKind {
     Overloaded,
     /// The write was carried out, but the replicas haven't acknowledged it in time, so a failover may lose it.
     NotAcknowledged,
+    /// The key isn't there, and its primary may have lost it a moment ago.
+    RecentLoss,
     /// The ACL of our Redis user forbids the command, the key or the channel (`NOPERM`).
     NotPermitted,
     /// The stream has no consumer group (`NOGROUP`).
@@ -69,8 +71,8 @@ impl RedisError {
 impl From<Error> for RedisError {
     fn from(error: Error) -> Self {
         let kind = match (error_code(&error), error.kind()) {
+            _ if is_forbidden(&error) => RedisErrorKind::NotPermitted,
             ("WRONGTYPE", _) | (_, ErrorKind::Parse) => RedisErrorKind::Malformed,
-            ("NOPERM", _) => RedisErrorKind::NotPermitted,
             ("NOGROUP", _) => RedisErrorKind::NoGroup,
             ("BUSYGROUP", _) => RedisErrorKind::GroupExists,
             (_, ErrorKind::Timeout | ErrorKind::Canceled | ErrorKind::IO) => RedisErrorKind::NoAnswer,
@@ -85,6 +87,13 @@ pub(crate) fn error_code(error: &Error) -> &str {
     error.details().split(' ').next().unwrap_or_default()
 }
 
+/// Whether the ACL of our user forbids the command, the key or the channel. Where a script was refused, the code says
+/// less than the text: Redis 7.0 and 7.2 each write it in their own words.
+pub(crate) fn is_forbidden(error: &Error) -> bool {
+    const IN_SCRIPTS: [&str; 2] = ["ERR The user executing the script can't", "ERR ACL failure in script"];
+    error_code(error) == "NOPERM" || IN_SCRIPTS.iter().any(|text| error.details().starts_with(text))
+}
+
 #[cfg(test)]
 mod tests {
     use std::error::Error as _;
@@ -96,6 +105,8 @@ mod tests {
         for (text, kind) in [
             ("WRONGTYPE Operation against a key", RedisErrorKind::Malformed),
             ("NOPERM this user has no permissions", RedisErrorKind::NotPermitted),
+            ("ERR The user executing the script can't publish to the channel", RedisErrorKind::NotPermitted),
+            ("ERR ACL failure in script: no", RedisErrorKind::NotPermitted),
             ("NOGROUP No such key", RedisErrorKind::NoGroup),
             ("BUSYGROUP Consumer Group name already exists", RedisErrorKind::GroupExists),
             ("OOM command not allowed", RedisErrorKind::Refused),

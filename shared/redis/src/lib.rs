@@ -15,8 +15,8 @@
 //! | `streams` | a stream as a queue that several pods take entries from |
 //! | `subscriptions` | pub/sub, and events that say when messages may have been lost |
 //! | `replication` | waits until replicas have a write |
-//! | `startup_check` | warns about a configuration that can lose scenes |
-//! | `error`, `reply` | why a command failed; what Redis answered |
+//! | `inspection` | warns about configurations and clocks that can lose scenes, and about missing rights |
+//! | `error`, `reply`, `role` | why a command failed; what Redis answered; what it says of its role |
 //!
 //! ```text
 //!  streams ───────┬─▶ client ─▶ replication ─▶ routing ─▶ topology ─┬─▶ connection ─┬─▶ fred ─▶ Redis
@@ -28,10 +28,11 @@ mod client;
 mod command;
 mod connection;
 mod error;
+mod inspection;
 mod replication;
 mod reply;
+mod role;
 mod routing;
-mod startup_check;
 mod streams;
 mod subscriptions;
 mod tls;

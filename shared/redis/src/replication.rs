@@ -34,10 +34,11 @@ use crate::{
     command::{RedisCommand, send_all_on_one_connection},
     connection::pool::ConnectionPool,
     error::{RedisError, RedisErrorKind},
+    inspection::refusals::RefusalCounter,
+    role,
     routing::{redirect::Redirect, router::RoutedReplies},
     topology::{
         refresher::Topology,
-        sentinel,
         slots::{RequiredAcks, Slot, SlotTable},
     },
 };
@@ -77,6 +78,7 @@ pub(crate) struct ReplicaAcknowledger {
     nodes: ConnectionPool,
     /// The writes that wait for the next round of each primary. A primary has an entry while its rounds run.
     waiting: Arc<Mutex<HashMap<Server, Vec<AckWaiter>>>>,
+    refusals: RefusalCounter,
 }
 
 struct AckWaiter {
@@ -88,9 +90,9 @@ struct AckWaiter {
 
 impl ReplicaAcknowledger {
     /// `nodes` must be used for nothing else. Connections to servers without replicas are ended.
-    pub(crate) fn new(topology: &Topology, nodes: ConnectionPool) -> Self {
+    pub(crate) fn new(topology: &Topology, nodes: ConnectionPool, refusals: RefusalCounter) -> Self {
         tokio::spawn(end_unneeded_connections(topology.clone(), nodes.clone()));
-        Self { topology: topology.clone(), nodes, waiting: Arc::default() }
+        Self { topology: topology.clone(), nodes, waiting: Arc::default(), refusals }
     }
 
     /// Returns when all replicas that may be promoted have the write; at once if there are none.
@@ -116,7 +118,7 @@ impl ReplicaAcknowledger {
         if written.is_ask_target && !self.topology.table().has_primary(node) {
             // The server is being given its first slot, so it isn't in the table yet.
             let Ok(connection) = self.nodes.get(node).permit().map(|permit| permit.client) else { return 1 };
-            return RedisCommand::role().send(&connection).await.map_or(1, |role| sentinel::replica_count(&role));
+            return RedisCommand::role().send(&connection).await.map_or(1, |role| role::replica_count(&role));
         }
         let mut tables = self.topology.subscribe();
         let is_attainable =
@@ -187,6 +189,7 @@ impl ReplicaAcknowledger {
             if let [Ok(_), Ok(acknowledged_by)] = &replies[..] {
                 return acknowledged_by.as_u64().is_some_and(|count| count >= replicas as u64);
             }
+            self.refusals.observe(node, &replies);
             let error = replies.iter().find_map(|reply| reply.as_ref().err());
             let redirect = error.and_then(|error| Redirect::from_error(error, node));
             if !matches!(redirect, Some(Redirect::Moved(_) | Redirect::Ask(_))) {

@@ -26,10 +26,11 @@ pub use redis::{
     cluster::RedisCluster,
     recording_proxy::RecordingProxy,
     sentinel::RedisSentinels,
-    server::{RedisServer, acl_rules},
+    server::RedisServer,
     shards::RedisShards,
     slot_move::SlotMove,
     usage::ProcessUsage,
+    users::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, acl_rules},
 };
 pub use test_backend::TestBackend;
 pub use tls::CertificateAuthority;

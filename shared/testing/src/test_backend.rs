@@ -12,17 +12,9 @@ use scenecast_bus::BusUrl;
 use scenecast_redis::RedisAddress;
 
 use crate::{
-    redis::{
-        cluster::RedisCluster,
-        sentinel::RedisSentinels,
-        server::{RedisServer, acl_rules},
-        shards::RedisShards,
-    },
+    redis::{cluster::RedisCluster, sentinel::RedisSentinels, server::RedisServer, shards::RedisShards, users::POD},
     tls::CertificateAuthority,
 };
-
-const USER: &str = "pod";
-const PASSWORD: &str = "password";
 
 /// The backend of one contract test. It is empty at the start of the test.
 pub enum TestBackend {
@@ -43,28 +35,18 @@ impl TestBackend {
     }
 
     pub async fn standalone() -> Self {
-        Self::of_server(RedisServer::start().await).await
+        Self::Standalone(RedisServer::start().await.into())
     }
 
     /// A Redis server that accepts only TLS.
     pub async fn tls() -> Self {
-        Self::of_server(RedisServer::start_with_tls(&CertificateAuthority::new()).await).await
-    }
-
-    async fn of_server(server: RedisServer) -> Self {
-        server.add_user(USER, PASSWORD, &rules()).await;
-        Self::Standalone(server.into())
+        Self::Standalone(RedisServer::start_with_tls(&CertificateAuthority::new()).await.into())
     }
 
     /// A primary and its replicas, with Sentinel. The tests of a process share it, one at a time.
     pub async fn sentinels() -> Self {
         static SENTINELS: SharedFixture<RedisSentinels> = SharedFixture::const_new(Weak::new());
-        let start = async || {
-            let sentinels = RedisSentinels::start().await;
-            sentinels.add_user(USER, PASSWORD, &rules()).await;
-            sentinels
-        };
-        let sentinels = lease(&SENTINELS, start).await;
+        let sentinels = lease(&SENTINELS, RedisSentinels::start).await;
         empty(sentinels.server(sentinels.primary().await)).await;
         Self::Sentinels(sentinels)
     }
@@ -72,12 +54,7 @@ impl TestBackend {
     /// A Redis Cluster. The tests of a process share it, one at a time.
     pub async fn cluster() -> Self {
         static CLUSTER: SharedFixture<RedisCluster> = SharedFixture::const_new(Weak::new());
-        let start = async || {
-            let cluster = RedisCluster::start().await;
-            cluster.add_user(USER, PASSWORD, &rules()).await;
-            cluster
-        };
-        let cluster = lease(&CLUSTER, start).await;
+        let cluster = lease(&CLUSTER, RedisCluster::start).await;
         for primary in cluster.primaries().await {
             empty(cluster.node(primary)).await;
         }
@@ -86,19 +63,17 @@ impl TestBackend {
 
     /// Three independent servers that share the keys.
     pub async fn shards() -> Self {
-        let shards = RedisShards::start(3).await;
-        shards.add_user(USER, PASSWORD, &rules()).await;
-        Self::Shards(shards)
+        Self::Shards(RedisShards::start(3).await)
     }
 
     /// The address of the backend, as in a pod's configuration, for a user who may do what gateway and callback may do.
     pub fn url(&self) -> BusUrl {
         let url = match self {
             Self::Memory => return BusUrl::Memory,
-            Self::Standalone(server) => server.url_for(USER, PASSWORD),
-            Self::Sentinels(sentinels) => sentinels.url_for(USER, PASSWORD),
-            Self::Cluster(cluster) => cluster.url_for(USER, PASSWORD),
-            Self::Shards(shards) => shards.url_for(USER, PASSWORD),
+            Self::Standalone(server) => server.url_for(POD, POD),
+            Self::Sentinels(sentinels) => sentinels.url_for(POD, POD),
+            Self::Cluster(cluster) => cluster.url_for(POD, POD),
+            Self::Shards(shards) => shards.url_for(POD, POD),
         };
         let address: RedisAddress = url.parse().expect("a fixture's address");
         match self {
@@ -124,11 +99,6 @@ impl TestBackend {
         };
         Some(server.cli(command).await)
     }
-}
-
-/// The rules of gateway and callback together.
-fn rules() -> String {
-    [acl_rules("gateway"), acl_rules("callback")].join(" ")
 }
 
 /// A fixture that is too expensive to start for every test. It lives as long as a test uses it or waits for it, so that no

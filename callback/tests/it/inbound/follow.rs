@@ -126,7 +126,7 @@ async fn a_login_whose_event_can_not_be_stored_is_redelivered_and_the_last_reply
     let server = world.redis.as_ref().unwrap();
     let (scene, qr_url) = world.open().await;
     let mut attempts = world.simulator.attempts();
-    server.cli(&["ACL", "SETUSER", "default", "-xadd"]).await.unwrap();
+    server.cli(&["ACL", "SETUSER", "admin", "-xadd"]).await.unwrap();
     let simulator = world.simulator.clone();
     let scanning = tokio::spawn(async move { simulator.scan(&person("bo"), &qr_url).await.unwrap() });
     assert_eq!(attempts.recv().await.unwrap().answer, CallbackAnswer::Late);
@@ -137,7 +137,7 @@ async fn a_login_whose_event_can_not_be_stored_is_redelivered_and_the_last_reply
     let answered = world.delivery("demo", &signed(), event).send().await.unwrap().text().await.unwrap();
     assert_eq!(said(&answered), "You are logged in. Please go back to the page.");
 
-    server.cli(&["ACL", "SETUSER", "default", "+xadd"]).await.unwrap();
+    server.cli(&["ACL", "SETUSER", "admin", "+xadd"]).await.unwrap();
     let outcome = scanning.await.unwrap();
     assert_eq!(reply(&outcome), "You are logged in. Please go back to the page.");
     assert_eq!(site.next().await.json()["data"]["openid"], world.openid("bo", "demo"));

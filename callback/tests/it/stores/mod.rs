@@ -7,6 +7,7 @@ mod outbox;
 mod outbox_outages;
 mod pending_questions;
 mod permissions;
+mod persistence;
 mod replay_guard;
 mod typed_codes;
 mod users;

@@ -9,19 +9,16 @@ use scenecast_callback::stores::{
     WebhookEvent, WebhookEventKind,
 };
 use scenecast_scene::DeliveryId;
-use scenecast_testing::{RedisServer, acl_rules};
+use scenecast_testing::{CALLBACK_PASSWORD, RedisServer};
 use scenecast_wechat::{JsCodeSession, SignedQuery};
 
 use super::{account, ann, scene, store};
 use crate::world::LIFE;
 
-const PASSWORD: &str = "password";
-
 #[tokio::test]
 async fn a_callback_may_do_in_redis_what_its_stores_need() {
     let server = RedisServer::start().await;
-    server.add_user("callback", PASSWORD, acl_rules("callback")).await;
-    let store = store(&server.url_for("callback", PASSWORD));
+    let store = store(&server.url_for("callback", CALLBACK_PASSWORD));
     let tokens = TokenStore::new(store.clone());
     let lease = tokens.lease("wxdemo").await.unwrap().expect("the right");
     tokens.put("wxdemo", &StoredToken { token: "token".to_owned(), expires_at: 0 }, LIFE).await.unwrap();

@@ -23,7 +23,10 @@ impl CallbackWorld {
         let (metrics, shutdown) = (Metrics::new(), Shutdown::new(DrainConfig::default()));
         let way = self.redis.as_ref().map(|server| match &self.distance {
             None => server.url(),
-            Some(distance) => format!("redis://{}", distance.address()),
+            Some(distance) => {
+                let direct = server.address().to_string();
+                server.url().replace(&direct, &distance.address().to_string())
+            }
         });
         let (scenes, store) = match way {
             None => (self.memory.writer.clone(), self.memory.store.clone()),

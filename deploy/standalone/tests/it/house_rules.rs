@@ -16,7 +16,8 @@ use syn::{
 };
 
 /// The methods of `Metrics` that register a metric under their first argument.
-const REGISTERING: [&str; 6] = ["counter", "counter_vec", "gauge", "gauge_vec", "sampled_gauge", "seconds_histogram"];
+const REGISTERING: [&str; 7] =
+    ["counter", "counter_vec", "gauge", "gauge_vec", "sampled_gauge", "seconds_gauge_vec", "seconds_histogram"];
 /// The function that puts our prefix before the names that `Metrics` registers itself.
 const PREFIXING: &str = "prefixed";
 

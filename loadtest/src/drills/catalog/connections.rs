@@ -25,10 +25,6 @@ impl ClusterRedis for ProxiedRedis {
         Self { server, proxy }
     }
 
-    async fn add_user(&self, user: &str, password: &str, rules: &str) {
-        self.server.add_user(user, password, rules).await;
-    }
-
     fn url_for(&self, user: &str, password: &str) -> String {
         format!("redis://{user}:{password}@{}", self.proxy.address())
     }

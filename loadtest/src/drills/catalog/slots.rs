@@ -47,7 +47,6 @@ pub(super) const NODE_REMOVED: Drill = Drill {
 async fn add_node(environment: &mut DrillEnvironment<RedisCluster>) -> (usize, usize) {
     let slots = if environment.load.short { 100 } else { 4000 };
     let node = environment.cluster.redis.add_primary().await;
-    environment.cluster.add_redis_users().await;
     environment.cluster.redis.reshard(0, node, slots).await;
     environment.load.run_for(5, 1).await;
     (node, slots)

@@ -51,6 +51,15 @@ for _ = 1, guards do
   arg = arg + 2
 end
 
+-- Redis would refuse these only after the scene was written: the login would count, and no page would hear of it.
+-- See docs/decisions/035-a-missing-right-stops-a-login-before-it-is-stored.md.
+if not redis.acl_check_cmd('PEXPIREAT', scene, '0') then
+  return redis.error_reply("NOPERM this user has no permissions to run the 'pexpireat' command in settle.lua")
+end
+if body ~= '' and not redis.acl_check_cmd('SPUBLISH', channel, body) then
+  return redis.error_reply("NOPERM this user has no permissions to run the 'spublish' command on the scene's channel")
+end
+
 state = to
 local writes = { 'state', to, 'd:' .. delivery, '1' }
 for i = arg, #ARGV, 2 do

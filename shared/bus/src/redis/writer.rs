@@ -60,7 +60,11 @@ impl RedisWriter {
         if let (Some(seq), Some(event)) = (published_seq, event)
             && self.redis.was_written_elsewhere(&written)
         {
-            self.publish_again(name, format!("{seq} {event}"));
+            self.publish_again(name.clone(), format!("{seq} {event}"));
+        }
+        // See docs/decisions/036-a-scene-is-unknown-only-where-nothing-was-just-lost.md.
+        if settled == Settled::Unknown {
+            self.redis.confirm_missing(&name).await?;
         }
         if let Settled::Applied(_) | Settled::Repeated(_) = settled {
             // A repeated settle waits, too: the pod that applied it may have died before it had waited.
@@ -87,7 +91,10 @@ impl RedisWriter {
         fields.extend(SceneField::VARIANTS.iter().map(|field| field.name()));
         let mut hashes = self.redis.hashes(&[SceneName(scene).to_string()], &fields).await;
         let (values, life_ms) = hashes.pop().ok_or(BusError::malformed("no answer"))??;
-        let Some((Some(stored), facts)) = values.split_first() else { return Ok(None) };
+        let Some((Some(stored), facts)) = values.split_first() else {
+            self.redis.confirm_missing(&SceneName(scene).to_string()).await?;
+            return Ok(None);
+        };
         let (state, remaining) = state(stored, life_ms)?;
         let facts = SceneField::VARIANTS.iter().zip(facts);
         let facts = facts.filter_map(|(field, fact)| Some((*field, fact.clone()?))).collect();

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use scenecast_redis::{Redis, RedisError, Reply, Script};
 use scenecast_scene::time::millis;
 
-use crate::store::memory::MemoryStore;
+use crate::store::{memory::MemoryStore, rights};
 
 /// How often a change is repeated if others change the same value at the same time.
 const MAX_ATTEMPTS: usize = 100;
@@ -80,7 +80,10 @@ impl Store {
         };
         Self(match redis {
             None => StoreBackend::Memory(Arc::default()),
-            Some(redis) => StoreBackend::Redis(redis, Arc::new(scripts())),
+            Some(redis) => {
+                redis.check_rights("stores", rights::commands());
+                StoreBackend::Redis(redis, Arc::new(scripts()))
+            }
         })
     }
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod key_value;
 mod memory;
+mod rights;
 mod streams;

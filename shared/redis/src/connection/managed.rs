@@ -2,8 +2,8 @@
 //!
 //! Two things keep it alive. The client library (fred) reconnects by itself when the TCP connection ends. It doesn't
 //! notice a server that vanishes without closing the connection: it takes each command that it sends for a sign of
-//! life, and a full TCP buffer blocks its task. So a heartbeat sends PING here, and when no answer comes back, the
-//! whole client is replaced by a new one.
+//! life, and a full TCP buffer blocks its task. Nor does it notice that a server has become a replica. So `heartbeat`
+//! asks the server, and when no answer comes back, or the wrong one, the whole client is replaced by a new one.
 //!
 //! ```text
 //!   ┌────────────┐ connected  ┌────────────────┐ lost       ┌──────────────┐
@@ -11,7 +11,7 @@
 //!   └────────────┘            │ generation + 1 │ ◀───────── │              │  every 50–300 ms
 //!         ▲                   └───────┬────────┘ connected  └──────┬───────┘
 //!         │                           │                            │
-//!         │ a new client              │  PING isn't answered for 5 s, or the client's task ends
+//!         │ a new client              │  no answer for 5 s, a replica answers, or the client's task ends
 //!         └───────────────────────────┴────────────────────────────┘
 //! ```
 //!
@@ -23,22 +23,23 @@ use std::{sync::Arc, time::Duration};
 
 use fred::{
     clients::Client,
-    error::ErrorKind,
     interfaces::{ClientLike, EventInterface},
     types::{
         Builder, RespVersion,
-        config::{Config, Options, ReconnectPolicy, Server, TcpConfig},
+        config::{Config, ReconnectPolicy, TcpConfig},
     },
 };
-use tokio::sync::{
-    Semaphore, SemaphorePermit,
-    broadcast::{Receiver, error::RecvError},
-    watch,
+use tokio::{
+    sync::{Notify, Semaphore, SemaphorePermit, watch},
+    time::sleep,
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    connection::health::HealthReporter,
+    connection::{
+        health::HealthReporter,
+        heartbeat::{ClientEvents, ConnectionFailure, ExpectedRole, watch_over},
+    },
     error::{RedisError, RedisErrorKind},
 };
 
@@ -47,11 +48,6 @@ pub(crate) const COMMAND_LIMIT: Duration = Duration::from_secs(2);
 /// How many commands may wait for an answer; more are refused at once. The client's own limit isn't used, because the
 /// client would apply it to its reconnect, too.
 const MAX_COMMANDS_IN_FLIGHT: usize = 20_000;
-/// How often PING is sent.
-const HEARTBEAT_PERIOD: Duration = Duration::from_secs(3);
-/// How long the answer to PING may take. This is longer than a command may take: a new client subscribes to everything
-/// again, and that would be even more work for a server that is only slow.
-const HEARTBEAT_LIMIT: Duration = Duration::from_secs(5);
 /// The pause before each attempt to connect. It stays short, because all pages of the pod wait; a few attempts a
 /// second from each pod do no harm to a server that refuses all of them.
 const RECONNECT_DELAY_MS: u32 = 50;
@@ -63,14 +59,18 @@ const RECONNECT_JITTER_MS: u32 = 250;
 pub(crate) struct ManagedConnection {
     state: watch::Receiver<ConnectionState>,
     permits: Arc<Semaphore>,
+    doubts: Arc<Notify>,
 }
 
 /// The state of a connection.
+#[derive(Clone)]
 pub(crate) struct ConnectionState {
     pub(crate) client: Client,
     /// Counts how many times it has connected; `None` while it isn't connected.
     pub(crate) generation: Option<u64>,
     last_generation: u64,
+    /// Whether it was never lost so far, not even before it was confirmed.
+    pub(crate) is_first: bool,
 }
 
 /// The task that runs a connection. Dropping it ends the connection, and commands in flight fail at once.
@@ -84,12 +84,24 @@ pub(crate) struct CommandPermit<'a> {
 
 impl ManagedConnection {
     /// Starts to connect. At most `message_capacity` pub/sub messages can wait to be read.
-    pub(crate) fn start(config: Config, message_capacity: usize, reporter: HealthReporter) -> (Self, ConnectionTask) {
+    pub(crate) fn start(
+        config: Config,
+        message_capacity: usize,
+        expected_role: ExpectedRole,
+        reporter: HealthReporter,
+    ) -> (Self, ConnectionTask) {
         let client = build_client(config.clone(), message_capacity);
-        let (sender, state) = watch::channel(ConnectionState { client, generation: None, last_generation: 0 });
-        let task = tokio::spawn(run(config, message_capacity, sender, reporter));
+        let (sender, state) =
+            watch::channel(ConnectionState { client, generation: None, last_generation: 0, is_first: true });
+        let doubts = Arc::<Notify>::default();
+        let task = tokio::spawn(run(config, message_capacity, expected_role, doubts.clone(), sender, reporter));
         let permits = Arc::new(Semaphore::new(MAX_COMMANDS_IN_FLIGHT));
-        (Self { state, permits }, ConnectionTask::new(task))
+        (Self { state, permits, doubts }, ConnectionTask::new(task))
+    }
+
+    /// Asks the server at once whether it is still a primary, because an answer of it suggests otherwise.
+    pub(crate) fn doubt(&self) {
+        self.doubts.notify_one();
     }
 
     /// Hold the permit until the command is answered. Refused while too many commands are in flight.
@@ -129,8 +141,14 @@ fn build_client(mut config: Config, message_capacity: usize) -> Client {
 }
 
 /// Runs the client until it must be replaced, then the next one, for ever.
-async fn run(config: Config, message_capacity: usize, state: watch::Sender<ConnectionState>, reporter: HealthReporter) {
-    let node = reporter.node();
+async fn run(
+    config: Config,
+    message_capacity: usize,
+    expected_role: ExpectedRole,
+    doubts: Arc<Notify>,
+    state: watch::Sender<ConnectionState>,
+    reporter: HealthReporter,
+) {
     let set_connected = |is_connected: bool| {
         reporter.report(is_connected);
         state.send_modify(|state| {
@@ -138,63 +156,37 @@ async fn run(config: Config, message_capacity: usize, state: watch::Sender<Conne
                 state.last_generation += 1;
             }
             state.generation = is_connected.then_some(state.last_generation);
+            state.is_first &= is_connected;
         });
     };
+    let mut failure = None;
     loop {
         let client = state.borrow().client.clone();
         // These must exist before the client connects, or they miss its first event.
-        let connects = client.reconnect_rx();
-        let errors = client.error_rx();
+        let events = ClientEvents { connects: client.reconnect_rx(), errors: client.error_rx() };
+        let mut is_confirmed = false;
+        let confirm = |is_connected: bool| {
+            is_confirmed |= is_connected;
+            set_connected(is_connected);
+        };
         let client_task = AbortOnDropHandle::new(client.connect());
-        tokio::select! {
+        let ended = tokio::select! {
             ended = client_task => match ended {
                 // The process ends.
                 Err(error) if error.is_cancelled() => return,
-                result => tracing::error!(%node, ?result, "the Redis client has stopped by itself; starting a new one"),
+                result => ConnectionFailure::ClientEnded(format!("{result:?}")),
             },
-            () = until_silent(&client) => tracing::warn!(
-                %node,
-                "Redis hasn't answered PING for {HEARTBEAT_LIMIT:?}; replacing the connection. If this repeats, check \
-                 whether the server is overloaded or the network drops packets"
-            ),
-            () = follow_events(connects, errors, set_connected) => {}
-        }
+            ended = watch_over(&client, expected_role, events, &doubts, confirm) => ended,
+        };
         set_connected(false);
+        // The same failure of one client after the other is said once.
+        if is_confirmed || failure.as_ref() != Some(&ended) {
+            ended.log(reporter.node());
+        }
+        let pause = ended.pause();
+        failure = Some(ended);
+        // Before the pause, so that commands wait for the new client instead of failing with the old one.
         state.send_modify(|state| state.client = build_client(config.clone(), message_capacity));
-    }
-}
-
-/// Sends PING again and again. Returns when one isn't answered in time.
-async fn until_silent(client: &Client) {
-    let client = client.with_options(&Options { timeout: Some(HEARTBEAT_LIMIT), ..Options::default() });
-    loop {
-        tokio::time::sleep(HEARTBEAT_PERIOD).await;
-        // Any other error is an answer, so the server is alive.
-        if client.ping::<()>(None).await.is_err_and(|error| *error.kind() == ErrorKind::Timeout) {
-            return;
-        }
-    }
-}
-
-/// Calls `set_connected` each time that the client connects or fails. Returns when the client is gone.
-async fn follow_events<E: Clone>(
-    mut connects: Receiver<Server>,
-    mut errors: Receiver<E>,
-    set_connected: impl Fn(bool),
-) {
-    loop {
-        tokio::select! {
-            // Errors first. When an error and a connect are both waiting, the connect usually came second. If it came
-            // first, the connection counts as up for a moment too long, which does no harm.
-            biased;
-            error = errors.recv() => match error {
-                Ok(_) | Err(RecvError::Lagged(_)) => set_connected(false),
-                Err(RecvError::Closed) => return,
-            },
-            connect = connects.recv() => match connect {
-                Ok(_) | Err(RecvError::Lagged(_)) => set_connected(true),
-                Err(RecvError::Closed) => return,
-            },
-        }
+        sleep(pause).await;
     }
 }

@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 
 use crate::connection::{
     health::ConnectionHealth,
+    heartbeat::ExpectedRole,
     managed::{ConnectionTask, ManagedConnection},
 };
 
@@ -27,6 +28,7 @@ pub(crate) struct ConnectionPool(Arc<PoolState>);
 
 struct PoolState {
     config: Box<dyn Fn(&Server) -> Config + Send + Sync>,
+    expected_role: ExpectedRole,
     health: Arc<ConnectionHealth>,
     connections: RwLock<HashMap<Server, PooledConnection>>,
 }
@@ -39,12 +41,13 @@ struct PooledConnection {
 }
 
 impl ConnectionPool {
-    /// An empty pool. `config` returns how to reach a server.
+    /// An empty pool. `config` returns how to reach a server, which must have the expected role.
     pub(crate) fn new(
         config: impl Fn(&Server) -> Config + Send + Sync + 'static,
+        expected_role: ExpectedRole,
         health: Arc<ConnectionHealth>,
     ) -> Self {
-        Self(Arc::new(PoolState { config: Box::new(config), health, connections: RwLock::default() }))
+        Self(Arc::new(PoolState { config: Box::new(config), expected_role, health, connections: RwLock::default() }))
     }
 
     /// The connection to this server, made now if there is none.
@@ -62,7 +65,8 @@ impl ConnectionPool {
         drop(connections);
         let connect = || {
             let reporter = self.0.health.reporter(node.clone());
-            let (connection, task) = ManagedConnection::start((self.0.config)(node), message_capacity, reporter);
+            let (connection, task) =
+                ManagedConnection::start((self.0.config)(node), message_capacity, self.0.expected_role, reporter);
             PooledConnection { connection, was_used: AtomicBool::new(true), _task: task }
         };
         let mut connections = self.0.connections.write();

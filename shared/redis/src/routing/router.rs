@@ -21,7 +21,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     command::{RedisCommand, send_all},
     connection::{managed::COMMAND_LIMIT, pool::ConnectionPool},
-    error::{RedisError, RedisErrorKind},
+    error::{RedisError, RedisErrorKind, error_code},
+    inspection::refusals::RefusalCounter,
     reply::Reply,
     routing::redirect::Redirect,
     topology::{refresher::Topology, slots::Slot},
@@ -48,11 +49,16 @@ pub(crate) struct RoutedReplies {
 pub(crate) struct CommandRouter {
     pool: ConnectionPool,
     topology: Topology,
+    refusals: RefusalCounter,
 }
 
 impl CommandRouter {
-    pub(crate) fn new(pool: ConnectionPool, topology: Topology) -> Self {
-        Self { pool, topology }
+    pub(crate) fn new(pool: ConnectionPool, topology: Topology, refusals: RefusalCounter) -> Self {
+        Self { pool, topology, refusals }
+    }
+
+    pub(crate) fn pool(&self) -> &ConnectionPool {
+        &self.pool
     }
 
     pub(crate) fn topology(&self) -> &Topology {
@@ -89,6 +95,9 @@ impl CommandRouter {
                     asking = true;
                 }
                 Redirect::TryAgain => {
+                    if replies.iter().any(is_replicas_refusal) {
+                        self.pool.get(&node).doubt();
+                    }
                     self.topology.request_refresh();
                     node = self.owner(slot, deadline).await?;
                     asking = false;
@@ -166,7 +175,9 @@ impl CommandRouter {
         let connection = self.pool.get(node);
         let permit = connection.permit()?;
         let replies = timeout_at(deadline, send_all(&permit.client, commands, asking)).await;
-        replies.map_err(|_| RedisError::timed_out(node))
+        let replies = replies.map_err(|_| RedisError::timed_out(node))?;
+        self.refusals.observe(node, &replies);
+        Ok(replies)
     }
 
     /// The slot's primary. While it has none, waits for one until the deadline.
@@ -184,6 +195,11 @@ impl CommandRouter {
 fn is_redirected(reply: &Result<Reply, Error>, node: &Server) -> bool {
     let redirect = reply.as_ref().err().and_then(|error| Redirect::from_error(error, node));
     matches!(redirect, Some(Redirect::Moved(_) | Redirect::Ask(_)))
+}
+
+/// Whether only a replica, or a server that starts, answers so.
+fn is_replicas_refusal(reply: &Result<Reply, Error>) -> bool {
+    reply.as_ref().is_err_and(|error| matches!(error_code(error), "READONLY" | "MASTERDOWN" | "LOADING"))
 }
 
 fn no_primary() -> RedisError {

@@ -11,10 +11,11 @@ use fred::{
 use futures_util::future::join_all;
 
 use crate::{
-    client::Redis,
+    client::{Redis, node_pool},
     command::{RedisCommand, array_items, send_all},
     connection::{health::ConnectionHealth, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind},
+    inspection::{losses, refusals::RefusalCounter},
     reply::Reply,
     routing::redirect::Redirect,
     subscriptions::{event::PubSubEvent, listener::follow_topology},
@@ -28,6 +29,7 @@ use crate::{
 pub struct Subscriber {
     topology: Topology,
     nodes: ConnectionPool,
+    refusals: RefusalCounter,
 }
 
 impl Redis {
@@ -36,10 +38,9 @@ impl Redis {
     pub fn subscriptions(&self, on_event: impl Fn(PubSubEvent) + Send + Sync + 'static) -> Subscriber {
         let topology = self.router.topology().clone();
         let health = ConnectionHealth::new("subscriptions", &self.connected, topology.refresh_notify());
-        let address = self.address.clone();
-        let nodes = ConnectionPool::new(move |node| address.config(node), health);
+        let nodes = node_pool(&self.address, health);
         tokio::spawn(follow_topology(topology.clone(), nodes.clone(), Arc::new(on_event)));
-        Subscriber { topology, nodes }
+        Subscriber { topology, nodes, refusals: self.refusals.clone() }
     }
 }
 
@@ -59,6 +60,7 @@ impl Subscriber {
         let commands: Vec<_> =
             channels.iter().map(|channel| RedisCommand::new("SSUBSCRIBE", [channel.as_str()])).collect();
         let answers = send_all(&client, &commands, false).await;
+        self.refusals.observe(primary, &answers);
         let mut outcomes = Vec::with_capacity(channels.len());
         let mut has_moved = false;
         let mut is_out_of_step = false;
@@ -106,6 +108,11 @@ impl Subscriber {
         let client = self.connected_client(primary)?;
         let info = RedisCommand::new("CLIENT", ["INFO"]).send(&client).await.ok()?.into_string()?;
         info.split_ascii_whitespace().find_map(|fact| fact.strip_prefix("ssub="))?.parse().ok()
+    }
+
+    /// How many times this primary was emptied since it started (`FLUSHALL` and the like); `None` if it doesn't say.
+    pub async fn times_emptied(&self, primary: &Server) -> Option<u64> {
+        losses::times_emptied(&self.connected_client(primary)?).await
     }
 
     /// `None` while there is no connection. To wait for one would be useless: once it is there, everything has to be

@@ -12,6 +12,7 @@ use crate::{
     connection::pool::ConnectionPool,
     error::{RedisError, RedisErrorKind},
     reply::Reply,
+    role,
     topology::{
         cluster::{ClusterState, ClusterView},
         sentinel::{self, SentinelState},
@@ -111,7 +112,9 @@ async fn update_required_acks(current: &SlotTable, nodes: &ConnectionPool, may_a
     for (primary, answer) in current.primaries().zip(&answers) {
         required.push(match answer {
             // Nothing says which replica would be promoted, so one must be enough.
-            Ok([role]) => Some(RequiredAcks::AtLeast(sentinel::replica_count(role).min(1))),
+            Ok([role]) if role::is_primary(role) => Some(RequiredAcks::AtLeast(role::replica_count(role).min(1))),
+            // The address leads to a replica for now, which knows nothing of the primary's replicas.
+            Ok(_) => None,
             answer if is_forbidden(answer) => Some(RequiredAcks::AtLeast(0)),
             Err(_) => primary.required_acks,
         });
@@ -127,7 +130,7 @@ fn is_forbidden<T>(answer: &Result<T, RedisError>) -> bool {
 /// name one that was replaced.
 async fn confirm_promotion(node: &Server, nodes: &ConnectionPool) -> Result<(), RedisError> {
     let [role] = ask(nodes, node, [RedisCommand::role()]).await?;
-    if sentinel::is_primary(&role) {
+    if role::is_primary(&role) {
         return Ok(());
     }
     let message = format!("sentinels name {node} as the primary, but it says that it is a replica");

@@ -88,7 +88,7 @@ impl RedisCluster {
         cluster
     }
 
-    /// The URL of all nodes, as the default user, who may do everything.
+    /// The URL of all nodes, as a user who may do everything.
     pub fn url(&self) -> String {
         shared_url(&self.nodes[0].url(), "cluster", &self.nodes[1..])
     }

@@ -11,6 +11,8 @@ use tokio::{
     process::{Child, Command},
 };
 
+use crate::redis::users::REPLICATION;
+
 /// These are below the ports of outgoing connections. Otherwise a client that connects while the server is stopped could
 /// get the server's port as its own, and hold it.
 const PORTS: std::ops::Range<u16> = 10_000..32_000;
@@ -71,7 +73,7 @@ pub(crate) async fn launch(ports: &Ports, files: &Path, settings: &ServerSetting
         server
             .args(["--save", "", "--appendonly", "yes", "--appendfsync", "no", "--maxmemory-policy", "noeviction"])
             // By default a replica's first synchronization starts only after five seconds.
-            .args(["--repl-diskless-sync-delay", "0", "--masteruser", "replication", "--masterauth", "replication"])
+            .args(["--repl-diskless-sync-delay", "0", "--masteruser", REPLICATION, "--masterauth", REPLICATION])
             .args(["--aclfile", "users.acl", "--enable-debug-command", "local"]);
     }
     if settings.kind == ServerKind::Node {

@@ -10,3 +10,4 @@ pub(crate) mod server;
 pub(crate) mod shards;
 pub(crate) mod slot_move;
 pub(crate) mod usage;
+pub(crate) mod users;

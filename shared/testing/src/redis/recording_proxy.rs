@@ -10,7 +10,7 @@ use crate::{
         proxy::FaultProxy,
         state::{Direction, ProxyMode, ProxyState},
     },
-    redis::server::RedisServer,
+    redis::{server::RedisServer, users::ADMIN},
 };
 
 /// How long a test waits for bytes.
@@ -51,9 +51,14 @@ impl RecordingProxy {
         Self { proxy: FaultProxy::start_with_tap(vec![server.address()], Arc::new(tap)).await, recording }
     }
 
-    /// The URL of Redis through this proxy.
+    /// The URL of Redis through this proxy, as a user who may do everything.
     pub fn url(&self) -> String {
-        format!("redis://{}", self.address())
+        self.url_for(ADMIN, ADMIN)
+    }
+
+    /// The URL of Redis through this proxy, as this user.
+    pub fn url_for(&self, user: &str, password: &str) -> String {
+        format!("redis://{user}:{password}@{}", self.address())
     }
 
     /// Holds all responses as soon as `text` has been sent to Redis. Text that is in the recording already counts, too.

@@ -9,6 +9,7 @@ use crate::{
         launch::{ServerKind, ServerSettings},
         peer_proxies::peer_address,
         server::{RedisServer, shared_url},
+        users::{ADMIN, SENTINEL},
     },
     until,
 };
@@ -60,18 +61,15 @@ impl RedisSentinels {
         fixture
     }
 
-    /// The URL of all Sentinels, as the default user, who may do everything.
+    /// The URL of all Sentinels, as a user of the primary who may do everything.
     pub fn url(&self) -> String {
-        self.url_with(&self.sentinels[0].url())
+        self.url_for(ADMIN, ADMIN)
     }
 
     /// The URL of all Sentinels, as this user of the primary. The Sentinels themselves have no users.
     pub fn url_for(&self, user: &str, password: &str) -> String {
-        self.url_with(&self.sentinels[0].url_for(user, password))
-    }
-
-    fn url_with(&self, first: &str) -> String {
-        format!("{}&sentinelServiceName={SERVICE}", shared_url(first, "sentinel", &self.sentinels[1..]))
+        let first = self.sentinels[0].url_for(user, password);
+        format!("{}&sentinelServiceName={SERVICE}", shared_url(&first, "sentinel", &self.sentinels[1..]))
     }
 
     /// The primary and its replicas.
@@ -147,7 +145,8 @@ async fn start_sentinel(peer_address: Option<Ipv4Addr>, primary: &RedisServer) -
     let host = primary.peer_address().to_string();
     let port = primary.port().to_string();
     sentinel.ask(&["SENTINEL", "MONITOR", SERVICE, &host, &port, QUORUM]).await;
+    let user = ["auth-user", SENTINEL, "auth-pass", SENTINEL];
     let times = ["down-after-milliseconds", "1000", "failover-timeout", "3000"];
-    sentinel.ask(&[&["SENTINEL", "SET", SERVICE][..], &times].concat()).await;
+    sentinel.ask(&[&["SENTINEL", "SET", SERVICE][..], &user, &times].concat()).await;
     sentinel
 }

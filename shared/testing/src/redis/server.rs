@@ -16,13 +16,11 @@ use crate::{
     redis::{
         launch::{Ports, ServerKind, ServerSettings, launch},
         peer_proxies::PeerProxies,
+        users::{ADMIN, REPLICATION, acl_file},
     },
     tls::CertificateAuthority,
     until,
 };
-
-/// The user as which replicas connect. A test can disable it, to disconnect the replicas.
-const REPLICATION: &str = "user replication on >replication +psync +replconf +ping";
 
 /// A `redis-server` on 127.0.0.1, with its files in a temporary directory. Dropping it kills the server and deletes the
 /// files. It writes every change to its append-only file before it answers, so its data survives [`RedisServer::stop`].
@@ -64,7 +62,7 @@ impl RedisServer {
 
     pub(crate) async fn start_as(settings: ServerSettings, authority: Option<&CertificateAuthority>) -> Self {
         let files = tempfile::tempdir().expect("a temporary directory can be made");
-        for (name, text) in [("users.acl", REPLICATION), ("sentinel.conf", "")] {
+        for (name, text) in [("users.acl", &*acl_file()), ("sentinel.conf", "")] {
             std::fs::write(files.path().join(name), text).expect("the directory can be written to");
         }
         if let Some(authority) = authority {
@@ -103,12 +101,12 @@ impl RedisServer {
         self.peer_proxies.as_ref()
     }
 
-    /// Its URL, as the default user, who may do everything.
+    /// Its URL, as a user who may do everything.
     pub fn url(&self) -> String {
-        format!("{}://127.0.0.1:{}", self.scheme(), self.port())
+        self.url_for(ADMIN, ADMIN)
     }
 
-    /// Its URL, as this user.
+    /// Its URL, as this user: one of `deploy/redis/users.acl`, or of [`RedisServer::add_user`].
     pub fn url_for(&self, user: &str, password: &str) -> String {
         format!("{}://{user}:{password}@127.0.0.1:{}", self.scheme(), self.port())
     }
@@ -122,7 +120,7 @@ impl RedisServer {
         self.files.path().join("ca.pem")
     }
 
-    /// Adds a user with these rules of `ACL SETUSER`. Restarts keep the user.
+    /// Adds a user with these rules of `ACL SETUSER`, beside those of `deploy/redis/users.acl`. Restarts keep the user.
     pub async fn add_user(&self, user: &str, password: &str, rules: &str) {
         let password = format!(">{password}");
         let mut command = vec!["ACL", "SETUSER", user, "on", &password];
@@ -131,11 +129,14 @@ impl RedisServer {
         self.cli(&["ACL", "SAVE"]).await.expect("there is a file for users");
     }
 
-    /// Runs a command with `redis-cli`. Returns the answer, with one line for each element, or the error. Options of
-    /// `redis-cli` may come first.
+    /// Runs a command with `redis-cli`, as a user who may do everything. Returns the answer, with one line for each
+    /// element, or the error. Options of `redis-cli` may come first, for example another `--user`.
     pub async fn cli(&self, command: &[&str]) -> Result<String, String> {
         let mut cli = Command::new("redis-cli");
         cli.args(["-e", "--no-auth-warning", "-p", &self.port().to_string()]);
+        if self.settings.kind != ServerKind::Sentinel {
+            cli.args(["--user", ADMIN, "--pass", ADMIN]);
+        }
         if self.settings.tls {
             cli.arg("--tls").arg("--cacert").arg(self.ca());
         }
@@ -176,13 +177,13 @@ impl RedisServer {
 
     /// Disconnects the replicas, and refuses them from now on. They keep running.
     pub async fn disconnect_replicas(&self) {
-        self.ask(&["ACL", "SETUSER", "replication", "off"]).await;
+        self.ask(&["ACL", "SETUSER", REPLICATION, "off"]).await;
         self.kill_clients("TYPE replica").await;
     }
 
     /// Ends [`RedisServer::disconnect_replicas`].
     pub async fn allow_replicas(&self) {
-        self.ask(&["ACL", "SETUSER", "replication", "on"]).await;
+        self.ask(&["ACL", "SETUSER", REPLICATION, "on"]).await;
     }
 
     /// Waits until this replica is connected to its primary and in sync.
@@ -249,18 +250,6 @@ async fn start_peer_proxies(ports: &Ports, settings: &ServerSettings) -> Option<
     };
     let addresses = ports.into_iter().map(|port| ((address, port).into(), (Ipv4Addr::LOCALHOST, port).into()));
     Some(PeerProxies::start(addresses.collect()).await)
-}
-
-/// The rules of this Redis user (`gateway` or `callback`) in `deploy/redis/users.acl`, in the syntax of `ACL SETUSER`.
-///
-/// The rules list single commands, because categories allow too much: `@read` contains `KEYS`, and `@connection` contains
-/// `CLIENT KILL`. The Redis client also tries `INFO`, and works without it.
-pub fn acl_rules(user: &str) -> &'static str {
-    let users = include_str!("../../../../deploy/redis/users.acl");
-    let entry = format!("user {user} on >");
-    let line = users.lines().find_map(|line| line.strip_prefix(&entry)).expect("the file has this user");
-    // The password comes before the rules.
-    line.split_once(' ').expect("the password ends").1
 }
 
 /// The URL of several servers: the URL of the first, with the layout in its scheme, and the others as `node` parameters.

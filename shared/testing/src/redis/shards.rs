@@ -16,7 +16,7 @@ impl RedisShards {
         Self { servers: join_all((0..servers).map(|_| RedisServer::start())).await }
     }
 
-    /// The URL of all servers, as the default user, who may do everything.
+    /// The URL of all servers, as a user who may do everything.
     pub fn url(&self) -> String {
         shared_url(&self.servers[0].url(), "shards", &self.servers[1..])
     }

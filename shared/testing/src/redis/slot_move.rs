@@ -8,7 +8,7 @@
 //! end_move          redirects          owner              know the new owner
 //! ```
 
-use crate::redis::cluster::RedisCluster;
+use crate::redis::{cluster::RedisCluster, users::ADMIN};
 
 /// The move of one slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl RedisCluster {
         let from = self.node(moving.from);
         let keys = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "100000"]).await;
         for key in keys.lines().filter(|key| !key.is_empty()) {
-            from.ask(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]).await;
+            from.ask(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000", "AUTH2", ADMIN, ADMIN]).await;
         }
     }
 

@@ -2,10 +2,13 @@
 
 mod burst;
 mod churn;
+mod clock;
 mod contract;
 mod foreign;
+mod losses;
 mod outages;
 mod permissions;
+mod rights;
 mod subscriptions;
 mod tls;
 mod tombstone;

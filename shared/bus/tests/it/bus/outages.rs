@@ -206,7 +206,8 @@ async fn a_connection_on_which_no_bytes_arrive_any_more_is_replaced() {
 #[tokio::test]
 async fn a_silent_primary_does_not_delay_the_scenes_of_another_one() {
     let (responsive, silent) = tokio::join!(RedisServer::start(), RedisServer::start());
-    let (bus, _) = pod(&format!("redis-shards://127.0.0.1:{}?node=127.0.0.1:{}", responsive.port(), silent.port()));
+    let first = responsive.url().replace("redis://", "redis-shards://");
+    let (bus, _) = pod(&format!("{first}?node=127.0.0.1:{}", silent.port()));
     let mut on_responsive = vec![];
     let mut on_silent = vec![];
     for scene in (0..64).map(scene) {

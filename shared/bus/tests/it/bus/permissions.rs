@@ -4,17 +4,14 @@ use scenecast_bus::{BusError, Census, GatewayReport};
 use scenecast_metrics::Metrics;
 use scenecast_redis::{Redis, RedisErrorKind};
 use scenecast_scene::Transition;
-use scenecast_testing::{RedisServer, acl_rules};
+use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, RedisServer, exchange};
 
 use crate::fixtures::{apply, callback, callback_at, cause, next_event_kind, opening, pod, redis_name, scan, scene};
-
-const PASSWORD: &str = "password";
 
 #[tokio::test]
 async fn the_acl_of_a_gateway_allows_to_watch_and_read_scenes_and_nothing_else() {
     let server = RedisServer::start().await;
-    server.add_user("gateway", PASSWORD, acl_rules("gateway")).await;
-    let (gateway, _) = pod(&server.url_for("gateway", PASSWORD));
+    let (gateway, _) = pod(&server.url_for("gateway", GATEWAY_PASSWORD));
     let (callback, _) = callback(&server.url());
     callback.open(scene(1), &opening()).await.unwrap();
 
@@ -66,8 +63,7 @@ async fn the_acl_of_a_gateway_allows_to_watch_and_read_scenes_and_nothing_else()
 #[tokio::test]
 async fn the_acl_of_a_gateway_allows_the_census_and_opens_nothing_else() {
     let server = RedisServer::start().await;
-    server.add_user("gateway", PASSWORD, acl_rules("gateway")).await;
-    let redis = Redis::connect(&server.url_for("gateway", PASSWORD).parse().unwrap(), &Metrics::new());
+    let redis = Redis::connect(&server.url_for("gateway", GATEWAY_PASSWORD).parse().unwrap(), &Metrics::new());
     let mut census = Census::over(&redis);
     let report = GatewayReport { held: 7, version: "1".to_owned(), leaving: false };
     assert_eq!(census.report(&report).await.unwrap().into_values().collect::<Vec<_>>(), [Some(report)]);
@@ -90,16 +86,28 @@ async fn the_acl_of_a_gateway_allows_the_census_and_opens_nothing_else() {
 }
 
 async fn cli_as_gateway(server: &RedisServer, command: &[&str]) -> Result<String, String> {
-    server.cli(&[&["--user", "gateway", "--pass", PASSWORD], command].concat()).await
+    server.cli(&[&["--user", "gateway", "--pass", GATEWAY_PASSWORD], command].concat()).await
 }
 
 #[tokio::test]
 async fn the_acl_of_a_callback_allows_to_open_and_settle() {
     let server = RedisServer::start().await;
-    server.add_user("callback", PASSWORD, acl_rules("callback")).await;
-    let url = server.url_for("callback", PASSWORD).parse().unwrap();
+    let url = server.url_for("callback", CALLBACK_PASSWORD).parse().unwrap();
     let (bus, _) = callback_at(&url);
     bus.open(scene(1), &opening()).await.unwrap();
     apply(&bus, scene(1), "scan", &scan("ann")).await;
     assert!(bus.snapshot(scene(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn who_does_not_log_in_to_redis_may_do_nothing() {
+    let server = RedisServer::start().await;
+    for command in ["PING", "GET token:demo", "HGETALL wx:x", "CONFIG GET *", "ACL WHOAMI", "MULTI", "SYNC"] {
+        let (_, answer) = exchange(server.address(), format!("{command}\r\nQUIT\r\n").as_bytes()).await;
+        assert!(answer.starts_with("-NOAUTH"), "{command}: {answer}");
+    }
+    for password in ["", "default", "nopass"] {
+        let refusal = server.cli(&["--user", "default", "--pass", password, "PING"]).await.unwrap_err();
+        assert!(refusal.contains("WRONGPASS") || refusal.contains("NOAUTH"), "{password}: {refusal}");
+    }
 }

@@ -95,7 +95,7 @@ async fn confirmations_that_are_out_of_step_are_noticed_and_mended() {
     // The client expects no answer to an unsubscribe. So it takes the refusal for the answer to the next subscribe.
     server.add_user("no-unsubscribe", "password", "~* &* +@all -sunsubscribe").await;
     let proxy = RecordingProxy::start(&server).await;
-    let (bus, metrics) = pod(&proxy.url().replace("redis://", "redis://no-unsubscribe:password@"));
+    let (bus, metrics) = pod(&proxy.url_for("no-unsubscribe", "password"));
     let (callback, _) = callback(&server.url());
     for n in 1..=4 {
         callback.open(scene(n), &opening()).await.unwrap();

@@ -8,15 +8,11 @@ use std::ops::Range;
 use futures_util::{FutureExt, StreamExt, stream};
 use scenecast_bus::{Notice, Watch};
 use scenecast_scene::{EventKind, Grant, SceneState, Settled, Transition};
-use scenecast_testing::{RedisCluster, RedisSentinels, acl_rules};
+use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, RedisCluster, RedisSentinels};
 
 use crate::fixtures::{
     TestBus, callback, cause, for_each_scene, log_in, next_event, opening, person, pod, scene, settle_until_answered,
 };
-
-/// The Redis users of the two kinds of pods. Their passwords are the same as their names.
-const GATEWAY: &str = "gateway";
-const CALLBACK: &str = "callback";
 
 /// Pages at one gateway, each with a scene of its own, and a callback through which people log in on them.
 struct Logins {
@@ -25,23 +21,26 @@ struct Logins {
 }
 
 impl Logins {
-    /// Opens and watches this many scenes. Everybody is the default user of Redis.
+    /// Opens and watches this many scenes. Everybody may do everything in Redis.
     async fn start(url: &str, pages: u128) -> Self {
         Self::start_with_urls(url, url, pages).await
     }
 
     /// [`Logins::start`] in a Cluster. Each pod has the ACL of its kind.
     async fn in_cluster(cluster: &RedisCluster, pages: u128) -> Self {
-        add_pod_users(cluster).await;
-        Self::start_with_urls(&cluster.url_for(GATEWAY, GATEWAY), &cluster.url_for(CALLBACK, CALLBACK), pages).await
+        Self::start_as_pods(|user, password| cluster.url_for(user, password), pages).await
+    }
+
+    /// [`Logins::start`]. Each pod is its own user, and `url_for` gives the URL of a user with this password.
+    async fn start_as_pods(url_for: impl Fn(&str, &str) -> String, pages: u128) -> Self {
+        let gateway = url_for("gateway", GATEWAY_PASSWORD);
+        let callback = url_for("callback", CALLBACK_PASSWORD);
+        Self::start_with_urls(&gateway, &callback, pages).await
     }
 
     /// [`Logins::start`] with Sentinels. Each pod has the ACL of its kind.
     async fn under_sentinels(sentinels: &RedisSentinels, pages: u128) -> Self {
-        for user in [GATEWAY, CALLBACK] {
-            sentinels.add_user(user, user, acl_rules(user)).await;
-        }
-        Self::start_with_urls(&sentinels.url_for(GATEWAY, GATEWAY), &sentinels.url_for(CALLBACK, CALLBACK), pages).await
+        Self::start_as_pods(|user, password| sentinels.url_for(user, password), pages).await
     }
 
     /// [`Logins::start`], where the gateway and the callback have different addresses of Redis.
@@ -82,13 +81,6 @@ impl Logins {
             assert_eq!(snapshot.state, SceneState::Confirmed, "page {n}");
             assert_eq!(snapshot.who(), Some(person(&person_name(n)).openid), "page {n}");
         }
-    }
-}
-
-/// Adds the Redis users of the pods to all nodes.
-async fn add_pod_users(cluster: &RedisCluster) {
-    for user in [GATEWAY, CALLBACK] {
-        cluster.add_user(user, user, acl_rules(user)).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! A primary under Sentinel dies, freezes, or is cut off.
 
 use scenecast_bus::BusError;
-use scenecast_testing::{RedisSentinels, until};
+use scenecast_testing::{CALLBACK_PASSWORD, RedisSentinels, until};
 
 use crate::{
     faults::{Logins, delivery, login},
@@ -74,7 +74,8 @@ async fn a_callback_that_sees_only_the_old_primary_accepts_nothing() {
     // This callback knows only one Sentinel, which is frozen during the failover. Nothing tells the old primary about
     // the failover.
     let [one, two, last] = sentinels.sentinels() else { panic!("there are three Sentinels") };
-    let url = format!("redis-sentinel://127.0.0.1:{}?sentinelServiceName=main", last.port());
+    let only_last = last.url_for("callback", CALLBACK_PASSWORD).replace("redis://", "redis-sentinel://");
+    let url = format!("{only_last}?sentinelServiceName=main");
     let (cut_off, _) = callback(&url);
     cut_off.snapshot(scene(0)).await.unwrap().expect("the callback finds the primary, which has the scene");
     last.pause();

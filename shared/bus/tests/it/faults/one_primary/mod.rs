@@ -1,7 +1,9 @@
-//! One primary is slow, full or away, with or without replicas.
+//! One primary is slow, full or away, with or without replicas, or another server takes its address.
 
+mod address;
 mod buffers;
 mod crowd;
 mod memory;
 mod replica;
+mod restart;
 mod slow;

@@ -1,0 +1,79 @@
+//! Redis is emptied, or comes back empty: pages have their scenes opened again soon, and phones hear nothing final
+//! meanwhile.
+
+use std::time::Duration;
+
+use scenecast_bus::{BusError, Notice};
+use scenecast_redis::RedisErrorKind;
+use scenecast_scene::Settled;
+use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, RedisServer, until};
+use tokio::time::timeout;
+
+use crate::fixtures::{
+    TestBus, callback, cause, next_event_kind, next_notice, opening, pod, scan, scene, settle_until_answered,
+};
+
+/// The sweep would notice after up to 30 s.
+const SOON: Duration = Duration::from_secs(6);
+
+/// How a scene that isn't there is settled.
+async fn settle_missing(callback: &TestBus) -> Result<Settled, BusError> {
+    callback.settle(scene(404), &cause("scan"), &scan("ann")).await
+}
+
+fn is_recent_loss(settled: &Result<Settled, BusError>) -> bool {
+    matches!(settled, Err(BusError::Undecided(error)) if error.kind() == RedisErrorKind::RecentLoss)
+}
+
+fn pods(server: &RedisServer) -> (TestBus, TestBus) {
+    let (gateway, _) = pod(&server.url_for("gateway", GATEWAY_PASSWORD));
+    let (callback, _) = callback(&server.url_for("callback", CALLBACK_PASSWORD));
+    (gateway, callback)
+}
+
+#[tokio::test]
+async fn a_page_learns_within_seconds_that_redis_was_emptied() {
+    for command in [&["FLUSHALL"][..], &["FLUSHALL", "ASYNC"], &["FLUSHDB"], &["SWAPDB", "0", "1"]] {
+        let server = RedisServer::start().await;
+        let (gateway, callback) = pods(&server);
+        callback.open(scene(1), &opening()).await.unwrap();
+        let (mut watch, mailbox) = gateway.watch(scene(1), 0).await.unwrap();
+        assert!(mailbox.is_some());
+        until("the gateway has looked at Redis", async || server.usage().await.calls("client|info") > 0).await;
+        server.cli(command).await.unwrap();
+        let notice = timeout(SOON, next_notice(&mut watch)).await;
+        assert_eq!(notice.as_ref(), Ok(&Notice::SceneLost), "{command:?}");
+        // It is opened again, as the gateway has it done, and goes on.
+        callback.open(scene(1), &opening()).await.unwrap();
+        settle_until_answered(&callback, scene(1), "scan", scan("ann")).await;
+        assert_eq!(next_event_kind(&mut watch).await, "scanned");
+    }
+}
+
+#[tokio::test]
+async fn a_scene_is_not_called_unknown_right_after_redis_was_emptied() {
+    let server = RedisServer::start().await;
+    let (_, callback) = pods(&server);
+    assert_eq!(settle_missing(&callback).await, Ok(Settled::Unknown));
+    assert_eq!(callback.snapshot(scene(404)).await, Ok(None));
+    for command in [&["FLUSHALL"][..], &["EVAL", "redis.call('FLUSHDB')", "0"]] {
+        server.cli(command).await.unwrap();
+        let settled = settle_missing(&callback).await;
+        assert!(is_recent_loss(&settled), "{command:?}: {settled:?}");
+        assert!(callback.snapshot(scene(404)).await.is_err(), "{command:?}");
+    }
+    until("the loss is long ago", async || settle_missing(&callback).await == Ok(Settled::Unknown)).await;
+}
+
+#[tokio::test]
+async fn a_scene_is_not_called_unknown_right_after_redis_came_back() {
+    let mut server = RedisServer::start().await;
+    let (_, callback) = pods(&server);
+    assert_eq!(settle_missing(&callback).await, Ok(Settled::Unknown));
+    server.restart_empty().await;
+    let mut settled = settle_missing(&callback).await;
+    while matches!(&settled, Err(BusError::Undecided(error)) if error.kind() == RedisErrorKind::NoAnswer) {
+        settled = settle_missing(&callback).await;
+    }
+    assert!(is_recent_loss(&settled), "{settled:?}");
+}

@@ -1,0 +1,127 @@
+//! A right that a pod's Redis user lacks is noticed: when the pod connects, and when it is needed.
+
+use futures_util::{StreamExt, stream};
+use scenecast_bus::{BusError, Census, SceneReader, SceneWriter, Store};
+use scenecast_metrics::Metrics;
+use scenecast_redis::{Redis, RedisErrorKind};
+use scenecast_scene::Settled;
+use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, RedisServer, acl_rules, metric_value, until};
+
+use crate::fixtures::{callback, cause, opening, pod, redis_name, scan, scene};
+
+/// Rules without which nothing can be checked: the pod can't even connect, or can't ask.
+const NEEDED_TO_ASK: [&str; 3] = ["+hello", "+client|id", "+acl|dryrun"];
+
+/// The parts of a gateway, or of a callback, connected as this user.
+fn connect(server: &RedisServer, pod: &str, user: &str, password: &str) -> Metrics {
+    let metrics = Metrics::new();
+    let redis = Redis::connect(&server.url_for(user, password).parse().unwrap(), &metrics);
+    if pod == "gateway" {
+        SceneReader::over(&redis, &metrics);
+        Census::over(&redis);
+    } else {
+        SceneWriter::over(&redis);
+        Store::over(Some(redis));
+    }
+    metrics
+}
+
+fn parts(pod: &str) -> &'static [&'static str] {
+    if pod == "gateway" { &["connection", "watching", "census"] } else { &["connection", "settling", "stores"] }
+}
+
+/// Waits until all parts were checked. Returns whether any command is forbidden to any of them.
+async fn lacks_rights(server: &RedisServer, pod: &str, metrics: &Metrics) -> bool {
+    let primary = server.address().to_string();
+    let missing = |part: &&str| {
+        metric_value(&metrics.text(), "scenecast_redis_missing_rights", &[("primary", &primary), ("part", part)])
+    };
+    until("all parts were checked", async || parts(pod).iter().all(|part| missing(part).is_some())).await;
+    parts(pod).iter().filter_map(missing).any(|commands| commands > 0.0)
+}
+
+#[tokio::test]
+async fn the_shipped_users_lack_no_right() {
+    let server = RedisServer::start().await;
+    for (pod, password) in [("gateway", GATEWAY_PASSWORD), ("callback", CALLBACK_PASSWORD)] {
+        let metrics = connect(&server, pod, pod, password);
+        assert!(!lacks_rights(&server, pod, &metrics).await, "{pod}");
+    }
+}
+
+/// So no rule of the file is without use either, except in a Cluster.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_rule_that_a_user_lacks_is_noticed_when_its_pod_connects() {
+    let server = RedisServer::start().await;
+    let rules = ["gateway", "callback"].into_iter().flat_map(|pod| {
+        let rules = acl_rules(pod).split_whitespace().map(|rule| rule.trim_matches(['(', ')']));
+        rules.map(move |rule| (pod, rule))
+    });
+    let is_checked = |rule: &str| {
+        let is_for_clusters = rule == "+asking" || rule.starts_with("+cluster|");
+        rule != "resetchannels" && !is_for_clusters && !NEEDED_TO_ASK.contains(&rule)
+    };
+    let checked = rules.filter(|(_, rule)| is_checked(rule)).enumerate();
+    let check = async |(n, (pod, rule)): (usize, (&str, &str))| {
+        let user = format!("poor-{n}");
+        let left: Vec<_> = acl_rules(pod).split(' ').map(|other| without(other, rule)).collect();
+        server.add_user(&user, "password", &left.join(" ")).await;
+        let metrics = connect(&server, pod, &user, "password");
+        assert!(lacks_rights(&server, pod, &metrics).await, "{pod} without {rule}");
+    };
+    stream::iter(checked).for_each_concurrent(16, check).await;
+}
+
+/// The rule, or nothing if it is this one. Brackets stay.
+fn without(rule: &str, removed: &str) -> String {
+    if rule.trim_matches(['(', ')']) == removed { rule.replace(removed, "") } else { rule.to_owned() }
+}
+
+#[tokio::test]
+async fn a_login_that_could_not_be_published_is_not_stored_and_not_accepted() {
+    let server = RedisServer::start().await;
+    let rules = acl_rules("callback");
+    for missing in ["&wx:*", "+spublish", "+pexpireat", "+hset", "+time"] {
+        server.cli(&["ACL", "DELUSER", "poor"]).await.unwrap();
+        server.add_user("poor", "password", &rules.replace(missing, "")).await;
+        let name = redis_name(scene(1));
+        server.cli(&["DEL", &name]).await.unwrap();
+        let (able, _) = callback(&server.url());
+        able.open(scene(1), &opening()).await.unwrap();
+        let (poor, metrics) = callback(&server.url_for("poor", "password"));
+        let settled = poor.settle(scene(1), &cause("scan"), &scan("ann")).await;
+        assert!(
+            matches!(&settled, Err(BusError::Undecided(error)) if error.kind() == RedisErrorKind::NotPermitted),
+            "{missing}: {settled:?}"
+        );
+        assert_eq!(server.cli(&["HGET", &name, "state"]).await.as_deref(), Ok("open"), "{missing}");
+        let refused: Option<f64> = metric_value(&metrics.text(), "scenecast_redis_forbidden_total", &[]);
+        assert!(refused > Some(0.0), "{missing}");
+        // Once the operator has granted it, WeChat's next attempt is the first that counts.
+        server.add_user("poor", "password", rules).await;
+        let settled = poor.settle(scene(1), &cause("scan"), &scan("ann")).await;
+        assert!(matches!(settled, Ok(Settled::Applied(_))), "{missing}: {settled:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_scene_that_could_not_end_is_not_opened() {
+    let server = RedisServer::start().await;
+    server.add_user("poor", "password", &acl_rules("callback").replace("+pexpireat", "")).await;
+    let (poor, _) = callback(&server.url_for("poor", "password"));
+    poor.open(scene(1), &opening()).await.unwrap_err();
+    assert_eq!(server.cli(&["EXISTS", &redis_name(scene(1))]).await.as_deref(), Ok("0"));
+}
+
+#[tokio::test]
+async fn a_gateway_that_may_not_subscribe_or_read_says_so_each_time() {
+    let server = RedisServer::start().await;
+    for missing in ["&wx:*", "+ssubscribe", "+hmget", "%R~wx:*"] {
+        server.cli(&["ACL", "DELUSER", "poor"]).await.unwrap();
+        server.add_user("poor", "password", &acl_rules("gateway").replace(missing, "")).await;
+        let (gateway, metrics) = pod(&server.url_for("poor", "password"));
+        assert!(gateway.watch(scene(1), 0).await.is_err(), "{missing}");
+        let refused: Option<f64> = metric_value(&metrics.text(), "scenecast_redis_forbidden_total", &[]);
+        assert!(refused > Some(0.0), "{missing}");
+    }
+}

@@ -1,0 +1,252 @@
+//! Watches over one client: is its server alive, does it take commands, and is it still a primary?
+//!
+//! An address may lead to another server tomorrow: behind a load balancer, a Service or a managed Redis, a failover makes
+//! the old primary a replica, and connections to it stay open. So each server is asked for its role, too, when the
+//! client connects and every second.
+//!
+//! | answer | what is done |
+//! |---|---|
+//! | none for 5 s | the client is replaced |
+//! | `ROLE` says that it is a replica | the connection counts as down, and the client is replaced after a pause |
+//! | an error to `PING`, such as `LOADING` | the same |
+//! | anything else, also an error to `ROLE` | the connection is up. The user may lack the right, or a proxy not know it |
+//!
+//! See docs/decisions/008-a-silent-redis-client-is-replaced.md.
+//! See docs/decisions/034-a-connection-leads-to-a-primary-or-is-down.md.
+
+use std::time::Duration;
+
+use fred::{
+    clients::Client,
+    error::{Error, ErrorKind},
+    interfaces::ClientLike,
+    types::config::{Options, Server},
+};
+use tokio::{
+    sync::{
+        Notify,
+        broadcast::{Receiver, error::RecvError},
+    },
+    time::sleep,
+};
+
+use crate::{command::RedisCommand, error::error_code, reply::Reply, role};
+
+/// How often a server is asked. An address that leads to a replica has to be noticed within two seconds.
+const HEARTBEAT_PERIOD: Duration = Duration::from_secs(1);
+/// How long the answer may take. This is longer than a command may take: a new client subscribes to everything again,
+/// and that would be even more work for a server that is only slow.
+const HEARTBEAT_LIMIT: Duration = Duration::from_secs(5);
+/// The pause before a server that ended the connection meanwhile is asked again.
+const RETRY_DELAY: Duration = Duration::from_millis(50);
+/// The pause before the next client, where the server can be reached and is of no use.
+const UNUSABLE_PAUSE_MS: std::ops::Range<u64> = 300..600;
+
+/// Which servers a connection may lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExpectedRole {
+    /// Only a primary is of use.
+    Primary,
+    /// Any node, or a sentinel.
+    Any,
+}
+
+/// Why a client has to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ConnectionFailure {
+    /// The client's task ended by itself.
+    ClientEnded(String),
+    /// The server doesn't answer.
+    Silent,
+    /// The address leads to a replica.
+    Replica,
+    /// The server answers `PING` with this error.
+    Refuses(Error),
+}
+
+/// What a client reports of itself.
+pub(crate) struct ClientEvents<E> {
+    pub(crate) connects: Receiver<Server>,
+    pub(crate) errors: Receiver<E>,
+}
+
+/// What a server's answers say of it.
+#[derive(Debug, PartialEq, Eq)]
+enum Heartbeat {
+    Usable,
+    /// The connection ended before the answer. The client reconnects by itself.
+    Interrupted,
+    Failed(ConnectionFailure),
+}
+
+/// Calls `set_connected` each time that the client has reached a usable server, and each time that it loses it. Returns
+/// when the client has to be replaced. A notification on `doubts` asks the server at once.
+pub(crate) async fn watch_over<E: Clone>(
+    client: &Client,
+    expected: ExpectedRole,
+    mut events: ClientEvents<E>,
+    doubts: &Notify,
+    mut set_connected: impl FnMut(bool),
+) -> ConnectionFailure {
+    /// The client's connection, as far as its events say.
+    #[derive(PartialEq, Eq)]
+    enum Link {
+        Down,
+        Unconfirmed,
+        Confirmed,
+    }
+    let mut link = Link::Down;
+    let mut pause = HEARTBEAT_PERIOD;
+    loop {
+        let heartbeat = async {
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = doubts.notified() => {}
+            }
+            ask(client, expected).await
+        };
+        tokio::select! {
+            // Errors first. When an error and a connect are both waiting, the connect usually came second. If it came
+            // first, the server is asked in vain.
+            biased;
+            error = events.errors.recv() => match error {
+                Ok(_) | Err(RecvError::Lagged(_)) => {
+                    link = Link::Down;
+                    set_connected(false);
+                }
+                Err(RecvError::Closed) => return ConnectionFailure::ClientEnded("its events ended".to_owned()),
+            },
+            connect = events.connects.recv() => match connect {
+                Ok(_) | Err(RecvError::Lagged(_)) => {
+                    // The client doesn't always report an error before it connects again.
+                    if link == Link::Confirmed {
+                        set_connected(false);
+                    }
+                    link = Link::Unconfirmed;
+                    pause = Duration::ZERO;
+                }
+                Err(RecvError::Closed) => return ConnectionFailure::ClientEnded("its events ended".to_owned()),
+            },
+            heartbeat = heartbeat => match heartbeat {
+                Heartbeat::Failed(failure) => return failure,
+                Heartbeat::Interrupted => pause = RETRY_DELAY,
+                Heartbeat::Usable => {
+                    pause = HEARTBEAT_PERIOD;
+                    if link == Link::Unconfirmed {
+                        link = Link::Confirmed;
+                        set_connected(true);
+                    }
+                }
+            },
+        }
+    }
+}
+
+async fn ask(client: &Client, expected: ExpectedRole) -> Heartbeat {
+    let patient = client.with_options(&Options { timeout: Some(HEARTBEAT_LIMIT), ..Options::default() });
+    let ask_role = async {
+        match expected {
+            ExpectedRole::Primary => RedisCommand::role().send(&patient).await.ok(),
+            ExpectedRole::Any => None,
+        }
+    };
+    let (pong, role) = tokio::join!(patient.ping::<()>(None), ask_role);
+    judge(pong, role.as_ref())
+}
+
+/// `role` is the answer to `ROLE`, if there is one.
+fn judge(pong: Result<(), Error>, role: Option<&Reply>) -> Heartbeat {
+    if role.is_some_and(|role| !role::is_primary(role)) {
+        return Heartbeat::Failed(ConnectionFailure::Replica);
+    }
+    let Err(error) = pong else { return Heartbeat::Usable };
+    match (error.kind(), error_code(&error)) {
+        (ErrorKind::Timeout, _) => Heartbeat::Failed(ConnectionFailure::Silent),
+        (ErrorKind::Canceled | ErrorKind::IO, _) => Heartbeat::Interrupted,
+        // It is alive, and may allow other commands.
+        (_, "NOPERM") => Heartbeat::Usable,
+        _ => Heartbeat::Failed(ConnectionFailure::Refuses(error)),
+    }
+}
+
+impl ConnectionFailure {
+    /// How long to wait before the next client connects.
+    pub(crate) fn pause(&self) -> Duration {
+        match self {
+            Self::ClientEnded(_) | Self::Silent => Duration::ZERO,
+            Self::Replica | Self::Refuses(_) => Duration::from_millis(rand::random_range(UNUSABLE_PAUSE_MS)),
+        }
+    }
+
+    pub(crate) fn log(&self, node: &Server) {
+        match self {
+            Self::ClientEnded(how) => {
+                tracing::error!(%node, how, "the Redis client has stopped by itself; starting a new one");
+            }
+            Self::Silent => tracing::warn!(
+                %node,
+                "Redis hasn't answered PING for {HEARTBEAT_LIMIT:?}; replacing the connection. If this repeats, check \
+                 whether the server is overloaded or the network drops packets"
+            ),
+            Self::Replica => tracing::warn!(
+                %node,
+                "this address leads to a replica of Redis, where nobody can log in; connecting again until it leads to \
+                 the primary. If this lasts, check whether the failover is over, and which server is behind the address"
+            ),
+            Self::Refuses(error) => tracing::warn!(
+                %node, %error,
+                "Redis can be reached, and takes no commands; connecting again until it does. If this lasts, see what \
+                 the error says of the server, or of a proxy before it"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &'static str) -> Result<(), Error> {
+        Err(Error::new(ErrorKind::Unknown, text))
+    }
+
+    fn role(role: &str) -> Reply {
+        Reply::Array(vec![role.into(), Reply::Integer(42)])
+    }
+
+    #[test]
+    fn a_server_is_usable_unless_it_says_otherwise() {
+        for (pong, role) in [
+            (Ok(()), Some(role("master"))),
+            // The user may not run ROLE, or a proxy doesn't know it.
+            (Ok(()), None),
+            (refusal("NOPERM this user has no permissions to run the 'ping' command"), Some(role("master"))),
+        ] {
+            assert_eq!(judge(pong, role.as_ref()), Heartbeat::Usable);
+        }
+    }
+
+    #[test]
+    fn a_replica_is_of_no_use_whatever_else_it_answers() {
+        for pong in [Ok(()), refusal("MASTERDOWN Link with MASTER is down"), refusal("LOADING Redis is loading")] {
+            assert_eq!(judge(pong, Some(&role("slave"))), Heartbeat::Failed(ConnectionFailure::Replica));
+        }
+    }
+
+    #[test]
+    fn a_server_or_proxy_that_answers_with_errors_is_of_no_use() {
+        for text in ["LOADING Redis is loading", "MASTERDOWN Link", "CLUSTERDOWN no", "ERR no upstream", "NOAUTH no"] {
+            let judged = judge(refusal(text), None);
+            assert!(matches!(judged, Heartbeat::Failed(ConnectionFailure::Refuses(_))), "{text}: {judged:?}");
+        }
+    }
+
+    #[test]
+    fn no_answer_is_told_from_a_lost_connection() {
+        let error = |kind| Err(Error::new(kind, "lost"));
+        assert_eq!(judge(error(ErrorKind::Timeout), None), Heartbeat::Failed(ConnectionFailure::Silent));
+        for lost in [ErrorKind::Canceled, ErrorKind::IO] {
+            assert_eq!(judge(error(lost), None), Heartbeat::Interrupted);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Asks Redis whether our user may do what this pod will do, before a login needs it.
+//!
+//! `ACL DRYRUN` says so without doing it. A right may be missing at one server only: users are not replicated.
+//!
+//! See docs/decisions/035-a-missing-right-stops-a-login-before-it-is-stored.md.
+
+use prometheus::IntGaugeVec;
+
+use crate::{
+    client::Redis,
+    command::{RedisCommand, send_all},
+    error::is_forbidden,
+    inspection::{
+        each_connection::{PrimaryConnection, for_each_connection},
+        series::PrimarySeries,
+    },
+    reply::Reply,
+};
+
+/// What connections themselves need, whatever they are for.
+pub(crate) const CONNECTION_RIGHTS: &[&str] = &["ping", "role", "info", "time"];
+/// What connections to the nodes of a Cluster need beside that.
+pub(crate) const CLUSTER_RIGHTS: &[&str] = &["cluster slots", "cluster nodes", "asking"];
+
+/// One part of a pod, and the commands that it sends.
+#[derive(Debug, Clone)]
+struct PartRights {
+    part: &'static str,
+    commands: Vec<String>,
+    user: String,
+    /// By primary and part, how many of the commands its user may not send there.
+    missing: IntGaugeVec,
+}
+
+impl Redis {
+    /// Checks at each primary, whenever it is connected to, that our user may send these commands. Each is written with
+    /// arguments as this pod would send them, separated by spaces. What is refused is logged and counted for this
+    /// `part` of the pod; nothing else follows from it.
+    pub fn check_rights(&self, part: &'static str, commands: impl IntoIterator<Item = impl Into<String>>) {
+        let rights = PartRights {
+            part,
+            commands: commands.into_iter().map(Into::into).collect(),
+            user: self.address.user(),
+            missing: self.missing_rights.clone(),
+        };
+        let check = move |connection| rights.clone().check(connection);
+        tokio::spawn(for_each_connection(self.router.topology().clone(), self.router.pool().clone(), check));
+    }
+}
+
+impl PartRights {
+    async fn check(self, connection: PrimaryConnection) {
+        let PrimaryConnection { node, client, .. } = connection;
+        let dry_run = |command: &String| RedisCommand::new("acl", ["dryrun", &self.user]).with_args(command.split(' '));
+        let commands: Vec<_> = self.commands.iter().map(dry_run).collect();
+        let mut refused = vec![];
+        for (command, answer) in self.commands.iter().zip(send_all(&client, &commands, false).await) {
+            match answer {
+                Ok(verdict) if is_refusal(&verdict) => refused.push(command.as_str()),
+                Ok(_) => {}
+                Err(error) if is_forbidden(&error) => {
+                    tracing::info!(
+                        %node, part = self.part,
+                        "can't check what the Redis user of this pod may do; to have it checked, grant +acl|dryrun"
+                    );
+                    return;
+                }
+                // Some services have no ACL command. Or the connection is lost, and the next one is checked.
+                Err(error) => {
+                    tracing::debug!(%node, %error, "couldn't check what the Redis user of this pod may do");
+                    return;
+                }
+            }
+        }
+        let series = PrimarySeries::new(self.missing, vec![node.to_string(), self.part.to_owned()]);
+        series.value().set(i64::try_from(refused.len()).unwrap_or(i64::MAX));
+        if !refused.is_empty() {
+            tracing::error!(
+                %node, user = self.user, part = self.part, refused = refused.join(", "),
+                "Redis forbids this pod's user what it needs, so logins fail or come late; load deploy/redis/users.acl \
+                 of this version at this server"
+            );
+        }
+        // Until the connection ends, and this task with it.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// `ACL DRYRUN` answers `OK`, or says in words what is forbidden.
+fn is_refusal(verdict: &Reply) -> bool {
+    verdict.as_str().is_some_and(|verdict| verdict.starts_with("This user has no permissions"))
+}

@@ -1,0 +1,43 @@
+//! The Redis users of every test server: exactly those of `deploy/redis/users.acl`, and two that only tests have.
+
+/// The file as it is shipped. Passwords are still variables in it.
+const SHIPPED: &str = include_str!("../../../../deploy/redis/users.acl");
+
+/// The password of the user `gateway`.
+pub const GATEWAY_PASSWORD: &str = "the-gateways-redis-password";
+/// The password of the user `callback`.
+pub const CALLBACK_PASSWORD: &str = "the-callbacks-redis-password";
+/// The user as which replicas connect, and its password. A test can disable it, to disconnect the replicas.
+pub(crate) const REPLICATION: &str = "replication";
+/// The user as which sentinels connect, and its password.
+pub(crate) const SENTINEL: &str = "sentinel";
+/// A user who may do everything, and its password: the operator of a test.
+pub(crate) const ADMIN: &str = "admin";
+/// A user who may do what gateway and callback may do, and its password: for tests whose pods are both.
+pub(crate) const POD: &str = "pod";
+
+/// The text of a server's `aclfile`.
+pub(crate) fn acl_file() -> String {
+    let passwords = [
+        ("${GATEWAY_PASSWORD}", GATEWAY_PASSWORD),
+        ("${CALLBACK_PASSWORD}", CALLBACK_PASSWORD),
+        ("${REPLICATION_PASSWORD}", REPLICATION),
+        ("${SENTINEL_PASSWORD}", SENTINEL),
+    ];
+    let shipped = passwords.iter().fold(SHIPPED.to_owned(), |file, (variable, value)| file.replace(variable, value));
+    assert!(!shipped.contains('$'), "a user of the file has a password that no test knows");
+    let [gateway, callback] = ["gateway", "callback"].map(acl_rules);
+    format!("{shipped}user {ADMIN} on >{ADMIN} ~* &* +@all\nuser {POD} on >{POD} {gateway} {callback}\n")
+}
+
+/// The rules of this Redis user in `deploy/redis/users.acl`, in the syntax of `ACL SETUSER`: for tests of a user who
+/// lacks one of them. All servers have the user itself already.
+///
+/// The rules list single commands, because categories allow too much: `@read` contains `KEYS`, and `@connection` contains
+/// `CLIENT KILL`.
+pub fn acl_rules(user: &str) -> &'static str {
+    let entry = format!("user {user} on >");
+    let line = SHIPPED.lines().find_map(|line| line.strip_prefix(&entry)).expect("the file has this user");
+    // The password comes before the rules.
+    line.split_once(' ').expect("the password ends").1
+}
