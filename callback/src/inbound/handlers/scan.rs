@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use scenecast_metrics::Stage;
 use scenecast_scene::{
     Acceptance, AccountName, OpenId, PageInfo, Person, SceneId, SceneSnapshot, SceneState, SettleRefusal, Settled,
 };
@@ -46,9 +45,7 @@ async fn settle_scan(delivery: &Delivery<'_>, scene: SceneId, typed: bool) -> Re
     let transition = login::transition_of_scan(settings.confirmation, delivery.account.name.clone(), acceptance);
     let settled = delivery.settle(scene, &transition).await?;
     let asks = delivery.asks_for_confirmation();
-    if matches!(settled, Settled::Applied(_)) {
-        delivery.services.stages.count(if asks { Stage::Scanned } else { Stage::Confirmed });
-    }
+    login::count_stage(&delivery.services.stages, &settled);
     let next = next_step(&settled, asks, &delivery.account.name, delivery.openid());
     let snapshot = match settled {
         Settled::Applied(snapshot) | Settled::Repeated(snapshot) | Settled::Refused(_, snapshot) => Some(snapshot),
