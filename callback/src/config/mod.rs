@@ -136,14 +136,7 @@ impl Validate for CallbackConfig {
             if let Some(other) = account.path.as_ref().and_then(|path| paths.insert(path, name)) {
                 return bad(&format!("accounts.{name}.path"), &format!("is that of accounts.{other} too"));
             }
-            if let Some(other) = &account.fallback_mini_program
-                && !self.mini_programs.contains_key(other)
-            {
-                return bad(
-                    &format!("accounts.{name}.fallback_mini_program"),
-                    &format!("there is no mini program {other}"),
-                );
-            }
+            self.check_fallback(name, account)?;
         }
         for (name, mini_program) in &self.mini_programs {
             mini_program::check(&format!("mini_programs.{name}"), mini_program)?;
@@ -172,6 +165,24 @@ impl Validate for CallbackConfig {
 impl CallbackConfig {
     fn has(&self, account: &AccountName) -> bool {
         self.accounts.contains_key(account) || self.mini_programs.contains_key(account)
+    }
+
+    /// The fallback exists, and asks people at least as strictly as the account does: otherwise a page would get a
+    /// weaker login whenever the account has no QR codes left.
+    ///
+    /// See docs/decisions/046-the-stricter-confirmation-counts.md.
+    fn check_fallback(&self, name: &AccountName, account: &AccountSettings) -> Result<(), ConfigError> {
+        let Some(other) = &account.fallback_mini_program else { return Ok(()) };
+        let at = format!("accounts.{name}.fallback_mini_program");
+        let Some(mini_program) = self.mini_programs.get(other) else {
+            return bad(&at, &format!("there is no mini program {other}"));
+        };
+        if mini_program.confirmation < account.confirmation {
+            let (weak, strict) = (mini_program.confirmation, account.confirmation);
+            let why = format!("mini_programs.{other} has the confirmation {weak}, which is weaker than {strict} here");
+            return bad(&at, &why);
+        }
+        Ok(())
     }
 
     fn check_app_ids(&self) -> Result<(), ConfigError> {

@@ -26,7 +26,7 @@ mod users;
 pub use access_tokens::{RefreshLease, StoredToken, TokenStore};
 pub use daily_quota::{DailyQuota, QuotaUse};
 pub use guess_limiter::{GuessLimiter, GuessVerdict};
-pub use js_codes::JsCodes;
+pub use js_codes::{JsCodeSender, JsCodes};
 pub use outbox::{
     ClaimedEvent, Outbox, OutboxCapacity, PutOutcome, ROLLOUT, SweepCursor, WebhookEvent, WebhookEventKind,
 };

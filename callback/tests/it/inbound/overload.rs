@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use scenecast_browsers::slow_sender::send_slowly;
 use scenecast_callback::config::CallbackLimits;
-use scenecast_scene::internal::CANCEL_PATH;
+use scenecast_scene::internal::{CANCEL_PATH, OPEN_PATH};
 use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::world::{
-    CallbackWorld, TestConfig, event, event_at, new_scene, problem, reply, signed, signed_by, unix_now,
+    CallbackWorld, LIFE, TestConfig, answer, event, event_at, new_scene, opening, problem, reply, signed, signed_by,
+    unix_now,
 };
 
 /// Two addresses, as the ingress tells them.
@@ -96,8 +97,10 @@ async fn junk_gets_no_answer_after_a_while_and_does_not_count_against_wechats_li
 #[tokio::test]
 async fn each_address_has_a_limit_for_calls_of_mini_programs() {
     let world = limited(CallbackLimits { requests_per_address: 2, ..CallbackLimits::default() }).await;
+    let scene = new_scene("mini");
+    answer(world.call(world.pod(), OPEN_PATH, &opening(scene, "mini", LIFE)).await, StatusCode::OK).await;
     let scan = |from| {
-        let body = json!({ "account": "mini", "js_code": "made-up", "scene": new_scene("mini") });
+        let body = json!({ "account": "mini", "js_code": "made-up", "scene": scene });
         let url = format!("http://{}/v1/miniapp/scan", world.pod().public);
         world.http.post(url).header("x-forwarded-for", from).body(body.to_string()).send()
     };
