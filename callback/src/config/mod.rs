@@ -145,6 +145,7 @@ impl Validate for CallbackConfig {
             }
         }
         self.check_app_ids()?;
+        self.check_plain_tokens()?;
         for (name, key) in &self.api_keys {
             // The key belongs into an environment variable, whose name can't tell capitals.
             if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_') {
@@ -181,6 +182,24 @@ impl CallbackConfig {
             let (weak, strict) = (mini_program.confirmation, account.confirmation);
             let why = format!("mini_programs.{other} has the confirmation {weak}, which is weaker than {strict} here");
             return bad(&at, &why);
+        }
+        Ok(())
+    }
+
+    /// An account in plain mode has a token that no account in another mode has: their deliveries show signatures that the
+    /// plain account would accept, and that nobody claims.
+    ///
+    /// See docs/decisions/047-a-signature-is-good-for-one-content.md.
+    fn check_plain_tokens(&self) -> Result<(), ConfigError> {
+        let is_plain = |account: &AccountSettings| account.mode == Mode::Plain;
+        let encrypted = || self.accounts.iter().filter(|(_, account)| !is_plain(account));
+        for (name, account) in self.accounts.iter().filter(|(_, account)| is_plain(account)) {
+            let shares =
+                |other: &AccountSettings| account.token.any(|token| other.token.any(|it| it.bytes() == token.bytes()));
+            if let Some((other, _)) = encrypted().find(|(_, other)| shares(other)) {
+                let why = format!("is that of accounts.{other} too, which is not in plain mode: use another token");
+                return bad(&format!("accounts.{name}.token"), &why);
+            }
         }
         Ok(())
     }

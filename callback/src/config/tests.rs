@@ -260,6 +260,26 @@ fn two_accounts_can_not_have_the_same_path() {
 }
 
 #[test]
+fn an_account_in_plain_mode_shares_its_token_with_plain_accounts_only() {
+    let with = |mode: &str, token: &str| {
+        let other = format!(
+            "[accounts.other]\napp_id = 'wx2'\nsecret = 's'\ntoken = {token}\noriginal_id = 'gh_2'\nmode = 'plain'\n\
+             [api_keys.shop]"
+        );
+        let toml = sample().replacen("mode = \"safe\"", &format!("mode = \"{mode}\""), 1);
+        read(&toml.replace("[api_keys.shop]", &other), &[])
+    };
+    for mode in ["safe", "compatible"] {
+        for token in ["{ current = 'abc123' }", "{ current = 'xyz789', previous = 'abc123' }"] {
+            let error = with(mode, token).unwrap_err();
+            assert!(error.contains("accounts.other.token: is that of accounts.demo too"), "{error}");
+        }
+        with(mode, "{ current = 'xyz789' }").unwrap();
+    }
+    with("plain", "{ current = 'abc123' }").unwrap();
+}
+
+#[test]
 fn a_secret_that_is_too_short_is_refused() {
     for (name, value, named) in [
         ("SCENECAST_INTERNAL_SECRET__CURRENT", "too-short", "internal_secret"),

@@ -86,9 +86,10 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ScanRespon
     }
     // With the scene, so that a js_code that was used for one scene is good for no other.
     let call = DeliveryId::of(&["miniapp scan", account.as_str(), &js_code, &scene.to_string()]);
+    // Boxed, because the future of each call would hold their memory until it ends.
     let (opened, known) = tokio::join!(
-        OpenedScene::find(state, &accounts, mini_program, scene),
-        recall(&state.js_codes, &mini_program.name, call)
+        Box::pin(OpenedScene::find(state, &accounts, mini_program, scene)),
+        Box::pin(recall(&state.js_codes, &mini_program.name, call))
     );
     let opened = opened?;
     let session = match known? {
