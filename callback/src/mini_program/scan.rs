@@ -88,7 +88,7 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ScanRespon
     let call = DeliveryId::of(&["miniapp scan", account.as_str(), &js_code, &scene.to_string()]);
     // Boxed, because the future of each call would hold their memory until it ends.
     let (opened, known) = tokio::join!(
-        Box::pin(OpenedScene::find(state, &accounts, mini_program, scene)),
+        Box::pin(ScannedScene::find(state, &accounts, mini_program, scene)),
         Box::pin(recall(&state.js_codes, &mini_program.name, call))
     );
     let opened = opened?;
@@ -122,7 +122,7 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ScanRespon
 
 /// The scene that a code has opened, before WeChat has said who the person is. WeChat isn't asked about scenes that
 /// nobody can open: anybody can make up a scene and a `js_code`.
-struct OpenedScene {
+struct ScannedScene {
     id: SceneId,
     account: AccountName,
     /// What makes it a login here.
@@ -131,7 +131,7 @@ struct OpenedScene {
     is_answered: bool,
 }
 
-impl OpenedScene {
+impl ScannedScene {
     async fn find(
         state: &MiniProgramState,
         accounts: &Accounts,
@@ -154,11 +154,11 @@ impl OpenedScene {
 async fn settle(
     state: &MiniProgramState,
     mini_program: &MiniProgram,
-    opened: OpenedScene,
+    opened: ScannedScene,
     session: JsCodeSession,
     call: DeliveryId,
 ) -> Result<Settled, Problem> {
-    let OpenedScene { id: scene, account, confirmation, .. } = opened;
+    let ScannedScene { id: scene, account, confirmation, .. } = opened;
     let settings = &mini_program.settings;
     let deadline = Instant::now() + SETTLE_TIMEOUT;
     let person = Person {

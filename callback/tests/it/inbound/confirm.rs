@@ -236,6 +236,25 @@ async fn an_answer_that_is_delivered_again_after_another_scan_in_the_same_second
 }
 
 #[tokio::test]
+async fn a_redelivered_scan_does_not_replace_the_question_of_a_later_scan_of_the_same_second() {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
+        let ((first, _), (second, _)) = (world.open().await, world.open().await);
+        let now = unix_now().as_secs();
+        let hears = async |body: String| {
+            let answered = world.delivery("demo", &signed(), body).send().await.unwrap();
+            said(&answered.text().await.unwrap()).to_owned()
+        };
+        let scan = |scene: SceneId| event_at(now, "SCAN", &scene.to_string());
+        hears(scan(first)).await;
+        hears(scan(second)).await;
+        assert!(hears(scan(first)).await.starts_with("Please confirm"), "the first reply may not have arrived");
+        assert_eq!(hears(text_at(now, "1")).await, DONE);
+        assert_eq!(world.history(first).await, ["scanned"]);
+        assert_eq!(world.history(second).await, ["scanned", "confirmed"]);
+    }
+}
+
+#[tokio::test]
 async fn the_same_delivery_twice_at_once_is_one_change_and_gets_two_equal_replies() {
     for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         world.simulator.set_faults(Faults { duplicate_deliveries: true, ..Faults::default() });

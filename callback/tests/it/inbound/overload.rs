@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use scenecast_browsers::slow_sender::send_slowly;
 use scenecast_callback::config::CallbackLimits;
 use scenecast_scene::internal::{CANCEL_PATH, OPEN_PATH};
+use scenecast_testing::until;
 use serde_json::json;
 use tokio::net::TcpStream;
 
@@ -60,6 +61,26 @@ async fn a_message_beyond_the_rate_is_delivered_again_and_logs_in() {
     assert_eq!((outcome.attempts.len(), world.events(scene).await.len()), (2, 1));
     assert_eq!(turned_away(&world, "deliveries"), 1);
     assert_eq!(world.pod().metric("scenecast_deliveries_total{outcome=\"crowded\"}"), 1);
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_rate_uses_up_its_signature() {
+    let mut world = limited(CallbackLimits { deliveries_per_second: 1, ..CallbackLimits::default() }).await;
+    let other_pod = world.add_pod().await;
+    let crowded = || world.pod().metric("scenecast_deliveries_total{outcome=\"crowded\"}");
+    let mut held = tokio::task::JoinSet::new();
+    let mut query = String::new();
+    while crowded() == 0 {
+        query = signed();
+        let before = world.metric("scenecast_deliveries_total{outcome=\"acknowledged\"}");
+        held.spawn(world.delivery("demo", &query, event("SCAN", "a-poster")).send());
+        let is_counted =
+            async || crowded() == 1 || world.metric("scenecast_deliveries_total{outcome=\"acknowledged\"}") > before;
+        until("the message is counted", is_counted).await;
+    }
+    let url = format!("http://{}/wechat/demo?{query}", other_pod.public);
+    let forged = world.http.post(url).body(event("SCAN", "another-poster")).send().await.unwrap();
+    assert_eq!(problem(forged, StatusCode::FORBIDDEN).await, "signature_reused");
 }
 
 #[tokio::test]
