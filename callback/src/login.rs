@@ -2,9 +2,10 @@
 //! site when the person is logged in.
 
 use scenecast_bus::StoreError;
+use scenecast_metrics::{Stage, Stages};
 use scenecast_scene::{
     Acceptance, AccountName, DeliveryId, Grant, GrantSecrets, NumberChallenge, OpenId, PageInfo, Person, Rotating,
-    SceneId, Secret, Transition,
+    SceneId, SceneState, Secret, Settled, Transition,
 };
 use scenecast_service::config::Seconds;
 use tokio::time::Instant;
@@ -36,6 +37,19 @@ pub(crate) fn transition_of_scan(confirmation: Confirmation, account: AccountNam
         }
         Confirmation::None => Transition::LogIn { account, login },
     }
+}
+
+/// Counts the stage that a scene has come to, if this settle changed it.
+pub(crate) fn count_stage(stages: &Stages, settled: &Settled) {
+    let Settled::Applied(snapshot) = settled else { return };
+    stages.count(match snapshot.state {
+        SceneState::Scanned => Stage::Scanned,
+        SceneState::Confirmed => Stage::Confirmed,
+        SceneState::Declined => Stage::Declined,
+        SceneState::Redeemed => Stage::Redeemed,
+        SceneState::Cancelled => Stage::Cancelled,
+        SceneState::Open | SceneState::Expired => return,
+    });
 }
 
 /// The scene's name for the site: the name that the page chose, if it chose one.

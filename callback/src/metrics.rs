@@ -1,7 +1,7 @@
 //! All metrics of the callback, with their help texts. The shared crate adds those of the process, the bus and the
 //! listeners.
 
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use scenecast_metrics::{Metrics, Stages};
 
 use crate::phone::Phrase;
@@ -15,6 +15,7 @@ pub(crate) struct CallbackMetrics {
     pub(crate) delivery_seconds: Histogram,
     /// By `source`.
     pub(crate) delivery_sources: IntCounterVec,
+    pub(crate) wechat_clock_ahead: IntGauge,
     /// By `result`.
     pub(crate) typed_codes: IntCounterVec,
     /// By `call` and `outcome`.
@@ -75,7 +76,7 @@ impl CallbackMetrics {
         );
         let redeems = metrics.counter_vec("redeems_total", "Redeem calls, by what became of them.", &["outcome"]);
         // Alerts watch these for an increase. A counter that first appears with 1 would be no increase.
-        for outcome in ["undecided", Phrase::ScanAgain.as_str(), Phrase::AnswerAgain.as_str()] {
+        for outcome in ["undecided", "stale", Phrase::ScanAgain.as_str(), Phrase::AnswerAgain.as_str()] {
             deliveries.with_label_values(&[outcome]);
         }
         for outcome in ["bus_unavailable", "store_unavailable", "grant_not_yet"] {
@@ -90,6 +91,8 @@ impl CallbackMetrics {
                 "Deliveries of accounts with check_source_address, by where they came from.",
                 &["source"],
             ),
+            wechat_clock_ahead: metrics
+                .gauge("wechat_clock_ahead_seconds", "WeChat's clock less ours, as rightly signed requests say."),
             typed_codes: metrics.counter_vec("typed_codes_total", "Typed codes, by what became of them.", &["result"]),
             mini_program_requests: metrics.counter_vec(
                 "miniapp_requests_total",

@@ -15,12 +15,13 @@ use scenecast_service::{
     listener::{ListenError, Listener},
     shutdown::Shutdown,
 };
+use tokio::sync::Semaphore;
 
 use crate::{
     accounts::{AccountRegistry, AccountServices, Accounts},
     config::CallbackConfig,
     gateways::{self, GatewayCalls, HandleFactory},
-    inbound::{self, DeliveryServices, InboundState},
+    inbound::{self, DeliveryServices, InboundState, WechatClock},
     metrics::CallbackMetrics,
     mini_program::{self, MiniProgramState},
     site::{RedeemState, UsersState, redeem_router, users_router},
@@ -34,6 +35,9 @@ use crate::{
 /// Longer than proxies keep an idle connection (60 s), so that no proxy sends us a delivery on a connection that we are
 /// closing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How many deliveries out of time are held without an answer, each for 5.5 seconds. The others are closed at once.
+const HELD_STALE_DELIVERIES: usize = 100;
 
 /// A callback that is ready to bind its addresses.
 pub struct CallbackServer {
@@ -158,6 +162,8 @@ impl<B> RouteBuilder<'_, B> {
             message_rate: RateLimit::per_second(limits.deliveries_per_second),
             invalid_delivery_rate: AddressRateLimit::per_minute(limits.requests_per_address),
             rejections: self.rejections.clone(),
+            wechat_clock: WechatClock::new(self.metrics.wechat_clock_ahead.clone()),
+            stale_room: Semaphore::new(HELD_STALE_DELIVERIES),
             metrics: self.metrics.clone(),
             services: DeliveryServices {
                 bus: self.bus.clone(),

@@ -12,7 +12,10 @@ use super::{
     account::{Account, AccountServices, MiniProgram},
     api_keys::ApiKeys,
 };
-use crate::{config::CallbackConfig, webhooks::WebhookPublisher};
+use crate::{
+    config::{AccountSettings, CallbackConfig, Confirmation},
+    webhooks::WebhookPublisher,
+};
 
 /// All accounts and API keys of one configuration.
 #[derive(Default)]
@@ -123,11 +126,17 @@ impl Accounts {
         official.or_else(|| self.mini_program(name).map(|mini_program| mini_program.settings.language))
     }
 
-    /// Whether this mini program may log in on this account's scenes: on its own scenes, and on those of Official
-    /// Accounts for which it is the fallback.
-    pub(crate) fn may_log_in(&self, mini_program: &AccountName, account: &AccountName) -> bool {
-        let is_fallback =
-            |account: &Arc<Account>| account.settings.fallback_mini_program.as_ref() == Some(mini_program);
-        mini_program == account || self.official(account).is_some_and(is_fallback)
+    /// What makes it a login when this mini program opens a scene of this account. `None` if it may not log in there: it
+    /// may on its own scenes, and on those of Official Accounts for which it is the fallback. Then the stricter of both
+    /// confirmations counts.
+    ///
+    /// See docs/decisions/046-the-stricter-confirmation-counts.md.
+    pub(crate) fn confirmation(&self, mini_program: &MiniProgram, account: &AccountName) -> Option<Confirmation> {
+        let own = mini_program.settings.confirmation;
+        if mini_program.name == *account {
+            return Some(own);
+        }
+        let AccountSettings { fallback_mini_program, confirmation, .. } = &self.official(account)?.settings;
+        (fallback_mini_program.as_ref() == Some(&mini_program.name)).then(|| own.max(*confirmation))
     }
 }

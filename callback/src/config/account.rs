@@ -105,17 +105,18 @@ pub enum Mode {
     Plain,
 }
 
-/// What makes a scan a login.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+/// What makes a scan a login. The stricter one is the greater one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Confirmation {
+    /// The scan is the login. A person who scans a stranger's code logs the stranger in.
+    None,
     /// The phone is told about the page, and the person has to say yes.
     #[default]
     Tap,
     /// The person has to pick the number that the page shows.
     Number,
-    /// The scan is the login. A person who scans a stranger's code logs the stranger in.
-    None,
 }
 
 impl Confirmation {

@@ -136,14 +136,7 @@ impl Validate for CallbackConfig {
             if let Some(other) = account.path.as_ref().and_then(|path| paths.insert(path, name)) {
                 return bad(&format!("accounts.{name}.path"), &format!("is that of accounts.{other} too"));
             }
-            if let Some(other) = &account.fallback_mini_program
-                && !self.mini_programs.contains_key(other)
-            {
-                return bad(
-                    &format!("accounts.{name}.fallback_mini_program"),
-                    &format!("there is no mini program {other}"),
-                );
-            }
+            self.check_fallback(name, account)?;
         }
         for (name, mini_program) in &self.mini_programs {
             mini_program::check(&format!("mini_programs.{name}"), mini_program)?;
@@ -152,6 +145,7 @@ impl Validate for CallbackConfig {
             }
         }
         self.check_app_ids()?;
+        self.check_plain_tokens()?;
         for (name, key) in &self.api_keys {
             // The key belongs into an environment variable, whose name can't tell capitals.
             if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_') {
@@ -172,6 +166,42 @@ impl Validate for CallbackConfig {
 impl CallbackConfig {
     fn has(&self, account: &AccountName) -> bool {
         self.accounts.contains_key(account) || self.mini_programs.contains_key(account)
+    }
+
+    /// The fallback exists, and asks people at least as strictly as the account does: otherwise a page would get a
+    /// weaker login whenever the account has no QR codes left.
+    ///
+    /// See docs/decisions/046-the-stricter-confirmation-counts.md.
+    fn check_fallback(&self, name: &AccountName, account: &AccountSettings) -> Result<(), ConfigError> {
+        let Some(other) = &account.fallback_mini_program else { return Ok(()) };
+        let at = format!("accounts.{name}.fallback_mini_program");
+        let Some(mini_program) = self.mini_programs.get(other) else {
+            return bad(&at, &format!("there is no mini program {other}"));
+        };
+        if mini_program.confirmation < account.confirmation {
+            let (weak, strict) = (mini_program.confirmation, account.confirmation);
+            let why = format!("mini_programs.{other} has the confirmation {weak}, which is weaker than {strict} here");
+            return bad(&at, &why);
+        }
+        Ok(())
+    }
+
+    /// An account in plain mode has a token that no account in another mode has: their deliveries show signatures that the
+    /// plain account would accept, and that nobody claims.
+    ///
+    /// See docs/decisions/047-a-signature-is-good-for-one-content.md.
+    fn check_plain_tokens(&self) -> Result<(), ConfigError> {
+        let is_plain = |account: &AccountSettings| account.mode == Mode::Plain;
+        let encrypted = || self.accounts.iter().filter(|(_, account)| !is_plain(account));
+        for (name, account) in self.accounts.iter().filter(|(_, account)| is_plain(account)) {
+            let shares =
+                |other: &AccountSettings| account.token.any(|token| other.token.any(|it| it.bytes() == token.bytes()));
+            if let Some((other, _)) = encrypted().find(|(_, other)| shares(other)) {
+                let why = format!("is that of accounts.{other} too, which is not in plain mode: use another token");
+                return bad(&format!("accounts.{name}.token"), &why);
+            }
+        }
+        Ok(())
     }
 
     fn check_app_ids(&self) -> Result<(), ConfigError> {

@@ -158,6 +158,31 @@ fn an_error_names_the_bad_value() {
 }
 
 #[test]
+fn a_stand_in_for_qr_codes_that_asks_less_strictly_is_refused() {
+    let with = |account: &str, mini_program: &str| {
+        let mini = format!(
+            "[mini_programs.mini]\napp_id = 'wxmini'\nsecret = 's'\nconfirmation = '{mini_program}'\n[api_keys.shop]"
+        );
+        let toml = sample().replace("# fallback_mini_program", "fallback_mini_program");
+        let toml = toml.replacen("confirmation = \"tap\"", &format!("confirmation = \"{account}\""), 1);
+        read(&toml.replace("[api_keys.shop]", &mini), &[])
+    };
+    for (account, mini_program) in [("tap", "none"), ("number", "none"), ("number", "tap")] {
+        let error = with(account, mini_program).unwrap_err();
+        let named = format!(
+            "accounts.demo.fallback_mini_program: mini_programs.mini has the confirmation {mini_program}, which is weaker \
+             than {account} here"
+        );
+        assert!(error.contains(&named), "{error}");
+    }
+    for (account, mini_program) in
+        [("none", "none"), ("none", "tap"), ("none", "number"), ("tap", "tap"), ("tap", "number"), ("number", "number")]
+    {
+        with(account, mini_program).unwrap();
+    }
+}
+
+#[test]
 fn the_samples_mini_program_is_valid_and_its_optional_values_are_the_defaults() {
     let sample = sample();
     let (before, rest) = sample.split_once("# [mini_programs.mini]\n").unwrap();
@@ -232,6 +257,26 @@ fn two_accounts_can_not_have_the_same_path() {
     let error = read(&toml, &[]).unwrap_err();
     assert!(error.contains("accounts.other.path: is that of accounts.demo too"), "{error}");
     assert!(read(&toml.replace("path = '/wx/callback'", "path = '/wx'"), &[]).is_ok());
+}
+
+#[test]
+fn an_account_in_plain_mode_shares_its_token_with_plain_accounts_only() {
+    let with = |mode: &str, token: &str| {
+        let other = format!(
+            "[accounts.other]\napp_id = 'wx2'\nsecret = 's'\ntoken = {token}\noriginal_id = 'gh_2'\nmode = 'plain'\n\
+             [api_keys.shop]"
+        );
+        let toml = sample().replacen("mode = \"safe\"", &format!("mode = \"{mode}\""), 1);
+        read(&toml.replace("[api_keys.shop]", &other), &[])
+    };
+    for mode in ["safe", "compatible"] {
+        for token in ["{ current = 'abc123' }", "{ current = 'xyz789', previous = 'abc123' }"] {
+            let error = with(mode, token).unwrap_err();
+            assert!(error.contains("accounts.other.token: is that of accounts.demo too"), "{error}");
+        }
+        with(mode, "{ current = 'xyz789' }").unwrap();
+    }
+    with("plain", "{ current = 'abc123' }").unwrap();
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //!
 //! In safe and compatible mode `msg_signature` covers the encrypted text, and we read nothing else. WeChat sends
 //! `signature` too, and says not to verify it there: it covers less, so we ignore it.
+//!
+//! In plain mode a request with a right signature uses it up, whatever else is wrong with the request. So those checks come
+//! when the envelope is opened, and the receiver claims the signature whether or not that succeeds.
 
 use axum::{
     extract::Query,
@@ -12,11 +15,43 @@ use scenecast_scene::{Rotating, time::unix_now};
 use scenecast_service::http::Problem;
 use scenecast_wechat::{
     AesKey, DecryptError, EncryptedMessage, Message, MessageError, ReplyEncryption, SignatureError, SignedQuery,
-    text_reply,
+    VerifiedSignature, text_reply,
 };
 use serde::Deserialize;
 
+use super::wechat_clock::WechatClock;
 use crate::accounts::Account;
+
+/// The longest nonce. With a longer one, an attacker could move the first three blocks of an encrypted text into the nonce
+/// (64 characters) without changing what the signature covers. WeChat's own have ten characters.
+const MAX_NONCE_BYTES: usize = 63;
+
+/// Why a request to WeChat's address is not acted upon.
+#[derive(Debug)]
+pub(super) enum DeliveryRefusal {
+    /// It isn't WeChat's, or nobody can use it.
+    Problem(Problem),
+    /// It is rightly signed, at a time that is far from our clock.
+    Stale {
+        /// The signer's clock less ours, in seconds.
+        ahead_secs: i64,
+    },
+}
+
+impl From<Problem> for DeliveryRefusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<SignatureError> for DeliveryRefusal {
+    fn from(error: SignatureError) -> Self {
+        match error {
+            SignatureError::Stale { ahead_secs } => Self::Stale { ahead_secs },
+            SignatureError::Mismatch | SignatureError::NoTime => Self::Problem(bad_signature(error)),
+        }
+    }
+}
 
 /// The query of each request of WeChat.
 #[derive(Deserialize)]
@@ -37,14 +72,23 @@ impl DeliveryQuery {
     pub(super) fn read(uri: &Uri) -> Result<Self, Problem> {
         let Query(query) = Query::<Self>::try_from_uri(uri)
             .map_err(|_| Problem::bad_request("the query lacks timestamp or nonce, or has one twice"))?;
+        if query.nonce.len() > MAX_NONCE_BYTES {
+            return Err(Problem::bad_request("the nonce is too long"));
+        }
         Ok(query)
     }
 
     /// Verifies `signature`, which covers no body.
-    pub(super) fn verify(&self, account: &Account) -> Result<SignedQuery<'_>, Problem> {
+    pub(super) fn verify(&self, account: &Account, clock: &WechatClock) -> Result<BareSignature<'_>, Problem> {
         let signed = self.signed("signature", self.signature.as_deref())?;
-        signed.verify(&account.settings.token, unix_now().as_secs()).map_err(bad_signature)?;
-        Ok(signed)
+        let checked = observed(signed.verify(&account.settings.token, unix_now().as_secs()), clock);
+        match checked {
+            Err(error @ (SignatureError::Mismatch | SignatureError::NoTime)) => Err(bad_signature(error)),
+            Ok(_) => Ok(BareSignature { text: signed.signature, timely: Ok(()) }),
+            Err(error @ SignatureError::Stale { .. }) => {
+                Ok(BareSignature { text: signed.signature, timely: Err(error) })
+            }
+        }
     }
 
     fn signed<'a>(&'a self, name: &str, value: Option<&'a str>) -> Result<SignedQuery<'a>, Problem> {
@@ -53,50 +97,96 @@ impl DeliveryQuery {
     }
 }
 
+/// A `signature` that was made with the account's token. It covers no content.
+#[derive(Clone, Copy)]
+pub(super) struct BareSignature<'a> {
+    pub(super) text: &'a str,
+    /// Whether it was made at a time near our clock's.
+    pub(super) timely: Result<(), SignatureError>,
+}
+
 /// The form that a delivery must have.
 pub(super) enum Envelope<'a> {
     /// Plain mode. The signature covers no body, so the replay guard has to check the body.
-    Plain(SignedQuery<'a>),
+    Plain { signature: BareSignature<'a>, form: Form },
     /// Encrypted with one of these keys. The signature covers the encrypted text.
     Encrypted(SignedQuery<'a>, &'a Rotating<AesKey>),
 }
 
+/// What `encrypt_type` says about a delivery.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Plain,
+    Encrypted,
+    Unknown,
+}
+
 impl<'a> Envelope<'a> {
-    /// The form that the account's mode asks for. It is an error if the query has another form. In plain mode this
-    /// verifies the signature.
-    pub(super) fn expected(account: &'a Account, query: &'a DeliveryQuery) -> Result<Self, Problem> {
-        let encrypted = match query.encrypt_type.as_deref() {
-            None | Some("raw") => false,
-            Some("aes") => true,
-            Some(_) => return Err(Problem::bad_request("encrypt_type is neither raw nor aes")),
+    /// The envelope that the account's mode asks for. In plain mode this verifies the signature.
+    pub(super) fn expected(
+        account: &'a Account,
+        query: &'a DeliveryQuery,
+        clock: &WechatClock,
+    ) -> Result<Self, Problem> {
+        let form = match query.encrypt_type.as_deref() {
+            None | Some("raw") => Form::Plain,
+            Some("aes") => Form::Encrypted,
+            Some(_) => Form::Unknown,
         };
-        match (account.settings.encryption(), encrypted) {
-            (None, false) => Ok(Self::Plain(query.verify(account)?)),
-            (None, true) => Err(mode_mismatch("plain")),
-            (Some(_), false) => Err(mode_mismatch("encrypted")),
-            (Some(keys), true) => {
-                let signed = query.signed("msg_signature", query.msg_signature.as_deref())?;
-                Ok(Self::Encrypted(signed, keys))
-            }
-        }
+        let Some(keys) = account.settings.encryption() else {
+            return Ok(Self::Plain { signature: query.verify(account, clock)?, form });
+        };
+        check_form(form, Form::Encrypted)?;
+        let signed = query.signed("msg_signature", query.msg_signature.as_deref())?;
+        Ok(Self::Encrypted(signed, keys))
     }
 
     /// The signature, if it doesn't cover the body.
-    pub(super) fn signature_without_body(&self) -> Option<SignedQuery<'a>> {
+    pub(super) fn bare_signature(&self) -> Option<&'a str> {
         match self {
-            Self::Plain(signed) => Some(*signed),
+            Self::Plain { signature, .. } => Some(signature.text),
             Self::Encrypted(..) => None,
         }
     }
 
     /// Takes the message out of the body.
-    pub(super) fn open(&self, account: &'a Account, body: &[u8]) -> Result<ReceivedMessage<'a>, Problem> {
+    pub(super) fn open(
+        &self,
+        account: &'a Account,
+        body: &[u8],
+        clock: &WechatClock,
+    ) -> Result<ReceivedMessage<'a>, DeliveryRefusal> {
         let received = match self {
-            Self::Plain(_) => ReceivedMessage { message: Message::parse(body).map_err(bad_message)?, encryption: None },
-            Self::Encrypted(signed, keys) => decrypt(account, *signed, keys, body)?,
+            Self::Plain { signature, form } => {
+                signature.timely?;
+                check_form(*form, Form::Plain)?;
+                ReceivedMessage { message: Message::parse(body).map_err(bad_message)?, encryption: None }
+            }
+            Self::Encrypted(signed, keys) => decrypt(account, *signed, keys, body, clock)?,
         };
-        if received.message.to == account.settings.original_id { Ok(received) } else { Err(wrong_account()) }
+        if received.message.to == account.settings.original_id { Ok(received) } else { Err(wrong_account().into()) }
     }
+}
+
+/// Checks that a delivery has the form that the account's mode asks for.
+fn check_form(form: Form, expected: Form) -> Result<(), Problem> {
+    match (form, expected) {
+        (Form::Unknown, _) => Err(Problem::bad_request("encrypt_type is neither raw nor aes")),
+        _ if form == expected => Ok(()),
+        (_, Form::Plain) => Err(mode_mismatch("plain")),
+        _ => Err(mode_mismatch("encrypted")),
+    }
+}
+
+/// The outcome of a check, after the clock has learned from it.
+fn observed<'t>(
+    checked: Result<VerifiedSignature<'t>, SignatureError>,
+    clock: &WechatClock,
+) -> Result<VerifiedSignature<'t>, SignatureError> {
+    if let Ok(VerifiedSignature { ahead_secs, .. }) | Err(SignatureError::Stale { ahead_secs }) = checked {
+        clock.observe(ahead_secs);
+    }
+    checked
 }
 
 /// Checks the signature first, then decrypts, then checks the app id. So an attacker who can't sign learns nothing
@@ -106,12 +196,13 @@ fn decrypt<'a>(
     signed: SignedQuery<'a>,
     keys: &'a Rotating<AesKey>,
     body: &[u8],
-) -> Result<ReceivedMessage<'a>, Problem> {
+    clock: &WechatClock,
+) -> Result<ReceivedMessage<'a>, DeliveryRefusal> {
     let encrypted = EncryptedMessage::parse(body).map_err(bad_message)?;
     let encrypted = encrypted.ok_or_else(|| mode_mismatch("encrypted"))?;
     let settings = &account.settings;
-    let token =
-        signed.verify_encrypted(&encrypted.encrypted, &settings.token, unix_now().as_secs()).map_err(bad_signature)?;
+    let checked = signed.verify_encrypted(&encrypted.encrypted, &settings.token, unix_now().as_secs());
+    let VerifiedSignature { token, .. } = observed(checked, clock)?;
     let (message, key) =
         AesKey::decrypt_with_any(keys, &encrypted.encrypted, &settings.app_id).map_err(|error| match error {
             DecryptError::AnotherApp => wrong_account(),
@@ -120,7 +211,7 @@ fn decrypt<'a>(
             }
         })?;
     if encrypted.to != settings.original_id {
-        return Err(wrong_account());
+        return Err(wrong_account().into());
     }
     let message = Message::parse(&message).map_err(bad_message)?;
     Ok(ReceivedMessage {
@@ -152,7 +243,7 @@ fn bad_message(error: MessageError) -> Problem {
     Problem::bad_request(error.to_string())
 }
 
-fn bad_signature(error: SignatureError) -> Problem {
+pub(super) fn bad_signature(error: SignatureError) -> Problem {
     forbidden("signature_invalid", error.to_string())
 }
 

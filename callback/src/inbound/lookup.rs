@@ -25,7 +25,16 @@ pub(super) async fn look_up(delivery: &Delivery<'_>) -> Result<StoredFacts, Unfi
     let openid = delivery.openid();
     let user = async || delivery.ask_store(|| services.users.find(account, openid)).await.map(Option::flatten);
     let question = async || delivery.ask_store(|| services.questions.get(account, openid)).await.map(Option::flatten);
+    // The same delivery answers the same question each time.
+    let answered = async || {
+        let answered = delivery.ask_store(|| services.questions.answered_by(account, openid, delivery.id()));
+        answered.await.map(Option::flatten)
+    };
     match delivery.purpose {
+        Purpose::Answer { scene: None, .. } => {
+            let (user, question) = tokio::try_join!(user(), answered())?;
+            Ok(StoredFacts { user, question })
+        }
         Purpose::Scan(_) | Purpose::ScanCode(_) | Purpose::Code(_) if !delivery.asks_for_confirmation() => {
             Ok(StoredFacts { user: user().await?, question: None })
         }

@@ -14,6 +14,7 @@
 //! | `routes`, `state` | the routes, what they need, and when WeChat gets no answer |
 //! | `receive` | one delivery from its request to its answer, the cheapest check first |
 //! | `arrival` | when a request arrived, and how long there is to decide |
+//! | `wechat_clock` | how far WeChat's clock is ahead of ours |
 //! | `envelope` | a message out of a request, and a reply into an answer |
 //! | `purpose` | what a message is for |
 //! | `delivery` | one message, with what handlers need to act upon it |
@@ -31,7 +32,9 @@ mod purpose;
 mod receive;
 mod routes;
 mod state;
+mod wechat_clock;
 
 pub(crate) use delivery::DeliveryServices;
 pub(crate) use routes::router;
 pub(crate) use state::InboundState;
+pub(crate) use wechat_clock::WechatClock;

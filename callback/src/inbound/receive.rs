@@ -1,10 +1,11 @@
 //! One delivery from its request to its answer. The checks come in the order of their cost.
 //!
-//! See docs/decisions/002-answer-wechat-after-the-login-is-stored.md.
+//! See docs/decisions/002-answer-wechat-after-the-login-is-stored.md and
+//! docs/decisions/047-a-signature-is-good-for-one-content.md.
 
 use axum::{
     extract::Request,
-    http::{header, request::Parts},
+    http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use scenecast_service::{
@@ -17,13 +18,13 @@ use tracing::Span;
 use super::{
     arrival::Arrival,
     delivery::Delivery,
-    envelope::{DeliveryQuery, Envelope, ReceivedMessage, forbidden},
+    envelope::{DeliveryQuery, DeliveryRefusal, Envelope, ReceivedMessage, forbidden},
     handlers::handle,
     lookup::look_up,
     purpose::Purpose,
     state::{InboundState, client_address},
 };
-use crate::{accounts::Account, phone::Reply, retry::ask_store, stores::ReplayVerdict, wechat::AddressOrigin};
+use crate::{accounts::Account, phone::Reply, stores::SignedContent, wechat::AddressOrigin};
 
 /// The longest body that is read. WeChat's own bodies have a few hundred bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -55,21 +56,37 @@ pub(super) async fn receive(
     state: &InboundState,
     request: Request,
     arrival: Arrival,
-) -> Result<DeliveryAnswer, Problem> {
+) -> Result<DeliveryAnswer, DeliveryRefusal> {
     let account = &state.account_at(request.uri().path())?;
     Span::current().record("account", account.name.as_str());
     let (head, body) = request.into_parts();
     check_source_address(state, account, &head)?;
     let query = DeliveryQuery::read(&head.uri)?;
-    let envelope = Envelope::expected(account, &query)?;
-    let body = read_body(body, MAX_BODY_BYTES).await?;
-    let received = envelope.open(account, &body)?;
+    let envelope = Envelope::expected(account, &query, &state.wechat_clock)?;
+    let body = read_body(body, MAX_BODY_BYTES).await;
+    let (content, opened) = match &body {
+        Ok(body) => (SignedContent::Body(body), envelope.open(account, body, &state.wechat_clock)),
+        Err(problem) if problem.status == StatusCode::PAYLOAD_TOO_LARGE => {
+            (SignedContent::TooLong, Err(problem.clone().into()))
+        }
+        // What didn't arrive whole may come again, with the same signature.
+        Err(problem) => return Err(problem.clone().into()),
+    };
+    let claim = claim(state, &envelope, content, arrival);
+    let received = match opened {
+        Ok(received) => received,
+        Err(refusal) => {
+            claim.await?;
+            return Err(refusal);
+        }
+    };
     let purpose = Purpose::of(&received.message);
     Span::current().record("purpose", purpose.as_str());
     let is_last = arrival.is_last_attempt(&received.message);
     let mut delivery = Delivery::new(&state.services, account, &received.message, &purpose, arrival);
 
     if !state.message_rate.allows() {
+        claim.await?;
         state.rejections.count(RejectReason::Deliveries);
         return Ok(if is_last {
             DeliveryAnswer::reply(&received, &delivery.last_reply())
@@ -77,8 +94,8 @@ pub(super) async fn receive(
             DeliveryAnswer::none("crowded")
         });
     }
-    let (genuine, stored) = tokio::join!(is_genuine(state, account, &envelope, &body, arrival), look_up(&delivery));
-    let result = match (genuine?, stored) {
+    let (is_claimed, stored) = tokio::join!(claim, look_up(&delivery));
+    let result = match (is_claimed?, stored) {
         (true, Ok(stored)) => {
             delivery.stored = stored;
             handle(&delivery).await
@@ -111,20 +128,15 @@ fn check_source_address(state: &InboundState, account: &Account, head: &Parts) -
     Ok(())
 }
 
-/// Whether WeChat has signed this body. In plain mode the replay guard says so, and `false` means that Redis didn't
-/// answer in time.
-async fn is_genuine(
+/// Uses up a signature that doesn't cover its content, for this content. `false` means that Redis didn't answer in time.
+async fn claim(
     state: &InboundState,
-    account: &Account,
     envelope: &Envelope<'_>,
-    body: &[u8],
+    content: SignedContent<'_>,
     arrival: Arrival,
 ) -> Result<bool, Problem> {
-    let Some(signed) = envelope.signature_without_body() else { return Ok(true) };
-    let checked = ask_store(arrival.decide_by(), || state.replays.check(&account.name, signed, body)).await;
-    match checked {
-        Ok(ReplayVerdict::Genuine) => Ok(true),
-        Ok(ReplayVerdict::Forged) => Err(forbidden("signature_reused", "this signature came with another body")),
-        Err(_) => Ok(false),
+    match envelope.bare_signature() {
+        Some(signature) => state.claim(signature, content, arrival.decide_by()).await,
+        None => Ok(true),
     }
 }

@@ -1,6 +1,7 @@
 //! The routes of WeChat's deliveries, and when WeChat gets no answer.
 //!
-//! See docs/decisions/020-beyond-a-limit-wechat-gets-no-answer.md.
+//! See docs/decisions/020-beyond-a-limit-wechat-gets-no-answer.md and
+//! docs/decisions/048-a-delivery-out-of-time-gets-no-answer.md.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use scenecast_scene::internal::OpenRefusal;
 use scenecast_service::{
     admission::{Overloaded, RejectReason},
     http::Problem,
@@ -20,10 +22,11 @@ use scenecast_service::{
 
 use super::{
     arrival::Arrival,
-    envelope::DeliveryQuery,
+    envelope::{DeliveryQuery, DeliveryRefusal, bad_signature},
     receive::receive,
     state::{InboundState, client_address},
 };
+use crate::{problems::from_refusal, stores::SignedContent};
 
 pub(crate) fn router(state: InboundState) -> Router {
     let methods = || get(verify).post(deliver);
@@ -44,8 +47,17 @@ async fn leave_overload_unanswered(request: Request, next: Next) -> Response {
 async fn verify(State(state): State<Arc<InboundState>>, uri: Uri) -> Result<Response, Problem> {
     let account = &state.account_at(uri.path())?;
     let query = DeliveryQuery::read(&uri)?;
-    query.verify(account)?;
-    let echo = query.echostr.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?;
+    let signature = query.verify(account, &state.wechat_clock)?;
+    let echo = query.echostr.as_deref();
+    // In encrypted modes no message is accepted with this signature.
+    if account.settings.encryption().is_none() {
+        let content = SignedContent::Echo(echo.unwrap_or_default());
+        if !state.claim(signature.text, content, Arrival::now().decide_by()).await? {
+            return Err(from_refusal(OpenRefusal::BusUnavailable));
+        }
+    }
+    signature.timely.map_err(bad_signature)?;
+    let echo = echo.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?.to_owned();
     tracing::info!(account = %account.name, "WeChat verified this address");
     // The signature doesn't cover the echo, so no browser may take it for a page.
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
@@ -63,7 +75,8 @@ async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Re
             state.rejections.count(RejectReason::InvalidDeliveries);
             return NoAnswer.into_response();
         }
-        Err(problem) => {
+        Err(DeliveryRefusal::Stale { ahead_secs }) => return leave_stale_unanswered(&state, arrival, ahead_secs).await,
+        Err(DeliveryRefusal::Problem(problem)) => {
             tracing::warn!(
                 code = problem.code,
                 detail = problem.detail,
@@ -81,4 +94,19 @@ async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Re
         return NoAnswer.into_response();
     };
     response
+}
+
+/// Leaves a delivery out of time without an answer until WeChat has hung up, if there is room: anybody who has one old
+/// message can send it any number of times.
+async fn leave_stale_unanswered(state: &InboundState, arrival: Arrival, ahead_secs: i64) -> Response {
+    tracing::warn!(
+        ahead_secs,
+        "a rightly signed message has a time more than 300 s from this pod's clock. Is the pod's clock right? If it is, \
+         somebody sends an old message again. The message gets no answer, so that another pod may take it"
+    );
+    state.metrics.deliveries.with_label_values(&["stale"]).inc();
+    if let Ok(_held) = state.stale_room.try_acquire() {
+        tokio::time::sleep_until(arrival.closed_by_wechat_at()).await;
+    }
+    NoAnswer.into_response()
 }

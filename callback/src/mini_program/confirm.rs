@@ -6,10 +6,8 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use scenecast_metrics::Stage;
 use scenecast_scene::{
-    AccountName, DeliveryId, Number, Person, SceneField, SceneId, SceneState, SettleRefusal, Settled, Transition,
-    time::unix_now,
+    AccountName, DeliveryId, Number, Person, SceneId, SceneState, SettleRefusal, Settled, Transition, time::unix_now,
 };
 use scenecast_service::http::{Problem, read_body};
 use serde::{Deserialize, Serialize};
@@ -24,7 +22,7 @@ use super::{
 };
 use crate::{
     accounts::MiniProgram,
-    login::{acceptance, grant},
+    login::{acceptance, count_stage, grant},
     problems::{from_bus, from_bus_retry},
     request::json,
     retry,
@@ -127,31 +125,21 @@ async fn settle(
     // The same answer again is the same delivery.
     let delivery = ["miniapp answer", &scene.to_string(), person.openid.as_str(), &answer.text()];
     let cause = cause(DeliveryId::of(&delivery));
-    let decline = Transition::Decline { account: account.clone(), who: person.openid.clone() };
     let settle = async |transition: &Transition| {
         let settled = retry::settle(&state.bus, scene, &cause, transition, deadline).await;
         settled.map_err(|error| from_bus_retry(scene, error))
     };
     let (settled, user) = match answer {
-        MiniProgramAnswer::No => (settle(&decline).await?, None),
+        MiniProgramAnswer::No => (settle(&Transition::Decline { account, who: person.openid }).await?, None),
         MiniProgramAnswer::Yes { picked } => {
             let user = find_user(&state.users, &person, deadline).await?;
             let settings = &mini_program.settings;
             let grant = grant(&state.secret, &settings.secret, scene, &person.openid);
             let login = acceptance(grant, person, settings.grant_life, false, user.as_ref());
-            let confirm = Transition::Confirm { account, login, picked };
-            let settled = match settle(&confirm).await? {
-                // There is one pick only: a person who doesn't see the page would find the number by the third pick.
-                Settled::Refused(SettleRefusal::Guard(SceneField::Number), _) => settle(&decline).await?,
-                settled => settled,
-            };
-            (settled, user)
+            (settle(&Transition::Confirm { account, login, picked }).await?, user)
         }
     };
-    if let Settled::Applied(snapshot) = &settled {
-        let confirmed = snapshot.state == SceneState::Confirmed;
-        state.stages.count(if confirmed { Stage::Confirmed } else { Stage::Declined });
-    }
+    count_stage(&state.stages, &settled);
     record_login(&state.users, mini_program, scene, &settled, user.as_ref(), &cause, deadline).await?;
     Ok(settled)
 }

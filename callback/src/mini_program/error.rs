@@ -18,7 +18,8 @@ pub(super) enum MiniProgramError {
     SceneExpired,
     #[error("another person was first with this scene")]
     SceneTaken,
-    #[error("this person has answered before")]
+    /// The phone isn't told by whom, if the call says that to nobody but WeChat.
+    #[error("somebody has answered before")]
     SceneAnswered,
     #[error("the ticket was not issued here, or it was issued to another person")]
     TicketInvalid,

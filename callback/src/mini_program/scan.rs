@@ -6,10 +6,9 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use scenecast_metrics::Stage;
 use scenecast_scene::{
-    AccountName, DeliveryId, Number, OpenId, PageInfo, Person, SceneField, SceneId, SceneSnapshot, SceneState,
-    SettleRefusal, Settled, internal::OpenRefusal, time::unix_now,
+    AccountName, DeliveryId, Number, OpenId, PageInfo, Person, SceneId, SceneSnapshot, SceneState, SettleRefusal,
+    Settled, internal::OpenRefusal, time::unix_now,
 };
 use scenecast_service::http::{Problem, read_body};
 use scenecast_wechat::{JsCodeSession, UserInfo};
@@ -20,15 +19,16 @@ use tracing::{Span, field::display};
 use super::{
     error::MiniProgramError,
     record::{cause, find_user, record_login, state_word},
-    sender::sender,
+    sender::{recall, sender},
     state::{MAX_BODY_BYTES, MiniProgramState, SETTLE_TIMEOUT},
     ticket::Ticket,
 };
 use crate::{
     accounts::{Accounts, MiniProgram},
-    login::{acceptance, grant, transition_of_scan},
+    config::Confirmation,
+    login::{acceptance, count_stage, grant, transition_of_scan},
     people::profile,
-    problems::{from_bus_retry, from_refusal},
+    problems::{from_bus, from_bus_retry, from_refusal},
     request::json,
     retry,
 };
@@ -86,10 +86,20 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ScanRespon
     }
     // With the scene, so that a js_code that was used for one scene is good for no other.
     let call = DeliveryId::of(&["miniapp scan", account.as_str(), &js_code, &scene.to_string()]);
-    let session = sender(&state.js_codes, mini_program, &js_code, call).await?;
+    // Boxed, because the future of each call would hold their memory until it ends.
+    let (opened, known) = tokio::join!(
+        Box::pin(ScannedScene::find(state, &accounts, mini_program, scene)),
+        Box::pin(recall(&state.js_codes, &mini_program.name, call))
+    );
+    let opened = opened?;
+    let session = match known? {
+        Some(session) => session,
+        None if opened.is_answered => return Err(MiniProgramError::SceneAnswered.into()),
+        None => sender(&state.js_codes, mini_program, &js_code, call).await?,
+    };
     let who = session.openid.clone();
-    let settled = settle(state, &accounts, mini_program, scene, session, call).await?;
-    let snapshot = outcome(settled, &who, |account| accounts.may_log_in(&mini_program.name, account));
+    let settled = settle(state, mini_program, opened, session, call).await?;
+    let snapshot = outcome(settled, &who, |account| accounts.confirmation(mini_program, account).is_some());
     tracing::info!(
         %account, %scene, who = who.short(),
         outcome = snapshot.as_ref().map_or_else(|error| error.code(), |snapshot| snapshot.state.into()),
@@ -110,14 +120,45 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ScanRespon
     })
 }
 
+/// The scene that a code has opened, before WeChat has said who the person is. WeChat isn't asked about scenes that
+/// nobody can open: anybody can make up a scene and a `js_code`.
+struct ScannedScene {
+    id: SceneId,
+    account: AccountName,
+    /// What makes it a login here.
+    confirmation: Confirmation,
+    /// Only a repeated call gets an answer then.
+    is_answered: bool,
+}
+
+impl ScannedScene {
+    async fn find(
+        state: &MiniProgramState,
+        accounts: &Accounts,
+        mini_program: &MiniProgram,
+        id: SceneId,
+    ) -> Result<Self, Problem> {
+        let snapshot = state.bus.snapshot(id).await.map_err(|error| from_bus(id, &error))?;
+        let snapshot = snapshot.ok_or(MiniProgramError::SceneUnknown)?;
+        let account = snapshot.account().ok_or(MiniProgramError::SceneUnknown)?;
+        let confirmation = accounts.confirmation(mini_program, &account).ok_or(MiniProgramError::SceneUnknown)?;
+        let is_answered = match snapshot.state {
+            SceneState::Expired | SceneState::Cancelled => return Err(MiniProgramError::SceneExpired.into()),
+            SceneState::Confirmed | SceneState::Redeemed | SceneState::Declined => true,
+            SceneState::Open | SceneState::Scanned => false,
+        };
+        Ok(Self { id, account, confirmation, is_answered })
+    }
+}
+
 async fn settle(
     state: &MiniProgramState,
-    accounts: &Accounts,
     mini_program: &MiniProgram,
-    scene: SceneId,
+    opened: ScannedScene,
     session: JsCodeSession,
     call: DeliveryId,
 ) -> Result<Settled, Problem> {
+    let ScannedScene { id: scene, account, confirmation, .. } = opened;
     let settings = &mini_program.settings;
     let deadline = Instant::now() + SETTLE_TIMEOUT;
     let person = Person {
@@ -128,26 +169,14 @@ async fn settle(
     };
     let user = find_user(&state.users, &person, deadline).await?;
     let cause = cause(call);
-    let settle_on = async |account: AccountName| {
-        let grant = grant(&state.secret, &settings.secret, scene, &person.openid);
-        let login = acceptance(grant, person.clone(), settings.grant_life, false, user.as_ref());
-        let transition = transition_of_scan(settings.confirmation, account, login);
-        let settled = retry::settle(&state.bus, scene, &cause, &transition, deadline).await;
-        settled.map_err(|error| from_bus_retry(scene, error))
-    };
-    let mut settled = settle_on(mini_program.name.clone()).await?;
-    if let Settled::Refused(SettleRefusal::Guard(SceneField::Account), snapshot) = &settled
-        && let Some(account) = snapshot.account()
-        && accounts.may_log_in(&mini_program.name, &account)
-    {
-        settled = settle_on(account).await?;
-    }
-    if let Settled::Applied(snapshot) = &settled {
-        let confirmed = snapshot.state == SceneState::Confirmed;
-        state.stages.count(if confirmed { Stage::Confirmed } else { Stage::Scanned });
-    }
+    let grant = grant(&state.secret, &settings.secret, scene, &person.openid);
+    let login = acceptance(grant, person, settings.grant_life, false, user.as_ref());
+    let transition = transition_of_scan(confirmation, account, login);
+    let settled = retry::settle(&state.bus, scene, &cause, &transition, deadline).await;
+    let settled = settled.map_err(|error| from_bus_retry(scene, error))?;
+    count_stage(&state.stages, &settled);
     // With a confirmation the answer is the login. A repeated scan may come after it, and is no login then either.
-    if !settings.confirmation.asks() {
+    if !confirmation.asks() {
         record_login(&state.users, mini_program, scene, &settled, user.as_ref(), &cause, deadline).await?;
     }
     Ok(settled)
@@ -180,6 +209,8 @@ fn outcome(
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeMap, time::Duration};
+
+    use scenecast_scene::SceneField;
 
     use super::*;
 

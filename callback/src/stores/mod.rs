@@ -6,7 +6,7 @@
 //! | `access_tokens` | WeChat's access tokens, and which pod refreshes one |
 //! | `daily_quota` | how much of a day's quota at WeChat is used |
 //! | `js_codes` | who sent which `js_code` |
-//! | `replay_guard` | with which body a plain-mode signature came |
+//! | `replay_guard` | with which content a plain-mode signature came |
 //! | `users` | the records of people |
 //! | `pending_questions` | about which scene a person was asked last |
 //! | `typed_codes`, `guess_limiter` | codes that people type, and how fast a person may guess them |
@@ -26,12 +26,12 @@ mod users;
 pub use access_tokens::{RefreshLease, StoredToken, TokenStore};
 pub use daily_quota::{DailyQuota, QuotaUse};
 pub use guess_limiter::{GuessLimiter, GuessVerdict};
-pub use js_codes::JsCodes;
+pub use js_codes::{JsCodeSender, JsCodes};
 pub use outbox::{
     ClaimedEvent, Outbox, OutboxCapacity, PutOutcome, ROLLOUT, SweepCursor, WebhookEvent, WebhookEventKind,
 };
 pub use pending_questions::{PendingQuestion, PendingQuestions};
-pub use replay_guard::{ReplayGuard, ReplayVerdict};
+pub use replay_guard::{ReplayGuard, ReplayVerdict, SignedContent};
 pub use retry_backoff::RetryBackoff;
 pub use typed_codes::{IssueCodeError, TypedCode, TypedCodeError, TypedCodes};
 pub use users::{FollowState, User, Users, WechatProfile};

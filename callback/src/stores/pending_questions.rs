@@ -5,8 +5,12 @@
 use std::time::Duration;
 
 use scenecast_bus::{Store, StoreError};
-use scenecast_scene::{AccountName, OpenId, SceneId};
+use scenecast_scene::{AccountName, DeliveryId, OpenId, SceneId};
 use serde::{Deserialize, Serialize};
+
+/// How long it is remembered which question an answer was about: longer than a signature is accepted. So a replay is about
+/// that question, too.
+const ANSWER_LIFE: Duration = Duration::from_secs(700);
 
 /// A question to one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +49,18 @@ impl PendingQuestions {
     /// The question to this person. A value that can't be read counts as no question.
     pub async fn get(&self, account: &AccountName, openid: &OpenId) -> Result<Option<PendingQuestion>, StoreError> {
         let text = self.0.get(&key(account, openid)).await?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// The question that a typed answer of this person is about: the present one, unless the same delivery came before.
+    /// Then it is what it was then, whatever the person was asked since.
+    pub async fn answered_by(
+        &self,
+        account: &AccountName,
+        openid: &OpenId,
+        answer: DeliveryId,
+    ) -> Result<Option<PendingQuestion>, StoreError> {
+        let text = self.0.get_once(&key(account, openid), &answer.to_string(), ANSWER_LIFE).await?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 }

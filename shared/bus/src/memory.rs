@@ -60,8 +60,8 @@ impl MemoryScenes {
         let mut scenes = self.scenes();
         let Some(scene) = scenes.by_id.get_mut(&id) else { return Settled::Unknown };
         let settled = scene.settle(cause, step, now_us());
-        if step.tells.is_some()
-            && matches!(settled, Settled::Applied(_))
+        if let Settled::Applied(snapshot) = &settled
+            && step.event_of(snapshot.state).is_some()
             && let Some(event) = scene.events().last()
         {
             self.registry.deliver(id, &Arc::new(event.clone()));

@@ -30,4 +30,4 @@ pub use lifecycle::{Cause, NewScene, Scene, SceneSnapshot, SettleRefusal, Settle
 pub use numbers::{Number, NumberChallenge};
 pub use page::{ChosenId, Language, PageInfo};
 pub use secret::{Binding, Grant, GrantDigest, GrantSecrets, Rotating, Secret, constant_time_eq};
-pub use transition::{Acceptance, SceneField, SceneState, Step, Transition};
+pub use transition::{Acceptance, OnlyTry, SceneField, SceneState, Step, Transition};

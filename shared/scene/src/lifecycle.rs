@@ -8,6 +8,8 @@
 //! | this delivery changed the scene before | `Repeated` | is unchanged |
 //! | the state (by the clock, so it may be expired) isn't in `step.from` | `Refused(State)` | is unchanged |
 //! | a guarded field has another value | `Refused(Guard)` | is unchanged |
+//! | nothing is stored in the field of `step.only_try` | `Refused(Guard)` | is unchanged |
+//! | another value is stored there | `Applied` | gets the state `wrong_to`; the delivery is remembered; the event is added |
 //! | otherwise | `Applied` | gets the new state, fields and life; the delivery is remembered; the event is added |
 //!
 //! ```text
@@ -179,6 +181,11 @@ impl Scene {
         SceneSnapshot { state: self.state(now_ms), remaining: self.remaining(now_ms), fields: self.fields.clone() }
     }
 
+    /// The stored text of a field. An absent field counts as empty.
+    fn text(&self, field: SceneField) -> &str {
+        self.fields.get(&field).map_or("", String::as_str)
+    }
+
     /// Carries out a step at this time, in unix microseconds, or refuses it. If the outcome is `Applied` and the step has an
     /// event, that event is the last of [`Scene::events`].
     pub fn settle(&mut self, cause: &Cause, step: &Step, now_us: u64) -> Settled {
@@ -191,17 +198,24 @@ impl Scene {
             return Settled::Refused(SettleRefusal::State(state), self.snapshot(now_ms));
         }
         for (field, wanted) in &step.guards {
-            if self.fields.get(field).map_or("", String::as_str) != wanted {
+            if self.text(*field) != wanted {
                 return Settled::Refused(SettleRefusal::Guard(*field), self.snapshot(now_ms));
             }
         }
-        self.state = step.to;
-        self.fields.extend(step.sets.iter().cloned());
-        self.deliveries.push(cause.delivery);
-        if let Some(life) = step.life {
-            self.expires_ms = now_ms + millis(life);
+        let wrong = step.only_try.as_ref().filter(|only_try| self.text(only_try.field) != only_try.value);
+        match wrong {
+            Some(only_try) if self.text(only_try.field).is_empty() => {
+                return Settled::Refused(SettleRefusal::Guard(only_try.field), self.snapshot(now_ms));
+            }
+            Some(only_try) => self.state = only_try.wrong_to,
+            None => {
+                self.state = step.to;
+                self.fields.extend(step.sets.iter().cloned());
+                self.expires_ms = step.life.map_or(self.expires_ms, |life| now_ms + millis(life));
+            }
         }
-        if let Some(what) = &step.tells {
+        self.deliveries.push(cause.delivery);
+        if let Some(what) = step.event_of(self.state) {
             self.seq = now_us.max(self.seq + 1);
             self.events.push(Event {
                 seq: self.seq,

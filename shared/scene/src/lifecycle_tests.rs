@@ -92,19 +92,49 @@ fn only_the_person_who_scanned_can_confirm_or_decline() {
 #[test]
 fn only_the_number_on_the_page_confirms() {
     let numbers = NumberChallenge::random();
-    let wrong = numbers.choices.into_iter().find(|choice| *choice != numbers.right);
     let mut scene = open();
     let scan = Transition::Scan { account: account(), person: person("ann"), numbers: Some(numbers.clone()) };
     applied(&settle(&mut scene, "1", &scan, 1));
     assert_eq!(scene.snapshot(T0).choices(), Some(numbers.choices));
     assert!(matches!(&scene.events()[0].what, EventKind::Scanned(scan) if scan.number == Some(numbers.right)));
-    for (delivery, picked) in [("2", None), ("3", wrong)] {
-        let confirm = Transition::Confirm { account: account(), login: acceptance(&grant(), "ann"), picked };
-        refused_by(&settle(&mut scene, delivery, &confirm, 2), SettleRefusal::Guard(SceneField::Number));
+    refused_by(&settle(&mut scene, "2", &pick(None, "ann"), 2), SettleRefusal::Guard(SceneField::Number));
+    applied(&settle(&mut scene, "3", &pick(Some(numbers.right), "ann"), 3));
+    assert_eq!(scene.state(T0 + 3), SceneState::Confirmed);
+}
+
+fn pick(picked: Option<Number>, who: &str) -> Transition {
+    Transition::Confirm { account: account(), login: acceptance(&grant(), who), picked }
+}
+
+#[test]
+fn another_number_declines_the_login_at_once_and_sets_nothing() {
+    let numbers = NumberChallenge::random();
+    let wrong = numbers.choices.into_iter().find(|choice| *choice != numbers.right);
+    let mut scene = open();
+    let scan = Transition::Scan { account: account(), person: person("ann"), numbers: Some(numbers.clone()) };
+    applied(&settle(&mut scene, "1", &scan, 1));
+    let ends = scene.expires_ms();
+    refused_by(&settle(&mut scene, "2", &pick(wrong, "bob"), 2), SettleRefusal::Guard(SceneField::Who));
+    for expected in ["applied", "repeated"] {
+        let (Settled::Applied(after) | Settled::Repeated(after)) = settle(&mut scene, "3", &pick(wrong, "ann"), 3)
+        else {
+            panic!("not {expected}")
+        };
+        assert_eq!((after.state, after.fields.contains_key(&SceneField::Grant)), (SceneState::Declined, false));
     }
-    let picked = Some(numbers.right);
-    let confirm = Transition::Confirm { account: account(), login: acceptance(&grant(), "ann"), picked };
-    applied(&settle(&mut scene, "4", &confirm, 3));
+    assert_eq!(scene.expires_ms(), ends);
+    assert!(matches!(scene.events()[..], [_, Event { what: EventKind::Declined, .. }]), "{:?}", scene.events());
+    let right = pick(Some(numbers.right), "ann");
+    refused_by(&settle(&mut scene, "4", &right, 4), SettleRefusal::State(SceneState::Declined));
+}
+
+#[test]
+fn where_no_number_is_shown_a_picked_one_is_refused() {
+    let mut scene = open();
+    applied(&settle(&mut scene, "1", &scan("ann"), 1));
+    let picked = NumberChallenge::random().right;
+    refused_by(&settle(&mut scene, "2", &pick(Some(picked), "ann"), 2), SettleRefusal::Guard(SceneField::Number));
+    assert_eq!(scene.state(T0 + 2), SceneState::Scanned);
 }
 
 #[test]

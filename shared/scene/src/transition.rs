@@ -9,7 +9,7 @@
 //!     │                                        ▲
 //!     └──────────────── LogIn ─────────────────┘
 //!
-//!   scanned ───────────────────── Decline ───────▶ declined
+//!   scanned ────── Decline, Confirm by a wrong number ──▶ declined
 //!   open, scanned ─────────────── Cancel ────────▶ cancelled
 //!   open, scanned, confirmed ──── life is over ──▶ expired
 //! ```
@@ -19,13 +19,15 @@
 //! | `Scan` | open | scanned | account | `Scanned` |
 //! | `LogIn` | open | confirmed | account | `Confirmed` |
 //! | `Confirm` | scanned | confirmed | account, who, number | `Confirmed` |
+//! | `Confirm` with a wrong number | scanned | declined | account, who | `Declined` |
 //! | `Decline` | scanned | declined | account, who | `Declined` |
 //! | `Cancel` | open, scanned | cancelled | – | `Cancelled` |
 //! | `Redeem` | confirmed | redeemed | account, grant, binding | – |
 //!
 //! A confirmed scene has a new life, that of its grant.
 //!
-//! See docs/decisions/001-one-place-decides-what-a-scene-may-do.md.
+//! See docs/decisions/001-one-place-decides-what-a-scene-may-do.md and
+//! docs/decisions/045-a-wrong-number-declines-in-the-same-step.md.
 
 use std::time::Duration;
 
@@ -141,7 +143,8 @@ pub enum Transition {
         account: AccountName,
         /// The person and the grant. The step is refused unless this is the person who scanned.
         login: Acceptance,
-        /// The number that the person picked. `None` if number matching isn't used.
+        /// The number that the person picked: another one than the page shows declines the login. `None` if the person
+        /// picked none; then the step is refused if number matching is used.
         picked: Option<Number>,
     },
     Decline {
@@ -170,11 +173,35 @@ pub struct Step {
     pub to: SceneState,
     /// The step is refused if a stored field has another value. An absent field counts as empty.
     pub guards: Vec<(SceneField, String)>,
+    /// A guard that may be tried once, after the others.
+    pub only_try: Option<OnlyTry>,
     pub sets: Vec<(SceneField, String)>,
     /// The life of the scene from now on. `None` leaves it as it is.
     pub life: Option<Duration>,
     /// The event for the page, if there is one.
     pub tells: Option<EventKind>,
+}
+
+/// A guard that may be tried once: a wrong value ends the scene, so that nobody finds the right one by trying. Where
+/// nothing is stored there is nothing to try, and the step is refused as by any other guard.
+#[derive(Debug, Clone)]
+pub struct OnlyTry {
+    pub field: SceneField,
+    pub value: String,
+    /// The state after a wrong value. Nothing is set then, and the life stays as it is.
+    pub wrong_to: SceneState,
+    /// The event for the page after a wrong value.
+    pub wrong_tells: EventKind,
+}
+
+impl Step {
+    /// What the page is told when this step has brought the scene to `state`.
+    pub fn event_of(&self, state: SceneState) -> Option<&EventKind> {
+        match &self.only_try {
+            Some(only_try) if only_try.wrong_to == state => Some(&only_try.wrong_tells),
+            _ => self.tells.as_ref(),
+        }
+    }
 }
 
 impl Transition {
@@ -184,6 +211,7 @@ impl Transition {
             from,
             to: SceneState::Confirmed,
             guards,
+            only_try: None,
             sets: vec![
                 (SceneField::Who, login.person.openid.to_string()),
                 (SceneField::Grant, login.grant.digest().to_string()),
@@ -199,7 +227,8 @@ impl Transition {
         };
         // The owner of an account can sign any message to it. So a message may change only scenes of its own account.
         let account_guard = |account: &AccountName| (SceneField::Account, account.to_string());
-        let final_step = |from, to, guards, tells| Step { from, to, guards, sets: vec![], life: None, tells };
+        let final_step =
+            |from, to, guards, tells| Step { from, to, guards, only_try: None, sets: vec![], life: None, tells };
         match self {
             Self::Scan { account, person: scanned, numbers } => {
                 let mut sets =
@@ -213,6 +242,7 @@ impl Transition {
                     from: &[SceneState::Open],
                     to: SceneState::Scanned,
                     guards: vec![account_guard(account)],
+                    only_try: None,
                     sets,
                     life: None,
                     tells: Some(EventKind::Scanned(Scan { profile: scanned.profile.clone(), number })),
@@ -220,12 +250,17 @@ impl Transition {
             }
             Self::LogIn { account, login } => confirmed_step(&[SceneState::Open], vec![account_guard(account)], login),
             Self::Confirm { account, login, picked } => {
-                let guards = vec![
-                    account_guard(account),
-                    (SceneField::Who, login.person.openid.to_string()),
-                    (SceneField::Number, picked.map(|number| number.to_string()).unwrap_or_default()),
-                ];
-                confirmed_step(&[SceneState::Scanned], guards, login)
+                let mut guards = vec![account_guard(account), (SceneField::Who, login.person.openid.to_string())];
+                let only_try = picked.map(|number| OnlyTry {
+                    field: SceneField::Number,
+                    value: number.to_string(),
+                    wrong_to: SceneState::Declined,
+                    wrong_tells: EventKind::Declined,
+                });
+                if only_try.is_none() {
+                    guards.push((SceneField::Number, String::new()));
+                }
+                Step { only_try, ..confirmed_step(&[SceneState::Scanned], guards, login) }
             }
             Self::Decline { account, who } => final_step(
                 &[SceneState::Scanned],

@@ -30,4 +30,4 @@ pub use encryption::{EncryptedMessage, ReplyEncryption};
 pub use error::MessageError;
 pub use message::{Message, MessageKind};
 pub use reply::{ACKNOWLEDGED, text_reply};
-pub use signature::{SignatureError, SignedQuery, sign};
+pub use signature::{SignatureError, SignedQuery, VerifiedSignature, sign};

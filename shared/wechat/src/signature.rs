@@ -29,21 +29,36 @@ pub struct SignedQuery<'a> {
     pub nonce: &'a str,
 }
 
-/// Why a request is refused as not WeChat's.
+/// A signature that was made with a token of the account, within 300 s of our clock.
+#[derive(Debug, Clone, Copy)]
+pub struct VerifiedSignature<'t> {
+    /// The token that it was made with.
+    pub token: &'t Secret,
+    /// The signer's clock less ours, in seconds, as the timestamp says. A request that was long under way has a smaller
+    /// value.
+    pub ahead_secs: i64,
+}
+
+/// Why a request isn't accepted as WeChat's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// The signature wasn't made with a token of this account.
     #[error("the signature does not match this account's token")]
     Mismatch,
-    /// The signature was made too long ago, or in the future: it is a replay, or a clock is wrong.
-    #[error("the timestamp is more than 300 s from this server's clock")]
-    Stale,
+    /// The signature is right, and the timestamp is no time.
+    #[error("the timestamp is no number of seconds")]
+    NoTime,
+    /// The signature is right, and was made too long ago, or in the future: it is a replay, or a clock is wrong.
+    #[error("the timestamp is more than 300 s from this server's clock: {ahead_secs} s")]
+    Stale {
+        /// The signer's clock less ours, in seconds.
+        ahead_secs: i64,
+    },
 }
 
 impl SignedQuery<'_> {
-    /// Checks `signature`, in constant time, and then the timestamp. Returns the token that it was made with. `now_secs` is
-    /// unix seconds.
-    pub fn verify<'t>(&self, tokens: &'t Rotating, now_secs: u64) -> Result<&'t Secret, SignatureError> {
+    /// Checks `signature`, in constant time, and then the timestamp. `now_secs` is unix seconds.
+    pub fn verify<'t>(&self, tokens: &'t Rotating, now_secs: u64) -> Result<VerifiedSignature<'t>, SignatureError> {
         self.check(&[self.timestamp, self.nonce], tokens, now_secs)
     }
 
@@ -53,20 +68,27 @@ impl SignedQuery<'_> {
         encrypted: &str,
         tokens: &'t Rotating,
         now_secs: u64,
-    ) -> Result<&'t Secret, SignatureError> {
+    ) -> Result<VerifiedSignature<'t>, SignatureError> {
         self.check(&[self.timestamp, self.nonce, encrypted], tokens, now_secs)
     }
 
-    fn check<'t>(&self, parts: &[&str], tokens: &'t Rotating, now_secs: u64) -> Result<&'t Secret, SignatureError> {
+    fn check<'t>(
+        &self,
+        parts: &[&str],
+        tokens: &'t Rotating,
+        now_secs: u64,
+    ) -> Result<VerifiedSignature<'t>, SignatureError> {
         let is_made_with = |token: &Secret| {
             let expected = sign(&[&[token.text()], parts].concat());
             constant_time_eq(expected.as_bytes(), self.signature.as_bytes())
         };
         let token = tokens.find(is_made_with).ok_or(SignatureError::Mismatch)?;
-        match self.timestamp.parse::<u64>() {
-            Ok(timestamp) if timestamp.abs_diff(now_secs) <= MAX_CLOCK_SKEW_SECONDS => Ok(token),
-            _ => Err(SignatureError::Stale),
+        let signed_at: u64 = self.timestamp.parse().map_err(|_| SignatureError::NoTime)?;
+        let ahead_secs = signed_at.checked_signed_diff(now_secs).ok_or(SignatureError::NoTime)?;
+        if ahead_secs.unsigned_abs() > MAX_CLOCK_SKEW_SECONDS {
+            return Err(SignatureError::Stale { ahead_secs });
         }
+        Ok(VerifiedSignature { token, ahead_secs })
     }
 }
 
@@ -107,18 +129,31 @@ mod tests {
         let good = "899cf89e464efb63f54ddac96b0a0a235f53aa78";
         for (now, expected) in [
             (1_714_037_059 + 300, Ok(())),
-            (1_714_037_059 + 301, Err(SignatureError::Stale)),
+            (1_714_037_059 + 301, Err(SignatureError::Stale { ahead_secs: -301 })),
             (1_714_037_059 - 300, Ok(())),
-            (1_714_037_059 - 301, Err(SignatureError::Stale)),
+            (1_714_037_059 - 301, Err(SignatureError::Stale { ahead_secs: 301 })),
         ] {
             assert_eq!(verify(good, "1714037059", "486452656", now), expected);
         }
     }
 
     #[test]
-    fn a_signed_timestamp_that_is_no_number_is_stale() {
-        let signature = sign(&["AAAAA", "soon", "1"]);
-        assert_eq!(verify(&signature, "soon", "1", 0), Err(SignatureError::Stale));
+    fn a_signed_timestamp_that_is_no_time_is_refused() {
+        for timestamp in ["soon", "", "-1", "1714037059.5", &u64::MAX.to_string(), "99999999999999999999"] {
+            let signature = sign(&["AAAAA", timestamp, "1"]);
+            assert_eq!(verify(&signature, timestamp, "1", 0), Err(SignatureError::NoTime), "{timestamp}");
+        }
+    }
+
+    #[test]
+    fn a_right_signature_says_how_far_its_clock_is_ahead() {
+        let tokens = Rotating::fixed("AAAAA");
+        let signature = sign(&["AAAAA", "1714037059", "1"]);
+        let signed = SignedQuery { signature: &signature, timestamp: "1714037059", nonce: "1" };
+        for ahead_secs in [-300, -1, 0, 300] {
+            let verified = signed.verify(&tokens, 1_714_037_059_u64.saturating_add_signed(-ahead_secs));
+            assert_eq!(verified.map(|verified| verified.ahead_secs), Ok(ahead_secs));
+        }
     }
 
     #[test]
@@ -129,7 +164,7 @@ mod tests {
             timestamp: "1714037059",
             nonce: "486452656",
         };
-        assert_eq!(signed.verify(&tokens, 1_714_037_059).map(Secret::text), Ok("AAAAA"));
+        assert_eq!(signed.verify(&tokens, 1_714_037_059).map(|verified| verified.token.text()), Ok("AAAAA"));
     }
 
     #[test]
@@ -139,7 +174,7 @@ mod tests {
         let tokens = Rotating { current: "new".into(), previous: Some("AAAAA".into()) };
         let verify = |signature: &str, nonce, encrypted, now| {
             let signed = SignedQuery { signature, timestamp: "1714037059", nonce };
-            signed.verify_encrypted(encrypted, &tokens, now).map(Secret::text)
+            signed.verify_encrypted(encrypted, &tokens, now).map(|verified| verified.token.text())
         };
         assert_eq!(verify(&good, "486452656", "Zm9v", 1_714_037_059), Ok("AAAAA"));
         for (signature, nonce, encrypted) in
@@ -147,6 +182,7 @@ mod tests {
         {
             assert_eq!(verify(signature, nonce, encrypted, 1_714_037_059), Err(SignatureError::Mismatch));
         }
-        assert_eq!(verify(&good, "486452656", "Zm9v", 1_714_037_360), Err(SignatureError::Stale));
+        let stale = Err(SignatureError::Stale { ahead_secs: -301 });
+        assert_eq!(verify(&good, "486452656", "Zm9v", 1_714_037_360), stale);
     }
 }

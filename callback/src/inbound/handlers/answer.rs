@@ -1,7 +1,6 @@
 //! A person who was asked answers. The scene itself knows which person that is and which number its page shows, so the
 //! answer is settled in one step, whichever pod gets it.
 
-use scenecast_metrics::Stage;
 use scenecast_scene::{
     AccountName, Number, OpenId, SceneField, SceneId, SceneSnapshot, SceneState, SettleRefusal, Settled, Transition,
 };
@@ -13,6 +12,7 @@ use super::{
 };
 use crate::{
     inbound::delivery::{Delivery, HandlerResult},
+    login::count_stage,
     phone::{LoginAnswer, Phrase, Reply},
 };
 
@@ -32,7 +32,7 @@ pub(super) async fn answer(
     let result = match answer {
         LoginAnswer::Yes => confirm(delivery, scene, None).await,
         LoginAnswer::Pick(number) => confirm(delivery, scene, Some(number)).await,
-        LoginAnswer::No => decline(delivery, scene, Phrase::Declined).await,
+        LoginAnswer::No => decline(delivery, scene).await,
     };
     delivery.log("answered", scene, result.as_ref());
     result
@@ -45,33 +45,29 @@ async fn confirm(delivery: &Delivery<'_>, scene: SceneId, picked: Option<Number>
     let login = acceptance(delivery, scene, delivery.person().await, typed);
     let confirm = Transition::Confirm { account: delivery.account.name.clone(), login, picked };
     let settled = delivery.settle(scene, &confirm).await?;
-    if matches!(settled, Settled::Applied(_)) {
-        delivery.services.stages.count(Stage::Confirmed);
-    }
+    count_stage(&delivery.services.stages, &settled);
     match settled {
-        // This same message picked the wrong number before.
-        Settled::Repeated(snapshot) if snapshot.state == SceneState::Declined => {
+        Settled::Applied(snapshot) | Settled::Repeated(snapshot) if snapshot.state == SceneState::Declined => {
             Ok(delivery.reply_about(Phrase::WrongNumber, scene, &snapshot))
         }
         Settled::Applied(snapshot) | Settled::Repeated(snapshot) => logged_in(delivery, scene, &snapshot).await,
-        Settled::Refused(SettleRefusal::Guard(SceneField::Number), snapshot) => match picked.and(snapshot.choices()) {
-            // There is one pick only: with three picks a stranger would find the number.
-            Some(_) => decline(delivery, scene, Phrase::WrongNumber).await,
-            None => Ok(question_text(delivery, scene, &snapshot)),
-        },
+        // A number was asked for and none was picked, or the reverse.
+        Settled::Refused(SettleRefusal::Guard(SceneField::Number), snapshot) => {
+            Ok(question_text(delivery, scene, &snapshot))
+        }
         Settled::Refused(refusal, snapshot) => Ok(refused_reply(delivery, refusal, scene, &snapshot)),
         Settled::Unknown => Ok(delivery.reply(Phrase::QrUnknown)),
     }
 }
 
-async fn decline(delivery: &Delivery<'_>, scene: SceneId, phrase: Phrase) -> HandlerResult {
+async fn decline(delivery: &Delivery<'_>, scene: SceneId) -> HandlerResult {
     let decline = Transition::Decline { account: delivery.account.name.clone(), who: delivery.openid().clone() };
     let settled = delivery.settle(scene, &decline).await?;
-    if matches!(settled, Settled::Applied(_)) {
-        delivery.services.stages.count(Stage::Declined);
-    }
+    count_stage(&delivery.services.stages, &settled);
     Ok(match settled {
-        Settled::Applied(snapshot) | Settled::Repeated(snapshot) => delivery.reply_about(phrase, scene, &snapshot),
+        Settled::Applied(snapshot) | Settled::Repeated(snapshot) => {
+            delivery.reply_about(Phrase::Declined, scene, &snapshot)
+        }
         Settled::Refused(refusal, snapshot) => refused_reply(delivery, refusal, scene, &snapshot),
         Settled::Unknown => delivery.reply(Phrase::QrUnknown),
     })

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use scenecast_metrics::Stage;
 use scenecast_scene::{
     Acceptance, AccountName, OpenId, PageInfo, Person, SceneId, SceneSnapshot, SceneState, SettleRefusal, Settled,
 };
@@ -46,17 +45,19 @@ async fn settle_scan(delivery: &Delivery<'_>, scene: SceneId, typed: bool) -> Re
     let transition = login::transition_of_scan(settings.confirmation, delivery.account.name.clone(), acceptance);
     let settled = delivery.settle(scene, &transition).await?;
     let asks = delivery.asks_for_confirmation();
-    if matches!(settled, Settled::Applied(_)) {
-        delivery.services.stages.count(if asks { Stage::Scanned } else { Stage::Confirmed });
-    }
+    login::count_stage(&delivery.services.stages, &settled);
     let next = next_step(&settled, asks, &delivery.account.name, delivery.openid());
+    let is_repeated = matches!(settled, Settled::Repeated(_));
     let snapshot = match settled {
         Settled::Applied(snapshot) | Settled::Repeated(snapshot) | Settled::Refused(_, snapshot) => Some(snapshot),
         Settled::Unknown => None,
     };
     let reply = match (next, &snapshot) {
         (NextStep::LogIn, Some(snapshot)) => logged_in(delivery, scene, snapshot).await?,
-        (NextStep::Ask, Some(snapshot)) => ask(delivery, scene, typed, snapshot).await?,
+        (NextStep::Ask, Some(snapshot)) => {
+            let question = PendingQuestion { scene, typed, since: delivery.message.created };
+            ask(delivery, question, is_repeated, snapshot).await?
+        }
         // A scene that isn't this account's is not told about, not even by its language.
         (NextStep::Say(phrase), Some(snapshot)) if phrase != Phrase::QrUnknown => {
             delivery.reply_about(phrase, scene, snapshot)
@@ -77,19 +78,19 @@ pub(super) fn acceptance(delivery: &Delivery<'_>, scene: SceneId, person: Person
 /// Asks the sender whether they want to log in, and stores the question, so that a typed answer finds its scene.
 async fn ask(
     delivery: &Delivery<'_>,
-    scene: SceneId,
-    typed: bool,
+    question: PendingQuestion,
+    is_repeated: bool,
     snapshot: &SceneSnapshot,
 ) -> Result<Reply, UnfinishedDelivery> {
-    let question = PendingQuestion { scene, typed, since: delivery.message.created };
-    // A scan that WeChat delivers again must not replace the question of a later scan.
-    let is_latest = delivery.stored.question.is_none_or(|latest| latest.since <= question.since);
-    if snapshot.state == SceneState::Scanned && is_latest {
+    // A scan that WeChat delivers again must not replace the question of a later scan, which may be of the same second.
+    let is_later =
+        |latest: PendingQuestion| latest.since > question.since || (is_repeated && latest.since == question.since);
+    if snapshot.state == SceneState::Scanned && !delivery.stored.question.is_some_and(is_later) {
         let life = snapshot.remaining + LATE_ANSWERS;
         let questions = &delivery.services.questions;
         delivery.ask_store(|| questions.put(&delivery.account.name, delivery.openid(), question, life)).await?;
     }
-    Ok(question_text(delivery, scene, snapshot))
+    Ok(question_text(delivery, question.scene, snapshot))
 }
 
 /// The question, as this scene asks it.

@@ -9,7 +9,7 @@ use scenecast_testing::RedisServer;
 use scenecast_wechat::ACKNOWLEDGED;
 use serde_json::json;
 
-use crate::world::{CallbackWorld, event_at, name, person, reply, said, signed, text_at, unix_now};
+use crate::world::{CallbackWorld, Pod, event_at, name, person, reply, said, signed, text_at, unix_now};
 
 const DONE: &str = "You are logged in. Please go back to the page.";
 const NO: &str = "You said no. The page is not logged in.";
@@ -202,6 +202,55 @@ async fn with_two_open_questions_a_typed_answer_is_about_the_later_scan_also_aft
         assert_eq!(said(&hears(text_at(now, "1")).await), DONE);
         assert_eq!(world.history(second).await, ["scanned", "confirmed"]);
         assert_eq!(world.history(first).await, ["scanned"]);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_delivered_again_after_another_scan_in_the_same_second_answers_its_own_question() {
+    for (typed, done, history) in [("1", DONE, ["scanned", "confirmed"]), ("0", NO, ["scanned", "declined"])] {
+        for mut world in CallbackWorld::each_asking(Confirmation::Tap).await {
+            let other_pod = world.add_pod().await;
+            let ((first, _), (second, _)) = (world.open().await, world.open().await);
+            let now = unix_now().as_secs();
+            let hears = async |pod: &Pod, body: &str| {
+                let url = format!("http://{}/wechat/demo?{}", pod.public, signed());
+                let answered = world.http.post(url).body(body.to_owned()).send().await.unwrap();
+                said(&answered.text().await.unwrap()).to_owned()
+            };
+            let scan = |scene: SceneId| event_at(now, "SCAN", &scene.to_string());
+            let (early, answer, another) = (text_at(now, typed), text_at(now, typed), text_at(now, typed));
+            assert_eq!(hears(world.pod(), &early).await, "", "there is no question yet");
+            hears(world.pod(), &scan(first)).await;
+            assert_eq!(hears(world.pod(), &answer).await, done);
+            hears(world.pod(), &scan(second)).await;
+            for pod in [world.pod(), &other_pod] {
+                assert_eq!(hears(pod, &answer).await, done, "the same reply");
+                assert_eq!(hears(pod, &early).await, "");
+            }
+            assert_eq!(world.history(first).await, history);
+            assert_eq!(world.history(second).await, ["scanned"], "nobody has answered it");
+            assert_eq!(hears(&other_pod, &another).await, done, "another message of the same second");
+            assert_eq!(world.history(second).await, history);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redelivered_scan_does_not_replace_the_question_of_a_later_scan_of_the_same_second() {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
+        let ((first, _), (second, _)) = (world.open().await, world.open().await);
+        let now = unix_now().as_secs();
+        let hears = async |body: String| {
+            let answered = world.delivery("demo", &signed(), body).send().await.unwrap();
+            said(&answered.text().await.unwrap()).to_owned()
+        };
+        let scan = |scene: SceneId| event_at(now, "SCAN", &scene.to_string());
+        hears(scan(first)).await;
+        hears(scan(second)).await;
+        assert!(hears(scan(first)).await.starts_with("Please confirm"), "the first reply may not have arrived");
+        assert_eq!(hears(text_at(now, "1")).await, DONE);
+        assert_eq!(world.history(first).await, ["scanned"]);
+        assert_eq!(world.history(second).await, ["scanned", "confirmed"]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The messages that WeChat delivers.
 
 mod bad_messages;
+mod clocks;
 mod confirm;
 mod encryption;
 mod follow;

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use scenecast_browsers::slow_sender::send_slowly;
 use scenecast_callback::config::CallbackLimits;
-use scenecast_scene::internal::CANCEL_PATH;
+use scenecast_scene::internal::{CANCEL_PATH, OPEN_PATH};
+use scenecast_testing::until;
 use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::world::{
-    CallbackWorld, TestConfig, event, event_at, new_scene, problem, reply, signed, signed_by, unix_now,
+    CallbackWorld, LIFE, TestConfig, answer, event, event_at, new_scene, opening, problem, reply, signed, signed_by,
+    unix_now,
 };
 
 /// Two addresses, as the ingress tells them.
@@ -62,6 +64,26 @@ async fn a_message_beyond_the_rate_is_delivered_again_and_logs_in() {
 }
 
 #[tokio::test]
+async fn a_message_beyond_the_rate_uses_up_its_signature() {
+    let mut world = limited(CallbackLimits { deliveries_per_second: 1, ..CallbackLimits::default() }).await;
+    let other_pod = world.add_pod().await;
+    let crowded = || world.pod().metric("scenecast_deliveries_total{outcome=\"crowded\"}");
+    let mut held = tokio::task::JoinSet::new();
+    let mut query = String::new();
+    while crowded() == 0 {
+        query = signed();
+        let before = world.metric("scenecast_deliveries_total{outcome=\"acknowledged\"}");
+        held.spawn(world.delivery("demo", &query, event("SCAN", "a-poster")).send());
+        let is_counted =
+            async || crowded() == 1 || world.metric("scenecast_deliveries_total{outcome=\"acknowledged\"}") > before;
+        until("the message is counted", is_counted).await;
+    }
+    let url = format!("http://{}/wechat/demo?{query}", other_pod.public);
+    let forged = world.http.post(url).body(event("SCAN", "another-poster")).send().await.unwrap();
+    assert_eq!(problem(forged, StatusCode::FORBIDDEN).await, "signature_reused");
+}
+
+#[tokio::test]
 async fn the_last_delivery_beyond_the_rate_asks_to_scan_again_at_once() {
     let world = limited(CallbackLimits { deliveries_per_second: 1, ..CallbackLimits::default() }).await;
     let sent = unix_now().as_secs() - 10;
@@ -96,8 +118,10 @@ async fn junk_gets_no_answer_after_a_while_and_does_not_count_against_wechats_li
 #[tokio::test]
 async fn each_address_has_a_limit_for_calls_of_mini_programs() {
     let world = limited(CallbackLimits { requests_per_address: 2, ..CallbackLimits::default() }).await;
+    let scene = new_scene("mini");
+    answer(world.call(world.pod(), OPEN_PATH, &opening(scene, "mini", LIFE)).await, StatusCode::OK).await;
     let scan = |from| {
-        let body = json!({ "account": "mini", "js_code": "made-up", "scene": new_scene("mini") });
+        let body = json!({ "account": "mini", "js_code": "made-up", "scene": scene });
         let url = format!("http://{}/v1/miniapp/scan", world.pod().public);
         world.http.post(url).header("x-forwarded-for", from).body(body.to_string()).send()
     };

@@ -1,7 +1,12 @@
 //! What a foreign or hostile mini program may post.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
-use scenecast_scene::{SceneId, internal::OPEN_PATH};
+use scenecast_scene::{
+    SceneId,
+    internal::{CANCEL_PATH, OPEN_PATH},
+};
 use serde_json::{Value, json};
 
 use crate::world::{CallbackWorld, LIFE, answer, new_scene, opening, problem};
@@ -43,6 +48,58 @@ async fn a_malformed_scene_is_unknown_and_costs_no_call_of_wechat() {
         assert_eq!(refused(&world, "scan", &body, StatusCode::NOT_FOUND).await, "scene_unknown", "{shape}");
     }
     assert_eq!(world.simulator.calls(SESSION).total(), 0);
+}
+
+#[tokio::test]
+async fn where_nobody_can_log_in_a_made_up_js_code_costs_no_call_of_wechat() {
+    for world in CallbackWorld::each().await {
+        let (others, _) = world.open().await;
+        let scanned = async |scene: SceneId| {
+            let body = json!({ "account": "mini", "js_code": world.js_code("chen"), "scene": scene });
+            answer(world.miniapp(world.pod(), "scan", &body).await, StatusCode::OK).await
+        };
+        let says = async |scene: SceneId, decision: &str| {
+            let body = json!({ "ticket": scanned(scene).await["ticket"], "decision": decision });
+            answer(world.miniapp(world.pod(), "confirm", &body).await, StatusCode::OK).await;
+        };
+        let [cancelled, confirmed, declined, brief] = ["mini"; 4].map(new_scene);
+        for scene in [cancelled, confirmed, declined] {
+            answer(world.call(world.pod(), OPEN_PATH, &opening(scene, "mini", LIFE)).await, StatusCode::OK).await;
+        }
+        world.call(world.pod(), OPEN_PATH, &opening(brief, "mini", Duration::from_millis(1))).await;
+        world.call(world.pod(), CANCEL_PATH, &json!({ "scene": cancelled })).await;
+        says(confirmed, "confirm").await;
+        says(declined, "decline").await;
+        let before = world.simulator.calls(SESSION).total();
+        for (scene, status, code) in [
+            (new_scene("mini"), StatusCode::NOT_FOUND, "scene_unknown"),
+            (others, StatusCode::NOT_FOUND, "scene_unknown"),
+            (cancelled, StatusCode::GONE, "scene_expired"),
+            (brief, StatusCode::GONE, "scene_expired"),
+            (confirmed, StatusCode::CONFLICT, "scene_answered"),
+            (declined, StatusCode::CONFLICT, "scene_answered"),
+        ] {
+            for js_code in ["made-up-1", "made-up-2"] {
+                let body = json!({ "account": "mini", "js_code": js_code, "scene": scene });
+                assert_eq!(refused(&world, "scan", &body, status).await, code);
+            }
+        }
+        assert_eq!(world.simulator.calls(SESSION).total(), before);
+    }
+}
+
+#[tokio::test]
+async fn wechat_is_asked_about_a_made_up_js_code_once() {
+    for mut world in CallbackWorld::each().await {
+        let scene = open(&world, "mini").await;
+        let other_pod = world.add_pod().await;
+        let body = json!({ "account": "mini", "js_code": "made-up", "scene": scene });
+        for pod in [world.pod(), &other_pod, &other_pod] {
+            let again = world.miniapp(pod, "scan", &body).await;
+            assert_eq!(problem(again, StatusCode::BAD_REQUEST).await, "js_code_invalid");
+        }
+        assert_eq!(world.simulator.calls(SESSION).total(), 1);
+    }
 }
 
 #[tokio::test]

@@ -2,12 +2,15 @@
 
 use scenecast_callback::stores::{PendingQuestion, PendingQuestions};
 
+use scenecast_scene::DeliveryId;
+
 use super::{Pods, account, ann, bo, other, over_every_backend, scene};
 use crate::world::LIFE;
 
 over_every_backend! {
     a_question_replaces_the_persons_earlier_question
     a_question_expires
+    an_answer_that_is_delivered_again_is_about_the_question_of_its_first_delivery
 }
 
 fn about(n: u128, typed: bool) -> PendingQuestion {
@@ -29,4 +32,25 @@ async fn a_question_expires(pods: Pods) {
     pending.put(&account(), &ann(), about(1, false), LIFE).await.unwrap();
     pods.pass(LIFE, "pending:demo:oAnn").await;
     assert_eq!(pending.get(&account(), &ann()).await, Ok(None));
+}
+
+async fn an_answer_that_is_delivered_again_is_about_the_question_of_its_first_delivery(pods: Pods) {
+    let (here, there) = (PendingQuestions::new(pods.here.clone()), PendingQuestions::new(pods.there.clone()));
+    let [early, first, second] = ["early", "first", "second"].map(|answer| DeliveryId::of(&[answer]));
+    let answered = async |pod: &PendingQuestions, answer| pod.answered_by(&account(), &ann(), answer).await.unwrap();
+    assert_eq!(answered(&here, early).await, None);
+    here.put(&account(), &ann(), about(1, false), LIFE).await.unwrap();
+    assert_eq!(answered(&here, first).await, Some(about(1, false)));
+    there.put(&account(), &ann(), about(2, true), LIFE).await.unwrap();
+    for pod in [&here, &there] {
+        assert_eq!(answered(pod, early).await, None);
+        assert_eq!(answered(pod, first).await, Some(about(1, false)));
+        assert_eq!(answered(pod, second).await, Some(about(2, true)), "another answer");
+        assert_eq!(pod.answered_by(&account(), &bo(), first).await, Ok(None), "another person's");
+        assert_eq!(pod.answered_by(&other(), &ann(), first).await, Ok(None), "another account's");
+    }
+    let copy = format!("pending:{{pending:demo:oAnn}}:{first}");
+    if let Some(life) = pods.life(&copy).await {
+        assert!((690..=700).contains(&life), "{life}");
+    }
 }

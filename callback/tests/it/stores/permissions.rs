@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 use scenecast_bus::Store;
 use scenecast_callback::stores::{
     DailyQuota, GuessLimiter, GuessVerdict, JsCodes, Outbox, OutboxCapacity, PendingQuestion, PendingQuestions,
-    QuotaUse, ReplayGuard, ReplayVerdict, RetryBackoff, StoredToken, SweepCursor, TokenStore, TypedCodes, Users,
-    WebhookEvent, WebhookEventKind,
+    QuotaUse, ReplayGuard, ReplayVerdict, RetryBackoff, SignedContent, StoredToken, SweepCursor, TokenStore,
+    TypedCodes, Users, WebhookEvent, WebhookEventKind,
 };
 use scenecast_scene::DeliveryId;
 use scenecast_testing::{CALLBACK_PASSWORD, RedisServer};
-use scenecast_wechat::{JsCodeSession, SignedQuery};
+use scenecast_wechat::JsCodeSession;
 
 use super::{account, ann, scene, store};
 use crate::world::LIFE;
@@ -24,8 +24,8 @@ async fn a_callback_may_do_in_redis_what_its_stores_need() {
     tokens.put("wxdemo", &StoredToken { token: "token".to_owned(), expires_at: 0 }, LIFE).await.unwrap();
     tokens.release("wxdemo", lease).await.unwrap();
     assert!(tokens.get("wxdemo").await.unwrap().is_some());
-    let signed = SignedQuery { signature: "s", timestamp: "1800000000", nonce: "n" };
-    assert_eq!(ReplayGuard::new(store.clone()).check(&account(), signed, b"body").await, Ok(ReplayVerdict::Genuine));
+    let claimed = ReplayGuard::new(store.clone()).claim("s", SignedContent::Body(b"body")).await;
+    assert_eq!(claimed, Ok(ReplayVerdict::Genuine));
     let (budget, js_codes) = (DailyQuota::new(store.clone(), "qrcode"), JsCodes::new(store.clone()));
     assert_eq!(budget.count_call(&account(), SystemTime::now()).await, Ok(QuotaUse::Calls(1)));
     budget.exhaust(&account(), SystemTime::now()).await.unwrap();

@@ -2,7 +2,9 @@
 -- rolls nothing back.
 -- See docs/decisions/001-one-place-decides-what-a-scene-may-do.md.
 local scene = KEYS[1]
-local channel, delivery, from, to, life, tombstone, body, guards = unpack(ARGV, 1, 8)
+local channel, delivery, from, to, life, tombstone, body = unpack(ARGV, 1, 7)
+-- A guard that may be tried once; its name is empty if there is none.
+local tried, value, wrong_to, wrong_body, guards = unpack(ARGV, 8, 12)
 local names = { 'account', 'binding', 'page', 'who', 'number', 'choices', 'grant', 'person' }
 
 local stored = redis.call('HMGET', scene, 'state', 'expires', 'seq', 'events', 'd:' .. delivery, unpack(names))
@@ -43,12 +45,20 @@ end
 if not string.find(from, ',' .. answer('')[2] .. ',', 1, true) then
   return answer('state')
 end
-local arg = 9
+local arg = 13
 for _ = 1, guards do
   if facts[ARGV[arg]] ~= ARGV[arg + 1] then
     return answer(ARGV[arg])
   end
   arg = arg + 2
+end
+
+local last = #ARGV
+if tried ~= '' and facts[tried] ~= value then
+  if facts[tried] == '' then
+    return answer(tried)
+  end
+  to, body, life, last = wrong_to, wrong_body, '', arg - 1
 end
 
 -- Redis would refuse these only after the scene was written: the login would count, and no page would hear of it.
@@ -62,7 +72,7 @@ end
 
 state = to
 local writes = { 'state', to, 'd:' .. delivery, '1' }
-for i = arg, #ARGV, 2 do
+for i = arg, last, 2 do
   facts[ARGV[i]] = ARGV[i + 1]
   writes[#writes + 1] = ARGV[i]
   writes[#writes + 1] = ARGV[i + 1]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use scenecast_redis::{Redis, Reply, Script};
 use scenecast_scene::{
-    Cause, Event, NewScene, SceneField, SceneId, SceneSnapshot, SettleRefusal, Settled, Step, TOMBSTONE_MS,
-    time::millis,
+    Cause, Event, EventKind, NewScene, OnlyTry, SceneField, SceneId, SceneSnapshot, SettleRefusal, Settled, Step,
+    TOMBSTONE_MS, time::millis,
 };
 use strum::VariantArray;
 
@@ -43,23 +43,14 @@ impl RedisWriter {
 
     pub(crate) async fn settle(&self, scene: SceneId, cause: &Cause, step: &Step) -> Result<Settled, BusError> {
         let name = SceneName(scene).to_string();
-        let event = step.tells.as_ref().map(|kind| {
-            let event = Event {
-                seq: 0,
-                delivery: cause.delivery,
-                received_at: cause.received_at,
-                traceparent: cause.traceparent.clone(),
-                what: kind.clone(),
-            };
-            event.body()
-        });
-        let args = settle_args(&name, cause, step, event.clone());
+        let args = settle_args(&name, cause, step);
         let (reply, written) = self.redis.write(&self.settle, &name, &args).await?;
         let SettleReply { settled, published_seq } =
             SettleReply::read(reply).ok_or(BusError::malformed("settle's answer"))?;
-        if let (Some(seq), Some(event)) = (published_seq, event)
+        if let (Some(seq), Settled::Applied(snapshot)) = (published_seq, &settled)
             && self.redis.was_written_elsewhere(&written)
         {
+            let event = event_body(cause, step.event_of(snapshot.state));
             self.publish_again(name.clone(), format!("{seq} {event}"));
         }
         // See docs/decisions/036-a-scene-is-unknown-only-where-nothing-was-just-lost.md.
@@ -102,7 +93,19 @@ impl RedisWriter {
     }
 }
 
-fn settle_args(name: &str, cause: &Cause, step: &Step, event: Option<String>) -> Vec<String> {
+/// An event as it is stored and published, without its `seq`; empty if there is none.
+fn event_body(cause: &Cause, kind: Option<&EventKind>) -> String {
+    let event = kind.map(|kind| Event {
+        seq: 0,
+        delivery: cause.delivery,
+        received_at: cause.received_at,
+        traceparent: cause.traceparent.clone(),
+        what: kind.clone(),
+    });
+    event.map(|event| event.body()).unwrap_or_default()
+}
+
+fn settle_args(name: &str, cause: &Cause, step: &Step) -> Vec<String> {
     let from: Vec<&str> = step.from.iter().map(Into::into).collect();
     let mut args = vec![
         name.to_owned(),
@@ -111,9 +114,16 @@ fn settle_args(name: &str, cause: &Cause, step: &Step, event: Option<String>) ->
         step.to.to_string(),
         step.life.map(|life| millis(life).to_string()).unwrap_or_default(),
         TOMBSTONE_MS.to_string(),
-        event.unwrap_or_default(),
-        step.guards.len().to_string(),
+        event_body(cause, step.tells.as_ref()),
     ];
+    args.extend(match &step.only_try {
+        Some(OnlyTry { field, value, wrong_to, wrong_tells }) => {
+            let wrong = event_body(cause, Some(wrong_tells));
+            [field.name().to_owned(), value.clone(), wrong_to.to_string(), wrong]
+        }
+        None => Default::default(),
+    });
+    args.push(step.guards.len().to_string());
     for (field, value) in step.guards.iter().chain(&step.sets) {
         args.push(field.name().to_owned());
         args.push(value.clone());

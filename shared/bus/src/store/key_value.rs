@@ -66,6 +66,7 @@ pub(crate) enum StoreBackend {
 #[derive(Debug)]
 pub(crate) struct StoreScripts {
     count: Script,
+    keep: Script,
     swap: Script,
     pub(crate) append: Script,
 }
@@ -75,6 +76,7 @@ impl Store {
     pub fn over(redis: Option<Redis>) -> Self {
         let scripts = || StoreScripts {
             count: Script::new(include_str!("count.lua")),
+            keep: Script::new(include_str!("keep.lua")),
             swap: Script::new(include_str!("swap.lua")),
             append: Script::new(include_str!("append.lua")),
         };
@@ -93,6 +95,20 @@ impl Store {
             StoreBackend::Memory(memory) => Ok(memory.values().get(name).map(str::to_owned)),
             StoreBackend::Redis(redis, _) => Ok(redis.get(name).await?),
         }
+    }
+
+    /// The value that this name had when the same `reader` asked for the first time. The answer is remembered for `life`,
+    /// so that a reader that comes again decides the same, whatever became of the value.
+    pub async fn get_once(&self, name: &str, reader: &str, life: Duration) -> Result<Option<String>, StoreError> {
+        let copy = copy_name(name, reader);
+        let kept = match &self.0 {
+            StoreBackend::Memory(memory) => memory.values().keep(name, &copy, life),
+            StoreBackend::Redis(redis, scripts) => {
+                let kept = redis.call(&scripts.keep, name, &[copy, millis(life).to_string()]).await?;
+                kept.into_string().ok_or(StoreError::malformed("copy"))?
+            }
+        };
+        Ok(Some(kept).filter(|kept| !kept.is_empty()))
     }
 
     /// Sets the value of this name, for `life`.
@@ -211,6 +227,13 @@ impl Store {
             }
         }
     }
+}
+
+/// The name of a reader's copy. The braces put it into the slot of the name itself, so that one script may use both. It
+/// begins as the name does, so that the same rights are enough.
+fn copy_name(name: &str, reader: &str) -> String {
+    let kind = name.split(':').next().unwrap_or_default();
+    format!("{kind}:{{{name}}}:{reader}")
 }
 
 /// What became of a compare-and-swap.

@@ -70,6 +70,16 @@ impl ValueMap {
         self.values.insert(name.to_owned(), StoredValue { text, ends: life.map(|life| Instant::now() + life) });
     }
 
+    /// The value as it was when the copy was made: now, or by an earlier call. Empty if there was none.
+    pub(crate) fn keep(&mut self, name: &str, copy: &str, life: Duration) -> String {
+        if let Some(kept) = self.get(copy) {
+            return kept.to_owned();
+        }
+        let value = self.get(name).unwrap_or_default().to_owned();
+        self.put(copy, value.clone(), Some(life));
+        value
+    }
+
     pub(crate) fn remove(&mut self, name: &str) {
         self.values.remove(name);
     }

@@ -125,9 +125,9 @@ async fn secrets_are_rotated_without_a_refusal_and_a_reply_uses_the_secrets_of_i
 }
 
 #[tokio::test]
-async fn a_signature_of_another_message_or_time_is_refused() {
+async fn a_signature_of_another_message_is_refused() {
     let world = CallbackWorld::in_mode(None, Mode::Safe).await;
-    let (sealer, now) = (Encryptor::default(), unix_now().as_secs());
+    let sealer = Encryptor::default();
     let encrypted = sealer.encrypt(&event("SCAN", "x"));
     let query = sealer.query(&encrypted);
     let (_, nonce) = query.split_once("&nonce=").unwrap();
@@ -136,8 +136,6 @@ async fn a_signature_of_another_message_or_time_is_refused() {
         query.replace(&nonce, "&nonce=1&"),
         sealer.query(&sealer.encrypt(&event("SCAN", "x"))),
         Encryptor { token: "wrong", ..Encryptor::default() }.query(&encrypted),
-        Encryptor { now: now - 302, ..Encryptor::default() }.query(&encrypted),
-        Encryptor { now: now + 305, ..Encryptor::default() }.query(&encrypted),
         query.replace("&msg_signature=", "&msg_signature=0"),
         format!("{}&encrypt_type=aes&msg_signature=", signed()),
     ] {
@@ -149,6 +147,8 @@ async fn a_signature_of_another_message_or_time_is_refused() {
         query.replace(&nonce, "&"),
         format!("{query}&encrypt_type=aes"),
         query.replace("encrypt_type=aes", "encrypt_type=des"),
+        // The first three blocks moved into the nonce, which the signature can't tell.
+        query.replace(&nonce, &format!("{}{}&", nonce.trim_end_matches('&'), &encrypted[..64])),
         String::new(),
     ] {
         let code = refused(&world, &query, enveloped(&encrypted), StatusCode::BAD_REQUEST).await;

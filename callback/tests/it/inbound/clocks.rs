@@ -1,0 +1,95 @@
+//! WeChat's clock and the pod's differ: what is rightly signed out of time gets no answer, so that another pod may take it.
+
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use scenecast_callback::config::{CallbackLimits, Mode};
+use scenecast_testing::{series_value, until};
+
+use crate::world::{
+    CallbackWorld, Pod, TOKEN,
+    encryption::{Encryptor, enveloped},
+    event, problem, signed, signed_by, unix_now,
+};
+
+/// Less than the time that WeChat waits, and enough for any answer.
+const SILENCE: Duration = Duration::from_secs(5);
+
+fn ahead(pod: &Pod) -> i64 {
+    series_value(&pod.metrics.text(), "scenecast_wechat_clock_ahead_seconds").unwrap()
+}
+
+fn stale(pod: &Pod) -> u64 {
+    pod.metric("scenecast_deliveries_total{outcome=\"stale\"}")
+}
+
+#[tokio::test]
+async fn a_rightly_signed_delivery_out_of_time_gets_no_answer_until_wechat_has_hung_up() {
+    for mode in [Mode::Plain, Mode::Safe, Mode::Compatible] {
+        let world = CallbackWorld::in_mode(None, mode).await;
+        let (scene, _) = world.open().await;
+        let scan = event("SCAN", &scene.to_string());
+        let deliver = async |seconds: i64| {
+            let now = unix_now().as_secs().saturating_add_signed(seconds);
+            let sealer = Encryptor { now, ..Encryptor::default() };
+            let sealed = sealer.encrypt(&scan);
+            let (query, body) = match mode {
+                Mode::Plain => (signed_by(TOKEN, now), scan.clone()),
+                Mode::Safe | Mode::Compatible => (sealer.query(&sealed), enveloped(&sealed)),
+            };
+            let since = Instant::now();
+            let answered = world.delivery("demo", &query, body).send().await;
+            assert!(answered.is_err() && since.elapsed() > SILENCE, "{seconds}: {answered:?} {:?}", since.elapsed());
+        };
+        tokio::join!(deliver(-310), deliver(310));
+        assert_eq!(stale(world.pod()), 2, "{mode:?}");
+        assert!((309..=311).contains(&ahead(world.pod())), "{mode:?}: {}", ahead(world.pod()));
+        assert!(world.history(scene).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_out_of_time_is_refused_where_it_is_provably_a_replay() {
+    let world = CallbackWorld::new().await;
+    let query = signed_by(TOKEN, unix_now().as_secs() - 310);
+    let first = world.delivery("demo", &query, event("SCAN", "a-poster")).send();
+    let forged = world.delivery("demo", &query, event("SCAN", "another")).send();
+    let (first, forged) = tokio::join!(first, async {
+        until("the first one is held", async || stale(world.pod()) == 1).await;
+        forged.await
+    });
+    assert!(first.is_err());
+    assert_eq!(problem(forged.unwrap(), StatusCode::FORBIDDEN).await, "signature_reused");
+}
+
+#[tokio::test]
+async fn of_replays_a_hundred_are_held_and_the_others_are_closed_at_once() {
+    let world = CallbackWorld::with(None, |settings| {
+        settings.limits = CallbackLimits { requests_per_address: 0, ..CallbackLimits::default() };
+    })
+    .await;
+    let query = signed_by(TOKEN, unix_now().as_secs() - 310);
+    let closed_early = async || {
+        let since = Instant::now();
+        assert!(world.delivery("demo", &query, event("SCAN", "a-poster")).send().await.is_err());
+        since.elapsed() < SILENCE
+    };
+    let early = futures_util::future::join_all((0..120).map(|_| closed_early())).await;
+    assert_eq!(early.into_iter().filter(|early| *early).count(), 20);
+    assert_eq!(stale(world.pod()), 120);
+}
+
+#[tokio::test]
+async fn genuine_deliveries_say_how_far_wechats_clock_is_ahead_and_replays_do_not() {
+    let world = CallbackWorld::new().await;
+    let deliver = async |query: &str| world.delivery("demo", query, event("SCAN", "a-poster")).send().await;
+    deliver(&signed()).await.unwrap();
+    assert!((-1..=0).contains(&ahead(world.pod())), "{}", ahead(world.pod()));
+    assert!(deliver(&signed_by(TOKEN, unix_now().as_secs() - 3600)).await.is_err());
+    assert!((-1..=0).contains(&ahead(world.pod())), "{}", ahead(world.pod()));
+    deliver(&signed_by(TOKEN, unix_now().as_secs() + 120)).await.unwrap();
+    assert!((119..=120).contains(&ahead(world.pod())), "{}", ahead(world.pod()));
+    let refused = deliver(&signed_by("wrong", unix_now().as_secs() + 200)).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert!((119..=120).contains(&ahead(world.pod())), "a wrong signature says nothing");
+}
