@@ -11,7 +11,7 @@ use std::{
 
 use scenecast_metrics::Metrics;
 use scenecast_service::{
-    config::{ConfigFile, load_with_file},
+    config::{ConfigFile, ConfigWarning, Validate, load_with_file},
     process::environment,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -92,6 +92,7 @@ impl ConfigReloader {
                 "this section of the configuration has changed and takes effect only after a restart of the pod"
             );
         }
+        config.warnings().iter().for_each(ConfigWarning::log);
         self.replacer.replace(&config, |section, name| is_same(&[section, name.as_str()]));
         self.used = Some(file);
         self.metrics.reloads.inc();

@@ -2,12 +2,16 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     fmt::Display,
     io,
     path::{Path, PathBuf},
 };
 
+use config::Source;
 use serde::de::DeserializeOwned;
+
+use super::placeholder;
 
 /// Environment variables begin with this. `__` separates the levels: `SCENECAST_BUS__URL` is `url` in `[bus]`.
 const ENV_PREFIX: &str = "SCENECAST";
@@ -52,18 +56,63 @@ impl ConfigError {
     pub fn at(place: impl Display, requirement: impl Display) -> Self {
         Self::Value { place: place.to_string(), requirement: requirement.to_string() }
     }
+
+    /// The same, where the value's place is inside this table.
+    pub(super) fn within(self, table: &str) -> Self {
+        match self {
+            Self::Value { place, requirement } => Self::Value { place: format!("{table}.{place}"), requirement },
+            other => other,
+        }
+    }
+}
+
+/// A value that can be used, and is probably a mistake or less safe than it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigWarning {
+    /// The name of the value, such as `accounts.demo.token`.
+    pub place: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl ConfigWarning {
+    /// The value at `place` has this problem. The text is `place: problem`.
+    pub fn at(place: impl Display, problem: impl Display) -> Self {
+        Self { place: place.to_string(), problem: problem.to_string() }
+    }
+
+    /// Logs it.
+    pub fn log(&self) {
+        tracing::warn!(
+            setting = self.place,
+            problem = self.problem,
+            "the configuration can be used, but a setting is probably a mistake"
+        );
+    }
+}
+
+impl Display for ConfigWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
 }
 
 /// A configuration with rules that its types alone can't express.
+///
+/// See docs/decisions/056-a-setting-is-refused-or-warned-of.md.
 pub trait Validate: DeserializeOwned {
     /// Checks values that depend on each other. Names the first that is wrong.
     fn validate(&self) -> Result<(), ConfigError>;
+
+    /// The values that can be used and are probably mistakes.
+    fn warnings(&self) -> Vec<ConfigWarning> {
+        vec![]
+    }
 }
 
 /// A configuration file that was read, but not checked.
 #[derive(Debug)]
 pub struct ConfigFile {
-    text: String,
     sections: toml::Table,
 }
 
@@ -72,10 +121,10 @@ impl ConfigFile {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        // The `config` crate parses the text again. This parse comes first, because the error of `config` would show the
-        // line, and that may be a secret.
+        // The `config` crate gets what was parsed here, because its own error would show the line, and that may be a
+        // secret.
         match toml::from_str(&text) {
-            Ok(sections) => Ok(Self { text, sections }),
+            Ok(sections) => Ok(Self { sections }),
             Err(error) => {
                 let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
                 Err(ConfigError::Syntax { path: path.to_owned(), line, message: error.message().to_owned() })
@@ -97,9 +146,26 @@ impl ConfigFile {
         Some(value)
     }
 
+    /// The file for the `config` crate. It rounds a fraction where a whole number is wanted, so that 0.5 seconds would
+    /// be 1. From a text it reads a number only if the text is one, so it gets fractions as texts.
+    fn without_fractions(&self) -> String {
+        let mut sections = self.sections.clone();
+        sections.iter_mut().for_each(|(_, value)| fractions_as_texts(value));
+        sections.to_string()
+    }
+
     /// The names at the top level of the file: its sections, and values that are in no section.
     pub fn sections(&self) -> impl Iterator<Item = &str> {
         self.sections.keys().map(String::as_str)
+    }
+}
+
+fn fractions_as_texts(value: &mut toml::Value) {
+    match value {
+        toml::Value::Float(fraction) => *value = toml::Value::String(fraction.to_string()),
+        toml::Value::Array(values) => values.iter_mut().for_each(fractions_as_texts),
+        toml::Value::Table(values) => values.iter_mut().for_each(|(_, value)| fractions_as_texts(value)),
+        _ => {}
     }
 }
 
@@ -120,7 +186,7 @@ pub fn load_with_file<T: Validate>(
 ) -> Result<T, ConfigError> {
     let mut builder = config::Config::builder();
     if let Some(file) = file {
-        builder = builder.add_source(config::File::from_str(&file.text, config::FileFormat::Toml));
+        builder = builder.add_source(config::File::from_str(&file.without_fractions(), config::FileFormat::Toml));
     }
     let env: HashMap<_, _> = env.into_iter().filter(|(name, _)| !is_reserved(name)).collect();
     let environment = config::Environment::with_prefix(ENV_PREFIX)
@@ -128,7 +194,9 @@ pub fn load_with_file<T: Validate>(
         .separator("__")
         .ignore_empty(true)
         .source(Some(env));
-    let config: T = builder.add_source(environment).build()?.try_deserialize()?;
+    let settings = builder.add_source(environment).build()?;
+    placeholder::check(&settings.collect()?)?;
+    let config: T = settings.try_deserialize()?;
     config.validate()?;
     Ok(config)
 }
@@ -166,6 +234,8 @@ mod tests {
         telemetry: TelemetryConfig,
         #[serde(default)]
         origins: Origins,
+        #[serde(default)]
+        texts: HashMap<String, String>,
     }
 
     #[derive(Debug, Deserialize)]
@@ -231,6 +301,11 @@ mod tests {
             ("[bus]\nurl = 'memory:'\nlimit = 'many'", vec![], "bus.limit"),
             ("[bus]\nurl = 'memory:'", vec![("SCENECAST_BUS__LIMIT", "70000")], "bus.limit"),
             ("[bus]\nurl = 'memory:'\nlimit = 0", vec![], "bus.limit"),
+            ("[bus]\nurl = 'memory:'\nlimit = 0.5", vec![], "bus.limit"),
+            ("[bus]\nurl = 'memory:'\nlimit = 1e30", vec![], "bus.limit"),
+            ("[bus]\nurl = 'memory:'\nlimit = nan", vec![], "bus.limit"),
+            ("[bus]\nurl = 'memory:'\nlimit = -1", vec![], "bus.limit"),
+            ("[bus]\nurl = 'memory:'", vec![("SCENECAST_BUS__LIMIT", "0.5")], "bus.limit"),
             ("[bus]\nurl = 'memory:'\nlimits = 1", vec![], "limits"),
             ("[bus]\nurl = 'http://x'", vec![], "bus.url"),
             ("[bus]\nurl = 'memory:'\n[token]\ncurrent = ''", vec![], "token.current"),
@@ -249,6 +324,33 @@ mod tests {
         ] {
             let error = read(toml, &env).unwrap_err();
             assert!(error.contains(named), "{toml:?} {env:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_was_never_put_in_is_named_and_not_shown() {
+        let bus = "[bus]\nurl = 'memory:'\n";
+        for (toml, env, named) in [
+            ("[token]\ncurrent = '${HUSH}'", vec![], "token.current: still has the placeholder"),
+            ("token = '<hush hush hush>'", vec![], "token: still has the placeholder"),
+            ("", vec![("SCENECAST_SECRET__CURRENT", "$(HUSH_HUSH_HUSH)")], "secret.current: still has the placeholder"),
+            ("origins = ['https://a.cn', 'https://${hush}']", vec![], "origins: still has the placeholder"),
+            ("", vec![("SCENECAST_ORIGINS", "https://a.cn,https://{{ hush }}")], "origins: still has the placeholder"),
+        ] {
+            let error = read(&format!("{toml}\n{bus}"), &env).unwrap_err();
+            assert!(error.starts_with(named) && !error.to_lowercase().contains("hush"), "{toml:?} {env:?}: {error}");
+        }
+        assert!(read(&format!("{bus}[texts]\nwelcome = 'Hi {{{{ {{name}} }}}} <b>'"), &[]).is_ok());
+    }
+
+    #[test]
+    fn a_fraction_is_read_where_one_is_wanted() {
+        let read = |share: &str| read(&format!("[bus]\nurl = 'memory:'\n[telemetry]\ntrace_share = {share}"), &[]);
+        for (share, expected) in [("0.25", 0.25), ("1e-3", 0.001), ("1", 1.0)] {
+            assert!((read(share).unwrap().telemetry.trace_share.get() - expected).abs() < f64::EPSILON, "{share}");
+        }
+        for share in ["nan", "inf", "-0.1"] {
+            assert!(read(share).unwrap_err().contains("telemetry.trace_share"), "{share}");
         }
     }
 

@@ -1,0 +1,83 @@
+//! Which secrets of a callback must differ, and which should. No I/O.
+
+use scenecast_scene::AccountName;
+use scenecast_service::config::{ConfigError, ConfigWarning, SecretUses};
+use scenecast_wechat::AesKey;
+
+use super::{AccountSettings, CallbackConfig, check::bad};
+
+/// WeChat's AppSecrets have 32 characters. A shorter one was cut.
+const APP_SECRET_BYTES: usize = 32;
+
+impl<B> CallbackConfig<B> {
+    /// Refuses secrets that serve two purposes, and API keys that no site can send.
+    pub(super) fn check_secrets(&self) -> Result<(), ConfigError> {
+        for (name, key) in &self.api_keys {
+            if key.key.any(|secret| !secret.text().is_ascii()) {
+                return bad(&format!("api_keys.{name}.key"), "must be ASCII: a site can't send other characters");
+            }
+        }
+        self.secret_uses().check()
+    }
+
+    /// Secrets that can be used and should be others.
+    pub(super) fn secret_warnings(&self) -> Vec<ConfigWarning> {
+        let mut warnings = self.secret_uses().warnings();
+        warnings.extend(self.aes_key_warnings());
+        warnings.extend(self.app_secret_warnings());
+        warnings
+    }
+
+    fn secret_uses(&self) -> SecretUses<'_> {
+        let mut uses = SecretUses::default();
+        uses.add("internal_secret", &self.internal_secret);
+        for (name, key) in &self.api_keys {
+            uses.add(format_args!("api_keys.{name}.key"), &key.key);
+        }
+        for (name, account) in &self.accounts {
+            uses.add_fixed(format_args!("accounts.{name}.secret"), &account.secret);
+            uses.add_shareable(format_args!("accounts.{name}.token"), &account.token);
+        }
+        for (name, mini_program) in &self.mini_programs {
+            uses.add_fixed(format_args!("mini_programs.{name}.secret"), &mini_program.secret);
+        }
+        uses
+    }
+
+    fn aes_key_warnings(&self) -> Vec<ConfigWarning> {
+        let mut warnings = vec![];
+        let mut seen: Vec<(&AccountName, &AesKey)> = vec![];
+        for (name, account) in &self.accounts {
+            let Some(keys) = &account.aes_key else { continue };
+            let at = format!("accounts.{name}.aes_key");
+            if token_begins_key(account) {
+                warnings.push(ConfigWarning::at(&at, "begins with the account's token; make a random one at WeChat"));
+            }
+            if keys.previous.as_ref().is_some_and(|previous| previous.is_same(&keys.current)) {
+                warnings.push(ConfigWarning::at(&at, "the previous key is the current one, so nothing is rotated"));
+            }
+            if let Some((other, _)) = seen.iter().find(|(_, key)| key.is_same(&keys.current)) {
+                warnings
+                    .push(ConfigWarning::at(&at, format_args!("is that of accounts.{other}, too; each needs its own")));
+            }
+            seen.push((name, &keys.current));
+        }
+        warnings
+    }
+
+    fn app_secret_warnings(&self) -> impl Iterator<Item = ConfigWarning> {
+        let accounts = self.accounts.iter().map(|(name, it)| (format!("accounts.{name}.secret"), &it.secret));
+        let mini_programs =
+            self.mini_programs.iter().map(|(name, it)| (format!("mini_programs.{name}.secret"), &it.secret));
+        let cut = accounts.chain(mini_programs).filter(|(_, secret)| secret.bytes().len() < APP_SECRET_BYTES);
+        cut.filter(|_| self.wechat.is_wechats_own())
+            .map(|(at, _)| ConfigWarning::at(at, "is shorter than the 32 characters of WeChat's AppSecrets"))
+    }
+}
+
+fn token_begins_key(account: &AccountSettings) -> bool {
+    account
+        .aes_key
+        .as_ref()
+        .is_some_and(|keys| keys.any(|key| account.token.any(|token| key.begins_with(token.text()))))
+}
