@@ -4,8 +4,9 @@ use super::*;
 
 /// A second account that differs from the sample's in everything.
 const OTHER: &str = "[accounts.other]\napp_id = 'wxfedcba0123456789'\nsecret = 'the-other-accounts-secret-of-32-x'\n\
-                     token = { current = 'other456' }\noriginal_id = 'gh_ba9876543210'\n\
+                     token = { current = 'theTokenOfTheOther456' }\noriginal_id = 'gh_ba9876543210'\n\
                      aes_key = { current = 'GFEDCBA9876543210zyxwvutsrqponmlkjihgfedcba' }\n";
+const DEMO_TOKEN: &str = "theTokenOfDemo123";
 /// A second site.
 const BLOG: &str = "[api_keys.blog]\naccounts = ['demo', 'other']\nkey = { current = 'api-key-of-the-blog' }\n";
 
@@ -14,7 +15,8 @@ fn read_two(from: &str, to: &str, env: &[(&str, &str)]) -> Result<CallbackConfig
     let toml = sample().replace("[api_keys.shop]", &format!("{OTHER}{BLOG}[api_keys.shop]"));
     assert!(toml.contains(from), "{from}");
     let secret = ("SCENECAST_ACCOUNTS__DEMO__SECRET", "the-demo-accounts-secret-of-32-xx");
-    read(&toml.replacen(from, to, 1), &[&[secret], env].concat())
+    let token = ("SCENECAST_ACCOUNTS__DEMO__TOKEN__CURRENT", DEMO_TOKEN);
+    read(&toml.replacen(from, to, 1), &[&[secret, token], env].concat())
 }
 
 #[test]
@@ -75,11 +77,19 @@ fn a_probable_mistake_is_warned_of() {
     };
     let exposed = with_webhooks("http://www.example.com/wechat");
     for (from, to, named) in [
-        ("'other456'", "'abc123'", "accounts.other.token: is the secret of accounts.demo.token"),
-        ("'other456'", "'GFEDCBA98'", "accounts.other.aes_key: begins with the account's token"),
         (
-            "'other456'",
-            "'other456', previous = 'other456'",
+            "'theTokenOfTheOther456'",
+            "'theTokenOfDemo123'",
+            "accounts.other.token: is the secret of accounts.demo.token",
+        ),
+        (
+            "'theTokenOfTheOther456'",
+            "'GFEDCBA9876543210zyx'",
+            "accounts.other.aes_key: begins with the account's token",
+        ),
+        (
+            "'theTokenOfTheOther456'",
+            "'theTokenOfTheOther456', previous = 'theTokenOfTheOther456'",
             "accounts.other.token: the previous secret is the current one",
         ),
         (
@@ -103,6 +113,8 @@ fn a_probable_mistake_is_warned_of() {
             "the-demo-accounts-secret-of-32-xx",
             "accounts.other.secret: is the secret of accounts.demo.secret",
         ),
+        ("'theTokenOfTheOther456'", "'fifteenLetters1'", "accounts.other.token: has fewer than 16"),
+        ("grant_life = 120", "grant_life = 9", "accounts.demo.grant_life: is shorter than 10 seconds"),
         ("wxfedcba0123456789", "wxfedcba012345678", "accounts.other.app_id: is not wx and 16"),
         ("wxfedcba0123456789", "wxfedcba012345678z", "accounts.other.app_id: is not wx and 16"),
         ("https://api.weixin.qq.com", "http://api.weixin.qq.com", "wechat.api_base: AppSecrets go there unencrypted"),
@@ -112,6 +124,14 @@ fn a_probable_mistake_is_warned_of() {
         let warnings: Vec<_> = read_two(from, to, &[]).unwrap().warnings().iter().map(ToString::to_string).collect();
         assert!(matches!(&*warnings, [one] if one.starts_with(named)), "{to}: {warnings:?}");
     }
+    let two_sites = |demos: &str| {
+        let of_demo = with_webhooks(demos).replace(BLOG, "").replace("accounts.other", "accounts.demo");
+        let warnings =
+            read_two(BLOG, &format!("{of_demo}{}", with_webhooks("https://a.cn/wechat")), &[]).unwrap().warnings();
+        warnings.iter().map(|warning| warning.place.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(two_sites("https://b.cn/wechat"), ["accounts.other.webhooks"], "a secret for two sites");
+    assert!(two_sites("https://a.cn/another").is_empty(), "one site");
     let local = with_webhooks("http://127.0.0.1:8000/wechat");
     assert!(read_two(BLOG, &local, &[]).unwrap().warnings().is_empty());
 }

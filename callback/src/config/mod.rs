@@ -217,6 +217,14 @@ impl<B> CallbackConfig<B> {
         self.accounts.values().any(|account| account.fallback_mini_program.as_ref() == Some(mini_program))
     }
 
+    /// The settings of webhooks with their places.
+    fn webhooks(&self) -> impl Iterator<Item = (String, &WebhookSettings)> {
+        let accounts = self.accounts.iter().map(|(name, it)| (format!("accounts.{name}.webhooks"), &it.webhooks));
+        let mini_programs =
+            self.mini_programs.iter().map(|(name, it)| (format!("mini_programs.{name}.webhooks"), &it.webhooks));
+        accounts.chain(mini_programs).filter_map(|(at, webhooks)| Some((at, webhooks.as_ref()?)))
+    }
+
     /// The app ids with the places of their accounts.
     fn app_ids(&self) -> impl Iterator<Item = (String, &str)> {
         let accounts = self.accounts.iter().map(|(name, it)| (format!("accounts.{name}"), it.app_id.as_str()));

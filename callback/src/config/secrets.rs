@@ -4,10 +4,13 @@ use scenecast_scene::AccountName;
 use scenecast_service::config::{ConfigError, ConfigWarning, SecretUses};
 use scenecast_wechat::AesKey;
 
-use super::{AccountSettings, CallbackConfig, check::bad};
+use super::{AccountSettings, CallbackConfig, WebhookSettings, check::bad};
 
 /// WeChat's AppSecrets have 32 characters. A shorter one was cut.
 const APP_SECRET_BYTES: usize = 32;
+
+/// Whoever has seen one signed message can try shorter tokens on it.
+const TOKEN_BYTES: usize = 16;
 
 impl<B> CallbackConfig<B> {
     /// Refuses secrets that serve two purposes, and API keys that no site can send.
@@ -25,6 +28,8 @@ impl<B> CallbackConfig<B> {
         let mut warnings = self.secret_uses().warnings();
         warnings.extend(self.aes_key_warnings());
         warnings.extend(self.app_secret_warnings());
+        warnings.extend(self.token_warnings());
+        warnings.extend(self.webhook_secret_warnings());
         warnings
     }
 
@@ -63,6 +68,28 @@ impl<B> CallbackConfig<B> {
             seen.push((name, &keys.current));
         }
         warnings
+    }
+
+    fn token_warnings(&self) -> impl Iterator<Item = ConfigWarning> {
+        let short = self.accounts.iter().filter(|(_, it)| it.token.any(|token| token.bytes().len() < TOKEN_BYTES));
+        short.map(|(name, _)| {
+            let at = format!("accounts.{name}.token");
+            ConfigWarning::at(at, "has fewer than 16 characters, so it can be guessed from one signed message; take 32")
+        })
+    }
+
+    /// Whoever has the secret of another site's webhooks can forge them.
+    fn webhook_secret_warnings(&self) -> Vec<ConfigWarning> {
+        let all: Vec<_> = self.webhooks().collect();
+        let shared = all.iter().enumerate().filter_map(|(n, (at, webhooks))| {
+            let is_shared = |other: &WebhookSettings| {
+                other.signer.shares_secret_with(&webhooks.signer) && other.target.host() != webhooks.target.host()
+            };
+            let (other, _) = all[..n].iter().find(|(_, other)| is_shared(other))?;
+            let problem = format!("the secret is that of {other}, which go to another site; each site needs its own");
+            Some(ConfigWarning::at(at, problem))
+        });
+        shared.collect()
     }
 
     fn app_secret_warnings(&self) -> impl Iterator<Item = ConfigWarning> {

@@ -1,9 +1,14 @@
 //! Settings of a callback that can be used and are probably mistakes. No I/O.
 
+use std::time::Duration;
+
 use scenecast_service::config::{ConfigWarning, is_exposed};
 
 use super::CallbackConfig;
 use crate::webhooks::{WebhookSettings, WebhookTarget};
+
+/// A page on a slow network takes so long to hand its grant to its backend.
+const SAFE_GRANT_LIFE: Duration = Duration::from_secs(10);
 
 impl<B> CallbackConfig<B> {
     /// All of them.
@@ -12,6 +17,7 @@ impl<B> CallbackConfig<B> {
         warnings.extend(self.app_id_warnings());
         warnings.extend(self.unencrypted_warnings());
         warnings.extend(self.unredeemable_warnings());
+        warnings.extend(self.hasty_warnings());
         warnings
     }
 
@@ -29,15 +35,24 @@ impl<B> CallbackConfig<B> {
         if self.wechat.api_base.is_exposed() {
             warnings.push(ConfigWarning::at("wechat.api_base", "AppSecrets go there unencrypted; use https"));
         }
-        let accounts = self.accounts.iter().map(|(name, it)| (format!("accounts.{name}"), &it.webhooks));
-        let mini_programs = self.mini_programs.iter().map(|(name, it)| (format!("mini_programs.{name}"), &it.webhooks));
-        for (at, webhooks) in accounts.chain(mini_programs) {
-            if webhooks.as_ref().is_some_and(leaves_unencrypted) {
-                let at = format!("{at}.webhooks");
+        for (at, webhooks) in self.webhooks() {
+            if leaves_unencrypted(webhooks) {
                 warnings.push(ConfigWarning::at(at, "who logged in goes to the site unencrypted; use https"));
             }
         }
         warnings
+    }
+
+    /// Grants that end before a page and its backend can use them.
+    fn hasty_warnings(&self) -> impl Iterator<Item = ConfigWarning> {
+        let accounts = self.accounts.iter().map(|(name, it)| (format!("accounts.{name}"), it.grant_life));
+        let mini_programs =
+            self.mini_programs.iter().map(|(name, it)| (format!("mini_programs.{name}"), it.grant_life));
+        let hasty = accounts.chain(mini_programs).filter(|(_, life)| life.duration() < SAFE_GRANT_LIFE);
+        hasty.map(|(at, _)| {
+            let at = format!("{at}.grant_life");
+            ConfigWarning::at(at, "is shorter than 10 seconds, so a slow page or backend redeems too late")
+        })
     }
 
     fn unredeemable_warnings(&self) -> impl Iterator<Item = ConfigWarning> {
