@@ -78,11 +78,10 @@ impl ShownText {
     fn push(&mut self, c: char, rest: &str) -> usize {
         match Role::of(c) {
             Role::Blank => self.push_blank(),
-            Role::Invisible => {}
             Role::Selector if self.text.ends_with(is_emoji) => self.text.push(c),
             Role::Joiner if self.joins(c, rest.chars().next()) => self.text.push(c),
             Role::Modifier if self.base.is_some_and(is_pictograph) => self.text.push(c),
-            Role::Selector | Role::Joiner => {}
+            Role::Invisible | Role::Selector | Role::Joiner => {}
             Role::Mark => self.push_mark(c),
             Role::Modifier | Role::Character => self.push_base(c),
         }
@@ -90,9 +89,9 @@ impl ShownText {
     }
 
     fn push_flag(&mut self, flag: &str) -> usize {
-        self.push_base('\u{1f3f4}');
-        self.text.truncate(self.text.len() - '\u{1f3f4}'.len_utf8());
         self.text.push_str(flag);
+        self.base = flag.chars().next();
+        self.marks = 0;
         flag.len()
     }
 

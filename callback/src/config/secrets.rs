@@ -6,7 +6,7 @@ use scenecast_wechat::AesKey;
 
 use super::{AccountSettings, CallbackConfig, WebhookSettings, check::bad};
 
-/// WeChat's AppSecrets have 32 characters. A shorter one was cut.
+/// The secret of an app at WeChat has 32 characters. A shorter one was cut.
 const APP_SECRET_BYTES: usize = 32;
 
 /// Whoever has seen one signed message can try shorter tokens on it.

@@ -86,7 +86,7 @@ impl AesKey {
 
     /// Whether the key's text, as WeChat's console shows it, begins with this text.
     pub fn begins_with(&self, text: &str) -> bool {
-        Zeroizing::new(STANDARD.encode(&*self.0)).starts_with(text)
+        Zeroizing::new(STANDARD.encode(*self.0)).starts_with(text)
     }
 
     fn encrypt_blocks(&self, mut blocks: Vec<u8>) -> String {

@@ -56,14 +56,6 @@ impl ConfigError {
     pub fn at(place: impl Display, requirement: impl Display) -> Self {
         Self::Value { place: place.to_string(), requirement: requirement.to_string() }
     }
-
-    /// The same, where the value's place is inside this table.
-    pub(super) fn within(self, table: &str) -> Self {
-        match self {
-            Self::Value { place, requirement } => Self::Value { place: format!("{table}.{place}"), requirement },
-            other => other,
-        }
-    }
 }
 
 /// A value that can be used, and is probably a mistake or less safe than it should be.
@@ -195,7 +187,11 @@ pub fn load_with_file<T: Validate>(
         .ignore_empty(true)
         .source(Some(env));
     let settings = builder.add_source(environment).build()?;
-    placeholder::check(&settings.collect()?)?;
+    if let Some(place) = placeholder::find(&settings.collect()?) {
+        // The value isn't shown: it may hold a part of a secret.
+        let requirement = "still has the placeholder of a template or an example; put the real value in its place";
+        return Err(ConfigError::at(place, requirement));
+    }
     let config: T = settings.try_deserialize()?;
     config.validate()?;
     Ok(config)

@@ -3,27 +3,22 @@
 
 use config::{Map, Value, ValueKind};
 
-use super::load::ConfigError;
-
 /// The tables of an account's own words. Braces mean something else there, and the words are checked where they are read.
 const WORDS: &str = "texts";
 
-/// Refuses a value that was never put in. The error names the place, and not the value: it may hold a part of a secret.
-pub(super) fn check(settings: &Map<String, Value>) -> Result<(), ConfigError> {
+/// The place of a value that was never put in, such as `bus.url`.
+pub(super) fn find(settings: &Map<String, Value>) -> Option<String> {
     let mut names: Vec<_> = settings.keys().filter(|name| *name != WORDS).collect();
     names.sort();
-    names.into_iter().try_for_each(|name| check_value(name, &settings[name]))
+    names.into_iter().find_map(|name| find_in(name, &settings[name]))
 }
 
-fn check_value(place: &str, value: &Value) -> Result<(), ConfigError> {
+fn find_in(place: &str, value: &Value) -> Option<String> {
     match &value.kind {
-        ValueKind::Table(settings) => check(settings).map_err(|error| error.within(place)),
-        ValueKind::Array(values) => values.iter().try_for_each(|value| check_value(place, value)),
-        ValueKind::String(text) if is_placeholder(text) => Err(ConfigError::at(
-            place,
-            "still has the placeholder of a template or an example; put the real value in its place",
-        )),
-        _ => Ok(()),
+        ValueKind::Table(settings) => find(settings).map(|inner| format!("{place}.{inner}")),
+        ValueKind::Array(values) => values.iter().find_map(|value| find_in(place, value)),
+        ValueKind::String(text) if is_placeholder(text) => Some(place.to_owned()),
+        _ => None,
     }
 }
 
