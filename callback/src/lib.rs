@@ -18,6 +18,7 @@
 //! | `wechat` | the client of WeChat's API |
 //! | [`stores`] | what the pods share in Redis, beside the scenes |
 //! | `phone` | what a phone is told, in whose words, and what people answer |
+//! | `visible_text` | texts that strangers chose, as people see them |
 //! | `problems`, `retry`, `request` | errors as HTTP problems; asking Redis again until a deadline; reading requests |
 //! | `metrics`, `clock` | all metrics; the time of day |
 
@@ -41,6 +42,7 @@ mod request;
 mod retry;
 mod site;
 pub mod stores;
+mod visible_text;
 pub mod webhooks;
 mod wechat;
 

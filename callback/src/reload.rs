@@ -11,10 +11,10 @@ use std::{
 
 use scenecast_metrics::Metrics;
 use scenecast_service::{
-    config::{ConfigFile, load_with_file},
+    config::{ConfigFile, ConfigWarning, Validate, load_with_file},
     process::environment,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{config::CallbackConfig, metrics::ReloadMetrics, process::AccountReplacer};
 
@@ -31,10 +31,11 @@ pub struct ConfigReloader {
     seen: String,
     replacer: AccountReplacer,
     metrics: ReloadMetrics,
+    hangup: Signal,
 }
 
 impl ConfigReloader {
-    /// Watches the file with which the process was started.
+    /// Watches the file with which the process was started. From now on SIGHUP doesn't end the process.
     pub fn new(path: PathBuf, replacer: AccountReplacer, metrics: &Metrics) -> Self {
         Self {
             seen: content(&path),
@@ -42,18 +43,18 @@ impl ConfigReloader {
             path,
             replacer,
             metrics: ReloadMetrics::new(metrics),
+            hangup: signal(SignalKind::hangup()).expect("a process may handle SIGHUP"),
         }
     }
 
     /// Runs for as long as the process does. SIGHUP makes it read the file at once.
     pub async fn run(mut self) {
-        let mut hangup = signal(SignalKind::hangup()).expect("a process may handle SIGHUP");
         let mut poll = tokio::time::interval(POLL_INTERVAL);
         let mut unconfirmed = None;
         loop {
             let by_signal = tokio::select! {
                 _ = poll.tick() => false,
-                _ = hangup.recv() => true,
+                _ = self.hangup.recv() => true,
             };
             let content = content(&self.path);
             if content == self.seen {
@@ -91,6 +92,7 @@ impl ConfigReloader {
                 "this section of the configuration has changed and takes effect only after a restart of the pod"
             );
         }
+        config.warnings().iter().for_each(ConfigWarning::log);
         self.replacer.replace(&config, |section, name| is_same(&[section, name.as_str()]));
         self.used = Some(file);
         self.metrics.reloads.inc();

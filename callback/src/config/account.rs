@@ -8,7 +8,7 @@ use scenecast_wechat::AesKey;
 use serde::Deserialize;
 
 use super::{
-    check::{bad, check_grant_life},
+    check::{bad, check_app_id, check_grant_life, is_word},
     delivery_path::DeliveryPath,
 };
 use crate::{phone::Texts, webhooks::WebhookSettings};
@@ -128,11 +128,12 @@ impl Confirmation {
 
 /// Checks the values; the error names the first bad one.
 pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), ConfigError> {
-    if account.app_id.is_empty() {
-        return bad(&format!("{at}.app_id"), "must not be empty");
-    }
-    if account.original_id.is_empty() {
-        return bad(&format!("{at}.original_id"), "must not be empty");
+    check_app_id(at, &account.app_id)?;
+    if !account.original_id.strip_prefix("gh_").is_some_and(is_word) {
+        return bad(
+            &format!("{at}.original_id"),
+            "must be the account's own id as its settings at WeChat have it, such as gh_0123456789ab",
+        );
     }
     let fits =
         |token: &Secret| (3..=32).contains(&token.bytes().len()) && token.bytes().iter().all(u8::is_ascii_alphanumeric);

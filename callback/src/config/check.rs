@@ -1,12 +1,41 @@
 //! Checks that the settings of accounts and mini programs have in common.
 
+use std::collections::BTreeMap;
+
 use scenecast_service::config::{ConfigError, Seconds};
 
 pub(super) fn check_grant_life(at: &str, life: Seconds) -> Result<(), ConfigError> {
-    if (1..=600).contains(&life.duration().as_secs()) {
+    life.check(format_args!("{at}.grant_life"), 1..=600)
+}
+
+/// Refuses what is no app id, such as the account's original id in its place.
+pub(super) fn check_app_id(at: &str, app_id: &str) -> Result<(), ConfigError> {
+    if app_id.strip_prefix("wx").is_some_and(is_word) {
         return Ok(());
     }
-    bad(&format!("{at}.grant_life"), "must be 1 to 600 seconds")
+    bad(
+        &format!("{at}.app_id"),
+        "must be the AppID as WeChat's console shows it: wx and letters and digits, such as wx0123456789abcdef",
+    )
+}
+
+/// Whether a text is not empty, and of letters and digits only.
+pub(super) fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// Refuses two places with the same value, which only one of them can have.
+pub(super) fn check_own<T: Ord>(
+    values: impl IntoIterator<Item = (String, T)>,
+    setting: &str,
+) -> Result<(), ConfigError> {
+    let mut seen = BTreeMap::new();
+    for (at, value) in values {
+        if let Some(other) = seen.insert(value, at.clone()) {
+            return bad(&format!("{at}.{setting}"), &format!("is that of {other} too"));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn bad(at: &str, why: &str) -> Result<(), ConfigError> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     account::Confirmation,
-    check::{bad, check_grant_life},
+    check::{bad, check_app_id, check_grant_life},
 };
 use crate::{webhooks::WebhookSettings, wechat::EnvVersion};
 
@@ -45,9 +45,7 @@ fn default_page() -> String {
 
 /// Checks the values; the error names the first bad one.
 pub(super) fn check(at: &str, settings: &MiniProgramSettings) -> Result<(), ConfigError> {
-    if settings.app_id.is_empty() {
-        return bad(&format!("{at}.app_id"), "must not be empty");
-    }
+    check_app_id(at, &settings.app_id)?;
     let is_path = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
     if settings.page.is_empty() || settings.page.starts_with('/') || !settings.page.bytes().all(is_path) {
         return bad(&format!("{at}.page"), "must be a page as app.json names it, such as pages/login/login");

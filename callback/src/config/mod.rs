@@ -6,6 +6,8 @@
 //! | `delivery_path` | an account's own path for WeChat's deliveries |
 //! | `limits` | `[limits]` |
 //! | `check` | checks that several of these have in common |
+//! | `secrets` | which secrets must differ |
+//! | `warnings` | settings that are probably mistakes |
 //!
 //! The settings of webhooks and of an account's texts are in the rooms that use them (`webhooks`, `phone`).
 
@@ -14,6 +16,8 @@ mod check;
 mod delivery_path;
 mod limits;
 mod mini_program;
+mod secrets;
+mod warnings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,14 +27,16 @@ use std::{
 use scenecast_bus::BusConfig;
 use scenecast_scene::{AccountName, Rotating};
 use scenecast_service::{
-    config::{ConfigError, DrainConfig, HttpUrl, TelemetryConfig, Validate, strong_secret},
+    config::{
+        ConfigError, ConfigWarning, DrainConfig, HttpUrl, TelemetryConfig, Validate, check_listeners, strong_secret,
+    },
     http::TrustedProxies,
     process::Binary,
 };
 use serde::Deserialize;
 
 use crate::{clock::Clock, phone::GeoDatabase};
-use check::bad;
+use check::{bad, check_own};
 
 pub use crate::{
     webhooks::{Endpoint, WebhookSettings, WebhookTarget},
@@ -127,45 +133,45 @@ pub struct ApiKey {
 
 impl Validate for CallbackConfig {
     fn validate(&self) -> Result<(), ConfigError> {
-        if self.accounts.is_empty() && self.mini_programs.is_empty() {
-            return bad("accounts", "there must be at least one, or one of mini_programs");
-        }
-        let mut paths = BTreeMap::new();
-        for (name, account) in &self.accounts {
-            account::check(&format!("accounts.{name}"), account)?;
-            if let Some(other) = account.path.as_ref().and_then(|path| paths.insert(path, name)) {
-                return bad(&format!("accounts.{name}.path"), &format!("is that of accounts.{other} too"));
-            }
-            self.check_fallback(name, account)?;
-        }
-        for (name, mini_program) in &self.mini_programs {
-            mini_program::check(&format!("mini_programs.{name}"), mini_program)?;
-            if self.accounts.contains_key(name) {
-                return bad(&format!("mini_programs.{name}"), "there is an Official Account of this name");
-            }
-        }
-        self.check_app_ids()?;
-        self.check_plain_tokens()?;
-        for (name, key) in &self.api_keys {
-            // The key belongs into an environment variable, whose name can't tell capitals.
-            if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_') {
-                return bad("api_keys", &format!("{name:?} must be of a-z, 0-9, - and _"));
-            }
-            let accounts = format!("api_keys.{name}.accounts");
-            if key.accounts.is_empty() {
-                return bad(&accounts, "must name at least one account");
-            }
-            if let Some(unknown) = key.accounts.iter().find(|account| !self.has(account)) {
-                return bad(&accounts, &format!("there is no account {unknown}"));
-            }
-        }
-        Ok(())
+        check_listeners(&self.listen.named())?;
+        self.drain.check()?;
+        self.check_accounts()?;
+        self.check_mini_programs()?;
+        check_own(self.app_ids(), "app_id")?;
+        self.check_api_keys()?;
+        self.check_secrets()
+    }
+
+    fn warnings(&self) -> Vec<ConfigWarning> {
+        self.all_warnings()
     }
 }
 
-impl CallbackConfig {
-    fn has(&self, account: &AccountName) -> bool {
-        self.accounts.contains_key(account) || self.mini_programs.contains_key(account)
+impl CallbackListen {
+    fn named(&self) -> [(&'static str, SocketAddr); 3] {
+        [("listen.public", self.public), ("listen.internal", self.internal), ("listen.admin", self.admin)]
+    }
+}
+
+impl WechatSettings {
+    /// Whether this is WeChat itself, and no simulator.
+    fn is_wechats_own(&self) -> bool {
+        self.api_base == Self::default().api_base
+    }
+}
+
+impl<B> CallbackConfig<B> {
+    fn check_accounts(&self) -> Result<(), ConfigError> {
+        if self.accounts.is_empty() && self.mini_programs.is_empty() {
+            return bad("accounts", "there must be at least one, or one of mini_programs");
+        }
+        for (name, account) in &self.accounts {
+            account::check(&format!("accounts.{name}"), account)?;
+            self.check_fallback(name, account)?;
+        }
+        let accounts = || self.accounts.iter().map(|(name, account)| (format!("accounts.{name}"), account));
+        check_own(accounts().filter_map(|(at, account)| Some((at, account.path.as_ref()?))), "path")?;
+        check_own(accounts().map(|(at, account)| (at, &account.original_id)), "original_id")
     }
 
     /// The fallback exists, and asks people at least as strictly as the account does: otherwise a page would get a
@@ -186,34 +192,56 @@ impl CallbackConfig {
         Ok(())
     }
 
-    /// An account in plain mode has a token that no account in another mode has: their deliveries show signatures that the
-    /// plain account would accept, and that nobody claims.
-    ///
-    /// See docs/decisions/047-a-signature-is-good-for-one-content.md.
-    fn check_plain_tokens(&self) -> Result<(), ConfigError> {
-        let is_plain = |account: &AccountSettings| account.mode == Mode::Plain;
-        let encrypted = || self.accounts.iter().filter(|(_, account)| !is_plain(account));
-        for (name, account) in self.accounts.iter().filter(|(_, account)| is_plain(account)) {
-            let shares =
-                |other: &AccountSettings| account.token.any(|token| other.token.any(|it| it.bytes() == token.bytes()));
-            if let Some((other, _)) = encrypted().find(|(_, other)| shares(other)) {
-                let why = format!("is that of accounts.{other} too, which is not in plain mode: use another token");
-                return bad(&format!("accounts.{name}.token"), &why);
+    fn check_mini_programs(&self) -> Result<(), ConfigError> {
+        for (name, mini_program) in &self.mini_programs {
+            mini_program::check(&format!("mini_programs.{name}"), mini_program)?;
+            if self.accounts.contains_key(name) {
+                return bad(&format!("mini_programs.{name}"), "there is an Official Account of this name");
             }
         }
         Ok(())
     }
 
-    fn check_app_ids(&self) -> Result<(), ConfigError> {
-        let accounts = self.accounts.iter().map(|(name, account)| (format!("accounts.{name}"), &account.app_id));
-        let mini_programs = self.mini_programs.iter().map(|(name, it)| (format!("mini_programs.{name}"), &it.app_id));
-        let mut seen = BTreeMap::new();
-        for (at, app_id) in accounts.chain(mini_programs) {
-            if let Some(other) = seen.insert(app_id, at.clone()) {
-                return bad(&format!("{at}.app_id"), &format!("is that of {other} too"));
+    fn check_api_keys(&self) -> Result<(), ConfigError> {
+        for (name, key) in &self.api_keys {
+            // The key belongs into an environment variable, whose name can't tell capitals.
+            if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_') {
+                return bad("api_keys", &format!("{name:?} must be of a-z, 0-9, - and _"));
+            }
+            let accounts = format!("api_keys.{name}.accounts");
+            if key.accounts.is_empty() {
+                return bad(&accounts, "must name at least one account");
+            }
+            if let Some(unknown) = key.accounts.iter().find(|account| !self.has(account)) {
+                return bad(&accounts, &format!("there is no account {unknown}"));
             }
         }
         Ok(())
+    }
+
+    fn has(&self, account: &AccountName) -> bool {
+        self.accounts.contains_key(account) || self.mini_programs.contains_key(account)
+    }
+
+    /// Whether a mini program's codes stand in for those of an Official Account.
+    fn is_fallback(&self, mini_program: &AccountName) -> bool {
+        self.accounts.values().any(|account| account.fallback_mini_program.as_ref() == Some(mini_program))
+    }
+
+    /// The settings of webhooks with their places.
+    fn webhooks(&self) -> impl Iterator<Item = (String, &WebhookSettings)> {
+        let accounts = self.accounts.iter().map(|(name, it)| (format!("accounts.{name}.webhooks"), &it.webhooks));
+        let mini_programs =
+            self.mini_programs.iter().map(|(name, it)| (format!("mini_programs.{name}.webhooks"), &it.webhooks));
+        accounts.chain(mini_programs).filter_map(|(at, webhooks)| Some((at, webhooks.as_ref()?)))
+    }
+
+    /// The app ids with the places of their accounts.
+    fn app_ids(&self) -> impl Iterator<Item = (String, &str)> {
+        let accounts = self.accounts.iter().map(|(name, it)| (format!("accounts.{name}"), it.app_id.as_str()));
+        let mini_programs =
+            self.mini_programs.iter().map(|(name, it)| (format!("mini_programs.{name}"), it.app_id.as_str()));
+        accounts.chain(mini_programs)
     }
 }
 

@@ -319,3 +319,6 @@ fn a_configuration_without_accounts_is_refused() {
     let error = load::<CallbackConfig>(Some(file.path()), HashMap::new()).unwrap_err().to_string();
     assert!(error.contains("accounts: there must be at least one"), "{error}");
 }
+
+#[path = "mistake_tests.rs"]
+mod mistakes;

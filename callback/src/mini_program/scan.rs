@@ -31,6 +31,7 @@ use crate::{
     problems::{from_bus, from_bus_retry, from_refusal},
     request::json,
     retry,
+    visible_text::line,
 };
 
 /// WeChat's own have 32 bytes.
@@ -113,9 +114,9 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ScanRespon
         ticket: ticket.to_string(),
         state: state_word(snapshot.state),
         site: mini_program.settings.site.clone(),
-        host,
+        host: host.and_then(|host| line(&host)),
         address,
-        browser,
+        browser: browser.and_then(|browser| line(&browser)),
         choices: snapshot.choices().filter(|_| snapshot.state == SceneState::Scanned),
     })
 }

@@ -5,11 +5,16 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use scenecast_scene::{Language, OpenId, Profile};
 use scenecast_wechat::UserInfo;
 use sha2::{Digest, Sha256};
+use url::Url;
 
-use crate::stores::User;
+use crate::{
+    stores::User,
+    visible_text::{beginning, visible},
+};
 
-/// WeChat's own names and addresses of avatars are shorter.
+/// WeChat's own names and addresses of avatars are shorter. A name counts in characters as people see them.
 const LONGEST_NAME: usize = 64;
+const LONGEST_NAME_BYTES: usize = 512;
 const LONGEST_AVATAR: usize = 512;
 
 /// How this person is shown: as WeChat tells, or generated. It is the same at each login.
@@ -38,19 +43,25 @@ pub(crate) fn stored_profile(openid: &OpenId, user: Option<&User>, language: Lan
 }
 
 fn name(told: &str) -> Option<String> {
-    let name: String = told.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
-    let name = name.trim();
+    let name = visible(told);
+    let name = beginning(&name, LONGEST_NAME, LONGEST_NAME_BYTES).trim_end();
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// An address that a page of any site may load. WeChat's own pictures still have `http:` addresses, and WeChat also
-/// serves them by `https:`.
+/// An address that a page of any site may load: `https:`, and a public name. WeChat's own pictures still have `http:`
+/// addresses, and WeChat also serves them by `https:`.
 fn avatar(told: &str) -> Option<String> {
-    let is_wechats = |rest: &&str| rest.split('/').next().is_some_and(|host| host.ends_with(".qlogo.cn"));
-    let rest = told.strip_prefix("https://").or_else(|| told.strip_prefix("http://").filter(is_wechats))?;
     let is_harmless = |b: u8| b.is_ascii_graphic() && !b"\"'<>\\`".contains(&b);
-    (!rest.is_empty() && rest.len() <= LONGEST_AVATAR && rest.bytes().all(is_harmless))
-        .then(|| format!("https://{rest}"))
+    if told.len() > LONGEST_AVATAR || !told.bytes().all(is_harmless) {
+        return None;
+    }
+    let mut url = Url::parse(told).ok()?;
+    let host = url.domain()?;
+    let is_public = host.contains('.') && !host.ends_with('.') && url.username().is_empty() && url.password().is_none();
+    if url.scheme() == "http" && host.ends_with(".qlogo.cn") {
+        url.set_scheme("https").ok()?;
+    }
+    (url.scheme() == "https" && url.port().is_none() && is_public).then(|| url.into())
 }
 
 /// A picture of the name's first letter on a colour.
@@ -110,6 +121,26 @@ mod tests {
         let told = shown("安 😀", "http://thx.qlogo.cn/mmopen/x/132");
         assert_eq!(told, Profile { name: "安 😀".into(), avatar: "https://thx.qlogo.cn/mmopen/x/132".into() });
         assert_eq!(shown(&"长".repeat(100), "").name.chars().count(), LONGEST_NAME);
+        let family = "👨\u{200d}👩\u{200d}👧";
+        assert_eq!(shown(&family.repeat(100), "").name, family.repeat(LONGEST_NAME_BYTES / family.len()));
+    }
+
+    #[test]
+    fn a_name_that_people_would_misread_is_made_visible_or_replaced() {
+        let flood = |text: &str| text.repeat(1000);
+        for (nickname, name) in [
+            ("Ann\u{202e}nimdA", "AnnnimdA"),
+            ("A\u{200b}nn\u{e0041}\u{2066}", "Ann"),
+            ("Ann\nSite: bank", "Ann Site: bank"),
+            (&format!("Ann{}", flood("\u{301}")), "Ann\u{301}\u{301}\u{301}\u{301}"),
+            (&format!("Ann{}Bo", flood(" \u{3000}")), "Ann Bo"),
+        ] {
+            assert_eq!(shown(nickname, "").name, name, "{nickname:.20?}");
+        }
+        let invisible = ["\u{200b}\u{202e}", "\u{3164}", "\u{2800}\u{2800}", &flood("\u{301}"), &flood("😀\u{200d}")];
+        for nickname in invisible {
+            assert_eq!(shown(nickname, ""), shown("", ""), "{nickname:.20?}");
+        }
     }
 
     #[test]
@@ -124,6 +155,18 @@ mod tests {
             "https://a.cn/\"onload=",
             "https://a.cn/ x",
             "https://a.cn/é",
+            "https://wx.qlogo.cn@evil.cn/x",
+            "https://ann:pw@a.cn/x",
+            "https://a.cn:8443/x",
+            "https://127.0.0.1/x",
+            "https://[::1]/x",
+            "https://0x7f.1/x",
+            "https://localhost/x",
+            "https://router/x",
+            "http://evil.cn#.qlogo.cn/x",
+            "http://evil.cn?.qlogo.cn",
+            "http://evil.cn\\.qlogo.cn/x",
+            "ftp://a.cn/x",
             &format!("https://a.cn/{}", "x".repeat(600)),
         ] {
             assert!(shown("Ann", address).avatar.starts_with("data:image/svg+xml;"), "{address}");

@@ -6,6 +6,8 @@ use std::fmt;
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
+use crate::visible_text::{beginning, visible};
+
 /// WeChat shows at most so many bytes of a reply.
 const MAX_TEXT_BYTES: usize = 2048;
 /// At most so many bytes are shown of a value that another person chose.
@@ -53,7 +55,7 @@ impl Placeholder {
     fn sanitize(self, value: String) -> String {
         match self {
             Self::Confirm | Self::Decline | Self::Choices => value,
-            _ => truncate(without_markup(&value)),
+            _ => truncate(without_markup(&visible(&value))),
         }
     }
 }
@@ -64,26 +66,22 @@ impl fmt::Display for Placeholder {
     }
 }
 
+/// WeChat shows links in a text, and takes them from angle brackets.
 fn without_markup(value: &str) -> String {
-    // These characters change the direction of the text after them.
-    let changes_direction =
-        |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let flat = |c: char| match c {
         '<' => '＜',
         '>' => '＞',
-        '\u{2028}' | '\u{2029}' => ' ',
-        c if c.is_control() => ' ',
         c => c,
     };
-    value.chars().filter(|c| !changes_direction(*c)).map(flat).collect::<String>().trim().to_owned()
+    value.chars().map(flat).collect()
 }
 
-fn truncate(mut value: String) -> String {
-    if value.len() > MAX_VALUE_BYTES {
-        value.truncate(value.floor_char_boundary(MAX_VALUE_BYTES - ELLIPSIS.len_utf8()));
-        value.push(ELLIPSIS);
+fn truncate(value: String) -> String {
+    if value.len() <= MAX_VALUE_BYTES {
+        return value;
     }
-    value
+    let fits = beginning(&value, MAX_VALUE_BYTES, MAX_VALUE_BYTES - ELLIPSIS.len_utf8());
+    format!("{fits}{ELLIPSIS}")
 }
 
 /// Why a text can't be used.

@@ -39,6 +39,12 @@ impl WebhookTarget {
     pub(crate) fn takes(&self, kind: WebhookEventKind) -> bool {
         matches!((self, kind), (Self::Json(_), _) | (_, WebhookEventKind::Followed | WebhookEventKind::Unfollowed))
     }
+
+    /// The host of the site.
+    pub(crate) fn host(&self) -> Option<&str> {
+        let (Self::Json(endpoint) | Self::Form { followed: endpoint, .. }) = self;
+        endpoint.0.host_str()
+    }
 }
 
 /// An address of the site's backend. Its query may hold a secret, so `Debug` shows only the origin.

@@ -1,7 +1,7 @@
 //! The signature by which a site recognises our webhooks: that of Standard Webhooks
 //! (<https://www.standardwebhooks.com>). No I/O.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -16,9 +16,12 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 #[derive(Clone)]
 pub struct WebhookSigner(Vec<Hmac<Sha256>>);
 
+/// A random secret has more different bytes than this.
+const MIN_DIFFERENT_BYTES: usize = 6;
+
 /// The text isn't the secret of a webhook. The message doesn't repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be whsec_ and the base64 of 24 to 64 bytes")]
+#[error("must be whsec_ and the base64 of 24 to 64 random bytes")]
 pub struct WebhookSecretError;
 
 impl WebhookSigner {
@@ -26,6 +29,14 @@ impl WebhookSigner {
     pub fn new(secrets: &Rotating) -> Result<Self, WebhookSecretError> {
         let secrets = [Some(&secrets.current), secrets.previous.as_ref()];
         secrets.into_iter().flatten().map(keyed).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether a site that takes what the one signs also takes what the other signs.
+    pub(crate) fn shares_secret_with(&self, other: &Self) -> bool {
+        let macs = |signer: &Self| -> BTreeSet<Vec<u8>> {
+            signer.0.iter().map(|keyed| keyed.clone().finalize().into_bytes().to_vec()).collect()
+        };
+        !macs(self).is_disjoint(&macs(other))
     }
 
     /// The value of `webhook-signature` for this body, which is sent with this id at this unix time in seconds.
@@ -40,7 +51,8 @@ impl WebhookSigner {
 
 fn keyed(secret: &Secret) -> Result<Hmac<Sha256>, WebhookSecretError> {
     let key = secret.text().strip_prefix("whsec_").and_then(|base64| STANDARD.decode(base64).ok());
-    let key = key.filter(|key| SECRET_BYTES.contains(&key.len())).ok_or(WebhookSecretError)?;
+    let is_random = |key: &Vec<u8>| key.iter().collect::<BTreeSet<_>>().len() >= MIN_DIFFERENT_BYTES;
+    let key = key.filter(|key| SECRET_BYTES.contains(&key.len()) && is_random(key)).ok_or(WebhookSecretError)?;
     Ok(Hmac::new_from_slice(&key).expect("HMAC takes keys of any length"))
 }
 
@@ -83,6 +95,8 @@ mod tests {
             let previous = Rotating { current: SECRET.into(), previous: Some(text.into()) };
             assert_eq!(WebhookSigner::new(&previous).err(), Some(WebhookSecretError), "{text}");
         }
+        let guessed = format!("whsec_{}", STANDARD.encode([7; 32]));
+        assert_eq!(WebhookSigner::new(&Rotating::fixed(&guessed)).err(), Some(WebhookSecretError));
         let long = format!("whsec_{}", STANDARD.encode([0; 65]));
         assert!(WebhookSigner::new(&Rotating::fixed(&long)).is_err());
         assert_eq!(format!("{:?}", WebhookSigner::new(&Rotating::fixed(SECRET)).unwrap()), "<signs with 1>");

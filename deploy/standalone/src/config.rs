@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use scenecast_bus::BusUrl;
 use scenecast_scene::Language;
 use scenecast_service::{
-    config::{ConfigError, DrainConfig, Origins, Seconds, TelemetryConfig, Validate, defaults},
+    config::{
+        ConfigError, ConfigWarning, DrainConfig, Origins, Seconds, TelemetryConfig, Validate, check_listeners, defaults,
+    },
     process::Binary,
 };
 use serde::Deserialize;
@@ -74,6 +76,21 @@ impl Default for ListenAddresses {
     }
 }
 
+impl ListenAddresses {
+    fn named(&self) -> [(&'static str, SocketAddr); 7] {
+        let Self { site, gateway, callback, internal, simulator, admin, qr_on_open } = *self;
+        [
+            ("listen.site", site),
+            ("listen.gateway", gateway),
+            ("listen.callback", callback),
+            ("listen.internal", internal),
+            ("listen.simulator", simulator),
+            ("listen.admin", admin),
+            ("listen.qr_on_open", qr_on_open),
+        ]
+    }
+}
+
 /// `[bus]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -106,7 +123,14 @@ impl StandaloneBusConfig {
 
 impl Validate for StandaloneConfig {
     fn validate(&self) -> Result<(), ConfigError> {
+        check_listeners(&self.listen.named())?;
+        self.scene_life.check("scene_life", defaults::SCENE_LIFE)?;
+        self.drain.check()?;
         self.bus.check_pod(std::env::var_os("KUBERNETES_SERVICE_HOST").is_some())
+    }
+
+    fn warnings(&self) -> Vec<ConfigWarning> {
+        self.origins.warnings().collect()
     }
 }
 
@@ -124,7 +148,30 @@ impl Binary for StandaloneConfig {
 
 #[cfg(test)]
 mod tests {
+    use scenecast_service::config::load;
+
     use super::*;
+
+    fn load_with(name: &str, value: &str) -> Result<StandaloneConfig, String> {
+        load(None, [(name.to_owned(), value.to_owned())]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_error_names_the_invalid_value() {
+        for (name, value, named) in [
+            ("SCENECAST_LISTEN__ADMIN", "127.0.0.1:7301", "listen.admin: has the port of listen.gateway"),
+            ("SCENECAST_LISTEN__QR_ON_OPEN", "0.0.0.0:7300", "listen.qr_on_open: has the port of listen.site"),
+            ("SCENECAST_SCENE_LIFE", "5", "scene_life"),
+            ("SCENECAST_DRAIN__WINDOW", "0.5", "drain.window"),
+            ("SCENECAST_DRAIN__WINDOW", "3601", "drain.window"),
+            ("SCENECAST_ORIGINS", "https://*.example.com", "origins"),
+            ("SCENECAST_BUS__URL", "redis://${HOST}:6379", "bus.url: still has the placeholder"),
+        ] {
+            let error = load_with(name, value).unwrap_err();
+            assert!(error.contains(named), "{name}={value}: {error}");
+        }
+        assert_eq!(load_with("SCENECAST_ORIGINS", "http://a.cn").unwrap().warnings().len(), 1);
+    }
 
     #[test]
     fn memory_is_refused_where_it_could_be_one_of_several_pods() {

@@ -15,7 +15,10 @@ use scenecast_bus::BusConfig;
 use scenecast_scene::Rotating;
 use scenecast_service::{
     config,
-    config::{ConfigError, HttpUrl, Origins, Seconds, TelemetryConfig, Validate, defaults, strong_secret},
+    config::{
+        ConfigError, ConfigWarning, HttpUrl, Origins, Seconds, SecretUses, TelemetryConfig, Validate, check_listeners,
+        defaults, strong_secret,
+    },
     http::TrustedProxies,
     process::Binary,
 };
@@ -130,12 +133,39 @@ impl From<GatewayDrain> for config::DrainConfig {
     }
 }
 
+impl<B> GatewayConfig<B> {
+    fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        let on_open = self.compatible.qr_on_open.as_ref().map(|it| ("compatible.qr_on_open.listen", it.listen));
+        let own = [("listen.public", self.listen.public), ("listen.admin", self.listen.admin)];
+        own.into_iter().chain(on_open).collect()
+    }
+
+    fn secrets(&self) -> SecretUses<'_> {
+        let mut uses = SecretUses::default();
+        uses.add("internal_secret", &self.internal_secret);
+        uses.add("key_secret", &self.key_secret);
+        uses
+    }
+}
+
 impl Validate for GatewayConfig {
     fn validate(&self) -> Result<(), ConfigError> {
-        if !(10..=1800).contains(&self.scene_life.duration().as_secs()) {
-            return Err(ConfigError::at("scene_life", "must be 10 to 1800 seconds"));
+        check_listeners(&self.listeners())?;
+        self.secrets().check()?;
+        self.origins.check_some()?;
+        self.scene_life.check("scene_life", defaults::SCENE_LIFE)?;
+        self.limits.unread.check("limits.unread", 1..=600)?;
+        config::DrainConfig::from(self.drain).check()?;
+        self.drain.compatible.map_or(Ok(()), |compatible| compatible.check("drain.compatible", 0..=7200))
+    }
+
+    fn warnings(&self) -> Vec<ConfigWarning> {
+        let mut warnings = self.secrets().warnings();
+        warnings.extend(self.origins.warnings());
+        if self.drain.window == Seconds::new(0) {
+            warnings.push(ConfigWarning::at("drain.window", "a pod that ends closes all its pages at once"));
         }
-        Ok(())
+        warnings
     }
 }
 

@@ -37,6 +37,54 @@ fn pages_of_compatible_routes_stay_as_long_as_their_scenes_live_unless_configure
     assert_eq!(seconds(&[path_socket, ("SCENECAST_DRAIN__COMPATIBLE", "60")]), 60);
 }
 
+/// The sample with this line in place of another one.
+fn load_changed(line: &str, changed: &str) -> Result<GatewayConfig, String> {
+    let sample = std::fs::read_to_string(SAMPLE).unwrap();
+    assert!(sample.contains(line), "{line}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), sample.replacen(line, changed, 1)).unwrap();
+    let secrets = [("KEY_SECRET", "key-secret-of-16"), ("INTERNAL_SECRET", "internal-secret-of-16")];
+    let env = secrets.map(|(name, value)| (format!("SCENECAST_{name}__CURRENT"), value.to_owned()));
+    load(Some(file.path()), env).map_err(|bad| bad.to_string())
+}
+
+#[test]
+fn an_error_names_the_invalid_value_of_the_file() {
+    let on_open = |port| format!("qr_on_open = {{ account = \"demo\", listen = \"127.0.0.1:{port}\" }}");
+    for (line, changed, named) in [
+        ("origins = [\"https://www.example.com\"]", "origins = []", "origins: must name at least one"),
+        ("window = 20", "window = 0.5", "drain.window"),
+        ("connections_per_second = 5000", "connections_per_second = 0.5", "limits.connections_per_second"),
+        ("# qr_on_open", &on_open(8080), "compatible.qr_on_open.listen: has the port of listen.public"),
+        ("# qr_on_open", &on_open(9090), "compatible.qr_on_open.listen: has the port of listen.admin"),
+    ] {
+        let changed = if line.starts_with('#') { format!("{changed}\n# was") } else { changed.to_owned() };
+        let error = load_changed(line, &changed).unwrap_err();
+        assert!(error.contains(named), "{changed}: {error}");
+    }
+}
+
+#[test]
+fn what_is_probably_a_mistake_is_warned_of() {
+    let warnings = |changes: &[_]| -> Vec<String> {
+        load_with(changes).unwrap().warnings().iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(warnings(&[]), Vec::<String>::new(), "the sample is good");
+    for (name, value, named) in [
+        ("SCENECAST_ORIGINS", "http://www.example.com", "origins: pages of http://www.example.com"),
+        ("SCENECAST_KEY_SECRET__PREVIOUS", "key-secret-of-16", "key_secret: the previous secret is the current one"),
+        (
+            "SCENECAST_KEY_SECRET__PREVIOUS",
+            "internal-secret-of-16",
+            "key_secret: the previous secret is one of internal",
+        ),
+        ("SCENECAST_DRAIN__WINDOW", "0", "drain.window: "),
+    ] {
+        let warnings = warnings(&[(name, value)]);
+        assert!(matches!(&*warnings, [one] if one.starts_with(named)), "{name}={value}: {warnings:?}");
+    }
+}
+
 #[test]
 fn an_error_names_the_invalid_value() {
     for (name, value, named) in [
@@ -45,6 +93,22 @@ fn an_error_names_the_invalid_value() {
         ("SCENECAST_BUS__CA", "/nowhere/ca.pem", "bus.ca, /nowhere/ca.pem"),
         ("SCENECAST_CALLBACK__URL", "callback:8082", "callback.url"),
         ("SCENECAST_SCENE_LIFE", "5", "scene_life"),
+        ("SCENECAST_SCENE_LIFE", "0.5", "scene_life"),
+        ("SCENECAST_LIMITS__UNREAD", "0", "limits.unread"),
+        ("SCENECAST_LIMITS__UNREAD", "86400", "limits.unread"),
+        ("SCENECAST_DRAIN__NOTICE", "3000", "drain.notice"),
+        ("SCENECAST_DRAIN__WINDOW", "4000000000", "drain.window"),
+        ("SCENECAST_DRAIN__COMPATIBLE", "7201", "drain.compatible"),
+        ("SCENECAST_LISTEN__ADMIN", "127.0.0.1:8080", "listen.admin: has the port of listen.public, too"),
+        ("SCENECAST_KEY_SECRET__CURRENT", "internal-secret-of-16", "key_secret: is the secret of internal_secret, too"),
+        ("SCENECAST_KEY_SECRET__CURRENT", "${NOT_EXPANDED_HERE}", "key_secret.current: still has the placeholder"),
+        ("SCENECAST_KEY_SECRET__CURRENT", "CHANGE_ME_CHANGE_ME", "key_secret.current: still has the placeholder"),
+        ("SCENECAST_KEY_SECRET__CURRENT", "aaaaaaaaaaaaaaaaaaaaaa", "key_secret"),
+        ("SCENECAST_KEY_SECRET__CURRENT", "internal-secret-of-16\n", "key_secret"),
+        ("SCENECAST_BUS__URL", "redis://gateway:$(PASSWORD)@h:6379", "bus.url: still has the placeholder"),
+        ("SCENECAST_ORIGINS", "https://*.example.com", "origins"),
+        ("SCENECAST_TRUSTED_PROXIES", "0.0.0.0/0", "trusted_proxies"),
+        ("SCENECAST_TRUSTED_PROXIES", "10.0.0.0/8,::/0", "trusted_proxies"),
         ("SCENECAST_LIMITS__CONNECTIONS", "0", "limits.connections"),
         ("SCENECAST_LIMITS__CONNECTIONS_PER_SECOND", "-1", "limits.connections_per_second"),
         ("SCENECAST_LIMITS__SCENES_PER_ADDRESS", "many", "limits.scenes_per_address"),

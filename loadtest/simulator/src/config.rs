@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use scenecast_scene::AccountName;
 use scenecast_service::{
-    config::{ConfigError, DrainConfig, TelemetryConfig, Validate},
+    config::{ConfigError, DrainConfig, TelemetryConfig, Validate, check_listeners},
     process::Binary,
 };
 use serde::Deserialize;
@@ -43,8 +43,27 @@ impl Validate for SimulatorConfig {
         if self.public_url.path() != "/" || self.public_url.query().is_some() {
             return Err(ConfigError::at("public_url", "must end after the host and port"));
         }
+        check_listeners(&[("listen.public", self.listen.public), ("listen.admin", self.listen.admin)])?;
+        self.drain.check()?;
         for (name, account) in &self.accounts {
             check_account(name, account)?;
+        }
+        self.check_own("app_id", |account| &account.app_id)?;
+        self.check_own("original_id", |account| &account.original_id)
+    }
+}
+
+impl SimulatorConfig {
+    /// Refuses two accounts with the same value of this setting: at WeChat each has its own.
+    fn check_own(&self, setting: &str, value: impl Fn(&SimulatedAccount) -> &str) -> Result<(), ConfigError> {
+        let mut seen = BTreeMap::new();
+        for (name, account) in &self.accounts {
+            if let Some(other) = seen.insert(value(account), name) {
+                return Err(ConfigError::at(
+                    format_args!("accounts.{name}.{setting}"),
+                    format_args!("is that of accounts.{other}, too"),
+                ));
+            }
         }
         Ok(())
     }
@@ -55,6 +74,9 @@ fn check_account(name: &AccountName, account: &SimulatedAccount) -> Result<(), C
     let token = account.token.bytes();
     if !(3..=32).contains(&token.len()) || !token.iter().all(u8::is_ascii_alphanumeric) {
         return error("token", "must be 3 to 32 letters and digits");
+    }
+    if !account.app_id.starts_with("wx") {
+        return error("app_id", "must begin with wx");
     }
     if !account.original_id.starts_with("gh_") {
         return error("original_id", "must begin with gh_");
@@ -121,6 +143,13 @@ mod tests {
             ("SCENECAST_ACCOUNTS__DEMO__TOKEN", "ab", "accounts.demo.token"),
             ("SCENECAST_ACCOUNTS__DEMO__TOKEN", "a-b-c", "accounts.demo.token"),
             ("SCENECAST_ACCOUNTS__DEMO__ORIGINAL_ID", "1", "accounts.demo.original_id"),
+            ("SCENECAST_ACCOUNTS__DEMO__ORIGINAL_ID", "gh_ba9876543210", "accounts.mini.original_id: is that of"),
+            ("SCENECAST_ACCOUNTS__DEMO__APP_ID", "wxfedcba9876543210", "accounts.mini.app_id: is that of"),
+            ("SCENECAST_ACCOUNTS__DEMO__APP_ID", "gh_0123456789ab", "accounts.demo.app_id"),
+            ("SCENECAST_ACCOUNTS__DEMO__SECRET", "${APP_SECRET}", "accounts.demo.secret: still has the placeholder"),
+            ("SCENECAST_LISTEN__ADMIN", "0.0.0.0:8083", "listen.admin: has the port of listen.public"),
+            ("SCENECAST_DRAIN__WINDOW", "0.5", "drain.window"),
+            ("SCENECAST_DRAIN__WINDOW", "3601", "drain.window"),
             ("SCENECAST_ACCOUNTS__DEMO__MODE", "open", "mode"),
             ("SCENECAST_ACCOUNTS__DEMO__AES_KEY", "short", "aes_key"),
             ("SCENECAST_ACCOUNTS__DEMO__RIGHTS", "all", "rights"),

@@ -59,6 +59,10 @@ impl<'de> Deserialize<'de> for Secret {
         if text.expose_secret().is_empty() {
             return Err(de::Error::custom("a secret must not be empty"));
         }
+        // The line break at the end of a file gets into secrets easily. The other party's secret has none.
+        if text.expose_secret().trim() != text.expose_secret() || text.expose_secret().contains(char::is_control) {
+            return Err(de::Error::custom("a secret must not begin or end with a blank, or have a line break"));
+        }
         Ok(Self(text))
     }
 }
@@ -274,6 +278,15 @@ mod tests {
             assert_ne!(other.digest(), grant.digest());
             assert_ne!(other.nonce, grant.nonce);
         }
+    }
+
+    #[test]
+    fn a_secret_has_no_line_break_and_no_blank_around_it() {
+        let read = |text: &str| Secret::deserialize(de::value::StrDeserializer::<de::value::Error>::new(text));
+        for text in ["hush\n", "hush\r\n", " hush", "hush ", "hu\nsh", "hu\u{0}sh", " ", ""] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+        assert_eq!(read("hush hush").unwrap().text(), "hush hush");
     }
 
     #[test]

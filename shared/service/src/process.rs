@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     config::{
-        load::{ConfigError, Validate, load},
+        load::{ConfigError, ConfigWarning, Validate, load},
         types::TelemetryConfig,
     },
     listener::accept::ListenError,
@@ -45,7 +45,7 @@ impl Cli {
 pub enum CliCommand {
     /// Serve until SIGTERM (the default).
     Serve,
-    /// Say whether the configuration can be used, and exit.
+    /// Say whether the configuration can be used, and which settings are probably mistakes; then exit.
     CheckConfig,
     /// Ask the running process on its admin listener whether it is alive, and exit.
     Healthcheck,
@@ -85,7 +85,7 @@ where
     match cli.command.unwrap_or(CliCommand::Serve) {
         CliCommand::Serve => run_server(name, config, serve),
         CliCommand::CheckConfig => {
-            print_line(&mut std::io::stdout(), "the configuration is good");
+            say_good(&config.warnings());
             ExitCode::SUCCESS
         }
         CliCommand::Healthcheck => match healthcheck(config.admin()) {
@@ -111,6 +111,7 @@ where
         Ok(telemetry) => telemetry,
         Err(error) => return bad_config(&error),
     };
+    config.warnings().iter().for_each(ConfigWarning::log);
     let runtime = tokio::runtime::Runtime::new().expect("the system gives threads to a process that starts");
     let served = runtime.block_on(serve(config));
     let code = match served {
@@ -122,6 +123,18 @@ where
     };
     telemetry.flush();
     code
+}
+
+fn say_good(warnings: &[ConfigWarning]) {
+    for warning in warnings {
+        print_line(&mut std::io::stderr(), &format!("warning: {warning}"));
+    }
+    let verdict = if warnings.is_empty() {
+        "the configuration is good"
+    } else {
+        "the configuration can be used; mind the warnings"
+    };
+    print_line(&mut std::io::stdout(), verdict);
 }
 
 fn bad_config(error: &ConfigError) -> ExitCode {

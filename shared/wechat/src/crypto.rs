@@ -18,7 +18,7 @@ use cbc::{
 use secrecy::zeroize::Zeroizing;
 use serde::{Deserialize, de};
 
-use scenecast_scene::{Rotating, Secret};
+use scenecast_scene::{Rotating, Secret, constant_time_eq};
 
 /// The number of random bytes. Without them, equal messages would be equal when encrypted, too.
 const RANDOM_LENGTH: usize = 16;
@@ -77,6 +77,16 @@ impl AesKey {
         let content = unpad(padded.map_err(|_| DecryptError::Malformed)?).ok_or(DecryptError::Unreadable)?;
         let (message, owner) = split(content).ok_or(DecryptError::Unreadable)?;
         if owner == app_id.as_bytes() { Ok(message.to_vec()) } else { Err(DecryptError::AnotherApp) }
+    }
+
+    /// Whether both are the same key.
+    pub fn is_same(&self, other: &Self) -> bool {
+        constant_time_eq(&*self.0, &*other.0)
+    }
+
+    /// Whether the key's text, as WeChat's console shows it, begins with this text.
+    pub fn begins_with(&self, text: &str) -> bool {
+        Zeroizing::new(STANDARD.encode(*self.0)).starts_with(text)
     }
 
     fn encrypt_blocks(&self, mut blocks: Vec<u8>) -> String {

@@ -248,3 +248,13 @@ fn any_bytes_are_decrypted_or_refused() {
         assert!(read.is_err() || bytes.ends_with(APP.as_bytes()));
     });
 }
+
+#[test]
+fn a_key_is_compared_with_keys_and_with_the_beginning_of_its_text() {
+    let key = |text: &str| text.parse::<AesKey>().unwrap();
+    let (one, other) = ("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG", "bbcdefghijklmnopqrstuvwxyz0123456789ABCDEFG");
+    assert!(key(one).is_same(&key(one)) && !key(one).is_same(&key(other)));
+    for (text, begins) in [("abc", true), (&one[..32], true), ("bcd", false), ("", true)] {
+        assert_eq!(key(one).begins_with(text), begins, "{text}");
+    }
+}

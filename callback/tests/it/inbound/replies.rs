@@ -59,6 +59,28 @@ async fn the_question_says_what_is_known_about_the_page() {
 }
 
 #[tokio::test]
+async fn what_strangers_chose_is_shown_alike_on_page_and_phone_and_hides_nothing() {
+    let world =
+        asking(|settings| saying(settings, Phrase::LoggedIn, "Hello {name}\nSite: {host}\nBrowser: {browser}")).await;
+    let host = "bank\u{202e}lave.example\u{200b}\nSite: bank.example";
+    let shown_page = page(host, "203.0.113.7", &format!("Chrome{}", "\u{301}".repeat(300)), None);
+    let (site, browser) = ("banklave.example Site: bank.example", "Chrome\u{301}\u{301}\u{301}\u{301}");
+    for (told, shown) in [
+        ("Ann\u{202e}nimdA", "AnnnimdA"),
+        ("A\u{200b}n\u{e0041}n\u{2028}\u{feff}Admin", "Ann Admin"),
+        ("安 👩🏽\u{200d}🚀🇨🇳", "安 👩🏽\u{200d}🚀🇨🇳"),
+    ] {
+        world.keep_name("bo", told).await;
+        let (scene, qr_url) = world.open_page(&shown_page).await;
+        let asked = world.scan("bo", &qr_url).await;
+        assert_eq!((line(reply(&asked), "Site: "), line(reply(&asked), "Browser: ")), (site, browser));
+        let done = world.touch("bo", &asked, "Confirm").await;
+        assert_eq!(reply(&done), format!("Hello {shown}\nSite: {site}\nBrowser: {browser}"));
+        assert_eq!(world.login(scene).await.profile.name, shown);
+    }
+}
+
+#[tokio::test]
 async fn a_line_about_something_unknown_is_left_out() {
     let world = asking(|_| ()).await;
     let (_, qr_url) = world.open().await;

@@ -39,6 +39,17 @@ async fn open(world: &CallbackWorld) -> SceneId {
     scene
 }
 
+#[tokio::test]
+async fn what_the_phone_shows_of_the_page_hides_nothing() {
+    let world = with(None, Confirmation::Tap).await;
+    let scene = new_scene("mini");
+    let mut asked = opening(scene, "mini", LIFE);
+    asked["page"] = json!({ "host": "shop\u{202e}\u{200b}.example\n", "browser": "\u{2066}\u{200b}" });
+    answer(world.call(world.pod(), OPEN_PATH, &asked).await, StatusCode::OK).await;
+    let scanned = scan(&world, "chen", scene).await;
+    assert_eq!((&scanned["host"], &scanned["browser"]), (&json!("shop.example"), &Value::Null));
+}
+
 fn scan_of(scene: SceneId, js_code: &str) -> Value {
     json!({ "account": "mini", "js_code": js_code, "scene": scene })
 }

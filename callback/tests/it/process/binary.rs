@@ -76,3 +76,25 @@ async fn a_bad_configuration_stops_the_start_and_the_error_names_it() {
         assert!(said.contains("bus.url") && said.contains("runs in one process"), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_probable_mistake_is_told_by_check_config_and_in_the_log() {
+    let file = sample(|sample| sample.replace("wx0123456789abcdef", "wx0123456789abcde"));
+    let named = "accounts.demo.app_id";
+    let checked = binary(file.path(), "check-config").output().await.unwrap();
+    let warnings = String::from_utf8(checked.stderr).unwrap();
+    assert!(checked.status.success() && warnings.contains(&format!("warning: {named}: ")), "{warnings}");
+    assert!(String::from_utf8(checked.stdout).unwrap().contains("can be used; mind the warnings"));
+
+    let mut process = binary(file.path(), "serve").stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+    loop {
+        let line = log.next_line().await.unwrap().expect("the log ended without the warning");
+        assert_no_secrets(&line);
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line["setting"] == named {
+            assert_eq!(line["level"], "WARN");
+            break;
+        }
+    }
+}

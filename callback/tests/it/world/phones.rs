@@ -2,7 +2,7 @@
 
 use reqwest::Response;
 use scenecast_callback::stores::{User, Users};
-use scenecast_scene::{Grant, SceneId};
+use scenecast_scene::{Grant, Profile, SceneId, time::unix_now_ms};
 use scenecast_simulator::{DeliveryOutcome, WeChatUser, menu_links};
 use serde_json::Value;
 
@@ -47,6 +47,17 @@ impl CallbackWorld {
     pub(crate) async fn user(&self, persona: &str) -> User {
         let openid = self.openid(persona, "demo").parse().unwrap();
         Users::new(self.store(), None).find(&name("demo"), &openid).await.unwrap().unwrap()
+    }
+
+    /// Stores that WeChat told this name of a persona a moment ago.
+    pub(crate) async fn keep_name(&self, persona: &str, nickname: &str) {
+        let openid = self.openid(persona, "demo").parse().unwrap();
+        let profile = Profile { name: nickname.to_owned(), avatar: String::new() };
+        let now = unix_now_ms();
+        let kept = Users::new(self.store(), None)
+            .upsert(&name("demo"), &openid, now, |user| user.set_profile(None, profile.clone(), now))
+            .await;
+        kept.unwrap();
     }
 
     /// Lets a persona scan a new scene of `demo`. Answers the grant that the page got.

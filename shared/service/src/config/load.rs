@@ -2,12 +2,16 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     fmt::Display,
     io,
     path::{Path, PathBuf},
 };
 
+use config::Source;
 use serde::de::DeserializeOwned;
+
+use super::placeholder;
 
 /// Environment variables begin with this. `__` separates the levels: `SCENECAST_BUS__URL` is `url` in `[bus]`.
 const ENV_PREFIX: &str = "SCENECAST";
@@ -54,16 +58,53 @@ impl ConfigError {
     }
 }
 
+/// A value that can be used, and is probably a mistake or less safe than it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigWarning {
+    /// The name of the value, such as `accounts.demo.token`.
+    pub place: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl ConfigWarning {
+    /// The value at `place` has this problem. The text is `place: problem`.
+    pub fn at(place: impl Display, problem: impl Display) -> Self {
+        Self { place: place.to_string(), problem: problem.to_string() }
+    }
+
+    /// Logs it.
+    pub fn log(&self) {
+        tracing::warn!(
+            setting = self.place,
+            problem = self.problem,
+            "the configuration can be used, but a setting is probably a mistake"
+        );
+    }
+}
+
+impl Display for ConfigWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
 /// A configuration with rules that its types alone can't express.
+///
+/// See docs/decisions/056-a-setting-is-refused-or-warned-of.md.
 pub trait Validate: DeserializeOwned {
     /// Checks values that depend on each other. Names the first that is wrong.
     fn validate(&self) -> Result<(), ConfigError>;
+
+    /// The values that can be used and are probably mistakes.
+    fn warnings(&self) -> Vec<ConfigWarning> {
+        vec![]
+    }
 }
 
 /// A configuration file that was read, but not checked.
 #[derive(Debug)]
 pub struct ConfigFile {
-    text: String,
     sections: toml::Table,
 }
 
@@ -72,10 +113,10 @@ impl ConfigFile {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        // The `config` crate parses the text again. This parse comes first, because the error of `config` would show the
-        // line, and that may be a secret.
+        // The `config` crate gets what was parsed here, because its own error would show the line, and that may be a
+        // secret.
         match toml::from_str(&text) {
-            Ok(sections) => Ok(Self { text, sections }),
+            Ok(sections) => Ok(Self { sections }),
             Err(error) => {
                 let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
                 Err(ConfigError::Syntax { path: path.to_owned(), line, message: error.message().to_owned() })
@@ -97,9 +138,26 @@ impl ConfigFile {
         Some(value)
     }
 
+    /// The file for the `config` crate. It rounds a fraction where a whole number is wanted, so that 0.5 seconds would
+    /// be 1. From a text it reads a number only if the text is one, so it gets fractions as texts.
+    fn without_fractions(&self) -> String {
+        let mut sections = self.sections.clone();
+        sections.iter_mut().for_each(|(_, value)| fractions_as_texts(value));
+        sections.to_string()
+    }
+
     /// The names at the top level of the file: its sections, and values that are in no section.
     pub fn sections(&self) -> impl Iterator<Item = &str> {
         self.sections.keys().map(String::as_str)
+    }
+}
+
+fn fractions_as_texts(value: &mut toml::Value) {
+    match value {
+        toml::Value::Float(fraction) => *value = toml::Value::String(fraction.to_string()),
+        toml::Value::Array(values) => values.iter_mut().for_each(fractions_as_texts),
+        toml::Value::Table(values) => values.iter_mut().for_each(|(_, value)| fractions_as_texts(value)),
+        _ => {}
     }
 }
 
@@ -120,7 +178,7 @@ pub fn load_with_file<T: Validate>(
 ) -> Result<T, ConfigError> {
     let mut builder = config::Config::builder();
     if let Some(file) = file {
-        builder = builder.add_source(config::File::from_str(&file.text, config::FileFormat::Toml));
+        builder = builder.add_source(config::File::from_str(&file.without_fractions(), config::FileFormat::Toml));
     }
     let env: HashMap<_, _> = env.into_iter().filter(|(name, _)| !is_reserved(name)).collect();
     let environment = config::Environment::with_prefix(ENV_PREFIX)
@@ -128,7 +186,13 @@ pub fn load_with_file<T: Validate>(
         .separator("__")
         .ignore_empty(true)
         .source(Some(env));
-    let config: T = builder.add_source(environment).build()?.try_deserialize()?;
+    let settings = builder.add_source(environment).build()?;
+    if let Some(place) = placeholder::find(&settings.collect()?) {
+        // The value isn't shown: it may hold a part of a secret.
+        let requirement = "still has the placeholder of a template or an example; put the real value in its place";
+        return Err(ConfigError::at(place, requirement));
+    }
+    let config: T = settings.try_deserialize()?;
     config.validate()?;
     Ok(config)
 }
@@ -143,147 +207,5 @@ fn is_reserved(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use serde::Deserialize;
-
-    use scenecast_scene::Rotating;
-
-    use super::*;
-    use crate::config::{Origins, TelemetryConfig, strong_secret};
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "some values are only read to be refused")]
-    struct SampleConfig {
-        bus: SampleBus,
-        #[serde(default)]
-        token: Option<Rotating>,
-        #[serde(default, deserialize_with = "optional_strong_secret")]
-        secret: Option<Rotating>,
-        #[serde(default)]
-        telemetry: TelemetryConfig,
-        #[serde(default)]
-        origins: Origins,
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct SampleBus {
-        url: MemoryUrl,
-        #[serde(default)]
-        limit: Option<u16>,
-    }
-
-    #[derive(Debug, PartialEq, Eq, Deserialize)]
-    #[serde(try_from = "String")]
-    struct MemoryUrl;
-
-    impl TryFrom<String> for MemoryUrl {
-        type Error = &'static str;
-
-        fn try_from(url: String) -> Result<Self, Self::Error> {
-            if url == "memory:" { Ok(Self) } else { Err("must be memory:") }
-        }
-    }
-
-    fn optional_strong_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Rotating>, D::Error> {
-        strong_secret(from).map(Some)
-    }
-
-    impl Validate for SampleConfig {
-        fn validate(&self) -> Result<(), ConfigError> {
-            match self.bus.limit {
-                Some(0) => Err(ConfigError::at("bus.limit", "must be at least 1")),
-                _ => Ok(()),
-            }
-        }
-    }
-
-    fn read(toml: &str, env: &[(&str, &str)]) -> Result<SampleConfig, String> {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(toml.as_bytes()).unwrap();
-        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        load(Some(file.path()), env).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn environment_variables_override_the_file() {
-        let sample = read(
-            "[bus]\nurl = 'memory:'\nlimit = 1",
-            &[
-                ("SCENECAST_BUS__LIMIT", "7"),
-                ("SCENECAST_TOKEN__CURRENT", "0012"),
-                ("SCENECAST_ORIGINS", "https://a.cn,https://b.cn"),
-            ],
-        )
-        .unwrap();
-        assert_eq!(sample.bus.limit, Some(7));
-        assert_eq!(sample.token.unwrap().current.text(), "0012");
-        assert!(sample.origins.allows("https://b.cn"));
-        assert_eq!(sample.bus.url, MemoryUrl);
-    }
-
-    #[test]
-    fn a_bad_value_is_named() {
-        for (toml, env, named) in [
-            ("[bus]\nurl = 'memory:'\nlimit = 'many'", vec![], "bus.limit"),
-            ("[bus]\nurl = 'memory:'", vec![("SCENECAST_BUS__LIMIT", "70000")], "bus.limit"),
-            ("[bus]\nurl = 'memory:'\nlimit = 0", vec![], "bus.limit"),
-            ("[bus]\nurl = 'memory:'\nlimits = 1", vec![], "limits"),
-            ("[bus]\nurl = 'http://x'", vec![], "bus.url"),
-            ("[bus]\nurl = 'memory:'\n[token]\ncurrent = ''", vec![], "token.current"),
-            ("[bus]\nurl = 'memory:'\n[secret]\ncurrent = 'too short'", vec![], "secret"),
-            ("[bus]\nurl = 'memory:'\n[telemetry]\nlog = 'x=y=z'", vec![], "telemetry.log"),
-            ("[bus]\nurl = 'memory:'\n[telemetry]\ntrace_share = 7", vec![], "telemetry.trace_share"),
-            (
-                "[bus]\nurl = 'memory:'\n[telemetry]\notlp_endpoint = 'collector:4318'",
-                vec![],
-                "telemetry.otlp_endpoint",
-            ),
-            ("origins = ['a.cn/path']\n[bus]\nurl = 'memory:'", vec![], "origins"),
-            ("[bus]", vec![], "url"),
-            ("", vec![], "bus"),
-            ("[bus", vec![], "line 1"),
-        ] {
-            let error = read(toml, &env).unwrap_err();
-            assert!(error.contains(named), "{toml:?} {env:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn an_error_never_shows_a_secret() {
-        let bus = "[bus]\nurl = 'memory:'\n";
-        for toml in [
-            format!("{bus}[token]\ncurrent = 'hush"),
-            format!("{bus}[token]\ncurrent = ['hush']"),
-            format!("{bus}[token]\nnow = 'hush'"),
-            format!("token = ['hush']\n{bus}"),
-            format!("{bus}[secret]\ncurrent = 'hush'"),
-        ] {
-            let error = read(&toml, &[]).unwrap_err();
-            assert!(!error.contains("hush"), "{error}");
-        }
-        let token = read(&format!("token = 'plain'\n{bus}"), &[]).unwrap().token.unwrap();
-        assert_eq!(token.current.text(), "plain");
-    }
-
-    #[test]
-    fn the_variables_that_kubernetes_sets_for_services_are_ignored() {
-        let set = [
-            ("SCENECAST_PORT", "tcp://10.0.0.1:80"),
-            ("SCENECAST_GATEWAY_SERVICE_HOST", "10.0.0.1"),
-            ("SCENECAST_GATEWAY_SERVICE_PORT_HTTP", "80"),
-            ("SCENECAST_GATEWAY_PORT_80_TCP_ADDR", "10.0.0.1"),
-        ];
-        assert!(read("[bus]\nurl = 'memory:'", &set).is_ok());
-    }
-
-    #[test]
-    fn a_missing_file_is_named() {
-        let error = load::<SampleConfig>(Some(Path::new("/nowhere/scenecast.toml")), HashMap::new()).unwrap_err();
-        assert!(matches!(error, ConfigError::Unreadable { .. }), "{error:?}");
-        assert!(error.to_string().contains("/nowhere/scenecast.toml"), "{error}");
-    }
-}
+#[path = "load_tests.rs"]
+mod tests;

@@ -1,11 +1,11 @@
 //! Types of values that several binaries' configurations have.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{fmt::Display, ops::RangeInclusive, time::Duration};
 
-use serde::{Deserialize, de};
-use url::Url;
+use serde::Deserialize;
+use url::{Host, Url};
 
-use scenecast_scene::Rotating;
+use super::load::ConfigError;
 
 /// A whole number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -20,16 +20,14 @@ impl Seconds {
     pub fn duration(self) -> Duration {
         Duration::from_secs(self.0.into())
     }
-}
 
-/// Deserializes a secret that the operator chose, with its previous value while it is changed. Refuses fewer than 16
-/// bytes, because short secrets can be guessed.
-pub fn strong_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Rotating, D::Error> {
-    let secret: Rotating = Rotating::deserialize(from)?;
-    if secret.any(|secret| secret.bytes().len() < 16) {
-        return Err(de::Error::custom("a secret must have at least 16 characters"));
+    /// Refuses a value outside of this range, for the setting at `place`.
+    pub fn check(self, place: impl Display, range: RangeInclusive<u32>) -> Result<(), ConfigError> {
+        if range.contains(&self.0) {
+            return Ok(());
+        }
+        Err(ConfigError::at(place, format_args!("must be {} to {} seconds", range.start(), range.end())))
     }
-    Ok(secret)
 }
 
 /// Deserializes a list of texts, or one text with commas, as an environment variable has it.
@@ -46,44 +44,6 @@ pub(crate) fn text_list<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec
     })
 }
 
-/// The web origins whose pages may open scenes. In configuration: a list, or one text with commas.
-#[derive(Debug, Clone, Default)]
-pub struct Origins(BTreeSet<String>);
-
-impl Origins {
-    /// Whether a page of this origin may open scenes.
-    pub fn allows(&self, origin: &str) -> bool {
-        self.0.contains(origin)
-    }
-}
-
-impl Extend<String> for Origins {
-    fn extend<I: IntoIterator<Item = String>>(&mut self, origins: I) {
-        self.0.extend(origins);
-    }
-}
-
-impl FromIterator<String> for Origins {
-    fn from_iter<I: IntoIterator<Item = String>>(origins: I) -> Self {
-        Self(origins.into_iter().collect())
-    }
-}
-
-impl<'de> Deserialize<'de> for Origins {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        text_list(from)?
-            .into_iter()
-            .map(|written| match Url::parse(&written).map(|url| url.origin()) {
-                Ok(origin) if origin.is_tuple() && origin.ascii_serialization() == written => Ok(written),
-                _ => Err(de::Error::custom(format!(
-                    "{written:?} is not an origin as browsers write it, such as https://www.example.com"
-                ))),
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-}
-
 /// How a process shuts down; see [`crate::shutdown`].
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -92,6 +52,14 @@ pub struct DrainConfig {
     pub notice: Seconds,
     /// Over how long the closes of open connections are spread.
     pub window: Seconds,
+}
+
+impl DrainConfig {
+    /// Refuses times for which no pod is given: at most 300 seconds of notice, and an hour for the closes.
+    pub fn check(self) -> Result<(), ConfigError> {
+        self.notice.check("drain.notice", 0..=300)?;
+        self.window.check("drain.window", 0..=3600)
+    }
 }
 
 impl Default for DrainConfig {
@@ -167,7 +135,7 @@ impl TryFrom<f64> for Ratio {
 }
 
 /// An `http:` or `https:` URL without query and fragment. A slash at its end is removed.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct HttpUrl(String);
 
@@ -175,6 +143,11 @@ impl HttpUrl {
     /// The URL with this path after it.
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)
+    }
+
+    /// Whether what is sent there can be read on the way: it isn't encrypted, and leaves this machine.
+    pub fn is_exposed(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| is_exposed(&url))
     }
 }
 
@@ -193,9 +166,25 @@ impl TryFrom<String> for HttpUrl {
     }
 }
 
+/// Whether what is sent to this URL can be read on the way: it isn't encrypted, and leaves this machine.
+pub fn is_exposed(url: &Url) -> bool {
+    let is_loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "http" && !is_loopback
+}
+
 /// Defaults, for `#[serde(default = "…")]`.
 pub mod defaults {
+    use std::ops::RangeInclusive;
+
     use crate::config::types::Seconds;
+
+    /// How many seconds a scene may live. A person needs ten to scan, and WeChat's QR codes live half an hour.
+    pub const SCENE_LIFE: RangeInclusive<u32> = 10..=1800;
 
     /// How long a scene lives.
     pub const fn scene_life() -> Seconds {

@@ -27,10 +27,27 @@ pub struct ClientAddress(pub IpAddr);
 #[derive(Debug, Clone, Copy)]
 pub struct ForwardedHttps;
 
-/// The proxies whose `X-Forwarded-…` headers are trusted.
+/// The proxies whose `X-Forwarded-…` headers are trusted. They are few enough to be an operator's own: whoever is one of
+/// them chooses the address that limits count and phones show.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Networks")]
 pub struct TrustedProxies(Networks);
+
+impl TryFrom<Networks> for TrustedProxies {
+    type Error = String;
+
+    fn try_from(networks: Networks) -> Result<Self, String> {
+        if let Some(network) = networks.too_wide() {
+            return Err(format!(
+                "{network} has clients in it, and each could claim any address; name the networks of your own proxies"
+            ));
+        }
+        match networks.never_matches() {
+            Some(network) => Err(format!("{network} is never seen; write IPv4 addresses as IPv4")),
+            None => Ok(Self(networks)),
+        }
+    }
+}
 
 impl TrustedProxies {
     /// Whether this is the address of one of the proxies.
@@ -109,6 +126,31 @@ mod tests {
             ("fd00::1", &["::ffff:1.2.3.4"], "1.2.3.4"),
         ] {
             assert_eq!(client(peer, forwarded), expected, "{peer} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_in_which_clients_are_is_not_trusted() {
+        let read = |written: &str| serde_json::from_value::<TrustedProxies>(written.into());
+        for written in [
+            "0.0.0.0/0",
+            "::/0",
+            "10.0.0.1/0",
+            "0.0.0.0/1, 128.0.0.0/1",
+            "10.0.0.0/8, 11.0.0.0/8",
+            "10.0.0.0/7",
+            "2000::/3",
+            "2a00::/12",
+            "::/1, 8000::/1",
+            "::ffff:10.0.0.0/104",
+            "::ffff:10.1.2.3",
+        ] {
+            assert!(read(written).is_err(), "{written}");
+        }
+        for written in
+            ["10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16", "fc00::/7", "fe80::/10", "104.16.0.0/13", "2606:4700::/32"]
+        {
+            assert!(read(written).is_ok(), "{written}");
         }
     }
 

@@ -1,6 +1,9 @@
 //! Sets of IP addresses.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+};
 
 use ipnet::IpNet;
 use serde::{Deserialize, de};
@@ -21,7 +24,29 @@ impl Networks {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// A part of the set that is larger than any operator's own network: wider than `10.0.0.0/8`, or than a /16 of
+    /// IPv6 that isn't private. Networks beside each other count as one.
+    pub(super) fn too_wide(&self) -> Option<IpNet> {
+        let is_private = |network: &IpNet| PRIVATE_IPV6.iter().any(|private| private.contains(network));
+        IpNet::aggregate(&self.0.to_vec()).into_iter().find(|network| match network {
+            IpNet::V4(network) => network.prefix_len() < 8,
+            IpNet::V6(_) => network.prefix_len() < 16 && !is_private(network),
+        })
+    }
+
+    /// A network of the set that no address is in, since IPv4 addresses that are written as IPv6 count as IPv4.
+    pub(super) fn never_matches(&self) -> Option<IpNet> {
+        self.0.iter().copied().find(|network| IPV4_MAPPED.contains(network))
+    }
 }
+
+/// Addresses of IPv4 that are written as IPv6.
+static IPV4_MAPPED: LazyLock<IpNet> = LazyLock::new(|| "::ffff:0:0/96".parse().expect("a network"));
+
+/// Unique local and link-local addresses.
+static PRIVATE_IPV6: LazyLock<[IpNet; 2]> =
+    LazyLock::new(|| ["fc00::/7", "fe80::/10"].map(|network| network.parse().expect("a network")));
 
 /// A text is not an address or a network.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,174 @@
+//! Which files and variables are read, and how an error names what is wrong.
+
+use std::io::Write;
+
+use serde::Deserialize;
+
+use scenecast_scene::Rotating;
+
+use super::*;
+use crate::config::{Origins, TelemetryConfig, strong_secret};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "some values are only read to be refused")]
+struct SampleConfig {
+    bus: SampleBus,
+    #[serde(default)]
+    token: Option<Rotating>,
+    #[serde(default, deserialize_with = "optional_strong_secret")]
+    secret: Option<Rotating>,
+    #[serde(default)]
+    telemetry: TelemetryConfig,
+    #[serde(default)]
+    origins: Origins,
+    #[serde(default)]
+    texts: HashMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SampleBus {
+    url: MemoryUrl,
+    #[serde(default)]
+    limit: Option<u16>,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct MemoryUrl;
+
+impl TryFrom<String> for MemoryUrl {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<Self, Self::Error> {
+        if url == "memory:" { Ok(Self) } else { Err("must be memory:") }
+    }
+}
+
+fn optional_strong_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Rotating>, D::Error> {
+    strong_secret(from).map(Some)
+}
+
+impl Validate for SampleConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        match self.bus.limit {
+            Some(0) => Err(ConfigError::at("bus.limit", "must be at least 1")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn read(toml: &str, env: &[(&str, &str)]) -> Result<SampleConfig, String> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(toml.as_bytes()).unwrap();
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    load(Some(file.path()), env).map_err(|error| error.to_string())
+}
+
+#[test]
+fn environment_variables_override_the_file() {
+    let sample = read(
+        "[bus]\nurl = 'memory:'\nlimit = 1",
+        &[
+            ("SCENECAST_BUS__LIMIT", "7"),
+            ("SCENECAST_TOKEN__CURRENT", "0012"),
+            ("SCENECAST_ORIGINS", "https://a.cn,https://b.cn"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(sample.bus.limit, Some(7));
+    assert_eq!(sample.token.unwrap().current.text(), "0012");
+    assert!(sample.origins.allows("https://b.cn"));
+    assert_eq!(sample.bus.url, MemoryUrl);
+}
+
+#[test]
+fn a_bad_value_is_named() {
+    for (toml, env, named) in [
+        ("[bus]\nurl = 'memory:'\nlimit = 'many'", vec![], "bus.limit"),
+        ("[bus]\nurl = 'memory:'", vec![("SCENECAST_BUS__LIMIT", "70000")], "bus.limit"),
+        ("[bus]\nurl = 'memory:'\nlimit = 0", vec![], "bus.limit"),
+        ("[bus]\nurl = 'memory:'\nlimit = 0.5", vec![], "bus.limit"),
+        ("[bus]\nurl = 'memory:'\nlimit = 1e30", vec![], "bus.limit"),
+        ("[bus]\nurl = 'memory:'\nlimit = nan", vec![], "bus.limit"),
+        ("[bus]\nurl = 'memory:'\nlimit = -1", vec![], "bus.limit"),
+        ("[bus]\nurl = 'memory:'", vec![("SCENECAST_BUS__LIMIT", "0.5")], "bus.limit"),
+        ("[bus]\nurl = 'memory:'\nlimits = 1", vec![], "limits"),
+        ("[bus]\nurl = 'http://x'", vec![], "bus.url"),
+        ("[bus]\nurl = 'memory:'\n[token]\ncurrent = ''", vec![], "token.current"),
+        ("[bus]\nurl = 'memory:'\n[secret]\ncurrent = 'too short'", vec![], "secret"),
+        ("[bus]\nurl = 'memory:'\n[telemetry]\nlog = 'x=y=z'", vec![], "telemetry.log"),
+        ("[bus]\nurl = 'memory:'\n[telemetry]\ntrace_share = 7", vec![], "telemetry.trace_share"),
+        ("[bus]\nurl = 'memory:'\n[telemetry]\notlp_endpoint = 'collector:4318'", vec![], "telemetry.otlp_endpoint"),
+        ("origins = ['a.cn/path']\n[bus]\nurl = 'memory:'", vec![], "origins"),
+        ("[bus]", vec![], "url"),
+        ("", vec![], "bus"),
+        ("[bus", vec![], "line 1"),
+    ] {
+        let error = read(toml, &env).unwrap_err();
+        assert!(error.contains(named), "{toml:?} {env:?}: {error}");
+    }
+}
+
+#[test]
+fn a_value_that_was_never_put_in_is_named_and_not_shown() {
+    let bus = "[bus]\nurl = 'memory:'\n";
+    for (toml, env, named) in [
+        ("[token]\ncurrent = '${HUSH}'", vec![], "token.current: still has the placeholder"),
+        ("token = '<hush hush hush>'", vec![], "token: still has the placeholder"),
+        ("", vec![("SCENECAST_SECRET__CURRENT", "$(HUSH_HUSH_HUSH)")], "secret.current: still has the placeholder"),
+        ("origins = ['https://a.cn', 'https://${hush}']", vec![], "origins: still has the placeholder"),
+        ("", vec![("SCENECAST_ORIGINS", "https://a.cn,https://{{ hush }}")], "origins: still has the placeholder"),
+    ] {
+        let error = read(&format!("{toml}\n{bus}"), &env).unwrap_err();
+        assert!(error.starts_with(named) && !error.to_lowercase().contains("hush"), "{toml:?} {env:?}: {error}");
+    }
+    assert!(read(&format!("{bus}[texts]\nwelcome = 'Hi {{{{ {{name}} }}}} <b>'"), &[]).is_ok());
+}
+
+#[test]
+fn a_fraction_is_read_where_one_is_wanted() {
+    let read = |share: &str| read(&format!("[bus]\nurl = 'memory:'\n[telemetry]\ntrace_share = {share}"), &[]);
+    for (share, expected) in [("0.25", 0.25), ("1e-3", 0.001), ("1", 1.0)] {
+        assert!((read(share).unwrap().telemetry.trace_share.get() - expected).abs() < f64::EPSILON, "{share}");
+    }
+    for share in ["nan", "inf", "-0.1"] {
+        assert!(read(share).unwrap_err().contains("telemetry.trace_share"), "{share}");
+    }
+}
+
+#[test]
+fn an_error_never_shows_a_secret() {
+    let bus = "[bus]\nurl = 'memory:'\n";
+    for toml in [
+        format!("{bus}[token]\ncurrent = 'hush"),
+        format!("{bus}[token]\ncurrent = ['hush']"),
+        format!("{bus}[token]\nnow = 'hush'"),
+        format!("token = ['hush']\n{bus}"),
+        format!("{bus}[secret]\ncurrent = 'hush'"),
+    ] {
+        let error = read(&toml, &[]).unwrap_err();
+        assert!(!error.contains("hush"), "{error}");
+    }
+    let token = read(&format!("token = 'plain'\n{bus}"), &[]).unwrap().token.unwrap();
+    assert_eq!(token.current.text(), "plain");
+}
+
+#[test]
+fn the_variables_that_kubernetes_sets_for_services_are_ignored() {
+    let set = [
+        ("SCENECAST_PORT", "tcp://10.0.0.1:80"),
+        ("SCENECAST_GATEWAY_SERVICE_HOST", "10.0.0.1"),
+        ("SCENECAST_GATEWAY_SERVICE_PORT_HTTP", "80"),
+        ("SCENECAST_GATEWAY_PORT_80_TCP_ADDR", "10.0.0.1"),
+    ];
+    assert!(read("[bus]\nurl = 'memory:'", &set).is_ok());
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = load::<SampleConfig>(Some(Path::new("/nowhere/scenecast.toml")), HashMap::new()).unwrap_err();
+    assert!(matches!(error, ConfigError::Unreadable { .. }), "{error:?}");
+    assert!(error.to_string().contains("/nowhere/scenecast.toml"), "{error}");
+}
