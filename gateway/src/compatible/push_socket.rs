@@ -13,7 +13,7 @@ use scenecast_service::http::Problem;
 
 use super::{
     feed::{CompatibleFeed, FeedUpdate},
-    route_context::{RouteContext, cookies_of, page_with_id},
+    route_context::{RouteContext, cookies_of, visitor_with_id},
 };
 use crate::{
     metrics::{ConnectionGuard, Transport},
@@ -41,7 +41,7 @@ pub(super) async fn accept(
             claims
         }
     };
-    let feed = Box::new(CompatibleFeed::new(&context, claims, page_with_id(&request, Some(id))));
+    let feed = Box::new(CompatibleFeed::new(&context, claims, visitor_with_id(&request, Some(id)).page));
     let shutdown = context.state().shutdown().clone();
     shutdown.spawn(serve(context, upgrade, feed, login_text));
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())

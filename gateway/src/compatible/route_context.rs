@@ -17,7 +17,9 @@ use scenecast_service::{
 };
 
 use super::cookies::{self, Cookies};
-use crate::{config::CompatibleKind, refusal::PageRefusal, state::GatewayState, transport::visitor::page_of};
+use crate::{
+    config::CompatibleKind, refusal::PageRefusal, scenes::Visitor, state::GatewayState, transport::visitor::visitor_of,
+};
 
 /// One route and its account. Clones are the same one.
 #[derive(Clone)]
@@ -117,7 +119,7 @@ impl RouteContext {
     pub(super) async fn open(
         &self,
         claims: &Claims,
-        page: PageInfo,
+        visitor: Visitor,
         handle: Handle,
     ) -> Result<internal::OpenedHandle, PageRefusal> {
         let life = claims.remaining(SystemTime::now());
@@ -128,11 +130,11 @@ impl RouteContext {
             scene: claims.scene,
             account: claims.account.clone(),
             binding: None,
-            page,
+            page: visitor.page,
             life_ms: millis(life),
             handle,
         };
-        self.state().scenes().open_by_callback(&call).await
+        self.state().scenes().open_by_callback(&call, visitor.limited_as).await
     }
 
     /// The login in the scene of a cookie's value, for pages that poll. None while Redis gives no answer: the login
@@ -167,9 +169,10 @@ pub(super) fn cookies_of(request: &Request) -> Cookies {
     Cookies::from_headers(request.headers(), request.extensions().get::<ForwardedHttps>())
 }
 
-/// The page that sent this request, and the id that it chose for its scene.
-pub(super) fn page_with_id(request: &Request, chosen_id: Option<ChosenId>) -> PageInfo {
-    PageInfo { chosen_id, ..page_of(request) }
+/// Who sent this request, with the id that the page chose for its scene.
+pub(super) fn visitor_with_id(request: &Request, chosen_id: Option<ChosenId>) -> Visitor {
+    let Visitor { limited_as, page } = visitor_of(request);
+    Visitor { limited_as, page: PageInfo { chosen_id, ..page } }
 }
 
 /// An error if the gateway has no room for this request.

@@ -1,6 +1,7 @@
 //! Keys, opening, and what happens when Redis loses a scene.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -15,7 +16,7 @@ use scenecast_service::admission::{AddressRateLimit, RejectReason, Rejections};
 use super::{
     callback_client::CallbackClient,
     qr,
-    request::{DisplayedCode, OpenRequest, OpenedScene},
+    request::{DisplayedCode, OpenRequest, OpenedScene, Visitor},
 };
 use crate::{config::GatewayConfig, metrics::GatewayMetrics, refusal::PageRefusal};
 
@@ -74,20 +75,19 @@ impl SceneService {
     pub(crate) async fn open(
         &self,
         request: &OpenRequest,
-        mut page: PageInfo,
+        visitor: &Visitor,
     ) -> Result<(Claims, OpenedScene), PageRefusal> {
-        page.language = request.locale.map(|locale| locale.0);
         let binding = request.state.as_ref().map(|state| Binding::of(state.as_str()));
         let (key, claims) = self.issue_key(&request.account, binding, self.scene_life);
         let call = internal::OpenCall {
             scene: claims.scene,
             account: claims.account.clone(),
             binding: claims.binding,
-            page,
+            page: request.page(visitor),
             life_ms: millis(self.scene_life),
             handle: Handle::Any,
         };
-        let code = match self.open_by_callback(&call).await? {
+        let code = match self.open_by_callback(&call, visitor.limited_as).await? {
             internal::OpenedHandle::Qr { url, .. } => DisplayedCode::Qr { svg: draw_qr(&claims, &url)?, url },
             internal::OpenedHandle::MiniProgram { image } => DisplayedCode::MiniProgram { image },
             internal::OpenedHandle::Typed { code } => DisplayedCode::Code(code),
@@ -96,16 +96,24 @@ impl SceneService {
         Ok((claims, opened))
     }
 
-    /// Has a callback open a scene, unless the page's address has opened too many in the last minute.
+    /// Has a callback open a scene, unless its client has opened too many in the last minute.
     pub(crate) async fn open_by_callback(
         &self,
         call: &internal::OpenCall,
+        client: Option<IpAddr>,
     ) -> Result<internal::OpenedHandle, PageRefusal> {
-        if let Some(address) = call.page.address
-            && let Err(retry_after) = self.open_limit.check(address)
+        if let Some(client) = client
+            && let Err(retry_after) = self.open_limit.check(client)
         {
             self.rejections.count(RejectReason::Scenes);
             return Err(PageRefusal::TooManyScenes { retry_after });
+        }
+        if call.page.address.is_none() {
+            tracing::warn!(
+                account = %call.account, scene = %call.scene,
+                "a page's address isn't known, and the phone will be told so; if the page came through a proxy, have that \
+                 append the browser's address to X-Forwarded-For"
+            );
         }
         self.callback.open(call).await
     }
