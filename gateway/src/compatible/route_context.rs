@@ -58,7 +58,7 @@ impl RouteContext {
 
     /// A new scene's key. Nothing is stored by that.
     pub(super) fn issue_key(&self) -> (Key, Claims) {
-        self.state().scenes().issue_key(&self.0.account, None, self.0.kind.scene_life())
+        self.state().scenes().issue_compatible_key(&self.0.account, self.0.kind.scene_life())
     }
 
     /// What the key in a cookie's value says, if it is for this route's account.
@@ -67,7 +67,7 @@ impl RouteContext {
     }
 
     fn claims_of_any_account(&self, value: &str) -> Option<Claims> {
-        self.state().scenes().check_key(value.split('.').next()?).ok()
+        self.state().scenes().check_compatible_key(value.split('.').next()?).ok()
     }
 
     /// The value of this browser's cookie for `id`.

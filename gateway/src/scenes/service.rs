@@ -24,6 +24,7 @@ use crate::{config::GatewayConfig, metrics::GatewayMetrics, refusal::PageRefusal
 pub(crate) struct SceneService {
     bus: SceneReader,
     keys: KeyRing,
+    compatible_keys: KeyRing,
     callback: CallbackClient,
     open_limit: AddressRateLimit,
     rejections: Rejections,
@@ -42,6 +43,7 @@ impl SceneService {
         Self {
             bus,
             keys: KeyRing::new(config.key_secret.clone()),
+            compatible_keys: KeyRing::compatible(config.key_secret.clone()),
             callback: CallbackClient::new(config.callback.url.clone(), config.internal_secret.clone()),
             open_limit: AddressRateLimit::per_minute(config.limits.scenes_per_address),
             rejections,
@@ -58,17 +60,19 @@ impl SceneService {
         &self.callback
     }
 
-    /// A new scene's key. Nothing is stored by that.
-    pub(crate) fn issue_key(&self, account: &AccountName, binding: Option<Binding>, life: Duration) -> (Key, Claims) {
-        self.keys.issue(account, binding, life, SystemTime::now())
+    /// The key of a new scene of a compatible route. Nothing is stored by that.
+    pub(crate) fn issue_compatible_key(&self, account: &AccountName, life: Duration) -> (Key, Claims) {
+        self.compatible_keys.issue(account, None, life, SystemTime::now())
     }
 
-    /// What a key says, if this deployment issued it and its scene can still have events.
+    /// What a key of the own API says, if this deployment issued it and its scene can still have events.
     pub(crate) fn check_key(&self, key: &str) -> Result<Claims, PageRefusal> {
-        key.parse().and_then(|key| self.keys.check(&key, SystemTime::now())).map_err(|error| match error {
-            KeyError::Foreign => PageRefusal::KeyInvalid,
-            KeyError::Stale => PageRefusal::SceneExpired,
-        })
+        check_by(&self.keys, key)
+    }
+
+    /// The same for a key of a compatible route. A key of the own API is none.
+    pub(crate) fn check_compatible_key(&self, key: &str) -> Result<Claims, PageRefusal> {
+        check_by(&self.compatible_keys, key)
     }
 
     /// Opens a scene for a page of the own API.
@@ -78,7 +82,7 @@ impl SceneService {
         visitor: &Visitor,
     ) -> Result<(Claims, OpenedScene), PageRefusal> {
         let binding = request.state.as_ref().map(|state| Binding::of(state.as_str()));
-        let (key, claims) = self.issue_key(&request.account, binding, self.scene_life);
+        let (key, claims) = self.keys.issue(&request.account, binding, self.scene_life, SystemTime::now());
         let call = internal::OpenCall {
             scene: claims.scene,
             account: claims.account.clone(),
@@ -129,6 +133,13 @@ impl SceneService {
         self.metrics.stages.count(Stage::Opened);
         self.callback.reopen(claims, page, ends);
     }
+}
+
+fn check_by(keys: &KeyRing, key: &str) -> Result<Claims, PageRefusal> {
+    key.parse().and_then(|key| keys.check(&key, SystemTime::now())).map_err(|error| match error {
+        KeyError::Foreign => PageRefusal::KeyInvalid,
+        KeyError::Stale => PageRefusal::SceneExpired,
+    })
 }
 
 /// An SVG of the QR code for this address, by which a phone finds the scene of these claims.

@@ -85,7 +85,7 @@ async fn a_page_that_waits_for_its_qr_code_stays_as_long_as_others() {
 #[tokio::test]
 async fn a_page_whose_code_expires_gets_no_new_one_from_a_draining_gateway() {
     let world = GatewayWorld::compatible().await;
-    let scene = world.scene_for(Duration::from_secs(300)).await;
+    let scene = world.compatible_scene_for(Duration::from_secs(300)).await;
     let digest = Sha256::new().chain_update("typed_code").chain_update([0]).finalize();
     let name = format!("scenecast.typed_code.{}", URL_SAFE_NO_PAD.encode(&digest[..16]));
     let visitor = CookieBrowser::with_cookie(&name, &format!("{}.48201937", scene.key));

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use scenecast_browsers::cookie_browser::{CookieBrowser, PageSocket, SocketMessage};
 use scenecast_scene::{Acceptance, Claims, Grant, NewScene, PageInfo, Transition};
 
-use crate::fixtures::{GatewayWorld, KEY_SECRET, PATIENCE, Scene, acceptance, account, ann, key_ring};
+use crate::fixtures::{GatewayWorld, KEY_SECRET, PATIENCE, Scene, acceptance, account, ann, compatible_key_ring};
 
 const AVATAR: &str = "https://wx.example/ann";
 
@@ -46,7 +46,7 @@ fn claims_of(visitor: &CookieBrowser) -> Claims {
     let cookies = visitor.cookies();
     assert_eq!(cookies.len(), 1, "{cookies:?}");
     let key = cookies.values().next().unwrap().parse().unwrap();
-    key_ring(KEY_SECRET).check(&key, SystemTime::now()).unwrap()
+    compatible_key_ring(KEY_SECRET).check(&key, SystemTime::now()).unwrap()
 }
 
 /// What the socket gets next.
