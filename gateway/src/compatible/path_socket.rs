@@ -94,7 +94,7 @@ async fn image(
                 tokio::time::sleep(*time).await;
                 return Ok(redirect_to_self(&format!("{WAITED}{}", waited + 1)));
             }
-            let (_, set_cookie) = context.new_scene(&cookies, id.as_str());
+            let (_, set_cookie) = context.new_scene(&cookies, id.as_str()).await?;
             Ok((set_cookie, redirect_to_self(GIVEN)).into_response())
         }
     }

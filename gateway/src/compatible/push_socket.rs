@@ -36,7 +36,7 @@ pub(super) async fn accept(
     let claims = match context.usable_scene(context.watcher_cookie(&cookies, id.as_str())).await {
         Some(claims) => claims,
         None => {
-            let (claims, set_cookie) = context.new_scene(&cookies, id.as_str());
+            let (claims, set_cookie) = context.new_scene(&cookies, id.as_str()).await?;
             headers.extend(set_cookie);
             claims
         }

@@ -84,13 +84,16 @@ async fn create(State(context): State<RouteContext>, mut request: Request) -> Re
     check_admitted(&request)?;
     let CreateParameters { scene_str } = parameters(&mut request).await?;
     let chosen_id = scene_str.as_deref().map(parse_chosen_id).transpose()?;
+    let cookies = cookies_of(&request);
+    // The ticket isn't known before the scene is open, and is never that of a cookie which the browser has.
+    let room = context.cookie_room(&cookies, "").await?;
     let (key, claims) = context.issue_key();
     let code = context.open(&claims, visitor_with_id(&request, chosen_id), Handle::Any).await?;
     let OpenedHandle::Qr { url, ticket, .. } = code else {
         let detail = "this account makes no QR codes now, and other codes have no ticket";
         return Err(Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", detail).into());
     };
-    let set_cookie = context.set_cookie(&cookies_of(&request), &ticket, &key.to_string());
+    let set_cookie = context.set_cookie(&cookies, &room, &ticket, &key.to_string());
     let data =
         json!({ "ticket": ticket, "expire_seconds": CompatibleKind::TicketPolling.scene_life().as_secs(), "url": url });
     Ok((set_cookie, envelope(200, &data, "success")).into_response())

@@ -28,7 +28,7 @@ use axum::{
 };
 use futures_util::stream;
 use scenecast_scene::{
-    Claims, Grant, Key,
+    Claims, Key,
     internal::{Handle, OpenedHandle},
 };
 use scenecast_service::{admission::Overloaded, config::defaults, http::Problem};
@@ -36,10 +36,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    cookies::Cookies,
+    cookies::{CookieScheme, Cookies},
     feed::{CompatibleFeed, FeedUpdate, ReceivedLogin},
     jitter::{sleep_with_jitter, with_jitter},
-    route_context::{RouteContext, check_admitted, cookies_of, visitor_with_id},
+    route_context::{RouteContext, check_admitted, cookie_scheme, cookies_of, visitor_with_id},
 };
 use crate::{
     metrics::{ConnectionGuard, Transport},
@@ -102,8 +102,9 @@ async fn existing_or_new_scene(
     if let Some(scene) = scene_in(context, cookie).await {
         return Ok((scene, HeaderMap::new()));
     }
+    let room = context.cookie_room(cookies, COOKIE_ID).await?;
     let (scene, key) = new_scene(context, visitor).await?;
-    let headers = context.set_cookie(cookies, COOKIE_ID, &format!("{key}.{}", scene.code));
+    let headers = context.set_cookie(cookies, &room, COOKIE_ID, &format!("{key}.{}", scene.code));
     Ok((scene, headers))
 }
 
@@ -148,7 +149,7 @@ async fn subscribe(State(context): State<RouteContext>, request: Request) -> Res
         sleep_with_jitter(REFUSAL_DELAY).await;
         return StatusCode::NO_CONTENT.into_response();
     };
-    let mut events = CodeStream::new(context, visitor, scene.claims);
+    let mut events = CodeStream::new(context, visitor, cookie_scheme(&request), scene.claims);
     if scene.code != shown {
         events.push("initCode!");
         events.push(&format!("init#{}", scene.code));
@@ -166,6 +167,7 @@ async fn subscribe(State(context): State<RouteContext>, request: Request) -> Res
 struct CodeStream {
     context: RouteContext,
     visitor: Visitor,
+    scheme: CookieScheme,
     /// None once somebody has logged in.
     feed: Option<CompatibleFeed>,
     events: VecDeque<Event>,
@@ -174,10 +176,11 @@ struct CodeStream {
 }
 
 impl CodeStream {
-    fn new(context: RouteContext, visitor: Visitor, claims: Claims) -> Self {
+    fn new(context: RouteContext, visitor: Visitor, scheme: CookieScheme, claims: Claims) -> Self {
         Self {
             feed: Some(CompatibleFeed::new(&context, claims, visitor.page.clone())),
             visitor,
+            scheme,
             events: VecDeque::from([Event::default().retry(BROWSER_RETRY)]),
             until: Instant::now() + STREAM_TIMEOUT,
             guard: context.state().metrics().connection_opened(Transport::Sse),
@@ -223,7 +226,8 @@ impl CodeStream {
     fn log_in(&mut self, login: &ReceivedLogin) {
         let Some(feed) = self.feed.take() else { return };
         let Ok(()) = feed.send_login(login, |login| {
-            self.push(&format!("login#{}", grant_cookie(&login.grant)));
+            let cookie = self.scheme.grant_cookie(&login.grant, defaults::grant_life().duration());
+            self.push(&format!("login#{cookie}"));
             Ok::<_, Infallible>(())
         });
         self.until = self.until.min(Instant::now() + CLOSE_TIMEOUT);
@@ -240,11 +244,4 @@ impl CodeStream {
         self.push(&format!("refresh#{code}"));
         Some(())
     }
-}
-
-/// The cookie that the page sets: the grant, for the site's backend to redeem. Scripts can read it, so it lives no
-/// longer than a grant does by default.
-fn grant_cookie(grant: &Grant) -> String {
-    let life = defaults::grant_life().duration().as_secs();
-    format!("scenecast_grant={grant}; Path=/; Max-Age={life}; SameSite=Lax")
 }

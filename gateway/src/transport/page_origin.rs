@@ -10,6 +10,8 @@
 //! Same-origin GETs and programs send no `Origin`, and neither do images. Without the third row, an image on another host
 //! of the same site could fill the browser with our cookies.
 //!
+//! See docs/decisions/051-a-live-key-is-never-evicted.md.
+//!
 //! What a phone is told is therefore always the host of a configured origin, and never a text of the request.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
