@@ -36,7 +36,7 @@ pub(super) fn page_origin(origins: &Origins, headers: &HeaderMap) -> Result<Opti
         return text(header::ORIGIN).and_then(allowed).map(Some).ok_or(OriginForbiddenError);
     }
     let referer = text(header::REFERER).and_then(origin_part).and_then(allowed);
-    match headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes()) {
+    match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
         Some(b"cross-site") => Err(OriginForbiddenError),
         Some(b"same-site") if referer.is_none() => Err(OriginForbiddenError),
         _ => Ok(referer),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, Response, StatusCode, header::HeaderValue, redirect::Policy};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderValue, redirect::Policy};
 use scenecast_browsers::cookie_browser::{CookieBrowser, SocketMessage};
 use scenecast_scene::Transition;
 use scenecast_testing::RedisServer;
@@ -33,9 +33,13 @@ fn set_and_deleted(answer: &Response) -> (Vec<String>, Vec<String>) {
 /// A path socket's handshake for this id with these cookies.
 async fn shake_hands(world: &GatewayWorld, id: &str, cookies: &str) -> Response {
     let request = world.request(Method::GET, &format!("/wx/websocket/{id}")).header("cookie", cookies);
+    with_upgrade(request).send().await.unwrap()
+}
+
+/// The request with the headers of a WebSocket's handshake.
+fn with_upgrade(request: RequestBuilder) -> RequestBuilder {
     let request = request.header("connection", "upgrade").header("upgrade", "websocket");
-    let request = request.header("sec-websocket-version", "13").header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
-    request.send().await.unwrap()
+    request.header("sec-websocket-version", "13").header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
 }
 
 fn pair(route: &str, id: &str, scene: &Scene) -> String {
@@ -165,15 +169,8 @@ async fn over_https_every_cookie_is_secure_and_of_this_host_only() {
         for (proto, is_secure) in [("https", true), ("wss", true), ("http", false)] {
             let request = client.request(method.clone(), world.url(path)).header("x-forwarded-proto", proto);
             let request = request.header("x-forwarded-for", "203.0.113.1").body("scene=7");
-            let answer = match path.contains("websocket") {
-                true => {
-                    let request = request.header("connection", "upgrade").header("upgrade", "websocket");
-                    let key = "dGhlIHNhbXBsZSBub25jZQ==";
-                    request.header("sec-websocket-version", "13").header("sec-websocket-key", key).send().await
-                }
-                false => request.send().await,
-            };
-            let answer = answer.unwrap();
+            let request = if path.contains("websocket") { with_upgrade(request) } else { request };
+            let answer = request.send().await.unwrap();
             let set: Vec<&str> =
                 answer.headers().get_all("set-cookie").iter().map(|set| set.to_str().unwrap()).collect();
             let [set] = set[..] else { panic!("{path} over {proto}: {set:?}") };

@@ -31,6 +31,8 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 const MAX_PROXIES: usize = 16;
 /// The most bytes of an unreadable hop that the log shows.
 const MAX_LOGGED_BYTES: usize = 64;
+/// `100::/8`, which the IETF has reserved.
+const RESERVED: u128 = 0x0100 << 112;
 /// One client whose address can't be read sends many requests.
 static UNREADABLE_LOG_RATE: LazyLock<RateLimit> = LazyLock::new(|| RateLimit::per_second(1));
 
@@ -58,31 +60,23 @@ impl ClientAddress {
         }
     }
 
-    /// The address as which the client is limited. Clients whose address can't be read share one that no client has, in
-    /// 100::/8 (reserved by the IETF), so that it isn't taken for a private one.
+    /// The address as which the client is limited. Clients whose address can't be read share one that no client has, in a
+    /// reserved network, so that it isn't taken for a private one.
     pub fn limited_as(self) -> IpAddr {
         match self {
             Self::Known(address) | Self::Proxy(address) => address,
-            Self::Unreadable { proxy } => {
-                let [high, low] = folded(proxy);
-                Ipv6Addr::new(0x100, high, low, 0, 0, 0, 0, 0).into()
-            }
+            Self::Unreadable { proxy } => Ipv6Addr::from_bits(RESERVED | (folded(proxy) << 80)).into(),
         }
     }
 }
 
 /// 32 bits that tell the proxies of one deployment apart. For IPv4 they are the address.
-fn folded(proxy: IpAddr) -> [u16; 2] {
-    match proxy.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]
-        }
-        IpAddr::V6(address) => {
-            let [a, b, c, d, e, f, g, h] = address.segments();
-            [a ^ c ^ e ^ g, b ^ d ^ f ^ h]
-        }
-    }
+fn folded(proxy: IpAddr) -> u128 {
+    let bits = match proxy.to_canonical() {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    [0, 32, 64, 96].into_iter().fold(0, |folded, shift| folded ^ (bits >> shift)) & 0xffff_ffff
 }
 
 /// A request's extension: a trusted proxy, where TLS ends, says that the client used HTTPS.
