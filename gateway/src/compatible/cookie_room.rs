@@ -6,7 +6,10 @@
 //!
 //! See docs/decisions/051-a-live-key-is-never-evicted.md.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::HashSet,
+    time::{Duration, SystemTime},
+};
 
 use axum::http::{HeaderMap, StatusCode};
 use futures_util::future::join_all;
@@ -44,15 +47,8 @@ impl RouteContext {
     /// not issued here, and, if there are too many, those whose scene is over. An error if there are still too many.
     pub(super) async fn cookie_room(&self, cookies: &Cookies, id: &str) -> Result<CookieRoom, Problem> {
         let name = self.cookie_name(id);
-        let mut deleted = vec![];
-        let mut live = vec![];
-        for cookie in cookies.others(&name) {
-            match self.claims_of_any_account(&cookie.value) {
-                None => deleted.push(cookie.name.clone()),
-                Some(claims) if cookie.is_of_route_of(&name) => live.push(LiveKey { cookie, claims }),
-                Some(_) => {}
-            }
-        }
+        let (mut live, mut deleted) = self.live_and_useless(cookies, &name);
+        live.retain(|key| key.cookie.is_of_route_of(&name));
         if live.len() >= MAX_PER_ROUTE {
             live.sort_by_key(|key| key.claims.expires);
             let over = self.names_of_over(&live[..ASKED]).await;
@@ -62,6 +58,22 @@ impl RouteContext {
             deleted.splice(0..0, over);
         }
         Ok(CookieRoom(deleted))
+    }
+
+    /// The live keys of all routes under other names than this, and the names of cookies that have none.
+    fn live_and_useless<'a>(&self, cookies: &'a Cookies, name: &str) -> (Vec<LiveKey<'a>>, Vec<String>) {
+        let mut live = vec![];
+        let mut useless = vec![];
+        for cookie in cookies.others(name) {
+            match self.claims_of_any_account(&cookie.value) {
+                Some(claims) => live.push(LiveKey { cookie, claims }),
+                None => useless.push(cookie.name.clone()),
+            }
+        }
+        // Somebody may have planted a second cookie of the same name. To delete that would delete the live one.
+        let is_live: HashSet<&str> = live.iter().map(|key| key.cookie.name.as_str()).collect();
+        useless.retain(|name| !is_live.contains(name.as_str()));
+        (live, useless)
     }
 
     /// The headers by which the browser keeps the key in `value` for `id`.

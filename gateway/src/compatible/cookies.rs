@@ -119,7 +119,7 @@ impl Cookies {
     }
 
     /// The cookies with other names than this.
-    pub(super) fn others(&self, name: &str) -> impl Iterator<Item = &OwnCookie> {
+    pub(super) fn others<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a OwnCookie> {
         self.own.iter().filter(move |cookie| cookie.name != name)
     }
 

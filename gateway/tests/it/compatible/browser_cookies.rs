@@ -134,6 +134,17 @@ async fn keys_that_nobody_can_use_are_deleted_some_with_each_answer() {
 }
 
 #[tokio::test]
+async fn a_planted_cookie_does_not_have_the_live_one_of_its_name_deleted() {
+    let world = GatewayWorld::compatible().await;
+    let own = pair("path_socket", "7", &world.compatible_scene_for(LIFE).await);
+    let planted = format!("{}=junk", cookie_name("path_socket", "7"));
+    for cookies in [format!("{planted}; {own}"), format!("{own}; {planted}")] {
+        let shaken = shake_hands(&world, "new", &cookies).await;
+        assert_eq!(set_and_deleted(&shaken), (vec![cookie_name("path_socket", "new")], vec![]), "{cookies}");
+    }
+}
+
+#[tokio::test]
 async fn an_image_on_another_host_of_the_site_sets_no_cookie() {
     let world = GatewayWorld::compatible().await;
     let client = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
