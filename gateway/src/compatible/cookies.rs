@@ -109,6 +109,11 @@ impl Cookies {
         Self { scheme, own: pairs.filter_map(|pair| OwnCookie::parse(pair, scheme)).collect() }
     }
 
+    /// How the browser that sent them reached us.
+    pub(super) fn scheme(&self) -> CookieScheme {
+        self.scheme
+    }
+
     /// The values of the cookies with this name. There may be several: somebody may have planted one for another path.
     pub(super) fn values_of(&self, name: &str) -> impl Iterator<Item = &str> {
         self.own.iter().filter(move |cookie| cookie.name == name).map(|cookie| cookie.value.as_str())

@@ -170,7 +170,7 @@ pub(super) fn cookies_of(request: &Request) -> Cookies {
 
 /// How the browser reached us. What the page says of itself doesn't decide that: not all of its requests say it, and a
 /// cookie needs one name in all of them.
-pub(super) fn cookie_scheme(request: &Request) -> CookieScheme {
+fn cookie_scheme(request: &Request) -> CookieScheme {
     let scheme = CookieScheme::of(request.extensions().get::<ForwardedHttps>());
     let origin = request.headers().get(header::ORIGIN);
     if scheme == CookieScheme::Http && origin.is_some_and(|origin| origin.as_bytes().starts_with(b"https:")) {

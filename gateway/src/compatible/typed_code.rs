@@ -39,7 +39,7 @@ use super::{
     cookies::{CookieScheme, Cookies},
     feed::{CompatibleFeed, FeedUpdate, ReceivedLogin},
     jitter::{sleep_with_jitter, with_jitter},
-    route_context::{RouteContext, check_admitted, cookie_scheme, cookies_of, visitor_with_id},
+    route_context::{RouteContext, check_admitted, cookies_of, visitor_with_id},
 };
 use crate::{
     metrics::{ConnectionGuard, Transport},
@@ -149,7 +149,7 @@ async fn subscribe(State(context): State<RouteContext>, request: Request) -> Res
         sleep_with_jitter(REFUSAL_DELAY).await;
         return StatusCode::NO_CONTENT.into_response();
     };
-    let mut events = CodeStream::new(context, visitor, cookie_scheme(&request), scene.claims);
+    let mut events = CodeStream::new(context, visitor, cookies.scheme(), scene.claims);
     if scene.code != shown {
         events.push("initCode!");
         events.push(&format!("init#{}", scene.code));
