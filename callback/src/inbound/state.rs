@@ -59,8 +59,8 @@ impl InboundState {
     }
 }
 
-/// The address from which a request came.
+/// The address as which the client of a request is limited.
 pub(super) fn client_address(extensions: &Extensions) -> IpAddr {
-    let ClientAddress(address) = extensions.get().expect("the listener adds the address to each request");
-    *address
+    let client: &ClientAddress = extensions.get().expect("the listener adds the address to each request");
+    client.limited_as()
 }

@@ -54,15 +54,17 @@ impl ReplyWriter<'_> {
     pub(crate) fn write(self, phrase: Phrase, facts: &ReplyFacts<'_>, name: impl Fn() -> String) -> Reply {
         let page = facts.scene.map(|(_, snapshot)| snapshot.page()).unwrap_or_default();
         let language = page.language.unwrap_or(self.language);
+        // Who hides something of a page has the phone say so. A line that is missing would not be noticed.
+        let of_page = |value: Option<String>| value.or_else(|| facts.scene.map(|_| unknown(language).to_owned()));
         let link = |answer: LoginAnswer| facts.scene.map(|(scene, _)| answer.link(scene, language));
         let text = self.texts.say(phrase, language, |placeholder| match placeholder {
             Placeholder::Name => Some(name()),
-            Placeholder::Site => self.site.map(str::to_owned).or_else(|| page.host.clone()),
+            Placeholder::Site => self.site.map(str::to_owned).or_else(|| of_page(page.host.clone())),
             Placeholder::Time => Some(time_of_day(self.sent, language)),
-            Placeholder::Host => page.host.clone(),
-            Placeholder::Address => page.address.map(|address| address.to_canonical().to_string()),
+            Placeholder::Host => of_page(page.host.clone()),
+            Placeholder::Address => of_page(page.address.map(|address| address.to_canonical().to_string())),
             Placeholder::Place => self.geo_database?.place(page.address?, language),
-            Placeholder::Browser => page.browser.clone(),
+            Placeholder::Browser => of_page(page.browser.clone()),
             Placeholder::Logins => facts.logins.map(|logins| logins.to_string()),
             Placeholder::Confirm => link(LoginAnswer::Yes),
             Placeholder::Decline => link(LoginAnswer::No),
@@ -72,6 +74,14 @@ impl ReplyWriter<'_> {
             }
         });
         text.map_or(Reply::Acknowledge, |text| Reply::Say { phrase, text })
+    }
+}
+
+/// What is said of a page's site, address or browser that isn't known.
+fn unknown(language: Language) -> &'static str {
+    match language {
+        Language::Zh => "未知",
+        Language::En => "unknown",
     }
 }
 

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::{
     push_socket::accept,
-    route_context::{RouteContext, check_admitted, cookies_of, page_with_id, parse_chosen_id},
+    route_context::{RouteContext, check_admitted, cookies_of, parse_chosen_id, visitor_with_id},
     scene_image::SceneImage,
 };
 
@@ -67,9 +67,9 @@ async fn make_code(context: &RouteContext, mut request: Request) -> Result<(Head
     let cookies = cookies_of(&request);
     let (claims, set_cookie) = match context.usable_scene(context.cookie(&cookies, id.as_str())).await {
         Some(claims) => (claims, HeaderMap::new()),
-        None => context.new_scene(&cookies, id.as_str()),
+        None => context.new_scene(&cookies, id.as_str()).await?,
     };
-    let code = context.open(&claims, page_with_id(&request, Some(id)), Handle::Any).await?;
+    let code = context.open(&claims, visitor_with_id(&request, Some(id)), Handle::Any).await?;
     Ok((set_cookie, SceneImage::of_code(&claims, &code)?))
 }
 

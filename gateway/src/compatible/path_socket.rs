@@ -23,7 +23,7 @@ use serde_json::json;
 
 use super::{
     push_socket::accept,
-    route_context::{RouteContext, cookies_of, page_with_id, parse_chosen_id},
+    route_context::{RouteContext, cookies_of, parse_chosen_id, visitor_with_id},
     scene_image::SceneImage,
 };
 
@@ -80,7 +80,7 @@ async fn image(
     let cookies = cookies_of(&request);
     match (context.usable_scene(context.cookie(&cookies, id.as_str())).await, uri.query()) {
         (Some(claims), _) => {
-            let code = context.open(&claims, page_with_id(&request, Some(id)), Handle::Any).await?;
+            let code = context.open(&claims, visitor_with_id(&request, Some(id)), Handle::Any).await?;
             Ok(SceneImage::of_code(&claims, &code)?.into_response())
         }
         (None, Some(GIVEN)) => Err(Problem::new(
@@ -94,7 +94,7 @@ async fn image(
                 tokio::time::sleep(*time).await;
                 return Ok(redirect_to_self(&format!("{WAITED}{}", waited + 1)));
             }
-            let (_, set_cookie) = context.new_scene(&cookies, id.as_str());
+            let (_, set_cookie) = context.new_scene(&cookies, id.as_str()).await?;
             Ok((set_cookie, redirect_to_self(GIVEN)).into_response())
         }
     }
@@ -109,7 +109,7 @@ fn redirect_to_self(query: &str) -> Response {
 /// The result, for pages that poll instead of using a socket.
 async fn result(State(context): State<RouteContext>, id: IdPath, request: Request) -> Result<Response, Problem> {
     let id = chosen_id(id)?;
-    let page = page_with_id(&request, Some(id.clone()));
+    let page = visitor_with_id(&request, Some(id.clone())).page;
     let cookies = cookies_of(&request);
     let login = context.login(context.watcher_cookie(&cookies, id.as_str()), page).await;
     let no_store = [(header::CACHE_CONTROL, "no-store")];

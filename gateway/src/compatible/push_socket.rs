@@ -13,7 +13,7 @@ use scenecast_service::http::Problem;
 
 use super::{
     feed::{CompatibleFeed, FeedUpdate},
-    route_context::{RouteContext, cookies_of, page_with_id},
+    route_context::{RouteContext, cookies_of, visitor_with_id},
 };
 use crate::{
     metrics::{ConnectionGuard, Transport},
@@ -36,12 +36,12 @@ pub(super) async fn accept(
     let claims = match context.usable_scene(context.watcher_cookie(&cookies, id.as_str())).await {
         Some(claims) => claims,
         None => {
-            let (claims, set_cookie) = context.new_scene(&cookies, id.as_str());
+            let (claims, set_cookie) = context.new_scene(&cookies, id.as_str()).await?;
             headers.extend(set_cookie);
             claims
         }
     };
-    let feed = Box::new(CompatibleFeed::new(&context, claims, page_with_id(&request, Some(id))));
+    let feed = Box::new(CompatibleFeed::new(&context, claims, visitor_with_id(&request, Some(id)).page));
     let shutdown = context.state().shutdown().clone();
     shutdown.spawn(serve(context, upgrade, feed, login_text));
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use scenecast_scene::{
-    Claims, Login, PageInfo,
+    Claims, Login,
     internal::{Handle, OpenedHandle},
 };
 use scenecast_service::http::Problem;
@@ -20,11 +20,12 @@ use super::{
     feed::{CompatibleFeed, UNWATCHED_CLASS},
     jitter::sleep_with_jitter,
     push_socket::PushSocket,
-    route_context::{RouteContext, page_with_id},
+    route_context::{RouteContext, visitor_with_id},
     scene_image::SceneImage,
 };
 use crate::{
     refusal::PageRefusal,
+    scenes::Visitor,
     transport::websocket::{CloseReason, WebSocketUpgrade},
 };
 
@@ -37,21 +38,21 @@ pub(super) fn router(context: RouteContext) -> Router {
 
 async fn connect(State(context): State<RouteContext>, mut request: Request) -> Result<Response, Problem> {
     let (upgrade, headers) = WebSocketUpgrade::from_request(&mut request, None)?;
-    let page = page_with_id(&request, None);
+    let visitor = visitor_with_id(&request, None);
     let shutdown = context.state().shutdown().clone();
     shutdown.spawn(async move {
         let Some(mut socket) = PushSocket::accept(context.clone(), upgrade).await else { return };
-        let ended = serve(&mut socket, &context, page).await;
+        let ended = serve(&mut socket, &context, visitor).await;
         socket.close(ended).await;
     });
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
 }
 
-async fn serve(socket: &mut PushSocket, context: &RouteContext, page: PageInfo) -> Result<(), CloseReason> {
-    let opening = Box::pin(open_unless_drained(context, &page));
+async fn serve(socket: &mut PushSocket, context: &RouteContext, visitor: Visitor) -> Result<(), CloseReason> {
+    let opening = Box::pin(open_unless_drained(context, &visitor));
     let (claims, address) = socket.run_while_connected(opening).await??;
     socket.send(&json!({ "message_type": "qrcode_url", "url": address }).to_string())?;
-    socket.push_login(&mut CompatibleFeed::new(context, claims, page), login_text).await
+    socket.push_login(&mut CompatibleFeed::new(context, claims, visitor.page), login_text).await
 }
 
 fn login_text(login: &Login) -> String {
@@ -59,20 +60,20 @@ fn login_text(login: &Login) -> String {
 }
 
 /// A new scene and the address of its code's image, or the reason if the page is drained first.
-async fn open_unless_drained(context: &RouteContext, page: &PageInfo) -> Result<(Claims, String), CloseReason> {
+async fn open_unless_drained(context: &RouteContext, visitor: &Visitor) -> Result<(Claims, String), CloseReason> {
     let drain = context.state().drain();
     let ticket = drain.join(UNWATCHED_CLASS);
     tokio::select! {
-        opened = open_with_retries(context, page) => Ok(opened?),
+        opened = open_with_retries(context, visitor) => Ok(opened?),
         reason = drain.released(ticket.class()) => Err(CloseReason::Ended(reason.into())),
     }
 }
 
 /// A new scene and the address of its code's image. It tries again where that may help, because the page doesn't.
-async fn open_with_retries(context: &RouteContext, page: &PageInfo) -> Result<(Claims, String), PageRefusal> {
+async fn open_with_retries(context: &RouteContext, visitor: &Visitor) -> Result<(Claims, String), PageRefusal> {
     loop {
         let (_, claims) = context.issue_key();
-        match context.open(&claims, page.clone(), Handle::Any).await {
+        match context.open(&claims, visitor.clone(), Handle::Any).await {
             Ok(OpenedHandle::Qr { picture, .. }) => return Ok((claims, picture)),
             Ok(opened) => {
                 let address = SceneImage::of_code(&claims, &opened)?.data_url();

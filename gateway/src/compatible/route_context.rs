@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use axum::{extract::Request, http::HeaderMap};
+use axum::{extract::Request, http::header};
 use scenecast_bus::{BusError, Mailbox};
 use scenecast_scene::{
     AccountName, ChosenId, Claims, EventKind, Key, Login, PageInfo, SceneState, TOMBSTONE_MS, internal,
@@ -16,8 +16,10 @@ use scenecast_service::{
     http::{ForwardedHttps, Problem},
 };
 
-use super::cookies::{self, Cookies};
-use crate::{config::CompatibleKind, refusal::PageRefusal, state::GatewayState, transport::visitor::page_of};
+use super::cookies::{self, CookieScheme, Cookies};
+use crate::{
+    config::CompatibleKind, refusal::PageRefusal, scenes::Visitor, state::GatewayState, transport::visitor::visitor_of,
+};
 
 /// One route and its account. Clones are the same one.
 #[derive(Clone)]
@@ -44,6 +46,11 @@ impl RouteContext {
         self.0.kind != CompatibleKind::TypedCode
     }
 
+    /// The route's name in configuration, metrics and logs.
+    pub(super) fn route(&self) -> &'static str {
+        self.0.kind.into()
+    }
+
     /// Counts a frame that a page sent and that has no meaning.
     pub(super) fn count_ignored_frame(&self) {
         self.state().metrics().count_ignored_frame(self.0.kind);
@@ -56,7 +63,7 @@ impl RouteContext {
 
     /// A new scene's key. Nothing is stored by that.
     pub(super) fn issue_key(&self) -> (Key, Claims) {
-        self.state().scenes().issue_key(&self.0.account, None, self.0.kind.scene_life())
+        self.state().scenes().issue_compatible_key(&self.0.account, self.0.kind.scene_life())
     }
 
     /// What the key in a cookie's value says, if it is for this route's account.
@@ -64,13 +71,14 @@ impl RouteContext {
         self.claims_of_any_account(value).filter(|claims| claims.account == self.0.account)
     }
 
-    fn claims_of_any_account(&self, value: &str) -> Option<Claims> {
-        self.state().scenes().check_key(value.split('.').next()?).ok()
+    /// The same for the key of any account.
+    pub(super) fn claims_of_any_account(&self, value: &str) -> Option<Claims> {
+        self.state().scenes().check_compatible_key(value.split('.').next()?).ok()
     }
 
-    /// The value of this browser's cookie for `id`.
+    /// The value of this browser's cookie for `id`, if it has a key for this route's account.
     pub(super) fn cookie<'a>(&self, cookies: &'a Cookies, id: &str) -> Option<&'a str> {
-        cookies.get(&self.cookie_name(id))
+        cookies.values_of(&self.cookie_name(id)).find(|value| self.claims(value).is_some())
     }
 
     /// The same for a browser that wants to watch. If it has no cookie, that is counted.
@@ -96,28 +104,21 @@ impl RouteContext {
         is_usable.then_some(claims)
     }
 
-    /// A new scene for `id`, and the headers by which the browser keeps its key.
-    pub(super) fn new_scene(&self, cookies: &Cookies, id: &str) -> (Claims, HeaderMap) {
-        let (key, claims) = self.issue_key();
-        (claims, self.set_cookie(cookies, id, &key.to_string()))
+    /// The name of this route's cookie for `id`.
+    pub(super) fn cookie_name(&self, id: &str) -> String {
+        cookies::name(self.route(), id)
     }
 
-    /// The headers by which the browser keeps the key in `value` for `id`, until its scene's tombstone is gone.
-    pub(super) fn set_cookie(&self, cookies: &Cookies, id: &str, value: &str) -> HeaderMap {
-        let life = self.0.kind.scene_life() + Duration::from_millis(TOMBSTONE_MS);
-        let expires = |value: &str| Some(self.claims_of_any_account(value)?.expires);
-        cookies.set(&self.cookie_name(id), value, life, expires)
-    }
-
-    fn cookie_name(&self, id: &str) -> String {
-        cookies::name(self.0.kind.into(), id)
+    /// How long a browser keeps a key: until its scene's tombstone is gone.
+    pub(super) fn cookie_life(&self) -> Duration {
+        self.0.kind.scene_life() + Duration::from_millis(TOMBSTONE_MS)
     }
 
     /// Opens the scene for the rest of its life, unless it is open. Returns the code by which the phone finds it.
     pub(super) async fn open(
         &self,
         claims: &Claims,
-        page: PageInfo,
+        visitor: Visitor,
         handle: Handle,
     ) -> Result<internal::OpenedHandle, PageRefusal> {
         let life = claims.remaining(SystemTime::now());
@@ -128,11 +129,11 @@ impl RouteContext {
             scene: claims.scene,
             account: claims.account.clone(),
             binding: None,
-            page,
+            page: visitor.page,
             life_ms: millis(life),
             handle,
         };
-        self.state().scenes().open_by_callback(&call).await
+        self.state().scenes().open_by_callback(&call, visitor.limited_as).await
     }
 
     /// The login in the scene of a cookie's value, for pages that poll. None while Redis gives no answer: the login
@@ -164,12 +165,27 @@ pub(super) fn login_in(mailbox: &Mailbox) -> Option<Login> {
 
 /// Our cookies in a request.
 pub(super) fn cookies_of(request: &Request) -> Cookies {
-    Cookies::from_headers(request.headers(), request.extensions().get::<ForwardedHttps>())
+    Cookies::from_headers(request.headers(), cookie_scheme(request))
 }
 
-/// The page that sent this request, and the id that it chose for its scene.
-pub(super) fn page_with_id(request: &Request, chosen_id: Option<ChosenId>) -> PageInfo {
-    PageInfo { chosen_id, ..page_of(request) }
+/// How the browser reached us. What the page says of itself doesn't decide that: not all of its requests say it, and a
+/// cookie needs one name in all of them.
+fn cookie_scheme(request: &Request) -> CookieScheme {
+    let scheme = CookieScheme::of(request.extensions().get::<ForwardedHttps>());
+    let origin = request.headers().get(header::ORIGIN);
+    if scheme == CookieScheme::Http && origin.is_some_and(|origin| origin.as_bytes().starts_with(b"https:")) {
+        tracing::warn!(
+            "a page was loaded over HTTPS, but no trusted proxy says so, and so its cookies are not Secure; have the proxy send \
+             X-Forwarded-Proto, and name it in trusted_proxies"
+        );
+    }
+    scheme
+}
+
+/// Who sent this request, with the id that the page chose for its scene.
+pub(super) fn visitor_with_id(request: &Request, chosen_id: Option<ChosenId>) -> Visitor {
+    let Visitor { limited_as, page } = visitor_of(request);
+    Visitor { limited_as, page: PageInfo { chosen_id, ..page } }
 }
 
 /// An error if the gateway has no room for this request.

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use super::{
     cookies::Cookies,
-    route_context::{RouteContext, check_admitted, cookies_of, login_in, page_with_id, parse_chosen_id},
+    route_context::{RouteContext, check_admitted, cookies_of, login_in, parse_chosen_id, visitor_with_id},
 };
 use crate::config::CompatibleKind;
 
@@ -84,13 +84,16 @@ async fn create(State(context): State<RouteContext>, mut request: Request) -> Re
     check_admitted(&request)?;
     let CreateParameters { scene_str } = parameters(&mut request).await?;
     let chosen_id = scene_str.as_deref().map(parse_chosen_id).transpose()?;
+    let cookies = cookies_of(&request);
+    // The ticket isn't known before the scene is open, and is never that of a cookie which the browser has.
+    let room = context.cookie_room(&cookies, "").await?;
     let (key, claims) = context.issue_key();
-    let code = context.open(&claims, page_with_id(&request, chosen_id), Handle::Any).await?;
+    let code = context.open(&claims, visitor_with_id(&request, chosen_id), Handle::Any).await?;
     let OpenedHandle::Qr { url, ticket, .. } = code else {
         let detail = "this account makes no QR codes now, and other codes have no ticket";
         return Err(Problem::new(StatusCode::BAD_GATEWAY, "wechat_refused", detail).into());
     };
-    let set_cookie = context.set_cookie(&cookies_of(&request), &ticket, &key.to_string());
+    let set_cookie = context.set_cookie(&cookies, &room, &ticket, &key.to_string());
     let data =
         json!({ "ticket": ticket, "expire_seconds": CompatibleKind::TicketPolling.scene_life().as_secs(), "url": url });
     Ok((set_cookie, envelope(200, &data, "success")).into_response())
@@ -110,7 +113,7 @@ async fn login(State(context): State<RouteContext>, mut request: Request) -> Res
         return Err(Problem::bad_request("the ticket has to be 1 to 512 bytes").into());
     }
     let cookies = cookies_of(&request);
-    let login = context.login(context.watcher_cookie(&cookies, &ticket), page_with_id(&request, None)).await;
+    let login = context.login(context.watcher_cookie(&cookies, &ticket), visitor_with_id(&request, None).page).await;
     Ok(match login {
         Some(login) => {
             let (state, msg) =
@@ -132,16 +135,17 @@ async fn user_info(State(context): State<RouteContext>, request: Request) -> Res
     check_admitted(&request)?;
     let Query(UserParameters { open_id }) =
         Query::try_from_uri(request.uri()).map_err(|_| Problem::bad_request("the query has to name one openId"))?;
-    let answer = match login_of_grant(&context, &open_id, &cookies_of(&request), page_with_id(&request, None)).await {
-        Some(Login { grant, profile, .. }) => json!({
-            "subscribe": 1,
-            "openid": grant.to_string(),
-            "nickname": profile.name,
-            "headimgurl": profile.avatar,
-            "language": "zh_CN",
-        }),
-        None => json!({ "errcode": 40003, "errmsg": "invalid openid" }),
-    };
+    let answer =
+        match login_of_grant(&context, &open_id, &cookies_of(&request), visitor_with_id(&request, None).page).await {
+            Some(Login { grant, profile, .. }) => json!({
+                "subscribe": 1,
+                "openid": grant.to_string(),
+                "nickname": profile.name,
+                "headimgurl": profile.avatar,
+                "language": "zh_CN",
+            }),
+            None => json!({ "errcode": 40003, "errmsg": "invalid openid" }),
+        };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 

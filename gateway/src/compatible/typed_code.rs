@@ -28,7 +28,7 @@ use axum::{
 };
 use futures_util::stream;
 use scenecast_scene::{
-    Claims, Grant, Key, PageInfo,
+    Claims, Key,
     internal::{Handle, OpenedHandle},
 };
 use scenecast_service::{admission::Overloaded, config::defaults, http::Problem};
@@ -36,13 +36,14 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    cookies::Cookies,
+    cookies::{CookieScheme, Cookies},
     feed::{CompatibleFeed, FeedUpdate, ReceivedLogin},
     jitter::{sleep_with_jitter, with_jitter},
-    route_context::{RouteContext, check_admitted, cookies_of, page_with_id},
+    route_context::{RouteContext, check_admitted, cookies_of, visitor_with_id},
 };
 use crate::{
     metrics::{ConnectionGuard, Transport},
+    scenes::Visitor,
     session::SessionEnd,
 };
 
@@ -83,9 +84,9 @@ async fn scene_in(context: &RouteContext, cookie: Option<&str>) -> Option<SceneW
 }
 
 /// A new scene with a code, and its key.
-async fn new_scene(context: &RouteContext, page: PageInfo) -> Result<(SceneWithCode, Key), Problem> {
+async fn new_scene(context: &RouteContext, visitor: Visitor) -> Result<(SceneWithCode, Key), Problem> {
     let (key, claims) = context.issue_key();
-    match context.open(&claims, page, Handle::Typed).await? {
+    match context.open(&claims, visitor, Handle::Typed).await? {
         OpenedHandle::Typed { code } => Ok((SceneWithCode { claims, code }, key)),
         _ => Err(Problem::new(StatusCode::BAD_GATEWAY, "code_missing", "this account makes no codes to type")),
     }
@@ -96,21 +97,22 @@ async fn existing_or_new_scene(
     context: &RouteContext,
     cookies: &Cookies,
     cookie: Option<&str>,
-    page: PageInfo,
+    visitor: Visitor,
 ) -> Result<(SceneWithCode, HeaderMap), Problem> {
     if let Some(scene) = scene_in(context, cookie).await {
         return Ok((scene, HeaderMap::new()));
     }
-    let (scene, key) = new_scene(context, page).await?;
-    let headers = context.set_cookie(cookies, COOKIE_ID, &format!("{key}.{}", scene.code));
+    let room = context.cookie_room(cookies, COOKIE_ID).await?;
+    let (scene, key) = new_scene(context, visitor).await?;
+    let headers = context.set_cookie(cookies, &room, COOKIE_ID, &format!("{key}.{}", scene.code));
     Ok((scene, headers))
 }
 
 async fn code(State(context): State<RouteContext>, request: Request) -> Response {
     let cookies = cookies_of(&request);
-    let page = page_with_id(&request, None);
+    let visitor = visitor_with_id(&request, None);
     let scene = match check_admitted(&request) {
-        Ok(()) => existing_or_new_scene(&context, &cookies, context.cookie(&cookies, COOKIE_ID), page).await,
+        Ok(()) => existing_or_new_scene(&context, &cookies, context.cookie(&cookies, COOKIE_ID), visitor).await,
         Err(problem) => Err(problem),
     };
     let no_store = [(header::CACHE_CONTROL, "no-store")];
@@ -136,18 +138,18 @@ struct SubscribeQuery {
 async fn subscribe(State(context): State<RouteContext>, request: Request) -> Response {
     let shown = Query::<SubscribeQuery>::try_from_uri(request.uri()).map(|Query(query)| query.id).unwrap_or_default();
     let cookies = cookies_of(&request);
-    let page = page_with_id(&request, None);
+    let visitor = visitor_with_id(&request, None);
     if let Some(overloaded) = request.extensions().get::<Overloaded>() {
         overloaded.wait_before_close(with_jitter(REFUSAL_DELAY)).await;
         return StatusCode::NO_CONTENT.into_response();
     }
     let cookie = context.watcher_cookie(&cookies, COOKIE_ID);
-    let scene = existing_or_new_scene(&context, &cookies, cookie, page.clone()).await;
+    let scene = existing_or_new_scene(&context, &cookies, cookie, visitor.clone()).await;
     let Ok((scene, set_cookie)) = scene else {
         sleep_with_jitter(REFUSAL_DELAY).await;
         return StatusCode::NO_CONTENT.into_response();
     };
-    let mut events = CodeStream::new(context, page, scene.claims);
+    let mut events = CodeStream::new(context, visitor, cookies.scheme(), scene.claims);
     if scene.code != shown {
         events.push("initCode!");
         events.push(&format!("init#{}", scene.code));
@@ -164,7 +166,8 @@ async fn subscribe(State(context): State<RouteContext>, request: Request) -> Res
 /// The stream of one page.
 struct CodeStream {
     context: RouteContext,
-    page: PageInfo,
+    visitor: Visitor,
+    scheme: CookieScheme,
     /// None once somebody has logged in.
     feed: Option<CompatibleFeed>,
     events: VecDeque<Event>,
@@ -173,10 +176,11 @@ struct CodeStream {
 }
 
 impl CodeStream {
-    fn new(context: RouteContext, page: PageInfo, claims: Claims) -> Self {
+    fn new(context: RouteContext, visitor: Visitor, scheme: CookieScheme, claims: Claims) -> Self {
         Self {
-            feed: Some(CompatibleFeed::new(&context, claims, page.clone())),
-            page,
+            feed: Some(CompatibleFeed::new(&context, claims, visitor.page.clone())),
+            visitor,
+            scheme,
             events: VecDeque::from([Event::default().retry(BROWSER_RETRY)]),
             until: Instant::now() + STREAM_TIMEOUT,
             guard: context.state().metrics().connection_opened(Transport::Sse),
@@ -222,7 +226,8 @@ impl CodeStream {
     fn log_in(&mut self, login: &ReceivedLogin) {
         let Some(feed) = self.feed.take() else { return };
         let Ok(()) = feed.send_login(login, |login| {
-            self.push(&format!("login#{}", grant_cookie(&login.grant)));
+            let cookie = self.scheme.grant_cookie(&login.grant, defaults::grant_life().duration());
+            self.push(&format!("login#{cookie}"));
             Ok::<_, Infallible>(())
         });
         self.until = self.until.min(Instant::now() + CLOSE_TIMEOUT);
@@ -230,20 +235,13 @@ impl CodeStream {
 
     /// Goes on with a new scene and its code. None if it can't be opened.
     async fn refresh(&mut self) -> Option<()> {
-        let Ok((SceneWithCode { claims, code }, _)) = new_scene(&self.context, self.page.clone()).await else {
+        let Ok((SceneWithCode { claims, code }, _)) = new_scene(&self.context, self.visitor.clone()).await else {
             self.guard.set_end(SessionEnd::Expired.label());
             sleep_with_jitter(REFUSAL_DELAY).await;
             return None;
         };
-        self.feed = Some(CompatibleFeed::new(&self.context, claims, self.page.clone()));
+        self.feed = Some(CompatibleFeed::new(&self.context, claims, self.visitor.page.clone()));
         self.push(&format!("refresh#{code}"));
         Some(())
     }
-}
-
-/// The cookie that the page sets: the grant, for the site's backend to redeem. Scripts can read it, so it lives no
-/// longer than a grant does by default.
-fn grant_cookie(grant: &Grant) -> String {
-    let life = defaults::grant_life().duration().as_secs();
-    format!("scenecast_grant={grant}; Path=/; Max-Age={life}; SameSite=Lax")
 }

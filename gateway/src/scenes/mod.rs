@@ -4,7 +4,7 @@
 //! | module | what |
 //! |---|---|
 //! | `service` | [`SceneService`]: keys, opening, and what happens when Redis loses a scene |
-//! | `request` | what a page sends to open a scene, and what it gets |
+//! | `request` | who asks for a scene, what a page sends for that, and what it gets |
 //! | `callback_client` | the calls to the callback |
 //! | `qr` | draws a QR code |
 
@@ -13,5 +13,5 @@ mod qr;
 mod request;
 mod service;
 
-pub(crate) use request::{OpenRequest, OpenedScene};
+pub(crate) use request::{OpenRequest, OpenedScene, Visitor};
 pub(crate) use service::{SceneService, draw_qr};

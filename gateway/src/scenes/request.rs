@@ -1,12 +1,23 @@
 //! What a page sends to open a scene, and what it gets.
 
-use scenecast_scene::{AccountName, Key, Language, SceneId};
+use std::net::IpAddr;
+
+use scenecast_scene::{AccountName, Key, Language, PageInfo, SceneId};
 use serde::{Deserialize, Serialize};
 
 /// The longest `state` that a site may send, in bytes.
 const MAX_STATE_BYTES: usize = 256;
 /// The longest `locale`, in bytes.
 const MAX_LOCALE_BYTES: usize = 35;
+
+/// Who asks for a scene.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Visitor {
+    /// The address as which the client is limited. It may stand for several clients.
+    pub(crate) limited_as: Option<IpAddr>,
+    /// What the phone is told of the page.
+    pub(crate) page: PageInfo,
+}
 
 /// What a page sends to open a scene.
 #[derive(Debug, Deserialize)]
@@ -20,6 +31,13 @@ pub(crate) struct OpenRequest {
     /// The language of the texts on the phone, as a BCP 47 tag. By default, the account's.
     #[serde(default)]
     pub(crate) locale: Option<Locale>,
+}
+
+impl OpenRequest {
+    /// What is known of the page that sent this.
+    pub(crate) fn page(&self, visitor: &Visitor) -> PageInfo {
+        PageInfo { language: self.locale.map(|locale| locale.0), ..visitor.page.clone() }
+    }
 }
 
 /// A BCP 47 tag, of which the gateway only looks at the language.

@@ -1,6 +1,7 @@
 //! Keys, opening, and what happens when Redis loses a scene.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -15,7 +16,7 @@ use scenecast_service::admission::{AddressRateLimit, RejectReason, Rejections};
 use super::{
     callback_client::CallbackClient,
     qr,
-    request::{DisplayedCode, OpenRequest, OpenedScene},
+    request::{DisplayedCode, OpenRequest, OpenedScene, Visitor},
 };
 use crate::{config::GatewayConfig, metrics::GatewayMetrics, refusal::PageRefusal};
 
@@ -23,6 +24,7 @@ use crate::{config::GatewayConfig, metrics::GatewayMetrics, refusal::PageRefusal
 pub(crate) struct SceneService {
     bus: SceneReader,
     keys: KeyRing,
+    compatible_keys: KeyRing,
     callback: CallbackClient,
     open_limit: AddressRateLimit,
     rejections: Rejections,
@@ -41,6 +43,7 @@ impl SceneService {
         Self {
             bus,
             keys: KeyRing::new(config.key_secret.clone()),
+            compatible_keys: KeyRing::compatible(config.key_secret.clone()),
             callback: CallbackClient::new(config.callback.url.clone(), config.internal_secret.clone()),
             open_limit: AddressRateLimit::per_minute(config.limits.scenes_per_address),
             rejections,
@@ -57,37 +60,38 @@ impl SceneService {
         &self.callback
     }
 
-    /// A new scene's key. Nothing is stored by that.
-    pub(crate) fn issue_key(&self, account: &AccountName, binding: Option<Binding>, life: Duration) -> (Key, Claims) {
-        self.keys.issue(account, binding, life, SystemTime::now())
+    /// The key of a new scene of a compatible route. Nothing is stored by that.
+    pub(crate) fn issue_compatible_key(&self, account: &AccountName, life: Duration) -> (Key, Claims) {
+        self.compatible_keys.issue(account, None, life, SystemTime::now())
     }
 
-    /// What a key says, if this deployment issued it and its scene can still have events.
+    /// What a key of the own API says, if this deployment issued it and its scene can still have events.
     pub(crate) fn check_key(&self, key: &str) -> Result<Claims, PageRefusal> {
-        key.parse().and_then(|key| self.keys.check(&key, SystemTime::now())).map_err(|error| match error {
-            KeyError::Foreign => PageRefusal::KeyInvalid,
-            KeyError::Stale => PageRefusal::SceneExpired,
-        })
+        check_by(&self.keys, key)
+    }
+
+    /// The same for a key of a compatible route. A key of the own API is none.
+    pub(crate) fn check_compatible_key(&self, key: &str) -> Result<Claims, PageRefusal> {
+        check_by(&self.compatible_keys, key)
     }
 
     /// Opens a scene for a page of the own API.
     pub(crate) async fn open(
         &self,
         request: &OpenRequest,
-        mut page: PageInfo,
+        visitor: &Visitor,
     ) -> Result<(Claims, OpenedScene), PageRefusal> {
-        page.language = request.locale.map(|locale| locale.0);
         let binding = request.state.as_ref().map(|state| Binding::of(state.as_str()));
-        let (key, claims) = self.issue_key(&request.account, binding, self.scene_life);
+        let (key, claims) = self.keys.issue(&request.account, binding, self.scene_life, SystemTime::now());
         let call = internal::OpenCall {
             scene: claims.scene,
             account: claims.account.clone(),
             binding: claims.binding,
-            page,
+            page: request.page(visitor),
             life_ms: millis(self.scene_life),
             handle: Handle::Any,
         };
-        let code = match self.open_by_callback(&call).await? {
+        let code = match self.open_by_callback(&call, visitor.limited_as).await? {
             internal::OpenedHandle::Qr { url, .. } => DisplayedCode::Qr { svg: draw_qr(&claims, &url)?, url },
             internal::OpenedHandle::MiniProgram { image } => DisplayedCode::MiniProgram { image },
             internal::OpenedHandle::Typed { code } => DisplayedCode::Code(code),
@@ -96,16 +100,24 @@ impl SceneService {
         Ok((claims, opened))
     }
 
-    /// Has a callback open a scene, unless the page's address has opened too many in the last minute.
+    /// Has a callback open a scene, unless its client has opened too many in the last minute.
     pub(crate) async fn open_by_callback(
         &self,
         call: &internal::OpenCall,
+        client: Option<IpAddr>,
     ) -> Result<internal::OpenedHandle, PageRefusal> {
-        if let Some(address) = call.page.address
-            && let Err(retry_after) = self.open_limit.check(address)
+        if let Some(client) = client
+            && let Err(retry_after) = self.open_limit.check(client)
         {
             self.rejections.count(RejectReason::Scenes);
             return Err(PageRefusal::TooManyScenes { retry_after });
+        }
+        if call.page.address.is_none() {
+            tracing::warn!(
+                account = %call.account, scene = %call.scene,
+                "a page's address isn't known, and the phone will be told so; if the page came through a proxy, have that \
+                 append the browser's address to X-Forwarded-For"
+            );
         }
         self.callback.open(call).await
     }
@@ -121,6 +133,13 @@ impl SceneService {
         self.metrics.stages.count(Stage::Opened);
         self.callback.reopen(claims, page, ends);
     }
+}
+
+fn check_by(keys: &KeyRing, key: &str) -> Result<Claims, PageRefusal> {
+    key.parse().and_then(|key| keys.check(&key, SystemTime::now())).map_err(|error| match error {
+        KeyError::Foreign => PageRefusal::KeyInvalid,
+        KeyError::Stale => PageRefusal::SceneExpired,
+    })
 }
 
 /// An SVG of the QR code for this address, by which a phone finds the scene of these claims.

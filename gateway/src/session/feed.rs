@@ -24,9 +24,12 @@ use super::{
 use crate::{
     drain::{DrainClass, DrainTicket},
     refusal::PageRefusal,
-    scenes::{OpenRequest, OpenedScene},
+    scenes::{OpenRequest, OpenedScene, Visitor},
     state::GatewayState,
 };
+
+/// The class in which a page that reconnects waits to be drained.
+const RECONNECTING: DrainClass = DrainClass { reconnects: true, scanned: false };
 
 /// A read of the mailbox that is under way.
 type MailboxRead = Pin<Box<dyn Future<Output = Result<Option<Mailbox>, BusError>> + Send>>;
@@ -39,15 +42,9 @@ pub(crate) struct SceneFeed {
     mailbox_read: Option<MailboxRead>,
     updates: VecDeque<SessionUpdate>,
     ticket: DrainTicket,
-    /// For a page that doesn't reconnect when its connection ends.
-    permanent: Option<Box<PermanentPage>>,
-}
-
-/// A page that doesn't reconnect.
-struct PermanentPage {
-    /// What to reopen its scene with. None where the page has no use for a scene that was reopened.
-    page: Option<PageInfo>,
-    /// Whether Redis has ever had the scene, which may be opened later than the page connects.
+    /// What to reopen the scene with. None where the page has no use for a scene that was reopened.
+    page: Option<Box<PageInfo>>,
+    /// Whether Redis has ever had the scene, which may be opened later than its page connects.
     was_stored: bool,
 }
 
@@ -56,19 +53,25 @@ impl SceneFeed {
     pub(crate) async fn open(
         state: GatewayState,
         request: &OpenRequest,
-        page: PageInfo,
+        visitor: &Visitor,
     ) -> Result<(Self, OpenedScene), PageRefusal> {
-        let (claims, opened) = state.scenes().open(request, page).await?;
+        let (claims, opened) = state.scenes().open(request, visitor).await?;
         let (watch, mailbox) = watch(&state, claims.scene, 0).await?;
         let life = Duration::from_secs(opened.expires_in);
         let remaining = mailbox.map_or(life, |mailbox| mailbox.remaining);
         let start = SessionStart { claims, state: SceneState::Open, remaining, has_unseen: false, stored: 0 };
-        Ok((Self::new(state, start, watch, None), opened))
+        let page = Some(Box::new(request.page(visitor)));
+        Ok((Self::new(state, start, watch, page, RECONNECTING), opened))
     }
 
-    /// Watches a scene for a page that shows its key. The feed begins with the event after `after`. If Redis lost
-    /// the scene, it is opened again.
-    pub(crate) async fn watch(state: GatewayState, claims: Claims, after: u64) -> Result<Self, PageRefusal> {
+    /// Watches a scene for a page that shows its key. The feed begins with the event after `after`. If Redis loses
+    /// the scene, or has lost it, it is opened again with what is known of the `page`.
+    pub(crate) async fn watch(
+        state: GatewayState,
+        claims: Claims,
+        after: u64,
+        page: PageInfo,
+    ) -> Result<Self, PageRefusal> {
         let (watch, mailbox) = watch(&state, claims.scene, after).await?;
         let start = match mailbox {
             Some(mailbox) => stored_start(claims, &mailbox, after),
@@ -77,11 +80,11 @@ impl SceneFeed {
                 if start.remaining.is_zero() {
                     return Err(PageRefusal::SceneExpired);
                 }
-                state.scenes().reopen_lost(start.claims.clone(), PageInfo::default(), Instant::now() + start.remaining);
+                state.scenes().reopen_lost(start.claims.clone(), page.clone(), Instant::now() + start.remaining);
                 start
             }
         };
-        Ok(Self::new(state, start, watch, None))
+        Ok(Self::new(state, start, watch, Some(Box::new(page)), RECONNECTING))
     }
 
     /// Watches a scene, open already or not, for a page that doesn't reconnect. If Redis loses the scene, it is
@@ -92,19 +95,26 @@ impl SceneFeed {
         page: Option<PageInfo>,
     ) -> Result<Self, BusError> {
         let (watch, mailbox) = state.scenes().bus().watch(claims.scene, 0).await?;
-        let permanent = PermanentPage { page, was_stored: mailbox.is_some() };
+        let was_stored = mailbox.is_some();
         let start = match mailbox {
             Some(mailbox) => stored_start(claims, &mailbox, 0),
             None => unstored_start(claims),
         };
-        Ok(Self::new(state, start, watch, Some(Box::new(permanent))))
+        let feed = Self::new(state, start, watch, page.map(Box::new), DrainClass { reconnects: false, ..RECONNECTING });
+        Ok(Self { was_stored, ..feed })
     }
 
-    fn new(state: GatewayState, start: SessionStart, watch: Watch, permanent: Option<Box<PermanentPage>>) -> Self {
+    fn new(
+        state: GatewayState,
+        start: SessionStart,
+        watch: Watch,
+        page: Option<Box<PageInfo>>,
+        class: DrainClass,
+    ) -> Self {
         let (session, first) = Session::new(start, Instant::now());
-        let ticket = state.drain().join(DrainClass { reconnects: permanent.is_none(), scanned: false });
+        let ticket = state.drain().join(class);
         let updates = VecDeque::new();
-        let mut feed = Self { state, session, watch, mailbox_read: None, updates, ticket, permanent };
+        let mut feed = Self { state, session, watch, mailbox_read: None, updates, ticket, page, was_stored: true };
         feed.act(first);
         feed
     }
@@ -234,11 +244,8 @@ impl SceneFeed {
 
     fn reopen(&mut self, claims: Claims, ends: Instant) {
         let scenes = self.state.scenes();
-        let Some(permanent) = &mut self.permanent else {
-            return scenes.reopen_lost(claims, PageInfo::default(), ends);
-        };
-        let was_stored = std::mem::replace(&mut permanent.was_stored, true);
-        match permanent.page.clone() {
+        let was_stored = std::mem::replace(&mut self.was_stored, true);
+        match self.page.as_deref().cloned() {
             None => self.updates.push_back(SessionUpdate::End(SessionEnd::Expired)),
             Some(page) if was_stored => scenes.reopen_lost(claims, page, ends),
             // Redis never had it: its page takes longer than others to ask for its code.

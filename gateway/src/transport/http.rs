@@ -24,8 +24,9 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{
     page_module::page_module,
+    page_origin::page_origin,
     poll, sse,
-    visitor::page_of,
+    visitor::visitor_of,
     websocket::{self, CloseReason, WebSocketUpgrade},
 };
 use crate::{scenes::OpenRequest, state::GatewayState};
@@ -36,7 +37,6 @@ const MAX_BODY_BYTES: usize = 4096;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// … and the default: shorter than the timeouts of usual proxies.
 const DEFAULT_WAIT: Duration = Duration::from_secs(25);
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The routes of the own API, and the `compatible` ones beside them.
@@ -90,43 +90,40 @@ async fn serve_page_module() -> impl IntoResponse {
     (headers, page_module())
 }
 
-/// Refuses requests from pages of other sites. Same-origin GETs and programs send no `Origin`. An image on a page
-/// of another site has none either, but there `Sec-Fetch-Site` says so.
-async fn check_origin(State(origins): State<Origins>, request: Request, next: Next) -> Result<Response, Problem> {
-    let is_allowed = match request.headers().get(header::ORIGIN) {
-        Some(origin) => origin.to_str().is_ok_and(|origin| origins.allows(origin)),
-        None => request.headers().get(SEC_FETCH_SITE).is_none_or(|site| site != "cross-site"),
-    };
-    if is_allowed {
-        return Ok(next.run(request).await);
+/// Refuses requests from pages of other origins. Tells the others' origin to those who ask for the visitor.
+async fn check_origin(State(origins): State<Origins>, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let origin = page_origin(&origins, request.headers())
+        .map_err(|error| Problem::new(StatusCode::FORBIDDEN, "origin_forbidden", error.to_string()))?;
+    if let Some(origin) = origin {
+        request.extensions_mut().insert(origin);
     }
-    Err(Problem::new(StatusCode::FORBIDDEN, "origin_forbidden", "pages of this origin may not open scenes here"))
+    Ok(next.run(request).await)
 }
 
 /// Accepts a WebSocket even where there is no room for it, and then closes it with the reason. Browsers hide the
 /// status of a failed handshake.
 async fn open_socket(State(state): State<GatewayState>, mut request: Request) -> Result<Response, Problem> {
     let (upgrade, headers) = WebSocketUpgrade::from_request(&mut request, Some(websocket::SUBPROTOCOL))?;
-    let page = page_of(&request);
+    let visitor = visitor_of(&request);
     let shutdown = state.shutdown().clone();
     shutdown.spawn(async move {
         let overloaded = upgrade.overloaded();
         let Some((socket, early)) = upgrade.into_socket().await else { return };
         match overloaded {
             Some(problem) => Box::pin(CloseReason::Overloaded(problem).notify_and_close(socket)).await,
-            None => websocket::serve_page(state, page, socket, early).await,
+            None => websocket::serve_page(state, visitor, socket, early).await,
         }
     });
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
 }
 
 async fn open_scene(State(state): State<GatewayState>, request: Request) -> Result<Response, Problem> {
-    let page = page_of(&request);
+    let visitor = visitor_of(&request);
     let body = read_body(request.into_body(), MAX_BODY_BYTES).await?;
     let open: OpenRequest = serde_json::from_slice(&body).map_err(|_| {
         Problem::bad_request("expected JSON with account and, optionally, a state of 1 to 256 bytes and a locale")
     })?;
-    let (_, opened) = state.scenes().open(&open, page).await?;
+    let (_, opened) = state.scenes().open(&open, &visitor).await?;
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((StatusCode::CREATED, headers, Json(opened)).into_response())
 }
@@ -134,16 +131,16 @@ async fn open_scene(State(state): State<GatewayState>, request: Request) -> Resu
 async fn stream_events(
     State(state): State<GatewayState>,
     scene: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let claims = check_key(&state, scene, &headers)?;
-    let after = match headers.get(LAST_EVENT_ID) {
+    let claims = check_key(&state, scene, request.headers())?;
+    let after = match request.headers().get(LAST_EVENT_ID) {
         None => 0,
         Some(seq) => seq.to_str().ok().and_then(|seq| seq.parse().ok()).ok_or_else(|| {
             Problem::bad_request("Last-Event-ID has to be the id of the last event that the page has seen")
         })?,
     };
-    sse::events(state, claims, after).await
+    sse::events(state, claims, after, visitor_of(&request).page).await
 }
 
 /// The query of a poll.
@@ -161,9 +158,9 @@ async fn poll_scene(
     State(state): State<GatewayState>,
     scene: Result<Path<String>, PathRejection>,
     query: Result<Query<PollQuery>, QueryRejection>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let claims = check_key(&state, scene, &headers)?;
+    let claims = check_key(&state, scene, request.headers())?;
     let invalid =
         || Problem::bad_request("a poll takes after, the seq of the last event seen, and wait, 0 to 30 seconds");
     let Query(PollQuery { after, wait }) = query.map_err(|_| invalid())?;
@@ -171,7 +168,7 @@ async fn poll_scene(
     if wait > LONGEST_WAIT {
         return Err(invalid());
     }
-    poll::poll(state, claims, after, wait).await
+    poll::poll(state, claims, after, wait, visitor_of(&request).page).await
 }
 
 async fn cancel_scene(

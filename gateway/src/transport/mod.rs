@@ -8,7 +8,8 @@
 //! | `poll` | `GET /v1/scenes/{scene}`: one answer at a time |
 //! | `problem` | a refusal as HTTP problem, with its status |
 //! | `reconnect` | how long a page waits before it reconnects, with jitter |
-//! | `visitor` | what a request tells of the page that sent it |
+//! | `page_origin` | from pages of which origins a request may come |
+//! | `visitor` | what a request tells of its client and page |
 //! | `page_module` | the page's JavaScript |
 //!
 //! A new transport is a module here with a handler in `http`. It gets its updates from a
@@ -20,6 +21,7 @@
 
 pub(crate) mod http;
 mod page_module;
+mod page_origin;
 mod poll;
 mod problem;
 mod reconnect;

@@ -8,7 +8,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use scenecast_scene::{Claims, SceneState, time::millis};
+use scenecast_scene::{Claims, PageInfo, SceneState, time::millis};
 use scenecast_service::http::Problem;
 use serde_json::value::to_raw_value;
 
@@ -20,9 +20,15 @@ use crate::{
 };
 
 /// The scene's events after `after`, as soon as there is one. After `wait` without an event: its state.
-pub(super) async fn poll(state: GatewayState, claims: Claims, after: u64, wait: Duration) -> Result<Response, Problem> {
+pub(super) async fn poll(
+    state: GatewayState,
+    claims: Claims,
+    after: u64,
+    wait: Duration,
+    page: PageInfo,
+) -> Result<Response, Problem> {
     let mut until = Instant::now() + wait;
-    let mut feed = SceneFeed::watch(state.clone(), claims, after).await?;
+    let mut feed = SceneFeed::watch(state.clone(), claims, after, page).await?;
     let mut guard = state.metrics().connection_opened(Transport::Poll);
     let mut events = vec![];
     let mut reconnect_after = None;

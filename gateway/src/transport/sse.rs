@@ -15,7 +15,7 @@ use axum::{
     },
 };
 use futures_util::stream;
-use scenecast_scene::{Claims, time::millis};
+use scenecast_scene::{Claims, PageInfo, time::millis};
 use scenecast_service::http::Problem;
 
 use super::{problem, reconnect::reconnect_delay};
@@ -30,8 +30,13 @@ use crate::{
 const HEARTBEAT: Range<Duration> = Duration::from_secs(15)..Duration::from_secs(25);
 
 /// The scene's state, and then its events after `after`, until it is over.
-pub(super) async fn events(state: GatewayState, claims: Claims, after: u64) -> Result<Response, Problem> {
-    let feed = SceneFeed::watch(state.clone(), claims, after).await?;
+pub(super) async fn events(
+    state: GatewayState,
+    claims: Claims,
+    after: u64,
+    page: PageInfo,
+) -> Result<Response, Problem> {
+    let feed = SceneFeed::watch(state.clone(), claims, after, page).await?;
     let guard = state.metrics().connection_opened(Transport::Sse);
     let first = Some(sse_event(&feed.current_state()));
     let events = stream::unfold(SseStream { feed, guard, first, is_over: false }, async |mut stream| {

@@ -1,28 +1,28 @@
-//! What a request tells of the page that sent it. The phone shows it before the user confirms. No I/O.
+//! What a request tells of its client and page. The phone shows it before the user confirms. No I/O.
 
 use axum::{extract::Request, http::header};
 use scenecast_scene::PageInfo;
 use scenecast_service::http::ClientAddress;
 use url::Url;
 
-/// The longest host name, in bytes (RFC 1035).
-const MAX_HOST_BYTES: usize = 253;
+use super::page_origin::PageOrigin;
+use crate::scenes::Visitor;
 
-/// The page that sent this request.
-pub(crate) fn page_of(request: &Request) -> PageInfo {
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    PageInfo {
-        // Same-origin GETs have no Origin, but a Referer.
-        host: header(header::ORIGIN).or_else(|| header(header::REFERER)).and_then(host_of),
-        address: request.extensions().get::<ClientAddress>().map(|client| client.0),
-        browser: header(header::USER_AGENT).and_then(browser_name),
+/// Who sent this request.
+pub(crate) fn visitor_of(request: &Request) -> Visitor {
+    let client = request.extensions().get::<ClientAddress>().copied();
+    let user_agent = request.headers().get(header::USER_AGENT);
+    let page = PageInfo {
+        host: request.extensions().get().and_then(host_of),
+        address: client.and_then(ClientAddress::known),
+        browser: user_agent.and_then(|value| browser_name(&String::from_utf8_lossy(value.as_bytes()))),
         ..PageInfo::default()
-    }
+    };
+    Visitor { limited_as: client.map(ClientAddress::limited_as), page }
 }
 
-fn host_of(address: &str) -> Option<String> {
-    let address = Url::parse(address).ok()?;
-    address.host_str().filter(|host| host.len() <= MAX_HOST_BYTES).map(ToOwned::to_owned)
+fn host_of(PageOrigin(origin): &PageOrigin) -> Option<String> {
+    Url::parse(origin).ok()?.host_str().map(str::to_owned)
 }
 
 /// The names of browser and system, such as `Edge, Windows`. No text of the request is passed on.
@@ -84,6 +84,7 @@ mod tests {
                 Some("Chrome, Android"),
             ),
             ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", Some("Firefox, Linux")),
+            ("Chrome/142.0 Any-text-at-all \u{fffd}", Some("Chrome")),
             ("curl/8.0", None),
             ("", None),
         ] {
@@ -92,12 +93,30 @@ mod tests {
     }
 
     #[test]
-    fn the_host_comes_from_origin_or_referer() {
-        let of = |name, value: &str| page_of(&Request::builder().header(name, value).body(Body::empty()).unwrap()).host;
-        assert_eq!(of("origin", "https://www.example.com:8443").as_deref(), Some("www.example.com"));
-        assert_eq!(of("referer", "https://www.example.com/login?next=/").as_deref(), Some("www.example.com"));
-        assert_eq!(of("origin", "https://例子.cn").as_deref(), None);
-        assert_eq!(of("origin", "null"), None);
-        assert_eq!(page_of(&Request::new(Body::empty())), PageInfo::default());
+    fn the_host_is_that_of_the_pages_origin_and_never_a_text_of_the_request() {
+        let mut request = Request::builder()
+            .header("host", "stranger.example")
+            .header("origin", "https://stranger.example")
+            .header("referer", "x://Any-text-at-all")
+            .body(Body::empty())
+            .unwrap();
+        assert_eq!(visitor_of(&request).page, PageInfo::default());
+        request.extensions_mut().insert(PageOrigin("https://www.example.com:8443".to_owned()));
+        assert_eq!(visitor_of(&request).page.host.as_deref(), Some("www.example.com"));
+    }
+
+    #[test]
+    fn an_address_that_is_not_the_clients_is_not_told_and_still_limited() {
+        let proxy = [10, 0, 0, 1].into();
+        for (client, told) in [
+            (ClientAddress::Known([203, 0, 113, 9].into()), Some([203, 0, 113, 9].into())),
+            (ClientAddress::Proxy(proxy), None),
+            (ClientAddress::Unreadable { proxy }, None),
+        ] {
+            let mut request = Request::new(Body::empty());
+            request.extensions_mut().insert(client);
+            let visitor = visitor_of(&request);
+            assert_eq!((visitor.page.address, visitor.limited_as), (told, Some(client.limited_as())), "{client:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Beyond its limits, a gateway refuses requests in the form that the client expects, and its pages lose nothing.
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, header::HeaderValue};
 use scenecast_browsers::{
     cookie_browser::{CookieBrowser, SocketMessage},
     login_page::LoginPage,
@@ -100,6 +100,32 @@ async fn an_address_is_limited_in_the_scenes_that_it_opens() {
     let mut page = world.page_from(ANN).await;
     page.resume(&world.scene().await.key, 0).await.unwrap();
     assert_eq!(frame(&mut page).await.kind, "resumed", "a scene that is open goes on");
+}
+
+#[tokio::test]
+async fn clients_whose_address_cant_be_read_are_limited_as_one() {
+    let limits = GatewayLimits { scenes_per_address: 3, sockets_per_address: 2, ..GatewayLimits::default() };
+    let world = GatewayWorld::compatible_with_limits(limits).await;
+    let from = |client: &[u8], method, path: &str| {
+        let client = HeaderValue::from_bytes(client).unwrap();
+        world.request(method, path).header("x-forwarded-for", client).body("{\"account\":\"demo\"}")
+    };
+    for client in [&b"unknown"[..], b"\xff", b"6.6.6.6, _hidden"] {
+        assert_request_refused(from(client, Method::POST, "/v1/scenes"), 503, "callback_unavailable").await;
+    }
+    assert_request_refused(from(b"1.2.3.4:x", Method::POST, "/v1/scenes"), 429, "too_many_scenes").await;
+    assert_eq!(from(b"", Method::GET, "/createQrCode").send().await.unwrap().status(), 429);
+    assert_request_refused(from(b"\xff, 203.0.113.1", Method::POST, "/v1/scenes"), 503, "callback_unavailable").await;
+
+    let scene = world.scene().await;
+    let poll = |client: &[u8]| from(client, Method::GET, &format!("{}?wait=30", scene.path())).bearer_auth(&scene.key);
+    let waiting = [&b"unknown"[..], b"\xff"].map(|client| tokio::spawn(poll(client).send()));
+    world.metric_is("connections_open{transport=\"poll\"}", 2).await;
+    assert_request_refused(poll(b"nobody"), 429, "too_many_sockets").await;
+    world.settle(&scene, log_in(&scene.grant(), "Ann")).await;
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    }
 }
 
 #[tokio::test]

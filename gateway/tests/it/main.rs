@@ -8,6 +8,7 @@
 //! | `compatible` | routes for login pages that were written for other servers |
 //! | `drain` | a gateway that shuts down while pages wait |
 //! | `limits` | what happens beyond the limits |
+//! | `visitors` | what is told of the page that asks for a scene |
 //! | `hostile` | peers that break the rules on purpose |
 //! | `slow_clients` | peers that send next to nothing |
 
@@ -20,3 +21,4 @@ mod hostile;
 mod limits;
 mod slow_clients;
 mod transport;
+mod visitors;

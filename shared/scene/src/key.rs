@@ -1,11 +1,12 @@
 //! The page's secret for its scene. Any pod can check it without asking Redis.
 //!
 //! ```text
-//! key = base64url( nonce 16 │ expires 4 │ binding 16 │ account 1–32 │ MAC_BYTES 16 )     lengths in bytes
+//! key = base64url( nonce 12 │ kind 4 │ expires 4 │ binding 16 │ account 1–32 │ MAC 16 )     lengths in bytes
 //! scene id = the first 16 bytes of SHA-256( key )
 //! ```
 //!
-//! See docs/decisions/003-the-key-carries-account-binding-and-expiry.md.
+//! See docs/decisions/003-the-key-carries-account-binding-and-expiry.md and
+//! docs/decisions/050-a-key-is-good-for-one-kind-of-route.md.
 
 use std::{
     borrow::Cow,
@@ -23,17 +24,19 @@ use crate::{
     secret::{Binding, Rotating, Secret, constant_time_eq},
 };
 
-const NONCE_BYTES: usize = 16;
+const NONCE_BYTES: usize = 12;
+const KIND_BYTES: usize = 4;
 const EXPIRES_BYTES: usize = 4;
 const BINDING_BYTES: usize = 16;
 const MAC_BYTES: usize = 16;
-const FIXED_BYTES: usize = NONCE_BYTES + EXPIRES_BYTES + BINDING_BYTES + MAC_BYTES;
+const FIXED_BYTES: usize = NONCE_BYTES + KIND_BYTES + EXPIRES_BYTES + BINDING_BYTES + MAC_BYTES;
 const NO_BINDING: [u8; BINDING_BYTES] = [0; BINDING_BYTES];
 
 /// Why a key is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// This deployment didn't issue it: it is invented or cut short, or its secret isn't accepted any more.
+    /// This deployment didn't issue it, or for other routes: it is invented or cut short, or its secret isn't accepted
+    /// any more.
     #[error("this key was not issued here")]
     Foreign,
     /// This deployment issued it, but its scene isn't stored any more.
@@ -104,14 +107,48 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
-/// Issues and checks keys with the deployment's secret.
+/// For which routes a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeyKind {
+    /// The own API's, whose pages keep their key.
+    Own,
+    /// The compatible routes', whose keys are in cookies.
+    Compatible,
+}
+
+impl KeyKind {
+    /// What a key of this kind says. Keys of versions before 0.3 have random bytes in its place.
+    fn mark(self) -> [u8; KIND_BYTES] {
+        match self {
+            Self::Own => *b"own.",
+            Self::Compatible => *b"cmpt",
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Own => Self::Compatible,
+            Self::Compatible => Self::Own,
+        }
+    }
+}
+
+/// Issues and checks keys of one kind with the deployment's secret.
 #[derive(Debug, Clone)]
-pub struct KeyRing(Rotating);
+pub struct KeyRing {
+    secret: Rotating,
+    kind: KeyKind,
+}
 
 impl KeyRing {
-    /// Issues keys with the current secret, and accepts keys of the previous secret, too.
+    /// The ring of the own API. Issues keys with the current secret, and accepts keys of the previous secret, too.
     pub fn new(secret: Rotating) -> Self {
-        Self(secret)
+        Self { secret, kind: KeyKind::Own }
+    }
+
+    /// The ring of the compatible routes, with the same secret.
+    pub fn compatible(secret: Rotating) -> Self {
+        Self { secret, kind: KeyKind::Compatible }
     }
 
     /// Issues a key for a new scene. Returns the key and its content.
@@ -126,24 +163,31 @@ impl KeyRing {
         let expires = u32::try_from(ends.as_secs()).unwrap_or(u32::MAX);
         let mut bytes = Vec::with_capacity(FIXED_BYTES + account.as_str().len());
         bytes.extend_from_slice(&rand::random::<[u8; NONCE_BYTES]>());
+        bytes.extend_from_slice(&self.kind.mark());
         bytes.extend_from_slice(&expires.to_be_bytes());
         bytes.extend_from_slice(&binding.map_or(NO_BINDING, |binding| binding.0));
         bytes.extend_from_slice(account.as_str().as_bytes());
-        bytes.extend_from_slice(&mac(&self.0.current, &bytes));
+        bytes.extend_from_slice(&mac(&self.secret.current, &bytes));
         let key = Key(bytes.into());
         let scene = scene_of(&key);
         (key, Claims { scene, account: account.clone(), binding, expires })
     }
 
-    /// Returns the content of a key, if it was issued with an accepted secret and its scene may still be stored.
+    /// Returns the content of a key, if it was issued with an accepted secret and not for the other kind of routes, and
+    /// its scene may still be stored.
     pub fn check(&self, key: &Key, now: SystemTime) -> Result<Claims, KeyError> {
         let (body, tag) = key.0.split_at(key.0.len() - MAC_BYTES);
-        if !self.0.any(|secret| constant_time_eq(&mac(secret, body), tag)) {
+        if !self.secret.any(|secret| constant_time_eq(&mac(secret, body), tag)) {
             return Err(KeyError::Foreign);
         }
-        let (nonce_and_expires, rest) = body.split_at(NONCE_BYTES + EXPIRES_BYTES);
+        let (_nonce, rest) = body.split_at(NONCE_BYTES);
+        let (kind, rest) = rest.split_at(KIND_BYTES);
+        let (expires, rest) = rest.split_at(EXPIRES_BYTES);
         let (binding, account) = rest.split_at(BINDING_BYTES);
-        let expires = u32::from_be_bytes(nonce_and_expires[NONCE_BYTES..].try_into().map_err(|_| KeyError::Foreign)?);
+        if kind == self.kind.other().mark() {
+            return Err(KeyError::Foreign);
+        }
+        let expires = u32::from_be_bytes(expires.try_into().map_err(|_| KeyError::Foreign)?);
         let binding = <[u8; BINDING_BYTES]>::try_from(binding).map_err(|_| KeyError::Foreign)?;
         let claims = Claims {
             scene: scene_of(key),
@@ -200,6 +244,43 @@ mod tests {
     fn a_key_of_another_deployment_is_foreign() {
         let (key, _) = ring("s").issue(&demo(), None, LIFE, now());
         assert_eq!(ring("t").check(&key, now()), Err(KeyError::Foreign));
+    }
+
+    #[test]
+    fn a_key_is_good_for_one_kind_of_route() {
+        let own = ring("s");
+        let compatible = KeyRing::compatible(Rotating::fixed("s"));
+        for (issuer, other) in [(&own, &compatible), (&compatible, &own)] {
+            let (key, claims) = issuer.issue(&demo(), None, LIFE, now());
+            assert_eq!(issuer.check(&key, now()), Ok(claims));
+            assert_eq!(other.check(&key, now()), Err(KeyError::Foreign));
+        }
+    }
+
+    /// Issued by version 0.2 with the secret `s`, account `demo`, for 120 s, without a binding.
+    const KEY_OF_0_2: &str = "RIp4AlZtN-LSbJ18ONql8WtJ0ngAAAAAAAAAAAAAAAAAAAAAZGVtb2S5aYIeYTPTOt_YTXuo4Os";
+    const ITS_SCENE: &str = "lcwMnWyozc8bTMwdOt0FmA";
+
+    #[test]
+    fn a_key_of_a_version_without_kinds_is_accepted_by_both_kinds_of_routes() {
+        for ring in [ring("s"), KeyRing::compatible(Rotating::fixed("s"))] {
+            let claims = ring.check(&KEY_OF_0_2.parse().unwrap(), now()).unwrap();
+            assert_eq!((claims.scene.to_string().as_str(), claims.account, claims.binding), (ITS_SCENE, demo(), None));
+            assert_eq!(claims.expires, 1_800_000_120);
+        }
+    }
+
+    #[test]
+    fn a_version_without_kinds_reads_the_keys_of_both() {
+        for (ring, mark) in [(ring("s"), b"own."), (KeyRing::compatible(Rotating::fixed("s")), b"cmpt")] {
+            let (Key(bytes), _) = ring.issue(&demo(), Some(Binding::of("x")), LIFE, now());
+            // What 0.2 has at these places: the end of the nonce, the expiry, the binding, the account, the MAC.
+            assert_eq!(&bytes[12..16], mark);
+            assert_eq!(&bytes[16..20], 1_800_000_120_u32.to_be_bytes());
+            assert_eq!(&bytes[20..36], Binding::of("x").0);
+            assert_eq!(&bytes[36..40], b"demo");
+            assert_eq!(&bytes[40..], mac(&"s".into(), &bytes[..40]));
+        }
     }
 
     #[test]

@@ -133,9 +133,9 @@ async fn the_page_shows_the_login_asks_and_shows_the_result() {
     let world = that_asks(Confirmation::Tap).await;
     let (phone, address) = Phone::of(&world).await;
     let browser = Browser::start(ScreenSize::Phone, "en-US").await;
-    for (language, question, act, state, ended) in [
-        ("en", "Log in on this page?", TAP, "confirmed", "You are logged in. Please go back to the page."),
-        ("zh_CN", "确认登录此网页？", "page.decline()", "declined", "已拒绝登录。"),
+    for (language, question, unknown, act, state, ended) in [
+        ("en", "Log in on this page?", "unknown", TAP, "confirmed", "You are logged in. Please go back to the page."),
+        ("zh_CN", "确认登录此网页？", "未知", "page.decline()", "declined", "已拒绝登录。"),
     ] {
         let scene = open(&world).await;
         // The first answers of both calls get lost. The page repeats the calls, which changes nothing.
@@ -143,7 +143,7 @@ async fn the_page_shows_the_login_asks_and_shows_the_result() {
         browser.visit(&format!("http://{address}/?scene={scene}&language={language}")).await;
         assert_eq!(browser.text("[data-view='ask']").await, question);
         let facts = browser.run("return page.data.facts.map(({ value }) => value)").await;
-        assert_eq!(facts, json!(["Example Shop", "shop.example.com", "Chrome, Windows"]));
+        assert_eq!(facts, json!(["Example Shop", "shop.example.com", unknown, "Chrome, Windows"]));
         phone.lose.store(1, Ordering::Relaxed);
         browser.run(act).await;
         assert_eq!(browser.text("[data-view='end']").await, ended);

@@ -55,9 +55,10 @@ Page({
       const scanned = await call('scan', { account, js_code: await jsCode(), scene: this.scene });
       this.ticket = scanned.ticket;
       if (scanned.state !== 'scanned') return this.end(scanned.state);
-      const known = ['site', 'host', 'address', 'browser'].filter((name) => scanned[name]);
+      // A page that hides something of itself is not to go unnoticed. Only the site's own name is optional.
+      const facts = [...(scanned.site ? ['site'] : []), 'host', 'address', 'browser'];
       this.setData({
-        facts: known.map((name) => ({ label: this.data.t[name], value: scanned[name] })),
+        facts: facts.map((name) => ({ label: this.data.t[name], value: scanned[name] || this.data.t.unknown })),
         choices: scanned.choices || [],
       });
       return this.show(scanned.choices ? 'pick' : 'ask');

@@ -16,7 +16,7 @@ use std::{
 };
 
 use futures_util::future::OptionFuture;
-use scenecast_scene::{PageInfo, SceneId};
+use scenecast_scene::SceneId;
 
 use super::{
     close::CloseReason,
@@ -29,6 +29,7 @@ use crate::{
     drain::{DrainClass, DrainReason},
     metrics::Transport,
     refusal::PageRefusal,
+    scenes::Visitor,
     session::{ClientMessage, SceneFeed, ServerMessage, SessionUpdate},
     state::GatewayState,
 };
@@ -42,14 +43,14 @@ type StartFuture = Pin<Box<dyn Future<Output = Result<(Box<SceneFeed>, String), 
 /// Not an `async fn`: that would keep its arguments twice.
 pub(crate) fn serve_page(
     state: GatewayState,
-    page: PageInfo,
+    visitor: Visitor,
     socket: WebSocket,
     early: Vec<Incoming>,
 ) -> impl Future<Output = ()> + Send {
     let mut guard = state.metrics().connection_opened(Transport::WebSocket);
     let mut connection = PageConnection {
         state,
-        page: Box::new(page),
+        visitor: Some(Box::new(visitor)),
         socket,
         peer: PagePeer::new(Instant::now()),
         scene: ScenePhase::NotRequested,
@@ -71,7 +72,8 @@ pub(crate) fn serve_page(
 
 struct PageConnection {
     state: GatewayState,
-    page: Box<PageInfo>,
+    /// Who is there, until the first frame says for what.
+    visitor: Option<Box<Visitor>>,
     socket: WebSocket,
     peer: PagePeer,
     scene: ScenePhase,
@@ -210,17 +212,16 @@ impl PageConnection {
 
     fn start(&mut self, message: ClientMessage) -> StartFuture {
         let state = self.state.clone();
-        // The page's description is needed once, and then takes no more memory.
-        let page = std::mem::take(&mut *self.page);
+        let visitor = self.visitor.take().unwrap_or_default();
         Box::pin(async move {
             match message {
                 ClientMessage::Open(request) => {
-                    let (feed, opened) = SceneFeed::open(state, &request, page).await?;
+                    let (feed, opened) = SceneFeed::open(state, &request, &visitor).await?;
                     Ok((Box::new(feed), ServerMessage::Opened(&opened).to_json()))
                 }
                 ClientMessage::Resume(request) => {
                     let claims = state.scenes().check_key(&request.key)?;
-                    let feed = SceneFeed::watch(state, claims, request.after).await?;
+                    let feed = SceneFeed::watch(state, claims, request.after, visitor.page).await?;
                     let message = feed.current_state().to_json();
                     Ok((Box::new(feed), message))
                 }

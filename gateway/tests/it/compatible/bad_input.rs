@@ -7,7 +7,8 @@ use scenecast_browsers::cookie_browser::{CookieBrowser, ServerEvents};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite;
 
-use crate::fixtures::{GatewayWorld, KEY_SECRET, ORIGIN, key_ring, send};
+use super::claims_of;
+use crate::fixtures::{GatewayWorld, KEY_SECRET, ORIGIN, Scene, assert_problem, compatible_key_ring, frame, send};
 
 /// The status of an answer, and its body as JSON.
 async fn ask(world: &GatewayWorld, method: Method, path: &str, body: &str) -> (u16, Value) {
@@ -121,13 +122,38 @@ async fn cookies_that_were_not_issued_here_name_no_scene() {
     let name = visitor.cookies().into_keys().next().unwrap();
     let issue = |secret: &str, account: &str| {
         let life = Duration::from_secs(60);
-        key_ring(secret).issue(&account.parse().unwrap(), None, life, SystemTime::now()).0.to_string()
+        compatible_key_ring(secret).issue(&account.parse().unwrap(), None, life, SystemTime::now()).0.to_string()
     };
     for value in ["", "made-up", &issue("another deployment's", "demo"), &issue(KEY_SECRET, "another")] {
         let visitor = CookieBrowser::with_cookie(&name, value);
         visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap();
         assert_ne!(visitor.cookies()[&name], value, "it gets one of its own");
     }
+}
+
+#[tokio::test]
+async fn a_key_of_a_compatible_route_is_none_for_the_own_api_and_the_reverse() {
+    let world = GatewayWorld::compatible().await;
+    let visitor = CookieBrowser::default();
+    drop(visitor.connect(&world.ws("/wx/websocket/7")).await.unwrap());
+    let (name, key) = visitor.cookies().pop_first().unwrap();
+    let in_a_cookie = Scene { id: claims_of(&visitor).scene, key };
+    for (method, suffix) in [(Method::GET, "?wait=1"), (Method::GET, "/events"), (Method::DELETE, "")] {
+        let request = world.request(method, &format!("{}{suffix}", in_a_cookie.path())).bearer_auth(&in_a_cookie.key);
+        assert_problem(&send(request).await, 403, "key_invalid");
+    }
+    let mut page = world.page().await;
+    page.resume(&in_a_cookie.key, 0).await.unwrap();
+    assert_eq!(frame(&mut page).await.code, "key_invalid");
+
+    let own = world.scene().await;
+    let grant = world.log_ann_in(&own).await;
+    let planted = CookieBrowser::with_cookie(&name, &own.key);
+    assert_eq!(planted.get(&world.url("/wx/result/7")).await.status(), 204, "the login of the own API's scene");
+    let user = planted.get(&world.url(&format!("/getWxUserInfo?openId={grant}"))).await;
+    assert_eq!(user.json::<Value>().await.unwrap()["errcode"], 40003);
+    planted.connect(&world.ws("/wx/websocket/7")).await.unwrap();
+    assert_ne!(planted.cookies()[&name], own.key, "it gets one of its own");
 }
 
 #[tokio::test]

@@ -2,13 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use scenecast_browsers::cookie_browser::{CookieBrowser, SocketMessage};
 use scenecast_scene::Transition;
 use scenecast_testing::RedisServer;
-use sha2::{Digest, Sha256};
 
-use super::next;
+use super::{cookie_name, next};
 use crate::fixtures::{COMPATIBLE_DRAIN, DRAIN_WINDOW, GatewayWorld};
 
 /// The drain of compatible routes has to be over since less than a second.
@@ -85,10 +83,8 @@ async fn a_page_that_waits_for_its_qr_code_stays_as_long_as_others() {
 #[tokio::test]
 async fn a_page_whose_code_expires_gets_no_new_one_from_a_draining_gateway() {
     let world = GatewayWorld::compatible().await;
-    let scene = world.scene_for(Duration::from_secs(300)).await;
-    let digest = Sha256::new().chain_update("typed_code").chain_update([0]).finalize();
-    let name = format!("scenecast.typed_code.{}", URL_SAFE_NO_PAD.encode(&digest[..16]));
-    let visitor = CookieBrowser::with_cookie(&name, &format!("{}.48201937", scene.key));
+    let scene = world.compatible_scene_for(Duration::from_secs(300)).await;
+    let visitor = CookieBrowser::with_cookie(&cookie_name("typed_code", ""), &format!("{}.48201937", scene.key));
     let mut events = visitor.subscribe(&world.url("/subscribe?id=48201937")).await.unwrap();
     assert!(events.next().await.unwrap().retry.is_some());
     world.metric_is("scenes_held", 1).await;

@@ -1,15 +1,18 @@
 //! The routes for login pages that were written for other servers: their formats, and invalid requests.
 
 mod bad_input;
+mod browser_cookies;
 mod drain;
 mod sockets;
 
 use std::time::SystemTime;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use scenecast_browsers::cookie_browser::{CookieBrowser, PageSocket, SocketMessage};
 use scenecast_scene::{Acceptance, Claims, Grant, NewScene, PageInfo, Transition};
+use sha2::{Digest, Sha256};
 
-use crate::fixtures::{GatewayWorld, KEY_SECRET, PATIENCE, Scene, acceptance, account, ann, key_ring};
+use crate::fixtures::{GatewayWorld, KEY_SECRET, PATIENCE, Scene, acceptance, account, ann, compatible_key_ring};
 
 const AVATAR: &str = "https://wx.example/ann";
 
@@ -41,12 +44,18 @@ impl GatewayWorld {
     }
 }
 
+/// The name of a browser's cookie for an id on a route, over HTTP.
+fn cookie_name(route: &str, id: &str) -> String {
+    let digest = Sha256::new().chain_update(route).chain_update([0]).chain_update(id).finalize();
+    format!("scenecast.{route}.{}", URL_SAFE_NO_PAD.encode(&digest[..16]))
+}
+
 /// What the key in a browser's only cookie of ours says.
 fn claims_of(visitor: &CookieBrowser) -> Claims {
     let cookies = visitor.cookies();
     assert_eq!(cookies.len(), 1, "{cookies:?}");
     let key = cookies.values().next().unwrap().parse().unwrap();
-    key_ring(KEY_SECRET).check(&key, SystemTime::now()).unwrap()
+    compatible_key_ring(KEY_SECRET).check(&key, SystemTime::now()).unwrap()
 }
 
 /// What the socket gets next.

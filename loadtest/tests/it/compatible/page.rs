@@ -170,7 +170,7 @@ impl CompatiblePage {
                 let cookie = self.event_after("login#").await;
                 let cookie = cookie.strip_prefix("scenecast_grant=").expect("the cookie is the grant");
                 let (grant, attributes) = cookie.split_once("; ").unwrap();
-                assert_eq!(attributes, "Path=/; Max-Age=120; SameSite=Lax");
+                assert_eq!(attributes, "SameSite=Lax; Path=/; Max-Age=120");
                 (None, Some(grant.to_owned()))
             }
             (Waiting::Socket(socket), Flow::PathSocket) => match socket.next_message().await {

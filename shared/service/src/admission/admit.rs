@@ -171,17 +171,17 @@ impl Admission {
     fn check_request(&self, request: &Request) -> Result<Option<ConnectionSlot>, Overloaded> {
         let state = &*self.0;
         let extensions = request.extensions();
-        let (Some(PeerAddress(peer)), Some(ClientAddress(client))) = (extensions.get(), extensions.get()) else {
+        let (Some(PeerAddress(peer)), Some(client)) = (extensions.get(), extensions.get::<ClientAddress>()) else {
             return Ok(None);
         };
-        if let Err(retry_after) = state.request_rate.check(*client) {
+        if let Err(retry_after) = state.request_rate.check(client.limited_as()) {
             state.rejections.count(RejectReason::Requests);
             return Err(Overloaded::with_retry_after(RejectReason::Requests, retry_after));
         }
         if !state.proxies.is_trusted(peer.ip()) {
             return Ok(None);
         }
-        state.sockets.take(*client).map_err(|SlotsExhausted| {
+        state.sockets.take(client.limited_as()).map_err(|SlotsExhausted| {
             state.rejections.count(RejectReason::Sockets);
             Overloaded::new(RejectReason::Sockets)
         })
