@@ -44,6 +44,11 @@ impl RouteContext {
         self.0.kind != CompatibleKind::TypedCode
     }
 
+    /// Whether a browser has a key only after its scene was stored.
+    fn stores_before_key(&self) -> bool {
+        matches!(self.0.kind, CompatibleKind::TypedCode | CompatibleKind::TicketPolling)
+    }
+
     /// Counts a frame that a page sent and that has no meaning.
     pub(super) fn count_ignored_frame(&self) {
         self.state().metrics().count_ignored_frame(self.0.kind);
@@ -142,13 +147,19 @@ impl RouteContext {
         if mailbox.state == SceneState::Confirmed { login_in(&mailbox) } else { None }
     }
 
-    /// The scene's mailbox. If Redis lost the scene, it is opened again.
+    /// The scene's mailbox. If Redis doesn't have the scene, it is opened, for a later poll. A refusal is counted, and
+    /// that poll tries again.
     pub(super) async fn mailbox(&self, claims: &Claims, page: PageInfo) -> Result<Option<Mailbox>, BusError> {
         let scenes = self.state().scenes();
         let mailbox = scenes.bus().read(claims.scene).await?;
         let remaining = claims.remaining(SystemTime::now());
         if mailbox.is_none() && !remaining.is_zero() {
-            scenes.reopen_lost(claims.clone(), page, Instant::now() + remaining);
+            let ends = Instant::now() + remaining;
+            let _ = if self.stores_before_key() {
+                scenes.reopen_lost(claims.clone(), page, ends)
+            } else {
+                scenes.open_early(claims.clone(), page, ends)
+            };
         }
         Ok(mailbox)
     }

@@ -8,6 +8,8 @@ use serde::Deserialize;
 /// One client address may open one in so many of the new connections of a second, so that no single address
 /// shuts out all others.
 const ADDRESS_SHARE: u32 = 5;
+/// So many scenes may wait to be opened again, however few connections a gateway accepts.
+const LEAST_REOPENING: usize = 256;
 
 /// `[limits]` of each pod. 0 means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -31,6 +33,12 @@ impl GatewayLimits {
     /// The default limits, but for the number of connections.
     pub fn new(connections: NonZeroU32) -> Self {
         Self { connections, ..Self::default() }
+    }
+
+    /// How many scenes may wait to be opened again: as many as this gateway can have pages, which all wait when Redis
+    /// has lost its data.
+    pub(crate) fn most_reopening(self) -> usize {
+        usize::try_from(self.connections.get()).unwrap_or(usize::MAX).max(LEAST_REOPENING)
     }
 
     /// The limits that hold before the gateway looks at a request.

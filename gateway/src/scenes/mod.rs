@@ -6,10 +6,12 @@
 //! | `service` | [`SceneService`]: keys, opening, and what happens when Redis loses a scene |
 //! | `request` | what a page sends to open a scene, and what it gets |
 //! | `callback_client` | the calls to the callback |
+//! | `reopen_queue` | scenes that wait to be opened again |
 //! | `qr` | draws a QR code |
 
 mod callback_client;
 mod qr;
+mod reopen_queue;
 mod request;
 mod service;
 

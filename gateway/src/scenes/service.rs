@@ -15,6 +15,7 @@ use scenecast_service::admission::{AddressRateLimit, RejectReason, Rejections};
 use super::{
     callback_client::CallbackClient,
     qr,
+    reopen_queue::{MissingScene, Pushed, QueueFull},
     request::{DisplayedCode, OpenRequest, OpenedScene},
 };
 use crate::{config::GatewayConfig, metrics::GatewayMetrics, refusal::PageRefusal};
@@ -25,6 +26,7 @@ pub(crate) struct SceneService {
     keys: KeyRing,
     callback: CallbackClient,
     open_limit: AddressRateLimit,
+    reopen_limit: AddressRateLimit,
     rejections: Rejections,
     scene_life: Duration,
     metrics: Arc<GatewayMetrics>,
@@ -41,8 +43,13 @@ impl SceneService {
         Self {
             bus,
             keys: KeyRing::new(config.key_secret.clone()),
-            callback: CallbackClient::new(config.callback.url.clone(), config.internal_secret.clone()),
+            callback: CallbackClient::new(
+                config.callback.url.clone(),
+                config.internal_secret.clone(),
+                config.limits.most_reopening(),
+            ),
             open_limit: AddressRateLimit::per_minute(config.limits.scenes_per_address),
+            reopen_limit: AddressRateLimit::per_minute(config.limits.scenes_per_address),
             rejections,
             scene_life: config.scene_life.duration(),
             metrics,
@@ -101,25 +108,55 @@ impl SceneService {
         &self,
         call: &internal::OpenCall,
     ) -> Result<internal::OpenedHandle, PageRefusal> {
-        if let Some(address) = call.page.address
-            && let Err(retry_after) = self.open_limit.check(address)
-        {
-            self.rejections.count(RejectReason::Scenes);
-            return Err(PageRefusal::TooManyScenes { retry_after });
-        }
+        self.check_rate(&self.open_limit, &call.page)?;
         self.callback.open(call).await
     }
 
-    /// Has a scene that Redis lost opened again, to live until `ends`.
-    pub(crate) fn reopen_lost(&self, claims: Claims, page: PageInfo, ends: Instant) {
-        self.metrics.scenes_lost.inc();
-        self.callback.reopen(claims, page, ends);
+    /// Has a scene that Redis lost opened again, to live until `ends`, for a page that asks for it. Refused if the
+    /// page's address has had too many scenes opened again in the last minute, or if too many scenes wait for that.
+    pub(crate) fn reopen_lost(&self, claims: Claims, page: PageInfo, ends: Instant) -> Result<(), PageRefusal> {
+        if self.callback.reopening().contains(claims.scene) {
+            return Ok(());
+        }
+        self.check_rate(&self.reopen_limit, &page)?;
+        self.reopen_held(claims, page, ends)
     }
 
-    /// Has a scene opened whose page hasn't asked for its code yet, to live until `ends`.
-    pub(crate) fn open_early(&self, claims: Claims, page: PageInfo, ends: Instant) {
-        self.metrics.stages.count(Stage::Opened);
-        self.callback.reopen(claims, page, ends);
+    /// The same for a page that has watched the scene since before it was lost: such pages have no limit.
+    pub(crate) fn reopen_held(&self, claims: Claims, page: PageInfo, ends: Instant) -> Result<(), PageRefusal> {
+        if self.push_missing(MissingScene { claims, page, ends })? == Pushed::Queued {
+            self.metrics.scenes_lost.inc();
+        }
+        Ok(())
+    }
+
+    /// Has a scene opened that may never have been stored, since its page hasn't asked for its code yet. It lives until
+    /// `ends`. Refused as [`SceneService::reopen_lost`] is.
+    pub(crate) fn open_early(&self, claims: Claims, page: PageInfo, ends: Instant) -> Result<(), PageRefusal> {
+        if self.callback.reopening().contains(claims.scene) {
+            return Ok(());
+        }
+        self.check_rate(&self.reopen_limit, &page)?;
+        if self.push_missing(MissingScene { claims, page, ends })? == Pushed::Queued {
+            self.metrics.stages.count(Stage::Opened);
+        }
+        Ok(())
+    }
+
+    fn push_missing(&self, missing: MissingScene) -> Result<Pushed, PageRefusal> {
+        self.callback.reopening().push(missing).map_err(|QueueFull| {
+            self.rejections.count(RejectReason::Reopening);
+            PageRefusal::CallbackUnavailable("too many scenes wait to be opened again")
+        })
+    }
+
+    /// Counts one more for the page's address.
+    fn check_rate(&self, limit: &AddressRateLimit, page: &PageInfo) -> Result<(), PageRefusal> {
+        let Some(address) = page.address else { return Ok(()) };
+        limit.check(address).map_err(|retry_after| {
+            self.rejections.count(RejectReason::Scenes);
+            PageRefusal::TooManyScenes { retry_after }
+        })
     }
 }
 

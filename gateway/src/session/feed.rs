@@ -77,7 +77,11 @@ impl SceneFeed {
                 if start.remaining.is_zero() {
                     return Err(PageRefusal::SceneExpired);
                 }
-                state.scenes().reopen_lost(start.claims.clone(), PageInfo::default(), Instant::now() + start.remaining);
+                state.scenes().reopen_lost(
+                    start.claims.clone(),
+                    PageInfo::default(),
+                    Instant::now() + start.remaining,
+                )?;
                 start
             }
         };
@@ -232,17 +236,18 @@ impl SceneFeed {
         }
     }
 
+    /// Has the scene opened again. If that is refused, the bus says in its next sweep that the scene is still lost.
     fn reopen(&mut self, claims: Claims, ends: Instant) {
         let scenes = self.state.scenes();
         let Some(permanent) = &mut self.permanent else {
-            return scenes.reopen_lost(claims, PageInfo::default(), ends);
+            let _ = scenes.reopen_held(claims, PageInfo::default(), ends);
+            return;
         };
-        let was_stored = std::mem::replace(&mut permanent.was_stored, true);
         match permanent.page.clone() {
             None => self.updates.push_back(SessionUpdate::End(SessionEnd::Expired)),
-            Some(page) if was_stored => scenes.reopen_lost(claims, page, ends),
+            Some(page) if permanent.was_stored => drop(scenes.reopen_held(claims, page, ends)),
             // Redis never had it: its page takes longer than others to ask for its code.
-            Some(page) => scenes.open_early(claims, page, ends),
+            Some(page) => permanent.was_stored = scenes.open_early(claims, page, ends).is_ok(),
         }
     }
 }
