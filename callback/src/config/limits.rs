@@ -5,6 +5,35 @@ use std::num::NonZeroU32;
 use scenecast_service::admission::AdmissionLimits;
 use serde::Deserialize;
 
+/// A part of a whole, in percent: 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u8")]
+pub struct Percent(u8);
+
+impl Percent {
+    /// So many hundredths. None beyond 100.
+    pub const fn new(hundredths: u8) -> Option<Self> {
+        if hundredths <= 100 { Some(Self(hundredths)) } else { None }
+    }
+
+    pub(crate) fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// This part of a whole, rounded down.
+    pub(crate) fn of(self, whole: u64) -> u64 {
+        u64::try_from(u128::from(whole) * u128::from(self.0) / 100).unwrap_or(whole)
+    }
+}
+
+impl TryFrom<u8> for Percent {
+    type Error = &'static str;
+
+    fn try_from(hundredths: u8) -> Result<Self, Self::Error> {
+        Self::new(hundredths).ok_or("must be 0 to 100 percent")
+    }
+}
+
 /// `[limits]`, for each pod. 0 is no limit.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -20,6 +49,9 @@ pub struct CallbackLimits {
     pub sockets_per_address: u32,
     /// Calls of mini programs in a minute of each client address, and as many at once. As many refused deliveries.
     pub requests_per_address: u32,
+    /// How many of an account's QR codes of a day (`qr_quota`) the pages of each client address get, on all pods
+    /// together.
+    pub qr_percent_per_address: Percent,
 }
 
 impl CallbackLimits {
@@ -58,6 +90,8 @@ impl Default for CallbackLimits {
             deliveries_per_second: 5_000,
             sockets_per_address: 5_000,
             requests_per_address: 3_000,
+            // Two codes for each of ten thousand people behind one address.
+            qr_percent_per_address: Percent::new(20).expect("it is less than 100"),
         }
     }
 }

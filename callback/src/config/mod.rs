@@ -38,7 +38,7 @@ pub use crate::{
 };
 pub use account::{AccountSettings, Confirmation, Mode};
 pub use delivery_path::DeliveryPath;
-pub use limits::CallbackLimits;
+pub use limits::{CallbackLimits, Percent};
 pub use mini_program::MiniProgramSettings;
 
 /// The configuration of a callback. `B` says what carries the scenes: a pod needs a Redis, and a process that holds the

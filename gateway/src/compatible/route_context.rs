@@ -44,9 +44,10 @@ impl RouteContext {
         self.0.kind != CompatibleKind::TypedCode
     }
 
-    /// Whether a browser has a key only after its scene was stored.
-    fn stores_before_key(&self) -> bool {
-        matches!(self.0.kind, CompatibleKind::TypedCode | CompatibleKind::TicketPolling)
+    /// Whether a browser has its scene's key before it asks for the code. So the scene may never have been stored, and
+    /// the browser may ask twice.
+    fn has_key_before_code(&self) -> bool {
+        matches!(self.0.kind, CompatibleKind::PathSocket | CompatibleKind::ClientIdSocket)
     }
 
     /// Counts a frame that a page sent and that has no meaning.
@@ -136,6 +137,7 @@ impl RouteContext {
             page,
             life_ms: millis(life),
             handle,
+            may_ask_again: self.has_key_before_code(),
         };
         self.state().scenes().open_by_callback(&call).await
     }
@@ -155,10 +157,10 @@ impl RouteContext {
         let remaining = claims.remaining(SystemTime::now());
         if mailbox.is_none() && !remaining.is_zero() {
             let ends = Instant::now() + remaining;
-            let _ = if self.stores_before_key() {
-                scenes.reopen_lost(claims.clone(), page, ends)
-            } else {
+            let _ = if self.has_key_before_code() {
                 scenes.open_early(claims.clone(), page, ends)
+            } else {
+                scenes.reopen_lost(claims.clone(), page, ends)
             };
         }
         Ok(mailbox)

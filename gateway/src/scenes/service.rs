@@ -93,6 +93,7 @@ impl SceneService {
             page,
             life_ms: millis(self.scene_life),
             handle: Handle::Any,
+            may_ask_again: false,
         };
         let code = match self.open_by_callback(&call).await? {
             internal::OpenedHandle::Qr { url, .. } => DisplayedCode::Qr { svg: draw_qr(&claims, &url)?, url },
