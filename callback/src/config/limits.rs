@@ -5,6 +5,9 @@ use std::num::NonZeroU32;
 use scenecast_service::admission::AdmissionLimits;
 use serde::Deserialize;
 
+/// How many of WeChat's connections beyond the limits are held at a time, without an answer.
+const UNANSWERED_DELIVERIES: usize = 2_048;
+
 /// A part of a whole, in percent: 0 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u8")]
@@ -66,6 +69,7 @@ impl CallbackLimits {
             connections_per_second: self.connections_per_second,
             sockets_per_address: self.sockets_per_address,
             requests_per_address: self.requests_per_address,
+            delayed_closes: UNANSWERED_DELIVERIES,
             ..self.internal()
         }
     }

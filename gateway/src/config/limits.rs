@@ -49,6 +49,7 @@ impl GatewayLimits {
             connections_per_second_of_address: self.connections_per_second.div_ceil(ADDRESS_SHARE),
             sockets_per_address: self.sockets_per_address,
             requests_per_address: self.requests_per_address,
+            ..AdmissionLimits::default()
         }
     }
 }
