@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use scenecast_service::admission::AdmissionLimits;
+use scenecast_service::{admission::AdmissionLimits, descriptors::ConnectionCeiling};
 use serde::Deserialize;
 
 /// How many of WeChat's connections beyond the limits are held at a time, without an answer.
@@ -63,6 +63,17 @@ impl CallbackLimits {
         Self { connections, ..Self::default() }
     }
 
+    /// The limit of connections, which the public and the internal listener have each.
+    pub fn connection_ceiling(&mut self) -> ConnectionCeiling<'_> {
+        let beside = [self.public(), self.internal()].map(|limits| limits.descriptors_beside());
+        ConnectionCeiling {
+            setting: "limits.connections",
+            listeners: 2,
+            beside: beside.iter().sum(),
+            connections: &mut self.connections,
+        }
+    }
+
     /// The limits of the public listener.
     pub(crate) fn public(self) -> AdmissionLimits {
         AdmissionLimits {
@@ -78,6 +89,8 @@ impl CallbackLimits {
     pub(crate) fn internal(self) -> AdmissionLimits {
         AdmissionLimits {
             connections: usize::try_from(self.connections.get()).unwrap_or(usize::MAX),
+            // Its clients are programs, and never wait to be closed.
+            delayed_closes: 0,
             ..AdmissionLimits::default()
         }
     }

@@ -24,6 +24,7 @@ use scenecast_bus::BusConfig;
 use scenecast_scene::{AccountName, Rotating};
 use scenecast_service::{
     config::{ConfigError, DrainConfig, HttpUrl, TelemetryConfig, Validate, strong_secret},
+    descriptors::ConnectionCeiling,
     http::TrustedProxies,
     process::Binary,
 };
@@ -196,6 +197,10 @@ impl Binary for CallbackConfig {
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry
+    }
+
+    fn connection_ceilings(&mut self) -> Vec<ConnectionCeiling<'_>> {
+        vec![self.limits.connection_ceiling()]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use scenecast_service::{admission::AdmissionLimits, config::Seconds};
+use scenecast_service::{admission::AdmissionLimits, config::Seconds, descriptors::ConnectionCeiling};
 use serde::Deserialize;
 
 /// One client address may open one in so many of the new connections of a second, so that no single address
@@ -39,6 +39,16 @@ impl GatewayLimits {
     /// has lost its data.
     pub(crate) fn most_reopening(self) -> usize {
         usize::try_from(self.connections.get()).unwrap_or(usize::MAX).max(LEAST_REOPENING)
+    }
+
+    /// The limit of connections, which all listeners for browsers share.
+    pub fn connection_ceiling(&mut self) -> ConnectionCeiling<'_> {
+        ConnectionCeiling {
+            setting: "limits.connections",
+            listeners: 1,
+            beside: self.admits().descriptors_beside(),
+            connections: &mut self.connections,
+        }
     }
 
     /// The limits that hold before the gateway looks at a request.

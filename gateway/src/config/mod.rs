@@ -16,6 +16,7 @@ use scenecast_scene::Rotating;
 use scenecast_service::{
     config,
     config::{ConfigError, HttpUrl, Origins, Seconds, TelemetryConfig, Validate, defaults, strong_secret},
+    descriptors::ConnectionCeiling,
     http::TrustedProxies,
     process::Binary,
 };
@@ -148,6 +149,10 @@ impl Binary for GatewayConfig {
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry
+    }
+
+    fn connection_ceilings(&mut self) -> Vec<ConnectionCeiling<'_>> {
+        vec![self.limits.connection_ceiling()]
     }
 }
 

@@ -66,6 +66,13 @@ pub struct AdmissionLimits {
     pub delayed_closes: usize,
 }
 
+impl AdmissionLimits {
+    /// How many descriptors a listener needs beside those of its connections, for clients that it turns away.
+    pub fn descriptors_beside(&self) -> u32 {
+        u32::try_from(MAX_REJECT_SLOTS + self.delayed_closes).unwrap_or(u32::MAX)
+    }
+}
+
 impl Default for AdmissionLimits {
     /// No connections, 512 delayed closes, and no other limit.
     fn default() -> Self {
@@ -147,15 +154,19 @@ impl Admission {
 
     /// Admits a connection from this peer. `None` means: close it at once.
     pub(crate) fn admit(&self, peer: SocketAddr) -> Option<Admitted> {
-        let reason = match self.check_limits(peer) {
-            Ok(admitted) => return Some(admitted),
+        match self.check_limits(peer) {
+            Ok(admitted) => Some(admitted),
             // One address that floods the pod would take all reject slots from others.
             Err(RejectReason::AddressConnectRate) => {
                 self.0.rejections.count(RejectReason::AddressConnectRate);
-                return None;
+                None
             }
-            Err(reason) => reason,
-        };
+            Err(reason) => self.reject(reason),
+        }
+    }
+
+    /// Turns a connection away for this reason. `None` means: close it at once.
+    pub(crate) fn reject(&self, reason: RejectReason) -> Option<Admitted> {
         let Ok(permit) = self.0.reject_slots.clone().try_acquire_owned() else {
             self.0.rejections.count(RejectReason::NoRejectSlot);
             return None;
