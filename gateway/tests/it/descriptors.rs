@@ -96,7 +96,8 @@ impl GatewayProcess {
 
     /// A page that asks for a scene. Returns the code of the problem that it gets.
     async fn problem_of_a_page(&self) -> (String, LoginPage) {
-        let connecting = LoginPage::connect(&self.public.to_string(), ORIGIN);
+        let address = self.public.to_string();
+        let connecting = LoginPage::connect(&address, ORIGIN);
         let mut page = timeout(PATIENCE, connecting).await.expect("it doesn't hang").unwrap();
         page.open("demo", None).await.unwrap();
         (frame(&mut page).await.code, page)
