@@ -20,13 +20,14 @@ use tokio::sync::Semaphore;
 use crate::{
     accounts::{AccountRegistry, AccountServices, Accounts},
     config::CallbackConfig,
-    gateways::{self, GatewayCalls, HandleFactory},
+    gateways::{self, AddressShares, GatewayCalls, HandleFactory},
     inbound::{self, DeliveryServices, InboundState, WechatClock},
     metrics::CallbackMetrics,
     mini_program::{self, MiniProgramState},
     site::{RedeemState, UsersState, redeem_router, users_router},
     stores::{
-        DailyQuota, GuessLimiter, JsCodes, OutboxCapacity, PendingQuestions, ReplayGuard, TokenStore, TypedCodes, Users,
+        DailyQuota, GuessLimiter, JsCodes, OutboxCapacity, PendingQuestions, ReplayGuard, ShownCodes, TokenStore,
+        TypedCodes, Users,
     },
     webhooks::WebhookSender,
     wechat::{QR_CODE, WechatClient},
@@ -192,6 +193,7 @@ impl<B> RouteBuilder<'_, B> {
     }
 
     fn gateway_calls(&self) -> GatewayCalls {
+        let qr_quota = DailyQuota::new(self.store.clone(), QR_CODE);
         GatewayCalls {
             secret: self.config.internal_secret.clone(),
             accounts: self.accounts.clone(),
@@ -199,7 +201,9 @@ impl<B> RouteBuilder<'_, B> {
             stages: self.metrics.stages.clone(),
             handles: HandleFactory {
                 picture_base: self.config.wechat.picture_base.clone(),
-                qr_quota: DailyQuota::new(self.store.clone(), QR_CODE),
+                shares: AddressShares::new(self.config.limits.qr_percent_per_address, qr_quota.clone()),
+                qr_quota,
+                shown: ShownCodes::new(self.store.clone()),
                 codes: TypedCodes::new(self.store.clone()),
                 clock: self.config.clock.clone(),
                 metrics: self.metrics.handles.clone(),

@@ -13,6 +13,8 @@ pub(crate) enum FallbackReason {
     /// Today's QR codes are used up, by our own count.
     #[strum(serialize = "budget")]
     OwnCount,
+    /// The page's address has had its share of today's QR codes.
+    Address,
     /// WeChat says that the account has no right to QR codes.
     Forbidden,
 }

@@ -30,6 +30,7 @@ use scenecast_service::{
     config::{
         ConfigError, ConfigWarning, DrainConfig, HttpUrl, TelemetryConfig, Validate, check_listeners, strong_secret,
     },
+    descriptors::ConnectionCeiling,
     http::TrustedProxies,
     process::Binary,
 };
@@ -44,7 +45,7 @@ pub use crate::{
 };
 pub use account::{AccountSettings, Confirmation, Mode};
 pub use delivery_path::DeliveryPath;
-pub use limits::CallbackLimits;
+pub use limits::{CallbackLimits, Percent};
 pub use mini_program::MiniProgramSettings;
 
 /// The configuration of a callback. `B` says what carries the scenes: a pod needs a Redis, and a process that holds the
@@ -254,6 +255,10 @@ impl Binary for CallbackConfig {
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry
+    }
+
+    fn connection_ceilings(&mut self) -> Vec<ConnectionCeiling<'_>> {
+        vec![self.limits.connection_ceiling()]
     }
 }
 

@@ -58,6 +58,7 @@ fn the_samples_optional_values_are_the_defaults() {
         "deliveries_per_second",
         "sockets_per_address",
         "requests_per_address",
+        "qr_percent_per_address",
         "api_base",
     ];
     let short: String = sample()

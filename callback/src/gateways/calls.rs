@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::handle::HandleFactory;
+use super::handle::{HandleFactory, HandleRequest};
 use crate::{
     accounts::AccountRegistry,
     problems::{from_bus, from_bus_retry},
@@ -77,10 +77,17 @@ async fn verified_body<T: DeserializeOwned>(secret: &Rotating, request: Request)
 
 #[tracing::instrument(skip_all, fields(account, scene))]
 async fn open(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Result<Json<OpenedHandle>, Problem> {
-    let OpenCall { scene, account, binding, page, life_ms, handle } = verified_body(&calls.secret, request).await?;
+    let OpenCall { scene, account, binding, page, life_ms, handle, may_ask_again } =
+        verified_body(&calls.secret, request).await?;
     Span::current().record("account", account.as_str()).record("scene", tracing::field::display(scene));
     let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 3600000"))?;
-    let opened = calls.handles.make(&calls.accounts.current(), &account, scene, life, handle).await?;
+    let wanted = HandleRequest { account: &account, scene, life, handle, client: page.address };
+    let accounts = calls.accounts.current();
+    let opened = if may_ask_again {
+        calls.handles.find_or_make(&accounts, wanted).await?
+    } else {
+        calls.handles.make(&accounts, wanted).await?
+    };
     let opening = NewScene { account, binding, page, life };
     if calls.bus.open(scene, &opening).await.map_err(|error| from_bus(scene, &error))? {
         calls.stages.count(Stage::Opened);

@@ -5,9 +5,13 @@
 //! mini program:      its own code
 //! ```
 //!
-//! The account goes back to QR codes by itself, as soon as WeChat gives them again.
+//! The account goes back to QR codes by itself, as soon as WeChat gives them again. An address that has had its share of
+//! the day gets no more QR codes until midnight.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
 
 use scenecast_scene::{
     AccountName, SceneId,
@@ -16,19 +20,39 @@ use scenecast_scene::{
 use scenecast_service::{config::HttpUrl, http::Problem};
 use scenecast_wechat::{ApiError, ErrorCode};
 
+use super::address_share::{AddressShareUsed, AddressShares};
 use crate::{
     accounts::{Account, Accounts, FallbackReason, MiniProgram},
     clock::Clock,
     metrics::HandleMetrics,
     problems::from_refusal,
-    stores::{DailyQuota, QuotaUse, TypedCodes},
+    stores::{DailyQuota, MakingLease, QuotaUse, ShownCode, ShownCodes, TypedCodes},
     wechat::{CallError, QR_CODE},
 };
+
+/// How often a call looks whether another call has made the code.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How often it looks at most: together less than a gateway waits for its answer.
+const MOST_LOOKS: usize = 30;
+
+/// The handle that a page wants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HandleRequest<'a> {
+    pub(crate) account: &'a AccountName,
+    pub(crate) scene: SceneId,
+    /// The rest of the scene's life.
+    pub(crate) life: Duration,
+    pub(crate) handle: Handle,
+    /// The address of the page.
+    pub(crate) client: Option<IpAddr>,
+}
 
 pub(crate) struct HandleFactory {
     /// The address of WeChat's pictures of QR codes.
     pub(crate) picture_base: HttpUrl,
     pub(crate) qr_quota: DailyQuota,
+    pub(crate) shares: AddressShares,
+    pub(crate) shown: ShownCodes,
     pub(crate) codes: TypedCodes,
     pub(crate) clock: Clock,
     pub(crate) metrics: HandleMetrics,
@@ -43,18 +67,58 @@ enum NoQrCode {
 }
 
 impl HandleFactory {
-    /// Makes the handle of this scene.
-    pub(crate) async fn make(
+    /// The handle that the page of this scene shows already. Makes one if there is none.
+    pub(crate) async fn find_or_make(
         &self,
         accounts: &Accounts,
-        account: &AccountName,
-        scene: SceneId,
-        life: Duration,
-        wanted: Handle,
+        wanted: HandleRequest<'_>,
     ) -> Result<OpenedHandle, Problem> {
-        let made = match (accounts.official(account), accounts.mini_program(account), wanted) {
-            (Some(account), _, Handle::Any) => self.best(accounts, account, scene, life).await?,
-            (Some(account), _, Handle::Typed) => self.typed_code(account, scene, life).await?,
+        let scene = wanted.scene;
+        for _ in 0..MOST_LOOKS {
+            match self.shown.find_or_lease(scene).await {
+                Ok(ShownCode::Made(handle)) => return Ok(handle),
+                Ok(ShownCode::BeingMade) => tokio::time::sleep(LOOK_AGAIN).await,
+                Ok(ShownCode::Missing(lease)) => {
+                    let made = self.make(accounts, wanted).await;
+                    self.keep_shown(wanted, &made, lease).await;
+                    return made;
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        account = %wanted.account, %scene, %error,
+                        "Redis did not say whether a page shows a code already, so the page gets a new one; if it says \
+                         NOPERM, take over the new deploy/redis/users.acl"
+                    );
+                    return self.make(accounts, wanted).await;
+                }
+            }
+        }
+        Err(from_refusal(OpenRefusal::WechatUnavailable))
+    }
+
+    /// Keeps what was made for a page that asks again, or lets the next call make it.
+    async fn keep_shown(
+        &self,
+        HandleRequest { scene, life, .. }: HandleRequest<'_>,
+        made: &Result<OpenedHandle, Problem>,
+        lease: MakingLease,
+    ) {
+        let kept = match made {
+            // WeChat makes as many of these pictures as are asked for, and they are large.
+            Err(_) | Ok(OpenedHandle::MiniProgram { .. }) => self.shown.give_up(scene, lease).await,
+            Ok(handle) => self.shown.put(scene, handle, life).await,
+        };
+        if let Err(error) = kept {
+            tracing::warn!(%scene, %error, "could not keep a page's code; the page gets another one if it asks again");
+        }
+    }
+
+    /// Makes the handle of a scene.
+    pub(crate) async fn make(&self, accounts: &Accounts, wanted: HandleRequest<'_>) -> Result<OpenedHandle, Problem> {
+        let HandleRequest { account, scene, .. } = wanted;
+        let made = match (accounts.official(account), accounts.mini_program(account), wanted.handle) {
+            (Some(account), _, Handle::Any) => self.best(accounts, account, wanted).await?,
+            (Some(account), _, Handle::Typed) => self.typed_code(account, wanted).await?,
             (None, Some(mini_program), Handle::Any) => {
                 mini_program_code(mini_program, scene).await.map_err(|error| {
                     log_no_code(&mini_program.name, scene, &error);
@@ -77,10 +141,10 @@ impl HandleFactory {
         &self,
         accounts: &Accounts,
         account: &Account,
-        scene: SceneId,
-        life: Duration,
+        wanted: HandleRequest<'_>,
     ) -> Result<OpenedHandle, Problem> {
-        let reason = match self.qr_code(account, scene, life).await {
+        let scene = wanted.scene;
+        let reason = match self.qr_code(account, wanted).await {
             Ok(qr_code) => {
                 account.fallback.set(&account.name, None);
                 return Ok(qr_code);
@@ -88,7 +152,9 @@ impl HandleFactory {
             Err(NoQrCode::Refused(refused)) => return Err(from_refusal(refused)),
             Err(NoQrCode::Fallback(reason)) => reason,
         };
-        account.fallback.set(&account.name, Some(reason));
+        if reason != FallbackReason::Address {
+            account.fallback.set(&account.name, Some(reason));
+        }
         self.metrics.fallbacks.with_label_values(&[account.name.as_str(), reason.as_str()]).inc();
         let mini_program = account.settings.fallback_mini_program.as_ref().and_then(|name| accounts.mini_program(name));
         if let Some(mini_program) = mini_program {
@@ -97,13 +163,16 @@ impl HandleFactory {
                 Err(error) => log_no_code(&mini_program.name, scene, &error),
             }
         }
-        self.typed_code(account, scene, life).await
+        self.typed_code(account, wanted).await
     }
 
-    async fn qr_code(&self, account: &Account, scene: SceneId, life: Duration) -> Result<OpenedHandle, NoQrCode> {
+    async fn qr_code(&self, account: &Account, wanted: HandleRequest<'_>) -> Result<OpenedHandle, NoQrCode> {
+        let HandleRequest { scene, life, client, .. } = wanted;
         // Before the quota is counted: a call that isn't made uses nothing of it.
         account.api.check_qr_code().map_err(|error| no_qr_code(account, scene, &error))?;
         let now = self.clock.now();
+        let share = self.shares.take(account, client, now).await;
+        share.map_err(|AddressShareUsed| NoQrCode::Fallback(FallbackReason::Address))?;
         self.count_qr_code(account, now).await?;
         match account.api.qr_code(scene, life).await {
             Ok(code) => {
@@ -146,7 +215,8 @@ impl HandleFactory {
         }
     }
 
-    async fn typed_code(&self, account: &Account, scene: SceneId, life: Duration) -> Result<OpenedHandle, Problem> {
+    async fn typed_code(&self, account: &Account, wanted: HandleRequest<'_>) -> Result<OpenedHandle, Problem> {
+        let HandleRequest { scene, life, .. } = wanted;
         let code = self.codes.issue(&account.name, scene, life).await.map_err(|error| {
             tracing::warn!(
                 account = %account.name, %scene, %error,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 const DECIDE_WITHIN: Duration = Duration::from_millis(4_500);
 /// After this time WeChat has closed the connection. If we closed it earlier, a proxy before us would answer in our
 /// place.
-const WECHAT_HAS_CLOSED_AFTER: Duration = Duration::from_millis(5_500);
+pub(super) const WECHAT_HAS_CLOSED_AFTER: Duration = Duration::from_millis(5_500);
 /// An attempt that arrives so long after the message was sent is WeChat's last.
 const LAST_ATTEMPT_SECS: u64 = 9;
 

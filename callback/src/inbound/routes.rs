@@ -1,7 +1,8 @@
 //! The routes of WeChat's deliveries, and when WeChat gets no answer.
 //!
-//! See docs/decisions/020-beyond-a-limit-wechat-gets-no-answer.md and
-//! docs/decisions/048-a-delivery-out-of-time-gets-no-answer.md.
+//! See docs/decisions/020-beyond-a-limit-wechat-gets-no-answer.md,
+//! docs/decisions/048-a-delivery-out-of-time-gets-no-answer.md and
+//! docs/decisions/054-a-full-callback-holds-wechats-connection.md.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use scenecast_service::{
 };
 
 use super::{
-    arrival::Arrival,
+    arrival::{Arrival, WECHAT_HAS_CLOSED_AFTER},
     envelope::{DeliveryQuery, DeliveryRefusal, bad_signature},
     receive::receive,
     state::{InboundState, client_address},
@@ -36,11 +37,11 @@ pub(crate) fn router(state: InboundState) -> Router {
 }
 
 /// A request beyond the pod's limits gets no answer, so that WeChat delivers it again. An error would end the delivery.
+/// So would a connection that closes before WeChat has left: a proxy before us answers 502 then.
 async fn leave_overload_unanswered(request: Request, next: Next) -> Response {
-    match request.extensions().get::<Overloaded>() {
-        Some(_) => NoAnswer.into_response(),
-        None => next.run(request).await,
-    }
+    let Some(overloaded) = request.extensions().get::<Overloaded>() else { return next.run(request).await };
+    overloaded.wait_before_close(WECHAT_HAS_CLOSED_AFTER).await;
+    NoAnswer.into_response()
 }
 
 /// WeChat asks whether this address belongs to the account.

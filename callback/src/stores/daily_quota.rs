@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use scenecast_bus::{Store, StoreError};
 use scenecast_scene::AccountName;
+use scenecast_service::admission::ClientPrefix;
 
 use crate::clock::china_day;
 
@@ -11,6 +12,9 @@ use crate::clock::china_day;
 const COUNT_LIFE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 /// More than WeChat grants of anything. A count that starts here says that WeChat gives no more today.
 const EXHAUSTED: u64 = 1_000_000_000_000;
+
+/// How many calls [`DailyQuota::count_batch`] counts at a time.
+pub const CALLS_IN_BATCH: u64 = 10;
 
 /// How much of today's quota is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,17 @@ impl DailyQuota {
     pub async fn count_call(&self, account: &AccountName, now: SystemTime) -> Result<QuotaUse, StoreError> {
         let calls = self.store.count(&self.key(account, now), COUNT_LIFE).await?;
         Ok(if calls > EXHAUSTED { QuotaUse::Exhausted } else { QuotaUse::Calls(calls) })
+    }
+
+    /// Counts ten calls more for the clients of this prefix. Returns the sum of the day.
+    pub async fn count_batch(
+        &self,
+        account: &AccountName,
+        clients: ClientPrefix,
+        now: SystemTime,
+    ) -> Result<u64, StoreError> {
+        let name = format!("{}:{clients}", self.key(account, now));
+        Ok(self.store.count(&name, COUNT_LIFE).await?.saturating_mul(CALLS_IN_BATCH))
     }
 
     /// Tells all pods that WeChat takes no more calls today. Our own count may be lower, since WeChat also counts the

@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 
 use scenecast_bus::BusUrl;
+use scenecast_callback::config::CallbackLimits;
+use scenecast_gateway::config::GatewayLimits;
 use scenecast_scene::Language;
 use scenecast_service::{
     config::{
         ConfigError, ConfigWarning, DrainConfig, Origins, Seconds, TelemetryConfig, Validate, check_listeners, defaults,
     },
+    descriptors::ConnectionCeiling,
     process::Binary,
 };
 use serde::Deserialize;
@@ -26,6 +29,12 @@ pub struct StandaloneConfig {
     pub language: Language,
     pub drain: DrainConfig,
     pub telemetry: TelemetryConfig,
+    /// What the gateway in this process accepts. Not a setting.
+    #[serde(skip)]
+    pub gateway_limits: GatewayLimits,
+    /// What the callback in this process accepts. Not a setting.
+    #[serde(skip)]
+    pub callback_limits: CallbackLimits,
 }
 
 impl Default for StandaloneConfig {
@@ -38,6 +47,8 @@ impl Default for StandaloneConfig {
             language: Language::from_locale(&std::env::var("LANG").unwrap_or_default()),
             drain: DrainConfig { notice: Seconds::new(0), window: Seconds::new(1) },
             telemetry: TelemetryConfig::default(),
+            gateway_limits: GatewayLimits::default(),
+            callback_limits: CallbackLimits::default(),
         }
     }
 }
@@ -141,6 +152,13 @@ impl Binary for StandaloneConfig {
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry
+    }
+
+    fn connection_ceilings(&mut self) -> Vec<ConnectionCeiling<'_>> {
+        vec![
+            ConnectionCeiling { setting: "gateway's connections", ..self.gateway_limits.connection_ceiling() },
+            ConnectionCeiling { setting: "callback's connections", ..self.callback_limits.connection_ceiling() },
+        ]
     }
 
     const LIBRARY_LOG_FILTER: &'static str = scenecast_bus::CLIENT_LOG_FILTER;

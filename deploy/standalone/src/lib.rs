@@ -12,14 +12,11 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use scenecast_bus::{BusUrl, Census, SceneReader, SceneWriter, Store, in_memory};
 use scenecast_callback::{
     CallbackConfig, CallbackServer, Clock,
-    config::{ApiKey, CallbackLimits, CallbackListen, WechatSettings},
+    config::{ApiKey, CallbackListen, WechatSettings},
 };
 use scenecast_gateway::{
     Gateway, GatewayConfig,
-    config::{
-        CallbackAddress, CompatibleConfig, CompatibleListener, CompatibleRoute, GatewayDrain, GatewayLimits,
-        GatewayListen,
-    },
+    config::{CallbackAddress, CompatibleConfig, CompatibleListener, CompatibleRoute, GatewayDrain, GatewayListen},
 };
 use scenecast_metrics::{Metrics, Stages};
 use scenecast_redis::Redis;
@@ -178,7 +175,7 @@ fn callback_config(
         trusted_proxies: TrustedProxies::default(),
         geo_database: None,
         wechat: WechatSettings { api_base: base(wechat), picture_base: base(wechat) },
-        limits: CallbackLimits::default(),
+        limits: config.callback_limits,
         drain: config.drain,
         telemetry: config.telemetry.clone(),
         clock: Clock::default(),
@@ -211,7 +208,7 @@ fn gateway_config(
             compatible: Some(config.drain.window),
         },
         rebalance: true,
-        limits: GatewayLimits::default(),
+        limits: config.gateway_limits,
         telemetry: config.telemetry.clone(),
     }
 }

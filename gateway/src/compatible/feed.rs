@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use scenecast_scene::{Claims, Event, EventKind, Login, PageInfo, SceneId};
+use scenecast_scene::{Claims, Event, EventKind, Login, SceneId};
 
 use super::{jitter::sleep_with_jitter, route_context::RouteContext};
 use crate::{
     drain::DrainClass,
+    scenes::Visitor,
     session::{Handover, SceneFeed, SessionEnd, SessionUpdate},
 };
 
@@ -43,15 +44,15 @@ pub(super) struct ReceivedLogin {
 pub(super) struct CompatibleFeed {
     context: RouteContext,
     claims: Claims,
-    page: Box<PageInfo>,
+    visitor: Box<Visitor>,
     /// None until the scene is watched.
     feed: Option<Box<SceneFeed>>,
 }
 
 impl CompatibleFeed {
-    /// The feed of this scene. The `page` is kept, in case Redis loses the scene and it has to be opened again.
-    pub(super) fn new(context: &RouteContext, claims: Claims, page: PageInfo) -> Self {
-        Self { context: context.clone(), claims, page: Box::new(page), feed: None }
+    /// The feed of this scene. The `visitor` is kept, in case Redis loses the scene and it has to be opened again.
+    pub(super) fn new(context: &RouteContext, claims: Claims, visitor: Visitor) -> Self {
+        Self { context: context.clone(), claims, visitor: Box::new(visitor), feed: None }
     }
 
     pub(super) fn scene(&self) -> SceneId {
@@ -94,8 +95,8 @@ impl CompatibleFeed {
         // One more attempt after the scene's end finds a login of the last moment.
         while !self.claims.remaining(SystemTime::now() - WATCH_RETRY).is_zero() {
             let state = self.context.state().clone();
-            let page = self.context.can_reopen().then(|| (*self.page).clone());
-            match SceneFeed::watch_permanently(state, self.claims.clone(), page).await {
+            let visitor = self.context.can_reopen().then(|| (*self.visitor).clone());
+            match SceneFeed::watch_permanently(state, self.claims.clone(), visitor).await {
                 Ok(feed) => {
                     self.feed = Some(Box::new(feed));
                     return Ok(());

@@ -109,9 +109,9 @@ fn redirect_to_self(query: &str) -> Response {
 /// The result, for pages that poll instead of using a socket.
 async fn result(State(context): State<RouteContext>, id: IdPath, request: Request) -> Result<Response, Problem> {
     let id = chosen_id(id)?;
-    let page = visitor_with_id(&request, Some(id.clone())).page;
+    let visitor = visitor_with_id(&request, Some(id.clone()));
     let cookies = cookies_of(&request);
-    let login = context.login(context.watcher_cookie(&cookies, id.as_str()), page).await;
+    let login = context.login(context.watcher_cookie(&cookies, id.as_str()), visitor).await;
     let no_store = [(header::CACHE_CONTROL, "no-store")];
     Ok(match login {
         Some(login) => (no_store, Json(result_json(&login, &id))).into_response(),

@@ -41,7 +41,7 @@ pub(super) async fn accept(
             claims
         }
     };
-    let feed = Box::new(CompatibleFeed::new(&context, claims, visitor_with_id(&request, Some(id)).page));
+    let feed = Box::new(CompatibleFeed::new(&context, claims, visitor_with_id(&request, Some(id))));
     let shutdown = context.state().shutdown().clone();
     shutdown.spawn(serve(context, upgrade, feed, login_text));
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())

@@ -52,7 +52,7 @@ async fn serve(socket: &mut PushSocket, context: &RouteContext, visitor: Visitor
     let opening = Box::pin(open_unless_drained(context, &visitor));
     let (claims, address) = socket.run_while_connected(opening).await??;
     socket.send(&json!({ "message_type": "qrcode_url", "url": address }).to_string())?;
-    socket.push_login(&mut CompatibleFeed::new(context, claims, visitor.page), login_text).await
+    socket.push_login(&mut CompatibleFeed::new(context, claims, visitor), login_text).await
 }
 
 fn login_text(login: &Login) -> String {

@@ -51,6 +51,12 @@ impl RouteContext {
         self.0.kind.into()
     }
 
+    /// Whether a browser has its scene's key before it asks for the code. So the scene may never have been stored, and
+    /// the browser may ask twice.
+    fn has_key_before_code(&self) -> bool {
+        matches!(self.0.kind, CompatibleKind::PathSocket | CompatibleKind::ClientIdSocket)
+    }
+
     /// Counts a frame that a page sent and that has no meaning.
     pub(super) fn count_ignored_frame(&self) {
         self.state().metrics().count_ignored_frame(self.0.kind);
@@ -132,24 +138,31 @@ impl RouteContext {
             page: visitor.page,
             life_ms: millis(life),
             handle,
+            may_ask_again: self.has_key_before_code(),
         };
         self.state().scenes().open_by_callback(&call, visitor.limited_as).await
     }
 
     /// The login in the scene of a cookie's value, for pages that poll. None while Redis gives no answer: the login
     /// stays in the mailbox, and a later poll gets it.
-    pub(super) async fn login(&self, cookie: Option<&str>, page: PageInfo) -> Option<Login> {
-        let mailbox = self.mailbox(&self.claims(cookie?)?, page).await.ok()??;
+    pub(super) async fn login(&self, cookie: Option<&str>, visitor: Visitor) -> Option<Login> {
+        let mailbox = self.mailbox(&self.claims(cookie?)?, visitor).await.ok()??;
         if mailbox.state == SceneState::Confirmed { login_in(&mailbox) } else { None }
     }
 
-    /// The scene's mailbox. If Redis lost the scene, it is opened again.
-    pub(super) async fn mailbox(&self, claims: &Claims, page: PageInfo) -> Result<Option<Mailbox>, BusError> {
+    /// The scene's mailbox. If Redis doesn't have the scene, it is opened, for a later poll. A refusal is counted, and
+    /// that poll tries again.
+    pub(super) async fn mailbox(&self, claims: &Claims, visitor: Visitor) -> Result<Option<Mailbox>, BusError> {
         let scenes = self.state().scenes();
         let mailbox = scenes.bus().read(claims.scene).await?;
         let remaining = claims.remaining(SystemTime::now());
         if mailbox.is_none() && !remaining.is_zero() {
-            scenes.reopen_lost(claims.clone(), page, Instant::now() + remaining);
+            let ends = Instant::now() + remaining;
+            let _ = if self.has_key_before_code() {
+                scenes.open_early(claims.clone(), visitor, ends)
+            } else {
+                scenes.reopen_lost(claims.clone(), visitor, ends)
+            };
         }
         Ok(mailbox)
     }

@@ -15,7 +15,7 @@ use axum::{
     routing::get,
 };
 use scenecast_scene::{
-    Grant, Login, PageInfo,
+    Grant, Login,
     internal::{Handle, OpenedHandle},
 };
 use scenecast_service::http::{Problem, read_body};
@@ -26,7 +26,7 @@ use super::{
     cookies::Cookies,
     route_context::{RouteContext, check_admitted, cookies_of, login_in, parse_chosen_id, visitor_with_id},
 };
-use crate::config::CompatibleKind;
+use crate::{config::CompatibleKind, scenes::Visitor};
 
 /// The longest request body, in bytes.
 const MAX_BODY_BYTES: usize = 4096;
@@ -113,7 +113,7 @@ async fn login(State(context): State<RouteContext>, mut request: Request) -> Res
         return Err(Problem::bad_request("the ticket has to be 1 to 512 bytes").into());
     }
     let cookies = cookies_of(&request);
-    let login = context.login(context.watcher_cookie(&cookies, &ticket), visitor_with_id(&request, None).page).await;
+    let login = context.login(context.watcher_cookie(&cookies, &ticket), visitor_with_id(&request, None)).await;
     Ok(match login {
         Some(login) => {
             let (state, msg) =
@@ -135,28 +135,28 @@ async fn user_info(State(context): State<RouteContext>, request: Request) -> Res
     check_admitted(&request)?;
     let Query(UserParameters { open_id }) =
         Query::try_from_uri(request.uri()).map_err(|_| Problem::bad_request("the query has to name one openId"))?;
-    let answer =
-        match login_of_grant(&context, &open_id, &cookies_of(&request), visitor_with_id(&request, None).page).await {
-            Some(Login { grant, profile, .. }) => json!({
-                "subscribe": 1,
-                "openid": grant.to_string(),
-                "nickname": profile.name,
-                "headimgurl": profile.avatar,
-                "language": "zh_CN",
-            }),
-            None => json!({ "errcode": 40003, "errmsg": "invalid openid" }),
-        };
+    let answer = match login_of_grant(&context, &open_id, &cookies_of(&request), visitor_with_id(&request, None)).await
+    {
+        Some(Login { grant, profile, .. }) => json!({
+            "subscribe": 1,
+            "openid": grant.to_string(),
+            "nickname": profile.name,
+            "headimgurl": profile.avatar,
+            "language": "zh_CN",
+        }),
+        None => json!({ "errcode": 40003, "errmsg": "invalid openid" }),
+    };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
 /// The login whose grant the page has in place of an openid, if it is this browser's.
-async fn login_of_grant(context: &RouteContext, open_id: &str, cookies: &Cookies, page: PageInfo) -> Option<Login> {
+async fn login_of_grant(context: &RouteContext, open_id: &str, cookies: &Cookies, visitor: Visitor) -> Option<Login> {
     let grant: Grant = open_id.parse().ok()?;
     let Some(claims) = cookies.values().filter_map(|key| context.claims(key)).find(|own| own.scene == grant.scene())
     else {
         context.count_foreign();
         return None;
     };
-    let mailbox = context.mailbox(&claims, page).await.ok()??;
+    let mailbox = context.mailbox(&claims, visitor).await.ok()??;
     login_in(&mailbox).filter(|login| login.grant == grant)
 }

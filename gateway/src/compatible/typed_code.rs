@@ -178,7 +178,7 @@ struct CodeStream {
 impl CodeStream {
     fn new(context: RouteContext, visitor: Visitor, scheme: CookieScheme, claims: Claims) -> Self {
         Self {
-            feed: Some(CompatibleFeed::new(&context, claims, visitor.page.clone())),
+            feed: Some(CompatibleFeed::new(&context, claims, visitor.clone())),
             visitor,
             scheme,
             events: VecDeque::from([Event::default().retry(BROWSER_RETRY)]),
@@ -240,7 +240,7 @@ impl CodeStream {
             sleep_with_jitter(REFUSAL_DELAY).await;
             return None;
         };
-        self.feed = Some(CompatibleFeed::new(&self.context, claims, self.visitor.page.clone()));
+        self.feed = Some(CompatibleFeed::new(&self.context, claims, self.visitor.clone()));
         self.push(&format!("refresh#{code}"));
         Some(())
     }

@@ -2,12 +2,14 @@
 
 use std::num::NonZeroU32;
 
-use scenecast_service::{admission::AdmissionLimits, config::Seconds};
+use scenecast_service::{admission::AdmissionLimits, config::Seconds, descriptors::ConnectionCeiling};
 use serde::Deserialize;
 
 /// One client address may open one in so many of the new connections of a second, so that no single address
 /// shuts out all others.
 const ADDRESS_SHARE: u32 = 5;
+/// So many scenes may wait to be opened again, however few connections a gateway accepts.
+const LEAST_REOPENING: usize = 256;
 
 /// `[limits]` of each pod. 0 means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -33,6 +35,22 @@ impl GatewayLimits {
         Self { connections, ..Self::default() }
     }
 
+    /// How many scenes may wait to be opened again: as many as this gateway can have pages, which all wait when Redis
+    /// has lost its data.
+    pub(crate) fn most_reopening(self) -> usize {
+        usize::try_from(self.connections.get()).unwrap_or(usize::MAX).max(LEAST_REOPENING)
+    }
+
+    /// The limit of connections, which all listeners for browsers share.
+    pub fn connection_ceiling(&mut self) -> ConnectionCeiling<'_> {
+        ConnectionCeiling {
+            setting: "limits.connections",
+            listeners: 1,
+            beside: self.admits().descriptors_beside(),
+            connections: &mut self.connections,
+        }
+    }
+
     /// The limits that hold before the gateway looks at a request.
     pub(crate) fn admits(self) -> AdmissionLimits {
         AdmissionLimits {
@@ -41,6 +59,7 @@ impl GatewayLimits {
             connections_per_second_of_address: self.connections_per_second.div_ceil(ADDRESS_SHARE),
             sockets_per_address: self.sockets_per_address,
             requests_per_address: self.requests_per_address,
+            ..AdmissionLimits::default()
         }
     }
 }

@@ -19,6 +19,7 @@ use scenecast_service::{
         ConfigError, ConfigWarning, HttpUrl, Origins, Seconds, SecretUses, TelemetryConfig, Validate, check_listeners,
         defaults, strong_secret,
     },
+    descriptors::ConnectionCeiling,
     http::TrustedProxies,
     process::Binary,
 };
@@ -178,6 +179,10 @@ impl Binary for GatewayConfig {
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry
+    }
+
+    fn connection_ceilings(&mut self) -> Vec<ConnectionCeiling<'_>> {
+        vec![self.limits.connection_ceiling()]
     }
 }
 

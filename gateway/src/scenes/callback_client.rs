@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use scenecast_scene::{
-    Claims, PageInfo, Rotating, SceneId, internal,
+    Rotating, SceneId, internal,
     time::{millis, unix_now},
 };
 use scenecast_service::config::HttpUrl;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 
+use super::reopen_queue::{MissingScene, ReopenQueue, ReopenReceiver, reopen_queue};
 use crate::refusal::PageRefusal;
 
 /// The longest time of a call. WeChat's part of it takes a few tenths of a second.
@@ -29,20 +29,13 @@ const LONGEST_REOPEN_DELAY: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub(crate) struct CallbackClient {
     http: SignedHttp,
-    lost: mpsc::UnboundedSender<LostScene>,
-}
-
-/// A scene that Redis doesn't have, though its page is there.
-#[derive(Debug)]
-struct LostScene {
-    claims: Claims,
-    page: PageInfo,
-    ends: Instant,
+    reopening: ReopenQueue,
 }
 
 impl CallbackClient {
-    /// A client for the callbacks' internal listener at `base`. Has to be called within a runtime.
-    pub(crate) fn new(base: HttpUrl, secrets: Rotating) -> Self {
+    /// A client for the callbacks' internal listener at `base`. At most `most_waiting` scenes wait to be opened again.
+    /// Has to be called within a runtime.
+    pub(crate) fn new(base: HttpUrl, secrets: Rotating, most_waiting: usize) -> Self {
         let client = reqwest::Client::builder()
             .timeout(CALL_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -51,9 +44,9 @@ impl CallbackClient {
             .build()
             .expect("a client without certificates of its own can be built");
         let http = SignedHttp { client, base, secrets };
-        let (lost, queue) = mpsc::unbounded_channel();
-        tokio::spawn(http.clone().reopen_scenes(queue));
-        Self { http, lost }
+        let (reopening, receiver) = reopen_queue(most_waiting);
+        tokio::spawn(http.clone().reopen_scenes(receiver));
+        Self { http, reopening }
     }
 
     /// Opens a scene, and returns the code by which the phone finds it.
@@ -67,10 +60,9 @@ impl CallbackClient {
         self.http.post(internal::CANCEL_PATH, &internal::CancelCall { scene }).await.map(drop)
     }
 
-    /// Has a scene opened again, together with others, as soon as a callback can. Doesn't wait for that.
-    pub(crate) fn reopen(&self, claims: Claims, page: PageInfo, ends: Instant) {
-        // It fails only when the process ends.
-        let _ = self.lost.send(LostScene { claims, page, ends });
+    /// The scenes that are opened again, together with others, as soon as a callback can.
+    pub(super) fn reopening(&self) -> &ReopenQueue {
+        &self.reopening
     }
 }
 
@@ -111,15 +103,18 @@ impl SignedHttp {
 
     /// Reopens the scenes in the queue, many with each call. A call is repeated until it works, or until a
     /// callback refuses it for good.
-    async fn reopen_scenes(self, mut queue: mpsc::UnboundedReceiver<LostScene>) {
+    async fn reopen_scenes(self, mut queue: ReopenReceiver) {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(FIRST_REOPEN_DELAY)
             .with_max_delay(LONGEST_REOPEN_DELAY)
             .without_max_times();
-        let mut lost = Vec::new();
-        while queue.recv_many(&mut lost, internal::MAX_REOPEN_BATCH).await > 0 {
+        loop {
+            let missing = queue.next_batch().await;
+            if missing.is_empty() {
+                return;
+            }
             let attempt = || {
-                let calls = unexpired(&lost, Instant::now());
+                let calls = unexpired(&missing, Instant::now());
                 let http = &self;
                 async move { http.post(internal::REOPEN_PATH, &calls).await.map(|_| calls.len()) }
             };
@@ -130,21 +125,22 @@ impl SignedHttp {
                 }
                 Err(refusal) => tracing::error!(
                     code = refusal.code(),
-                    scenes = lost.len(),
+                    scenes = missing.len(),
                     "the callback refuses to open scenes again that Redis had lost; their pages get no login; the callbacks' logs \
                      say why"
                 ),
             }
-            lost.clear();
+            queue.finish(&missing);
         }
     }
 }
 
 /// The calls for those of the scenes that haven't ended by now.
-fn unexpired(lost: &[LostScene], now: Instant) -> Vec<internal::ReopenCall> {
-    lost.iter()
+fn unexpired(missing: &[MissingScene], now: Instant) -> Vec<internal::ReopenCall> {
+    missing
+        .iter()
         .filter(|scene| scene.ends > now)
-        .map(|LostScene { claims, page, ends }| internal::ReopenCall {
+        .map(|MissingScene { claims, page, ends }| internal::ReopenCall {
             scene: claims.scene,
             account: claims.account.clone(),
             binding: claims.binding,

@@ -6,10 +6,12 @@
 //! | `service` | [`SceneService`]: keys, opening, and what happens when Redis loses a scene |
 //! | `request` | who asks for a scene, what a page sends for that, and what it gets |
 //! | `callback_client` | the calls to the callback |
+//! | `reopen_queue` | scenes that wait to be opened again |
 //! | `qr` | draws a QR code |
 
 mod callback_client;
 mod qr;
+mod reopen_queue;
 mod request;
 mod service;
 

@@ -16,6 +16,7 @@ use scenecast_service::admission::{AddressRateLimit, RejectReason, Rejections};
 use super::{
     callback_client::CallbackClient,
     qr,
+    reopen_queue::{MissingScene, Pushed, QueueFull},
     request::{DisplayedCode, OpenRequest, OpenedScene, Visitor},
 };
 use crate::{config::GatewayConfig, metrics::GatewayMetrics, refusal::PageRefusal};
@@ -27,6 +28,7 @@ pub(crate) struct SceneService {
     compatible_keys: KeyRing,
     callback: CallbackClient,
     open_limit: AddressRateLimit,
+    reopen_limit: AddressRateLimit,
     rejections: Rejections,
     scene_life: Duration,
     metrics: Arc<GatewayMetrics>,
@@ -44,8 +46,13 @@ impl SceneService {
             bus,
             keys: KeyRing::new(config.key_secret.clone()),
             compatible_keys: KeyRing::compatible(config.key_secret.clone()),
-            callback: CallbackClient::new(config.callback.url.clone(), config.internal_secret.clone()),
+            callback: CallbackClient::new(
+                config.callback.url.clone(),
+                config.internal_secret.clone(),
+                config.limits.most_reopening(),
+            ),
             open_limit: AddressRateLimit::per_minute(config.limits.scenes_per_address),
+            reopen_limit: AddressRateLimit::per_minute(config.limits.scenes_per_address),
             rejections,
             scene_life: config.scene_life.duration(),
             metrics,
@@ -90,6 +97,7 @@ impl SceneService {
             page: request.page(visitor),
             life_ms: millis(self.scene_life),
             handle: Handle::Any,
+            may_ask_again: false,
         };
         let code = match self.open_by_callback(&call, visitor.limited_as).await? {
             internal::OpenedHandle::Qr { url, .. } => DisplayedCode::Qr { svg: draw_qr(&claims, &url)?, url },
@@ -106,12 +114,7 @@ impl SceneService {
         call: &internal::OpenCall,
         client: Option<IpAddr>,
     ) -> Result<internal::OpenedHandle, PageRefusal> {
-        if let Some(client) = client
-            && let Err(retry_after) = self.open_limit.check(client)
-        {
-            self.rejections.count(RejectReason::Scenes);
-            return Err(PageRefusal::TooManyScenes { retry_after });
-        }
+        self.check_rate(&self.open_limit, client)?;
         if call.page.address.is_none() {
             tracing::warn!(
                 account = %call.account, scene = %call.scene,
@@ -122,16 +125,51 @@ impl SceneService {
         self.callback.open(call).await
     }
 
-    /// Has a scene that Redis lost opened again, to live until `ends`.
-    pub(crate) fn reopen_lost(&self, claims: Claims, page: PageInfo, ends: Instant) {
-        self.metrics.scenes_lost.inc();
-        self.callback.reopen(claims, page, ends);
+    /// Has a scene that Redis lost opened again, to live until `ends`, for a page that asks for it. Refused if the
+    /// client has had too many scenes opened again in the last minute, or if too many scenes wait for that.
+    pub(crate) fn reopen_lost(&self, claims: Claims, visitor: Visitor, ends: Instant) -> Result<(), PageRefusal> {
+        if self.callback.reopening().contains(claims.scene) {
+            return Ok(());
+        }
+        self.check_rate(&self.reopen_limit, visitor.limited_as)?;
+        self.reopen_held(claims, visitor.page, ends)
     }
 
-    /// Has a scene opened whose page hasn't asked for its code yet, to live until `ends`.
-    pub(crate) fn open_early(&self, claims: Claims, page: PageInfo, ends: Instant) {
-        self.metrics.stages.count(Stage::Opened);
-        self.callback.reopen(claims, page, ends);
+    /// The same for a page that has watched the scene since before it was lost: such pages have no limit.
+    pub(crate) fn reopen_held(&self, claims: Claims, page: PageInfo, ends: Instant) -> Result<(), PageRefusal> {
+        if self.push_missing(MissingScene { claims, page, ends })? == Pushed::Queued {
+            self.metrics.scenes_lost.inc();
+        }
+        Ok(())
+    }
+
+    /// Has a scene opened that may never have been stored, since its page hasn't asked for its code yet. It lives until
+    /// `ends`. Refused as [`SceneService::reopen_lost`] is.
+    pub(crate) fn open_early(&self, claims: Claims, visitor: Visitor, ends: Instant) -> Result<(), PageRefusal> {
+        if self.callback.reopening().contains(claims.scene) {
+            return Ok(());
+        }
+        self.check_rate(&self.reopen_limit, visitor.limited_as)?;
+        if self.push_missing(MissingScene { claims, page: visitor.page, ends })? == Pushed::Queued {
+            self.metrics.stages.count(Stage::Opened);
+        }
+        Ok(())
+    }
+
+    fn push_missing(&self, missing: MissingScene) -> Result<Pushed, PageRefusal> {
+        self.callback.reopening().push(missing).map_err(|QueueFull| {
+            self.rejections.count(RejectReason::Reopening);
+            PageRefusal::CallbackUnavailable("too many scenes wait to be opened again")
+        })
+    }
+
+    /// Counts one more for the client.
+    fn check_rate(&self, limit: &AddressRateLimit, client: Option<IpAddr>) -> Result<(), PageRefusal> {
+        let Some(client) = client else { return Ok(()) };
+        limit.check(client).map_err(|retry_after| {
+            self.rejections.count(RejectReason::Scenes);
+            PageRefusal::TooManyScenes { retry_after }
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 use scenecast_bus::{BusError, Mailbox, Watch};
 use scenecast_metrics::Stage;
 use scenecast_scene::{
-    Claims, Event, PageInfo, SceneId, SceneState,
+    Claims, Event, SceneId, SceneState,
     time::{millis, unix_now},
 };
 use scenecast_service::telemetry;
@@ -43,7 +43,7 @@ pub(crate) struct SceneFeed {
     updates: VecDeque<SessionUpdate>,
     ticket: DrainTicket,
     /// What to reopen the scene with. None where the page has no use for a scene that was reopened.
-    page: Option<Box<PageInfo>>,
+    visitor: Option<Box<Visitor>>,
     /// Whether Redis has ever had the scene, which may be opened later than its page connects.
     was_stored: bool,
 }
@@ -60,17 +60,17 @@ impl SceneFeed {
         let life = Duration::from_secs(opened.expires_in);
         let remaining = mailbox.map_or(life, |mailbox| mailbox.remaining);
         let start = SessionStart { claims, state: SceneState::Open, remaining, has_unseen: false, stored: 0 };
-        let page = Some(Box::new(request.page(visitor)));
-        Ok((Self::new(state, start, watch, page, RECONNECTING), opened))
+        let visitor = Visitor { page: request.page(visitor), ..*visitor };
+        Ok((Self::new(state, start, watch, Some(Box::new(visitor)), RECONNECTING), opened))
     }
 
     /// Watches a scene for a page that shows its key. The feed begins with the event after `after`. If Redis loses
-    /// the scene, or has lost it, it is opened again with what is known of the `page`.
+    /// the scene, or has lost it, it is opened again with what is known of the page.
     pub(crate) async fn watch(
         state: GatewayState,
         claims: Claims,
         after: u64,
-        page: PageInfo,
+        visitor: Visitor,
     ) -> Result<Self, PageRefusal> {
         let (watch, mailbox) = watch(&state, claims.scene, after).await?;
         let start = match mailbox {
@@ -80,19 +80,19 @@ impl SceneFeed {
                 if start.remaining.is_zero() {
                     return Err(PageRefusal::SceneExpired);
                 }
-                state.scenes().reopen_lost(start.claims.clone(), page.clone(), Instant::now() + start.remaining);
+                state.scenes().reopen_lost(start.claims.clone(), visitor.clone(), Instant::now() + start.remaining)?;
                 start
             }
         };
-        Ok(Self::new(state, start, watch, Some(Box::new(page)), RECONNECTING))
+        Ok(Self::new(state, start, watch, Some(Box::new(visitor)), RECONNECTING))
     }
 
     /// Watches a scene, open already or not, for a page that doesn't reconnect. If Redis loses the scene, it is
-    /// opened again with what is known of the `page`. Without a `page`, the feed ends then.
+    /// opened again with what is known of the page. Without a `visitor`, the feed ends then.
     pub(crate) async fn watch_permanently(
         state: GatewayState,
         claims: Claims,
-        page: Option<PageInfo>,
+        visitor: Option<Visitor>,
     ) -> Result<Self, BusError> {
         let (watch, mailbox) = state.scenes().bus().watch(claims.scene, 0).await?;
         let was_stored = mailbox.is_some();
@@ -100,7 +100,8 @@ impl SceneFeed {
             Some(mailbox) => stored_start(claims, &mailbox, 0),
             None => unstored_start(claims),
         };
-        let feed = Self::new(state, start, watch, page.map(Box::new), DrainClass { reconnects: false, ..RECONNECTING });
+        let feed =
+            Self::new(state, start, watch, visitor.map(Box::new), DrainClass { reconnects: false, ..RECONNECTING });
         Ok(Self { was_stored, ..feed })
     }
 
@@ -108,13 +109,13 @@ impl SceneFeed {
         state: GatewayState,
         start: SessionStart,
         watch: Watch,
-        page: Option<Box<PageInfo>>,
+        visitor: Option<Box<Visitor>>,
         class: DrainClass,
     ) -> Self {
         let (session, first) = Session::new(start, Instant::now());
         let ticket = state.drain().join(class);
         let updates = VecDeque::new();
-        let mut feed = Self { state, session, watch, mailbox_read: None, updates, ticket, page, was_stored: true };
+        let mut feed = Self { state, session, watch, mailbox_read: None, updates, ticket, visitor, was_stored: true };
         feed.act(first);
         feed
     }
@@ -242,14 +243,14 @@ impl SceneFeed {
         }
     }
 
+    /// Has the scene opened again. If that is refused, the bus says in its next sweep that the scene is still lost.
     fn reopen(&mut self, claims: Claims, ends: Instant) {
         let scenes = self.state.scenes();
-        let was_stored = std::mem::replace(&mut self.was_stored, true);
-        match self.page.as_deref().cloned() {
+        match self.visitor.as_deref().cloned() {
             None => self.updates.push_back(SessionUpdate::End(SessionEnd::Expired)),
-            Some(page) if was_stored => scenes.reopen_lost(claims, page, ends),
+            Some(visitor) if self.was_stored => drop(scenes.reopen_held(claims, visitor.page, ends)),
             // Redis never had it: its page takes longer than others to ask for its code.
-            Some(page) => scenes.open_early(claims, page, ends),
+            Some(visitor) => self.was_stored = scenes.open_early(claims, visitor, ends).is_ok(),
         }
     }
 }

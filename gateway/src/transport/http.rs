@@ -140,7 +140,7 @@ async fn stream_events(
             Problem::bad_request("Last-Event-ID has to be the id of the last event that the page has seen")
         })?,
     };
-    sse::events(state, claims, after, visitor_of(&request).page).await
+    sse::events(state, claims, after, visitor_of(&request)).await
 }
 
 /// The query of a poll.
@@ -168,7 +168,7 @@ async fn poll_scene(
     if wait > LONGEST_WAIT {
         return Err(invalid());
     }
-    poll::poll(state, claims, after, wait, visitor_of(&request).page).await
+    poll::poll(state, claims, after, wait, visitor_of(&request)).await
 }
 
 async fn cancel_scene(

@@ -8,13 +8,14 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use scenecast_scene::{Claims, PageInfo, SceneState, time::millis};
+use scenecast_scene::{Claims, SceneState, time::millis};
 use scenecast_service::http::Problem;
 use serde_json::value::to_raw_value;
 
 use super::reconnect::reconnect_delay;
 use crate::{
     metrics::Transport,
+    scenes::Visitor,
     session::{PollResponse, SceneFeed, SessionEnd, SessionUpdate},
     state::GatewayState,
 };
@@ -25,10 +26,10 @@ pub(super) async fn poll(
     claims: Claims,
     after: u64,
     wait: Duration,
-    page: PageInfo,
+    visitor: Visitor,
 ) -> Result<Response, Problem> {
     let mut until = Instant::now() + wait;
-    let mut feed = SceneFeed::watch(state.clone(), claims, after, page).await?;
+    let mut feed = SceneFeed::watch(state.clone(), claims, after, visitor).await?;
     let mut guard = state.metrics().connection_opened(Transport::Poll);
     let mut events = vec![];
     let mut reconnect_after = None;

@@ -15,12 +15,13 @@ use axum::{
     },
 };
 use futures_util::stream;
-use scenecast_scene::{Claims, PageInfo, time::millis};
+use scenecast_scene::{Claims, time::millis};
 use scenecast_service::http::Problem;
 
 use super::{problem, reconnect::reconnect_delay};
 use crate::{
     metrics::{ConnectionGuard, Transport},
+    scenes::Visitor,
     session::{SceneFeed, ServerMessage, SessionEnd, SessionUpdate},
     state::GatewayState,
 };
@@ -34,9 +35,9 @@ pub(super) async fn events(
     state: GatewayState,
     claims: Claims,
     after: u64,
-    page: PageInfo,
+    visitor: Visitor,
 ) -> Result<Response, Problem> {
-    let feed = SceneFeed::watch(state.clone(), claims, after, page).await?;
+    let feed = SceneFeed::watch(state.clone(), claims, after, visitor).await?;
     let guard = state.metrics().connection_opened(Transport::Sse);
     let first = Some(sse_event(&feed.current_state()));
     let events = stream::unfold(SseStream { feed, guard, first, is_over: false }, async |mut stream| {

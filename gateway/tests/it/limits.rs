@@ -1,5 +1,7 @@
 //! Beyond its limits, a gateway refuses requests in the form that the client expects, and its pages lose nothing.
 
+use std::time::SystemTime;
+
 use reqwest::{Method, RequestBuilder, header::HeaderValue};
 use scenecast_browsers::{
     cookie_browser::{CookieBrowser, SocketMessage},
@@ -9,7 +11,9 @@ use scenecast_gateway::config::GatewayLimits;
 use scenecast_testing::until;
 use tokio::task::JoinSet;
 
-use crate::fixtures::{EventStream, GatewayWorld, ORIGIN, assert_problem, frame, log_in, reconnect_delay_ms};
+use crate::fixtures::{
+    EventStream, GatewayWorld, LIFE, ORIGIN, Scene, assert_problem, frame, log_in, reconnect_delay_ms,
+};
 
 /// The addresses of two browsers, as the ingress forwards them.
 const ANN: &str = "203.0.113.1";
@@ -126,6 +130,43 @@ async fn clients_whose_address_cant_be_read_are_limited_as_one() {
     for answer in waiting {
         assert_eq!(answer.await.unwrap().unwrap().status(), 200);
     }
+}
+
+#[tokio::test]
+async fn a_scene_that_redis_lost_waits_once_however_often_its_page_asks() {
+    let world = GatewayWorld::with_limits(GatewayLimits::new(8.try_into().unwrap())).await;
+    let lost = Scene::issue(LIFE, SystemTime::now());
+    for _ in 0..100 {
+        assert_eq!(world.scene_request(&lost, "?wait=0").send().await.unwrap().status(), 200);
+    }
+    assert_eq!(world.metric("scenes_lost_total"), 1);
+    for _ in 1..256 {
+        let other = Scene::issue(LIFE, SystemTime::now());
+        assert_eq!(world.scene_request(&other, "?wait=0").send().await.unwrap().status(), 200);
+    }
+    assert_eq!((world.metric("scenes_lost_total"), world.rejections("reopening")), (256, 0));
+    let one_more = Scene::issue(LIFE, SystemTime::now());
+    assert_request_refused(world.scene_request(&one_more, "?wait=0"), 503, "callback_unavailable").await;
+    assert_eq!((world.metric("scenes_lost_total"), world.rejections("reopening")), (256, 1));
+    assert_eq!(world.scene_request(&lost, "?wait=0").send().await.unwrap().status(), 200, "it waits already");
+}
+
+#[tokio::test]
+async fn a_scene_that_was_never_stored_is_not_lost_and_an_address_can_have_only_so_many_opened() {
+    let limits = GatewayLimits { scenes_per_address: 4, ..GatewayLimits::default() };
+    let world = GatewayWorld::compatible_with_limits(limits).await;
+    for _ in 0..8 {
+        let browser = CookieBrowser::default();
+        // It gets a cookie with a key, and no code, since no callback answers.
+        assert_eq!(browser.get(&world.url("/wx/qrcode/7?cookie=waited3")).await.status(), 503);
+        for _ in 0..3 {
+            let result = browser.send(world.request_from(ANN, Method::GET, "/wx/result/7")).await;
+            assert_eq!(result.status(), 204);
+        }
+    }
+    assert_eq!(world.metric("scenes_lost_total"), 0);
+    assert_eq!(world.metric("scenes_total{stage=\"opened\"}"), 4);
+    assert_eq!(world.rejections("scenes"), 12, "each poll of the other four");
 }
 
 #[tokio::test]

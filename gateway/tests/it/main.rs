@@ -6,6 +6,7 @@
 //! | `fixtures` | a gateway, scenes on its bus, and clients |
 //! | `transport` | the own API over WebSocket, server-sent events and long poll |
 //! | `compatible` | routes for login pages that were written for other servers |
+//! | `descriptors` | a gateway that may open few files |
 //! | `drain` | a gateway that shuts down while pages wait |
 //! | `limits` | what happens beyond the limits |
 //! | `visitors` | what is told of the page that asks for a scene |
@@ -15,6 +16,7 @@
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
 
 mod compatible;
+mod descriptors;
 mod drain;
 mod fixtures;
 mod hostile;

@@ -49,6 +49,9 @@ pub struct OpenCall {
     /// What the page can show.
     #[serde(default)]
     pub handle: Handle,
+    /// Whether the page may ask again for the code of this scene. Then it gets the same one.
+    #[serde(default)]
+    pub may_ask_again: bool,
 }
 
 /// The kind of handle that a page asks for: what the phone brings back to find the scene.

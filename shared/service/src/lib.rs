@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`config`] | a TOML file, environment variables that override it, and checks |
+//! | [`descriptors`] | how many files the process may open, and the limits of connections that fit |
 //! | [`process`] | the command line: `serve`, `check-config`, `healthcheck` |
 //! | [`telemetry`] | log lines and traces |
 //! | [`http`] | problem+json, request bodies within limits, client addresses |
@@ -12,6 +13,7 @@
 
 pub mod admission;
 pub mod config;
+pub mod descriptors;
 pub mod http;
 pub mod listener;
 pub mod process;

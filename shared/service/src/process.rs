@@ -15,6 +15,7 @@ use crate::{
         load::{ConfigError, ConfigWarning, Validate, load},
         types::TelemetryConfig,
     },
+    descriptors::{ConnectionCeiling, fit_to_process},
     listener::accept::ListenError,
     telemetry,
 };
@@ -57,6 +58,10 @@ pub trait Binary: Validate {
     fn admin(&self) -> SocketAddr;
     /// The settings of logs and traces.
     fn telemetry(&self) -> &TelemetryConfig;
+    /// The limits of connections, which are lowered at the start if they don't fit the limit of open files.
+    fn connection_ceilings(&mut self) -> Vec<ConnectionCeiling<'_>> {
+        vec![]
+    }
     /// A default filter for the log lines of libraries, such as `fred=error`; empty for none.
     const LIBRARY_LOG_FILTER: &'static str = "";
 }
@@ -64,7 +69,7 @@ pub trait Binary: Validate {
 /// Runs the command that the process's command line names. `serve` is called for `serve`, after logs and traces have
 /// started.
 ///
-/// The exit code is 0, 64 for a configuration that can't be used, or 1 if an address can't be bound or the health check
+/// The exit code is 0, 64 for a configuration that can't be used or a limit of open files that is far too low, or 1 if an address can't be bound or the health check
 /// fails.
 pub fn main<C: Binary, F>(name: &'static str, serve: impl FnOnce(C) -> F) -> ExitCode
 where
@@ -103,7 +108,7 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-fn run_server<C: Binary, F>(name: &'static str, config: C, serve: impl FnOnce(C) -> F) -> ExitCode
+fn run_server<C: Binary, F>(name: &'static str, mut config: C, serve: impl FnOnce(C) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), ListenError>>,
 {
@@ -112,6 +117,11 @@ where
         Err(error) => return bad_config(&error),
     };
     config.warnings().iter().for_each(ConfigWarning::log);
+    if let Err(error) = fit_to_process(&mut config.connection_ceilings()) {
+        tracing::error!(%error, "the process stops, because it can't serve");
+        telemetry.flush();
+        return ExitCode::from(EXIT_BAD_CONFIG);
+    }
     let runtime = tokio::runtime::Runtime::new().expect("the system gives threads to a process that starts");
     let served = runtime.block_on(serve(config));
     let code = match served {

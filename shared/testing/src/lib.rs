@@ -5,12 +5,14 @@
 //! | `test_backend` | memory, and every layout of Redis: what the contract tests run over |
 //! | `redis` | a Redis server, Sentinel, Cluster, shards; moving slots; partitions; a proxy that records |
 //! | `fault_proxy` | a TCP proxy that delays, disconnects and drops |
+//! | `nginx` | nginx, with any configuration |
 //! | `exchange`, `metric` | raw HTTP requests; samples from Prometheus's text format |
 //! | `tls`, `until` | certificates; waiting for a condition |
 
 mod exchange;
 mod fault_proxy;
 mod metric;
+mod nginx;
 mod redis;
 mod test_backend;
 mod tls;
@@ -22,6 +24,7 @@ pub use fault_proxy::{
     state::{Direction, ProxyMode},
 };
 pub use metric::{metric_value, series_value};
+pub use nginx::Nginx;
 pub use redis::{
     cluster::RedisCluster,
     recording_proxy::RecordingProxy,

@@ -125,6 +125,83 @@ async fn beyond_the_configured_quota_wechat_is_not_asked_for_a_qr_code() {
     assert_eq!(kind(&opened(&world, "demo").await), "qr");
 }
 
+/// The kinds of handles that pages of this address get, one after another.
+async fn kinds_for(world: &CallbackWorld, pod: &Pod, client: &str, pages: usize) -> Vec<String> {
+    let mut kinds = vec![];
+    for _ in 0..pages {
+        let mut page = opening(new_scene("demo"), "demo", LIFE);
+        page["page"]["address"] = client.into();
+        let opened = answer(world.call(pod, OPEN_PATH, &page).await, StatusCode::OK).await;
+        kinds.push(kind(&opened).to_owned());
+    }
+    kinds
+}
+
+fn qr_codes(kinds: &[String]) -> usize {
+    kinds.iter().filter(|kind| *kind == "qr").count()
+}
+
+#[tokio::test]
+async fn an_address_gets_a_fifth_of_the_days_qr_codes() {
+    let world =
+        CallbackWorld::with(None, |settings| settings.accounts.get_mut(&name("demo")).unwrap().qr_quota = 20).await;
+    let [ann, bob, office] = ["203.0.113.1", "203.0.113.2", "10.0.0.1"];
+    assert_eq!(kinds_for(&world, world.pod(), ann, 6).await, ["qr", "qr", "qr", "qr", "typed", "typed"]);
+    assert_eq!(qr_codes(&kinds_for(&world, world.pod(), office, 5).await), 5, "a private address is a proxy");
+    assert_eq!(kinds_for(&world, world.pod(), bob, 1).await, ["qr"]);
+    let mut of_a_48 = 0;
+    for subnet in 0..10 {
+        of_a_48 += qr_codes(&kinds_for(&world, world.pod(), &format!("2001:db8:1:{subnet}00::1"), 1).await);
+    }
+    assert_eq!(of_a_48, 8, "twice as many as an address");
+    assert_eq!(world.pod().metric("scenecast_handle_fallbacks_total{account=\"demo\",why=\"address\"}"), 4);
+    let log = crate::world::logs::text();
+    let said = |address: &str| log.lines().filter(|line| line.contains(&format!("address={address} limit="))).count();
+    assert_eq!([said(ann), said("2001:db8:1::/48"), said(bob)], [1, 1, 0], "once, however many pages");
+    world.pass(DAY);
+    assert_eq!(kinds_for(&world, world.pod(), ann, 1).await, ["qr"]);
+}
+
+#[tokio::test]
+async fn all_pods_count_an_address_together() {
+    let mut world = CallbackWorld::with(Some(RedisServer::start().await), |settings| {
+        settings.accounts.get_mut(&name("demo")).unwrap().qr_quota = 100;
+    })
+    .await;
+    let other_pod = world.add_pod().await;
+    assert_eq!(qr_codes(&kinds_for(&world, world.pod(), "198.51.100.1", 25).await), 20);
+    assert_eq!(qr_codes(&kinds_for(&world, &other_pod, "198.51.100.1", 25).await), 10, "it hears of them by then");
+}
+
+#[tokio::test]
+async fn a_page_that_asks_again_gets_the_same_code() {
+    for mut world in CallbackWorld::each().await {
+        let other_pod = world.add_pod().await;
+        let scene = new_scene("demo");
+        let mut again = opening(scene, "demo", LIFE);
+        again["may_ask_again"] = true.into();
+        let ask = async |pod: &Pod| answer(world.call(pod, OPEN_PATH, &again).await, StatusCode::OK).await;
+        let at_once = futures_util::future::join_all((0..8).map(|_| ask(world.pod()))).await;
+        let later = [ask(&other_pod).await, ask(world.pod()).await];
+        assert_eq!(kind(&later[0]), "qr");
+        assert!(at_once.iter().chain(&later).all(|shown| *shown == later[0]), "{at_once:?}");
+        assert_eq!(world.simulator.calls(CREATE).total(), 1);
+        assert_eq!(world.metric("scenecast_scenes_total{stage=\"opened\"}"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_got_no_code_may_ask_again_at_once() {
+    let world = CallbackWorld::new().await;
+    let mut again = opening(new_scene("demo"), "demo", LIFE);
+    again["may_ask_again"] = true.into();
+    world.simulator.fail_calls(CREATE, 1, CallFailure::Html);
+    let refused = world.call(world.pod(), OPEN_PATH, &again).await;
+    assert_eq!(problem(refused, StatusCode::SERVICE_UNAVAILABLE).await, "wechat_unavailable");
+    let shown = answer(world.call(world.pod(), OPEN_PATH, &again).await, StatusCode::OK).await;
+    assert_eq!(kind(&shown), "qr");
+}
+
 #[tokio::test]
 async fn an_account_without_the_right_to_qr_codes_gives_typed_codes_and_asks_again_each_hour() {
     let world = CallbackWorld::with_wechat(

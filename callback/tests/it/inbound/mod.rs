@@ -7,6 +7,7 @@ mod encryption;
 mod follow;
 mod overload;
 mod pick_number;
+mod proxy;
 mod redis_outages;
 mod replies;
 mod scan;

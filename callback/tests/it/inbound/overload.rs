@@ -38,7 +38,9 @@ async fn beyond_the_connections_wechat_gets_no_answer_and_gateways_get_a_503() {
     let deliver = || world.delivery("demo", &signed(), event("SCAN", "a-poster")).send();
 
     let held = TcpStream::connect(world.pod().public).await.unwrap();
+    let since = Instant::now();
     assert!(deliver().await.is_err(), "a connection that closes without a byte");
+    assert!(since.elapsed() > Duration::from_secs(5), "after WeChat has left: {:?}", since.elapsed());
     drop(held);
     // The connection counts until the callback sees that it has closed.
     let given_back = async { while deliver().await.is_err() {} };

@@ -65,6 +65,32 @@ async fn the_process_lives_without_redis_and_ends_on_sigterm() {
 }
 
 #[tokio::test]
+async fn a_callback_that_may_open_few_files_accepts_fewer_connections_and_says_so() {
+    let file = sample(|sample| sample);
+    let limited = |files: u32| {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]).kill_on_drop(true);
+        let callback = binary(file.path(), "serve");
+        let callback = callback.as_std();
+        limited.arg(callback.get_program()).args(callback.get_args()).env_clear();
+        limited.envs(callback.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        limited.stderr(Stdio::piped());
+        limited
+    };
+    let mut process = limited(256).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+    let lowered = loop {
+        let line: Value = serde_json::from_str(&log.next_line().await.unwrap().unwrap()).unwrap();
+        if line["setting"] == "limits.connections" {
+            break line;
+        }
+    };
+    // Each of its two listeners accepts so many.
+    assert_eq!((lowered["accepted"].as_u64(), lowered["open_files"].as_u64()), (Some(64), Some(256)), "{lowered}");
+    assert_eq!(limited(100).output().await.unwrap().status.code(), Some(64));
+}
+
+#[tokio::test]
 async fn a_bad_configuration_stops_the_start_and_the_error_names_it() {
     let good = binary(sample(|sample| sample).path(), "check-config").output().await.unwrap();
     assert!(good.status.success());

@@ -4,11 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use scenecast_bus::Store;
 use scenecast_callback::stores::{
-    DailyQuota, GuessLimiter, GuessVerdict, JsCodes, Outbox, OutboxCapacity, PendingQuestion, PendingQuestions,
-    QuotaUse, ReplayGuard, ReplayVerdict, RetryBackoff, SignedContent, StoredToken, SweepCursor, TokenStore,
-    TypedCodes, Users, WebhookEvent, WebhookEventKind,
+    CALLS_IN_BATCH, DailyQuota, GuessLimiter, GuessVerdict, JsCodes, Outbox, OutboxCapacity, PendingQuestion,
+    PendingQuestions, QuotaUse, ReplayGuard, ReplayVerdict, RetryBackoff, ShownCode, ShownCodes, SignedContent,
+    StoredToken, SweepCursor, TokenStore, TypedCodes, Users, WebhookEvent, WebhookEventKind,
 };
-use scenecast_scene::DeliveryId;
+use scenecast_scene::{DeliveryId, internal::OpenedHandle};
+use scenecast_service::admission::ClientPrefix;
 use scenecast_testing::{CALLBACK_PASSWORD, RedisServer};
 use scenecast_wechat::JsCodeSession;
 
@@ -29,13 +30,26 @@ async fn a_callback_may_do_in_redis_what_its_stores_need() {
     let (budget, js_codes) = (DailyQuota::new(store.clone(), "qrcode"), JsCodes::new(store.clone()));
     assert_eq!(budget.count_call(&account(), SystemTime::now()).await, Ok(QuotaUse::Calls(1)));
     budget.exhaust(&account(), SystemTime::now()).await.unwrap();
+    let client = ClientPrefix::all_of([203, 0, 113, 1].into()).next().unwrap();
+    assert_eq!(budget.count_batch(&account(), client, SystemTime::now()).await, Ok(CALLS_IN_BATCH));
     js_codes
         .remember(DeliveryId::of(&["a"]), &JsCodeSession { openid: "oAnn".parse().unwrap(), unionid: None })
         .await
         .unwrap();
     assert!(js_codes.recall(DeliveryId::of(&["a"])).await.unwrap().is_some());
+    uses_the_shown_codes(&store).await;
     uses_the_records_of_people(&store).await;
     uses_the_outbox(&store).await;
+}
+
+async fn uses_the_shown_codes(store: &Store) {
+    let shown = ShownCodes::new(store.clone());
+    let ShownCode::Missing(lease) = shown.find_or_lease(scene(1)).await.unwrap() else { panic!("nobody made it") };
+    assert!(matches!(shown.find_or_lease(scene(1)).await, Ok(ShownCode::BeingMade)));
+    shown.give_up(scene(1), lease).await.unwrap();
+    let code = OpenedHandle::Typed { code: "12345678".to_owned() };
+    shown.put(scene(1), &code, LIFE).await.unwrap();
+    assert!(matches!(shown.find_or_lease(scene(1)).await, Ok(ShownCode::Made(OpenedHandle::Typed { .. }))));
 }
 
 async fn uses_the_records_of_people(store: &Store) {

@@ -221,7 +221,7 @@ impl PageConnection {
                 }
                 ClientMessage::Resume(request) => {
                     let claims = state.scenes().check_key(&request.key)?;
-                    let feed = SceneFeed::watch(state, claims, request.after, visitor.page).await?;
+                    let feed = SceneFeed::watch(state, claims, request.after, *visitor).await?;
                     let message = feed.current_state().to_json();
                     Ok((Box::new(feed), message))
                 }

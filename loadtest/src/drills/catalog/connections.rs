@@ -14,7 +14,7 @@ use crate::{
 
 /// A Redis that all pods reach through a proxy.
 struct ProxiedRedis {
-    server: RedisServer,
+    _server: RedisServer,
     proxy: FaultProxy,
 }
 
@@ -22,7 +22,7 @@ impl ClusterRedis for ProxiedRedis {
     async fn start() -> Self {
         let server = RedisServer::start().await;
         let proxy = FaultProxy::start(vec![server.address()]).await;
-        Self { server, proxy }
+        Self { _server: server, proxy }
     }
 
     fn url_for(&self, user: &str, password: &str) -> String {

@@ -46,11 +46,11 @@ use scenecast_metrics::Metrics;
 
 /// How many rejected connections get an answer at a time. Connections beyond are closed without one.
 const MAX_REJECT_SLOTS: usize = 256;
-/// How many rejected clients may be kept waiting at a time; see [`Overloaded::wait_before_close`].
-const MAX_DELAYED_CLOSES: usize = 512;
+/// How many rejected clients may be kept waiting at a time, unless a pod says otherwise.
+const DELAYED_CLOSES: usize = 512;
 
-/// What a pod accepts. 0 means no limit, except for `connections`.
-#[derive(Debug, Clone, Copy, Default)]
+/// What a pod accepts. 0 means no limit, except for `connections` and `delayed_closes`.
+#[derive(Debug, Clone, Copy)]
 pub struct AdmissionLimits {
     /// Connections at a time, on all listeners together.
     pub connections: usize,
@@ -62,6 +62,29 @@ pub struct AdmissionLimits {
     pub sockets_per_address: u32,
     /// Requests in a minute of one client address, and the largest burst.
     pub requests_per_address: u32,
+    /// Rejected clients that are kept waiting at a time; see [`Overloaded::wait_before_close`].
+    pub delayed_closes: usize,
+}
+
+impl AdmissionLimits {
+    /// How many descriptors a listener needs beside those of its connections, for clients that it turns away.
+    pub fn descriptors_beside(&self) -> u32 {
+        u32::try_from(MAX_REJECT_SLOTS + self.delayed_closes).unwrap_or(u32::MAX)
+    }
+}
+
+impl Default for AdmissionLimits {
+    /// No connections, 512 delayed closes, and no other limit.
+    fn default() -> Self {
+        Self {
+            connections: 0,
+            connections_per_second: 0,
+            connections_per_second_of_address: 0,
+            sockets_per_address: 0,
+            requests_per_address: 0,
+            delayed_closes: DELAYED_CLOSES,
+        }
+    }
 }
 
 /// Decides whether a connection or a request is served. Clones share their counts.
@@ -113,7 +136,7 @@ impl Admission {
         Self(Arc::new(AdmissionState {
             connections: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
             reject_slots: Arc::new(Semaphore::new(MAX_REJECT_SLOTS)),
-            delayed_closes: Arc::new(Semaphore::new(MAX_DELAYED_CLOSES)),
+            delayed_closes: Arc::new(Semaphore::new(limits.delayed_closes)),
             connection_rate: RateLimit::per_second(limits.connections_per_second),
             connection_rate_by_address: AddressRateLimit::per_second(limits.connections_per_second_of_address),
             sockets: ConnectionSlots::new(limits.sockets_per_address),
@@ -131,15 +154,19 @@ impl Admission {
 
     /// Admits a connection from this peer. `None` means: close it at once.
     pub(crate) fn admit(&self, peer: SocketAddr) -> Option<Admitted> {
-        let reason = match self.check_limits(peer) {
-            Ok(admitted) => return Some(admitted),
+        match self.check_limits(peer) {
+            Ok(admitted) => Some(admitted),
             // One address that floods the pod would take all reject slots from others.
             Err(RejectReason::AddressConnectRate) => {
                 self.0.rejections.count(RejectReason::AddressConnectRate);
-                return None;
+                None
             }
-            Err(reason) => reason,
-        };
+            Err(reason) => self.reject(reason),
+        }
+    }
+
+    /// Turns a connection away for this reason. `None` means: close it at once.
+    pub(crate) fn reject(&self, reason: RejectReason) -> Option<Admitted> {
         let Ok(permit) = self.0.reject_slots.clone().try_acquire_owned() else {
             self.0.rejections.count(RejectReason::NoRejectSlot);
             return None;

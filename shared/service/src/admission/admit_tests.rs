@@ -89,7 +89,7 @@ async fn delayed_closes_leave_the_reject_slots_to_others() {
     let client = peer([203, 0, 113, 1]);
     let delay = Duration::from_secs(5);
     let mut delayed = tokio::task::JoinSet::new();
-    for _ in 0..MAX_DELAYED_CLOSES {
+    for _ in 0..DELAYED_CLOSES {
         let admitted = admission.admit(client).expect("a delayed close has given its reject slot back");
         delayed.spawn(async move { admitted.overloaded().unwrap().wait_before_close(delay).await });
         tokio::task::yield_now().await;

@@ -6,7 +6,8 @@ use dashmap::DashMap;
 
 use crate::admission::prefix::ClientPrefix;
 
-/// Counts the sockets of each client address. An address without sockets takes no memory.
+/// Counts the sockets of each client address, and of the wider prefixes around it, which may have more
+/// ([`PrefixWidth::limit`](crate::admission::PrefixWidth::limit)). An address without sockets takes no memory.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlots {
     /// 0 means no limit.
@@ -39,21 +40,34 @@ impl ConnectionSlots {
     /// and so stands for many clients.
     pub(crate) fn take(self: &Arc<Self>, client: IpAddr) -> Result<Option<ConnectionSlot>, SlotsExhausted> {
         let Some(prefix) = ClientPrefix::of(client).filter(|_| self.per_address > 0) else { return Ok(None) };
-        let mut count = self.taken.entry(prefix).or_default();
-        if *count == self.per_address {
-            return Err(SlotsExhausted);
+        for (nth, wider) in prefix.with_wider().enumerate() {
+            if !self.count_one_more(wider) {
+                prefix.with_wider().take(nth).for_each(|counted| self.count_one_less(counted));
+                return Err(SlotsExhausted);
+            }
         }
-        *count += 1;
         Ok(Some(ConnectionSlot { _guard: Arc::new(SlotGuard { slots: self.clone(), prefix }) }))
+    }
+
+    /// Counts a socket of this prefix. Returns false, and counts nothing, if the prefix has as many as it may have.
+    fn count_one_more(&self, prefix: ClientPrefix) -> bool {
+        let mut count = self.taken.entry(prefix).or_default();
+        let is_allowed = u64::from(*count) < prefix.width().limit(self.per_address.into());
+        *count += u32::from(is_allowed);
+        is_allowed
+    }
+
+    fn count_one_less(&self, prefix: ClientPrefix) {
+        self.taken.remove_if_mut(&prefix, |_, count| {
+            *count -= 1;
+            *count == 0
+        });
     }
 }
 
 impl Drop for SlotGuard {
     fn drop(&mut self) {
-        self.slots.taken.remove_if_mut(&self.prefix, |_, count| {
-            *count -= 1;
-            *count == 0
-        });
+        self.prefix.with_wider().for_each(|prefix| self.slots.count_one_less(prefix));
     }
 }
 
@@ -76,6 +90,19 @@ mod tests {
         let third = take("2001:db8::3").unwrap();
         drop((second, third, other));
         assert!(slots.taken.is_empty(), "an address without sockets takes no memory");
+    }
+
+    #[test]
+    fn a_56_and_a_48_of_ipv6_have_higher_limits_of_their_own() {
+        let slots = ConnectionSlots::new(100);
+        let take = |(site, subnet): (u16, u16)| slots.take([0x2001, 0xdb8, site, subnet, 0, 0, 0, 1].into()).ok();
+        let of_home: Vec<_> = (0..256).filter_map(|subnet| take((1, subnet))).collect();
+        assert_eq!(of_home.len(), 150, "a /56");
+        let of_site: Vec<_> = (256..u16::MAX).filter_map(|subnet| take((1, subnet))).collect();
+        assert_eq!(of_site.len(), 50, "the rest of its /48");
+        assert!(take((2, 0)).is_some());
+        drop((of_home, of_site));
+        assert!(slots.taken.is_empty(), "nothing is left of those that were refused either");
     }
 
     #[test]

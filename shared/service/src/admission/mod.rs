@@ -9,4 +9,5 @@ pub(crate) mod rate_limit;
 pub use admit::{Admission, AdmissionLimits, admit_clients};
 pub use connection_slots::ConnectionSlot;
 pub use overload::{Overloaded, RejectReason, Rejections, reject_overloaded};
+pub use prefix::{ClientPrefix, PrefixWidth};
 pub use rate_limit::{AddressRateLimit, RateLimit};

@@ -66,6 +66,10 @@ pub enum RejectReason {
     /// The address sends more messages that aren't WeChat's than the pod answers.
     #[strum(serialize = "junk")]
     InvalidDeliveries,
+    /// More scenes wait to be opened again than may wait, because no callback answers.
+    Reopening,
+    /// The process has no file descriptor left for the connection.
+    Descriptors,
 }
 
 impl RejectReason {
@@ -152,7 +156,9 @@ impl Overloaded {
             RejectReason::Connections
             | RejectReason::ConnectRate
             | RejectReason::NoRejectSlot
-            | RejectReason::Deliveries => (StatusCode::SERVICE_UNAVAILABLE, "crowded", "this server has no room left"),
+            | RejectReason::Deliveries
+            | RejectReason::Reopening
+            | RejectReason::Descriptors => (StatusCode::SERVICE_UNAVAILABLE, "crowded", "this server has no room left"),
             RejectReason::Sockets => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_sockets", "this address has too many connections here")
             }
@@ -212,8 +218,19 @@ mod tests {
     #[test]
     fn each_reason_has_its_label() {
         let labels: Vec<_> = RejectReason::VARIANTS.iter().map(|reason| reason.label()).collect();
-        let expected =
-            ["connections", "connects", "hasty", "unheard", "sockets", "requests", "scenes", "deliveries", "junk"];
+        let expected = [
+            "connections",
+            "connects",
+            "hasty",
+            "unheard",
+            "sockets",
+            "requests",
+            "scenes",
+            "deliveries",
+            "junk",
+            "reopening",
+            "descriptors",
+        ];
         assert_eq!(labels, expected);
     }
 

@@ -1,23 +1,104 @@
 //! Which addresses count as one client, where limits are per client address.
 //!
+//! An IPv4 address is one client, and so is a /64 of IPv6: one subscriber usually owns all of its addresses. But who
+//! rents a server often gets a /56 or a /48, which is 256 or 65,536 such clients. So these count, too, with limits that
+//! are higher, since neighbours may share them.
+//!
 //! See docs/decisions/022-private-addresses-are-not-limited.md.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
-/// An IPv4 address, or the first 64 bits of an IPv6 address: one subscriber usually owns all addresses of a /64.
+use strum::VariantArray;
+
+/// How many addresses a limit counts together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray)]
+pub enum PrefixWidth {
+    /// One IPv4 address.
+    Ipv4Address,
+    /// An IPv6 /64.
+    Ipv6Subnet,
+    /// An IPv6 /56: what providers give to homes.
+    Ipv6Home,
+    /// An IPv6 /48: what providers give to offices and servers.
+    Ipv6Site,
+}
+
+impl PrefixWidth {
+    /// The limit for such a prefix, if a client has the limit `of_client`: one and a half times as much for a /56,
+    /// twice as much for a /48.
+    pub fn limit(self, of_client: u64) -> u64 {
+        match self {
+            Self::Ipv4Address | Self::Ipv6Subnet => of_client,
+            Self::Ipv6Home => of_client.saturating_mul(3).div_ceil(2),
+            Self::Ipv6Site => of_client.saturating_mul(2),
+        }
+    }
+
+    fn bits(self) -> u8 {
+        match self {
+            Self::Ipv4Address => 32,
+            Self::Ipv6Subnet => 64,
+            Self::Ipv6Home => 56,
+            Self::Ipv6Site => 48,
+        }
+    }
+}
+
+/// Addresses that count together. As text, `203.0.113.1` or `2001:db8::/64`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ClientPrefix(IpAddr);
+pub struct ClientPrefix {
+    address: IpAddr,
+    width: PrefixWidth,
+}
 
 impl ClientPrefix {
-    /// The prefix of this client's address. `None` for private addresses: such an address is probably a proxy that
+    /// The prefix of this client alone. `None` for private addresses: such an address is probably a proxy that
     /// isn't configured as trusted, and a limit would lock out everybody behind it.
     pub(crate) fn of(client: IpAddr) -> Option<Self> {
         match client.to_canonical() {
             IpAddr::V4(address) if is_private(address) => None,
-            IpAddr::V4(address) => Some(Self(address.into())),
+            IpAddr::V4(address) => Some(Self { address: address.into(), width: PrefixWidth::Ipv4Address }),
             IpAddr::V6(address) if address.is_loopback() => None,
             IpAddr::V6(address) if address.is_unique_local() || address.is_unicast_link_local() => None,
-            IpAddr::V6(address) => Some(Self(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into())),
+            IpAddr::V6(address) => Some(Self::masked(address, PrefixWidth::Ipv6Subnet)),
+        }
+    }
+
+    /// All prefixes that count this client: its own first, then the wider ones. None for private addresses.
+    pub fn all_of(client: IpAddr) -> impl Iterator<Item = Self> {
+        Self::of(client).into_iter().flat_map(Self::with_wider)
+    }
+
+    /// This prefix of a client, and the wider ones around it.
+    pub(crate) fn with_wider(self) -> impl Iterator<Item = Self> {
+        let wider = match self.address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => {
+                Some([PrefixWidth::Ipv6Home, PrefixWidth::Ipv6Site].map(|width| Self::masked(address, width)))
+            }
+        };
+        std::iter::once(self).chain(wider.into_iter().flatten())
+    }
+
+    /// How many addresses it has.
+    pub fn width(self) -> PrefixWidth {
+        self.width
+    }
+
+    fn masked(address: Ipv6Addr, width: PrefixWidth) -> Self {
+        let mask = u128::MAX << (128 - u32::from(width.bits()));
+        Self { address: Ipv6Addr::from_bits(address.to_bits() & mask).into(), width }
+    }
+}
+
+impl fmt::Display for ClientPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.width {
+            PrefixWidth::Ipv4Address => self.address.fmt(f),
+            width => write!(f, "{}/{}", self.address, width.bits()),
         }
     }
 }
@@ -36,12 +117,26 @@ mod tests {
         ClientPrefix::of(client.parse().unwrap())
     }
 
+    fn all(client: &str) -> Vec<String> {
+        ClientPrefix::all_of(client.parse().unwrap()).map(|prefix| prefix.to_string()).collect()
+    }
+
     #[test]
     fn ipv4_counts_by_address_and_ipv6_by_its_first_64_bits() {
         assert_ne!(prefix("203.0.113.1"), prefix("203.0.113.2"));
         assert_eq!(prefix("203.0.113.1"), prefix("::ffff:203.0.113.1"));
         assert_eq!(prefix("2001:db8::1"), prefix("2001:db8::ffff:ffff:ffff:ffff"));
         assert_ne!(prefix("2001:db8::1"), prefix("2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn ipv6_also_counts_by_its_first_56_and_48_bits() {
+        assert_eq!(all("203.0.113.1"), ["203.0.113.1"]);
+        let expected = ["2001:db8:1:abcd::/64", "2001:db8:1:ab00::/56", "2001:db8:1::/48"];
+        assert_eq!(all("2001:db8:1:abcd::1"), expected);
+        let limits = PrefixWidth::VARIANTS.iter().map(|width| width.limit(3)).collect::<Vec<_>>();
+        assert_eq!(limits, [3, 3, 5, 6]);
+        assert_eq!(PrefixWidth::Ipv6Site.limit(u64::MAX), u64::MAX);
     }
 
     #[test]
@@ -53,7 +148,7 @@ mod tests {
             assert_eq!(prefix(&format!("::ffff:{address}")), None, "{address}");
         }
         for address in ["::1", "fd00::1", "fe80::1"] {
-            assert_eq!(prefix(address), None, "{address}");
+            assert_eq!(all(address), [""; 0], "{address}");
         }
         for address in ["100.63.0.1", "100.128.0.1", "172.32.0.1", "11.0.0.1"] {
             assert!(prefix(address).is_some(), "{address}");

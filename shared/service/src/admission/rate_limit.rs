@@ -7,9 +7,11 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
-use crate::admission::prefix::ClientPrefix;
+use strum::VariantArray;
 
-/// How many addresses are tracked at a time. They take about 4 MB.
+use crate::admission::prefix::{ClientPrefix, PrefixWidth};
+
+/// How many prefixes of one width are tracked at a time. They take about 4 MB.
 const MAX_ADDRESSES: usize = 65_536;
 
 /// Limits how often something happens on this pod.
@@ -28,17 +30,23 @@ impl RateLimit {
     }
 }
 
-/// Limits how often something happens for each client address, on this pod.
+/// Limits how often something happens for each client address, on this pod. Wider prefixes of IPv6 have higher limits of
+/// their own; see [`PrefixWidth::limit`].
 ///
 /// Its memory is bounded. An address whose quota has refilled is forgotten; after a single request that is soon. While
-/// more than 65,536 addresses are active, no address is limited: a limit per address does not help against so many.
+/// more than 65,536 prefixes of one width are active, no prefix of that width is limited: a limit per address does not
+/// help against so many. A single /48 has no more /64s than that, and remains limited as a whole.
 #[derive(Debug)]
 pub struct AddressRateLimit(Option<AddressLimiter>);
 
+/// A limiter for each [`PrefixWidth`], in the order of its variants.
 #[derive(Debug)]
-struct AddressLimiter {
+struct AddressLimiter([PrefixLimiter; PrefixWidth::VARIANTS.len()]);
+
+#[derive(Debug)]
+struct PrefixLimiter {
     limiter: DefaultKeyedRateLimiter<ClientPrefix>,
-    /// A clean-up visits every address, so it runs at most once a second.
+    /// A clean-up visits every prefix, so it runs at most once a second.
     cleanups: RateLimit,
 }
 
@@ -54,17 +62,28 @@ impl AddressRateLimit {
     }
 
     fn with_quota(times: u32, quota: fn(NonZeroU32) -> Quota) -> Self {
-        Self(NonZeroU32::new(times).map(|times| AddressLimiter {
-            limiter: RateLimiter::keyed(quota(times)),
-            cleanups: RateLimit::per_second(1),
-        }))
+        let of_width = |width: usize| {
+            let times = PrefixWidth::VARIANTS[width].limit(times.into());
+            let times = NonZeroU32::new(u32::try_from(times).unwrap_or(u32::MAX))?;
+            Some(PrefixLimiter { limiter: RateLimiter::keyed(quota(times)), cleanups: RateLimit::per_second(1) })
+        };
+        let [Some(address), Some(subnet), Some(home), Some(site)] = std::array::from_fn(of_width) else {
+            return Self(None);
+        };
+        Self(Some(AddressLimiter([address, subnet, home, site])))
     }
 
     /// Counts one more for this client. If the limit doesn't allow it, the error says how long to wait.
     pub fn check(&self, client: IpAddr) -> Result<(), Duration> {
-        let (Some(AddressLimiter { limiter, cleanups }), Some(prefix)) = (&self.0, ClientPrefix::of(client)) else {
-            return Ok(());
-        };
+        let Some(AddressLimiter(by_width)) = &self.0 else { return Ok(()) };
+        // The narrow one first: a client beyond its own limit must not use up that of its neighbours.
+        ClientPrefix::all_of(client).try_for_each(|prefix| by_width[prefix.width() as usize].check(prefix))
+    }
+}
+
+impl PrefixLimiter {
+    fn check(&self, prefix: ClientPrefix) -> Result<(), Duration> {
+        let Self { limiter, cleanups } = self;
         if limiter.len() >= MAX_ADDRESSES && cleanups.allows() {
             limiter.retain_recent();
         }
@@ -87,8 +106,14 @@ mod tests {
     const ANN: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
     const BOB: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 2));
 
-    fn tracked(rate: &AddressRateLimit) -> usize {
-        rate.0.as_ref().unwrap().limiter.len()
+    /// How many prefixes of this width are tracked.
+    fn tracked(rate: &AddressRateLimit, width: PrefixWidth) -> usize {
+        rate.0.as_ref().unwrap().0[width as usize].limiter.len()
+    }
+
+    /// An address in this /64 of this /48.
+    fn ipv6(site: u16, subnet: u16) -> IpAddr {
+        Ipv6Addr::new(0x2001, 0xdb8, site, subnet, 0, 0, 0, 1).into()
     }
 
     #[test]
@@ -115,26 +140,38 @@ mod tests {
     #[test]
     fn a_million_addresses_are_forgotten_after_their_quota_refills() {
         let rate = AddressRateLimit::per_minute(6000);
-        let mut subnets = 0_u128..;
+        let mut sites = 0_u128..;
         let mut next_address = || {
-            let subnet = subnets.next().unwrap();
-            let address = Ipv6Addr::from_bits((0x2001_0db8 << 96) | (subnet << 64));
+            let site = sites.next().unwrap();
+            let address = Ipv6Addr::from_bits((0x2001_0000 << 96) | (site << 80));
             assert_eq!(rate.check(address.into()), Ok(()));
         };
         (0..1_000_000).for_each(|_| next_address());
         // Addresses are forgotten only when there are too many.
-        while tracked(&rate) < MAX_ADDRESSES {
+        while tracked(&rate, PrefixWidth::Ipv6Subnet) < MAX_ADDRESSES {
             next_address();
         }
-        assert_eq!(tracked(&rate), MAX_ADDRESSES);
+        assert_eq!(tracked(&rate, PrefixWidth::Ipv6Subnet), MAX_ADDRESSES);
         // At 100 a second, the quota refills within 10 ms.
         std::thread::sleep(Duration::from_millis(20));
         let until = Instant::now() + Duration::from_secs(10);
-        while tracked(&rate) > 1 {
+        while tracked(&rate, PrefixWidth::Ipv6Subnet) > 1 {
             assert!(Instant::now() < until, "addresses whose quota has refilled are forgotten");
-            // Each check may run a clean-up, whatever it answers.
-            rate.check(ANN).ok();
+            // Each check may run a clean-up of its own width, whatever it answers.
+            rate.check(ipv6(1, 1)).ok();
         }
+    }
+
+    #[test]
+    fn a_56_and_a_48_of_ipv6_have_higher_limits_of_their_own() {
+        let rate = AddressRateLimit::per_minute(6);
+        let allowed = |clients: &mut dyn Iterator<Item = IpAddr>| clients.filter(|it| rate.check(*it).is_ok()).count();
+        assert_eq!(allowed(&mut (0..1000).map(|_| ipv6(1, 0))), 6, "one /64");
+        assert_eq!(allowed(&mut (0..1000).map(|n| ipv6(1, n % 256))), 3, "its /56 has 9");
+        assert_eq!(allowed(&mut (0..1000).map(|n| ipv6(1, 64 * n))), 3, "its /48 has 12");
+        assert_eq!(allowed(&mut (0..1000).map(|n| ipv6(2, 64 * n))), 12, "a thousand clients are one /48");
+        assert_eq!(rate.check(ANN), Ok(()), "and they leave IPv4 its limits");
+        assert_eq!(allowed(&mut (0..1000).map(|_| ANN)), 5);
     }
 
     #[test]
@@ -144,7 +181,7 @@ mod tests {
             let address = Ipv4Addr::from_bits(0x0b00_0000 + host);
             assert_eq!(rate.check(address.into()), Ok(()));
         }
-        assert_eq!(tracked(&rate), MAX_ADDRESSES);
+        assert_eq!(tracked(&rate, PrefixWidth::Ipv4Address), MAX_ADDRESSES);
         assert_eq!((rate.check(ANN), rate.check(ANN)), (Ok(()), Ok(())));
     }
 }

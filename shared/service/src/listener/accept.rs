@@ -13,6 +13,9 @@
 //!                                                     • Shutdown::drain_ended, at once
 //! ```
 //!
+//! When the process has no descriptor left, a listener uses one that it kept back (`SpareDescriptors`), to turn the client
+//! away. Probes and metrics are served so.
+//!
 //! Requests on a rejected connection are marked as `Overloaded`. Such a connection has 2 s for its headers, and is
 //! closed after one answer.
 
@@ -36,10 +39,11 @@ use tower::ServiceExt;
 use crate::{
     admission::{
         admit::{Admission, Admitted},
+        overload::RejectReason,
         rate_limit::RateLimit,
     },
     http::{ambiguous::refuse_ambiguous, client_address::PeerAddress},
-    listener::{connection::Connection, head_timer::HeadTimer},
+    listener::{connection::Connection, head_timer::HeadTimer, spare_descriptors::SpareDescriptors},
     shutdown::Shutdown,
 };
 
@@ -50,6 +54,10 @@ const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 const REJECTED_HEADERS_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a peer may leave unread what was sent to it, by default.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many descriptors a listener keeps back for clients that it turns away.
+const SPARE_DESCRIPTORS: usize = 16;
+/// How long to wait if a connection can't be accepted, and none of those is left either.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// The size of a socket's send buffer, in bytes. Linux doubles it, for its own bookkeeping. By default it grows to 4 MB:
 /// a slow reader would be noticed late, and thousands of slow readers would take gigabytes.
 const SEND_BUFFER: usize = 32 * 1024;
@@ -91,6 +99,17 @@ pub struct Listener {
     socket: TcpListener,
     admission: Admission,
     timeouts: ConnectionTimeouts,
+    spare: SpareDescriptors,
+    /// What becomes of a connection that takes a spare descriptor.
+    without_descriptors: Exhausted,
+}
+
+/// What a listener does with a connection when the process has no other descriptor left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exhausted {
+    /// Serves it: its clients are few, and have to see how the process is.
+    Serve,
+    Reject,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +121,9 @@ struct ConnectionTimeouts {
 impl Listener {
     /// Binds `address`; port 0 takes any free port. `clients` says in the log who connects here.
     pub async fn bind(clients: &'static str, address: SocketAddr, limits: ListenerLimits) -> Result<Self, ListenError> {
-        Self::bind_with_admission(clients, address, &Admission::with_connection_limit(limits.connections), limits.idle)
-            .await
+        let admission = Admission::with_connection_limit(limits.connections);
+        let listener = Self::bind_with_admission(clients, address, &admission, limits.idle).await?;
+        Ok(Self { without_descriptors: Exhausted::Serve, ..listener })
     }
 
     /// Binds one of several listeners that share the limits of their pod. `idle` is as in [`ListenerLimits`].
@@ -121,7 +141,13 @@ impl Listener {
         };
         let socket = bind.await.map_err(|source| ListenError { address, source })?;
         let timeouts = ConnectionTimeouts { idle, unread: UNREAD_TIMEOUT };
-        let listener = Self { socket, admission: admission.clone(), timeouts };
+        let listener = Self {
+            socket,
+            admission: admission.clone(),
+            timeouts,
+            spare: SpareDescriptors::new(SPARE_DESCRIPTORS),
+            without_descriptors: Exhausted::Reject,
+        };
         tracing::info!(address = %listener.address(), clients, "accepting connections");
         Ok(listener)
     }
@@ -140,7 +166,7 @@ impl Listener {
     }
 
     /// Accepts and serves connections until the process closes them. The process waits for them when it drains.
-    pub async fn serve(self, app: Router, shutdown: Shutdown) {
+    pub async fn serve(mut self, app: Router, shutdown: Shutdown) {
         let app = app.layer(from_fn(refuse_ambiguous));
         let log_rate = RateLimit::per_second(1);
         loop {
@@ -150,7 +176,7 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    if let Some(admitted) = self.admission.admit(peer) {
+                    if let Some(admitted) = self.admit(peer) {
                         let accepted = AcceptedSocket { stream, admitted, peer: PeerAddress(peer) };
                         shutdown.spawn(serve_connection(accepted, self.timeouts, app.clone(), shutdown.clone()));
                     }
@@ -159,15 +185,35 @@ impl Listener {
                     if log_rate.allows() {
                         tracing::warn!(
                             %error,
-                            "can't accept connections; if it says too many open files, raise the limit of open files"
+                            "can't accept connections as usual; if it says too many open files, new clients are turned \
+                             away: raise the limit of open files (ulimit -n, LimitNOFILE; of the machine: fs.file-max), \
+                             or lower limits.connections"
                         );
                     }
-                    // Mostly the process is out of file descriptors. Wait until some connections have closed.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    let may_accept = is_out_of_descriptors(&error) && self.spare.release();
+                    if !may_accept {
+                        tokio::time::sleep(ACCEPT_RETRY).await;
+                    }
                 }
             }
         }
     }
+
+    /// Admits a connection. If the process has no descriptor left, this one is turned away, so that its descriptor is
+    /// soon free again.
+    fn admit(&mut self, peer: SocketAddr) -> Option<Admitted> {
+        if self.spare.refill() || self.without_descriptors == Exhausted::Serve {
+            self.admission.admit(peer)
+        } else {
+            self.admission.reject(RejectReason::Descriptors)
+        }
+    }
+}
+
+/// Whether the process, or the machine, has no descriptor left.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let error = rustix::io::Errno::from_io_error(error);
+    matches!(error, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
 struct AcceptedSocket {
