@@ -10,14 +10,14 @@ use std::{
 };
 
 use scenecast_bus::{BusError, Mailbox, Watch};
-use scenecast_metrics::Stage;
 use scenecast_scene::{
-    Claims, Event, PageInfo, SceneId, SceneState,
+    Claims, Event, EventKind, PageInfo, SceneId, SceneState,
     time::{millis, unix_now},
 };
 use scenecast_service::telemetry;
 
 use super::{
+    handover::{self, SentLogin},
     machine::{Handover, Session, SessionAction, SessionEnd, SessionStart, SessionUpdate},
     messages::ServerMessage,
 };
@@ -39,6 +39,8 @@ pub(crate) struct SceneFeed {
     mailbox_read: Option<MailboxRead>,
     updates: VecDeque<SessionUpdate>,
     ticket: DrainTicket,
+    /// How the login came that was sent to the page, if one was.
+    sent: Option<Handover>,
     /// For a page that doesn't reconnect when its connection ends.
     permanent: Option<Box<PermanentPage>>,
 }
@@ -71,7 +73,12 @@ impl SceneFeed {
     pub(crate) async fn watch(state: GatewayState, claims: Claims, after: u64) -> Result<Self, PageRefusal> {
         let (watch, mailbox) = watch(&state, claims.scene, after).await?;
         let start = match mailbox {
-            Some(mailbox) => stored_start(claims, &mailbox, after),
+            Some(mailbox) => {
+                if has_login(&mailbox, after) {
+                    handover::acknowledged(&state, claims.scene);
+                }
+                stored_start(claims, &mailbox, after)
+            }
             None => {
                 let start = unstored_start(claims);
                 if start.remaining.is_zero() {
@@ -104,7 +111,7 @@ impl SceneFeed {
         let (session, first) = Session::new(start, Instant::now());
         let ticket = state.drain().join(DrainClass { reconnects: permanent.is_none(), scanned: false });
         let updates = VecDeque::new();
-        let mut feed = Self { state, session, watch, mailbox_read: None, updates, ticket, permanent };
+        let mut feed = Self { state, session, watch, mailbox_read: None, updates, ticket, sent: None, permanent };
         feed.act(first);
         feed
     }
@@ -185,9 +192,14 @@ impl SceneFeed {
         self.act(actions);
     }
 
-    /// Sends an event to the page. A login is sent within the trace of its cause, and counted once it is sent.
+    /// The login that was sent to the page, if one was.
+    pub(crate) fn sent_login(&self) -> Option<SentLogin> {
+        SentLogin::new(&self.state, self.scene(), self.sent?)
+    }
+
+    /// Sends an event to the page. A login is sent within the trace of its cause.
     pub(crate) fn send_event<T, E>(
-        &self,
+        &mut self,
         event: &Event,
         handover: Option<Handover>,
         send: impl FnOnce(&ServerMessage<'_>) -> Result<T, E>,
@@ -200,18 +212,15 @@ impl SceneFeed {
         }
         let _entered = span.enter();
         let sent = send(&message)?;
-        self.count_handover(event, handover);
+        self.sent = Some(handover);
+        self.login_sent(event, handover);
         Ok(sent)
     }
 
-    fn count_handover(&self, event: &Event, handover: Handover) {
+    fn login_sent(&self, event: &Event, handover: Handover) {
         let elapsed = unix_now().saturating_sub(Duration::from_millis(event.received_at));
-        let metrics = self.state.metrics();
         if handover == Handover::Live {
-            metrics.scan_to_push.observe(elapsed.as_secs_f64());
-        }
-        if handover != Handover::Again {
-            metrics.stages.count(Stage::HandedOver);
+            self.state.metrics().scan_to_push.observe(elapsed.as_secs_f64());
         }
         let handover: &str = handover.into();
         tracing::info!(scene = %self.scene(), handover, ms = millis(elapsed), "sent a login to its page");
@@ -249,6 +258,11 @@ impl SceneFeed {
 
 async fn watch(state: &GatewayState, scene: SceneId, after: u64) -> Result<(Watch, Option<Mailbox>), PageRefusal> {
     state.scenes().bus().watch(scene, after).await.map_err(|error| PageRefusal::for_bus_error(scene, &error))
+}
+
+/// Whether a page that has seen the events up to `after` has seen its login.
+fn has_login(mailbox: &Mailbox, after: u64) -> bool {
+    mailbox.events.iter().any(|event| event.seq <= after && matches!(event.what, EventKind::Confirmed(_)))
 }
 
 /// The start for a scene that Redis has, and a page that has seen the events up to `after`.

@@ -9,7 +9,13 @@ use strum::IntoStaticStr;
 
 use crate::scenes::{OpenRequest, OpenedScene};
 
-/// The first frame that a page sends on its WebSocket, and the only one.
+/// Each connection gets a message, or a sign of life in its place, at least this often. A page whose connection is
+/// silent for longer knows that it is dead, though nobody has closed it.
+///
+/// See docs/decisions/042-the-gateway-sends-heartbeats-that-pages-can-see.md.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The first frame that a page sends on its WebSocket.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ClientMessage {
@@ -17,6 +23,14 @@ pub(crate) enum ClientMessage {
     Open(OpenRequest),
     /// The page comes back to a scene by its key.
     Resume(ResumeRequest),
+}
+
+/// Any later frame of a page.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum LaterMessage {
+    /// The page asks whether the connection still works: it is answered at once, with a heartbeat.
+    Probe {},
 }
 
 /// Which scene a page comes back to, and which events it has seen.
@@ -34,7 +48,12 @@ pub(crate) struct ResumeRequest {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum ServerMessage<'a> {
-    Opened(&'a OpenedScene),
+    Opened {
+        #[serde(flatten)]
+        scene: &'a OpenedScene,
+        /// [`HEARTBEAT`] in seconds.
+        heartbeat: u64,
+    },
     /// The scene's state: the first message to a page that comes back, and the one that ends a `trouble`.
     #[serde(rename = "resumed")]
     #[strum(serialize = "resumed")]
@@ -43,7 +62,11 @@ pub(crate) enum ServerMessage<'a> {
         state: &'static str,
         /// What is left of the state's life, in seconds.
         expires_in: u64,
+        /// [`HEARTBEAT`] in seconds.
+        heartbeat: u64,
     },
+    /// Nothing has happened, and the connection works.
+    Heartbeat,
     Scanned(EventMessage<'a>),
     Confirmed(EventMessage<'a>),
     /// The person who scanned said no.
@@ -116,6 +139,11 @@ impl<'a> ServerMessage<'a> {
         }
     }
 
+    /// The message for a new scene.
+    pub(crate) fn opened(scene: &'a OpenedScene) -> Self {
+        Self::Opened { scene, heartbeat: HEARTBEAT.as_secs() }
+    }
+
     /// The message for a problem, with the retry delay in seconds.
     pub(crate) fn problem(code: &'static str, detail: &'a str, retry_after: Option<u64>) -> Self {
         Self::Problem { code, detail, retry_after }
@@ -123,7 +151,12 @@ impl<'a> ServerMessage<'a> {
 
     /// The message for a scene's current state, which lasts for `remaining` unless an event changes it.
     pub(crate) fn current_state(scene: SceneId, state: SceneState, remaining: Duration) -> Self {
-        Self::CurrentState { scene, state: state.into(), expires_in: remaining.as_secs() }
+        Self::CurrentState {
+            scene,
+            state: state.into(),
+            expires_in: remaining.as_secs(),
+            heartbeat: HEARTBEAT.as_secs(),
+        }
     }
 
     /// The `type` in its JSON.

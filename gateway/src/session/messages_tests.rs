@@ -29,6 +29,7 @@ fn the_kind_of_a_message_is_the_type_in_its_json() {
     let others = [
         ServerMessage::current_state(SCENE.parse().unwrap(), SceneState::Open, Duration::ZERO),
         ServerMessage::Expired,
+        ServerMessage::Heartbeat,
         ServerMessage::Trouble,
         ServerMessage::Restart { retry_after_ms: 1 },
         ServerMessage::problem("bad_request", "…", None),

@@ -1,11 +1,7 @@
 //! A page's events as one long response (`text/event-stream`, WHATWG HTML section 9.2), for pages whose
 //! WebSocket doesn't get through.
 
-use std::{
-    convert::Infallible,
-    ops::Range,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, time::Instant};
 
 use axum::{
     http::{HeaderName, HeaderValue, header},
@@ -21,13 +17,9 @@ use scenecast_service::http::Problem;
 use super::{problem, reconnect::reconnect_delay};
 use crate::{
     metrics::{ConnectionGuard, Transport},
-    session::{SceneFeed, ServerMessage, SessionEnd, SessionUpdate},
+    session::{HEARTBEAT, SceneFeed, ServerMessage, SessionEnd, SessionUpdate},
     state::GatewayState,
 };
-
-/// After a random time in this range without an event, the stream sends a comment. Otherwise, proxies and the page
-/// would take it for dead.
-const HEARTBEAT: Range<Duration> = Duration::from_secs(15)..Duration::from_secs(25);
 
 /// The scene's state, and then its events after `after`, until it is over.
 pub(super) async fn events(state: GatewayState, claims: Claims, after: u64) -> Result<Response, Problem> {
@@ -61,8 +53,8 @@ impl SseStream {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        let heartbeat = Instant::now() + rand::random_range(HEARTBEAT);
-        match self.feed.next(heartbeat).await {
+        match self.feed.next(Instant::now() + HEARTBEAT).await {
+            // Not an event: `EventSource` would hand that to the page. One that reads the stream by `fetch` sees it.
             None => Some(Event::default().comment("")),
             Some(SessionUpdate::Event(event, handover)) => {
                 let send =

@@ -29,6 +29,8 @@ pub struct PageFrame {
     pub key: String,
     /// The remaining life of the scene, in seconds.
     pub expires_in: u64,
+    /// How often the gateway sends a heartbeat, in seconds.
+    pub heartbeat: u64,
     /// The QR code to show, if the account uses QR codes.
     pub qr: PageQr,
     /// The mini-program code to show, if the account uses those. Without either, the user types the digits in `code`.
@@ -121,8 +123,25 @@ impl LoginPage {
         self.socket.send(message).await
     }
 
-    /// Waits for the next message. Answers pings meanwhile.
+    /// Waits for the next message that isn't a heartbeat. Answers pings meanwhile. Acknowledges a login, as the page's
+    /// JavaScript does, by closing the socket.
     pub async fn next_message(&mut self) -> PageMessage {
+        loop {
+            let message = self.next_message_or_heartbeat().await;
+            match &message {
+                PageMessage::Frame(frame) if frame.kind == "heartbeat" => {}
+                PageMessage::Frame(frame) if frame.kind == "confirmed" => {
+                    // If it fails, the page has its login all the same.
+                    let _ = self.socket.close(None).await;
+                    return message;
+                }
+                _ => return message,
+            }
+        }
+    }
+
+    /// Waits for the next message. Answers pings meanwhile, and acknowledges nothing.
+    pub async fn next_message_or_heartbeat(&mut self) -> PageMessage {
         loop {
             match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => {

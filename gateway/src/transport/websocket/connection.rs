@@ -12,7 +12,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::OptionFuture;
@@ -21,7 +21,6 @@ use scenecast_scene::{PageInfo, SceneId};
 use super::{
     close::CloseReason,
     decoder::Incoming,
-    liveness::LivenessCheck,
     peer::{PagePeer, PeerEvent},
     socket::{SocketError, WebSocket},
 };
@@ -29,9 +28,12 @@ use crate::{
     drain::{DrainClass, DrainReason},
     metrics::Transport,
     refusal::PageRefusal,
-    session::{ClientMessage, SceneFeed, ServerMessage, SessionUpdate},
+    session::{ClientMessage, HEARTBEAT, SceneFeed, SentLogin, ServerMessage, SessionUpdate},
     state::GatewayState,
 };
+
+/// How long a page may take to acknowledge its login, by closing its socket.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Opens or resumes a scene. Also returns the message that tells the page so.
 type StartFuture = Pin<Box<dyn Future<Output = Result<(Box<SceneFeed>, String), PageRefusal>> + Send>>;
@@ -52,6 +54,7 @@ pub(crate) fn serve_page(
         page: Box::new(page),
         socket,
         peer: PagePeer::new(Instant::now()),
+        heartbeat_at: None,
         scene: ScenePhase::NotRequested,
     };
     async move {
@@ -61,12 +64,21 @@ pub(crate) fn serve_page(
         };
         let PageConnection { socket, scene, .. } = connection;
         reason.log(scene.id());
+        let sent = scene.sent_login();
         // The watch ends before the socket waits for the peer's close.
         drop(scene);
         guard.set_end(reason.label());
         drop(guard);
-        Box::pin(reason.notify_and_close(socket)).await;
+        Box::pin(finish(reason, sent, socket)).await;
     }
+}
+
+/// Closes the socket, once its page has acknowledged a login that was sent.
+async fn finish(reason: CloseReason, sent: Option<SentLogin>, mut socket: WebSocket) {
+    if let Some(sent) = sent {
+        sent.resolve(socket.is_closed_within(ACKNOWLEDGE_TIMEOUT).await);
+    }
+    reason.notify_and_close(socket).await;
 }
 
 struct PageConnection {
@@ -74,6 +86,8 @@ struct PageConnection {
     page: Box<PageInfo>,
     socket: WebSocket,
     peer: PagePeer,
+    /// When the page gets its next heartbeat, once it has a scene.
+    heartbeat_at: Option<Instant>,
     scene: ScenePhase,
 }
 
@@ -118,6 +132,14 @@ impl ScenePhase {
         }
     }
 
+    /// The login that was sent to the page, if one was.
+    fn sent_login(&self) -> Option<SentLogin> {
+        match self {
+            Self::Watched(feed) => feed.sent_login(),
+            Self::NotRequested | Self::Starting(_) => None,
+        }
+    }
+
     /// The class in which the page waits to be drained. None before it has a key to come back with.
     fn drain_class(&self) -> Option<DrainClass> {
         match self {
@@ -130,8 +152,7 @@ impl ScenePhase {
 impl PageConnection {
     async fn run(&mut self) -> CloseReason {
         loop {
-            let peer_deadline = self.peer.deadline();
-            let deadline = self.scene.deadline().map_or(peer_deadline, |deadline| deadline.min(peer_deadline));
+            let deadline = self.deadline();
             let class = self.scene.drain_class();
             let event = tokio::select! {
                 // Updates come first, so that no page is drained before it gets them. Received messages come last,
@@ -141,13 +162,20 @@ impl PageConnection {
                 Some(reason) = OptionFuture::from(class.map(|class| self.state.drain().released(class))) => {
                     LoopEvent::Released(reason)
                 }
-                () = tokio::time::sleep_until(deadline.into()) => LoopEvent::DeadlineReached,
+                Some(()) = OptionFuture::from(deadline.map(|at| tokio::time::sleep_until(at.into()))) => {
+                    LoopEvent::DeadlineReached
+                }
                 received = self.socket.receive() => LoopEvent::Received(received),
             };
             if let Err(reason) = self.handle(event) {
                 return reason;
             }
         }
+    }
+
+    /// When something is due: the page's first frame, its next heartbeat, or a step of its session.
+    fn deadline(&self) -> Option<Instant> {
+        [self.peer.deadline(), self.heartbeat_at, self.scene.deadline()].into_iter().flatten().min()
     }
 
     fn handle(&mut self, event: LoopEvent) -> Result<(), CloseReason> {
@@ -163,11 +191,12 @@ impl PageConnection {
     fn started(&mut self, (feed, message): (Box<SceneFeed>, String)) -> Result<(), CloseReason> {
         self.socket.send(&message)?;
         self.scene = ScenePhase::Watched(feed);
+        self.heartbeat_at = Some(Instant::now() + HEARTBEAT);
         Ok(())
     }
 
     fn send_update(&mut self, update: SessionUpdate) -> Result<(), CloseReason> {
-        let ScenePhase::Watched(feed) = &self.scene else { return Ok(()) };
+        let ScenePhase::Watched(feed) = &mut self.scene else { return Ok(()) };
         match update {
             SessionUpdate::Event(event, handover) => {
                 feed.send_event(&event, handover, |message| self.socket.send(&message.to_json()))?;
@@ -180,26 +209,34 @@ impl PageConnection {
     }
 
     fn deadline_reached(&mut self) -> Result<(), CloseReason> {
-        if let ScenePhase::Watched(feed) = &mut self.scene {
-            feed.deadline_reached();
+        let now = Instant::now();
+        self.peer.check(now)?;
+        if self.heartbeat_at.is_some_and(|at| at <= now) {
+            self.heartbeat_at = Some(now + HEARTBEAT);
+            self.socket.send_heartbeat()?;
         }
-        match self.peer.check(Instant::now())? {
-            LivenessCheck::Alive => Ok(()),
-            LivenessCheck::SendPing => Ok(self.socket.ping()?),
-            LivenessCheck::Dead => Err(CloseReason::ConnectionLost),
+        match &mut self.scene {
+            ScenePhase::Watched(feed) if feed.deadline().is_some_and(|at| at <= now) => feed.deadline_reached(),
+            _ => {}
         }
+        Ok(())
     }
 
     fn messages_received(&mut self, received: Result<Vec<Incoming>, SocketError>) -> Result<(), CloseReason> {
         let mut ping = None;
+        let mut is_probed = false;
         for incoming in received? {
-            match self.peer.received(incoming, Instant::now())? {
+            match self.peer.received(incoming)? {
                 PeerEvent::FirstMessage(message) => self.scene = ScenePhase::Starting(self.start(message)),
+                PeerEvent::Probe => is_probed = true,
                 PeerEvent::Ping(payload) => ping = Some(payload),
                 PeerEvent::Pong => {}
                 PeerEvent::Close => return Err(CloseReason::PeerClosed),
                 PeerEvent::ProtocolError(error) => return Err(CloseReason::ProtocolError(error)),
             }
+        }
+        if is_probed {
+            self.socket.send_heartbeat()?;
         }
         // An answer to the last of several pings is enough (RFC 6455 section 5.5.3), and takes one write.
         match ping {
@@ -216,7 +253,7 @@ impl PageConnection {
             match message {
                 ClientMessage::Open(request) => {
                     let (feed, opened) = SceneFeed::open(state, &request, page).await?;
-                    Ok((Box::new(feed), ServerMessage::Opened(&opened).to_json()))
+                    Ok((Box::new(feed), ServerMessage::opened(&opened).to_json()))
                 }
                 ClientMessage::Resume(request) => {
                     let claims = state.scenes().check_key(&request.key)?;

@@ -1,9 +1,9 @@
 //! The WebSocket of the own API.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use scenecast_browsers::{
-    login_page::{LoginPage, PageMessage},
+    login_page::{LoginPage, PageFrame, PageMessage},
     raw_websocket::HANDSHAKE,
 };
 use tokio::{
@@ -29,6 +29,43 @@ async fn a_page_resumes_by_its_key() {
     assert_eq!((resumed.kind.as_str(), resumed.state.as_str()), ("resumed", "open"));
     assert!((118..=120).contains(&resumed.expires_in));
     assert_eq!(world.reader.watched_scenes(), 1);
+}
+
+/// The next frame, which may be a heartbeat.
+async fn frame_or_heartbeat(page: &mut LoginPage) -> PageFrame {
+    let next = tokio::time::timeout(Duration::from_secs(6), page.next_message_or_heartbeat()).await;
+    match next.expect("a frame within a heartbeat") {
+        PageMessage::Frame(frame) => *frame,
+        other => panic!("instead of a frame: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_idle_page_gets_heartbeats_and_is_told_how_often() {
+    let world = GatewayWorld::new().await;
+    let mut page = world.page().await;
+    page.resume(&world.scene().await.key, 0).await.unwrap();
+    assert_eq!(frame_or_heartbeat(&mut page).await.heartbeat, 5);
+    for _ in 0..2 {
+        let since = Instant::now();
+        assert_eq!(frame_or_heartbeat(&mut page).await.kind, "heartbeat");
+        assert!(since.elapsed() >= Duration::from_secs(4), "{:?}", since.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_probe_is_answered_at_once_and_any_other_second_frame_refused() {
+    let world = GatewayWorld::new().await;
+    let mut page = world.page_of(&world.scene().await).await;
+    let since = Instant::now();
+    for _ in 0..3 {
+        page.send_text(r#"{"probe":{}}"#).await.unwrap();
+        assert_eq!(frame_or_heartbeat(&mut page).await.kind, "heartbeat");
+    }
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    page.send_text(r#"{"probe":{"scene":"another"}}"#).await.unwrap();
+    assert_eq!(frame(&mut page).await.code, "bad_request");
+    assert_eq!(close_code(&mut page).await, 1008);
 }
 
 #[tokio::test]
