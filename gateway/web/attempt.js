@@ -28,8 +28,8 @@ const MAX_RETRY_DELAY = 30;
 const BACKOFF = { first: 5_000, scanned: 1_000, longest: 15_000 };
 
 /**
- * After a dead connection, the page connects at once: that says nothing about the pod, and pages notice it one by one. If
- * one died, the browser may have others in its pool that died with it, so the page tries as often as this.
+ * After a dead connection, the page connects at once: that says nothing about the pod, and pages notice it one by one.
+ * If one died, the browser may have others in its pool that died with it, so the page tries as often as this.
  */
 const MAX_DEAD = 3;
 
@@ -60,8 +60,12 @@ export class Attempt extends EventTarget {
   #scene = null;
   /** Where the scene is kept for a reload, if the site wants that. @type {KeptScene | null} */
   #kept = null;
-  /** What the page showed before it was reloaded, until the gateway says that the scene is still good. */
-  #shownBefore = /** @type {Shown | null} */ (null);
+  /**
+   * What the page showed before it was reloaded, until the gateway says that the scene is still good.
+   *
+   * @type {Shown | null}
+   */
+  #shownBefore = null;
   /** Whether the attempt has not ended. */
   #isActive = false;
   /** Whether the page got `offline` or `trouble`, and no `online` since. */
@@ -152,8 +156,8 @@ export class Attempt extends EventTarget {
    * @param {AbortSignal} signal
    */
   #onLeave(signal) {
-    if (this.#kept) return;
     const leave = () => {
+      if (this.#kept?.isStored) return;
       this.#cancelScene();
       this.#isOffline = false;
       const next = this.#resetConnection();

@@ -4,8 +4,8 @@ import { ConnectionEnd, Watchdog } from './connection_end.js';
 import { checked } from './messages.js';
 
 /**
- * How long an answer may take, in ms: to open a scene, for which the gateway asks WeChat; to anything else; to a look at a
- * connection that may be dead. `late` is how much later than expected a message may come.
+ * How long an answer may take, in ms: to open a scene, for which the gateway asks WeChat; to anything else; to a look
+ * at a connection that may be dead. `late` is how much later than expected a message may come.
  */
 export const TIMEOUT = { open: 8_000, other: 5_000, look: 2_000, late: 3_000 };
 /** When to come back to a gateway that answered with an internal error, in ms. */
@@ -27,8 +27,9 @@ export class Gateway {
   constructor(api) {
     this.#api = api;
     document.addEventListener('securitypolicyviolation', ({ blockedURI }) => {
-      const blocked = URL.canParse?.(blockedURI) ? new URL(blockedURI) : null;
-      if (blocked?.host === api.host) this.#blocked.add(blocked.protocol);
+      for (const protocol of ['http:', 'https:', 'ws:', 'wss:']) {
+        if (blockedURI.startsWith(`${protocol}//${api.host}`)) this.#blocked.add(protocol);
+      }
     });
   }
 

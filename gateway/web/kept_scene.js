@@ -6,6 +6,7 @@
 export class KeptScene {
   #name;
   #request;
+  #isStored = false;
 
   /** @param {URL} api The gateway's address. @param {object} request The body of the call that opens a scene. */
   constructor(api, request) {
@@ -23,28 +24,40 @@ export class KeptScene {
     try {
       const { request, scene, shown } = JSON.parse(sessionStorage.getItem(this.#name) ?? 'null');
       const isScene = typeof scene.id === 'string' && typeof scene.key === 'string' && scene.expires > Date.now();
-      return isScene && shown && request === this.#request ? { scene, shown } : null;
+      this.#isStored = Boolean(isScene && shown && request === this.#request);
+      return this.#isStored ? { scene, shown } : null;
     } catch {
       return null;
     }
   }
 
+  /** Whether a page that is loaded again will find the scene. */
+  get isStored() {
+    return this.#isStored;
+  }
+
   /** @param {StoredScene} scene @param {Shown} shown */
   save({ id, key, expires }, shown) {
     const kept = { request: this.#request, scene: { id, key, expires }, shown };
-    this.#attempt(() => sessionStorage.setItem(this.#name, JSON.stringify(kept)));
+    this.#isStored = storageAllows(() => sessionStorage.setItem(this.#name, JSON.stringify(kept)));
   }
 
   remove() {
-    this.#attempt(() => sessionStorage.removeItem(this.#name));
+    storageAllows(() => sessionStorage.removeItem(this.#name));
+    this.#isStored = false;
   }
+}
 
-  /** Where the browser refuses storage, the page does without. @param {() => void} act */
-  #attempt(act) {
-    try {
-      act();
-    } catch {
-      // Cookies are blocked, or the storage is full.
-    }
+/**
+ * Whether it worked. The storage throws where cookies are blocked, and when it is full.
+ *
+ * @param {() => void} act
+ */
+function storageAllows(act) {
+  try {
+    act();
+    return true;
+  } catch {
+    return false;
   }
 }

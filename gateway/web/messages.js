@@ -3,19 +3,21 @@
 /** A message from the gateway. @typedef {{ type: string, [field: string]: any }} Message */
 
 /** The fields of each message that the module relies on. One with a `?` may be missing. */
-const FIELDS = {
-  opened: { scene: 'string', key: 'string', expires_in: 'number', heartbeat: 'number?' },
-  resumed: { state: 'string', expires_in: 'number?', heartbeat: 'number?' },
-  scanned: { seq: 'number', name: 'string?', avatar: 'string?', number: 'number?' },
-  confirmed: { seq: 'number', grant: 'string', name: 'string?', avatar: 'string?', typed: 'boolean?' },
-  declined: { seq: 'number' },
-  cancelled: { seq: 'number' },
-  expired: {},
-  trouble: {},
-  heartbeat: {},
-  restart: { retry_after_ms: 'number' },
-  problem: { code: 'string', detail: 'string?', retry_after: 'number?' },
-};
+const FIELDS = new Map(
+  Object.entries({
+    opened: { scene: 'string', key: 'string', expires_in: 'number', heartbeat: 'number?' },
+    resumed: { state: 'string', expires_in: 'number?', heartbeat: 'number?' },
+    scanned: { seq: 'number', name: 'string?', avatar: 'string?', number: 'number?' },
+    confirmed: { seq: 'number', grant: 'string', name: 'string?', avatar: 'string?', typed: 'boolean?' },
+    declined: { seq: 'number' },
+    cancelled: { seq: 'number' },
+    expired: {},
+    trouble: {},
+    heartbeat: {},
+    restart: { retry_after_ms: 'number' },
+    problem: { code: 'string', detail: 'string?', retry_after: 'number?' },
+  }),
+);
 
 /** Messages of newer gateways, which this module doesn't know. It passes over them. */
 const UNKNOWN = { type: 'unknown' };
@@ -42,9 +44,9 @@ export function parseMessage(text) {
  */
 export function checked(value) {
   if (typeof value?.type !== 'string') return null;
-  if (!Object.hasOwn(FIELDS, value.type)) return UNKNOWN;
-  const fields = Object.entries(FIELDS[/** @type {keyof typeof FIELDS} */ (value.type)]);
-  const isComplete = fields.every(([name, type]) => hasType(value[name], type));
+  const fields = FIELDS.get(value.type);
+  if (!fields) return UNKNOWN;
+  const isComplete = Object.entries(fields).every(([name, type]) => hasType(value[name], type));
   return isComplete && (value.type !== 'opened' || isShowable(value)) ? value : null;
 }
 

@@ -9,8 +9,8 @@
  *     attempt.addEventListener('expired', () => (button.onclick = () => attempt.renew()));
  *
  * It waits on a WebSocket. Where a proxy breaks WebSockets, it uses server-sent events, and where a proxy buffers
- * those, long poll. A connection that dies in silence is replaced within seconds. The scene's key stays in this module's
- * memory: not in a URL, not in an event, and in storage only if the site says `keepOnReload`.
+ * those, long poll. A connection that dies in silence is replaced within seconds. The scene's key stays in this
+ * module's memory: not in a URL, not in an event, and in storage only if the site says `keepOnReload`.
  *
  * @module scenecast
  */

@@ -47,7 +47,7 @@ export class SocketTransport {
    * @returns {Promise<ConnectionEnd>}
    */
   run(scene, onMessage, unwanted) {
-    const url = this.#gateway.url('ws');
+    const url = this.#gateway.url('ws?heartbeat=1');
     url.protocol = url.protocol.replace('http', 'ws');
     /** @type {WebSocket} */
     let socket;

@@ -130,9 +130,9 @@ impl SceneFeed {
         self.session.remaining(Instant::now())
     }
 
-    /// The message with the scene's state.
-    pub(crate) fn current_state(&self) -> ServerMessage<'static> {
-        ServerMessage::current_state(self.scene(), self.state(), self.remaining())
+    /// The message with the scene's state, and how often heartbeats follow if they do.
+    pub(crate) fn current_state(&self, has_heartbeats: bool) -> ServerMessage<'static> {
+        ServerMessage::current_state(self.scene(), self.state(), self.remaining(), has_heartbeats)
     }
 
     /// The class in which the page waits to be drained.

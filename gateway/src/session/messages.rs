@@ -9,8 +9,8 @@ use strum::IntoStaticStr;
 
 use crate::scenes::{OpenRequest, OpenedScene};
 
-/// Each connection gets a message, or a sign of life in its place, at least this often. A page whose connection is
-/// silent for longer knows that it is dead, though nobody has closed it.
+/// How often a connection with heartbeats gets a sign of life. A page whose connection is silent for longer knows that it
+/// is dead, though nobody has closed it.
 ///
 /// See docs/decisions/042-the-gateway-sends-heartbeats-that-pages-can-see.md.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -51,8 +51,9 @@ pub(crate) enum ServerMessage<'a> {
     Opened {
         #[serde(flatten)]
         scene: &'a OpenedScene,
-        /// [`HEARTBEAT`] in seconds.
-        heartbeat: u64,
+        /// [`HEARTBEAT`] in seconds, if the connection has heartbeats.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        heartbeat: Option<u64>,
     },
     /// The scene's state: the first message to a page that comes back, and the one that ends a `trouble`.
     #[serde(rename = "resumed")]
@@ -62,8 +63,9 @@ pub(crate) enum ServerMessage<'a> {
         state: &'static str,
         /// What is left of the state's life, in seconds.
         expires_in: u64,
-        /// [`HEARTBEAT`] in seconds.
-        heartbeat: u64,
+        /// [`HEARTBEAT`] in seconds, if the connection has heartbeats.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        heartbeat: Option<u64>,
     },
     /// Nothing has happened, and the connection works.
     Heartbeat,
@@ -139,9 +141,9 @@ impl<'a> ServerMessage<'a> {
         }
     }
 
-    /// The message for a new scene.
-    pub(crate) fn opened(scene: &'a OpenedScene) -> Self {
-        Self::Opened { scene, heartbeat: HEARTBEAT.as_secs() }
+    /// The message for a new scene, and how often heartbeats follow if they do.
+    pub(crate) fn opened(scene: &'a OpenedScene, has_heartbeats: bool) -> Self {
+        Self::Opened { scene, heartbeat: heartbeat(has_heartbeats) }
     }
 
     /// The message for a problem, with the retry delay in seconds.
@@ -150,13 +152,9 @@ impl<'a> ServerMessage<'a> {
     }
 
     /// The message for a scene's current state, which lasts for `remaining` unless an event changes it.
-    pub(crate) fn current_state(scene: SceneId, state: SceneState, remaining: Duration) -> Self {
-        Self::CurrentState {
-            scene,
-            state: state.into(),
-            expires_in: remaining.as_secs(),
-            heartbeat: HEARTBEAT.as_secs(),
-        }
+    pub(crate) fn current_state(scene: SceneId, state: SceneState, remaining: Duration, has_heartbeats: bool) -> Self {
+        let heartbeat = heartbeat(has_heartbeats);
+        Self::CurrentState { scene, state: state.into(), expires_in: remaining.as_secs(), heartbeat }
     }
 
     /// The `type` in its JSON.
@@ -167,6 +165,11 @@ impl<'a> ServerMessage<'a> {
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a message has string keys only")
     }
+}
+
+/// The field of a connection that has heartbeats, or none.
+fn heartbeat(has_heartbeats: bool) -> Option<u64> {
+    has_heartbeats.then(|| HEARTBEAT.as_secs())
 }
 
 /// The answer to a poll. It always has the current state.

@@ -25,7 +25,7 @@ use crate::{
 pub(super) async fn events(state: GatewayState, claims: Claims, after: u64) -> Result<Response, Problem> {
     let feed = SceneFeed::watch(state.clone(), claims, after).await?;
     let guard = state.metrics().connection_opened(Transport::Sse);
-    let first = Some(sse_event(&feed.current_state()));
+    let first = Some(sse_event(&feed.current_state(true)));
     let events = stream::unfold(SseStream { feed, guard, first, is_over: false }, async |mut stream| {
         let event = stream.next().await?;
         Some((Ok::<_, Infallible>(event), stream))
@@ -63,7 +63,7 @@ impl SseStream {
                 Some(sent)
             }
             Some(SessionUpdate::Interrupted) => Some(sse_event(&ServerMessage::Trouble)),
-            Some(SessionUpdate::Resumed) => Some(sse_event(&self.feed.current_state())),
+            Some(SessionUpdate::Resumed) => Some(sse_event(&self.feed.current_state(true))),
             Some(SessionUpdate::End(end)) => {
                 self.is_over = true;
                 self.guard.set_end(end.label());

@@ -21,6 +21,7 @@ use scenecast_scene::{PageInfo, SceneId};
 use super::{
     close::CloseReason,
     decoder::Incoming,
+    keep_alive::{KeepAlive, KeepAliveStep},
     peer::{PagePeer, PeerEvent},
     socket::{SocketError, WebSocket},
 };
@@ -28,7 +29,7 @@ use crate::{
     drain::{DrainClass, DrainReason},
     metrics::Transport,
     refusal::PageRefusal,
-    session::{ClientMessage, HEARTBEAT, SceneFeed, SentLogin, ServerMessage, SessionUpdate},
+    session::{ClientMessage, SceneFeed, SentLogin, ServerMessage, SessionUpdate},
     state::GatewayState,
 };
 
@@ -46,6 +47,7 @@ pub(crate) fn serve_page(
     state: GatewayState,
     page: PageInfo,
     socket: WebSocket,
+    keep_alive: KeepAlive,
     early: Vec<Incoming>,
 ) -> impl Future<Output = ()> + Send {
     let mut guard = state.metrics().connection_opened(Transport::WebSocket);
@@ -54,7 +56,7 @@ pub(crate) fn serve_page(
         page: Box::new(page),
         socket,
         peer: PagePeer::new(Instant::now()),
-        heartbeat_at: None,
+        keep_alive,
         scene: ScenePhase::NotRequested,
     };
     async move {
@@ -86,8 +88,7 @@ struct PageConnection {
     page: Box<PageInfo>,
     socket: WebSocket,
     peer: PagePeer,
-    /// When the page gets its next heartbeat, once it has a scene.
-    heartbeat_at: Option<Instant>,
+    keep_alive: KeepAlive,
     scene: ScenePhase,
 }
 
@@ -162,9 +163,7 @@ impl PageConnection {
                 Some(reason) = OptionFuture::from(class.map(|class| self.state.drain().released(class))) => {
                     LoopEvent::Released(reason)
                 }
-                Some(()) = OptionFuture::from(deadline.map(|at| tokio::time::sleep_until(at.into()))) => {
-                    LoopEvent::DeadlineReached
-                }
+                () = tokio::time::sleep_until(deadline.into()) => LoopEvent::DeadlineReached,
                 received = self.socket.receive() => LoopEvent::Received(received),
             };
             if let Err(reason) = self.handle(event) {
@@ -173,9 +172,10 @@ impl PageConnection {
         }
     }
 
-    /// When something is due: the page's first frame, its next heartbeat, or a step of its session.
-    fn deadline(&self) -> Option<Instant> {
-        [self.peer.deadline(), self.heartbeat_at, self.scene.deadline()].into_iter().flatten().min()
+    /// When something is due: the page's first frame, a sign of life, or a step of its session.
+    fn deadline(&self) -> Instant {
+        let deadlines = [self.peer.deadline(), self.scene.deadline()];
+        deadlines.into_iter().flatten().fold(self.keep_alive.deadline(), Instant::min)
     }
 
     fn handle(&mut self, event: LoopEvent) -> Result<(), CloseReason> {
@@ -191,7 +191,6 @@ impl PageConnection {
     fn started(&mut self, (feed, message): (Box<SceneFeed>, String)) -> Result<(), CloseReason> {
         self.socket.send(&message)?;
         self.scene = ScenePhase::Watched(feed);
-        self.heartbeat_at = Some(Instant::now() + HEARTBEAT);
         Ok(())
     }
 
@@ -202,7 +201,10 @@ impl PageConnection {
                 feed.send_event(&event, handover, |message| self.socket.send(&message.to_json()))?;
             }
             SessionUpdate::Interrupted => self.socket.send(&ServerMessage::Trouble.to_json())?,
-            SessionUpdate::Resumed => self.socket.send(&feed.current_state().to_json())?,
+            SessionUpdate::Resumed => {
+                let has_heartbeats = self.keep_alive.has_heartbeats();
+                self.socket.send(&feed.current_state(has_heartbeats).to_json())?;
+            }
             SessionUpdate::End(end) => return Err(CloseReason::Ended(end)),
         }
         Ok(())
@@ -211,20 +213,31 @@ impl PageConnection {
     fn deadline_reached(&mut self) -> Result<(), CloseReason> {
         let now = Instant::now();
         self.peer.check(now)?;
-        if self.heartbeat_at.is_some_and(|at| at <= now) {
-            self.heartbeat_at = Some(now + HEARTBEAT);
-            self.socket.send_heartbeat()?;
+        if let ScenePhase::Watched(feed) = &mut self.scene
+            && feed.deadline().is_some_and(|at| at <= now)
+        {
+            feed.deadline_reached();
         }
-        match &mut self.scene {
-            ScenePhase::Watched(feed) if feed.deadline().is_some_and(|at| at <= now) => feed.deadline_reached(),
-            _ => {}
+        match self.keep_alive.check(now) {
+            KeepAliveStep::Nothing => Ok(()),
+            KeepAliveStep::SendHeartbeat => self.send_heartbeat(),
+            KeepAliveStep::SendPing => Ok(self.socket.ping()?),
+            KeepAliveStep::Close => Err(CloseReason::ConnectionLost),
         }
-        Ok(())
+    }
+
+    /// Sends a heartbeat, if the page has a scene. Its first message says that it has.
+    fn send_heartbeat(&mut self) -> Result<(), CloseReason> {
+        match self.scene {
+            ScenePhase::Watched(_) => Ok(self.socket.send_heartbeat()?),
+            ScenePhase::NotRequested | ScenePhase::Starting(_) => Ok(()),
+        }
     }
 
     fn messages_received(&mut self, received: Result<Vec<Incoming>, SocketError>) -> Result<(), CloseReason> {
         let mut ping = None;
         let mut is_probed = false;
+        self.keep_alive.received(Instant::now());
         for incoming in received? {
             match self.peer.received(incoming)? {
                 PeerEvent::FirstMessage(message) => self.scene = ScenePhase::Starting(self.start(message)),
@@ -236,7 +249,7 @@ impl PageConnection {
             }
         }
         if is_probed {
-            self.socket.send_heartbeat()?;
+            self.send_heartbeat()?;
         }
         // An answer to the last of several pings is enough (RFC 6455 section 5.5.3), and takes one write.
         match ping {
@@ -247,18 +260,19 @@ impl PageConnection {
 
     fn start(&mut self, message: ClientMessage) -> StartFuture {
         let state = self.state.clone();
+        let has_heartbeats = self.keep_alive.has_heartbeats();
         // The page's description is needed once, and then takes no more memory.
         let page = std::mem::take(&mut *self.page);
         Box::pin(async move {
             match message {
                 ClientMessage::Open(request) => {
                     let (feed, opened) = SceneFeed::open(state, &request, page).await?;
-                    Ok((Box::new(feed), ServerMessage::opened(&opened).to_json()))
+                    Ok((Box::new(feed), ServerMessage::opened(&opened, has_heartbeats).to_json()))
                 }
                 ClientMessage::Resume(request) => {
                     let claims = state.scenes().check_key(&request.key)?;
                     let feed = SceneFeed::watch(state, claims, request.after).await?;
-                    let message = feed.current_state().to_json();
+                    let message = feed.current_state(has_heartbeats).to_json();
                     Ok((Box::new(feed), message))
                 }
             }
@@ -270,7 +284,7 @@ impl PageConnection {
 mod tests {
     use super::*;
 
-    fn size_of_future<A, B, C, D, F: Future>(_: fn(A, B, C, D) -> F) -> usize {
+    fn size_of_future<A, B, C, D, E, F: Future>(_: fn(A, B, C, D, E) -> F) -> usize {
         size_of::<F>()
     }
 

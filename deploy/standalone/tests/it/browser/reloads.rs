@@ -82,12 +82,17 @@ async fn a_reloaded_page_whose_kept_scene_is_useless_opens_another() {
 
 #[tokio::test]
 async fn a_page_that_is_left_gives_its_scene_up_and_the_phone_is_told() {
-    let page = BarePage::load().await;
-    page.scanned("{}").await;
-    page.browser.visit("about:blank").await;
-    until("the scene is cancelled", async || page.metric(CANCELLED) == 1).await;
-    let PhoneScreen::Reply(told) = page.confirm().await else { panic!("no reply") };
-    assert!(!told.contains("logged in"), "{told}");
+    let full = "Storage.prototype.setItem = () => { throw new DOMException('x', 'QuotaExceededError') }";
+    // Where the browser refuses to keep the scene, the page does as if it weren't asked to.
+    for (broken, options) in [("", "{}"), (full, KEEP)] {
+        let page = BarePage::load().await;
+        page.browser.run(broken).await;
+        page.scanned(options).await;
+        page.browser.visit("about:blank").await;
+        until("the scene is cancelled", async || page.metric(CANCELLED) == 1).await;
+        let PhoneScreen::Reply(told) = page.confirm().await else { panic!("no reply") };
+        assert!(!told.contains("logged in"), "{told}");
+    }
 }
 
 #[tokio::test]
