@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use scenecast_simulator::PhoneScreen;
 use scenecast_testing::{Direction, ProxyMode, until};
 
 use super::bare_page::BarePage;
@@ -132,16 +131,4 @@ async fn a_page_whose_connection_works_keeps_it() {
         assert_eq!((page.proxy.connections(), closed), (connections, 0), "{kind}");
         assert!(!page.has("offline").await);
     }
-}
-
-#[tokio::test]
-async fn a_phone_that_confirms_a_given_up_scene_is_told_so() {
-    let (page, url) = opened_page(SOCKET).await;
-    page.scan(&url).await;
-    page.event("scanned").await;
-    page.browser.run("attempt.cancel()").await;
-    page.event("cancelled").await;
-    until("the scene is cancelled", async || page.metric("scenecast_scenes_total{stage=\"cancelled\"}") == 1).await;
-    let PhoneScreen::Reply(told) = page.confirm().await else { panic!("no reply") };
-    assert!(!told.contains("logged in"), "{told}");
 }
