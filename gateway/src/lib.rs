@@ -12,6 +12,7 @@
 //! | `drain` | moving pages to other pods: at shutdown, and when this pod has more than its share |
 //! | `refusal` | why a page doesn't get its scene |
 //! | `metrics` | all metrics that only a gateway has |
+//! | `recent_scenes` | which scenes something has happened to lately |
 //!
 //! ```text
 //!         lib
@@ -24,13 +25,14 @@
 //!              ╱     ╲
 //!         scenes     drain
 //!            │
-//!   refusal, metrics ──▶ config
+//!   refusal, metrics ──▶ config, recent_scenes
 //! ```
 
 mod compatible;
 pub mod config;
 mod drain;
 mod metrics;
+mod recent_scenes;
 mod refusal;
 mod scenes;
 mod session;

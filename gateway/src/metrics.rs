@@ -13,14 +13,18 @@
 //!
 //! A gateway also counts `scenes_total` by stage, as callbacks do.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec};
 use scenecast_bus::SceneReader;
-use scenecast_metrics::{Metrics, Stages};
+use scenecast_metrics::{Metrics, Stage, Stages};
+use scenecast_scene::SceneId;
 use strum::IntoStaticStr;
 
-use crate::config::{CompatibleKind, GatewayLimits};
+use crate::{
+    config::{CompatibleKind, GatewayLimits},
+    recent_scenes::RecentScenes,
+};
 
 /// What carries a scene's events to its page. As text, the label `transport`.
 #[derive(Debug, Clone, Copy, IntoStaticStr)]
@@ -41,6 +45,7 @@ pub(crate) struct GatewayMetrics {
     connections_closed: IntCounterVec,
     compatible_foreign: IntCounterVec,
     compatible_frames_ignored: IntCounterVec,
+    handed_over: Mutex<RecentScenes>,
 }
 
 impl GatewayMetrics {
@@ -79,7 +84,17 @@ impl GatewayMetrics {
                 "WebSocket frames from pages of compatible routes, where the gateway ignores what pages send.",
                 &["route"],
             ),
+            handed_over: Mutex::default(),
         }
+    }
+
+    /// Counts a scene whose page has its login, once. Returns whether it did.
+    pub(crate) fn count_handed_over(&self, scene: SceneId) -> bool {
+        let is_first = self.handed_over.lock().unwrap_or_else(PoisonError::into_inner).add(scene);
+        if is_first {
+            self.stages.count(Stage::HandedOver);
+        }
+        is_first
     }
 
     /// Counts a connection of a page until the guard is dropped.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use scenecast_scene::SceneId;
 use scenecast_service::shutdown::Shutdown;
 
 use crate::{drain::DrainQueue, metrics::GatewayMetrics, scenes::SceneService};
@@ -37,6 +38,14 @@ impl GatewayState {
 
     pub(crate) fn metrics(&self) -> &Arc<GatewayMetrics> {
         &self.0.metrics
+    }
+
+    /// Has a scene cancelled whose page is gone and can't come back. Doesn't wait for that; shutdown does.
+    ///
+    /// See docs/decisions/044-a-page-that-is-left-gives-its-scene-up.md.
+    pub(crate) fn abandon(&self, scene: SceneId) {
+        let state = self.clone();
+        self.shutdown().spawn(async move { state.scenes().abandon(scene).await });
     }
 
     pub(crate) fn shutdown(&self) -> &Shutdown {

@@ -9,8 +9,9 @@
 /** The end of a connection; thrown or returned. */
 export class ConnectionEnd {
   /**
-   * @param {'lost' | 'retry' | 'refused'} kind The connection broke; the gateway says when to come back; or the
-   *     gateway would refuse the same again.
+   * @param {'lost' | 'silent' | 'unusable' | 'retry' | 'refused'} kind The connection broke; it worked and has gone
+   *     silent; this browser or page can't have such a connection; the gateway says when to come back; or the gateway
+   *     would refuse the same again.
    * @param {number} delay When to come back, in ms, if the gateway says so.
    * @param {Problem | null} problem The gateway's refusal, if there is one.
    */
@@ -23,6 +24,16 @@ export class ConnectionEnd {
   /** The connection broke, or never worked. */
   static lost() {
     return new ConnectionEnd('lost', 0, null);
+  }
+
+  /** The connection has worked, and is dead though nobody has closed it. */
+  static silent() {
+    return new ConnectionEnd('silent', 0, null);
+  }
+
+  /** The browser has no such connections, or the page's content security policy blocks them. */
+  static unusable() {
+    return new ConnectionEnd('unusable', 0, null);
   }
 
   /** @param {number} delay In ms. @param {Problem | null} problem */

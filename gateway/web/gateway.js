@@ -1,9 +1,13 @@
 /** The gateway's HTTP calls. */
 
 import { ConnectionEnd, Watchdog } from './connection_end.js';
+import { checked } from './messages.js';
 
-/** How long an answer may take, in ms: to open a scene, for which the gateway asks WeChat, or to anything else. */
-export const TIMEOUT = { open: 8_000, other: 5_000 };
+/**
+ * How long an answer may take, in ms: to open a scene, for which the gateway asks WeChat; to anything else; to a look
+ * at a connection that may be dead. `late` is how much later than expected a message may come.
+ */
+export const TIMEOUT = { open: 8_000, other: 5_000, look: 2_000, late: 3_000 };
 /** When to come back to a gateway that answered with an internal error, in ms. */
 const AFTER_INTERNAL_ERROR = 5_000;
 
@@ -12,14 +16,26 @@ const AFTER_INTERNAL_ERROR = 5_000;
  *
  * @typedef {{ id: string, key: string, seq: number }} Scene
  */
-/** A message from the gateway. @typedef {{ type: string, [field: string]: any }} Message */
+/** @typedef {import('./messages.js').Message} Message */
 
 export class Gateway {
   #api;
+  /** The protocols by which the page's content security policy doesn't let it reach the gateway. @type {Set<string>} */
+  #blocked = new Set();
 
   /** @param {URL} api The base address of its calls. */
   constructor(api) {
     this.#api = api;
+    document.addEventListener('securitypolicyviolation', ({ blockedURI }) => {
+      for (const protocol of ['http:', 'https:', 'ws:', 'wss:']) {
+        if (blockedURI.startsWith(`${protocol}//${api.host}`)) this.#blocked.add(protocol);
+      }
+    });
+  }
+
+  /** Whether this browser can send requests at all. */
+  static get supported() {
+    return typeof fetch === 'function' && typeof Response === 'function' && typeof AbortController === 'function';
   }
 
   /** @param {string} path */
@@ -40,7 +56,10 @@ export class Gateway {
     const headers = { 'content-type': 'application/json' };
     const init = { method: 'POST', headers, body: JSON.stringify(request), signal: watchdog.signal };
     try {
-      return { type: 'opened', ...(await readJson(await this.#fetch(this.url('scenes'), init))) };
+      const answer = await readJson(await this.#fetch(this.url('scenes'), init));
+      const opened = checked({ ...answer, type: 'opened' });
+      if (!opened) throw ConnectionEnd.lost();
+      return opened;
     } finally {
       watchdog.abort();
     }
@@ -48,8 +67,23 @@ export class Gateway {
 
   /** Cancels a scene. If the request doesn't arrive, the scene expires. @param {Scene} scene */
   cancel(scene) {
-    const init = { method: 'DELETE', headers: Gateway.#authorization(scene), keepalive: true };
-    fetch(this.url(`scenes/${scene.id}`), init).catch(() => {});
+    this.#send(scene, '', 'DELETE');
+  }
+
+  /**
+   * Tells the gateway that the page has all events up to `scene.seq`, as a poll does that asks for those after it. The
+   * answer doesn't matter.
+   *
+   * @param {Scene} scene
+   */
+  acknowledge(scene) {
+    this.#send(scene, `?after=${scene.seq}&wait=0`, 'GET');
+  }
+
+  /** Sends a request that may outlive the page. @param {Scene} scene @param {string} path @param {string} method */
+  #send(scene, path, method) {
+    const init = { method, headers: Gateway.#authorization(scene), keepalive: true };
+    this.#fetch(this.url(`scenes/${scene.id}${path}`), init).catch(() => {});
   }
 
   /**
@@ -79,10 +113,9 @@ export class Gateway {
    * @param {RequestInit} init
    */
   async #fetch(url, init) {
-    const answer = await fetch(url, { ...init, cache: 'no-store', credentials: 'omit' }).catch(() => null);
-    if (!answer) throw ConnectionEnd.lost();
+    const answer = await this.#answer(url, { ...init, cache: 'no-store', credentials: 'omit' });
     if (answer.ok) return answer;
-    const { code, detail } = await answer.json().catch(() => ({}));
+    const { code, detail } = (await answer.json().catch(() => null)) ?? {};
     const retryAfter = Number(answer.headers.get('retry-after')) || undefined;
     const problem = code ? { code, detail, retryAfter } : null;
     // Random, so that pages that were refused together don't come back together.
@@ -91,6 +124,31 @@ export class Gateway {
     // An error without a code comes from a proxy, not from the gateway.
     throw problem ? ConnectionEnd.refused(problem) : ConnectionEnd.lost();
   }
+
+  /** Any answer. @param {URL} url @param {RequestInit} init @returns {Promise<Response>} */
+  async #answer(url, init) {
+    let answering;
+    try {
+      answering = fetch(url, init);
+    } catch {
+      throw ConnectionEnd.unusable();
+    }
+    try {
+      return await answering;
+    } catch {
+      throw await this.failureOf(url);
+    }
+  }
+
+  /**
+   * Why there is no connection to this address. The browser tells only the document that its policy is the reason.
+   *
+   * @param {URL} url
+   */
+  async failureOf(url) {
+    await pause(0);
+    return this.#blocked.has(url.protocol) ? ConnectionEnd.unusable() : ConnectionEnd.lost();
+  }
 }
 
 /** The JSON of an answer. @param {Response} answer */
@@ -98,4 +156,9 @@ export async function readJson(answer) {
   return answer.json().catch(() => {
     throw ConnectionEnd.lost();
   });
+}
+
+/** @param {number} ms */
+export function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -22,7 +22,7 @@ export class TransportSelector {
     this.#transports = transports;
   }
 
-  /** The transport for a new connection. */
+  /** The transport for a new connection; none if this page can use none. @returns {Transport | undefined} */
   begin() {
     this.#workingSince = null;
     return this.#transports[this.#current];
@@ -35,6 +35,15 @@ export class TransportSelector {
     if (this.#current !== this.#lastWorking) this.#failures = 0;
     this.#lastWorking = this.#current;
     this.#hasWorked = true;
+  }
+
+  /** Has to be called when this page can't use the transport. The next one is used from now on. */
+  remove() {
+    this.#transports.splice(this.#current, 1);
+    if (this.#lastWorking > this.#current) this.#lastWorking -= 1;
+    this.#current %= this.#transports.length || 1;
+    this.#lastWorking %= this.#transports.length || 1;
+    this.#failures = 0;
   }
 
   /**

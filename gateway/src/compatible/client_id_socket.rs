@@ -19,6 +19,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
+    cookie_wait,
     push_socket::accept,
     route_context::{RouteContext, check_admitted, cookies_of, parse_chosen_id, visitor_with_id},
     scene_image::SceneImage,
@@ -51,15 +52,13 @@ fn login_text(login: &Login) -> String {
 
 /// The code. Its page looks at the envelope and not at the status.
 async fn code(State(context): State<RouteContext>, request: Request) -> Response {
-    match make_code(&context, request).await {
-        Ok((headers, image)) => {
-            (headers, Json(json!({ "code": 200, "data": image.data_url(), "msg": "ok" }))).into_response()
-        }
-        Err(problem) => Json(json!({ "code": 400, "data": "", "msg": problem.detail })).into_response(),
-    }
+    answer_with_code(&context, request)
+        .await
+        .unwrap_or_else(|problem| Json(json!({ "code": 400, "data": "", "msg": problem.detail })).into_response())
 }
 
-async fn make_code(context: &RouteContext, mut request: Request) -> Result<(HeaderMap, SceneImage), Problem> {
+/// The code, or a redirect while it waits for the cookie of its page's socket.
+async fn answer_with_code(context: &RouteContext, mut request: Request) -> Result<Response, Problem> {
     check_admitted(&request)?;
     let body = read_body(std::mem::take(request.body_mut()), MAX_BODY_BYTES).await?;
     let is_json = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"json"));
@@ -67,10 +66,14 @@ async fn make_code(context: &RouteContext, mut request: Request) -> Result<(Head
     let cookies = cookies_of(&request);
     let (claims, set_cookie) = match context.usable_scene(context.cookie(&cookies, id.as_str())).await {
         Some(claims) => (claims, HeaderMap::new()),
-        None => context.new_scene(&cookies, id.as_str()).await?,
+        None => match cookie_wait::wait(request.uri()).await {
+            Some(again) => return Ok(again),
+            None => context.new_scene(&cookies, id.as_str()).await?,
+        },
     };
     let code = context.open(&claims, visitor_with_id(&request, Some(id)), Handle::Any).await?;
-    Ok((set_cookie, SceneImage::of_code(&claims, &code)?))
+    let image = SceneImage::of_code(&claims, &code)?.data_url();
+    Ok((set_cookie, Json(json!({ "code": 200, "data": image, "msg": "ok" }))).into_response())
 }
 
 /// The id in a body, which is JSON or a form. Its other fields, WeChat's settings for an image, are ignored.

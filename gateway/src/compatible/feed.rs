@@ -12,7 +12,7 @@ use super::{jitter::sleep_with_jitter, route_context::RouteContext};
 use crate::{
     drain::DrainClass,
     scenes::Visitor,
-    session::{Handover, SceneFeed, SessionEnd, SessionUpdate},
+    session::{Handover, SceneFeed, SentLogin, SessionEnd, SessionUpdate},
 };
 
 /// How soon to try again to watch a scene when Redis gives no answer.
@@ -108,13 +108,18 @@ impl CompatibleFeed {
         Err(FeedUpdate::Over)
     }
 
-    /// Sends a login to the page by `send`, and counts it once that has worked.
+    /// The login that was sent to the page, if one was.
+    pub(super) fn sent_login(&self) -> Option<SentLogin> {
+        self.feed.as_ref()?.sent_login()
+    }
+
+    /// Sends a login to the page by `send`.
     pub(super) fn send_login<E>(
-        &self,
+        &mut self,
         ReceivedLogin { event, handover }: &ReceivedLogin,
         send: impl FnOnce(&Login) -> Result<(), E>,
     ) -> Result<(), E> {
-        match (&self.feed, &event.what) {
+        match (&mut self.feed, &event.what) {
             (Some(feed), EventKind::Confirmed(login)) => feed.send_event(event, *handover, |_| send(login)),
             _ => Ok(()),
         }

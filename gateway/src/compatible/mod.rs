@@ -14,6 +14,7 @@
 //! | `route_context` | which scene a browser means, and that scene's login |
 //! | `cookies` | the cookies that tie a scene to one browser |
 //! | `cookie_room` | which cookies make room for another one |
+//! | `cookie_wait` | a code waits for the cookie of its page's socket |
 //! | `feed` | a scene's updates until its end, also while Redis is away |
 //! | `push_socket` | a WebSocket on which only the gateway sends |
 //! | `scene_image` | the image of a scene's code, for an `<img>` |
@@ -30,6 +31,7 @@
 
 mod client_id_socket;
 mod cookie_room;
+mod cookie_wait;
 mod cookies;
 mod feed;
 mod jitter;

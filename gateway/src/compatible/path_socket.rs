@@ -7,8 +7,6 @@
 //! | `GET /wx/qrcode/{id}` | the QR code, as an image |
 //! | `GET /wx/result/{id}` | 204, or the login as JSON |
 
-use std::time::Duration;
-
 use axum::{
     Json, Router,
     extract::{Path, Request, State, rejection::PathRejection},
@@ -22,16 +20,12 @@ use scenecast_service::{admission::reject_overloaded, http::Problem};
 use serde_json::json;
 
 use super::{
+    cookie_wait,
     push_socket::accept,
     route_context::{RouteContext, cookies_of, parse_chosen_id, visitor_with_id},
     scene_image::SceneImage,
 };
 
-/// How long an image request waits, each time, for the cookie that the answer to its page's socket sets. A far
-/// browser needs three round trips for that, and one more second if a packet is lost.
-const COOKIE_WAITS: [Duration; 3] = [Duration::from_millis(300), Duration::from_millis(700), Duration::from_secs(1)];
-/// The query of an image request that has waited; the number of waits follows.
-const WAITED: &str = "cookie=waited";
 /// The query of an image request that was given a cookie.
 const GIVEN: &str = "cookie=given";
 
@@ -67,9 +61,7 @@ async fn connect(State(context): State<RouteContext>, id: IdPath, request: Reque
     accept(context, request, chosen_id(id)?, |login| login.profile.name.clone()).await
 }
 
-/// The image of the code. A page requests it and opens its socket at the same moment, and then neither request has
-/// a cookie. So the image waits for the socket's answer to set one, by redirects to itself. If none comes, the page
-/// has no socket, and the image sets the cookie. If it did so at once, image and socket would be of two scenes.
+/// The image of the code. It waits for the cookie of its page's socket.
 async fn image(
     State(context): State<RouteContext>,
     id: IdPath,
@@ -88,22 +80,14 @@ async fn image(
             "cookie_missing",
             "this browser has to accept cookies to get the code",
         )),
-        (None, query) => {
-            let waited: usize = query.and_then(|query| query.strip_prefix(WAITED)?.parse().ok()).unwrap_or(0);
-            if let Some(time) = COOKIE_WAITS.get(waited) {
-                tokio::time::sleep(*time).await;
-                return Ok(redirect_to_self(&format!("{WAITED}{}", waited + 1)));
+        (None, _) => {
+            if let Some(again) = cookie_wait::wait(&uri).await {
+                return Ok(again);
             }
             let (_, set_cookie) = context.new_scene(&cookies, id.as_str()).await?;
-            Ok((set_cookie, redirect_to_self(GIVEN)).into_response())
+            Ok((set_cookie, cookie_wait::redirect_to_self(GIVEN)).into_response())
         }
     }
-}
-
-/// Has the browser send the request again, with this query and the cookies that it has by then.
-fn redirect_to_self(query: &str) -> Response {
-    let headers = [(header::LOCATION, format!("?{query}")), (header::CACHE_CONTROL, "no-store".to_owned())];
-    (StatusCode::TEMPORARY_REDIRECT, headers).into_response()
 }
 
 /// The result, for pages that poll instead of using a socket.

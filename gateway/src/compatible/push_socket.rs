@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     metrics::{ConnectionGuard, Transport},
-    session::SessionEnd,
+    session::{SentLogin, SessionEnd},
     transport::websocket::{CloseReason, Incoming, Liveness, LivenessCheck, WebSocket, WebSocketUpgrade},
 };
 
@@ -62,6 +62,8 @@ pub(super) struct PushSocket {
     guard: ConnectionGuard,
     /// The page's scene, once the page has one.
     scene: Option<SceneId>,
+    /// The login that was sent to the page, if one was.
+    sent: Option<SentLogin>,
 }
 
 impl PushSocket {
@@ -74,7 +76,8 @@ impl PushSocket {
             return None;
         }
         let guard = context.state().metrics().connection_opened(Transport::WebSocket);
-        let mut socket = Self { context, socket, liveness: Liveness::new(Instant::now()), guard, scene: None };
+        let mut socket =
+            Self { context, socket, liveness: Liveness::new(Instant::now()), guard, scene: None, sent: None };
         match socket.messages_received(early) {
             Ok(()) => Some(socket),
             Err(reason) => {
@@ -116,6 +119,7 @@ impl PushSocket {
                 FeedUpdate::Scanned => {}
                 FeedUpdate::LoggedIn(login) => {
                     feed.send_login(&login, |login| self.socket.send(&login_text(login)))?;
+                    self.sent = feed.sent_login();
                     return Ok(());
                 }
                 FeedUpdate::Over => return Ok(()),
@@ -128,14 +132,18 @@ impl PushSocket {
         Ok(self.socket.send(text)?)
     }
 
-    /// Closes the socket without a message: a page of these routes would take any text for a login.
+    /// Closes the socket without a message: a page of these routes would take any text for a login. These pages know of
+    /// no acknowledgement, so that of their browser is taken: its answer to the close frame after the login.
     pub(super) async fn close(self, ended: Result<(), CloseReason>) {
-        let Self { socket, mut guard, scene, .. } = self;
+        let Self { socket, mut guard, scene, sent, .. } = self;
         let reason = ended.err().unwrap_or(CloseReason::Ended(SessionEnd::Over));
         reason.log(scene);
         guard.set_end(reason.label());
         drop(guard);
-        Box::pin(reason.close(socket)).await;
+        match sent {
+            Some(sent) => sent.resolve(Box::pin(reason.close_and_wait(socket)).await),
+            None => Box::pin(reason.close(socket)).await,
+        }
     }
 
     fn messages_received(&mut self, messages: Vec<Incoming>) -> Result<(), CloseReason> {

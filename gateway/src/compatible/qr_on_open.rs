@@ -51,8 +51,19 @@ async fn connect(State(context): State<RouteContext>, mut request: Request) -> R
 async fn serve(socket: &mut PushSocket, context: &RouteContext, visitor: Visitor) -> Result<(), CloseReason> {
     let opening = Box::pin(open_unless_drained(context, &visitor));
     let (claims, address) = socket.run_while_connected(opening).await??;
+    let scene = claims.scene;
+    let ended = show(socket, &mut CompatibleFeed::new(context, claims, visitor), &address).await;
+    if ended.is_err() {
+        // This page is gone for its scene, since it can't come back to it. The phone must not be told that it logged in.
+        context.state().abandon(scene);
+    }
+    ended
+}
+
+/// Sends the page its code's address, and then who logged in.
+async fn show(socket: &mut PushSocket, feed: &mut CompatibleFeed, address: &str) -> Result<(), CloseReason> {
     socket.send(&json!({ "message_type": "qrcode_url", "url": address }).to_string())?;
-    socket.push_login(&mut CompatibleFeed::new(context, claims, visitor), login_text).await
+    socket.push_login(feed, login_text).await
 }
 
 fn login_text(login: &Login) -> String {

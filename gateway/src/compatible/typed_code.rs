@@ -224,12 +224,16 @@ impl CodeStream {
     }
 
     fn log_in(&mut self, login: &ReceivedLogin) {
-        let Some(feed) = self.feed.take() else { return };
+        let Some(mut feed) = self.feed.take() else { return };
         let Ok(()) = feed.send_login(login, |login| {
             let cookie = self.scheme.grant_cookie(&login.grant, defaults::grant_life().duration());
             self.push(&format!("login#{cookie}"));
             Ok::<_, Infallible>(())
         });
+        // A page can't acknowledge on a stream that its browser reads for it.
+        if let Some(sent) = feed.sent_login() {
+            sent.resolve(true);
+        }
         self.until = self.until.min(Instant::now() + CLOSE_TIMEOUT);
     }
 

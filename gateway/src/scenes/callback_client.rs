@@ -20,6 +20,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const POOL_IDLE: Duration = Duration::from_secs(60);
 /// The longest answer that the gateway reads, in bytes.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// The delay after the first failed attempt to cancel the scene of a page that is gone, doubled after each further one, …
+const FIRST_CANCEL_DELAY: Duration = Duration::from_millis(250);
+/// … and how often the call is repeated.
+const CANCEL_RETRIES: usize = 4;
 /// The delay after the first failed attempt to reopen scenes, doubled after each further one, …
 const FIRST_REOPEN_DELAY: Duration = Duration::from_millis(100);
 /// … and the longest.
@@ -58,6 +62,13 @@ impl CallbackClient {
 
     pub(crate) async fn cancel(&self, scene: SceneId) -> Result<(), PageRefusal> {
         self.http.post(internal::CANCEL_PATH, &internal::CancelCall { scene }).await.map(drop)
+    }
+
+    /// The same. Repeats the call a few times while no callback can do it.
+    pub(crate) async fn cancel_with_retries(&self, scene: SceneId) -> Result<(), PageRefusal> {
+        let backoff = ExponentialBuilder::default().with_min_delay(FIRST_CANCEL_DELAY).with_max_times(CANCEL_RETRIES);
+        let cancel = || self.cancel(scene);
+        cancel.retry(backoff).when(|refusal: &PageRefusal| refusal.retry_after().is_some()).await
     }
 
     /// The scenes that are opened again, together with others, as soon as a callback can.

@@ -9,7 +9,7 @@ use std::{
 use scenecast_bus::SceneReader;
 use scenecast_metrics::Stage;
 use scenecast_scene::{
-    AccountName, Binding, Claims, Key, KeyError, KeyRing, PageInfo, internal, internal::Handle, time::millis,
+    AccountName, Binding, Claims, Key, KeyError, KeyRing, PageInfo, SceneId, internal, internal::Handle, time::millis,
 };
 use scenecast_service::admission::{AddressRateLimit, RejectReason, Rejections};
 
@@ -20,6 +20,9 @@ use super::{
     request::{DisplayedCode, OpenRequest, OpenedScene, Visitor},
 };
 use crate::{config::GatewayConfig, metrics::GatewayMetrics, refusal::PageRefusal};
+
+/// How long the gateway tries to cancel the scene of a page that is gone: shutdown waits for that.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens scenes and checks keys for all pages of this gateway.
 pub(crate) struct SceneService {
@@ -123,6 +126,18 @@ impl SceneService {
             );
         }
         self.callback.open(call).await
+    }
+
+    /// Has a scene cancelled whose page is gone and can't come back. Tries again for some seconds.
+    pub(crate) async fn abandon(&self, scene: SceneId) {
+        let cancelling = self.callback.cancel_with_retries(scene);
+        if !matches!(tokio::time::timeout(CANCEL_TIMEOUT, cancelling).await, Ok(Ok(()))) {
+            tracing::warn!(
+                %scene,
+                "could not cancel a scene whose page is gone, because no callback could do it in time; until the scene \
+                 ends, a phone that scans its code is told that it logged in"
+            );
+        }
     }
 
     /// Has a scene that Redis lost opened again, to live until `ends`, for a page that asks for it. Refused if the

@@ -10,14 +10,14 @@ use std::{
 };
 
 use scenecast_bus::{BusError, Mailbox, Watch};
-use scenecast_metrics::Stage;
 use scenecast_scene::{
-    Claims, Event, SceneId, SceneState,
+    Claims, Event, EventKind, SceneId, SceneState,
     time::{millis, unix_now},
 };
 use scenecast_service::telemetry;
 
 use super::{
+    handover::{self, SentLogin},
     machine::{Handover, Session, SessionAction, SessionEnd, SessionStart, SessionUpdate},
     messages::ServerMessage,
 };
@@ -42,6 +42,8 @@ pub(crate) struct SceneFeed {
     mailbox_read: Option<MailboxRead>,
     updates: VecDeque<SessionUpdate>,
     ticket: DrainTicket,
+    /// How the login came that was sent to the page, if one was.
+    sent: Option<Handover>,
     /// What to reopen the scene with. None where the page has no use for a scene that was reopened.
     visitor: Option<Box<Visitor>>,
     /// Whether Redis has ever had the scene, which may be opened later than its page connects.
@@ -74,7 +76,12 @@ impl SceneFeed {
     ) -> Result<Self, PageRefusal> {
         let (watch, mailbox) = watch(&state, claims.scene, after).await?;
         let start = match mailbox {
-            Some(mailbox) => stored_start(claims, &mailbox, after),
+            Some(mailbox) => {
+                if has_login(&mailbox, after) {
+                    handover::acknowledged(&state, claims.scene);
+                }
+                stored_start(claims, &mailbox, after)
+            }
             None => {
                 let start = unstored_start(claims);
                 if start.remaining.is_zero() {
@@ -115,7 +122,8 @@ impl SceneFeed {
         let (session, first) = Session::new(start, Instant::now());
         let ticket = state.drain().join(class);
         let updates = VecDeque::new();
-        let mut feed = Self { state, session, watch, mailbox_read: None, updates, ticket, visitor, was_stored: true };
+        let mut feed =
+            Self { state, session, watch, mailbox_read: None, updates, ticket, sent: None, visitor, was_stored: true };
         feed.act(first);
         feed
     }
@@ -134,9 +142,9 @@ impl SceneFeed {
         self.session.remaining(Instant::now())
     }
 
-    /// The message with the scene's state.
-    pub(crate) fn current_state(&self) -> ServerMessage<'static> {
-        ServerMessage::current_state(self.scene(), self.state(), self.remaining())
+    /// The message with the scene's state, and how often heartbeats follow if they do.
+    pub(crate) fn current_state(&self, has_heartbeats: bool) -> ServerMessage<'static> {
+        ServerMessage::current_state(self.scene(), self.state(), self.remaining(), has_heartbeats)
     }
 
     /// The class in which the page waits to be drained.
@@ -196,9 +204,14 @@ impl SceneFeed {
         self.act(actions);
     }
 
-    /// Sends an event to the page. A login is sent within the trace of its cause, and counted once it is sent.
+    /// The login that was sent to the page, if one was.
+    pub(crate) fn sent_login(&self) -> Option<SentLogin> {
+        SentLogin::new(&self.state, self.scene(), self.sent?)
+    }
+
+    /// Sends an event to the page. A login is sent within the trace of its cause.
     pub(crate) fn send_event<T, E>(
-        &self,
+        &mut self,
         event: &Event,
         handover: Option<Handover>,
         send: impl FnOnce(&ServerMessage<'_>) -> Result<T, E>,
@@ -211,18 +224,15 @@ impl SceneFeed {
         }
         let _entered = span.enter();
         let sent = send(&message)?;
-        self.count_handover(event, handover);
+        self.sent = Some(handover);
+        self.login_sent(event, handover);
         Ok(sent)
     }
 
-    fn count_handover(&self, event: &Event, handover: Handover) {
+    fn login_sent(&self, event: &Event, handover: Handover) {
         let elapsed = unix_now().saturating_sub(Duration::from_millis(event.received_at));
-        let metrics = self.state.metrics();
         if handover == Handover::Live {
-            metrics.scan_to_push.observe(elapsed.as_secs_f64());
-        }
-        if handover != Handover::Again {
-            metrics.stages.count(Stage::HandedOver);
+            self.state.metrics().scan_to_push.observe(elapsed.as_secs_f64());
         }
         let handover: &str = handover.into();
         tracing::info!(scene = %self.scene(), handover, ms = millis(elapsed), "sent a login to its page");
@@ -257,6 +267,11 @@ impl SceneFeed {
 
 async fn watch(state: &GatewayState, scene: SceneId, after: u64) -> Result<(Watch, Option<Mailbox>), PageRefusal> {
     state.scenes().bus().watch(scene, after).await.map_err(|error| PageRefusal::for_bus_error(scene, &error))
+}
+
+/// Whether a page that has seen the events up to `after` has seen its login.
+fn has_login(mailbox: &Mailbox, after: u64) -> bool {
+    mailbox.events.iter().any(|event| event.seq <= after && matches!(event.what, EventKind::Confirmed(_)))
 }
 
 /// The start for a scene that Redis has, and a page that has seen the events up to `after`.

@@ -9,7 +9,13 @@ use strum::IntoStaticStr;
 
 use crate::scenes::{OpenRequest, OpenedScene};
 
-/// The first frame that a page sends on its WebSocket, and the only one.
+/// How often a connection with heartbeats gets a sign of life. A page whose connection is silent for longer knows that it
+/// is dead, though nobody has closed it.
+///
+/// See docs/decisions/042-the-gateway-sends-heartbeats-that-pages-can-see.md.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The first frame that a page sends on its WebSocket.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ClientMessage {
@@ -17,6 +23,14 @@ pub(crate) enum ClientMessage {
     Open(OpenRequest),
     /// The page comes back to a scene by its key.
     Resume(ResumeRequest),
+}
+
+/// Any later frame of a page.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum LaterMessage {
+    /// The page asks whether the connection still works: it is answered at once, with a heartbeat.
+    Probe {},
 }
 
 /// Which scene a page comes back to, and which events it has seen.
@@ -34,7 +48,13 @@ pub(crate) struct ResumeRequest {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum ServerMessage<'a> {
-    Opened(&'a OpenedScene),
+    Opened {
+        #[serde(flatten)]
+        scene: &'a OpenedScene,
+        /// [`HEARTBEAT`] in seconds, if the connection has heartbeats.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        heartbeat: Option<u64>,
+    },
     /// The scene's state: the first message to a page that comes back, and the one that ends a `trouble`.
     #[serde(rename = "resumed")]
     #[strum(serialize = "resumed")]
@@ -43,7 +63,12 @@ pub(crate) enum ServerMessage<'a> {
         state: &'static str,
         /// What is left of the state's life, in seconds.
         expires_in: u64,
+        /// [`HEARTBEAT`] in seconds, if the connection has heartbeats.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        heartbeat: Option<u64>,
     },
+    /// Nothing has happened, and the connection works.
+    Heartbeat,
     Scanned(EventMessage<'a>),
     Confirmed(EventMessage<'a>),
     /// The person who scanned said no.
@@ -116,14 +141,20 @@ impl<'a> ServerMessage<'a> {
         }
     }
 
+    /// The message for a new scene, and how often heartbeats follow if they do.
+    pub(crate) fn opened(scene: &'a OpenedScene, has_heartbeats: bool) -> Self {
+        Self::Opened { scene, heartbeat: heartbeat(has_heartbeats) }
+    }
+
     /// The message for a problem, with the retry delay in seconds.
     pub(crate) fn problem(code: &'static str, detail: &'a str, retry_after: Option<u64>) -> Self {
         Self::Problem { code, detail, retry_after }
     }
 
     /// The message for a scene's current state, which lasts for `remaining` unless an event changes it.
-    pub(crate) fn current_state(scene: SceneId, state: SceneState, remaining: Duration) -> Self {
-        Self::CurrentState { scene, state: state.into(), expires_in: remaining.as_secs() }
+    pub(crate) fn current_state(scene: SceneId, state: SceneState, remaining: Duration, has_heartbeats: bool) -> Self {
+        let heartbeat = heartbeat(has_heartbeats);
+        Self::CurrentState { scene, state: state.into(), expires_in: remaining.as_secs(), heartbeat }
     }
 
     /// The `type` in its JSON.
@@ -134,6 +165,11 @@ impl<'a> ServerMessage<'a> {
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a message has string keys only")
     }
+}
+
+/// The field of a connection that has heartbeats, or none.
+fn heartbeat(has_heartbeats: bool) -> Option<u64> {
+    has_heartbeats.then(|| HEARTBEAT.as_secs())
 }
 
 /// The answer to a poll. It always has the current state.

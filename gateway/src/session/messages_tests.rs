@@ -27,8 +27,9 @@ fn all_events() -> Vec<Event> {
 fn the_kind_of_a_message_is_the_type_in_its_json() {
     let events = all_events();
     let others = [
-        ServerMessage::current_state(SCENE.parse().unwrap(), SceneState::Open, Duration::ZERO),
+        ServerMessage::current_state(SCENE.parse().unwrap(), SceneState::Open, Duration::ZERO, true),
         ServerMessage::Expired,
+        ServerMessage::Heartbeat,
         ServerMessage::Trouble,
         ServerMessage::Restart { retry_after_ms: 1 },
         ServerMessage::problem("bad_request", "…", None),

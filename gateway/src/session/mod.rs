@@ -5,14 +5,17 @@
 //! |---|---|
 //! | `machine` | [`Session`](machine::Session), the state machine of one page's scene; no I/O and no clock |
 //! | `feed` | [`SceneFeed`], which runs a session with the bus and the clock |
+//! | `handover` | logins that were sent to their page, and whether the page acknowledged them |
 //! | `messages` | the JSON that a page sends and gets |
 //!
 //! See docs/decisions/030-all-transports-tell-the-same-story.md.
 
 mod feed;
+mod handover;
 mod machine;
 mod messages;
 
 pub(crate) use feed::SceneFeed;
+pub(crate) use handover::SentLogin;
 pub(crate) use machine::{Handover, SessionEnd, SessionUpdate};
-pub(crate) use messages::{ClientMessage, PollResponse, ServerMessage};
+pub(crate) use messages::{ClientMessage, HEARTBEAT, LaterMessage, PollResponse, ServerMessage};

@@ -1,6 +1,6 @@
 //! The routes of the own API: `/v1/…`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
     Json, Router,
@@ -27,7 +27,7 @@ use super::{
     page_origin::page_origin,
     poll, sse,
     visitor::visitor_of,
-    websocket::{self, CloseReason, WebSocketUpgrade},
+    websocket::{self, CloseReason, KeepAlive, WebSocketUpgrade},
 };
 use crate::{scenes::OpenRequest, state::GatewayState};
 
@@ -100,10 +100,19 @@ async fn check_origin(State(origins): State<Origins>, mut request: Request, next
     Ok(next.run(request).await)
 }
 
+/// The query of a WebSocket.
+#[derive(Deserialize)]
+struct SocketQuery {
+    /// Whatever its value, the page wants heartbeats. Others get none, since they may take any frame for an event.
+    heartbeat: Option<String>,
+}
+
 /// Accepts a WebSocket even where there is no room for it, and then closes it with the reason. Browsers hide the
 /// status of a failed handshake.
 async fn open_socket(State(state): State<GatewayState>, mut request: Request) -> Result<Response, Problem> {
     let (upgrade, headers) = WebSocketUpgrade::from_request(&mut request, Some(websocket::SUBPROTOCOL))?;
+    let query = Query::<SocketQuery>::try_from_uri(request.uri());
+    let wants_heartbeats = query.is_ok_and(|Query(query)| query.heartbeat.is_some());
     let visitor = visitor_of(&request);
     let shutdown = state.shutdown().clone();
     shutdown.spawn(async move {
@@ -111,7 +120,10 @@ async fn open_socket(State(state): State<GatewayState>, mut request: Request) ->
         let Some((socket, early)) = upgrade.into_socket().await else { return };
         match overloaded {
             Some(problem) => Box::pin(CloseReason::Overloaded(problem).notify_and_close(socket)).await,
-            None => websocket::serve_page(state, visitor, socket, early).await,
+            None => {
+                let keep_alive = KeepAlive::new(wants_heartbeats, Instant::now());
+                websocket::serve_page(state, visitor, socket, keep_alive, early).await;
+            }
         }
     });
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())

@@ -5,9 +5,17 @@ use std::sync::LazyLock;
 
 const ENTRY: &str = include_str!("../../web/scenecast.js");
 /// The modules that [`ENTRY`] imports.
-const PARTS: [&str; 4] = [
+const PARTS: [&str; 12] = [
+    include_str!("../../web/attempt.js"),
     include_str!("../../web/connection_end.js"),
+    include_str!("../../web/details.js"),
     include_str!("../../web/gateway.js"),
+    include_str!("../../web/kept_scene.js"),
+    include_str!("../../web/messages.js"),
+    include_str!("../../web/page.js"),
+    include_str!("../../web/poll_transport.js"),
+    include_str!("../../web/socket_transport.js"),
+    include_str!("../../web/stream_transport.js"),
     include_str!("../../web/transport_selector.js"),
     include_str!("../../web/transports.js"),
 ];

@@ -1,11 +1,7 @@
 //! A page's events as one long response (`text/event-stream`, WHATWG HTML section 9.2), for pages whose
 //! WebSocket doesn't get through.
 
-use std::{
-    convert::Infallible,
-    ops::Range,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, time::Instant};
 
 use axum::{
     http::{HeaderName, HeaderValue, header},
@@ -22,13 +18,9 @@ use super::{problem, reconnect::reconnect_delay};
 use crate::{
     metrics::{ConnectionGuard, Transport},
     scenes::Visitor,
-    session::{SceneFeed, ServerMessage, SessionEnd, SessionUpdate},
+    session::{HEARTBEAT, SceneFeed, ServerMessage, SessionEnd, SessionUpdate},
     state::GatewayState,
 };
-
-/// After a random time in this range without an event, the stream sends a comment. Otherwise, proxies and the page
-/// would take it for dead.
-const HEARTBEAT: Range<Duration> = Duration::from_secs(15)..Duration::from_secs(25);
 
 /// The scene's state, and then its events after `after`, until it is over.
 pub(super) async fn events(
@@ -39,7 +31,7 @@ pub(super) async fn events(
 ) -> Result<Response, Problem> {
     let feed = SceneFeed::watch(state.clone(), claims, after, visitor).await?;
     let guard = state.metrics().connection_opened(Transport::Sse);
-    let first = Some(sse_event(&feed.current_state()));
+    let first = Some(sse_event(&feed.current_state(true)));
     let events = stream::unfold(SseStream { feed, guard, first, is_over: false }, async |mut stream| {
         let event = stream.next().await?;
         Some((Ok::<_, Infallible>(event), stream))
@@ -67,8 +59,8 @@ impl SseStream {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        let heartbeat = Instant::now() + rand::random_range(HEARTBEAT);
-        match self.feed.next(heartbeat).await {
+        match self.feed.next(Instant::now() + HEARTBEAT).await {
+            // Not an event: `EventSource` would hand that to the page. One that reads the stream by `fetch` sees it.
             None => Some(Event::default().comment("")),
             Some(SessionUpdate::Event(event, handover)) => {
                 let send =
@@ -77,7 +69,7 @@ impl SseStream {
                 Some(sent)
             }
             Some(SessionUpdate::Interrupted) => Some(sse_event(&ServerMessage::Trouble)),
-            Some(SessionUpdate::Resumed) => Some(sse_event(&self.feed.current_state())),
+            Some(SessionUpdate::Resumed) => Some(sse_event(&self.feed.current_state(true))),
             Some(SessionUpdate::End(end)) => {
                 self.is_over = true;
                 self.guard.set_end(end.label());

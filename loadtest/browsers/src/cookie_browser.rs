@@ -47,9 +47,13 @@ impl CookieBrowser {
 
     /// Gets a URL, and follows redirects.
     pub async fn get(&self, url: &str) -> Response {
+        self.follow(url, |url| self.http.get(url)).await
+    }
+
+    async fn follow(&self, url: &str, request: impl Fn(Url) -> RequestBuilder) -> Response {
         let mut url = Url::parse(url).expect("a valid address");
         for _ in 0..MAX_REDIRECTS {
-            let response = self.send(self.http.get(url.clone())).await;
+            let response = self.send(request(url.clone())).await;
             match response.headers().get(LOCATION) {
                 Some(to) if response.status() == StatusCode::TEMPORARY_REDIRECT => {
                     url = url.join(to.to_str().expect("ASCII")).expect("a valid address");
@@ -60,9 +64,9 @@ impl CookieBrowser {
         panic!("{url} is redirected too often");
     }
 
-    /// Posts a body of this type.
+    /// Posts a body of this type, and follows redirects.
     pub async fn post(&self, url: &str, content_type: &str, body: String) -> Response {
-        self.send(self.http.post(url).header("content-type", content_type).body(body)).await
+        self.follow(url, |url| self.http.post(url).header("content-type", content_type).body(body.clone())).await
     }
 
     /// Sends a request with the cookies. Doesn't follow redirects.

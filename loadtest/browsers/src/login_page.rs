@@ -29,6 +29,8 @@ pub struct PageFrame {
     pub key: String,
     /// The remaining life of the scene, in seconds.
     pub expires_in: u64,
+    /// How often the gateway sends a heartbeat, in seconds; 0 if it sends none.
+    pub heartbeat: u64,
     /// The QR code to show, if the account uses QR codes.
     pub qr: PageQr,
     /// The mini-program code to show, if the account uses those. Without either, the user types the digits in `code`.
@@ -92,7 +94,16 @@ impl LoginPage {
 
     /// Connects like an ingress that forwards a browser with this address.
     pub async fn connect_for(browser: IpAddr, gateway: &str, origin: &str) -> Result<Self, tungstenite::Error> {
-        let mut request = format!("ws://{gateway}/v1/ws").into_client_request()?;
+        Self::connect_to(&format!("ws://{gateway}/v1/ws"), browser, origin).await
+    }
+
+    /// Connects as a page that gets heartbeats.
+    pub async fn connect_with_heartbeats(gateway: &str, origin: &str) -> Result<Self, tungstenite::Error> {
+        Self::connect_to(&format!("ws://{gateway}/v1/ws?heartbeat=1"), Ipv4Addr::LOCALHOST.into(), origin).await
+    }
+
+    async fn connect_to(url: &str, browser: IpAddr, origin: &str) -> Result<Self, tungstenite::Error> {
+        let mut request = url.into_client_request()?;
         let headers = request.headers_mut();
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("scenecast.v1"));
         headers.insert(header::ORIGIN, HeaderValue::from_str(origin)?);
@@ -121,8 +132,20 @@ impl LoginPage {
         self.socket.send(message).await
     }
 
-    /// Waits for the next message. Answers pings meanwhile.
+    /// Waits for the next message. Answers pings meanwhile. Acknowledges a login, as the page's JavaScript does, by
+    /// closing the socket.
     pub async fn next_message(&mut self) -> PageMessage {
+        let message = self.receive().await;
+        if let PageMessage::Frame(frame) = &message
+            && frame.kind == "confirmed"
+        {
+            // If it fails, the page has its login all the same.
+            let _ = self.socket.close(None).await;
+        }
+        message
+    }
+
+    async fn receive(&mut self) -> PageMessage {
         loop {
             match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => {

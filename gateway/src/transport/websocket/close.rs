@@ -69,14 +69,28 @@ impl CloseReason {
 
     /// Closes the socket without a message before the close frame.
     pub(crate) async fn close(self, socket: WebSocket) {
-        let (code, reason) = match self {
-            Self::Ended(end) => close_frame(&end),
-            Self::Overloaded(problem) => overloaded_close_frame(&problem),
+        if let Some((code, reason)) = self.frame() {
+            socket.close(code, &reason).await;
+        }
+    }
+
+    /// The same. Returns whether the peer answered the close frame, so that it has received everything before it.
+    pub(crate) async fn close_and_wait(self, socket: WebSocket) -> bool {
+        match self.frame() {
+            Some((code, reason)) => socket.close_and_wait(code, &reason).await,
+            None => false,
+        }
+    }
+
+    /// The code and reason of the close frame. None where the peer can't get one.
+    fn frame(&self) -> Option<(u16, String)> {
+        Some(match self {
+            Self::Ended(end) => close_frame(end),
+            Self::Overloaded(problem) => overloaded_close_frame(problem),
             Self::ProtocolError(error) => (error.close_code(), error.to_string()),
             Self::PeerClosed => (close_code::DONE, String::new()),
-            Self::SlowReader | Self::ConnectionLost => return,
-        };
-        socket.close(code, &reason).await;
+            Self::SlowReader | Self::ConnectionLost => return None,
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::OptionFuture;
@@ -21,7 +21,7 @@ use scenecast_scene::SceneId;
 use super::{
     close::CloseReason,
     decoder::Incoming,
-    liveness::LivenessCheck,
+    keep_alive::{KeepAlive, KeepAliveStep},
     peer::{PagePeer, PeerEvent},
     socket::{SocketError, WebSocket},
 };
@@ -30,9 +30,12 @@ use crate::{
     metrics::Transport,
     refusal::PageRefusal,
     scenes::Visitor,
-    session::{ClientMessage, SceneFeed, ServerMessage, SessionUpdate},
+    session::{ClientMessage, SceneFeed, SentLogin, ServerMessage, SessionUpdate},
     state::GatewayState,
 };
+
+/// How long a page may take to acknowledge its login, by closing its socket.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Opens or resumes a scene. Also returns the message that tells the page so.
 type StartFuture = Pin<Box<dyn Future<Output = Result<(Box<SceneFeed>, String), PageRefusal>> + Send>>;
@@ -45,6 +48,7 @@ pub(crate) fn serve_page(
     state: GatewayState,
     visitor: Visitor,
     socket: WebSocket,
+    keep_alive: KeepAlive,
     early: Vec<Incoming>,
 ) -> impl Future<Output = ()> + Send {
     let mut guard = state.metrics().connection_opened(Transport::WebSocket);
@@ -53,6 +57,7 @@ pub(crate) fn serve_page(
         visitor: Some(Box::new(visitor)),
         socket,
         peer: PagePeer::new(Instant::now()),
+        keep_alive,
         scene: ScenePhase::NotRequested,
     };
     async move {
@@ -62,12 +67,21 @@ pub(crate) fn serve_page(
         };
         let PageConnection { socket, scene, .. } = connection;
         reason.log(scene.id());
+        let sent = scene.sent_login();
         // The watch ends before the socket waits for the peer's close.
         drop(scene);
         guard.set_end(reason.label());
         drop(guard);
-        Box::pin(reason.notify_and_close(socket)).await;
+        Box::pin(finish(reason, sent, socket)).await;
     }
+}
+
+/// Closes the socket, once its page has acknowledged a login that was sent.
+async fn finish(reason: CloseReason, sent: Option<SentLogin>, mut socket: WebSocket) {
+    if let Some(sent) = sent {
+        sent.resolve(socket.is_closed_within(ACKNOWLEDGE_TIMEOUT).await);
+    }
+    reason.notify_and_close(socket).await;
 }
 
 struct PageConnection {
@@ -76,6 +90,7 @@ struct PageConnection {
     visitor: Option<Box<Visitor>>,
     socket: WebSocket,
     peer: PagePeer,
+    keep_alive: KeepAlive,
     scene: ScenePhase,
 }
 
@@ -120,6 +135,14 @@ impl ScenePhase {
         }
     }
 
+    /// The login that was sent to the page, if one was.
+    fn sent_login(&self) -> Option<SentLogin> {
+        match self {
+            Self::Watched(feed) => feed.sent_login(),
+            Self::NotRequested | Self::Starting(_) => None,
+        }
+    }
+
     /// The class in which the page waits to be drained. None before it has a key to come back with.
     fn drain_class(&self) -> Option<DrainClass> {
         match self {
@@ -132,8 +155,7 @@ impl ScenePhase {
 impl PageConnection {
     async fn run(&mut self) -> CloseReason {
         loop {
-            let peer_deadline = self.peer.deadline();
-            let deadline = self.scene.deadline().map_or(peer_deadline, |deadline| deadline.min(peer_deadline));
+            let deadline = self.deadline();
             let class = self.scene.drain_class();
             let event = tokio::select! {
                 // Updates come first, so that no page is drained before it gets them. Received messages come last,
@@ -150,6 +172,12 @@ impl PageConnection {
                 return reason;
             }
         }
+    }
+
+    /// When something is due: the page's first frame, a sign of life, or a step of its session.
+    fn deadline(&self) -> Instant {
+        let deadlines = [self.peer.deadline(), self.scene.deadline()];
+        deadlines.into_iter().flatten().fold(self.keep_alive.deadline(), Instant::min)
     }
 
     fn handle(&mut self, event: LoopEvent) -> Result<(), CloseReason> {
@@ -169,39 +197,61 @@ impl PageConnection {
     }
 
     fn send_update(&mut self, update: SessionUpdate) -> Result<(), CloseReason> {
-        let ScenePhase::Watched(feed) = &self.scene else { return Ok(()) };
+        let ScenePhase::Watched(feed) = &mut self.scene else { return Ok(()) };
         match update {
             SessionUpdate::Event(event, handover) => {
                 feed.send_event(&event, handover, |message| self.socket.send(&message.to_json()))?;
             }
             SessionUpdate::Interrupted => self.socket.send(&ServerMessage::Trouble.to_json())?,
-            SessionUpdate::Resumed => self.socket.send(&feed.current_state().to_json())?,
+            SessionUpdate::Resumed => {
+                let has_heartbeats = self.keep_alive.has_heartbeats();
+                self.socket.send(&feed.current_state(has_heartbeats).to_json())?;
+            }
             SessionUpdate::End(end) => return Err(CloseReason::Ended(end)),
         }
         Ok(())
     }
 
     fn deadline_reached(&mut self) -> Result<(), CloseReason> {
-        if let ScenePhase::Watched(feed) = &mut self.scene {
+        let now = Instant::now();
+        self.peer.check(now)?;
+        if let ScenePhase::Watched(feed) = &mut self.scene
+            && feed.deadline().is_some_and(|at| at <= now)
+        {
             feed.deadline_reached();
         }
-        match self.peer.check(Instant::now())? {
-            LivenessCheck::Alive => Ok(()),
-            LivenessCheck::SendPing => Ok(self.socket.ping()?),
-            LivenessCheck::Dead => Err(CloseReason::ConnectionLost),
+        match self.keep_alive.check(now) {
+            KeepAliveStep::Nothing => Ok(()),
+            KeepAliveStep::SendHeartbeat => self.send_heartbeat(),
+            KeepAliveStep::SendPing => Ok(self.socket.ping()?),
+            KeepAliveStep::Close => Err(CloseReason::ConnectionLost),
+        }
+    }
+
+    /// Sends a heartbeat, if the page has a scene. Its first message says that it has.
+    fn send_heartbeat(&mut self) -> Result<(), CloseReason> {
+        match self.scene {
+            ScenePhase::Watched(_) => Ok(self.socket.send_heartbeat()?),
+            ScenePhase::NotRequested | ScenePhase::Starting(_) => Ok(()),
         }
     }
 
     fn messages_received(&mut self, received: Result<Vec<Incoming>, SocketError>) -> Result<(), CloseReason> {
         let mut ping = None;
+        let mut is_probed = false;
+        self.keep_alive.received(Instant::now());
         for incoming in received? {
-            match self.peer.received(incoming, Instant::now())? {
+            match self.peer.received(incoming)? {
                 PeerEvent::FirstMessage(message) => self.scene = ScenePhase::Starting(self.start(message)),
+                PeerEvent::Probe => is_probed = true,
                 PeerEvent::Ping(payload) => ping = Some(payload),
                 PeerEvent::Pong => {}
                 PeerEvent::Close => return Err(CloseReason::PeerClosed),
                 PeerEvent::ProtocolError(error) => return Err(CloseReason::ProtocolError(error)),
             }
+        }
+        if is_probed {
+            self.send_heartbeat()?;
         }
         // An answer to the last of several pings is enough (RFC 6455 section 5.5.3), and takes one write.
         match ping {
@@ -212,17 +262,18 @@ impl PageConnection {
 
     fn start(&mut self, message: ClientMessage) -> StartFuture {
         let state = self.state.clone();
+        let has_heartbeats = self.keep_alive.has_heartbeats();
         let visitor = self.visitor.take().unwrap_or_default();
         Box::pin(async move {
             match message {
                 ClientMessage::Open(request) => {
                     let (feed, opened) = SceneFeed::open(state, &request, &visitor).await?;
-                    Ok((Box::new(feed), ServerMessage::Opened(&opened).to_json()))
+                    Ok((Box::new(feed), ServerMessage::opened(&opened, has_heartbeats).to_json()))
                 }
                 ClientMessage::Resume(request) => {
                     let claims = state.scenes().check_key(&request.key)?;
                     let feed = SceneFeed::watch(state, claims, request.after, *visitor).await?;
-                    let message = feed.current_state().to_json();
+                    let message = feed.current_state(has_heartbeats).to_json();
                     Ok((Box::new(feed), message))
                 }
             }
@@ -234,7 +285,7 @@ impl PageConnection {
 mod tests {
     use super::*;
 
-    fn size_of_future<A, B, C, D, F: Future>(_: fn(A, B, C, D) -> F) -> usize {
+    fn size_of_future<A, B, C, D, E, F: Future>(_: fn(A, B, C, D, E) -> F) -> usize {
         size_of::<F>()
     }
 

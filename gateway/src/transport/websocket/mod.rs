@@ -7,6 +7,7 @@
 //! | `decoder` | bytes to messages; no I/O |
 //! | `socket` | reads and writes one socket |
 //! | `liveness` | whether the peer is still there; no I/O |
+//! | `keep_alive` | how a page and its socket know that the connection works; no I/O |
 //! | `peer` | what a page may send; no I/O |
 //! | `close` | why a socket is closed, and what its page is told |
 //! | `close_code` | the close codes |
@@ -23,6 +24,7 @@ mod close_code;
 mod connection;
 mod decoder;
 mod handshake;
+mod keep_alive;
 mod liveness;
 mod peer;
 mod socket;
@@ -32,6 +34,7 @@ pub(crate) use close::CloseReason;
 pub(crate) use connection::serve_page;
 pub(crate) use decoder::Incoming;
 pub(crate) use handshake::SUBPROTOCOL;
+pub(crate) use keep_alive::KeepAlive;
 pub(crate) use liveness::{Liveness, LivenessCheck};
 pub(crate) use socket::WebSocket;
 pub(crate) use upgrade::WebSocketUpgrade;

@@ -1,7 +1,7 @@
 //! One accepted WebSocket: it reads into a buffer that all sockets of a thread share, and writes as much as the
 //! kernel takes at once.
 
-use std::{cell::RefCell, io, time::Duration};
+use std::{cell::RefCell, io, sync::LazyLock, time::Duration};
 
 use scenecast_service::listener::Connection;
 use tokio::io::AsyncWriteExt;
@@ -11,12 +11,16 @@ use tungstenite::protocol::frame::{
 };
 
 use super::decoder::{Decoder, Incoming};
+use crate::session::ServerMessage;
 
 /// The bytes that may wait for a slow reader before its socket is closed. Its scene goes on, and its page may come
 /// back.
 const MAX_UNSENT_BYTES: usize = 64 * 1024;
 /// How long the peer may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// It is sent so often that it isn't built each time.
+static HEARTBEAT_FRAME: LazyLock<Vec<u8>> =
+    LazyLock::new(|| frame(OpCode::Data(Data::Text), ServerMessage::Heartbeat.to_json().as_bytes()));
 
 thread_local! {
     static READ_BUFFER: RefCell<[u8; 8192]> = const { RefCell::new([0; 8192]) };
@@ -87,6 +91,19 @@ impl WebSocket {
         self.write(OpCode::Data(Data::Text), text.as_bytes())
     }
 
+    /// Sends a heartbeat. A peer that has left something unread needs none.
+    pub(crate) fn send_heartbeat(&mut self) -> Result<(), SocketError> {
+        if !self.unsent.is_empty() {
+            return Ok(());
+        }
+        match self.connection.stream().try_write(&HEARTBEAT_FRAME) {
+            Ok(sent) => self.unsent.extend_from_slice(&HEARTBEAT_FRAME[sent..]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
     pub(crate) fn ping(&mut self) -> Result<(), SocketError> {
         self.write(OpCode::Control(Control::Ping), &[])
     }
@@ -95,14 +112,46 @@ impl WebSocket {
         self.write(OpCode::Control(Control::Pong), payload)
     }
 
-    /// Sends a close frame, and waits a little for the peer to close too. Without the wait, the peer might see a
-    /// reset instead of the reason.
-    pub(crate) async fn close(mut self, code: u16, reason: &str) {
+    /// Waits for the peer's close frame. Returns whether it came within this time.
+    pub(crate) async fn is_closed_within(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.receive_close()).await.unwrap_or(false)
+    }
+
+    /// Returns whether the peer's close frame came, and not the end of the connection or a broken frame.
+    async fn receive_close(&mut self) -> bool {
+        loop {
+            match self.receive().await.as_deref() {
+                Ok([.., Incoming::Close]) => return true,
+                Ok([.., Incoming::ProtocolError(_)]) | Err(_) => return false,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Sends a close frame, and waits a little for that of the peer. Returns whether it came. Then the peer has
+    /// received everything that was sent before.
+    pub(crate) async fn close_and_wait(mut self, code: u16, reason: &str) -> bool {
+        if self.write_close(code, reason).is_err() {
+            return false;
+        }
+        let is_closed = self.is_closed_within(CLOSE_TIMEOUT).await;
+        // The peer can't need it any more.
+        let _ = self.connection.shutdown().await;
+        is_closed
+    }
+
+    fn write_close(&mut self, code: u16, reason: &str) -> Result<(), SocketError> {
         let close = Frame::close(Some(tungstenite::protocol::CloseFrame {
             code: CloseCode::from(code),
             reason: reason.into(),
         }));
-        if self.write(OpCode::Control(Control::Close), close.payload()).is_err() {
+        self.write(OpCode::Control(Control::Close), close.payload())
+    }
+
+    /// Sends a close frame, and waits a little for the peer to close the connection. Without the wait, the peer might
+    /// see a reset instead of the reason.
+    pub(crate) async fn close(mut self, code: u16, reason: &str) {
+        if self.write_close(code, reason).is_err() {
             return;
         }
         let finish = async {
@@ -124,11 +173,7 @@ impl WebSocket {
     }
 
     fn write(&mut self, opcode: OpCode, payload: &[u8]) -> Result<(), SocketError> {
-        let mut frame = Vec::with_capacity(payload.len() + 10);
-        FrameHeader { opcode, ..FrameHeader::default() }
-            .format(payload.len() as u64, &mut frame)
-            .expect("a Vec takes every byte");
-        frame.extend_from_slice(payload);
+        let frame = frame(opcode, payload);
         if self.unsent.is_empty() {
             self.unsent = frame;
         } else {
@@ -150,4 +195,14 @@ impl WebSocket {
         self.unsent = self.unsent.split_off(sent);
         if self.unsent.len() > MAX_UNSENT_BYTES { Err(SocketError::SlowReader) } else { Ok(()) }
     }
+}
+
+/// The bytes of an unfragmented frame.
+fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(payload.len() + 10);
+    FrameHeader { opcode, ..FrameHeader::default() }
+        .format(payload.len() as u64, &mut frame)
+        .expect("a Vec takes every byte");
+    frame.extend_from_slice(payload);
+    frame
 }

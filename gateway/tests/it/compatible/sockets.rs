@@ -145,6 +145,42 @@ async fn an_image_waits_for_the_cookie_of_its_pages_socket() {
     assert_eq!(claims_of(&visitor), claims, "image and socket are of one scene");
 }
 
+/// The status and the redirect of the answer to a request for a mini program's code for id 7.
+async fn code(world: &GatewayWorld, visitor: &CookieBrowser, query: &str) -> (u16, Option<String>) {
+    let client = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
+    let request = client.post(world.url(&format!("/miniapp/getwxacodeunlimit{query}"))).body("scene=7");
+    let response = visitor.send(request).await;
+    let location = response.headers().get("location").map(|location| location.to_str().unwrap().to_owned());
+    (response.status().as_u16(), location)
+}
+
+#[tokio::test]
+async fn a_mini_programs_code_waits_for_the_cookie_of_its_pages_socket() {
+    let world = GatewayWorld::compatible().await;
+    let visitor = CookieBrowser::default();
+    let before = Instant::now();
+    assert_eq!(code(&world, &visitor, "").await, redirect_to("?cookie=waited1"));
+    assert!(before.elapsed() >= Duration::from_millis(300));
+    assert!(visitor.cookies().is_empty(), "the cookie of the socket may still be on its way");
+    visitor.connect(&world.ws("/websocket?clientid=7")).await.unwrap();
+    let claims = claims_of(&visitor);
+    // The answer is 200 also where there is no code, since its page looks at the envelope.
+    assert_eq!(code(&world, &visitor, "?cookie=waited1").await, (200, None));
+    assert_eq!(claims_of(&visitor), claims, "code and socket are of one scene");
+
+    // Another browser that knows the id gets a scene of its own, however long it waits.
+    let eve = CookieBrowser::default();
+    eve.connect(&world.ws("/websocket?clientid=7")).await.unwrap();
+    assert_eq!(code(&world, &eve, "?cookie=waited1").await, (200, None));
+    assert_ne!(claims_of(&eve).scene, claims.scene);
+    for query in ["?cookie=waited3", "?cookie=waited99", "?cookie=waited18446744073709551615"] {
+        assert_eq!(code(&world, &CookieBrowser::default(), query).await, (200, None), "{query}");
+    }
+    for query in ["?cookie=waited-1", "?cookie=waitedx", "?cookie=waited18446744073709551616", "?x"] {
+        assert_eq!(code(&world, &CookieBrowser::default(), query).await, redirect_to("?cookie=waited1"), "{query}");
+    }
+}
+
 #[tokio::test]
 async fn an_image_whose_page_has_no_socket_sets_a_cookie_in_the_end() {
     let world = GatewayWorld::compatible().await;

@@ -3,21 +3,24 @@
 use std::time::{Duration, SystemTime};
 
 use reqwest::Method;
+use scenecast_browsers::login_page::LoginPage;
 use scenecast_gateway::config::GatewayLimits;
 use scenecast_scene::Transition;
 use scenecast_service::config::Seconds;
-use scenecast_testing::RedisServer;
+use scenecast_testing::{Direction, FaultProxy, ProxyMode, RedisServer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
 };
 
 use crate::fixtures::{
-    EventStream, GatewayWorld, LIFE, Scene, account, ann, assert_problem, frame, log_in, reconnect_delay_ms, send,
+    EventStream, GatewayWorld, LIFE, ORIGIN, Scene, account, ann, assert_problem, frame, log_in, reconnect_delay_ms,
+    send,
 };
 
 const STREAM: &str = "/events";
 const POLL: &str = "?wait=30";
+const HANDED_OVER: &str = "scenes_total{stage=\"handed_over\"}";
 
 #[tokio::test]
 async fn one_scene_may_have_watchers_by_every_transport() {
@@ -36,7 +39,54 @@ async fn one_scene_may_have_watchers_by_every_transport() {
     let polled: serde_json::Value = polling.await.unwrap().unwrap().json().await.unwrap();
     assert_eq!(by_stream.frame(), by_socket);
     assert_eq!(polled["events"][0], serde_json::from_str::<serde_json::Value>(&by_stream.data).unwrap());
-    assert_eq!(world.metric("scenes_total{stage=\"handed_over\"}"), 3);
+    // The first page that acknowledges it hands the scene over, and the others don't count again.
+    world.metric_is(HANDED_OVER, 1).await;
+    let seen = by_stream.id.unwrap();
+    let acknowledged = send(world.scene_request(&scene, &format!("?after={seen}&wait=0"))).await;
+    assert_eq!((acknowledged.0, world.metric(HANDED_OVER)), (200, 1));
+}
+
+#[tokio::test]
+async fn a_login_counts_as_handed_over_when_its_page_acknowledges_it() {
+    let world = GatewayWorld::new().await;
+    for (handed_over, suffix) in [STREAM, POLL].into_iter().enumerate() {
+        let scene = world.scene().await;
+        world.settle(&scene, log_in(&scene.grant(), "Ann")).await;
+        let before = u64::try_from(handed_over).unwrap();
+        let answer = world.scene_request(&scene, suffix).send().await.unwrap().text().await.unwrap();
+        assert!(answer.contains("confirmed"), "{answer}");
+        let seq = answer.split("\"seq\":").nth(1).unwrap().split(',').next().unwrap();
+        assert_eq!(world.metric(HANDED_OVER), before, "it was only sent");
+        for _ in 0..2 {
+            send(world.scene_request(&scene, &format!("?after={seq}&wait=0"))).await;
+        }
+        assert_eq!(world.metric(HANDED_OVER), before + 1);
+    }
+    let scene = world.scene().await;
+    let mut page = world.page_of(&scene).await;
+    world.settle(&scene, log_in(&scene.grant(), "Ann")).await;
+    assert_eq!(frame(&mut page).await.kind, "confirmed");
+    world.metric_is(HANDED_OVER, 3).await;
+}
+
+#[tokio::test]
+async fn a_login_that_a_dead_connection_swallowed_is_not_handed_over_and_comes_again() {
+    let world = GatewayWorld::new().await;
+    let proxy = FaultProxy::start(vec![world.address]).await;
+    let scene = world.scene().await;
+    let mut page = LoginPage::connect(&proxy.address().to_string(), ORIGIN).await.unwrap();
+    page.resume(&scene.key, 0).await.unwrap();
+    assert_eq!(frame(&mut page).await.kind, "resumed");
+    proxy.set_mode(Direction::ToClient, ProxyMode::Swallow);
+    world.settle(&scene, log_in(&scene.grant(), "Ann")).await;
+    world.metric_is("connections_closed_total{end=\"over\",transport=\"websocket\"}", 1).await;
+
+    let mut back = world.page().await;
+    back.resume(&scene.key, 0).await.unwrap();
+    assert_eq!(frame(&mut back).await.kind, "resumed");
+    assert_eq!(world.metric(HANDED_OVER), 0);
+    assert_eq!(frame(&mut back).await.kind, "confirmed");
+    world.metric_is(HANDED_OVER, 1).await;
 }
 
 #[tokio::test]

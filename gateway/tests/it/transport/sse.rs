@@ -95,8 +95,10 @@ async fn an_idle_stream_sends_heartbeats() {
     let world = GatewayWorld::new().await;
     let mut stream = EventStream::open(&world, &world.scene().await, None).await;
     stream.event("resumed").await;
-    let next = stream.next_within(Duration::from_secs(26)).await;
-    assert!(matches!(next, StreamItem::Heartbeat), "{next:?}");
+    for _ in 0..2 {
+        let next = stream.next_within(Duration::from_secs(6)).await;
+        assert!(matches!(next, StreamItem::Heartbeat), "{next:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! The WebSocket of the own API.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use scenecast_browsers::{
-    login_page::{LoginPage, PageMessage},
+    login_page::{LoginPage, PageFrame, PageMessage},
     raw_websocket::HANDSHAKE,
 };
 use tokio::{
@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
-use crate::fixtures::{GatewayWorld, LIFE, Scene, close_code, frame, next, reconnect_delay_ms};
+use crate::fixtures::{GatewayWorld, LIFE, ORIGIN, Scene, close_code, frame, next, reconnect_delay_ms};
 
 #[tokio::test]
 async fn a_page_resumes_by_its_key() {
@@ -29,6 +29,52 @@ async fn a_page_resumes_by_its_key() {
     assert_eq!((resumed.kind.as_str(), resumed.state.as_str()), ("resumed", "open"));
     assert!((118..=120).contains(&resumed.expires_in));
     assert_eq!(world.reader.watched_scenes(), 1);
+}
+
+/// A page that asked for heartbeats, and the frame that begins its connection.
+async fn page_with_heartbeats(world: &GatewayWorld) -> (LoginPage, PageFrame) {
+    let mut page = LoginPage::connect_with_heartbeats(&world.address.to_string(), ORIGIN).await.unwrap();
+    page.resume(&world.scene().await.key, 0).await.unwrap();
+    let resumed = frame(&mut page).await;
+    (page, resumed)
+}
+
+#[tokio::test]
+async fn an_idle_page_that_asked_for_heartbeats_gets_them_and_is_told_how_often() {
+    let world = GatewayWorld::new().await;
+    let (mut page, resumed) = page_with_heartbeats(&world).await;
+    assert_eq!(resumed.heartbeat, 5);
+    for _ in 0..2 {
+        let since = Instant::now();
+        assert_eq!(frame(&mut page).await.kind, "heartbeat");
+        assert!((4..6).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_did_not_ask_gets_no_heartbeats() {
+    let world = GatewayWorld::new().await;
+    let scene = world.scene().await;
+    let mut page = world.page().await;
+    page.resume(&scene.key, 0).await.unwrap();
+    assert_eq!(frame(&mut page).await.heartbeat, 0);
+    let silence = tokio::time::timeout(Duration::from_secs(7), page.next_message()).await;
+    assert!(silence.is_err(), "it may take any frame for an event: {silence:?}");
+}
+
+#[tokio::test]
+async fn a_probe_is_answered_at_once_and_any_other_second_frame_refused() {
+    let world = GatewayWorld::new().await;
+    let (mut page, _) = page_with_heartbeats(&world).await;
+    let since = Instant::now();
+    for _ in 0..3 {
+        page.send_text(r#"{"probe":{}}"#).await.unwrap();
+        assert_eq!(frame(&mut page).await.kind, "heartbeat");
+    }
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    page.send_text(r#"{"probe":{"scene":"another"}}"#).await.unwrap();
+    assert_eq!(frame(&mut page).await.code, "bad_request");
+    assert_eq!(close_code(&mut page).await, 1008);
 }
 
 #[tokio::test]

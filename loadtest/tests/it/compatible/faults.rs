@@ -210,6 +210,45 @@ async fn a_user_confirms_while_the_page_waits() {
     }
 }
 
+/// Waits until a scene has been cancelled at the first callback, which is the only one.
+async fn cancelled(cluster: &Cluster) {
+    metric_becomes(cluster.callback_admin(0), "scenecast_scenes_total{stage=\"cancelled\"}", 1.0).await;
+}
+
+#[tokio::test]
+async fn when_a_page_that_cannot_come_back_is_gone_the_phone_is_told() {
+    for is_scanned_before in [true, false] {
+        let setup = Setup { gateways: 2, callbacks: 1, confirmation: "tap", ..Setup::default() };
+        let cluster = Cluster::start_as(setup).await;
+        let ann = WeChatUser::persona("ann").unwrap();
+        let mut page = CompatiblePage::begin(&cluster, Flow::QrOnOpen, 0, 1).await;
+        if is_scanned_before {
+            page.phone.log_in(&ann).await.unwrap();
+        }
+        page.disconnect();
+        cancelled(&cluster).await;
+        let told = if is_scanned_before {
+            cluster.simulator.say(&ann, &cluster.account, "1").await.unwrap().shown
+        } else {
+            page.phone.log_in(&ann).await.unwrap().shown
+        };
+        let PhoneScreen::Reply(told) = told else { panic!("no reply: {told:?}") };
+        assert!(told.contains("Please get a new one on the page"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn when_a_page_that_cannot_come_back_is_drained_the_phone_is_told() {
+    let setup = Setup { gateways: 2, gateway_settings: "compatible = 2\n".to_owned(), ..Setup::default() };
+    let mut cluster = Cluster::start_as(setup).await;
+    let mut page = CompatiblePage::begin(&cluster, Flow::QrOnOpen, 1, 0).await;
+    cluster.gateway(0).terminate();
+    assert_eq!(page.next_message().await, SocketMessage::Closed(1012));
+    cancelled(&cluster).await;
+    assert!(!page.phone.log_in(&WeChatUser::nth(1)).await.unwrap().is_login());
+    assert_eq!(cluster.gateway(0).ended().await.code(), Some(0));
+}
+
 #[tokio::test]
 async fn a_page_whose_login_was_declined_is_closed_or_shows_a_new_code() {
     let setup = Setup { gateways: 2, callbacks: 2, confirmation: "tap", ..Setup::default() };

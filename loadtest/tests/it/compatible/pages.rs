@@ -97,6 +97,19 @@ async fn a_page_with_a_client_id_socket_gets_the_user() {
 }
 
 #[tokio::test]
+async fn a_code_and_a_client_id_socket_that_start_at_once_share_a_scene() {
+    let world = CompatibleWorld::new().await;
+    // Several times, because either request can be first.
+    for _ in 0..5 {
+        world.visit("client-id-socket.html?at-once").await;
+        let code = read_code(&world.browser.picture("#code[data-drawn]").await).unwrap();
+        world.phone("ann", Shown::MiniProgram(code)).await;
+        assert!(!world.browser.text(WHO).await.is_empty());
+        world.browser.forget_cookies().await;
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_only_connects_gets_a_code_and_a_name() {
     let world = CompatibleWorld::new().await;
     let on_open = world.cluster.gateway_on_open(1);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use scenecast_browsers::chromium::{Browser, ScreenSize};
 use scenecast_service::config::Seconds;
 use scenecast_standalone::Standalone;
+use scenecast_testing::{series_value, until};
 use serde_json::json;
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::standalone;
 
-use PageRequest::{Open, Poll, Socket, Stream};
+use PageRequest::{Acknowledge, Open, Poll, Socket, Stream};
 
 /// A standalone, a proxy with these rules before its gateway, and a login page that shows its code.
 async fn start_behind_proxy(rules: fn(PageRequest, usize) -> ProxyAction) -> (Standalone, HttpFaultProxy, Browser) {
@@ -45,9 +46,9 @@ async fn assert_one_login(scenecast: &Standalone, browser: &Browser) {
     scan(browser).await;
     assert_eq!(redeemed(browser).await["account"], "demo");
     assert_eq!(browser.run("return window.statuses").await, json!(ENGLISH[1..]));
-    let metrics = scenecast.metrics.text();
     for stage in ["confirmed", "handed_over", "redeemed"] {
-        assert!(metrics.contains(&format!("\nscenecast_scenes_total{{stage=\"{stage}\"}} 1\n")), "{stage}: {metrics}");
+        let series = format!("scenecast_scenes_total{{stage=\"{stage}\"}}");
+        until(&series, async || series_value(&scenecast.metrics.text(), &series) == Some(1)).await;
     }
 }
 
@@ -60,7 +61,7 @@ async fn where_sockets_are_refused_a_stream_carries_the_login() {
     .await;
     wait_for_transport(&scenecast, "sse").await;
     assert_one_login(&scenecast, &browser).await;
-    assert_eq!(proxy.requests(), [Socket, Open, Stream]);
+    assert_eq!(proxy.requests(), [Socket, Open, Stream, Acknowledge]);
 }
 
 #[tokio::test]
@@ -72,7 +73,7 @@ async fn where_sockets_open_and_stay_silent_a_stream_carries_the_login() {
     .await;
     wait_for_transport(&scenecast, "sse").await;
     assert_one_login(&scenecast, &browser).await;
-    assert_eq!(proxy.requests(), [Socket, Open, Stream]);
+    assert_eq!(proxy.requests(), [Socket, Open, Stream, Acknowledge]);
 }
 
 #[tokio::test]
@@ -86,7 +87,8 @@ async fn where_streams_are_buffered_polls_carry_the_login() {
     wait_for_transport(&scenecast, "poll").await;
     assert_one_login(&scenecast, &browser).await;
     assert_eq!(proxy.requests()[..4], [Socket, Open, Stream, Poll]);
-    assert!(proxy.requests()[4..].iter().all(|request| *request == Poll), "{:?}", proxy.requests());
+    let later = proxy.requests().split_off(4);
+    assert!(later.iter().all(|request| [Poll, Acknowledge].contains(request)), "{later:?}");
 }
 
 #[tokio::test]
@@ -113,7 +115,7 @@ async fn the_transport_that_worked_is_used_for_the_next_code() {
     browser.see("[data-view='waiting'] #qr").await;
     wait_for_transport(&scenecast, "sse").await;
     assert_one_login(&scenecast, &browser).await;
-    assert_eq!(proxy.requests(), [Socket, Open, Stream, Open, Stream]);
+    assert_eq!(proxy.requests(), [Socket, Open, Stream, Open, Stream, Acknowledge]);
 }
 
 #[tokio::test]
@@ -127,5 +129,5 @@ async fn a_page_keeps_its_transport_when_the_gateway_is_overloaded_or_restarts()
     .await;
     wait_for_transport(&scenecast, "sse").await;
     assert_one_login(&scenecast, &browser).await;
-    assert_eq!(proxy.requests(), [Socket, Open, Open, Stream, Stream, Stream]);
+    assert_eq!(proxy.requests(), [Socket, Open, Open, Stream, Stream, Stream, Acknowledge]);
 }

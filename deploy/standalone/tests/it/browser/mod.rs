@@ -1,9 +1,13 @@
 //! The login page and the page's JavaScript, in a headless Chromium.
 
+mod bare_page;
+mod broken_browsers;
+mod dead_connections;
 mod demo_page;
 mod fallback;
 mod login_page;
 mod page_module;
 mod proxy;
 mod relay;
+mod reloads;
 mod scripted_gateway;

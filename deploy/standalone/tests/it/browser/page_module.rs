@@ -256,7 +256,7 @@ async fn each_end_is_dispatched_and_only_a_renewal_opens_another_scene() {
         assert_eq!(connection.first, open());
         connection.send(opened(120)).await;
         assert_eq!(next(&browser).await.0, "opened");
-        connection.send(json!({ "type": end, "seq": 1, "delivery": "d" })).await;
+        connection.send(json!({ "type": end, "seq": 1, "delivery": "d", "grant": "g" })).await;
         connection.close(1000, "").await;
         assert_eq!(next(&browser).await.0, end);
         browser.run("attempt.renew()").await;

@@ -11,7 +11,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State, ws::WebSocketUpgrade},
-    http::{Method, StatusCode, header},
+    http::{Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -29,6 +29,8 @@ pub(super) enum PageRequest {
     Stream,
     /// The scene's events, by long poll.
     Poll,
+    /// That the page has its login.
+    Acknowledge,
     /// Anything else. The proxy passes it on.
     Other,
 }
@@ -107,6 +109,9 @@ async fn pass_on(State(state): State<Arc<HttpFaultProxyState>>, request: Request
     let kind = match (request.method(), request.uri().path()) {
         (&Method::POST, "/v1/scenes") => PageRequest::Open,
         (&Method::GET, path) if path.ends_with("/events") => PageRequest::Stream,
+        (&Method::GET, path) if path.starts_with("/v1/scenes/") && is_acknowledgement(request.uri()) => {
+            PageRequest::Acknowledge
+        }
         (&Method::GET, path) if path.starts_with("/v1/scenes/") => PageRequest::Poll,
         _ => PageRequest::Other,
     };
@@ -122,6 +127,11 @@ async fn pass_on(State(state): State<Arc<HttpFaultProxyState>>, request: Request
         Ok(Err(_)) => StatusCode::BAD_GATEWAY.into_response(),
         Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
     }
+}
+
+/// A poll that waits for nothing, from a page that has had an event.
+fn is_acknowledgement(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| query.ends_with("&wait=0") && !query.starts_with("after=0&"))
 }
 
 fn overloaded() -> Response {

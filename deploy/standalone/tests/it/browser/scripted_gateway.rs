@@ -9,7 +9,7 @@ use axum::{
         Path, State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
     },
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     response::Html,
     routing::{delete, get, post},
 };
@@ -40,6 +40,7 @@ pub(super) struct ScriptedGateway {
     connections: mpsc::UnboundedReceiver<ScriptedConnection>,
     cancelled: mpsc::UnboundedReceiver<(String, String)>,
     redeemed: mpsc::UnboundedReceiver<String>,
+    asked_for_scene: mpsc::UnboundedReceiver<()>,
 }
 
 /// A page's connection, after its first frame.
@@ -55,6 +56,7 @@ struct ScriptedGatewaySenders {
     connections: mpsc::UnboundedSender<ScriptedConnection>,
     cancelled: mpsc::UnboundedSender<(String, String)>,
     redeemed: mpsc::UnboundedSender<String>,
+    asked_for_scene: mpsc::UnboundedSender<()>,
 }
 
 impl ScriptedGateway {
@@ -62,19 +64,32 @@ impl ScriptedGateway {
         let (connections, connections_receiver) = mpsc::unbounded_channel();
         let (cancelled, cancelled_receiver) = mpsc::unbounded_channel();
         let (redeemed, redeemed_receiver) = mpsc::unbounded_channel();
+        let (asked_for_scene, asked_for_scene_receiver) = mpsc::unbounded_channel();
         // A page of any origin may import the module.
         let module = [(header::CONTENT_TYPE, "text/javascript"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
         let app = Router::new()
             .route("/", get(async || Html(PAGE)))
             .route("/v1/scenecast.js", get(async move || (module, page_module())))
             .route("/v1/ws", get(accept))
+            .route("/v1/scenes", post(refuse_scene))
             .route("/v1/scenes/{scene}", delete(cancel))
             .route("/v1/redeem", post(redeem))
-            .with_state(Arc::new(ScriptedGatewaySenders { connections, cancelled, redeemed }));
+            .with_state(Arc::new(ScriptedGatewaySenders { connections, cancelled, redeemed, asked_for_scene }));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let page = format!("http://{}/", listener.local_addr().expect("bound"));
         tokio::spawn(async { axum::serve(listener, app).await });
-        Self { page, connections: connections_receiver, cancelled: cancelled_receiver, redeemed: redeemed_receiver }
+        Self {
+            page,
+            connections: connections_receiver,
+            cancelled: cancelled_receiver,
+            redeemed: redeemed_receiver,
+            asked_for_scene: asked_for_scene_receiver,
+        }
+    }
+
+    /// Waits until a page asks for a scene without a WebSocket. It is refused, as by a proxy.
+    pub(super) async fn asked_for_scene(&mut self) {
+        self.asked_for_scene.recv().await.expect("the server runs as long as the test");
     }
 
     /// The next connection that a page makes.
@@ -95,7 +110,12 @@ impl ScriptedGateway {
 
 impl ScriptedConnection {
     pub(super) async fn send(&mut self, frame: Value) {
-        self.socket.send(Message::text(frame.to_string())).await.expect("the page is connected");
+        self.send_text(&frame.to_string()).await;
+    }
+
+    /// Sends a text that needn't be a frame.
+    pub(super) async fn send_text(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.expect("the page is connected");
     }
 
     /// Closes with a close frame, and waits for the page's.
@@ -127,6 +147,11 @@ async fn accept(
 async fn cancel(State(senders): State<Arc<ScriptedGatewaySenders>>, Path(scene): Path<String>, headers: HeaderMap) {
     let authorization = headers[header::AUTHORIZATION].to_str().expect("ASCII").to_owned();
     let _ = senders.cancelled.send((scene, authorization));
+}
+
+async fn refuse_scene(State(senders): State<Arc<ScriptedGatewaySenders>>) -> StatusCode {
+    let _ = senders.asked_for_scene.send(());
+    StatusCode::BAD_GATEWAY
 }
 
 async fn redeem(State(senders): State<Arc<ScriptedGatewaySenders>>, Json(request): Json<Value>) -> Json<Value> {

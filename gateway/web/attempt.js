@@ -1,0 +1,350 @@
+/** A login attempt: which connection the page has, and what the site's page is told. */
+
+import { ConnectionEnd } from './connection_end.js';
+import { confirmed, scanned, shown } from './details.js';
+import { Gateway } from './gateway.js';
+import { KeptScene } from './kept_scene.js';
+import { onLook, pageLocale } from './page.js';
+import { PollTransport } from './poll_transport.js';
+import { SocketTransport } from './socket_transport.js';
+import { StreamTransport } from './stream_transport.js';
+import { TransportSelector } from './transport_selector.js';
+
+/** @typedef {import('./messages.js').Message} Message */
+/** @typedef {import('./details.js').Shown} Shown */
+/** @typedef {import('./scenecast.js').Options} Options */
+/** @typedef {import('./scenecast.js').Details} Details */
+
+/** How long the gateway may take to send a scene's end, in ms. */
+const EXPIRY_GRACE = 3_000;
+/** How long a login that was confirmed in the last moment can still be fetched, in ms. */
+const GRANT_LIFE = 120_000;
+/** The longest delay that the module waits by itself when the gateway refuses, in s. */
+const MAX_RETRY_DELAY = 30;
+/**
+ * Backoff between connections, in ms. The first delay is long because a pod that fails has thousands of pages, which
+ * all come back over that time. The few pages whose phone is about to confirm don't wait so long.
+ */
+const BACKOFF = { first: 5_000, scanned: 1_000, longest: 15_000 };
+
+/**
+ * After a dead connection, the page connects at once: that says nothing about the pod, and pages notice it one by one.
+ * If one died, the browser may have others in its pool that died with it, so the page tries as often as this.
+ */
+const MAX_DEAD = 3;
+
+/** The problem codes that mean that the scene is gone. */
+const GONE_CODES = new Set(['scene_expired', 'key_invalid']);
+/** The states in which a kept scene can still log the page in. */
+const USABLE_STATES = new Set(['open', 'scanned', 'confirmed']);
+/** The problem of a page that has no transport left. */
+const UNSUPPORTED = { code: 'browser_unsupported', detail: 'This page can’t connect to the gateway in any way' };
+
+/** If a timer of a second is later than this, in ms, the page stood still. */
+const STOOD_STILL = 3_000;
+
+/** A login attempt. Its events are `CustomEvent`s; see `Details`. */
+export class Attempt extends EventTarget {
+  #gateway;
+  /** @type {TransportSelector<SocketTransport | StreamTransport | PollTransport>} */
+  #selector;
+  /** The transport of the current connection. @type {SocketTransport | StreamTransport | PollTransport | undefined} */
+  #transport;
+  /** The body of the call that opens a scene. */
+  #request;
+  /**
+   * The scene that the page shows, if there is one.
+   *
+   * @type {{ id: string, key: string, seq: number, expires: number, scanned: boolean } | null}
+   */
+  #scene = null;
+  /** Where the scene is kept for a reload, if the site wants that. @type {KeptScene | null} */
+  #kept = null;
+  /**
+   * What the page showed before it was reloaded, until the gateway says that the scene is still good.
+   *
+   * @type {Shown | null}
+   */
+  #shownBefore = null;
+  /** Whether the attempt has not ended. */
+  #isActive = false;
+  /** Whether the page got `offline` or `trouble`, and no `online` since. */
+  #isOffline = false;
+  /** Connections lost since the last message with a state. */
+  #failures = 0;
+  /** Connections that were dead, since the last message with a state. */
+  #dead = 0;
+  /** Aborts the current connection, its listeners, and its timer. */
+  #connection = new AbortController();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /** @param {Options} options */
+  constructor({ account, state, locale = pageLocale(), gateway, keepOnReload = false }) {
+    super();
+    const api = gateway ? new URL('v1/', gateway.replace(/\/*$/, '/')) : new URL('.', import.meta.url);
+    this.#request = { account, state, locale };
+    this.#gateway = new Gateway(api);
+    this.#selector = new TransportSelector([
+      ...(SocketTransport.supported ? [new SocketTransport(this.#gateway, this.#request)] : []),
+      ...(StreamTransport.supported ? [new StreamTransport(this.#gateway)] : []),
+      ...(PollTransport.supported ? [new PollTransport(this.#gateway)] : []),
+    ]);
+    if (keepOnReload) this.#kept = new KeptScene(api, this.#request);
+    this.#begin();
+  }
+
+  /** Goes on with the scene that the page showed before it was reloaded, or opens one. */
+  #begin() {
+    const kept = this.#kept?.load();
+    if (!kept) return this.renew();
+    this.#scene = { ...kept.scene, seq: 0, scanned: false };
+    this.#shownBefore = kept.shown;
+    this.#start();
+  }
+
+  /** What is left of the shown scene's life, in seconds; 0 without one. */
+  get remaining() {
+    return this.#scene ? Math.max(0, this.#scene.expires - Date.now()) / 1000 : 0;
+  }
+
+  /** Opens a new scene in place of the last one. */
+  renew() {
+    this.#cancelScene();
+    this.#start();
+  }
+
+  #start() {
+    this.#isActive = true;
+    this.#failures = 0;
+    this.#connect();
+  }
+
+  /** Cancels the login. */
+  cancel() {
+    if (!this.#isActive) return;
+    this.#cancelScene();
+    this.#end('cancelled', {});
+  }
+
+  #cancelScene() {
+    if (this.#scene) this.#gateway.cancel(this.#scene);
+    this.#forgetScene();
+  }
+
+  #forgetScene() {
+    this.#scene = null;
+    this.#shownBefore = null;
+    this.#kept?.remove();
+  }
+
+  #connect() {
+    const signal = this.#resetConnection();
+    if (!this.#scene && document.visibilityState !== 'visible') {
+      document.addEventListener('visibilitychange', () => this.#connect(), { once: true, signal });
+      return;
+    }
+    this.#onLeave(signal);
+    onLook(() => this.#transport?.look(), signal);
+    this.#run(signal).then((end) => signal.aborted || this.#connectionEnded(end));
+  }
+
+  /**
+   * Gives the scene up when the user leaves the page, so that the phone is told. If the browser keeps the page and the
+   * user comes back to it, it gets another one.
+   *
+   * @param {AbortSignal} signal
+   */
+  #onLeave(signal) {
+    const leave = () => {
+      if (this.#kept?.isStored) return;
+      this.#cancelScene();
+      this.#isOffline = false;
+      const next = this.#resetConnection();
+      window.addEventListener('pageshow', () => this.#start(), { once: true, signal: next });
+    };
+    window.addEventListener('pagehide', leave, { once: true, signal });
+  }
+
+  /**
+   * Handles messages from the gateway until the connection ends.
+   *
+   * @param {AbortSignal} signal
+   * @returns {Promise<ConnectionEnd>}
+   */
+  async #run(signal) {
+    const transport = this.#selector.begin();
+    this.#transport = transport;
+    if (!transport) return ConnectionEnd.refused(UNSUPPORTED);
+    const onMessage = (/** @type {Message} */ message) => {
+      if (signal.aborted) return;
+      this.#selector.messageReceived();
+      this.#handle(message);
+    };
+    try {
+      const scene = this.#scene ?? (transport.canOpen ? null : await this.#open(signal));
+      return await transport.run(scene, onMessage, signal);
+    } catch (broken) {
+      if (broken instanceof ConnectionEnd) return broken;
+      // A fault of this module must not leave the page without a connection.
+      console.error(broken);
+      return ConnectionEnd.lost();
+    }
+  }
+
+  /** Opens a scene, for a transport that can't do so itself. @param {AbortSignal} signal */
+  async #open(signal) {
+    const opened = await this.#gateway.open(this.#request, signal);
+    if (signal.aborted) throw ConnectionEnd.lost();
+    this.#handle(opened);
+    return this.#scene;
+  }
+
+  /** @param {Message} message */
+  #handle(message) {
+    switch (message.type) {
+      case 'opened':
+        this.#scene = { id: message.scene, key: message.key, seq: 0, expires: 0, scanned: false };
+        this.#stateReceived(message.expires_in);
+        return this.#show(message.scene, message.expires_in, shown(message));
+      case 'resumed':
+        return this.#resumed(message);
+      case 'trouble':
+        this.#isOffline = true;
+        return this.#emit('trouble', {});
+      case 'scanned':
+        if (this.#scene) this.#scene.scanned = true;
+        return this.#isNew(message) && this.#emit('scanned', scanned(message));
+      case 'confirmed':
+        return this.#isNew(message) && this.#confirmed(message);
+      case 'declined':
+      case 'cancelled':
+        return this.#isNew(message) && this.#end(message.type, {});
+      case 'expired':
+        return this.#expired();
+    }
+  }
+
+  /** @param {string} scene @param {number} expiresIn Seconds. @param {Shown} code */
+  #show(scene, expiresIn, code) {
+    if (this.#scene) this.#kept?.save(this.#scene, code);
+    this.#emit('opened', { scene, expiresIn, ...code });
+  }
+
+  /** @param {Message} message */
+  #resumed({ state, expires_in: expiresIn = 0 }) {
+    const shownBefore = this.#shownBefore;
+    if (shownBefore && !USABLE_STATES.has(state)) return this.renew();
+    const wasOffline = this.#isOffline;
+    this.#stateReceived(expiresIn);
+    this.#shownBefore = null;
+    if (shownBefore && this.#scene) return this.#show(this.#scene.id, expiresIn, shownBefore);
+    if (wasOffline) this.#emit('online', { state });
+  }
+
+  /** @param {Message} message */
+  #confirmed(message) {
+    if (this.#scene) this.#transport?.acknowledge(this.#scene);
+    this.#end('confirmed', confirmed(message));
+  }
+
+  /** The scene is over, or gone. A page that has just been reloaded has not shown it, and gets another one. */
+  #expired() {
+    if (!this.#shownBefore) return this.#end('expired', {});
+    this.#forgetScene();
+    this.#connect();
+  }
+
+  /** @param {number} expiresIn Seconds. */
+  #stateReceived(expiresIn) {
+    this.#failures = 0;
+    this.#dead = 0;
+    this.#isOffline = false;
+    if (this.#scene) this.#scene.expires = Date.now() + expiresIn * 1000;
+    // If the gateway sends nothing by then, the connection is dead.
+    this.#setTimer(expiresIn * 1000 + EXPIRY_GRACE, () => this.#connectionEnded(ConnectionEnd.lost()));
+  }
+
+  /** Whether an event is new, and not a repeat from an earlier connection. @param {Message} event */
+  #isNew({ seq }) {
+    if (!this.#scene || seq <= this.#scene.seq) return false;
+    this.#scene.seq = seq;
+    return true;
+  }
+
+  /** Reconnects, or ends the attempt if there is nothing to come back for. @param {ConnectionEnd} end */
+  #connectionEnded({ kind, delay, problem }) {
+    const isGone = GONE_CODES.has(problem?.code ?? '');
+    if (this.#scene && (isGone || Date.now() > this.#scene.expires + GRANT_LIFE)) return this.#expired();
+    // The user shouldn't wait that long in front of a page that does nothing.
+    const isTooLong = (problem?.retryAfter ?? 0) > MAX_RETRY_DELAY;
+    if (problem && (kind === 'refused' || isTooLong)) return this.#end('problem', problem);
+    if (kind === 'unusable') {
+      this.#selector.remove();
+      return this.#connect();
+    }
+    if (kind === 'silent' || (kind === 'lost' && this.#dead)) this.#dead += 1;
+    const isOtherTransport = ['lost', 'silent'].includes(kind) && this.#selector.connectionBroke();
+    if (isOtherTransport || (this.#dead && this.#dead <= MAX_DEAD)) return this.#connect();
+
+    const signal = this.#resetConnection();
+    this.#onLeave(signal);
+    if (kind === 'lost') {
+      const first = this.#scene?.scanned ? BACKOFF.scanned : BACKOFF.first;
+      delay = Math.random() * Math.min(BACKOFF.longest, first * 2 ** this.#failures++);
+      onLook(() => this.#connect(), signal);
+    }
+    this.#setTimer(delay, () => this.#connect());
+    this.#isOffline = true;
+    this.#emit('offline', { retryIn: delay / 1000 });
+  }
+
+  /**
+   * @template {keyof Details} Type
+   * @param {Type} type
+   * @param {Details[Type]} detail
+   */
+  #end(type, detail) {
+    this.#resetConnection();
+    this.#isActive = false;
+    this.#forgetScene();
+    this.#emit(type, detail);
+  }
+
+  /** Aborts the connection, its listeners and its timer. Returns the signal of the next one. @returns {AbortSignal} */
+  #resetConnection() {
+    clearTimeout(this.#timer);
+    this.#connection.abort();
+    this.#connection = new AbortController();
+    return this.#connection.signal;
+  }
+
+  /**
+   * Runs the action in `ms` by the wall clock, since timers stand still while a laptop sleeps. There is one timer.
+   *
+   * @param {number} ms
+   * @param {() => void} action
+   */
+  #setTimer(ms, action) {
+    const due = Date.now() + ms;
+    let checkedAt = Date.now();
+    const check = () => {
+      const now = Date.now();
+      if (now - checkedAt > STOOD_STILL) this.#transport?.look();
+      checkedAt = now;
+      const left = due - now;
+      this.#timer = setTimeout(left <= 0 ? action : check, Math.max(0, Math.min(left, 1000)));
+    };
+    clearTimeout(this.#timer);
+    check();
+  }
+
+  /**
+   * @template {keyof Details} Type
+   * @param {Type} type
+   * @param {Details[Type]} detail
+   */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

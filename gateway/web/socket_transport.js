@@ -1,0 +1,108 @@
+/** A WebSocket, which can open its scene itself. */
+
+import { ConnectionEnd, Watchdog } from './connection_end.js';
+import { TIMEOUT } from './gateway.js';
+import { isFirst, parseMessage, problemOf } from './messages.js';
+
+/** Close codes after which the same would happen again: done, unsupported, policy, and too big. */
+const FINAL_CLOSES = new Set([1000, 1003, 1008, 1009]);
+/** Close codes with a delay in their reason: restart, and try again later. */
+const RETRY_CLOSES = new Set([1012, 1013]);
+/** What the gateway answers at once. Unlike a ping of the protocol, a script can send it and see the answer. */
+const PROBE = JSON.stringify({ probe: {} });
+
+/** @typedef {import('./transports.js').OnMessage} OnMessage */
+/** @typedef {import('./gateway.js').Scene} Scene */
+/** @typedef {import('./gateway.js').Gateway} Gateway */
+
+export class SocketTransport {
+  canOpen = true;
+  #gateway;
+  #request;
+  /** Looks at the present connection. */
+  #look = () => {};
+
+  static get supported() {
+    return typeof WebSocket === 'function' && typeof AbortController === 'function';
+  }
+
+  /** @param {Gateway} gateway @param {object} request The body of the call that opens a scene. */
+  constructor(gateway, request) {
+    this.#gateway = gateway;
+    this.#request = request;
+  }
+
+  /** Finds out soon whether the connection still works. */
+  look() {
+    this.#look();
+  }
+
+  /** A page acknowledges a login by closing its socket. */
+  acknowledge() {}
+
+  /**
+   * @param {Scene | null} scene
+   * @param {OnMessage} onMessage
+   * @param {AbortSignal} unwanted
+   * @returns {Promise<ConnectionEnd>}
+   */
+  run(scene, onMessage, unwanted) {
+    const url = this.#gateway.url('ws?heartbeat=1');
+    url.protocol = url.protocol.replace('http', 'ws');
+    /** @type {WebSocket} */
+    let socket;
+    try {
+      socket = new WebSocket(url, 'scenecast.v1');
+    } catch {
+      return Promise.resolve(ConnectionEnd.unusable());
+    }
+    const watchdog = new Watchdog(unwanted);
+    return new Promise((resolve) => {
+      const first = scene ? { resume: { key: scene.key, after: scene.seq } } : { open: this.#request };
+      let hasWorked = false;
+      /** How long the gateway may be silent, in ms; 0 if it doesn't send heartbeats. */
+      let longestSilence = 0;
+      /** @type {import('./connection_end.js').Problem | null} */
+      let problem = null;
+      const end = (/** @type {ConnectionEnd | Promise<ConnectionEnd>} */ how) => {
+        this.#look = () => {};
+        watchdog.stop();
+        resolve(how);
+        socket.close();
+      };
+      this.#look = () => {
+        if (!longestSilence || socket.readyState !== WebSocket.OPEN) return;
+        socket.send(PROBE);
+        watchdog.restart(TIMEOUT.look);
+      };
+      socket.addEventListener('open', () => socket.send(JSON.stringify(first)));
+      socket.addEventListener('message', ({ data }) => {
+        const message = parseMessage(data);
+        if (!message || !(hasWorked || isFirst(message, Boolean(scene)))) return end(ConnectionEnd.lost());
+        hasWorked = true;
+        if (message.heartbeat) longestSilence = message.heartbeat * 1000 + TIMEOUT.late;
+        if (longestSilence) watchdog.restart(longestSilence);
+        else watchdog.stop();
+        if (message.type !== 'problem') return onMessage(message);
+        problem = problemOf(message);
+        // A close follows.
+        watchdog.restart(TIMEOUT.other);
+      });
+      socket.addEventListener('close', ({ code, reason }) => end(SocketTransport.#endOf(code, reason, problem)));
+      // Where the page's policy blocks the socket, Chromium dispatches no `close`.
+      socket.addEventListener('error', () => end(this.#gateway.failureOf(url)));
+      watchdog.signal.addEventListener('abort', () => {
+        if (problem) return end(ConnectionEnd.refused(problem));
+        end(hasWorked ? ConnectionEnd.silent() : ConnectionEnd.lost());
+      });
+      watchdog.restart(scene ? TIMEOUT.other : TIMEOUT.open);
+    });
+  }
+
+  /** @param {number} code @param {string} reason @param {import('./connection_end.js').Problem | null} problem */
+  static #endOf(code, reason, problem) {
+    if (FINAL_CLOSES.has(code)) return problem ? ConnectionEnd.refused(problem) : ConnectionEnd.closed();
+    const delay = RETRY_CLOSES.has(code) && /retry_after_ms=(\d+)/.exec(reason);
+    return delay ? ConnectionEnd.retry(Number(delay[1]), problem) : ConnectionEnd.lost();
+  }
+}
