@@ -55,7 +55,7 @@ fn has_marked_name(text: &str) -> bool {
 /// Whether the text says that it has to be replaced, as examples do.
 fn asks_to_be_changed(text: &str) -> bool {
     let letters: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    let requests = ["changeme", "changethis", "replaceme", "replacethis", "replacewith", "fillin", "yoursecret"];
+    let requests = ["changeme", "changethis", "replaceme", "replacethis", "replacewith", "yoursecret"];
     letters == "todo" || letters.contains("xxxxxxxx") || requests.into_iter().any(|request| letters.contains(request))
 }
 
@@ -112,6 +112,7 @@ mod tests {
             "what-your-backend-redeems-with",
             "Todo List",
             "X. Y. Zhang",
+            "https://www.fillinstation.example",
         ] {
             assert!(!is_placeholder(text), "{text}");
         }
