@@ -3,7 +3,8 @@
 
 use config::{Map, Value, ValueKind};
 
-/// The tables of an account's own words. Braces mean something else there, and the words are checked where they are read.
+/// The tables of an account's own words. Braces mean something else there, and the words are checked where they are
+/// read.
 const WORDS: &str = "texts";
 
 /// The place of a value that was never put in, such as `bus.url`.

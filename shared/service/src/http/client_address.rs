@@ -27,8 +27,8 @@ pub struct ClientAddress(pub IpAddr);
 #[derive(Debug, Clone, Copy)]
 pub struct ForwardedHttps;
 
-/// The proxies whose `X-Forwarded-…` headers are trusted. They are few enough to be an operator's own: whoever is one of
-/// them chooses the address that limits count and phones show.
+/// The proxies whose `X-Forwarded-…` headers are trusted. They are few enough to be an operator's own: whoever is one
+/// of them chooses the address that limits count and phones show.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(try_from = "Networks")]
 pub struct TrustedProxies(Networks);
