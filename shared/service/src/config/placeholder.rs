@@ -3,7 +3,8 @@
 
 use config::{Map, Value, ValueKind};
 
-/// The tables of an account's own words. Braces mean something else there, and the words are checked where they are read.
+/// The tables of an account's own words. Braces mean something else there, and the words are checked where they are
+/// read.
 const WORDS: &str = "texts";
 
 /// The place of a value that was never put in, such as `bus.url`.
@@ -55,7 +56,7 @@ fn has_marked_name(text: &str) -> bool {
 /// Whether the text says that it has to be replaced, as examples do.
 fn asks_to_be_changed(text: &str) -> bool {
     let letters: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    let requests = ["changeme", "changethis", "replaceme", "replacethis", "replacewith", "fillin", "yoursecret"];
+    let requests = ["changeme", "changethis", "replaceme", "replacethis", "replacewith", "yoursecret"];
     letters == "todo" || letters.contains("xxxxxxxx") || requests.into_iter().any(|request| letters.contains(request))
 }
 
@@ -112,6 +113,7 @@ mod tests {
             "what-your-backend-redeems-with",
             "Todo List",
             "X. Y. Zhang",
+            "https://www.fillinstation.example",
         ] {
             assert!(!is_placeholder(text), "{text}");
         }

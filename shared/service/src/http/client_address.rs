@@ -83,8 +83,8 @@ fn folded(proxy: IpAddr) -> u128 {
 #[derive(Debug, Clone, Copy)]
 pub struct ForwardedHttps;
 
-/// The proxies whose `X-Forwarded-…` headers are trusted. They are few enough to be an operator's own: whoever is one of
-/// them chooses the address that limits count and phones show.
+/// The proxies whose `X-Forwarded-…` headers are trusted. They are few enough to be an operator's own: whoever is one
+/// of them chooses the address that limits count and phones show.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(try_from = "Networks")]
 pub struct TrustedProxies(Networks);
