@@ -43,8 +43,9 @@ impl Arrival {
         self.at + WECHAT_HAS_CLOSED_AFTER
     }
 
-    /// Whether this is WeChat's last attempt to deliver this message.
-    pub(super) fn is_last_attempt(self, message: &Message) -> bool {
-        (self.unix_ms / 1000).saturating_sub(message.created) >= LAST_ATTEMPT_SECS
+    /// Whether this is WeChat's last attempt to deliver this message. WeChat's clock is `ahead_secs` ahead of ours.
+    pub(super) fn is_last_attempt(self, message: &Message, ahead_secs: i64) -> bool {
+        let now = (self.unix_ms / 1000).saturating_add_signed(ahead_secs);
+        now.saturating_sub(message.created) >= LAST_ATTEMPT_SECS
     }
 }

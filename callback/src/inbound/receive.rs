@@ -82,7 +82,7 @@ pub(super) async fn receive(
     };
     let purpose = Purpose::of(&received.message);
     Span::current().record("purpose", purpose.as_str());
-    let is_last = arrival.is_last_attempt(&received.message);
+    let is_last = arrival.is_last_attempt(&received.message, state.wechat_clock.correction());
     let mut delivery = Delivery::new(&state.services, account, &received.message, &purpose, arrival);
 
     if !state.message_rate.allows() {

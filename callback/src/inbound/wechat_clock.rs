@@ -12,7 +12,8 @@ use tokio::time::Instant;
 /// What arrives late, or is sent again by an attacker, only seems to come from a slower clock. So the largest difference
 /// of such a time counts.
 const WINDOW: Duration = Duration::from_secs(60);
-/// From this difference on the log says that a clock is wrong, in seconds. The alert has the same limit.
+/// From this difference on a clock is wrong, in seconds. Less can come from a message that was long under way. The alert
+/// has the same limit.
 const FAR_SECS: u64 = 60;
 
 /// The difference between both clocks.
@@ -33,6 +34,11 @@ impl WechatClock {
         Self { ahead, window: Mutex::default() }
     }
 
+    /// What has to be added to our clock, in seconds. 0 unless it is wrong.
+    pub(super) fn correction(&self) -> i64 {
+        Some(self.ahead.get()).filter(|ahead| is_far(*ahead)).unwrap_or(0)
+    }
+
     /// A rightly signed request came whose timestamp is so many seconds ahead of our clock.
     pub(super) fn observe(&self, ahead_secs: i64) {
         let mut window = self.window.lock();
@@ -50,8 +56,11 @@ impl WechatClock {
     }
 }
 
+fn is_far(ahead_secs: i64) -> bool {
+    ahead_secs.unsigned_abs() > FAR_SECS
+}
+
 fn log_change(before: i64, now: i64) {
-    let is_far = |secs: i64| secs.unsigned_abs() > FAR_SECS;
     match (is_far(before), is_far(now)) {
         (false, true) => tracing::warn!(
             ahead_secs = now,
@@ -80,8 +89,9 @@ mod tests {
         assert_eq!(gauge.get(), -600, "nothing else came for a minute: our clock is fast");
         clock.observe(600);
         assert_eq!(gauge.get(), 600, "nobody can sign in the future: our clock is slow");
+        assert_eq!(clock.correction(), 600);
         tokio::time::advance(WINDOW).await;
-        clock.observe(0);
-        assert_eq!(gauge.get(), 0);
+        clock.observe(-10);
+        assert_eq!((gauge.get(), clock.correction()), (-10, 0), "perhaps it was long under way");
     }
 }

@@ -18,8 +18,8 @@ pub(super) enum MiniProgramError {
     SceneExpired,
     #[error("another person was first with this scene")]
     SceneTaken,
-    /// The phone isn't told by whom, if the call says that to nobody but WeChat.
-    #[error("somebody has answered before")]
+    /// By this person or another: WeChat isn't asked who opens a scene that was answered.
+    #[error("the scene was answered before")]
     SceneAnswered,
     #[error("the ticket was not issued here, or it was issued to another person")]
     TicketInvalid,

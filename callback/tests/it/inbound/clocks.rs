@@ -9,7 +9,7 @@ use scenecast_testing::{series_value, until};
 use crate::world::{
     CallbackWorld, Pod, TOKEN,
     encryption::{Encryptor, enveloped},
-    event, problem, signed, signed_by, unix_now,
+    event, event_at, new_scene, problem, signed, signed_by, unix_now,
 };
 
 /// Less than the time that WeChat waits, and enough for any answer.
@@ -92,4 +92,26 @@ async fn genuine_deliveries_say_how_far_wechats_clock_is_ahead_and_replays_do_no
     let refused = deliver(&signed_by("wrong", unix_now().as_secs() + 200)).await.unwrap();
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     assert!((119..=120).contains(&ahead(world.pod())), "a wrong signature says nothing");
+}
+
+#[tokio::test]
+async fn whether_an_attempt_is_wechats_last_is_judged_by_wechats_clock() {
+    for skew in [-120, 120] {
+        let world = CallbackWorld::with(None, |settings| {
+            settings.limits = CallbackLimits { deliveries_per_second: 1, ..CallbackLimits::default() };
+        })
+        .await;
+        let wechats_now = || unix_now().as_secs().saturating_add_signed(skew);
+        let crowded = || world.pod().metric("scenecast_deliveries_total{outcome=\"crowded\"}");
+        let scan = |age| event_at(wechats_now() - age, "SCAN", &new_scene("demo").to_string());
+        let mut first_attempts = tokio::task::JoinSet::new();
+        let deliver = |age| world.delivery("demo", &signed_by(TOKEN, wechats_now()), scan(age)).send();
+        until("a first attempt beyond the rate gets no answer", async || {
+            first_attempts.spawn(deliver(0));
+            crowded() > 0
+        })
+        .await;
+        let told = async || deliver(10).await.unwrap().text().await.unwrap();
+        until("a last attempt beyond the rate is answered", async || told().await.contains("Please scan again.")).await;
+    }
 }
