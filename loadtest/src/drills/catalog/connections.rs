@@ -14,7 +14,8 @@ use crate::{
 
 /// A Redis that all pods reach through a proxy.
 struct ProxiedRedis {
-    server: RedisServer,
+    /// Runs for as long as this exists.
+    _server: RedisServer,
     proxy: FaultProxy,
 }
 
@@ -22,7 +23,7 @@ impl ClusterRedis for ProxiedRedis {
     async fn start() -> Self {
         let server = RedisServer::start().await;
         let proxy = FaultProxy::start(vec![server.address()]).await;
-        Self { server, proxy }
+        Self { _server: server, proxy }
     }
 
     fn url_for(&self, user: &str, password: &str) -> String {
