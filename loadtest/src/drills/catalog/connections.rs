@@ -14,6 +14,7 @@ use crate::{
 
 /// A Redis that all pods reach through a proxy.
 struct ProxiedRedis {
+    /// Runs for as long as this exists.
     _server: RedisServer,
     proxy: FaultProxy,
 }

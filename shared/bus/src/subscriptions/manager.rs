@@ -26,8 +26,6 @@ const COUNT_PERIOD: Duration = Duration::from_secs(3);
 const SWEEP_PERIOD: Duration = Duration::from_secs(30);
 /// How often watchers whose catch-up doesn't end are looked for. They are told within twice that.
 const STALENESS_PERIOD: Duration = Duration::from_secs(1);
-/// How often each primary is asked whether it was emptied. Phones are told nothing final meanwhile.
-const EMPTIED_PERIOD: Duration = Duration::from_secs(1);
 /// How many changed scenes are taken from the registry's channel at a time.
 const CHANGES_AT_A_TIME: usize = 512;
 
@@ -67,6 +65,7 @@ impl PubSubListener {
             }
             PubSubEvent::Connected(slots) => self.catch_up(Loss::Subscriptions, &slots, "reconnect"),
             PubSubEvent::Moved(slots) => self.catch_up(Loss::Subscriptions, &slots, "move"),
+            PubSubEvent::Emptied(slots) => self.catch_up(Loss::Messages, &slots, "emptied"),
             PubSubEvent::Lagged(slots, messages) => {
                 tracing::warn!(
                     messages,
@@ -112,7 +111,6 @@ impl SubscriptionManager {
         let mut sweep = every(SWEEP_PERIOD);
         let mut staleness = every(STALENESS_PERIOD);
         let mut count = every(COUNT_PERIOD);
-        let mut emptied = every(EMPTIED_PERIOD);
         loop {
             tokio::select! {
                 Some(lost) = losses.recv() => self.dispatch(lost, ShardTask::CatchUp),
@@ -122,17 +120,9 @@ impl SubscriptionManager {
                 _ = count.tick() => {
                     self.dispatch(self.registry.subscribed(), |scenes| ShardTask::CompareCount(scenes.len()));
                 }
-                _ = emptied.tick() => self.check_emptied(),
                 _ = staleness.tick() => self.registry.notify_stale_watchers(),
                 _ = sweep.tick() => self.dispatch(self.registry.scenes(), ShardTask::Sweep),
             }
-        }
-    }
-
-    fn check_emptied(&self) {
-        for worker in self.workers.values() {
-            // It fails only when the process ends.
-            let _ = worker.send(ShardTask::CheckEmptied);
         }
     }
 

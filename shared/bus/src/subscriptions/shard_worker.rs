@@ -42,8 +42,6 @@ pub(crate) enum ShardTask {
     /// After all tasks before this one, so many scenes should be subscribed here. Catch up if Redis has fewer.
     Sweep(Vec<SceneId>),
     CompareCount(usize),
-    /// Read the mailboxes of these scenes if the primary was emptied since the last time.
-    CheckEmptied,
 }
 
 /// The worker of one primary.
@@ -60,8 +58,6 @@ pub(crate) struct ShardWorker {
     pause: Duration,
     /// Counts catch-ups by their cause.
     catch_ups: IntCounterVec,
-    /// How many times the primary had been emptied when it was last asked.
-    times_emptied: Option<u64>,
 }
 
 /// The result of subscribing or reading several scenes.
@@ -100,7 +96,6 @@ impl ShardWorker {
             paused_until: Instant::now(),
             pause: MIN_PAUSE,
             catch_ups,
-            times_emptied: None,
         }
     }
 
@@ -140,7 +135,6 @@ impl ShardWorker {
                     self.pause = MIN_PAUSE;
                 }
                 ShardTask::Sweep(scenes) => self.enqueue(scenes),
-                ShardTask::CheckEmptied => self.check_emptied().await,
                 ShardTask::CompareCount(expected) => {
                     self.follow_changes(std::mem::take(&mut changed)).await;
                     self.compare_count(expected).await;
@@ -160,23 +154,6 @@ impl ShardWorker {
             );
             self.catch_ups.with_label_values(&["vanished"]).inc();
             let lost = self.registry.mark_lost(Loss::Subscriptions, |scene| self.is_ours(scene));
-            self.enqueue(lost);
-        }
-    }
-
-    /// Catches up if somebody has emptied Redis, which keeps connections and subscriptions.
-    async fn check_emptied(&mut self) {
-        let Some(times) = self.subscriber.times_emptied(&self.primary).await else { return };
-        let Some(before) = self.times_emptied.replace(times) else { return };
-        // After a restart it counts from 0 again. The lost connection has told of that.
-        if times > before {
-            tracing::error!(
-                primary = %self.primary,
-                "somebody has emptied Redis (FLUSHALL, FLUSHDB or SWAPDB): logins and scenes that were there are lost; \
-                 having the scenes of open pages opened again. INFO commandstats and ACL LOG may tell who it was"
-            );
-            self.catch_ups.with_label_values(&["emptied"]).inc();
-            let lost = self.registry.mark_lost(Loss::Messages, |scene| self.is_ours(scene));
             self.enqueue(lost);
         }
     }

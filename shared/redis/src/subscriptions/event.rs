@@ -19,6 +19,8 @@ pub enum PubSubEvent {
     Connected(Slots),
     /// These slots have another primary. Nothing is subscribed there yet.
     Moved(Slots),
+    /// The primary of these slots was emptied (`FLUSHALL` and the like). The subscriptions still exist.
+    Emptied(Slots),
     /// This many messages were lost, because they came faster than they were read. They may be of any of these slots.
     /// The subscriptions still exist.
     Lagged(Slots, u64),

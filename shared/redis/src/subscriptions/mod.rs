@@ -13,6 +13,7 @@
 //! | a connection is lost | `Disconnected` | remember that its subscriptions are gone |
 //! | it is back | `Connected` | subscribe again |
 //! | slots get another primary | `Moved` | subscribe there |
+//! | somebody empties a primary | `Emptied` | have done what it takes to store the keys again |
 //! | messages came faster than they were read | `Lagged` | read what was missed elsewhere |
 //!
 //! Four decisions:
@@ -27,6 +28,7 @@
 //!
 //! See docs/decisions/004-sharded-pub-sub-in-every-layout.md.
 
+mod emptied;
 pub(crate) mod event;
 mod listener;
 pub(crate) mod subscriber;

@@ -15,10 +15,14 @@ use crate::{
     command::{RedisCommand, array_items, send_all},
     connection::{health::ConnectionHealth, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind},
-    inspection::{losses, refusals::RefusalCounter},
+    inspection::{each_connection::for_each_connection, refusals::RefusalCounter},
     reply::Reply,
     routing::redirect::Redirect,
-    subscriptions::{event::PubSubEvent, listener::follow_topology},
+    subscriptions::{
+        emptied::watch_for_emptying,
+        event::{EventHandler, PubSubEvent},
+        listener::follow_topology,
+    },
     topology::{refresher::Topology, slots::Slot},
 };
 
@@ -39,7 +43,11 @@ impl Redis {
         let topology = self.router.topology().clone();
         let health = ConnectionHealth::new("subscriptions", &self.connected, topology.refresh_notify());
         let nodes = node_pool(&self.address, health);
-        tokio::spawn(follow_topology(topology.clone(), nodes.clone(), Arc::new(on_event)));
+        let on_event: EventHandler = Arc::new(on_event);
+        let (table, handler) = (topology.clone(), on_event.clone());
+        let watch = move |connection| watch_for_emptying(connection, table.clone(), handler.clone());
+        tokio::spawn(for_each_connection(topology.clone(), self.router.pool().clone(), watch));
+        tokio::spawn(follow_topology(topology.clone(), nodes.clone(), on_event));
         Subscriber { topology, nodes, refusals: self.refusals.clone() }
     }
 }
@@ -108,11 +116,6 @@ impl Subscriber {
         let client = self.connected_client(primary)?;
         let info = RedisCommand::new("CLIENT", ["INFO"]).send(&client).await.ok()?.into_string()?;
         info.split_ascii_whitespace().find_map(|fact| fact.strip_prefix("ssub="))?.parse().ok()
-    }
-
-    /// How many times this primary was emptied since it started (`FLUSHALL` and the like); `None` if it doesn't say.
-    pub async fn times_emptied(&self, primary: &Server) -> Option<u64> {
-        losses::times_emptied(&self.connected_client(primary)?).await
     }
 
     /// `None` while there is no connection. To wait for one would be useless: once it is there, everything has to be

@@ -43,7 +43,7 @@ async fn watchers_of_five_thousand_scenes_survive_a_restart_of_redis_with_its_da
         assert_eq!(next_event_kind(watch).await, "cancelled");
         assert_no_notice(watch);
     }
-    let in_flight = proxy.max_in_flight("SSUBSCRIBE", "ssubscribe");
+    let in_flight = proxy.max_in_flight("SSUBSCRIBE", "$10\r\nssubscribe");
     assert!((2..=512).contains(&in_flight), "{in_flight} subscribes at the same time");
     assert!(metrics.text().contains("scenecast_catch_ups_total{cause=\"reconnect\"}"));
 }
