@@ -24,6 +24,7 @@ pub use fault_proxy::{
 pub use metric::{metric_value, series_value};
 pub use redis::{
     cluster::RedisCluster,
+    partition::{ClientSide, CutOffZone},
     recording_proxy::RecordingProxy,
     sentinel::RedisSentinels,
     server::{RedisServer, acl_rules},

@@ -62,10 +62,9 @@ impl RedisWriter {
         {
             self.publish_again(name, format!("{seq} {event}"));
         }
-        if let Settled::Applied(_) | Settled::Repeated(_) = settled {
-            // A repeated settle waits, too: the pod that applied it may have died before it had waited.
-            self.redis.wait_for_replicas(&written).await?;
-        }
+        // A repeated settle waits, too: the pod that applied it may have died before it had waited. So does one that
+        // changed nothing: a primary that was replaced would refuse what its successor has.
+        self.redis.wait_for_replicas(&written).await?;
         Ok(settled)
     }
 
@@ -85,8 +84,7 @@ impl RedisWriter {
     pub(crate) async fn snapshot(&self, scene: SceneId) -> Result<Option<SceneSnapshot>, BusError> {
         let mut fields = vec!["state"];
         fields.extend(SceneField::VARIANTS.iter().map(|field| field.name()));
-        let mut hashes = self.redis.hashes(&[SceneName(scene).to_string()], &fields).await;
-        let (values, life_ms) = hashes.pop().ok_or(BusError::malformed("no answer"))??;
+        let (values, life_ms) = self.redis.find_hash(&SceneName(scene).to_string(), &fields).await?;
         let Some((Some(stored), facts)) = values.split_first() else { return Ok(None) };
         let (state, remaining) = state(stored, life_ms)?;
         let facts = SceneField::VARIANTS.iter().zip(facts);

@@ -7,3 +7,4 @@ mod partition;
 mod sentinel;
 mod shards;
 mod slots;
+mod zones;
