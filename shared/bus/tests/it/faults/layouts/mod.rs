@@ -3,6 +3,7 @@
 mod cluster;
 mod cost;
 mod membership;
+mod min_replicas;
 mod partition;
 mod sentinel;
 mod shards;
