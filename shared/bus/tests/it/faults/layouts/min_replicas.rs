@@ -1,5 +1,7 @@
 //! All replicas of a primary are down, and one of them may be promoted when they return.
 
+use std::time::Duration;
+
 use scenecast_bus::{BusConfig, BusError, SceneWriter};
 use scenecast_metrics::Metrics;
 use scenecast_redis::{MinReplicas, Redis, RedisAddress};
@@ -36,7 +38,7 @@ async fn under_sentinel_no_login_is_accepted_while_all_replicas_are_down() {
     let given_up = async {
         for sentinel in 0..3 {
             for replica in [1, 2] {
-                sentinels.until_replica_is_down_at(sentinel, replica, std::time::Duration::from_secs(5)).await;
+                sentinels.until_replica_is_down_at(sentinel, replica, Duration::from_secs(8)).await;
             }
         }
     };
@@ -89,7 +91,8 @@ async fn a_primary_that_nobody_watches_over_accepts_nothing_without_the_replica_
     })
     .await;
     replica.stop().await;
-    until("the primary has lost its replica", async || primary.info("replication").await["connected_slaves"] == "0").await;
+    until("the primary has lost its replica", async || primary.info("replication").await["connected_slaves"] == "0")
+        .await;
     for _ in 0..3 {
         let settled = logins.callback.settle(scene(1), &cause(&delivery(1)), &login(1)).await;
         assert!(is_undecided(&settled), "{settled:?}");
@@ -130,9 +133,12 @@ async fn a_replica_that_was_promoted_by_force_waits_for_its_old_primary() {
     let primary = cluster.primary_of(slot).await;
     let replica = cluster.replica_of(primary).await;
     // The old primary is alive for the others, and doesn't follow yet.
+    for node in cluster.nodes() {
+        node.set("cluster-node-timeout", "15000").await;
+    }
     cluster.node(primary).pause();
     cluster.node(replica).cli(&["CLUSTER", "FAILOVER", "TAKEOVER"]).await.unwrap();
-    cluster.until_primary(replica).await;
+    until("the callback reads at the new primary", async || logins.callback.snapshot(scene(1)).await.is_ok()).await;
     let settled = logins.callback.settle(scene(1), &cause(&delivery(1)), &login(1)).await;
     assert!(is_undecided(&settled), "the old primary may be promoted in turn: {settled:?}");
     cluster.node(primary).resume();

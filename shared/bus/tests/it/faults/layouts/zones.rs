@@ -12,8 +12,8 @@ use crate::{
     fixtures::{callback, cause, opening, redis_name, scene},
 };
 
-/// Longer than a replica that is down still has to acknowledge.
-const GIVEN_UP: Duration = Duration::from_secs(5);
+/// Some seconds longer than a replica that is down still has to acknowledge, so that logins have time to be accepted.
+const GIVEN_UP: Duration = Duration::from_secs(8);
 const PAGES: u128 = 40;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
