@@ -10,7 +10,10 @@
 //!
 //! Clients that are given the second addresses connect from 127.0.0.1, and can be on either side of a partition.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use crate::{
     fault_proxy::proxy::FaultProxy,
@@ -76,6 +79,14 @@ impl RedisSentinels {
             for proxy in server.proxies() {
                 proxy.partition_from(&others);
             }
+        }
+    }
+
+    /// Delays what this Sentinel says to clients and peers, as if it were far away. It must have been started with
+    /// [`RedisSentinels::start_partitionable`].
+    pub fn delay_sentinel(&self, sentinel: usize, delay: Duration) {
+        for proxy in self.sentinels()[sentinel].proxies() {
+            proxy.set_delay(delay);
         }
     }
 
