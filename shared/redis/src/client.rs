@@ -19,6 +19,7 @@ use crate::{
     startup_check,
     topology::{
         refresher::{Topology, TopologyMetrics},
+        slots::Slot,
         source::TopologySource,
     },
 };
@@ -112,6 +113,12 @@ impl Redis {
         let written = WritePosition::new(key, &routed);
         let reply = routed.replies.pop().unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?;
         Ok((reply, written))
+    }
+
+    /// Returns when a write to this key can be acknowledged by [`Redis::wait_for_replicas`]; at once in normal times. Fails
+    /// after two seconds.
+    pub async fn until_writes_count(&self, key: &str) -> Result<(), RedisError> {
+        self.acknowledger.until_attainable(Slot::of(key)).await
     }
 
     /// Returns when enough replicas have what was written, so that a failover doesn't lose it. Returns at once where

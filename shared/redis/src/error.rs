@@ -26,7 +26,8 @@ pub enum RedisErrorKind {
     NoPrimary,
     /// Too many commands are waiting for this server already. Nothing was sent.
     Overloaded,
-    /// The write was carried out, but the replicas haven't acknowledged it in time, so a failover may lose it.
+    /// The replicas haven't acknowledged the write in time, so a failover may lose it; or it wasn't even carried out,
+    /// because they couldn't.
     NotAcknowledged,
     /// The ACL of our Redis user forbids the command, the key or the channel (`NOPERM`).
     NotPermitted,

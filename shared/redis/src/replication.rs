@@ -113,6 +113,26 @@ impl ReplicaAcknowledger {
         }
     }
 
+    /// Returns when a write to the owner of this slot can be acknowledged. What can't be would be heard by pages and then
+    /// be lost. Says nothing of a slot without an owner.
+    pub(crate) async fn until_attainable(&self, slot: Slot) -> Result<(), RedisError> {
+        let is_attainable =
+            |table: &Arc<SlotTable>| table.owner(slot).is_none_or(|owner| attainable(table, owner).is_some());
+        if self.topology.is_recent() && is_attainable(&self.topology.table()) {
+            return Ok(());
+        }
+        let mut tables = self.topology.subscribe();
+        let waiting = async {
+            self.topology.until_recent().await;
+            tables.wait_for(is_attainable).await.is_ok()
+        };
+        if timeout(ACKNOWLEDGE_LIMIT, waiting).await.unwrap_or(false) {
+            return Ok(());
+        }
+        let message = "nothing was written, because no replica could acknowledge it now";
+        Err(RedisError::new(RedisErrorKind::NotAcknowledged, message))
+    }
+
     /// The replicas that must have the write. Waits until they are known and can have it. The server itself isn't asked
     /// if it has left the table: it may be cut off, and see no replicas for that reason.
     async fn required_replicas(&self, written: &WritePosition) -> RequiredReplicas {

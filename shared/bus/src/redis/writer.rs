@@ -54,6 +54,8 @@ impl RedisWriter {
             event.body()
         });
         let args = settle_args(&name, cause, step, event.clone());
+        // Otherwise the page would hear of a login that the next primary doesn't know.
+        self.redis.until_writes_count(&name).await?;
         let (reply, written) = self.redis.write(&self.settle, &name, &args).await?;
         let SettleReply { settled, published_seq } =
             SettleReply::read(reply).ok_or(BusError::malformed("settle's answer"))?;
