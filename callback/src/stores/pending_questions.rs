@@ -48,7 +48,7 @@ impl PendingQuestions {
 
     /// The question to this person. A value that can't be read counts as no question.
     pub async fn get(&self, account: &AccountName, openid: &OpenId) -> Result<Option<PendingQuestion>, StoreError> {
-        let text = self.0.get(&key(account, openid)).await?;
+        let text = self.0.find(&key(account, openid)).await?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 

@@ -123,7 +123,7 @@ impl TypedCodes {
 
     /// The scene of this code, also in the ten minutes after the code's life.
     pub async fn find(&self, account: &AccountName, code: &TypedCode) -> Result<Option<SceneId>, StoreError> {
-        let scene = self.0.get(&key(account, code)).await?;
+        let scene = self.0.find(&key(account, code)).await?;
         Ok(scene.and_then(|scene| scene.parse().ok()))
     }
 }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, str::FromStr};
 
 use scenecast_metrics::Metrics;
-use scenecast_redis::{Redis, RedisAddress};
+use scenecast_redis::{MinReplicas, Redis, RedisAddress};
 use serde::{Deserialize, de};
 
 use crate::{census::Census, reader::SceneReader, store::key_value::Store, writer::SceneWriter};
@@ -23,6 +23,8 @@ struct BusConfigText {
     url: RedisAddress,
     /// A PEM file. With TLS, its authorities are trusted in place of the system's.
     ca: Option<PathBuf>,
+    #[serde(default)]
+    min_replicas: MinReplicas,
 }
 
 impl BusConfig {
@@ -42,12 +44,12 @@ impl BusConfig {
 impl TryFrom<BusConfigText> for BusConfig {
     type Error = String;
 
-    fn try_from(BusConfigText { url, ca }: BusConfigText) -> Result<Self, String> {
+    fn try_from(BusConfigText { url, ca, min_replicas }: BusConfigText) -> Result<Self, String> {
         let url = match ca {
             None => url,
             Some(file) => url.trusting(&file).map_err(|error| format!("bus.ca, {}: {error}", file.display()))?,
         };
-        Ok(Self { url })
+        Ok(Self { url: url.requiring(min_replicas) })
     }
 }
 

@@ -53,7 +53,10 @@ impl SceneWriter {
     }
 
     /// Changes the scene, stores the event and publishes it to the watchers: all in one step, or nothing. Over Redis
-    /// this returns when all replicas that may be promoted have the change.
+    /// this returns when all replicas that may be promoted have the change. A refusal is as final as a change: it doesn't
+    /// come from a primary that was replaced.
+    ///
+    /// See docs/decisions/039-a-negative-answer-is-acknowledged-too.md.
     pub async fn settle(&self, scene: SceneId, cause: &Cause, transition: &Transition) -> Result<Settled, BusError> {
         let step = transition.step();
         match &self.0 {
@@ -62,7 +65,7 @@ impl SceneWriter {
         }
     }
 
-    /// The scene as it is stored, with the facts that a gateway must not know.
+    /// The scene as it is stored, with the facts that a gateway must not know. `None` is as final as a refusal.
     pub async fn snapshot(&self, scene: SceneId) -> Result<Option<SceneSnapshot>, BusError> {
         match &self.0 {
             WriterBackend::Memory(scenes) => Ok(scenes.snapshot(scene)),

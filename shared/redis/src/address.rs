@@ -6,7 +6,7 @@ use fred::types::config::{Config, Server, ServerConfig};
 use serde::{Deserialize, de};
 use url::Url;
 
-use crate::{connection::heartbeat::ExpectedRole, tls};
+use crate::{connection::heartbeat::ExpectedRole, tls, topology::acks::MinReplicas};
 
 /// Where Redis is, and how to connect. `Debug` hides it, because it may have a password.
 #[derive(Clone)]
@@ -19,6 +19,7 @@ struct ParsedAddress {
     config: Config,
     /// The same for sentinels.
     sentinel_config: Config,
+    min_replicas: MinReplicas,
 }
 
 /// How the servers work together.
@@ -115,7 +116,7 @@ impl ParsedAddress {
             }
             ServerConfig::Centralized { server } => Layout::Independent(vec![without_brackets(server)]),
         };
-        Self { layout, config, sentinel_config }
+        Self { layout, config, sentinel_config, min_replicas: MinReplicas::default() }
     }
 }
 
@@ -136,6 +137,16 @@ impl RedisAddress {
         address.config.tls.clone_from(&tls);
         address.sentinel_config.tls = tls;
         Ok(Self(Arc::new(address)))
+    }
+
+    /// The same address, where a login counts as stored once this many replicas have it.
+    #[must_use]
+    pub fn requiring(&self, min_replicas: MinReplicas) -> Self {
+        Self(Arc::new(ParsedAddress { min_replicas, ..ParsedAddress::clone(&self.0) }))
+    }
+
+    pub(crate) fn min_replicas(&self) -> MinReplicas {
+        self.0.min_replicas
     }
 
     pub(crate) fn layout(&self) -> &Layout {

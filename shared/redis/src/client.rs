@@ -24,7 +24,11 @@ use crate::{
     replication::{ReplicaAcknowledger, WritePosition},
     reply::Reply,
     routing::router::CommandRouter,
-    topology::{refresher::Topology, slots::Slot, source::TopologySource},
+    topology::{
+        refresher::{Topology, TopologyMetrics},
+        slots::Slot,
+        source::TopologySource,
+    },
 };
 
 /// A filter for `tracing`: only errors of the client library. This crate logs everything else that it says, in better
@@ -71,7 +75,14 @@ impl Redis {
     pub fn connect(address: &RedisAddress, metrics: &Metrics) -> Self {
         let help = "1 while every connection of this kind to Redis is up.";
         let connected = metrics.gauge_vec("redis_connected", help, &["connection"]);
-        let primaries = metrics.gauge("redis_primaries", "Servers that own slots of Redis.");
+        let topology_metrics = TopologyMetrics {
+            primaries: metrics.gauge("redis_primaries", "Servers that own slots of Redis."),
+            obstructed: metrics.gauge_vec(
+                "redis_primaries_obstructed",
+                "Redis primaries at which no login counts as stored now, by the reason.",
+                &["reason"],
+            ),
+        };
         let refresh = Arc::<Notify>::default();
 
         let commands = node_pool(address, ConnectionHealth::new("commands", &connected, refresh.clone()));
@@ -83,8 +94,8 @@ impl Redis {
             ConnectionPool::new(move |sentinel| address.sentinel_config(sentinel), ExpectedRole::Any, health)
         };
 
-        let source = TopologySource::new(address.layout(), sentinels);
-        let topology = Topology::start(source, commands.clone(), refresh, primaries);
+        let source = TopologySource::new(address.layout(), sentinels, address.min_replicas());
+        let topology = Topology::start(source, commands.clone(), refresh, topology_metrics);
         let refusals = RefusalCounter::new(metrics);
         let acknowledger = ReplicaAcknowledger::new(&topology, acknowledgements, refusals.clone());
         tokio::spawn(for_each_connection(topology.clone(), commands.clone(), settings::check));
@@ -129,8 +140,15 @@ impl Redis {
         Ok((reply, written))
     }
 
+    /// Returns when a write to this key can be acknowledged by [`Redis::wait_for_replicas`]; at once in normal times. Fails
+    /// after two seconds.
+    pub async fn until_writes_count(&self, key: &str) -> Result<(), RedisError> {
+        self.acknowledger.until_attainable(Slot::of(key)).await
+    }
+
     /// Returns when enough replicas have what was written, so that a failover doesn't lose it. Returns at once where
-    /// the server has no replicas.
+    /// the server has no replicas. A script that wrote nothing may be followed by this, too: what it found is what
+    /// every later primary finds, and wasn't read at one that had been replaced.
     pub async fn wait_for_replicas(&self, written: &WritePosition) -> Result<(), RedisError> {
         self.acknowledger.wait(written).await
     }
@@ -164,10 +182,7 @@ impl Redis {
 
     /// Reads these fields of the hash at each key. An error for one key doesn't affect the others.
     pub async fn hashes(&self, keys: &[String], fields: &[&'static str]) -> Vec<Result<Hash, RedisError>> {
-        let read = |key: &str| {
-            vec![RedisCommand::new("HMGET", [key]).with_args(fields.iter().copied()), RedisCommand::new("PTTL", [key])]
-        };
-        let outcomes = self.router.execute_each(keys, read).await;
+        let outcomes = self.router.execute_each(keys, |key| read_hash(key, fields).into()).await;
         outcomes.into_iter().map(|replies| parse_hash(&replies?)).collect()
     }
 
@@ -198,6 +213,30 @@ impl Redis {
         Ok(self.router.execute_one(key, RedisCommand::new("GET", [key])).await?.convert()?)
     }
 
+    /// [`Redis::get`], where nothing is found only if no later primary finds anything either. A primary that has been
+    /// replaced may lack what its successor has; it gives no answer.
+    pub async fn find(&self, key: &str) -> Result<Option<String>, RedisError> {
+        let routed = self.router.execute(key, &[RedisCommand::new("GET", [key])]).await?;
+        let read_at = WritePosition::new(key, &routed);
+        let value = routed.replies.into_iter().next().unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?;
+        let value: Option<String> = value.convert()?;
+        if value.is_none() {
+            self.wait_for_replicas(&read_at).await?;
+        }
+        Ok(value)
+    }
+
+    /// Reads these fields of one hash, where nothing is found only if no later primary finds anything either.
+    pub async fn find_hash(&self, key: &str, fields: &[&'static str]) -> Result<Hash, RedisError> {
+        let routed = self.router.execute(key, &read_hash(key, fields)).await?;
+        let read_at = WritePosition::new(key, &routed);
+        let hash = parse_hash(&routed.replies)?;
+        if hash.0.iter().all(Option::is_none) {
+            self.wait_for_replicas(&read_at).await?;
+        }
+        Ok(hash)
+    }
+
     /// Sets the key to a value, for `life`.
     pub async fn set(&self, key: &str, value: &str, life: Duration) -> Result<(), RedisError> {
         let set = RedisCommand::new("SET", [key, value, "PX", &millis(life).to_string()]);
@@ -217,6 +256,10 @@ pub(crate) fn node_pool(address: &RedisAddress, health: Arc<ConnectionHealth>) -
     let expected_role = address.expected_role();
     let address = address.clone();
     ConnectionPool::new(move |node| address.config(node), expected_role, health)
+}
+
+fn read_hash(key: &str, fields: &[&'static str]) -> [RedisCommand; 2] {
+    [RedisCommand::new("HMGET", [key]).with_args(fields.iter().copied()), RedisCommand::new("PTTL", [key])]
 }
 
 /// Parses the answers to `HMGET` and `PTTL`.

@@ -26,7 +26,8 @@ pub enum RedisErrorKind {
     NoPrimary,
     /// Too many commands are waiting for this server already. Nothing was sent.
     Overloaded,
-    /// The write was carried out, but the replicas haven't acknowledged it in time, so a failover may lose it.
+    /// The replicas haven't acknowledged the write in time, so a failover may lose it; or it wasn't even carried out,
+    /// because they couldn't.
     NotAcknowledged,
     /// The key isn't there, and its primary may have lost it a moment ago.
     RecentLoss,

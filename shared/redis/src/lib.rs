@@ -45,4 +45,7 @@ pub use replication::WritePosition;
 pub use reply::{Node, Reply};
 pub use streams::{PendingEntry, StreamEntry};
 pub use subscriptions::{event::PubSubEvent, subscriber::Subscriber};
-pub use topology::slots::{Slot, Slots};
+pub use topology::{
+    acks::MinReplicas,
+    slots::{Slot, Slots},
+};

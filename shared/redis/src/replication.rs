@@ -15,10 +15,12 @@
 //! connection of their own, and each round first writes a small key, the fence. Writes of other connections come
 //! before the fence in the primary's history, so a replica that has the fence has them, too. The fence must be in a
 //! slot of this primary. n is the number of replicas that the cluster or sentinels may promote
-//! ([`RequiredAcks`]): any of them may be the next primary.
+//! ([`RequiredAcks`]): any of them may be the next primary. `WAIT` says only how many have the fence, so where
+//! sentinels name the replicas, `ROLE` goes before and after it, and tells which ones have it.
 //!
 //! See docs/decisions/007-a-login-counts-once-all-promotable-replicas-have-it.md.
 //! See docs/decisions/016-a-moved-slot-is-as-safe-as-its-new-node.md.
+//! See docs/decisions/038-an-acknowledgement-names-its-replicas.md.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -26,7 +28,7 @@ use std::{
     time::Duration,
 };
 
-use fred::{clients::Client, types::config::Server};
+use fred::{clients::Client, error::Error, types::config::Server};
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::timeout};
 
@@ -35,11 +37,13 @@ use crate::{
     connection::pool::ConnectionPool,
     error::{RedisError, RedisErrorKind},
     inspection::refusals::RefusalCounter,
-    role,
+    reply::Reply,
+    role::PrimaryRole,
     routing::{redirect::Redirect, router::RoutedReplies},
     topology::{
+        acks::{RequiredAcks, RequiredReplicas},
         refresher::Topology,
-        slots::{RequiredAcks, Slot, SlotTable},
+        slots::{Slot, SlotTable},
     },
 };
 
@@ -83,8 +87,8 @@ pub(crate) struct ReplicaAcknowledger {
 
 struct AckWaiter {
     slot: Slot,
-    /// How many replicas must have the write.
-    replicas: usize,
+    /// The replicas that must have the write.
+    required: RequiredReplicas,
     acknowledged: oneshot::Sender<bool>,
 }
 
@@ -99,8 +103,8 @@ impl ReplicaAcknowledger {
     pub(crate) async fn wait(&self, written: &WritePosition) -> Result<(), RedisError> {
         let acknowledged = timeout(ACKNOWLEDGE_LIMIT, async {
             match self.required_replicas(written).await {
-                0 => true,
-                replicas => self.join_next_round(written, replicas).await.unwrap_or(false),
+                RequiredReplicas { count: 0, .. } => true,
+                required => self.join_next_round(written, required).await.unwrap_or(false),
             }
         });
         if acknowledged.await.unwrap_or(false) {
@@ -111,30 +115,53 @@ impl ReplicaAcknowledger {
         }
     }
 
-    /// How many replicas must have the write. Waits until that is known and attainable. The server itself isn't asked
+    /// Returns when a write to the owner of this slot can be acknowledged. What can't be would be heard by pages and then
+    /// be lost. Says nothing of a slot without an owner.
+    pub(crate) async fn until_attainable(&self, slot: Slot) -> Result<(), RedisError> {
+        let is_attainable =
+            |table: &Arc<SlotTable>| table.owner(slot).is_none_or(|owner| attainable(table, owner).is_some());
+        if self.topology.is_recent() && is_attainable(&self.topology.table()) {
+            return Ok(());
+        }
+        let mut tables = self.topology.subscribe();
+        let waiting = async {
+            self.topology.until_recent().await;
+            tables.wait_for(is_attainable).await.is_ok()
+        };
+        if timeout(ACKNOWLEDGE_LIMIT, waiting).await.unwrap_or(false) {
+            return Ok(());
+        }
+        let message = "nothing was written, because no replica could acknowledge it now";
+        Err(RedisError::new(RedisErrorKind::NotAcknowledged, message))
+    }
+
+    /// The replicas that must have the write. Waits until they are known and can have it. The server itself isn't asked
     /// if it has left the table: it may be cut off, and see no replicas for that reason.
-    async fn required_replicas(&self, written: &WritePosition) -> usize {
+    async fn required_replicas(&self, written: &WritePosition) -> RequiredReplicas {
         let node = &written.node;
         if written.is_ask_target && !self.topology.table().has_primary(node) {
             // The server is being given its first slot, so it isn't in the table yet.
-            let Ok(connection) = self.nodes.get(node).permit().map(|permit| permit.client) else { return 1 };
-            return RedisCommand::role().send(&connection).await.map_or(1, |role| role::replica_count(&role));
+            return RequiredReplicas::count(self.count_replicas(node).await.unwrap_or(1));
         }
+        self.topology.until_recent().await;
         let mut tables = self.topology.subscribe();
-        let is_attainable =
-            |table: &Arc<SlotTable>| matches!(table.required_acks(node), Some(RequiredAcks::AtLeast(_)));
+        let is_attainable = |table: &Arc<SlotTable>| attainable(table, node).is_some();
         let table = tables.wait_for(is_attainable).await;
-        match table.ok().and_then(|table| table.required_acks(node)) {
-            Some(RequiredAcks::AtLeast(replicas)) => replicas,
-            // The table has no sender any more, because the process ends.
-            Some(RequiredAcks::Unattainable) | None => 1,
-        }
+        // The table has no sender any more if the process ends.
+        table.ok().and_then(|table| attainable(&table, node).cloned()).unwrap_or(RequiredReplicas::count(1))
+    }
+
+    /// How many replicas this server says that it has.
+    async fn count_replicas(&self, node: &Server) -> Option<usize> {
+        let client = self.nodes.get(node).permit().ok()?.client.clone();
+        let role = RedisCommand::role().send(&client).await.ok()?;
+        Some(PrimaryRole::parse(&role)?.replica_count())
     }
 
     /// The receiver gets whether the next round reached the replicas.
-    fn join_next_round(&self, written: &WritePosition, replicas: usize) -> oneshot::Receiver<bool> {
+    fn join_next_round(&self, written: &WritePosition, required: RequiredReplicas) -> oneshot::Receiver<bool> {
         let (acknowledged, outcome) = oneshot::channel();
-        let waiter = AckWaiter { slot: written.slot, replicas, acknowledged };
+        let waiter = AckWaiter { slot: written.slot, required, acknowledged };
         match self.waiting.lock().entry(written.node.clone()) {
             Entry::Occupied(mut running) => running.get_mut().push(waiter),
             Entry::Vacant(idle) => {
@@ -148,11 +175,13 @@ impl ReplicaAcknowledger {
     /// Runs round after round, until no write waits.
     async fn run_rounds(self, node: Server) {
         while let Some(waiters) = self.take_waiters(&node) {
-            let replicas = waiters.iter().map(|waiter| waiter.replicas).max().unwrap_or(1);
-            let acknowledged = self.run_round(&node, waiters[0].slot, replicas).await;
+            let replicas = waiters.iter().map(|waiter| waiter.required.count).max().unwrap_or(1);
+            let names = waiters.iter().any(|waiter| !waiter.required.named.is_empty());
+            let acknowledged = self.run_round(&node, waiters[0].slot, replicas, names).await;
             for waiter in waiters {
+                let is_enough = acknowledged.as_ref().is_some_and(|acknowledged| acknowledged.meets(&waiter.required));
                 // Fails if the waiter's time was up.
-                let _ = waiter.acknowledged.send(acknowledged);
+                let _ = waiter.acknowledged.send(is_enough);
             }
         }
     }
@@ -168,9 +197,10 @@ impl ReplicaAcknowledger {
         Some(waiters)
     }
 
-    /// Returns whether this many replicas have everything that was written at the server before. `slot` is that of one
-    /// of the writes.
-    async fn run_round(&self, node: &Server, slot: Slot, replicas: usize) -> bool {
+    /// Returns who has everything that was written at the server before, once this many replicas have it; with
+    /// `names`, also which ones. `None` if that isn't so in time, or if the server is no primary, or not surely one.
+    /// `slot` is that of one of the writes.
+    async fn run_round(&self, node: &Server, slot: Slot, replicas: usize, names: bool) -> Option<Acknowledgement> {
         let table = self.topology.table();
         // A server that is being given its first slot owns none, and takes only keys of that slot, after ASKING.
         let asking = !table.has_primary(node);
@@ -179,26 +209,29 @@ impl ReplicaAcknowledger {
         };
         let fences = (0..FENCE_KEYS).map(|number| format!("fence:{number}")).filter(is_usable);
         for fence in fences.take(MAX_FENCES) {
-            let commands = [
-                RedisCommand::new("SET", [fence.as_str(), "", "PX", FENCE_LIFE_MS]),
-                RedisCommand::new("WAIT", [replicas.to_string().as_str(), WAIT_LIMIT_MS]),
-            ];
-            let Some(client) = self.connected_client(node).await else { return false };
+            let client = self.connected_client(node).await?;
             // On another connection, which wrote nothing, WAIT would count every replica at once.
-            let replies = send_all_on_one_connection(&client, &commands, asking).await;
-            if let [Ok(_), Ok(acknowledged_by)] = &replies[..] {
-                return acknowledged_by.as_u64().is_some_and(|count| count >= replicas as u64);
+            let replies = send_all_on_one_connection(&client, &round(&fence, replicas, names), asking).await;
+            if let Some(acknowledged) = Acknowledgement::parse(&replies) {
+                return Some(acknowledged).filter(|acknowledged| asking || self.still_counts(node, acknowledged));
             }
             self.refusals.observe(node, &replies);
             let error = replies.iter().find_map(|reply| reply.as_ref().err());
             let redirect = error.and_then(|error| Redirect::from_error(error, node));
             if !matches!(redirect, Some(Redirect::Moved(_) | Redirect::Ask(_))) {
                 tracing::debug!(%node, ?error, "couldn't ask Redis whether its replicas have a write");
-                return false;
+                return None;
             }
             self.topology.request_refresh();
         }
-        false
+        None
+    }
+
+    /// Whether what was enough when the round began is enough at its end. Meanwhile another server may have become the
+    /// primary, or another replica one that may be promoted.
+    fn still_counts(&self, node: &Server, acknowledged: &Acknowledgement) -> bool {
+        self.topology.is_recent()
+            && attainable(&self.topology.table(), node).is_some_and(|required| acknowledged.meets(required))
     }
 
     /// Waits until there is a connection to this server; `None` if that takes too long.
@@ -209,10 +242,53 @@ impl ReplicaAcknowledger {
     }
 }
 
+/// The commands of a round.
+fn round(fence: &str, replicas: usize, names: bool) -> Vec<RedisCommand> {
+    let set = RedisCommand::new("SET", [fence, "", "PX", FENCE_LIFE_MS]);
+    let wait = RedisCommand::new("WAIT", [replicas.to_string().as_str(), WAIT_LIMIT_MS]);
+    if names { vec![set, RedisCommand::role(), wait, RedisCommand::role()] } else { vec![set, wait] }
+}
+
+/// Who has acknowledged a round's fence.
+struct Acknowledgement {
+    /// How many replicas.
+    count: usize,
+    /// Which ones, if that was asked.
+    by: Option<Vec<Server>>,
+}
+
+impl Acknowledgement {
+    /// Reads the replies to [`round`]. `None` if a command was refused, or the server is no primary.
+    fn parse(replies: &[Result<Reply, Error>]) -> Option<Self> {
+        let (wait, by) = match replies {
+            [Ok(_), Ok(wait)] => (wait, None),
+            [Ok(_), Ok(before), Ok(wait), Ok(after)] => {
+                let fence = PrimaryRole::parse(before)?.offset();
+                (wait, Some(PrimaryRole::parse(after)?.replicas_at(fence)))
+            }
+            _ => return None,
+        };
+        Some(Self { count: usize::try_from(wait.as_u64()?).ok()?, by })
+    }
+
+    fn meets(&self, required: &RequiredReplicas) -> bool {
+        let has_the_named = || self.by.as_ref().is_some_and(|by| required.are_met_by(by));
+        self.count >= required.count && (required.named.is_empty() || has_the_named())
+    }
+}
+
+/// What a write to this server needs; `None` while nothing is enough, or nobody knows.
+fn attainable<'a>(table: &'a SlotTable, node: &Server) -> Option<&'a RequiredReplicas> {
+    match table.required_acks(node)? {
+        RequiredAcks::Replicas(required) => Some(required),
+        RequiredAcks::Unattainable(_) => None,
+    }
+}
+
 async fn end_unneeded_connections(topology: Topology, nodes: ConnectionPool) {
     let mut tables = topology.subscribe();
     while tables.changed().await.is_ok() {
         let table = tables.borrow_and_update().clone();
-        nodes.retain(|node| table.required_acks(node).is_some_and(|acks| acks > RequiredAcks::AtLeast(0)));
+        nodes.retain(|node| table.required_acks(node).is_some_and(|acks| !acks.is_none()));
     }
 }

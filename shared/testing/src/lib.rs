@@ -27,6 +27,7 @@ pub use metric::{metric_value, series_value};
 pub use nginx::Nginx;
 pub use redis::{
     cluster::RedisCluster,
+    partition::{ClientSide, CutOffZone},
     recording_proxy::RecordingProxy,
     sentinel::RedisSentinels,
     server::RedisServer,

@@ -7,6 +7,7 @@
 //! | `connections` | connections between pods and Redis break |
 //! | `failover` | a primary dies and a replica replaces it |
 //! | `partition` | a primary is cut off from the other Redis servers |
+//! | `replicas` | a primary comes back at once, its replicas are away, its Sentinels are far away |
 //! | `slots` | slots of a Redis Cluster move |
 //! | `limits` | more comes than a pod accepts |
 //! | `overload` | too much for a long time |
@@ -18,12 +19,13 @@ mod overload;
 mod partition;
 mod pods;
 mod redis;
+mod replicas;
 mod slots;
 
 use super::drill::Drill;
 
 /// All drills, in the order in which `all` runs them.
-pub static DRILLS: [Drill; 31] = [
+pub static DRILLS: [Drill; 37] = [
     pods::ROLLING_RESTART,
     pods::SEVERAL_AT_ONCE,
     pods::GATEWAY_KILLED,
@@ -45,6 +47,12 @@ pub static DRILLS: [Drill; 31] = [
     failover::CLUSTER_STALE,
     partition::SENTINEL,
     partition::CLUSTER,
+    partition::SENTINEL_PODS_CUT_OFF,
+    partition::SENTINEL_PODS_LEFT,
+    replicas::RETURNING,
+    replicas::FAR_SENTINELS,
+    replicas::SENTINEL_FROZEN,
+    replicas::CLUSTER_FROZEN,
     slots::MOVES,
     slots::NODE_ADDED,
     slots::NODE_REMOVED,

@@ -1,10 +1,11 @@
-//! A primary is cut off from the other Redis servers, while the pods reach both sides.
+//! A primary is cut off from the other Redis servers. The pods reach both sides, or only one.
 
-use scenecast_testing::{RedisCluster, RedisSentinels};
+use scenecast_testing::{ClientSide, CutOffZone, RedisCluster, RedisSentinels};
 
 use crate::drills::{
-    drill::{Drill, run_drill_around},
+    drill::{Drill, DrillResult, run_drill_around},
     environment::{ClusterShape, DrillEnvironment},
+    load::Load,
 };
 
 pub(super) const SENTINEL: Drill = Drill {
@@ -33,6 +34,34 @@ pub(super) const SENTINEL: Drill = Drill {
         })
     },
 };
+
+pub(super) const SENTINEL_PODS_CUT_OFF: Drill = Drill {
+    name: "sentinel-partition-with-pods",
+    proves: "All pods are cut off together with the primary and one of three Sentinels, long enough that this Sentinel \
+             gives the replicas up: nobody is promised a login there, and logins go on after the partition.",
+    run: |load| Box::pin(async move { cut_off_zone(load, ClientSide::CutOff).await }),
+};
+
+pub(super) const SENTINEL_PODS_LEFT: Drill = Drill {
+    name: "sentinel-partition-without-pods",
+    proves: "The primary and one of three Sentinels are cut off, and all pods are on the other side: logins go on as \
+             soon as a replica has replaced it.",
+    run: |load| Box::pin(async move { cut_off_zone(load, ClientSide::Rest).await }),
+};
+
+async fn cut_off_zone(load: Load, pods: ClientSide) -> DrillResult {
+    let redis = RedisSentinels::start_partitionable().await;
+    let cut_off = async |environment: &mut DrillEnvironment<RedisSentinels>| {
+        let redis = &environment.cluster.redis;
+        let primary = redis.primary().await;
+        redis.cut_off(CutOffZone { servers: &[primary], sentinels: &[2], clients: pods });
+        redis.until_failed_over_at(&[0, 1], primary).await;
+        environment.load.run_for(20, 8).await;
+        redis.heal();
+        environment.load.run_for(20, 5).await;
+    };
+    run_drill_around(redis, load, ClusterShape::default(), cut_off).await
+}
 
 pub(super) const CLUSTER: Drill = Drill {
     name: "cluster-partition",

@@ -44,6 +44,8 @@ impl RedisWriter {
     pub(crate) async fn settle(&self, scene: SceneId, cause: &Cause, step: &Step) -> Result<Settled, BusError> {
         let name = SceneName(scene).to_string();
         let args = settle_args(&name, cause, step);
+        // Otherwise the page would hear of a login that the next primary doesn't know.
+        self.redis.until_writes_count(&name).await?;
         let (reply, written) = self.redis.write(&self.settle, &name, &args).await?;
         let SettleReply { settled, published_seq } =
             SettleReply::read(reply).ok_or(BusError::malformed("settle's answer"))?;
@@ -57,10 +59,9 @@ impl RedisWriter {
         if settled == Settled::Unknown {
             self.redis.confirm_missing(&name).await?;
         }
-        if let Settled::Applied(_) | Settled::Repeated(_) = settled {
-            // A repeated settle waits, too: the pod that applied it may have died before it had waited.
-            self.redis.wait_for_replicas(&written).await?;
-        }
+        // A repeated settle waits, too: the pod that applied it may have died before it had waited. So does one that
+        // changed nothing: a primary that was replaced would refuse what its successor has.
+        self.redis.wait_for_replicas(&written).await?;
         Ok(settled)
     }
 
@@ -80,8 +81,7 @@ impl RedisWriter {
     pub(crate) async fn snapshot(&self, scene: SceneId) -> Result<Option<SceneSnapshot>, BusError> {
         let mut fields = vec!["state"];
         fields.extend(SceneField::VARIANTS.iter().map(|field| field.name()));
-        let mut hashes = self.redis.hashes(&[SceneName(scene).to_string()], &fields).await;
-        let (values, life_ms) = hashes.pop().ok_or(BusError::malformed("no answer"))??;
+        let (values, life_ms) = self.redis.find_hash(&SceneName(scene).to_string(), &fields).await?;
         let Some((Some(stored), facts)) = values.split_first() else {
             self.redis.confirm_missing(&SceneName(scene).to_string()).await?;
             return Ok(None);

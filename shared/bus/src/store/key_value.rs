@@ -111,6 +111,17 @@ impl Store {
         Ok(Some(kept).filter(|kept| !kept.is_empty()))
     }
 
+    /// [`Store::get`], for callers who tell somebody for good that there is nothing. Over Redis, `None` doesn't come from
+    /// a primary that was replaced; that costs a wait for its replicas, and only then.
+    ///
+    /// See docs/decisions/039-a-negative-answer-is-acknowledged-too.md.
+    pub async fn find(&self, name: &str) -> Result<Option<String>, StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(_) => self.get(name).await,
+            StoreBackend::Redis(redis, _) => Ok(redis.find(name).await?),
+        }
+    }
+
     /// Sets the value of this name, for `life`.
     pub async fn put(&self, name: &str, value: String, life: Duration) -> Result<(), StoreError> {
         match &self.0 {

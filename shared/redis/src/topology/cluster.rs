@@ -16,6 +16,12 @@
 //!  stored:    A, epoch 1: slots 0–7999          B, epoch 3: slots 7000–16383
 //!  table:     ├──── A: 0–6999 ────┤├────────── B: 7000–16383 ──────────────┤
 //! ```
+//!
+//! A write must be acknowledged by every replica of its primary that hasn't failed. A replica that has just been promoted
+//! has none yet: its old primary and the other replicas still have to follow it. Until they do, or have failed, they count
+//! as its replicas: one of them may be promoted in turn.
+//!
+//! See docs/decisions/016-a-moved-slot-is-as-safe-as-its-new-node.md.
 
 use std::{
     cmp::Reverse,
@@ -27,7 +33,10 @@ use fred::types::config::Server;
 
 use crate::{
     reply::Reply,
-    topology::slots::{Primary, RequiredAcks, Slot, SlotTable, Slots},
+    topology::{
+        acks::{AckObstacle, MinReplicas, RequiredAcks, RequiredReplicas},
+        slots::{Primary, Slot, SlotTable, Slots},
+    },
 };
 
 /// How long a claim is kept that no node repeats. It is longer than it takes to ask every node once or twice. It ends,
@@ -39,6 +48,16 @@ const CLAIM_LIFETIME: Duration = Duration::from_secs(60);
 struct SlotClaim {
     primary: Primary,
     slots: Slots,
+    /// Whether at least one node can't reach the primary.
+    is_suspected: bool,
+    replicas: Vec<ShardReplica>,
+}
+
+/// A replica, as a node knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ShardReplica {
+    id: String,
+    has_failed: bool,
 }
 
 /// What one node says about the whole Cluster.
@@ -48,6 +67,8 @@ pub(crate) struct ClusterView {
     node_id: String,
     /// By the id of the primary.
     claims: HashMap<String, SlotClaim>,
+    /// The ids of all nodes that it knows and that haven't failed.
+    alive: HashSet<String>,
 }
 
 impl ClusterView {
@@ -64,23 +85,22 @@ impl ClusterView {
             let (id, node) = parse_endpoint(range.next()?, asked)?;
             // The two answers can be of different moments, so one can have a node that the other doesn't have.
             let Some(line) = nodes.iter().find(|line| line.id == id) else { continue };
-            let claim = claims.entry(id).or_insert_with(|| {
-                let required_acks = Some(required_acks(line, &nodes));
-                SlotClaim { primary: Primary { node, epoch: line.epoch, required_acks }, slots: Slots::empty() }
+            let claim = claims.entry(id).or_insert_with(|| SlotClaim {
+                primary: Primary { node, epoch: line.epoch, required_acks: None },
+                slots: Slots::empty(),
+                is_suspected: line.is_suspected(),
+                replicas: replicas_of(line, &nodes),
             });
             claim.slots.extend(first.through(last));
         }
-        Some(Self { node_id, claims })
+        let alive = nodes.iter().filter(|node| !node.has_failed()).map(|node| node.id.to_owned()).collect();
+        Some(Self { node_id, claims, alive })
     }
 }
 
-/// Every replica that may be promoted must have a write, because the Cluster may choose any of them.
-fn required_acks(primary: &NodeLine, nodes: &[NodeLine]) -> RequiredAcks {
-    if primary.is_suspected() {
-        return RequiredAcks::Unattainable;
-    }
-    let replicas = nodes.iter().filter(|node| node.primary_id == primary.id && !node.has_failed());
-    RequiredAcks::AtLeast(replicas.count())
+fn replicas_of(primary: &NodeLine, nodes: &[NodeLine]) -> Vec<ShardReplica> {
+    let replicas = nodes.iter().filter(|node| node.primary_id == primary.id);
+    replicas.map(|node| ShardReplica { id: node.id.to_owned(), has_failed: node.has_failed() }).collect()
 }
 
 /// The fields that are used of a line of `CLUSTER NODES`.
@@ -136,44 +156,95 @@ fn parse_endpoint(node: Reply, asked: &Server) -> Option<(String, Server)> {
     Some((id, Server::new(host, port)))
 }
 
-/// The newest known claim for each primary, by its id, and when a node last made it.
+/// What the nodes have said.
 #[derive(Debug, Default)]
-pub(crate) struct ClusterState(HashMap<String, (SlotClaim, Instant)>);
+pub(crate) struct ClusterState {
+    /// The newest known claim for each primary, by its id, and when a node last made it.
+    claims: HashMap<String, (SlotClaim, Instant)>,
+    /// The primary that each replica has, or had before it was promoted, by their ids; and when that was last so.
+    followed: HashMap<String, (String, Instant)>,
+    /// The nodes that haven't failed, as the last answers say.
+    alive: HashSet<String>,
+    min_replicas: MinReplicas,
+}
 
 impl ClusterState {
+    pub(crate) fn new(min_replicas: MinReplicas) -> Self {
+        Self { min_replicas, ..Self::default() }
+    }
+
     /// Takes new answers in, by the rules in the module's documentation, and returns the table that results.
     pub(crate) fn merge(&mut self, views: Vec<ClusterView>, now: Instant) -> SlotTable {
         let answered: HashSet<String> = views.iter().map(|view| view.node_id.clone()).collect();
-        self.0.retain(|id, (_, claimed_at)| !answered.contains(id) && now - *claimed_at < CLAIM_LIFETIME);
+        self.claims.retain(|id, (_, claimed_at)| !answered.contains(id) && now - *claimed_at < CLAIM_LIFETIME);
+        self.alive.clear();
         for view in views {
+            self.alive.extend(view.alive);
             for (id, claim) in view.claims {
                 let is_contradicted_by_the_node = id != view.node_id && answered.contains(&id);
                 if !is_contradicted_by_the_node && !self.has_newer(&id, &claim) {
-                    self.0.insert(id, (claim, now));
+                    self.claims.insert(id, (claim, now));
                 }
             }
         }
+        self.remember_replicas(now);
         self.slot_table()
     }
 
     fn has_newer(&self, id: &str, claim: &SlotClaim) -> bool {
-        self.0.get(id).is_some_and(|(stored, _)| stored.primary.epoch > claim.primary.epoch)
+        self.claims.get(id).is_some_and(|(stored, _)| stored.primary.epoch > claim.primary.epoch)
+    }
+
+    fn remember_replicas(&mut self, now: Instant) {
+        self.followed.retain(|_, (_, seen_at)| now - *seen_at < CLAIM_LIFETIME);
+        let mut claims: Vec<_> = self.claims.iter().map(|(id, (claim, _))| (claim.primary.epoch, id, claim)).collect();
+        claims.sort_unstable_by_key(|(epoch, id, _)| (*epoch, *id));
+        for (_, primary, claim) in claims {
+            for replica in &claim.replicas {
+                // The newest claim is the last one.
+                self.followed.insert(replica.id.clone(), (primary.clone(), now));
+            }
+        }
     }
 
     fn slot_table(&self) -> SlotTable {
-        let mut claims: Vec<_> = self.0.iter().map(|(id, (claim, _))| (claim.primary.epoch, id, claim)).collect();
+        let mut claims: Vec<_> = self.claims.iter().map(|(id, (claim, _))| (claim.primary.epoch, id, claim)).collect();
         claims.sort_unstable_by_key(|(epoch, id, _)| Reverse((*epoch, *id)));
         let mut table = SlotTable::empty();
         let mut assigned = Slots::empty();
-        for (_, _, claim) in claims {
+        let mut owners = vec![];
+        for (_, id, claim) in claims {
             let free = claim.slots.difference(&assigned);
             // A primary that has lost all its slots to newer ones is a primary no more.
             if !free.is_empty() {
                 table.assign(claim.primary.clone(), &free);
                 assigned.extend(free.iter());
+                owners.push((id, claim));
             }
         }
-        table
+        let required = owners.iter().map(|(id, claim)| Some(self.required_acks(id, claim, &owners)));
+        table.with_required_acks(required)
+    }
+
+    /// Every replica that may be promoted must have a write, because the Cluster may choose any of them.
+    fn required_acks(&self, id: &str, claim: &SlotClaim, owners: &[(&String, &SlotClaim)]) -> RequiredAcks {
+        if claim.is_suspected {
+            return RequiredAcks::Unattainable(AckObstacle::Suspected);
+        }
+        let up = claim.replicas.iter().filter(|replica| !replica.has_failed).count();
+        let expected = self.expected_replicas(id, owners);
+        let required = RequiredReplicas::count(up + expected);
+        self.min_replicas.required(required, up + expected, claim.replicas.len() + expected)
+    }
+
+    /// How many nodes of a promoted replica's shard still have to follow it: its old primary, and the other replicas.
+    fn expected_replicas(&self, promoted: &str, owners: &[(&String, &SlotClaim)]) -> usize {
+        let Some((old_primary, _)) = self.followed.get(promoted) else { return 0 };
+        let has_a_place = |node: &String| {
+            owners.iter().any(|(id, claim)| *id == node || claim.replicas.iter().any(|replica| replica.id == *node))
+        };
+        let shard = self.followed.iter().filter(|(_, (primary, _))| primary == old_primary).map(|(replica, _)| replica);
+        shard.chain([old_primary]).filter(|node| self.alive.contains(*node) && !has_a_place(node)).count()
     }
 }
 

@@ -96,33 +96,78 @@ fn a_cluster_that_was_created_again_replaces_the_old_one_after_the_claims_have_e
     assert_eq!(border(&table), Some(1));
 }
 
+const R: &str = "cccc";
+
+/// What node `a`'s neighbour says of a Cluster with these nodes, of which `owner` at host `o` owns all slots.
+fn shard(owner: &str, nodes: &[(&str, &str, &str, u64)]) -> ClusterView {
+    let lines = nodes.iter().map(|(id, flags, primary, epoch)| {
+        let slots = if *id == owner { " 0-16383" } else { "" };
+        format!("{id} x:7000@17000,host {flags} {primary} 0 0 {epoch} connected{slots}")
+    });
+    let witness = format!("{B} b:7000@17000 myself,master - 0 0 9 connected");
+    let lines = lines.chain([witness]).collect::<Vec<_>>().join("\n");
+    ClusterView::parse(Reply::Array(vec![range(0, 16_383, owner, owner)]), &lines, &node("asked")).unwrap()
+}
+
+fn required(table: &SlotTable, owner: &str) -> RequiredAcks {
+    table.required_acks(&node(owner)).unwrap().clone()
+}
+
 #[test]
 fn a_replica_must_acknowledge_unless_the_majority_agrees_that_it_failed() {
-    for (flags, replicas) in
-        [("slave", 1), ("slave,fail?", 1), ("slave,fail", 0), ("slave,noaddr", 0), ("handshake", 0)]
-    {
-        let lines = format!(
-            "{A} a:7000@17000,host myself,master - 0 0 1 connected 0-16383\ncccc c:7000@17000 {flags} {A} 0 0 1 connected"
-        );
-        let slots = Reply::Array(vec![range(0, 16_383, "a", A)]);
-        let table = ClusterState::default()
-            .merge(vec![ClusterView::parse(slots, &lines, &node("asked")).unwrap()], Instant::now());
-        assert_eq!(table.required_acks(&node("a")), Some(RequiredAcks::AtLeast(replicas)), "{flags}");
+    let no_replica = RequiredAcks::Unattainable(AckObstacle::NoReplica);
+    for (flags, expected) in [
+        ("slave", RequiredAcks::count(1)),
+        ("slave,fail?", RequiredAcks::count(1)),
+        ("slave,fail", no_replica.clone()),
+        ("slave,noaddr", no_replica),
+    ] {
+        let view = shard(A, &[(A, "master", "-", 1), (R, flags, A, 1)]);
+        assert_eq!(required(&ClusterState::default().merge(vec![view], Instant::now()), A), expected, "{flags}");
     }
+    let failed = || shard(A, &[(A, "master", "-", 1), (R, "slave,fail", A, 1)]);
+    let table = ClusterState::new(MinReplicas::AtLeast(0)).merge(vec![failed()], Instant::now());
+    assert_eq!(required(&table, A), RequiredAcks::count(0), "the operator goes on without replicas");
+    let alone = shard(A, &[(A, "master", "-", 1)]);
+    let table = ClusterState::default().merge(vec![alone], Instant::now());
+    assert_eq!(required(&table, A), RequiredAcks::count(0), "it never had one");
 }
 
 #[test]
 fn no_acknowledgements_suffice_while_a_node_suspects_the_primary() {
     for flags in ["master,fail?", "master,fail"] {
-        let lines = format!(
-            "{B} b:7000@17000 myself,master - 0 0 2 connected\n{A} a:7000@17000 {flags} - 0 0 1 connected 0-16383\n\
-             cccc c:7000@17000 slave {A} 0 0 1 connected"
-        );
-        let slots = Reply::Array(vec![range(0, 16_383, "a", A)]);
-        let table = ClusterState::default()
-            .merge(vec![ClusterView::parse(slots, &lines, &node("asked")).unwrap()], Instant::now());
-        assert_eq!(table.required_acks(&node("a")), Some(RequiredAcks::Unattainable), "{flags}");
+        let view = shard(A, &[(A, flags, "-", 1), (R, "slave", A, 1)]);
+        let table = ClusterState::default().merge(vec![view], Instant::now());
+        assert_eq!(required(&table, A), RequiredAcks::Unattainable(AckObstacle::Suspected), "{flags}");
     }
+}
+
+#[test]
+fn a_promoted_replica_waits_for_its_old_primary_and_the_other_replicas_to_follow_it() {
+    const OTHER: &str = "dddd";
+    let now = Instant::now();
+    let before = || shard(A, &[(A, "master", "-", 1), (R, "slave", A, 1), (OTHER, "slave", A, 1)]);
+    for (flags, other_follows, expected) in
+        [("master", A, 2), ("master", R, 2), ("master,fail", A, 1), ("master,fail", R, 1)]
+    {
+        let mut state = ClusterState::default();
+        assert_eq!(required(&state.merge(vec![before()], now), A), RequiredAcks::count(2));
+        let after = || shard(R, &[(A, flags, "-", 1), (R, "master", "-", 2), (OTHER, "slave", other_follows, 2)]);
+        let table = state.merge(vec![after()], now);
+        assert_eq!(required(&table, R), RequiredAcks::count(expected), "{flags}, {other_follows}");
+    }
+}
+
+#[test]
+fn a_promoted_replica_waits_for_nobody_who_is_gone_or_serves_other_slots() {
+    let now = Instant::now();
+    let mut state = ClusterState::default();
+    state.merge(vec![shard(A, &[(A, "master", "-", 1), (R, "slave", A, 1)])], now);
+    let alone = || shard(R, &[(A, "master,fail", "-", 1), (R, "master", "-", 2)]);
+    assert_eq!(required(&state.merge(vec![alone()], now), R), RequiredAcks::count(0), "its old primary is dead");
+    let empty_primary = shard(A, &[(A, "master", "-", 1), (R, "master", "-", 0)]);
+    let table = ClusterState::default().merge(vec![empty_primary], now);
+    assert_eq!(required(&table, A), RequiredAcks::count(0), "a new primary without slots follows nobody");
 }
 
 #[test]

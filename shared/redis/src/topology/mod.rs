@@ -3,7 +3,7 @@
 //! | `bus.url` | who is asked (`source`) | how the answers are merged |
 //! |---|---|---|
 //! | `redis://`, `redis-shards://` | nobody: the address fixes the table for ever | `slots`: rendezvous hashing |
-//! | `redis-sentinel://` | the sentinels, then the primary that they name | `sentinel`: the highest config epoch |
+//! | `redis-sentinel://` | the sentinels (`sentinel_poll`), then the primary that they name | `sentinel`: the highest config epoch |
 //! | `redis-cluster://` | the nodes of the Cluster | `cluster`: the highest config epoch, slot by slot |
 //!
 //! ```text
@@ -17,8 +17,10 @@
 //!
 //! See docs/decisions/005-one-way-to-redis-whatever-the-layout.md.
 
+pub(crate) mod acks;
 pub(crate) mod cluster;
 pub(crate) mod refresher;
 pub(crate) mod sentinel;
+mod sentinel_poll;
 pub(crate) mod slots;
 pub(crate) mod source;

@@ -3,49 +3,80 @@
 
 use std::{sync::Arc, time::Duration};
 
-use prometheus::IntGauge;
+use prometheus::{IntGauge, IntGaugeVec};
 use tokio::{
     sync::{Notify, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
     connection::pool::ConnectionPool,
     error::RedisError,
-    topology::{slots::SlotTable, source::TopologySource},
+    topology::{
+        acks::{AckObstacle, RequiredAcks},
+        slots::{Primary, SlotTable},
+        source::TopologySource,
+    },
 };
 
 /// How often the source is asked when nothing requests it.
 const REFRESH_PERIOD: Duration = Duration::from_secs(1);
 /// The shortest time between two refreshes, however many are requested.
 const MIN_REFRESH_INTERVAL: Duration = Duration::from_millis(100);
+/// How old the table may be for an acknowledgement to count: two refreshes that are as slow as can be. An older one
+/// tells nothing, for example after the process was frozen.
+const TABLE_COUNTS_FOR: Duration = Duration::from_secs(4);
+
+/// Gauges of what the table says.
+pub(crate) struct TopologyMetrics {
+    /// The primaries.
+    pub(crate) primaries: IntGauge,
+    /// The primaries at which no write counts as stored, by [`AckObstacle`].
+    pub(crate) obstructed: IntGaugeVec,
+}
 
 /// Gives the current slot table, and asks for a newer one. All clones see the same table.
 #[derive(Clone)]
 pub(crate) struct Topology {
     table: watch::Receiver<Arc<SlotTable>>,
+    /// When the question began whose answer was this table.
+    asked_at: watch::Receiver<Instant>,
     refresh: Arc<Notify>,
 }
 
 impl Topology {
     /// Starts a [`TopologyRefresher`]. It ends connections in `nodes` to servers that are no longer primaries. A
-    /// notification on `refresh` makes it ask the source at once; `primaries` shows how many there are.
+    /// notification on `refresh` makes it ask the source at once.
     pub(crate) fn start(
         source: TopologySource,
         nodes: ConnectionPool,
         refresh: Arc<Notify>,
-        primaries: IntGauge,
+        metrics: TopologyMetrics,
     ) -> Self {
         let (publisher, table) = watch::channel(Arc::new(SlotTable::empty()));
+        let (asked, asked_at) = watch::channel(Instant::now());
         let initial = source.initial_table();
-        let refresher = TopologyRefresher { source, nodes, publisher, primaries, last_error: None };
+        let refresher = TopologyRefresher { source, nodes, publisher, asked, metrics, last_error: None };
         refresher.publish(initial);
         tokio::spawn(refresher.run(refresh.clone()));
-        Self { table, refresh }
+        Self { table, asked_at, refresh }
     }
 
     pub(crate) fn table(&self) -> Arc<SlotTable> {
         self.table.borrow().clone()
+    }
+
+    /// Whether the table is recent enough to say what acknowledges a write.
+    pub(crate) fn is_recent(&self) -> bool {
+        self.asked_at.borrow().elapsed() < TABLE_COUNTS_FOR
+    }
+
+    /// Returns when the table is recent; never if the process ends.
+    pub(crate) async fn until_recent(&self) {
+        let mut asked_at = self.asked_at.clone();
+        if asked_at.wait_for(|asked_at| asked_at.elapsed() < TABLE_COUNTS_FOR).await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// Receives the current table and each that replaces it.
@@ -69,7 +100,8 @@ struct TopologyRefresher {
     source: TopologySource,
     nodes: ConnectionPool,
     publisher: watch::Sender<Arc<SlotTable>>,
-    primaries: IntGauge,
+    asked: watch::Sender<Instant>,
+    metrics: TopologyMetrics,
     /// The error of the last refresh, so that a lasting one is logged only once.
     last_error: Option<RedisError>,
 }
@@ -79,10 +111,12 @@ impl TopologyRefresher {
         let mut ask_all = true;
         loop {
             let current = self.publisher.borrow().clone();
+            let asked_at = Instant::now();
             match self.source.query(&current, &self.nodes, ask_all).await {
                 Ok(table) => {
                     self.last_error = None;
                     self.publish(table);
+                    self.asked.send_replace(asked_at);
                 }
                 Err(error) => self.report(error),
             }
@@ -112,7 +146,8 @@ impl TopologyRefresher {
         }
         let table = Arc::new(table);
         self.publisher.send_replace(table.clone());
-        self.primaries.set(i64::try_from(table.primaries().count()).unwrap_or(i64::MAX));
+        self.metrics.primaries.set(i64::try_from(table.primaries().count()).unwrap_or(i64::MAX));
+        self.report_obstacles(&previous, &table);
         for primary in table.primaries() {
             // Connects now, so that the first command needn't wait for it.
             self.nodes.get(&primary.node);
@@ -129,5 +164,37 @@ impl TopologyRefresher {
                 "Redis slots have another primary now, after a failover or because slots were moved; following them"
             );
         }
+    }
+
+    /// Says at which primaries nothing counts as stored from now on, and where it does again.
+    fn report_obstacles(&self, previous: &SlotTable, table: &SlotTable) {
+        for obstacle in AckObstacle::ALL {
+            let is_met = |primary: &&Primary| obstacle_at(primary) == Some(obstacle);
+            let count = table.primaries().filter(is_met).count();
+            let gauge = self.metrics.obstructed.with_label_values(&[obstacle.label()]);
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        let gone = previous.primaries().filter(|before| !table.has_primary(&before.node)).find_map(obstacle_at);
+        for primary in table.primaries() {
+            let node = &primary.node;
+            let known = previous.primaries().find(|before| before.node == *node);
+            // A new primary takes the place of one that is gone.
+            let before = known.map_or(gone, obstacle_at);
+            match (before, obstacle_at(primary)) {
+                (before, Some(obstacle)) if before != Some(obstacle) => tracing::warn!(
+                    %node, reason = %obstacle,
+                    "no login at this Redis primary counts as stored now, so WeChat is not answered and delivers again"
+                ),
+                (Some(_), None) => tracing::info!(%node, "logins at this Redis primary count as stored again"),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn obstacle_at(primary: &Primary) -> Option<AckObstacle> {
+    match primary.required_acks {
+        Some(RequiredAcks::Unattainable(obstacle)) => Some(obstacle),
+        Some(RequiredAcks::Replicas(_)) | None => None,
     }
 }

@@ -4,13 +4,15 @@
 //!  key or channel ──CRC16──▶ slot ──▶ owners[slot] ──▶ primaries[number]
 //!                                                      ├ node            where it listens
 //!                                                      ├ epoch           counts changes of its ownership
-//!                                                      └ required_acks   how many replicas must confirm a write
+//!                                                      └ required_acks   which replicas must confirm a write
 //! ```
 
 use std::fmt;
 
 use fred::types::config::Server;
 use sha2::{Digest, Sha256};
+
+use crate::topology::acks::RequiredAcks;
 
 /// The number of slots, the same as in a Redis Cluster.
 const SLOTS: u16 = 16_384;
@@ -119,15 +121,6 @@ pub(crate) struct Primary {
     pub(crate) required_acks: Option<RequiredAcks>,
 }
 
-/// How many replicas must acknowledge a write to a primary before a failover can't lose it. Ordered by strictness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum RequiredAcks {
-    /// This many replicas; 0 where the primary has none.
-    AtLeast(usize),
-    /// No number is enough: the primary is suspected to be down, so another node may be promoted without the write.
-    Unattainable,
-}
-
 /// Which primary owns which slots. A table never changes; a new one replaces it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SlotTable {
@@ -178,9 +171,9 @@ impl SlotTable {
         self.primaries.iter().map(|primary| primary.node.clone()).collect()
     }
 
-    /// `None` if the node isn't a primary, or the number isn't known yet.
-    pub(crate) fn required_acks(&self, node: &Server) -> Option<RequiredAcks> {
-        self.primaries.iter().find(|primary| primary.node == *node)?.required_acks
+    /// `None` if the node isn't a primary, or nobody has said it yet.
+    pub(crate) fn required_acks(&self, node: &Server) -> Option<&RequiredAcks> {
+        self.primaries.iter().find(|primary| primary.node == *node)?.required_acks.as_ref()
     }
 
     /// The same table with other `required_acks`, given in the order of the primaries.

@@ -45,7 +45,7 @@ fn a_slot_belongs_to_the_primary_that_it_was_assigned_to_last() {
     table.assign(primary("a"), &[Slot(7), Slot(8)].into_iter().collect());
     let before = table.clone();
     table.assign(
-        Primary { required_acks: Some(RequiredAcks::AtLeast(1)), ..primary("b") },
+        Primary { required_acks: Some(RequiredAcks::count(1)), ..primary("b") },
         &[Slot(8)].into_iter().collect(),
     );
     let a = Server::new("a", 6379);
@@ -62,6 +62,6 @@ fn a_slot_belongs_to_the_primary_that_it_was_assigned_to_last() {
         "the slot may have left its primary and come back"
     );
     assert_eq!(table.required_acks(&a), None);
-    assert_eq!(table.required_acks(&b), Some(RequiredAcks::AtLeast(1)));
+    assert_eq!(table.required_acks(&b), Some(&RequiredAcks::count(1)));
     assert!(table.has_primary(&a));
 }

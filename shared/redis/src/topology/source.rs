@@ -1,6 +1,6 @@
 //! Who is asked for the slot table, by layout, and how.
 
-use std::{pin::pin, time::Duration};
+use std::{collections::HashSet, pin::pin, time::Duration};
 
 use fred::types::config::Server;
 use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
@@ -12,49 +12,63 @@ use crate::{
     connection::pool::ConnectionPool,
     error::{RedisError, RedisErrorKind},
     reply::Reply,
-    role,
+    role::PrimaryRole,
     topology::{
+        acks::{AckObstacle, MinReplicas, RequiredAcks, RequiredReplicas},
         cluster::{ClusterState, ClusterView},
-        sentinel::{self, SentinelState},
-        slots::{Primary, RequiredAcks, SlotTable},
+        sentinel_poll::SentinelPoll,
+        slots::{Primary, SlotTable},
     },
 };
 
 /// How long a server may take to answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 /// How long the other servers are waited for once the first has answered. A slower answer waits for the next refresh.
-const STRAGGLER_LIMIT: Duration = Duration::from_millis(100);
+pub(super) const STRAGGLER_LIMIT: Duration = Duration::from_millis(100);
 
 /// Where the slot table comes from.
 pub(crate) enum TopologySource {
     /// The address names all primaries, so their slots are fixed. Each is asked only how many replicas it has.
-    Fixed { nodes: Vec<Server>, may_ask_role: bool },
-    /// Sentinels, asked over connections of their own.
-    Sentinels { sentinels: Vec<Server>, service: String, connections: ConnectionPool, state: SentinelState },
+    Fixed(FixedPrimaries),
+    Sentinels(Box<SentinelPoll>),
     /// The nodes of a Cluster; `seeds` are asked while no other node is known or answers.
-    Cluster { seeds: Vec<Server>, state: ClusterState },
+    Cluster {
+        seeds: Vec<Server>,
+        state: ClusterState,
+    },
+}
+
+/// Primaries that nobody watches over.
+pub(crate) struct FixedPrimaries {
+    nodes: Vec<Server>,
+    min_replicas: MinReplicas,
+    may_ask_role: bool,
+    /// Those that have had a replica. A primary doesn't remember replicas that are gone.
+    replicated: HashSet<Server>,
 }
 
 impl TopologySource {
     /// The source for this layout. `connections` lead to sentinels, and are used only if the layout has any.
-    pub(crate) fn new(layout: &Layout, connections: ConnectionPool) -> Self {
+    pub(crate) fn new(layout: &Layout, connections: ConnectionPool, min_replicas: MinReplicas) -> Self {
         match layout.clone() {
-            Layout::Independent(nodes) => Self::Fixed { nodes, may_ask_role: true },
-            Layout::Sentinel { sentinels, service } => {
-                Self::Sentinels { sentinels, service, connections, state: SentinelState::default() }
+            Layout::Independent(nodes) => {
+                Self::Fixed(FixedPrimaries { nodes, min_replicas, may_ask_role: true, replicated: HashSet::new() })
             }
-            Layout::Cluster { seeds } => Self::Cluster { seeds, state: ClusterState::default() },
+            Layout::Sentinel { sentinels, service } => {
+                Self::Sentinels(Box::new(SentinelPoll::new(sentinels, service, connections, min_replicas)))
+            }
+            Layout::Cluster { seeds } => Self::Cluster { seeds, state: ClusterState::new(min_replicas) },
         }
     }
 
     /// What is known before any server was asked.
     pub(crate) fn initial_table(&self) -> SlotTable {
         match self {
-            Self::Fixed { nodes, .. } => {
+            Self::Fixed(FixedPrimaries { nodes, .. }) => {
                 let primary = |node: &Server| Primary { node: node.clone(), epoch: 0, required_acks: None };
                 SlotTable::rendezvous(nodes.iter().map(primary).collect())
             }
-            Self::Sentinels { .. } | Self::Cluster { .. } => SlotTable::empty(),
+            Self::Sentinels(_) | Self::Cluster { .. } => SlotTable::empty(),
         }
     }
 
@@ -67,13 +81,13 @@ impl TopologySource {
         ask_all: bool,
     ) -> Result<SlotTable, RedisError> {
         match self {
-            Self::Fixed { may_ask_role, .. } => Ok(update_required_acks(current, nodes, may_ask_role).await),
-            Self::Sentinels { sentinels, service, connections, state } => {
-                let answers = sentinels.iter().map(|sentinel| ask_sentinel(sentinel, connections, service));
-                let (primaries, error) = collect(answers).await;
-                let primary = state.merge(primaries, Instant::now().into_std()).ok_or(error)?.clone();
-                if !current.has_primary(&primary.node) {
-                    confirm_promotion(&primary.node, nodes).await?;
+            Self::Fixed(primaries) => Ok(primaries.update_required_acks(current, nodes).await),
+            Self::Sentinels(sentinels) => {
+                let primary = sentinels.primary().await?;
+                if !current.has_primary(&primary.node)
+                    && let Err(error) = confirm_promotion(&primary.node, nodes).await
+                {
+                    return without_acknowledgements(current).ok_or(error);
                 }
                 Ok(SlotTable::rendezvous(vec![primary]))
             }
@@ -94,32 +108,43 @@ impl TopologySource {
     }
 }
 
-/// Asks each primary how many replicas it has. A primary that doesn't answer keeps what it had.
-async fn update_required_acks(current: &SlotTable, nodes: &ConnectionPool, may_ask_role: &mut bool) -> SlotTable {
-    let answers = join_all(current.primaries().map(|primary| ask(nodes, &primary.node, [RedisCommand::role()]))).await;
-    let forbidden = current.primaries().zip(&answers).find(|(_, answer)| is_forbidden(answer));
-    if let Some((primary, _)) = forbidden
-        && *may_ask_role
-    {
-        tracing::warn!(
-            node = %primary.node,
-            "the Redis user of this pod may not run ROLE, so logins don't wait for replicas and a failover can lose \
-             them. Grant it +role"
-        );
-        *may_ask_role = false;
+impl FixedPrimaries {
+    /// Asks each primary how many replicas it has. A primary that doesn't answer keeps what it had.
+    async fn update_required_acks(&mut self, current: &SlotTable, nodes: &ConnectionPool) -> SlotTable {
+        let asked = current.primaries().map(|primary| ask(nodes, &primary.node, [RedisCommand::role()]));
+        let answers = join_all(asked).await;
+        let forbidden = current.primaries().zip(&answers).find(|(_, answer)| is_forbidden(answer));
+        if let Some((primary, _)) = forbidden
+            && self.may_ask_role
+        {
+            tracing::warn!(
+                node = %primary.node,
+                "the Redis user of this pod may not run ROLE, so logins don't wait for replicas and a failover can lose \
+                 them. Grant it +role"
+            );
+            self.may_ask_role = false;
+        }
+        let mut required = Vec::with_capacity(answers.len());
+        for (primary, answer) in current.primaries().zip(&answers) {
+            required.push(match answer {
+                // No primary: the address leads to a replica for now, which knows nothing of the primary's replicas.
+                Ok([role]) => PrimaryRole::parse(role).map(|role| self.required_acks(&primary.node, &role)),
+                answer if is_forbidden(answer) => Some(RequiredAcks::count(0)),
+                Err(_) => primary.required_acks.clone(),
+            });
+        }
+        current.clone().with_required_acks(required)
     }
-    let mut required = Vec::with_capacity(answers.len());
-    for (primary, answer) in current.primaries().zip(&answers) {
-        required.push(match answer {
-            // Nothing says which replica would be promoted, so one must be enough.
-            Ok([role]) if role::is_primary(role) => Some(RequiredAcks::AtLeast(role::replica_count(role).min(1))),
-            // The address leads to a replica for now, which knows nothing of the primary's replicas.
-            Ok(_) => None,
-            answer if is_forbidden(answer) => Some(RequiredAcks::AtLeast(0)),
-            Err(_) => primary.required_acks,
-        });
+
+    fn required_acks(&mut self, node: &Server, role: &PrimaryRole) -> RequiredAcks {
+        let up = role.replica_count();
+        if up > 0 {
+            self.replicated.insert(node.clone());
+        }
+        let known = usize::from(self.replicated.contains(node));
+        // Nothing says which replica would be promoted, so one must be enough.
+        self.min_replicas.required(RequiredReplicas::count(up.min(1)), up, known)
     }
-    current.clone().with_required_acks(required)
 }
 
 fn is_forbidden<T>(answer: &Result<T, RedisError>) -> bool {
@@ -130,18 +155,19 @@ fn is_forbidden<T>(answer: &Result<T, RedisError>) -> bool {
 /// name one that was replaced.
 async fn confirm_promotion(node: &Server, nodes: &ConnectionPool) -> Result<(), RedisError> {
     let [role] = ask(nodes, node, [RedisCommand::role()]).await?;
-    if role::is_primary(&role) {
+    if PrimaryRole::parse(&role).is_some() {
         return Ok(());
     }
     let message = format!("sentinels name {node} as the primary, but it says that it is a replica");
     Err(RedisError::new(RedisErrorKind::NoPrimary, message))
 }
 
-/// Returns the primary of the service as this sentinel sees it.
-async fn ask_sentinel(sentinel: &Server, connections: &ConnectionPool, service: &str) -> Result<Primary, RedisError> {
-    let command = |subcommand| RedisCommand::new("SENTINEL", [subcommand, service]);
-    let [primary, replicas] = ask(connections, sentinel, [command("MASTER"), command("REPLICAS")]).await?;
-    sentinel::parse_primary(primary, replicas).ok_or_else(RedisError::malformed)
+/// The table that was known, at whose primaries nothing counts any more: sentinels name another one already. `None` if
+/// there are none.
+fn without_acknowledgements(current: &SlotTable) -> Option<SlotTable> {
+    let obstacles: Vec<_> =
+        current.primaries().map(|_| Some(RequiredAcks::Unattainable(AckObstacle::FailingOver))).collect();
+    (!obstacles.is_empty()).then(|| current.clone().with_required_acks(obstacles))
 }
 
 async fn ask_cluster_nodes(nodes: &ConnectionPool, asked: &[Server]) -> (Vec<ClusterView>, RedisError) {
@@ -159,7 +185,7 @@ async fn collect<T>(
 ) -> (Vec<T>, RedisError) {
     let mut answers: FuturesUnordered<_> = answers.collect();
     let mut collected = vec![];
-    let mut last_error = RedisError::new(RedisErrorKind::NoAnswer, "no Redis node or sentinel answers");
+    let mut last_error = RedisError::new(RedisErrorKind::NoAnswer, "no node of the Cluster answers");
     let mut limit = pin!(sleep(ANSWER_LIMIT));
     loop {
         tokio::select! {

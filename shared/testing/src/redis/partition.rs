@@ -7,6 +7,13 @@
 //!   client ─────────────────────────▶ 127.0.0.1:port   server 1
 //!   server 2 (from 127.0.1.2) ──▶ proxy 127.0.1.1:port ──▶ 127.0.0.1:port
 //! ```
+//!
+//! Clients that are given the second addresses connect from 127.0.0.1, and can be on either side of a partition.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use crate::{
     fault_proxy::proxy::FaultProxy,
@@ -25,16 +32,67 @@ impl RedisCluster {
     }
 }
 
+/// A zone that is cut off from the rest: the numbers of its servers and Sentinels.
+#[derive(Debug, Clone, Copy)]
+pub struct CutOffZone<'a> {
+    pub servers: &'a [usize],
+    pub sentinels: &'a [usize],
+    pub clients: ClientSide,
+}
+
+/// Where the clients are during a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientSide {
+    /// In the zone that is cut off: they reach nothing else.
+    CutOff,
+    /// Outside of it: they don't reach the zone.
+    Rest,
+    /// They reach all servers.
+    Both,
+}
+
 impl RedisSentinels {
     /// Partitions this server from all other servers and from the Sentinels: connections stay open, and nothing is
     /// forwarded. Ends an earlier partition. The servers must have been started with
     /// [`RedisSentinels::start_partitionable`].
     pub fn isolate(&self, server: usize) {
-        isolate(self.server(server), self.servers().iter().chain(self.sentinels()));
+        self.cut_off(CutOffZone { servers: &[server], sentinels: &[], clients: ClientSide::Both });
+    }
+
+    /// Partitions this zone from all other servers and Sentinels, as [`RedisSentinels::isolate`] does with one server.
+    pub fn cut_off(&self, zone: CutOffZone) {
+        let in_zone = |numbers: &[usize], all: &[RedisServer]| -> Vec<bool> {
+            (0..all.len()).map(|number| numbers.contains(&number)).collect()
+        };
+        let inside = [in_zone(zone.servers, self.servers()), in_zone(zone.sentinels, self.sentinels())].concat();
+        let all: Vec<_> = self.servers().iter().chain(self.sentinels()).zip(inside).collect();
+        for (server, is_inside) in &all {
+            let others = all.iter().filter(|(_, other_is_inside)| other_is_inside != is_inside);
+            let others = others.map(|(other, _)| other.peer_address());
+            let is_beyond_reach = match zone.clients {
+                ClientSide::CutOff => !is_inside,
+                ClientSide::Rest => *is_inside,
+                ClientSide::Both => false,
+            };
+            let clients = is_beyond_reach.then_some(IpAddr::from(Ipv4Addr::LOCALHOST));
+            let others: Vec<_> = others.chain(clients).collect();
+            for proxy in server.proxies() {
+                proxy.partition_from(&others);
+            }
+        }
+    }
+
+    /// Delays what this Sentinel says to clients and peers, as if it were far away. It must have been started with
+    /// [`RedisSentinels::start_partitionable`].
+    pub fn delay_sentinel(&self, sentinel: usize, delay: Duration) {
+        for proxy in self.sentinels()[sentinel].proxies() {
+            proxy.set_delay(delay);
+        }
     }
 
     pub fn heal(&self) {
         heal(self.servers());
+        heal(self.sentinels());
     }
 }
 

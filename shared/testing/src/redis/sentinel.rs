@@ -1,6 +1,6 @@
 //! A primary, its replicas, and three Sentinels that monitor them.
 
-use std::{collections::BTreeMap, iter, net::Ipv4Addr};
+use std::{collections::BTreeMap, iter, net::Ipv4Addr, time::Duration};
 
 use futures_util::future::join_all;
 
@@ -8,7 +8,7 @@ use crate::{
     redis::{
         launch::{ServerKind, ServerSettings},
         peer_proxies::peer_address,
-        server::{RedisServer, shared_url},
+        server::RedisServer,
         users::{ADMIN, SENTINEL},
     },
     until,
@@ -37,7 +37,8 @@ impl RedisSentinels {
         Self::start_at(replicas, |_| None).await
     }
 
-    /// As [`RedisSentinels::start`]; any server can be partitioned with [`RedisSentinels::isolate`].
+    /// As [`RedisSentinels::start`]; any server can be partitioned with [`RedisSentinels::isolate`] and
+    /// [`RedisSentinels::cut_off`].
     pub async fn start_partitionable() -> Self {
         Self::start_at(2, |number| Some(peer_address(number))).await
     }
@@ -68,8 +69,11 @@ impl RedisSentinels {
 
     /// The URL of all Sentinels, as this user of the primary. The Sentinels themselves have no users.
     pub fn url_for(&self, user: &str, password: &str) -> String {
-        let first = self.sentinels[0].url_for(user, password);
-        format!("{}&sentinelServiceName={SERVICE}", shared_url(&first, "sentinel", &self.sentinels[1..]))
+        let address = |sentinel: &RedisServer| format!("{}:{}", sentinel.peer_address(), sentinel.port());
+        let others: String =
+            self.sentinels[1..].iter().map(|sentinel| format!("node={}&", address(sentinel))).collect();
+        let first = address(&self.sentinels[0]);
+        format!("redis-sentinel://{user}:{password}@{first}?{others}sentinelServiceName={SERVICE}")
     }
 
     /// The primary and its replicas.
@@ -109,16 +113,37 @@ impl RedisSentinels {
     /// Waits until all running Sentinels know another primary than `from`, and that server is a primary. Returns its
     /// number.
     pub async fn until_failed_over(&self, from: usize) -> usize {
+        let up = (0..self.sentinels.len()).filter(|number| self.sentinels[*number].is_up());
+        let up: Vec<_> = up.collect();
+        self.until_failed_over_at(&up, from).await
+    }
+
+    /// As [`RedisSentinels::until_failed_over`], for these Sentinels only.
+    pub async fn until_failed_over_at(&self, sentinels: &[usize], from: usize) -> usize {
         let mut primary = from;
-        for sentinel in self.sentinels.iter().filter(|sentinel| sentinel.is_up()) {
+        for sentinel in sentinels {
             until("a replica has taken the primary's place", async || {
-                primary = self.primary_seen_by(sentinel).await;
+                primary = self.primary_seen_by(&self.sentinels[*sentinel]).await;
                 let server = &self.servers[primary];
                 primary != from && server.is_up() && server.info("replication").await["role"] == "master"
             })
             .await;
         }
         primary
+    }
+
+    /// Waits until this Sentinel has taken this replica for down for at least this long.
+    pub async fn until_replica_is_down_at(&self, sentinel: usize, replica: usize, time: Duration) {
+        let port = self.servers[replica].port().to_string();
+        until("a Sentinel takes a replica for down", async || {
+            let answer = self.sentinels[sentinel].ask(&["SENTINEL", "REPLICAS", SERVICE]).await;
+            // The port comes before the other fields of its replica, and after those of the one before.
+            let lines = answer.lines().skip_while(|line| *line != port);
+            let fields: Vec<_> = lines.take_while(|line| *line != "name").collect();
+            let down_for = fields.iter().position(|line| *line == "s-down-time").and_then(|at| fields.get(at + 1));
+            down_for.is_some_and(|ms| ms.parse().is_ok_and(|ms| Duration::from_millis(ms) >= time))
+        })
+        .await;
     }
 
     async fn primary_seen_by(&self, sentinel: &RedisServer) -> usize {
@@ -138,8 +163,7 @@ impl RedisSentinels {
 async fn start_sentinel(peer_address: Option<Ipv4Addr>, primary: &RedisServer) -> RedisServer {
     let settings = ServerSettings { kind: ServerKind::Sentinel, peer_address, ..ServerSettings::default() };
     let sentinel = RedisServer::start_as(settings, None).await;
-    // No proxy is in front of a Sentinel, so its peers must connect to its real address.
-    sentinel.ask(&["SENTINEL", "CONFIG", "SET", "announce-ip", "127.0.0.1"]).await;
+    sentinel.ask(&["SENTINEL", "CONFIG", "SET", "announce-ip", &sentinel.peer_address().to_string()]).await;
     // By default Sentinels poll the servers every ten seconds, and each other every two.
     sentinel.ask(&["SENTINEL", "DEBUG", "info-period", "500", "publish-period", "200", "ask-period", "200"]).await;
     let host = primary.peer_address().to_string();

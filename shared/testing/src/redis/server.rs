@@ -51,9 +51,18 @@ impl RedisServer {
         Self::start_replica_at(None, primary).await
     }
 
+    /// As [`RedisServer::start_replica_of`], but Sentinels don't learn of the replica, and never promote it.
+    pub async fn start_unannounced_replica_of(primary: &Self) -> Self {
+        Self::start_replica_with(["--replica-announced", "no"].map(str::to_owned).to_vec(), None, primary).await
+    }
+
     /// As [`RedisServer::start_replica_of`], with this address for its peers.
     pub(crate) async fn start_replica_at(peer_address: Option<Ipv4Addr>, primary: &Self) -> Self {
-        let arguments = vec!["--replicaof".to_owned(), format!("{} {}", primary.peer_address(), primary.port())];
+        Self::start_replica_with(vec![], peer_address, primary).await
+    }
+
+    async fn start_replica_with(mut arguments: Vec<String>, peer_address: Option<Ipv4Addr>, primary: &Self) -> Self {
+        arguments.extend(["--replicaof".to_owned(), format!("{} {}", primary.peer_address(), primary.port())]);
         let settings = ServerSettings { arguments, peer_address, ..ServerSettings::default() };
         let replica = Self::start_as(settings, None).await;
         replica.until_in_sync().await;
@@ -244,8 +253,7 @@ impl RedisServer {
 async fn start_peer_proxies(ports: &Ports, settings: &ServerSettings) -> Option<PeerProxies> {
     let address = settings.peer_address?;
     let ports = match settings.kind {
-        ServerKind::Sentinel => vec![],
-        ServerKind::Server => vec![ports.clients],
+        ServerKind::Server | ServerKind::Sentinel => vec![ports.clients],
         ServerKind::Node => vec![ports.clients, ports.nodes],
     };
     let addresses = ports.into_iter().map(|port| ((address, port).into(), (Ipv4Addr::LOCALHOST, port).into()));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Sub};
 
-use crate::redis::server::RedisServer;
+use crate::{redis::server::RedisServer, until};
 
 /// What a server has handled since it started. Subtract an earlier value to get what it has handled in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,14 @@ impl RedisServer {
 
     /// The fields of this section of `INFO`, by name.
     pub async fn info(&self, section: &str) -> BTreeMap<String, String> {
-        let info = self.cli(&["INFO", section]).await.expect("the server answers INFO");
+        let mut info = Err(String::new());
+        // A Sentinel that makes a primary a replica also closes all connections to it.
+        until("the server answers INFO", async || {
+            info = self.cli(&["INFO", section]).await;
+            info.is_ok()
+        })
+        .await;
+        let info = info.unwrap_or_default();
         let lines = info.lines().filter_map(|line| line.split_once(':'));
         lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
     }

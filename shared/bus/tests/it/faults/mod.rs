@@ -3,7 +3,7 @@
 mod layouts;
 mod one_primary;
 
-use std::ops::Range;
+use std::{cell::RefCell, ops::Range};
 
 use futures_util::{FutureExt, StreamExt, stream};
 use scenecast_bus::{Notice, Watch};
@@ -61,6 +61,26 @@ impl Logins {
         stream::iter(logins).buffered(256).collect().await
     }
 
+    /// People try to log in on these pages, again and again, until `over` is done. Returns the pages whose login was
+    /// accepted.
+    async fn try_to_log_in(&self, pages: Range<u128>, over: impl Future<Output = ()>) -> Vec<u128> {
+        let accepted = RefCell::new(vec![]);
+        let logins = for_each_scene(pages.end - pages.start, async |n| {
+            let page = pages.start + n;
+            settle_until_answered_at_last(&self.callback, page).await;
+            accepted.borrow_mut().push(page);
+        });
+        let logins = async {
+            logins.await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = logins => {}
+            () = over => {}
+        }
+        accepted.into_inner()
+    }
+
     /// Checks that every page got its own login and nothing else, and that every scene belongs to the right person.
     async fn assert_all_logged_in(&mut self) {
         for (n, page) in (0..).zip(&mut self.pages) {
@@ -82,6 +102,11 @@ impl Logins {
             assert_eq!(snapshot.who(), Some(person(&person_name(n)).openid), "page {n}");
         }
     }
+}
+
+/// Settles this page's login until it is answered, however long that takes.
+async fn settle_until_answered_at_last(callback: &TestBus, page: u128) {
+    while callback.settle(scene(page), &cause(&delivery(page)), &login(page)).await.is_err() {}
 }
 
 fn person_name(n: u128) -> String {

@@ -3,7 +3,9 @@
 mod cluster;
 mod cost;
 mod membership;
+mod min_replicas;
 mod partition;
 mod sentinel;
 mod shards;
 mod slots;
+mod zones;

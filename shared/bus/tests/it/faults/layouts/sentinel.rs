@@ -1,11 +1,11 @@
 //! A primary under Sentinel dies, freezes, or is cut off.
 
 use scenecast_bus::BusError;
-use scenecast_testing::{CALLBACK_PASSWORD, RedisSentinels, until};
+use scenecast_testing::{RedisSentinels, RedisServer, until};
 
 use crate::{
     faults::{Logins, delivery, login},
-    fixtures::{callback, cause, redis_name, scene},
+    fixtures::{cause, redis_name, scene},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,45 +57,54 @@ async fn a_settle_is_undecided_while_a_replica_that_may_be_promoted_lacks_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn logins_go_on_while_all_sentinels_are_away() {
+async fn while_fewer_than_half_of_the_sentinels_answer_no_login_is_accepted() {
     let mut sentinels = RedisSentinels::start().await;
     let mut logins = Logins::under_sentinels(&sentinels, 100).await;
-    for sentinel in 0..3 {
-        sentinels.sentinel_mut(sentinel).stop().await;
-    }
+    sentinels.sentinel_mut(0).stop().await;
+    logins.log_in(0..20).await;
+    sentinels.sentinel_mut(1).stop().await;
+    let mut accepted = 20;
+    until("no login is accepted", async || {
+        let settled = logins.callback.settle(scene(accepted), &cause(&delivery(accepted)), &login(accepted)).await;
+        accepted += u128::from(settled.is_ok());
+        settled.is_err()
+    })
+    .await;
+    sentinels.sentinel_mut(1).restart().await;
     logins.log_in(0..100).await;
     logins.assert_all_logged_in().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_callback_that_sees_only_the_old_primary_accepts_nothing() {
+async fn sentinels_that_are_not_configured_are_found_and_asked() {
+    let mut sentinels = RedisSentinels::start().await;
+    let [first, ..] = sentinels.sentinels() else { panic!("there are three Sentinels") };
+    let one = format!("redis-sentinel://127.0.0.1:{}?sentinelServiceName=main", first.port());
+    // The second name leads to the same Sentinel.
+    let twice = format!("{one}&node=localhost:{}", first.port());
+    for (pages, url) in [(0..10, one), (10..20, twice)] {
+        let mut logins = Logins::start(&url, pages.end).await;
+        logins.log_in(0..pages.end).await;
+        logins.assert_all_logged_in().await;
+    }
+    sentinels.sentinel_mut(2).stop().await;
+    let logins = Logins::start(&sentinels.url(), 30).await;
+    logins.log_in(20..30).await;
+}
+
+#[tokio::test]
+async fn a_replica_that_is_never_promoted_does_not_stand_in_for_one_that_may_be() {
     let sentinels = RedisSentinels::start().await;
-    let mut logins = Logins::under_sentinels(&sentinels, 20).await;
-    // This callback knows only one Sentinel, which is frozen during the failover. Nothing tells the old primary about
-    // the failover.
-    let [one, two, last] = sentinels.sentinels() else { panic!("there are three Sentinels") };
-    let only_last = last.url_for("callback", CALLBACK_PASSWORD).replace("redis://", "redis-sentinel://");
-    let url = format!("{only_last}?sentinelServiceName=main");
-    let (cut_off, _) = callback(&url);
-    cut_off.snapshot(scene(0)).await.unwrap().expect("the callback finds the primary, which has the scene");
-    last.pause();
-    sentinels.server(0).pause();
-    let primary = sentinels.until_failed_over(0).await;
-    one.pause();
-    two.pause();
-    sentinels.server(0).resume();
-    for n in 0..20 {
-        let settled = cut_off.settle(scene(n), &cause(&delivery(n)), &login(n)).await;
-        assert!(matches!(settled, Err(BusError::Undecided(_) | BusError::TimedOut)), "{settled:?}");
-        if n == 0 {
-            let stored = sentinels.server(0).cli(&["HGET", &redis_name(scene(n)), "state"]).await;
-            assert_eq!(stored.as_deref(), Ok("confirmed"), "the old primary stored it, but that must not count");
-        }
-    }
-    for sentinel in [one, two, last] {
-        sentinel.resume();
-    }
-    assert!(sentinels.server(primary).is_up());
-    logins.log_in(0..20).await;
+    let mut logins = Logins::under_sentinels(&sentinels, 2).await;
+    logins.log_in(0..1).await;
+    // Sentinels don't learn of this replica. WAIT counts it all the same.
+    let unannounced = RedisServer::start_unannounced_replica_of(sentinels.server(0)).await;
+    sentinels.server(1).pause();
+    let settled = logins.callback.settle(scene(1), &cause(&delivery(1)), &login(1)).await;
+    assert!(matches!(settled, Err(BusError::Undecided(_) | BusError::TimedOut)), "{settled:?}");
+    let stored = unannounced.cli(&["HGET", &redis_name(scene(1)), "state"]).await;
+    assert_eq!(stored.as_deref(), Ok("confirmed"), "this replica has it");
+    sentinels.server(1).resume();
+    logins.log_in(1..2).await;
     logins.assert_all_logged_in().await;
 }
