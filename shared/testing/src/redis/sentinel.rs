@@ -73,9 +73,9 @@ impl RedisSentinels {
 
     fn url_with(&self, login: &str) -> String {
         let address = |sentinel: &RedisServer| format!("{}:{}", sentinel.peer_address(), sentinel.port());
-        let others: String =
-            self.sentinels[1..].iter().map(|sentinel| format!("node={}&", address(sentinel))).collect();
-        format!("redis-sentinel://{login}{}?{others}sentinelServiceName={SERVICE}", address(&self.sentinels[0]))
+        let others = self.sentinels[1..].iter().map(|sentinel| format!("node={}", address(sentinel)));
+        let query: Vec<_> = others.chain([format!("sentinelServiceName={SERVICE}")]).collect();
+        format!("redis-sentinel://{login}{}?{}", address(&self.sentinels[0]), query.join("&"))
     }
 
     /// The primary and its replicas.
