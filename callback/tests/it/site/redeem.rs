@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use scenecast_scene::Grant;
 use scenecast_service::config::Seconds;
+use scenecast_testing::{RedisServer, until};
 use serde_json::{Value, json};
 
 use crate::world::{API_KEY, CallbackWorld, OTHER_KEY, STATE, answer, name, new_scene, problem};
@@ -27,6 +28,26 @@ async fn a_grant_is_traded_once_for_the_person_who_logged_in() {
         assert_eq!(world.pod().metric("scenecast_scenes_total{stage=\"redeemed\"}"), 1);
         assert_eq!(world.pod().metric("scenecast_redeems_total{outcome=\"grant_used\"}"), 1);
     }
+}
+
+#[tokio::test]
+async fn a_grant_is_unknown_for_good_only_while_the_replica_follows() {
+    let primary = RedisServer::start().await;
+    let replica = RedisServer::start_replica_of(&primary).await;
+    let world = CallbackWorld::with(Some(primary), |_| {}).await;
+    let redeem = async || world.redeem(API_KEY, &with_state(&Grant::issue(new_scene("demo")))).send().await.unwrap();
+    until("the callback knows of the replica", async || {
+        assert_eq!(problem(redeem().await, StatusCode::NOT_FOUND).await, "grant_unknown");
+        world.redis.as_ref().unwrap().usage().await.calls("wait") > 0
+    })
+    .await;
+    // The primary may have been replaced.
+    replica.pause();
+    let undecided = redeem().await;
+    assert!(undecided.headers().contains_key("retry-after"));
+    assert_eq!(problem(undecided, StatusCode::SERVICE_UNAVAILABLE).await, "bus_unavailable");
+    replica.resume();
+    until("the replica follows again", async || redeem().await.status() == StatusCode::NOT_FOUND).await;
 }
 
 #[tokio::test]

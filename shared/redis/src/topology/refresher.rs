@@ -75,7 +75,7 @@ impl Topology {
     pub(crate) async fn until_recent(&self) {
         let mut asked_at = self.asked_at.clone();
         if asked_at.wait_for(|asked_at| asked_at.elapsed() < TABLE_COUNTS_FOR).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -13,9 +13,9 @@ use crate::{
     reply::Reply,
     topology::{
         acks::MinReplicas,
+        limits::{ANSWER_LIMIT, STRAGGLER_LIMIT},
         sentinel::{SentinelAnswer, SentinelPeer, SentinelReplies, SentinelState, distinct, majority},
         slots::Primary,
-        source::{ANSWER_LIMIT, STRAGGLER_LIMIT},
     },
 };
 

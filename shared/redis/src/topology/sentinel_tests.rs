@@ -164,7 +164,7 @@ fn while_a_sentinel_replaces_the_primary_nothing_counts() {
         ("master,failover_in_progress", "2", AckObstacle::FailingOver),
     ] {
         let [s2, s3] = others();
-        let says = [Says { flags, epoch, ..HEALTHY }, s2, s3];
+        let says = [Says { epoch, flags, ..HEALTHY }, s2, s3];
         let primary = merge(&mut SentinelState::default(), &says).unwrap();
         assert_eq!((primary.node, primary.epoch), (server_at("a"), 1), "not the old primary with the new epoch");
         assert_eq!(primary.required_acks, Some(unattainable(obstacle)), "{flags}, epoch {epoch}");

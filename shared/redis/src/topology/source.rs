@@ -1,6 +1,6 @@
 //! Who is asked for the slot table, by layout, and how.
 
-use std::{collections::HashSet, pin::pin, time::Duration};
+use std::{collections::HashSet, pin::pin};
 
 use fred::types::config::Server;
 use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
@@ -16,15 +16,11 @@ use crate::{
     topology::{
         acks::{AckObstacle, MinReplicas, RequiredAcks, RequiredReplicas},
         cluster::{ClusterState, ClusterView},
+        limits::{ANSWER_LIMIT, STRAGGLER_LIMIT},
         sentinel_poll::SentinelPoll,
         slots::{Primary, SlotTable},
     },
 };
-
-/// How long a server may take to answer.
-pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(1);
-/// How long the other servers are waited for once the first has answered. A slower answer waits for the next refresh.
-pub(super) const STRAGGLER_LIMIT: Duration = Duration::from_millis(100);
 
 /// Where the slot table comes from.
 pub(crate) enum TopologySource {

@@ -70,10 +70,9 @@ impl RedisSentinels {
     /// The URL of all Sentinels, as this user of the primary. The Sentinels themselves have no users.
     pub fn url_for(&self, user: &str, password: &str) -> String {
         let address = |sentinel: &RedisServer| format!("{}:{}", sentinel.peer_address(), sentinel.port());
-        let others: String =
-            self.sentinels[1..].iter().map(|sentinel| format!("node={}&", address(sentinel))).collect();
-        let first = address(&self.sentinels[0]);
-        format!("redis-sentinel://{user}:{password}@{first}?{others}sentinelServiceName={SERVICE}")
+        let others = self.sentinels[1..].iter().map(|sentinel| format!("node={}", address(sentinel)));
+        let query: Vec<_> = others.chain([format!("sentinelServiceName={SERVICE}")]).collect();
+        format!("redis-sentinel://{user}:{password}@{}?{}", address(&self.sentinels[0]), query.join("&"))
     }
 
     /// The primary and its replicas.
