@@ -26,7 +26,7 @@ use crate::{
     mini_program::{self, MiniProgramState},
     site::{RedeemState, UsersState, redeem_router, users_router},
     stores::{
-        DailyQuota, GuessLimiter, JsCodes, OutboxCapacity, PendingQuestions, ReplayGuard, ShownCodes, TokenStore,
+        DailyQuota, GuessLimiter, JsCodes, KeptCodes, OutboxCapacity, PendingQuestions, ReplayGuard, TokenStore,
         TypedCodes, Users,
     },
     webhooks::WebhookSender,
@@ -203,7 +203,7 @@ impl<B> RouteBuilder<'_, B> {
                 picture_base: self.config.wechat.picture_base.clone(),
                 shares: AddressShares::new(self.config.limits.qr_percent_per_address, qr_quota.clone()),
                 qr_quota,
-                shown: ShownCodes::new(self.store.clone()),
+                shown: KeptCodes::new(self.store.clone()),
                 codes: TypedCodes::new(self.store.clone()),
                 clock: self.config.clock.clone(),
                 metrics: self.metrics.handles.clone(),

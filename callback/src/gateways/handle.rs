@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     metrics::HandleMetrics,
     problems::from_refusal,
-    stores::{DailyQuota, MakingLease, QuotaUse, ShownCode, ShownCodes, TypedCodes},
+    stores::{DailyQuota, KeptCode, KeptCodes, MakingLease, QuotaUse, TypedCodes},
     wechat::{CallError, QR_CODE},
 };
 
@@ -52,7 +52,7 @@ pub(crate) struct HandleFactory {
     pub(crate) picture_base: HttpUrl,
     pub(crate) qr_quota: DailyQuota,
     pub(crate) shares: AddressShares,
-    pub(crate) shown: ShownCodes,
+    pub(crate) shown: KeptCodes,
     pub(crate) codes: TypedCodes,
     pub(crate) clock: Clock,
     pub(crate) metrics: HandleMetrics,
@@ -76,9 +76,9 @@ impl HandleFactory {
         let scene = wanted.scene;
         for _ in 0..MOST_LOOKS {
             match self.shown.find_or_lease(scene).await {
-                Ok(ShownCode::Made(handle)) => return Ok(handle),
-                Ok(ShownCode::BeingMade) => tokio::time::sleep(LOOK_AGAIN).await,
-                Ok(ShownCode::Missing(lease)) => {
+                Ok(KeptCode::Made(handle)) => return Ok(handle),
+                Ok(KeptCode::BeingMade) => tokio::time::sleep(LOOK_AGAIN).await,
+                Ok(KeptCode::Missing(lease)) => {
                     let made = self.make(accounts, wanted).await;
                     self.keep_shown(wanted, &made, lease).await;
                     return made;

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `access_tokens` | WeChat's access tokens, and which pod refreshes one |
 //! | `daily_quota` | how much of a day's quota at WeChat is used |
-//! | `shown_codes` | the codes that pages show |
+//! | `kept_codes` | the codes that pages show |
 //! | `js_codes` | who sent which `js_code` |
 //! | `replay_guard` | with which content a plain-mode signature came |
 //! | `users` | the records of people |
@@ -17,11 +17,11 @@ mod access_tokens;
 mod daily_quota;
 mod guess_limiter;
 mod js_codes;
+mod kept_codes;
 mod outbox;
 mod pending_questions;
 mod replay_guard;
 mod retry_backoff;
-mod shown_codes;
 mod typed_codes;
 mod users;
 
@@ -29,12 +29,12 @@ pub use access_tokens::{RefreshLease, StoredToken, TokenStore};
 pub use daily_quota::{CALLS_IN_BATCH, DailyQuota, QuotaUse};
 pub use guess_limiter::{GuessLimiter, GuessVerdict};
 pub use js_codes::{JsCodeSender, JsCodes};
+pub use kept_codes::{KeptCode, KeptCodes, MakingLease};
 pub use outbox::{
     ClaimedEvent, Outbox, OutboxCapacity, PutOutcome, ROLLOUT, SweepCursor, WebhookEvent, WebhookEventKind,
 };
 pub use pending_questions::{PendingQuestion, PendingQuestions};
 pub use replay_guard::{ReplayGuard, ReplayVerdict, SignedContent};
 pub use retry_backoff::RetryBackoff;
-pub use shown_codes::{MakingLease, ShownCode, ShownCodes};
 pub use typed_codes::{IssueCodeError, TypedCode, TypedCodeError, TypedCodes};
 pub use users::{FollowState, User, Users, WechatProfile};

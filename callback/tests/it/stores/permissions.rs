@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use scenecast_bus::Store;
 use scenecast_callback::stores::{
-    CALLS_IN_BATCH, DailyQuota, GuessLimiter, GuessVerdict, JsCodes, Outbox, OutboxCapacity, PendingQuestion,
-    PendingQuestions, QuotaUse, ReplayGuard, ReplayVerdict, RetryBackoff, ShownCode, ShownCodes, SignedContent,
-    StoredToken, SweepCursor, TokenStore, TypedCodes, Users, WebhookEvent, WebhookEventKind,
+    CALLS_IN_BATCH, DailyQuota, GuessLimiter, GuessVerdict, JsCodes, KeptCode, KeptCodes, Outbox, OutboxCapacity,
+    PendingQuestion, PendingQuestions, QuotaUse, ReplayGuard, ReplayVerdict, RetryBackoff, SignedContent, StoredToken,
+    SweepCursor, TokenStore, TypedCodes, Users, WebhookEvent, WebhookEventKind,
 };
 use scenecast_scene::{DeliveryId, internal::OpenedHandle};
 use scenecast_service::admission::ClientPrefix;
@@ -37,19 +37,19 @@ async fn a_callback_may_do_in_redis_what_its_stores_need() {
         .await
         .unwrap();
     assert!(js_codes.recall(DeliveryId::of(&["a"])).await.unwrap().is_some());
-    uses_the_shown_codes(&store).await;
+    uses_the_kept_codes(&store).await;
     uses_the_records_of_people(&store).await;
     uses_the_outbox(&store).await;
 }
 
-async fn uses_the_shown_codes(store: &Store) {
-    let shown = ShownCodes::new(store.clone());
-    let ShownCode::Missing(lease) = shown.find_or_lease(scene(1)).await.unwrap() else { panic!("nobody made it") };
-    assert!(matches!(shown.find_or_lease(scene(1)).await, Ok(ShownCode::BeingMade)));
+async fn uses_the_kept_codes(store: &Store) {
+    let shown = KeptCodes::new(store.clone());
+    let KeptCode::Missing(lease) = shown.find_or_lease(scene(1)).await.unwrap() else { panic!("nobody made it") };
+    assert!(matches!(shown.find_or_lease(scene(1)).await, Ok(KeptCode::BeingMade)));
     shown.give_up(scene(1), lease).await.unwrap();
     let code = OpenedHandle::Typed { code: "12345678".to_owned() };
     shown.put(scene(1), &code, LIFE).await.unwrap();
-    assert!(matches!(shown.find_or_lease(scene(1)).await, Ok(ShownCode::Made(OpenedHandle::Typed { .. }))));
+    assert!(matches!(shown.find_or_lease(scene(1)).await, Ok(KeptCode::Made(OpenedHandle::Typed { .. }))));
 }
 
 async fn uses_the_records_of_people(store: &Store) {

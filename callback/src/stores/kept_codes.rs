@@ -13,7 +13,7 @@ const MAKING: &str = "making:";
 
 /// What is stored of a scene's code.
 #[derive(Debug)]
-pub enum ShownCode {
+pub enum KeptCode {
     /// The page shows this one.
     Made(OpenedHandle),
     /// Another call is making it.
@@ -28,24 +28,24 @@ pub struct MakingLease(String);
 
 /// The codes by scene. Clones share them.
 #[derive(Debug, Clone)]
-pub struct ShownCodes(Store);
+pub struct KeptCodes(Store);
 
-impl ShownCodes {
+impl KeptCodes {
     /// The codes in this store.
     pub fn new(store: Store) -> Self {
         Self(store)
     }
 
     /// The code of this scene, or the right to make it.
-    pub async fn find_or_lease(&self, scene: SceneId) -> Result<ShownCode, StoreError> {
+    pub async fn find_or_lease(&self, scene: SceneId) -> Result<KeptCode, StoreError> {
         let mine = format!("{MAKING}{}", hex::encode(rand::random::<[u8; 8]>()));
         let Some(stored) = self.0.put_if_absent(&key(scene), &mine, MAKING_LIFE).await? else {
-            return Ok(ShownCode::Missing(MakingLease(mine)));
+            return Ok(KeptCode::Missing(MakingLease(mine)));
         };
         if stored.starts_with(MAKING) {
-            return Ok(ShownCode::BeingMade);
+            return Ok(KeptCode::BeingMade);
         }
-        serde_json::from_str(&stored).map(ShownCode::Made).map_err(|_| StoreError::malformed("shown code"))
+        serde_json::from_str(&stored).map(KeptCode::Made).map_err(|_| StoreError::malformed("shown code"))
     }
 
     /// Keeps the code that was made for this scene, for the rest of the scene's life.
@@ -61,5 +61,5 @@ impl ShownCodes {
 }
 
 fn key(scene: SceneId) -> String {
-    format!("shown-code:{scene}")
+    format!("kept-code:{scene}")
 }
