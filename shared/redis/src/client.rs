@@ -18,7 +18,7 @@ use crate::{
         each_connection::for_each_connection,
         losses::RecentLosses,
         refusals::RefusalCounter,
-        rights::{CLUSTER_RIGHTS, CONNECTION_RIGHTS},
+        rights::{CLUSTER_RIGHTS, CONNECTION_RIGHTS, PartRights},
         settings,
     },
     replication::{ReplicaAcknowledger, WritePosition},
@@ -114,6 +114,15 @@ impl Redis {
             redis.check_rights("cluster", CLUSTER_RIGHTS.iter().copied());
         }
         redis
+    }
+
+    /// Checks at each primary, whenever it is connected to, that our user may send these commands. Each is written with
+    /// arguments as this pod would send them, separated by spaces. What is refused is logged and counted for this
+    /// `part` of the pod; nothing else follows from it.
+    pub fn check_rights(&self, part: &'static str, commands: impl IntoIterator<Item = impl Into<String>>) {
+        let commands = commands.into_iter().map(Into::into).collect();
+        let rights = PartRights { part, commands, user: self.address.user(), missing: self.missing_rights.clone() };
+        rights.watch(self.router.topology(), self.router.pool());
     }
 
     /// Calls a script with one key. It may be called twice, if the first answer is lost.

@@ -7,14 +7,15 @@
 use prometheus::IntGaugeVec;
 
 use crate::{
-    client::Redis,
     command::{RedisCommand, send_all},
+    connection::pool::ConnectionPool,
     error::is_forbidden,
     inspection::{
         each_connection::{PrimaryConnection, for_each_connection},
         series::PrimarySeries,
     },
     reply::Reply,
+    topology::refresher::Topology,
 };
 
 /// What connections themselves need, whatever they are for.
@@ -24,31 +25,21 @@ pub(crate) const CLUSTER_RIGHTS: &[&str] = &["cluster slots", "cluster nodes", "
 
 /// One part of a pod, and the commands that it sends.
 #[derive(Debug, Clone)]
-struct PartRights {
-    part: &'static str,
-    commands: Vec<String>,
-    user: String,
+pub(crate) struct PartRights {
+    pub(crate) part: &'static str,
+    pub(crate) commands: Vec<String>,
+    pub(crate) user: String,
     /// By primary and part, how many of the commands its user may not send there.
-    missing: IntGaugeVec,
-}
-
-impl Redis {
-    /// Checks at each primary, whenever it is connected to, that our user may send these commands. Each is written with
-    /// arguments as this pod would send them, separated by spaces. What is refused is logged and counted for this
-    /// `part` of the pod; nothing else follows from it.
-    pub fn check_rights(&self, part: &'static str, commands: impl IntoIterator<Item = impl Into<String>>) {
-        let rights = PartRights {
-            part,
-            commands: commands.into_iter().map(Into::into).collect(),
-            user: self.address.user(),
-            missing: self.missing_rights.clone(),
-        };
-        let check = move |connection| rights.clone().check(connection);
-        tokio::spawn(for_each_connection(self.router.topology().clone(), self.router.pool().clone(), check));
-    }
+    pub(crate) missing: IntGaugeVec,
 }
 
 impl PartRights {
+    /// Checks at each primary, whenever it is connected to. `nodes` are the connections for commands.
+    pub(crate) fn watch(self, topology: &Topology, nodes: &ConnectionPool) {
+        let check = move |connection| self.clone().check(connection);
+        tokio::spawn(for_each_connection(topology.clone(), nodes.clone(), check));
+    }
+
     async fn check(self, connection: PrimaryConnection) {
         let PrimaryConnection { node, client, .. } = connection;
         let dry_run = |command: &String| RedisCommand::new("acl", ["dryrun", &self.user]).with_args(command.split(' '));
