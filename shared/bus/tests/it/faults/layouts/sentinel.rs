@@ -79,7 +79,7 @@ async fn while_fewer_than_half_of_the_sentinels_answer_no_login_is_accepted() {
 async fn sentinels_that_are_not_configured_are_found_and_asked() {
     let mut sentinels = RedisSentinels::start().await;
     let [first, ..] = sentinels.sentinels() else { panic!("there are three Sentinels") };
-    let one = format!("redis-sentinel://127.0.0.1:{}?sentinelServiceName=main", first.port());
+    let one = format!("{}?sentinelServiceName=main", first.url().replace("redis://", "redis-sentinel://"));
     // The second name leads to the same Sentinel.
     let twice = format!("{one}&node=localhost:{}", first.port());
     for (pages, url) in [(0..10, one), (10..20, twice)] {
