@@ -12,8 +12,11 @@ use crate::fixtures::{GatewayWorld, LIFE, ORIGIN, RecordingCallback, Scene, fram
 const ANN: &str = "203.0.113.1";
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 /// The compatible requests that have a scene opened.
-const OPENING: [(Method, &str); 3] =
-    [(Method::GET, "/login/code"), (Method::GET, "/createQrCode"), (Method::POST, "/miniapp/getwxacodeunlimit")];
+const OPENING: [(Method, &str); 3] = [
+    (Method::GET, "/login/code"),
+    (Method::GET, "/createQrCode"),
+    (Method::POST, "/miniapp/getwxacodeunlimit?cookie=waited3"),
+];
 
 /// A request without an `Origin`, as a browser sends it for a GET or an image of the same origin.
 fn same_origin(world: &GatewayWorld, method: Method, path: &str) -> RequestBuilder {

@@ -16,6 +16,7 @@ use crate::{
 };
 
 const NEW_SECRET: &str = "the-new-accounts-secret-01234567";
+const NEW_AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 const NEW_TOKEN: &str = "theNewAccountsToken";
 
 /// A callback process whose file can be changed.
@@ -99,8 +100,8 @@ impl Running {
 
 fn with_new_account(good: &str) -> String {
     format!(
-        "{good}\n[accounts.new]\napp_id = 'wxnew'\noriginal_id = 'gh_new'\nmode = 'plain'\nsecret = '{NEW_SECRET}'\n\
-         token = '{NEW_TOKEN}'\n"
+        "{good}\n[accounts.new]\napp_id = 'wxnew'\noriginal_id = 'gh_new'\nmode = 'safe'\nsecret = '{NEW_SECRET}'\n\
+         token = '{NEW_TOKEN}'\naes_key = '{NEW_AES_KEY}'\n"
     )
 }
 
