@@ -1,6 +1,6 @@
 //! Standalone's configuration. Every value has a default.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU32};
 
 use scenecast_bus::BusUrl;
 use scenecast_callback::config::CallbackLimits;
@@ -14,6 +14,10 @@ use scenecast_service::{
     process::Binary,
 };
 use serde::Deserialize;
+
+/// How many connections each listener of gateway and callback accepts: enough for one process, and so few that the usual
+/// limits of open files allow it.
+const CONNECTIONS: NonZeroU32 = NonZeroU32::new(4000).expect("it isn't 0");
 
 /// Standalone's configuration. By default all parts listen on loopback.
 #[derive(Debug, Clone, Deserialize)]
@@ -47,8 +51,8 @@ impl Default for StandaloneConfig {
             language: Language::from_locale(&std::env::var("LANG").unwrap_or_default()),
             drain: DrainConfig { notice: Seconds::new(0), window: Seconds::new(1) },
             telemetry: TelemetryConfig::default(),
-            gateway_limits: GatewayLimits::default(),
-            callback_limits: CallbackLimits::default(),
+            gateway_limits: GatewayLimits::new(CONNECTIONS),
+            callback_limits: CallbackLimits::new(CONNECTIONS),
         }
     }
 }
