@@ -29,14 +29,14 @@ pub struct SceneWriter(WriterBackend);
 #[derive(Debug, Clone)]
 enum WriterBackend {
     Memory(MemoryScenes),
-    Redis(RedisWriter),
+    Redis(Box<RedisWriter>),
 }
 
 impl SceneWriter {
     /// A writer over this Redis.
     pub fn over(redis: &Redis) -> Self {
         redis.check_rights("settling", SETTLING);
-        Self(WriterBackend::Redis(RedisWriter::new(redis.clone())))
+        Self(WriterBackend::Redis(Box::new(RedisWriter::new(redis.clone()))))
     }
 
     pub(crate) fn in_memory(scenes: MemoryScenes) -> Self {
