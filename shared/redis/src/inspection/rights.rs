@@ -77,7 +77,25 @@ impl PartRights {
     }
 }
 
-/// `ACL DRYRUN` answers `OK`, or says in words what is forbidden.
+/// `ACL DRYRUN` answers `OK`, or says in words what is forbidden. The words differ from version to version.
 fn is_refusal(verdict: &Reply) -> bool {
-    verdict.as_str().is_some_and(|verdict| verdict.starts_with("This user has no permissions"))
+    verdict.as_str().is_some_and(|verdict| verdict != "OK")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_words_a_refusal_is_one() {
+        for (verdict, is_one) in [
+            ("OK", false),
+            // Redis 7.0, then 7.2 and newer.
+            ("This user has no permissions to run the 'get' command", true),
+            ("User callback has no permissions to run the 'get' command", true),
+            ("User callback has no permissions to access the 'wx:scene' channel", true),
+        ] {
+            assert_eq!(is_refusal(&Reply::from(verdict)), is_one, "{verdict}");
+        }
+    }
 }
