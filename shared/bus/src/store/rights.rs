@@ -1,8 +1,19 @@
 //! The commands of a callback's stores, for the check of its Redis user.
 
 /// What is before the colon in the names of stored values. The stores themselves are the callback's.
-const NAMES: [&str; 10] =
-    ["token", "token-lease", "replay", "budget", "js-code", "user", "pending", "code", "codes-open", "guess"];
+const NAMES: [&str; 11] = [
+    "token",
+    "token-lease",
+    "replay",
+    "budget",
+    "js-code",
+    "kept-code",
+    "user",
+    "pending",
+    "code",
+    "codes-open",
+    "guess",
+];
 /// The same for streams.
 const STREAMS: [&str; 2] = ["outbox", "outbox-dead"];
 
