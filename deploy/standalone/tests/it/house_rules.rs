@@ -310,7 +310,12 @@ fn metrics_md_lists_exactly_the_registered_metrics() {
     }
     let document = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
     let named = |row: &str| Some(row.strip_prefix("| `")?.split('`').next()?.to_owned());
-    let documented: BTreeSet<_> =
-        document.lines().filter_map(named).filter(|name| name.starts_with("scenecast_")).collect();
+    let mut documented = BTreeSet::new();
+    for section in document.split("\n## ") {
+        let names: Vec<_> = section.lines().filter_map(named).filter(|name| name.starts_with("scenecast_")).collect();
+        let distinct: BTreeSet<_> = names.iter().cloned().collect();
+        assert_eq!(names.len(), distinct.len(), "a metric has two rows in one section: {names:?}");
+        documented.extend(distinct);
+    }
     assert_eq!(documented, registered.0);
 }

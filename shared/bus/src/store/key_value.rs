@@ -98,14 +98,19 @@ impl Store {
     }
 
     /// The value that this name had when the same `reader` asked for the first time. The answer is remembered for `life`,
-    /// so that a reader that comes again decides the same, whatever became of the value.
+    /// so that a reader that comes again decides the same, whatever became of the value. `None` is as final as that of
+    /// [`Store::find`].
     pub async fn get_once(&self, name: &str, reader: &str, life: Duration) -> Result<Option<String>, StoreError> {
         let copy = copy_name(name, reader);
         let kept = match &self.0 {
             StoreBackend::Memory(memory) => memory.values().keep(name, &copy, life),
             StoreBackend::Redis(redis, scripts) => {
-                let kept = redis.call(&scripts.keep, name, &[copy, millis(life).to_string()]).await?;
-                kept.into_string().ok_or(StoreError::malformed("copy"))?
+                let (kept, read_at) = redis.write(&scripts.keep, name, &[copy, millis(life).to_string()]).await?;
+                let kept = kept.into_string().ok_or(StoreError::malformed("copy"))?;
+                if kept.is_empty() {
+                    redis.wait_for_replicas(&read_at).await?;
+                }
+                kept
             }
         };
         Ok(Some(kept).filter(|kept| !kept.is_empty()))

@@ -66,7 +66,7 @@ impl RecentLosses {
         let mut tables = topology.subscribe();
         loop {
             let primaries = tables.borrow_and_update().nodes();
-            self.0.lock().keep_original(primaries);
+            self.0.lock().follow(primaries);
             if tables.changed().await.is_err() {
                 return;
             }
@@ -109,7 +109,9 @@ impl RecentLosses {
 }
 
 impl PrimaryPasts {
-    fn keep_original(&mut self, primaries: Vec<Server>) {
+    /// These are the primaries now. What was known of others is forgotten: one that comes back may have lost keys.
+    fn follow(&mut self, primaries: Vec<Server>) {
+        self.by_node.retain(|node, _| primaries.contains(node));
         match &mut self.original {
             Some(original) => original.retain(|node| primaries.contains(node)),
             None if primaries.is_empty() => {}
@@ -147,6 +149,22 @@ fn count_emptied(commandstats: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_primary_that_was_replaced_is_forgotten() {
+        let [old, new] = [Server::new("10.0.0.1", 6379), Server::new("10.0.0.2", 6379)];
+        let mut pasts = PrimaryPasts::default();
+        pasts.follow(vec![old.clone()]);
+        pasts.begin(old.clone(), 1, true);
+        pasts.follow(vec![old.clone()]);
+        assert!(pasts.by_node[&old].doubted_until.is_none());
+        pasts.follow(vec![new]);
+        pasts.follow(vec![old.clone()]);
+        // Its next connection is the first of a new client, and has the same generation.
+        assert!(!pasts.by_node.contains_key(&old));
+        pasts.begin(old.clone(), 1, true);
+        assert!(pasts.by_node[&old].doubted_until.is_some());
+    }
 
     #[test]
     fn whatever_empties_a_server_is_counted() {

@@ -1,8 +1,9 @@
 //! Looks at each primary: what could lose logins, and what our user may not do.
 //!
 //! `each_connection` runs an inspection whenever a primary is connected to, so a new primary after a failover is
-//! inspected, too. `settings` warns about a configuration that can lose scenes; `clock` compares clocks; `rights` checks what
-//! our user may do; `refusals` counts what Redis refuses all the same; `losses` knows who may have lost keys. `series` is a metric's value about one primary.
+//! inspected, too. `settings` warns about a configuration that can lose scenes; `clock` compares clocks; `rights` checks
+//! what our user may do; `refusals` counts what Redis refuses all the same; `losses` knows who may have lost keys.
+//! `series` is a metric's value about one primary.
 
 pub(crate) mod clock;
 pub(crate) mod each_connection;

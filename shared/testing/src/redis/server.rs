@@ -115,7 +115,7 @@ impl RedisServer {
         self.url_for(ADMIN, ADMIN)
     }
 
-    /// Its URL, as this user: one of `deploy/redis/users.acl`, or of [`RedisServer::add_user`].
+    /// Its URL, as this user: one of `deploy/redis`, or of [`RedisServer::add_user`].
     pub fn url_for(&self, user: &str, password: &str) -> String {
         format!("{}://{user}:{password}@127.0.0.1:{}", self.scheme(), self.port())
     }
@@ -129,7 +129,7 @@ impl RedisServer {
         self.files.path().join("ca.pem")
     }
 
-    /// Adds a user with these rules of `ACL SETUSER`, beside those of `deploy/redis/users.acl`. Restarts keep the user.
+    /// Adds a user with these rules of `ACL SETUSER`, beside those of `deploy/redis`. Restarts keep the user.
     pub async fn add_user(&self, user: &str, password: &str, rules: &str) {
         let password = format!(">{password}");
         let mut command = vec!["ACL", "SETUSER", user, "on", &password];

@@ -1,7 +1,10 @@
-//! The Redis users of every test server: exactly those of `deploy/redis/users.acl`, and two that only tests have.
+//! The Redis users of every test server: exactly those of `deploy/redis`, and two that only tests have.
 
-/// The file as it is shipped. Passwords are still variables in it.
-const SHIPPED: &str = include_str!("../../../../deploy/redis/users.acl");
+/// The files as they are shipped. Passwords are still variables in them.
+const SHIPPED: &str = concat!(
+    include_str!("../../../../deploy/redis/users.acl"),
+    include_str!("../../../../deploy/redis/users-of-servers.acl"),
+);
 
 /// The password of the user `gateway`.
 pub const GATEWAY_PASSWORD: &str = "the-gateways-redis-password";
@@ -25,12 +28,12 @@ pub(crate) fn acl_file() -> String {
         ("${SENTINEL_PASSWORD}", SENTINEL),
     ];
     let shipped = passwords.iter().fold(SHIPPED.to_owned(), |file, (variable, value)| file.replace(variable, value));
-    assert!(!shipped.contains('$'), "a user of the file has a password that no test knows");
+    assert!(!shipped.contains('$'), "a user of the files has a password that no test knows");
     let [gateway, callback] = ["gateway", "callback"].map(acl_rules);
     format!("{shipped}user {ADMIN} on >{ADMIN} ~* &* +@all\nuser {POD} on >{POD} {gateway} {callback}\n")
 }
 
-/// The rules of this Redis user in `deploy/redis/users.acl`, in the syntax of `ACL SETUSER`: for tests of a user who
+/// The rules of this Redis user in `deploy/redis`, in the syntax of `ACL SETUSER`: for tests of a user who
 /// lacks one of them. All servers have the user itself already.
 ///
 /// The rules list single commands, because categories allow too much: `@read` contains `KEYS`, and `@connection` contains

@@ -72,6 +72,17 @@ async fn every_rule_that_a_user_lacks_is_noticed_when_its_pod_connects() {
     stream::iter(checked).for_each_concurrent(16, check).await;
 }
 
+#[tokio::test]
+async fn a_right_that_is_granted_is_noticed_without_a_new_connection() {
+    let server = RedisServer::start().await;
+    let rules = acl_rules("callback");
+    server.add_user("poor", "password", &rules.replace("+spublish", "")).await;
+    let metrics = connect(&server, "callback", "poor", "password");
+    assert!(lacks_rights(&server, "callback", &metrics).await);
+    server.add_user("poor", "password", rules).await;
+    until("it is noticed", async || !lacks_rights(&server, "callback", &metrics).await).await;
+}
+
 /// The rule, or nothing if it is this one. Brackets stay.
 fn without(rule: &str, removed: &str) -> String {
     if rule.trim_matches(['(', ')']) == removed { rule.replace(removed, "") } else { rule.to_owned() }

@@ -61,6 +61,7 @@ async fn pods_on_the_other_side_lose_nothing_when_the_primary_is_cut_off() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_was_replaced_gives_no_final_answer() {
     const LATER: u128 = 7_000;
+    const LIFE: Duration = Duration::from_secs(60);
     let sentinels = RedisSentinels::start_partitionable().await;
     let logins = Logins::under_sentinels(&sentinels, 2).await;
     logins.log_in(0..1).await;
@@ -88,6 +89,8 @@ async fn a_primary_that_was_replaced_gives_no_final_answer() {
     assert!(matches!(absent, Err(BusError::Undecided(_) | BusError::TimedOut)), "{absent:?}");
     let store = Store::over(Some(Redis::connect(&url.parse().unwrap(), &Metrics::new())));
     let absent = store.find("code:demo:12345678").await;
+    assert!(matches!(absent, Err(StoreError::Undecided(_))), "{absent:?}");
+    let absent = store.get_once("pending:demo:ann", "answer", LIFE).await;
     assert!(matches!(absent, Err(StoreError::Undecided(_))), "{absent:?}");
     assert_eq!(store.get("code:demo:12345678").await, Ok(None), "what isn't final may be read");
 
