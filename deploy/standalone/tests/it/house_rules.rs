@@ -310,7 +310,13 @@ fn metrics_md_lists_exactly_the_registered_metrics() {
     }
     let document = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
     let named = |row: &str| Some(row.strip_prefix("| `")?.split('`').next()?.to_owned());
-    let documented: BTreeSet<_> =
-        document.lines().filter_map(named).filter(|name| name.starts_with("scenecast_")).collect();
+    let mut documented = BTreeSet::new();
+    for process in document.split("\n## ") {
+        let mut of_process = BTreeSet::new();
+        for name in process.lines().filter_map(named).filter(|name| name.starts_with("scenecast_")) {
+            assert!(of_process.insert(name.clone()), "{name} has two rows for one process");
+        }
+        documented.append(&mut of_process);
+    }
     assert_eq!(documented, registered.0);
 }
