@@ -2,7 +2,7 @@
 
 import { ConnectionEnd } from './connection_end.js';
 import { confirmed, scanned, shown } from './details.js';
-import { Gateway } from './gateway.js';
+import { GRANT_LIFE, Gateway } from './gateway.js';
 import { KeptScene } from './kept_scene.js';
 import { onLook, pageLocale } from './page.js';
 import { PollTransport } from './poll_transport.js';
@@ -17,8 +17,6 @@ import { TransportSelector } from './transport_selector.js';
 
 /** How long the gateway may take to send a scene's end, in ms. */
 const EXPIRY_GRACE = 3_000;
-/** How long a login that was confirmed in the last moment can still be fetched, in ms. */
-const GRANT_LIFE = 120_000;
 /** The longest delay that the module waits by itself when the gateway refuses, in s. */
 const MAX_RETRY_DELAY = 30;
 /**
