@@ -281,13 +281,16 @@ export class Attempt extends EventTarget {
       this.#selector.remove();
       return this.#connect();
     }
-    if (kind === 'silent' || (kind === 'lost' && this.#dead)) this.#dead += 1;
-    const isOtherTransport = ['lost', 'silent'].includes(kind) && this.#selector.connectionBroke();
-    if (isOtherTransport || (this.#dead && this.#dead <= MAX_DEAD)) return this.#connect();
+    // In all other cases the gateway has said when to come back.
+    const isBroken = kind === 'lost' || kind === 'silent';
+    if (kind === 'silent' || (isBroken && this.#dead)) this.#dead += 1;
+    const isOtherTransport = isBroken && this.#selector.connectionBroke();
+    const wasDead = isBroken && this.#dead > 0 && this.#dead <= MAX_DEAD;
+    if (isOtherTransport || wasDead) return this.#connect();
 
     const signal = this.#resetConnection();
     this.#onLeave(signal);
-    if (kind === 'lost') {
+    if (isBroken) {
       const first = this.#scene?.scanned ? BACKOFF.scanned : BACKOFF.first;
       delay = Math.random() * Math.min(BACKOFF.longest, first * 2 ** this.#failures++);
       onLook(() => this.#connect(), signal);

@@ -205,6 +205,23 @@ async fn an_overloaded_gateway_is_asked_again_for_a_scene() {
 }
 
 #[tokio::test]
+async fn after_a_dead_connection_a_page_still_waits_as_long_as_an_overloaded_gateway_says() {
+    let (browser, mut gateway) = page().await;
+    browser.run("start('a')").await;
+    let mut silent = gateway.connection().await;
+    let mut with_heartbeats = opened(120);
+    with_heartbeats["heartbeat"] = json!(1);
+    silent.send(with_heartbeats).await;
+    assert_eq!(next(&browser).await.0, "opened");
+    for _ in 0..2 {
+        let connection = gateway.connection().await;
+        assert_eq!(connection.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
+        connection.close(1013, "retry_after_ms=700").await;
+        assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.7 })));
+    }
+}
+
+#[tokio::test]
 async fn a_page_waits_for_a_short_retry_delay_and_reports_a_long_one_as_a_problem() {
     let (browser, mut gateway) = page().await;
     browser.run("start('a')").await;
