@@ -28,7 +28,9 @@ export class Gateway {
   /** @param {URL} api The base address of its calls. */
   constructor(api) {
     this.#api = api;
-    document.addEventListener('securitypolicyviolation', ({ blockedURI }) => {
+    document.addEventListener('securitypolicyviolation', ({ blockedURI, disposition, effectiveDirective }) => {
+      // A policy may only report what it would block, and it may block pictures alone.
+      if (disposition !== 'enforce' || effectiveDirective !== 'connect-src') return;
       for (const protocol of ['http:', 'https:', 'ws:', 'wss:']) {
         if (blockedURI.startsWith(`${protocol}//${api.host}`)) this.#blocked.add(protocol);
       }

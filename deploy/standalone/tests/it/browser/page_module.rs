@@ -222,6 +222,40 @@ async fn after_a_dead_connection_a_page_still_waits_as_long_as_an_overloaded_gat
 }
 
 #[tokio::test]
+async fn a_violation_that_blocks_no_connection_leaves_the_page_its_socket() {
+    /// The next socket breaks before it is open.
+    const NEXT_BREAKS: &str = r"
+        Math.random = () => 0;
+        const { WebSocket } = window;
+        window.WebSocket = class extends EventTarget {
+          constructor() {
+            super();
+            window.WebSocket = WebSocket;
+            setTimeout(() => this.dispatchEvent(new Event('error')));
+          }
+          close() {}
+        };
+    ";
+    for (disposition, directive) in [("report", "connect-src"), ("enforce", "img-src")] {
+        let (browser, mut gateway, connection) = opened_page().await;
+        browser.run(NEXT_BREAKS).await;
+        browser
+            .run(&format!(
+                "document.dispatchEvent(new SecurityPolicyViolationEvent('securitypolicyviolation', {{
+                   blockedURI: `ws://${{location.host}}/v1/ws`, disposition: '{disposition}',
+                   effectiveDirective: '{directive}', violatedDirective: '{directive}', documentURI: location.href,
+                   originalPolicy: 'x', statusCode: 200 }}))"
+            ))
+            .await;
+        connection.drop_without_close();
+        for _ in 0..2 {
+            assert_eq!(next(&browser).await.0, "offline", "{disposition} {directive}");
+        }
+        assert_eq!(gateway.connection().await.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
+    }
+}
+
+#[tokio::test]
 async fn a_page_waits_for_a_short_retry_delay_and_reports_a_long_one_as_a_problem() {
     let (browser, mut gateway) = page().await;
     browser.run("start('a')").await;
