@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use scenecast_browsers::chromium::{Browser, ScreenSize};
+use scenecast_testing::until;
 use serde_json::{Value, json};
 
 use super::scripted_gateway::{ScriptedConnection, ScriptedGateway};
@@ -253,6 +254,31 @@ async fn a_violation_that_blocks_no_connection_leaves_the_page_its_socket() {
         }
         assert_eq!(gateway.connection().await.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
     }
+}
+
+#[tokio::test]
+async fn a_poll_passes_over_an_event_of_a_newer_gateway_once() {
+    /// Leaves the module polls only, and answers them.
+    const POLLS: &str = r"
+        window.WebSocket = window.ReadableStream = undefined;
+        window.asked = [];
+        window.fetch = async (url) => {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          const { pathname, searchParams } = new URL(url);
+          if (pathname.endsWith('/scenes')) {
+            return Response.json({ scene: 'scene-1', key: 'key-1', expires_in: 120, code: '1' });
+          }
+          asked.push(searchParams.get('after'));
+          if (asked.length > 2) return new Promise(() => {});
+          const events = asked.length > 1 ? [] : [{ type: 'from_a_newer_gateway', seq: 7 }];
+          return Response.json({ scene: 'scene-1', state: 'open', expires_in: 100, events });
+        };
+        start('a');
+    ";
+    let (browser, _gateway) = page().await;
+    browser.run(POLLS).await;
+    until("the page polls again", async || browser.run("return asked.length").await == 3).await;
+    assert_eq!(browser.run("return asked").await, json!(["0", "7", "7"]));
 }
 
 #[tokio::test]
