@@ -2,7 +2,7 @@
 
 import { ConnectionEnd } from './connection_end.js';
 import { confirmed, scanned, shown } from './details.js';
-import { Gateway } from './gateway.js';
+import { GRANT_LIFE, Gateway } from './gateway.js';
 import { KeptScene } from './kept_scene.js';
 import { onLook, pageLocale } from './page.js';
 import { PollTransport } from './poll_transport.js';
@@ -17,8 +17,6 @@ import { TransportSelector } from './transport_selector.js';
 
 /** How long the gateway may take to send a scene's end, in ms. */
 const EXPIRY_GRACE = 3_000;
-/** How long a login that was confirmed in the last moment can still be fetched, in ms. */
-const GRANT_LIFE = 120_000;
 /** The longest delay that the module waits by itself when the gateway refuses, in s. */
 const MAX_RETRY_DELAY = 30;
 /**
@@ -283,13 +281,16 @@ export class Attempt extends EventTarget {
       this.#selector.remove();
       return this.#connect();
     }
-    if (kind === 'silent' || (kind === 'lost' && this.#dead)) this.#dead += 1;
-    const isOtherTransport = ['lost', 'silent'].includes(kind) && this.#selector.connectionBroke();
-    if (isOtherTransport || (this.#dead && this.#dead <= MAX_DEAD)) return this.#connect();
+    // In all other cases the gateway has said when to come back.
+    const isBroken = kind === 'lost' || kind === 'silent';
+    if (kind === 'silent' || (isBroken && this.#dead)) this.#dead += 1;
+    const isOtherTransport = isBroken && this.#selector.connectionBroke();
+    const wasDead = isBroken && this.#dead > 0 && this.#dead <= MAX_DEAD;
+    if (isOtherTransport || wasDead) return this.#connect();
 
     const signal = this.#resetConnection();
     this.#onLeave(signal);
-    if (kind === 'lost') {
+    if (isBroken) {
       const first = this.#scene?.scanned ? BACKOFF.scanned : BACKOFF.first;
       delay = Math.random() * Math.min(BACKOFF.longest, first * 2 ** this.#failures++);
       onLook(() => this.#connect(), signal);

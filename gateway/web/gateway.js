@@ -8,6 +8,8 @@ import { checked } from './messages.js';
  * at a connection that may be dead. `late` is how much later than expected a message may come.
  */
 export const TIMEOUT = { open: 8_000, other: 5_000, look: 2_000, late: 3_000 };
+/** How long after its scene's life a login of the last moment can still be fetched, in ms. */
+export const GRANT_LIFE = 120_000;
 /** When to come back to a gateway that answered with an internal error, in ms. */
 const AFTER_INTERNAL_ERROR = 5_000;
 
@@ -26,7 +28,9 @@ export class Gateway {
   /** @param {URL} api The base address of its calls. */
   constructor(api) {
     this.#api = api;
-    document.addEventListener('securitypolicyviolation', ({ blockedURI }) => {
+    document.addEventListener('securitypolicyviolation', ({ blockedURI, disposition, effectiveDirective }) => {
+      // A policy may only report what it would block, and it may block pictures alone.
+      if (disposition !== 'enforce' || effectiveDirective !== 'connect-src') return;
       for (const protocol of ['http:', 'https:', 'ws:', 'wss:']) {
         if (blockedURI.startsWith(`${protocol}//${api.host}`)) this.#blocked.add(protocol);
       }

@@ -1,5 +1,7 @@
 /** Keeps a scene in the tab's `sessionStorage`, so that a page that is reloaded goes on with it. */
 
+import { GRANT_LIFE } from './gateway.js';
+
 /** @typedef {{ id: string, key: string, expires: number }} StoredScene */
 /** @typedef {import('./details.js').Shown} Shown */
 
@@ -15,16 +17,17 @@ export class KeptScene {
   }
 
   /**
-   * The scene that was kept, if it is not over and was opened with the same request: a scene is of one account, and its
-   * grant is bound to one `state`.
+   * The scene that was kept, if it can still bring a login and was opened with the same request: a scene is of one
+   * account, and its grant is bound to one `state`.
    *
    * @returns {{ scene: StoredScene, shown: Shown } | null}
    */
   load() {
     try {
       const { request, scene, shown } = JSON.parse(sessionStorage.getItem(this.#name) ?? 'null');
-      const isScene = typeof scene.id === 'string' && typeof scene.key === 'string' && scene.expires > Date.now();
-      this.#isStored = Boolean(isScene && shown && request === this.#request);
+      const isScene = typeof scene.id === 'string' && typeof scene.key === 'string';
+      const isUsable = isScene && scene.expires + GRANT_LIFE > Date.now();
+      this.#isStored = Boolean(isUsable && shown && request === this.#request);
       return this.#isStored ? { scene, shown } : null;
     } catch {
       return null;

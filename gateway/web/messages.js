@@ -19,9 +19,6 @@ const FIELDS = new Map(
   }),
 );
 
-/** Messages of newer gateways, which this module doesn't know. It passes over them. */
-const UNKNOWN = { type: 'unknown' };
-
 /**
  * The message in a text, or null if a gateway doesn't send such a text.
  *
@@ -45,9 +42,20 @@ export function parseMessage(text) {
 export function checked(value) {
   if (typeof value?.type !== 'string') return null;
   const fields = FIELDS.get(value.type);
-  if (!fields) return UNKNOWN;
+  if (!fields) return passedOver(value);
   const isComplete = Object.entries(fields).every(([name, type]) => hasType(value[name], type));
   return isComplete && (value.type !== 'opened' || isShowable(value)) ? value : null;
+}
+
+/**
+ * A message of a newer gateway, which this module doesn't know. Of an event the `seq` is kept: the next poll asks for
+ * those after it.
+ *
+ * @param {{ seq?: unknown }} value
+ * @returns {Message}
+ */
+function passedOver({ seq }) {
+  return typeof seq === 'number' ? { type: 'unknown', seq } : { type: 'unknown' };
 }
 
 /**

@@ -69,8 +69,8 @@ pub trait Binary: Validate {
 /// Runs the command that the process's command line names. `serve` is called for `serve`, after logs and traces have
 /// started.
 ///
-/// The exit code is 0, 64 for a configuration that can't be used or a limit of open files that is far too low, or 1 if an address can't be bound or the health check
-/// fails.
+/// The exit code is 0, 64 for a configuration that can't be used or a limit of open files that is far too low, or 1 if an
+/// address can't be bound or the health check fails.
 pub fn main<C: Binary, F>(name: &'static str, serve: impl FnOnce(C) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), ListenError>>,

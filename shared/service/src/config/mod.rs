@@ -1,5 +1,4 @@
 //! Configuration: a TOML file, environment variables that override it, and errors that name the value that is wrong.
-
 //!
 //! | module | what it is for |
 //! |---|---|

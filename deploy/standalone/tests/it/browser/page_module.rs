@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use scenecast_browsers::chromium::{Browser, ScreenSize};
+use scenecast_testing::until;
 use serde_json::{Value, json};
 
 use super::scripted_gateway::{ScriptedConnection, ScriptedGateway};
@@ -202,6 +203,82 @@ async fn an_overloaded_gateway_is_asked_again_for_a_scene() {
     gateway.connection().await.close(1013, "retry_after_ms=50").await;
     assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.05 })));
     assert_eq!(gateway.connection().await.first, open());
+}
+
+#[tokio::test]
+async fn after_a_dead_connection_a_page_still_waits_as_long_as_an_overloaded_gateway_says() {
+    let (browser, mut gateway) = page().await;
+    browser.run("start('a')").await;
+    let mut silent = gateway.connection().await;
+    let mut with_heartbeats = opened(120);
+    with_heartbeats["heartbeat"] = json!(1);
+    silent.send(with_heartbeats).await;
+    assert_eq!(next(&browser).await.0, "opened");
+    for _ in 0..2 {
+        let connection = gateway.connection().await;
+        assert_eq!(connection.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
+        connection.close(1013, "retry_after_ms=700").await;
+        assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.7 })));
+    }
+}
+
+#[tokio::test]
+async fn a_violation_that_blocks_no_connection_leaves_the_page_its_socket() {
+    /// The next socket breaks before it is open.
+    const NEXT_BREAKS: &str = r"
+        Math.random = () => 0;
+        const { WebSocket } = window;
+        window.WebSocket = class extends EventTarget {
+          constructor() {
+            super();
+            window.WebSocket = WebSocket;
+            setTimeout(() => this.dispatchEvent(new Event('error')));
+          }
+          close() {}
+        };
+    ";
+    for (disposition, directive) in [("report", "connect-src"), ("enforce", "img-src")] {
+        let (browser, mut gateway, connection) = opened_page().await;
+        browser.run(NEXT_BREAKS).await;
+        browser
+            .run(&format!(
+                "document.dispatchEvent(new SecurityPolicyViolationEvent('securitypolicyviolation', {{
+                   blockedURI: `ws://${{location.host}}/v1/ws`, disposition: '{disposition}',
+                   effectiveDirective: '{directive}', violatedDirective: '{directive}', documentURI: location.href,
+                   originalPolicy: 'x', statusCode: 200 }}))"
+            ))
+            .await;
+        connection.drop_without_close();
+        for _ in 0..2 {
+            assert_eq!(next(&browser).await.0, "offline", "{disposition} {directive}");
+        }
+        assert_eq!(gateway.connection().await.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
+    }
+}
+
+#[tokio::test]
+async fn a_poll_passes_over_an_event_of_a_newer_gateway_once() {
+    /// Leaves the module polls only, and answers them.
+    const POLLS: &str = r"
+        window.WebSocket = window.ReadableStream = undefined;
+        window.asked = [];
+        window.fetch = async (url) => {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          const { pathname, searchParams } = new URL(url);
+          if (pathname.endsWith('/scenes')) {
+            return Response.json({ scene: 'scene-1', key: 'key-1', expires_in: 120, code: '1' });
+          }
+          asked.push(searchParams.get('after'));
+          if (asked.length > 2) return new Promise(() => {});
+          const events = asked.length > 1 ? [] : [{ type: 'from_a_newer_gateway', seq: 7 }];
+          return Response.json({ scene: 'scene-1', state: 'open', expires_in: 100, events });
+        };
+        start('a');
+    ";
+    let (browser, _gateway) = page().await;
+    browser.run(POLLS).await;
+    until("the page polls again", async || browser.run("return asked.length").await == 3).await;
+    assert_eq!(browser.run("return asked").await, json!(["0", "7", "7"]));
 }
 
 #[tokio::test]

@@ -53,6 +53,23 @@ async fn a_login_that_is_confirmed_during_a_reload_arrives_after_it() {
 }
 
 #[tokio::test]
+async fn a_login_of_the_last_moment_arrives_after_a_reload_beyond_the_scenes_life() {
+    let page = BarePage::load().await;
+    page.scanned(KEEP).await;
+    page.reload().await;
+    page.confirm().await;
+    page.browser
+        .run(
+            "const name = sessionStorage.key(0), kept = JSON.parse(sessionStorage.getItem(name));
+             kept.scene.expires = Date.now() - 1000;
+             sessionStorage.setItem(name, JSON.stringify(kept));",
+        )
+        .await;
+    page.start("", KEEP).await;
+    page.event("confirmed").await;
+}
+
+#[tokio::test]
 async fn a_reloaded_page_whose_kept_scene_is_useless_opens_another() {
     let page = BarePage::load().await;
     // Over: declined on the phone, while the page was away.
