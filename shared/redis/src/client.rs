@@ -222,14 +222,15 @@ impl Redis {
         Ok(self.router.execute_one(key, RedisCommand::new("GET", [key])).await?.convert()?)
     }
 
-    /// [`Redis::get`], where nothing is found only if no later primary finds anything either. A primary that has been
-    /// replaced may lack what its successor has; it gives no answer.
+    /// [`Redis::get`], where nothing is found only if no later primary finds anything either, and if the primary didn't
+    /// just lose its keys. A primary that has been replaced may lack what its successor has; it gives no answer.
     pub async fn find(&self, key: &str) -> Result<Option<String>, RedisError> {
         let routed = self.router.execute(key, &[RedisCommand::new("GET", [key])]).await?;
         let read_at = WritePosition::new(key, &routed);
         let value = routed.replies.into_iter().next().unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?;
         let value: Option<String> = value.convert()?;
         if value.is_none() {
+            self.confirm_missing(key).await?;
             self.wait_for_replicas(&read_at).await?;
         }
         Ok(value)

@@ -33,6 +33,8 @@ pub enum RedisErrorKind {
     RecentLoss,
     /// The ACL of our Redis user forbids the command, the key or the channel (`NOPERM`).
     NotPermitted,
+    /// Whatever is at the address doesn't know the command: a proxy, or a service that only resembles Redis.
+    UnknownCommand,
     /// The stream has no consumer group (`NOGROUP`).
     NoGroup,
     /// The stream already has this consumer group (`BUSYGROUP`).
@@ -73,6 +75,7 @@ impl From<Error> for RedisError {
     fn from(error: Error) -> Self {
         let kind = match (error_code(&error), error.kind()) {
             _ if is_forbidden(&error) => RedisErrorKind::NotPermitted,
+            _ if error.details().starts_with("ERR unknown command") => RedisErrorKind::UnknownCommand,
             ("WRONGTYPE", _) | (_, ErrorKind::Parse) => RedisErrorKind::Malformed,
             ("NOGROUP", _) => RedisErrorKind::NoGroup,
             ("BUSYGROUP", _) => RedisErrorKind::GroupExists,
@@ -108,6 +111,7 @@ mod tests {
             ("NOPERM this user has no permissions", RedisErrorKind::NotPermitted),
             ("ERR The user executing the script can't publish to the channel", RedisErrorKind::NotPermitted),
             ("ERR ACL failure in script: no", RedisErrorKind::NotPermitted),
+            ("ERR unknown command 'ROLE', with args beginning with:", RedisErrorKind::UnknownCommand),
             ("NOGROUP No such key", RedisErrorKind::NoGroup),
             ("BUSYGROUP Consumer Group name already exists", RedisErrorKind::GroupExists),
             ("OOM command not allowed", RedisErrorKind::Refused),

@@ -108,6 +108,7 @@ impl Store {
                 let (kept, read_at) = redis.write(&scripts.keep, name, &[copy, millis(life).to_string()]).await?;
                 let kept = kept.into_string().ok_or(StoreError::malformed("copy"))?;
                 if kept.is_empty() {
+                    redis.confirm_missing(name).await?;
                     redis.wait_for_replicas(&read_at).await?;
                 }
                 kept

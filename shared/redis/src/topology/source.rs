@@ -115,8 +115,8 @@ impl FixedPrimaries {
         {
             tracing::warn!(
                 node = %primary.node,
-                "the Redis user of this pod may not run ROLE, so logins don't wait for replicas and a failover can lose \
-                 them. Grant it +role"
+                "this pod can't run ROLE at Redis, so logins don't wait for replicas and a failover can lose them. Grant its \
+                 user +role; if a proxy doesn't know the command, go to Redis without it"
             );
             self.may_ask_role = false;
         }
@@ -144,7 +144,8 @@ impl FixedPrimaries {
 }
 
 fn is_forbidden<T>(answer: &Result<T, RedisError>) -> bool {
-    answer.as_ref().is_err_and(|error| error.kind() == RedisErrorKind::NotPermitted)
+    const REFUSALS: [RedisErrorKind; 2] = [RedisErrorKind::NotPermitted, RedisErrorKind::UnknownCommand];
+    answer.as_ref().is_err_and(|error| REFUSALS.contains(&error.kind()))
 }
 
 /// Asks a node that sentinels name whether it is a primary. It may not know yet; and sentinels that are cut off may

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use scenecast_bus::{BusError, Notice};
-use scenecast_redis::RedisErrorKind;
+use scenecast_bus::{BusError, Notice, Store, StoreError};
+use scenecast_metrics::Metrics;
+use scenecast_redis::{Redis, RedisErrorKind};
 use scenecast_scene::Settled;
 use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, RedisServer, until};
 use tokio::time::timeout;
@@ -63,6 +64,20 @@ async fn a_scene_is_not_called_unknown_right_after_redis_was_emptied() {
         assert!(callback.snapshot(scene(404)).await.is_err(), "{command:?}");
     }
     until("the loss is long ago", async || settle_missing(&callback).await == Ok(Settled::Unknown)).await;
+}
+
+#[tokio::test]
+async fn a_stored_value_is_not_called_missing_right_after_redis_was_emptied() {
+    let server = RedisServer::start().await;
+    let url = server.url_for("callback", CALLBACK_PASSWORD);
+    let store = Store::over(Some(Redis::connect(&url.parse().unwrap(), &Metrics::new())));
+    let life = Duration::from_secs(60);
+    assert_eq!(store.find("code:demo:1").await, Ok(None));
+    assert_eq!(store.get_once("pending:demo:ann", "first", life).await, Ok(None));
+    server.cli(&["FLUSHALL"]).await.unwrap();
+    let is_loss = |error: &StoreError| matches!(error, StoreError::Undecided(error) if error.kind() == RedisErrorKind::RecentLoss);
+    assert!(store.find("code:demo:1").await.is_err_and(|error| is_loss(&error)));
+    assert!(store.get_once("pending:demo:ann", "second", life).await.is_err_and(|error| is_loss(&error)));
 }
 
 #[tokio::test]
