@@ -17,7 +17,9 @@ const OPENING: [(Method, &str); 3] =
 
 /// A request without an `Origin`, as a browser sends it for a GET or an image of the same origin.
 fn same_origin(world: &GatewayWorld, method: Method, path: &str) -> RequestBuilder {
-    let request = reqwest::Client::new().request(method, world.url(path)).header("x-forwarded-for", ANN);
+    // A browser that is redirected keeps its `Referer`.
+    let browser = reqwest::Client::builder().referer(false).build().unwrap();
+    let request = browser.request(method, world.url(path)).header("x-forwarded-for", ANN);
     request.header("user-agent", FIREFOX).body("scene=7")
 }
 
