@@ -172,7 +172,7 @@ async fn over_https_every_cookie_is_secure_and_of_this_host_only() {
         (Method::GET, "/websocket/7"),
         (Method::GET, "/websocket?clientid=7"),
         (Method::GET, "/wx/qrcode/7?cookie=waited3"),
-        (Method::POST, "/miniapp/getwxacodeunlimit"),
+        (Method::POST, "/miniapp/getwxacodeunlimit?cookie=waited3"),
         (Method::GET, "/login/code"),
         (Method::GET, "/subscribe?id=1"),
         (Method::GET, "/createQrCode"),
