@@ -31,7 +31,8 @@ fn command(open_files: u32, config: &Path) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("ulimit -n {open_files}; exec \"$0\" \"$@\"")]);
     command.arg(env!("CARGO_BIN_EXE_scenecast-gateway")).arg("--config").arg(config);
-    command.env("SCENECAST_KEY_SECRET__CURRENT", KEY_SECRET).env("SCENECAST_INTERNAL_SECRET__CURRENT", KEY_SECRET);
+    command.env("SCENECAST_KEY_SECRET__CURRENT", KEY_SECRET);
+    command.env("SCENECAST_INTERNAL_SECRET__CURRENT", "a secret of its own");
     command.stderr(Stdio::piped()).kill_on_drop(true);
     command
 }
