@@ -77,11 +77,12 @@ async fn verified_body<T: DeserializeOwned>(secret: &Rotating, request: Request)
 
 #[tracing::instrument(skip_all, fields(account, scene))]
 async fn open(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Result<Json<OpenedHandle>, Problem> {
-    let OpenCall { scene, account, binding, page, life_ms, handle, may_ask_again } =
+    let OpenCall { scene, account, binding, page, limited_as, life_ms, handle, may_ask_again } =
         verified_body(&calls.secret, request).await?;
     Span::current().record("account", account.as_str()).record("scene", tracing::field::display(scene));
     let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 3600000"))?;
-    let wanted = HandleRequest { account: &account, scene, life, handle, client: page.address };
+    let client = limited_as.or(page.address);
+    let wanted = HandleRequest { account: &account, scene, life, handle, client };
     let accounts = calls.accounts.current();
     let opened = if may_ask_again {
         calls.handles.find_or_make(&accounts, wanted).await?

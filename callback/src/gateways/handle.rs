@@ -43,7 +43,7 @@ pub(crate) struct HandleRequest<'a> {
     /// The rest of the scene's life.
     pub(crate) life: Duration,
     pub(crate) handle: Handle,
-    /// The address of the page.
+    /// The address as which the page's client is limited.
     pub(crate) client: Option<IpAddr>,
 }
 

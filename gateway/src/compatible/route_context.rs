@@ -136,11 +136,12 @@ impl RouteContext {
             account: claims.account.clone(),
             binding: None,
             page: visitor.page,
+            limited_as: visitor.limited_as,
             life_ms: millis(life),
             handle,
             may_ask_again: self.has_key_before_code(),
         };
-        self.state().scenes().open_by_callback(&call, visitor.limited_as).await
+        self.state().scenes().open_by_callback(&call).await
     }
 
     /// The login in the scene of a cookie's value, for pages that poll. None while Redis gives no answer: the login

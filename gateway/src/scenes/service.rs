@@ -98,11 +98,12 @@ impl SceneService {
             account: claims.account.clone(),
             binding: claims.binding,
             page: request.page(visitor),
+            limited_as: visitor.limited_as,
             life_ms: millis(self.scene_life),
             handle: Handle::Any,
             may_ask_again: false,
         };
-        let code = match self.open_by_callback(&call, visitor.limited_as).await? {
+        let code = match self.open_by_callback(&call).await? {
             internal::OpenedHandle::Qr { url, .. } => DisplayedCode::Qr { svg: draw_qr(&claims, &url)?, url },
             internal::OpenedHandle::MiniProgram { image } => DisplayedCode::MiniProgram { image },
             internal::OpenedHandle::Typed { code } => DisplayedCode::Code(code),
@@ -115,9 +116,8 @@ impl SceneService {
     pub(crate) async fn open_by_callback(
         &self,
         call: &internal::OpenCall,
-        client: Option<IpAddr>,
     ) -> Result<internal::OpenedHandle, PageRefusal> {
-        self.check_rate(&self.open_limit, client)?;
+        self.check_rate(&self.open_limit, call.limited_as)?;
         if call.page.address.is_none() {
             tracing::warn!(
                 account = %call.account, scene = %call.scene,

@@ -15,8 +15,6 @@ use tokio::{
 
 use crate::fixtures::{KEY_SECRET, ORIGIN, PATIENCE, frame, reconnect_delay_ms};
 
-const INTERNAL_SECRET: &str = "what-gateways-sign-their-calls-with";
-
 /// A gateway process, whose Redis and callback are away.
 struct GatewayProcess {
     child: Child,
@@ -33,7 +31,8 @@ fn command(open_files: u32, config: &Path) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("ulimit -n {open_files}; exec \"$0\" \"$@\"")]);
     command.arg(env!("CARGO_BIN_EXE_scenecast-gateway")).arg("--config").arg(config);
-    command.env("SCENECAST_KEY_SECRET__CURRENT", KEY_SECRET).env("SCENECAST_INTERNAL_SECRET__CURRENT", INTERNAL_SECRET);
+    command.env("SCENECAST_KEY_SECRET__CURRENT", KEY_SECRET);
+    command.env("SCENECAST_INTERNAL_SECRET__CURRENT", "a secret of its own");
     command.stderr(Stdio::piped()).kill_on_drop(true);
     command
 }

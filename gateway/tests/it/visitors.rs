@@ -20,7 +20,9 @@ const OPENING: [(Method, &str); 3] = [
 
 /// A request without an `Origin`, as a browser sends it for a GET or an image of the same origin.
 fn same_origin(world: &GatewayWorld, method: Method, path: &str) -> RequestBuilder {
-    let request = reqwest::Client::new().request(method, world.url(path)).header("x-forwarded-for", ANN);
+    // A browser that is redirected keeps its `Referer`.
+    let browser = reqwest::Client::builder().referer(false).build().unwrap();
+    let request = browser.request(method, world.url(path)).header("x-forwarded-for", ANN);
     request.header("user-agent", FIREFOX).body("scene=7")
 }
 
@@ -110,6 +112,11 @@ async fn the_phone_is_told_no_address_of_a_proxy_or_that_a_relay_invents() {
             assert_eq!(request.send().await.unwrap().status(), 200, "{path}");
             let told = callback.next().await.1.address.map(|address| address.to_string());
             assert_eq!(told.as_deref(), address, "{path} {}", forwarded.escape_ascii());
+            let limited_as = callback.next_limited_as().await.map(|address| address.to_string());
+            match address {
+                Some(_) => assert_eq!(limited_as, told),
+                None => assert!(limited_as.is_some(), "the day's share counts them, too: {}", forwarded.escape_ascii()),
+            }
         }
     }
 }

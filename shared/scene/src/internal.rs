@@ -3,7 +3,7 @@
 //!
 //! Unknown fields are ignored, because during a deploy the other side may be newer.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,10 @@ pub struct OpenCall {
     /// What is known of the page.
     #[serde(default)]
     pub page: PageInfo,
+    /// The address as which the page's client is limited, also where the page's own address isn't known. Gateways of
+    /// versions before 0.3 don't tell it.
+    #[serde(default)]
+    pub limited_as: Option<IpAddr>,
     /// The life of the scene, in milliseconds.
     pub life_ms: u64,
     /// What the page can show.

@@ -163,6 +163,19 @@ async fn an_address_gets_a_fifth_of_the_days_qr_codes() {
 }
 
 #[tokio::test]
+async fn clients_whose_address_is_unknown_share_one_share() {
+    let world =
+        CallbackWorld::with(None, |settings| settings.accounts.get_mut(&name("demo")).unwrap().qr_quota = 20).await;
+    let mut kinds = vec![];
+    for _ in 0..6 {
+        let mut call = opening(new_scene("demo"), "demo", LIFE);
+        call["limited_as"] = "100:a00:1::".into();
+        kinds.push(kind(&answer(world.call(world.pod(), OPEN_PATH, &call).await, StatusCode::OK).await).to_owned());
+    }
+    assert_eq!(kinds, ["qr", "qr", "qr", "qr", "typed", "typed"]);
+}
+
+#[tokio::test]
 async fn all_pods_count_an_address_together() {
     let mut world = CallbackWorld::with(Some(RedisServer::start().await), |settings| {
         settings.accounts.get_mut(&name("demo")).unwrap().qr_quota = 100;
