@@ -20,21 +20,22 @@ const AFTER_INTERNAL_ERROR = 5_000;
  */
 /** @typedef {import('./messages.js').Message} Message */
 
+/** Where the page's content security policy doesn't let it connect to, such as `wss://host`. @type {Set<string>} */
+const blocked = new Set();
+
+document.addEventListener('securitypolicyviolation', ({ blockedURI, disposition, effectiveDirective }) => {
+  // A policy may only report what it would block, and it may block pictures alone.
+  if (disposition === 'enforce' && effectiveDirective === 'connect-src') {
+    blocked.add(blockedURI.split('/', 3).join('/'));
+  }
+});
+
 export class Gateway {
   #api;
-  /** The protocols by which the page's content security policy doesn't let it reach the gateway. @type {Set<string>} */
-  #blocked = new Set();
 
   /** @param {URL} api The base address of its calls. */
   constructor(api) {
     this.#api = api;
-    document.addEventListener('securitypolicyviolation', ({ blockedURI, disposition, effectiveDirective }) => {
-      // A policy may only report what it would block, and it may block pictures alone.
-      if (disposition !== 'enforce' || effectiveDirective !== 'connect-src') return;
-      for (const protocol of ['http:', 'https:', 'ws:', 'wss:']) {
-        if (blockedURI.startsWith(`${protocol}//${api.host}`)) this.#blocked.add(protocol);
-      }
-    });
   }
 
   /** Whether this browser can send requests at all. */
@@ -151,7 +152,7 @@ export class Gateway {
    */
   async failureOf(url) {
     await pause(0);
-    return this.#blocked.has(url.protocol) ? ConnectionEnd.unusable() : ConnectionEnd.lost();
+    return blocked.has(`${url.protocol}//${url.host}`) ? ConnectionEnd.unusable() : ConnectionEnd.lost();
   }
 }
 

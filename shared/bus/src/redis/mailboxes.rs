@@ -6,7 +6,10 @@ use scenecast_scene::SceneId;
 use crate::{
     error::BusError,
     mailbox::Mailbox,
-    redis::{hash::mailbox, scene_name::SceneName},
+    redis::{
+        hash::{MAILBOX_FIELDS, mailbox},
+        scene_name::SceneName,
+    },
 };
 
 /// Reads mailboxes. Clones share the connections.
@@ -25,7 +28,7 @@ impl Mailboxes {
     /// The mailboxes of these scenes, in their order. One that can't be read doesn't keep the others from being read.
     pub(crate) async fn read_all(&self, scenes: &[SceneId]) -> Vec<Result<Option<Mailbox>, BusError>> {
         let names: Vec<_> = scenes.iter().map(|scene| SceneName(*scene).to_string()).collect();
-        let hashes = self.0.hashes(&names, &["state", "events"]).await;
+        let hashes = self.0.hashes(&names, &MAILBOX_FIELDS).await;
         let read = |hash| {
             let (fields, life_ms): (Vec<_>, _) = hash?;
             mailbox(&fields, life_ms)

@@ -7,8 +7,10 @@ local channel, delivery, from, to, life, tombstone, body = unpack(ARGV, 1, 7)
 local tried, value, wrong_to, wrong_body, guards = unpack(ARGV, 8, 12)
 local names = { 'account', 'binding', 'page', 'who', 'number', 'choices', 'grant', 'person' }
 
-local stored = redis.call('HMGET', scene, 'state', 'expires', 'seq', 'events', 'd:' .. delivery, unpack(names))
+local stored = redis.call('HMGET', scene, 'state', 'expires', 'seq', 'events', 'd:' .. delivery, 'kept', unpack(names))
 local state, expires, seq, events, repeated = stored[1], tonumber(stored[2]), tonumber(stored[3]), stored[4], stored[5]
+-- For how long the scene is kept beyond its tombstone, in ms: its key is valid that much longer than its state.
+local kept = tonumber(stored[6] or 0)
 if not state then
   return { 'unknown' }
 end
@@ -17,7 +19,7 @@ if not expires then
 end
 local facts = {}
 for i, name in ipairs(names) do
-  facts[name] = stored[5 + i] or ''
+  facts[name] = stored[6 + i] or ''
 end
 
 local time = redis.call('TIME')
@@ -78,9 +80,12 @@ for i = arg, last, 2 do
   writes[#writes + 1] = ARGV[i + 1]
 end
 if life ~= '' then
+  kept = math.max(expires + kept - (now + life), 0)
   expires = now + life
   writes[#writes + 1] = 'expires'
   writes[#writes + 1] = string.format('%.0f', expires)
+  writes[#writes + 1] = 'kept'
+  writes[#writes + 1] = string.format('%.0f', kept)
 end
 local line
 if body ~= '' then
@@ -92,7 +97,7 @@ if body ~= '' then
   writes[#writes + 1] = events and events .. '\n' .. line or line
 end
 redis.call('HSET', scene, unpack(writes))
-redis.call('PEXPIREAT', scene, string.format('%.0f', expires + tombstone))
+redis.call('PEXPIREAT', scene, string.format('%.0f', expires + tombstone + kept))
 if line then
   redis.call('SPUBLISH', channel, line)
   published_seq = seq

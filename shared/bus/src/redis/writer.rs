@@ -79,14 +79,14 @@ impl RedisWriter {
     }
 
     pub(crate) async fn snapshot(&self, scene: SceneId) -> Result<Option<SceneSnapshot>, BusError> {
-        let mut fields = vec!["state"];
+        let mut fields = vec!["state", "kept"];
         fields.extend(SceneField::VARIANTS.iter().map(|field| field.name()));
         let (values, life_ms) = self.redis.find_hash(&SceneName(scene).to_string(), &fields).await?;
-        let Some((Some(stored), facts)) = values.split_first() else {
+        let [Some(stored), kept, facts @ ..] = &values[..] else {
             self.redis.confirm_missing(&SceneName(scene).to_string()).await?;
             return Ok(None);
         };
-        let (state, remaining) = state(stored, life_ms)?;
+        let (state, remaining) = state(stored, kept.as_deref(), life_ms)?;
         let facts = SceneField::VARIANTS.iter().zip(facts);
         let facts = facts.filter_map(|(field, fact)| Some((*field, fact.clone()?))).collect();
         Ok(Some(SceneSnapshot { state, remaining, fields: facts }))

@@ -31,6 +31,8 @@ fn is_placeholder(text: &str) -> bool {
 fn is_stand_in(text: &str) -> bool {
     let text = text.trim();
     let is_filler = |c| matches!(c, '…' | '.' | '*' | 'x' | 'X' | '?' | '-' | '_');
+    // A shell's variable has capitals. A random secret may be a `$` and some letters.
+    let has_no_small_letter = |name: &str| !name.contains(|c: char| c.is_ascii_lowercase());
     let is_variable = |name: &str| {
         !name.is_empty()
             && !name.starts_with(|first: char| first.is_ascii_digit())
@@ -39,7 +41,9 @@ fn is_stand_in(text: &str) -> bool {
     let between =
         |mark: &str| text.strip_prefix(mark).and_then(|rest| rest.strip_suffix(mark)).is_some_and(is_variable);
     let has_only_filler = !text.is_empty() && text.chars().all(is_filler);
-    has_only_filler || text.strip_prefix('$').is_some_and(is_variable) || ["%", "@", "__"].into_iter().any(between)
+    has_only_filler
+        || text.strip_prefix('$').is_some_and(|name| is_variable(name) && has_no_small_letter(name))
+        || ["%", "@", "__"].into_iter().any(between)
 }
 
 /// Whether a name in the brackets of a template is anywhere in the text: `${NAME}`, `$(NAME)`, `{{ name }}`, `<name>`.
@@ -106,6 +110,7 @@ mod tests {
             "3f9a$c{1}d<2>e(4)%5%",
             "$2b$12$abcdefghijklmnopqrstuv",
             "p@ss@word",
+            "$c2FVsBQIhrscChlQIMVb5sSYspob7oD",
             "C2FVsBQIhrscChlQIMV+b5sSYspob7oD==",
             "redis://gateway:a$b%40c@redis:6379/0",
             "https://www.example.com",

@@ -1,7 +1,10 @@
 //! A gateway whose every frame is sent by the test, also frames that no real gateway sends on demand. It plays the
 //! callback, too, and redeems every grant.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Json, Router,
@@ -94,18 +97,24 @@ impl ScriptedGateway {
 
     /// The next connection that a page makes.
     pub(super) async fn connection(&mut self) -> ScriptedConnection {
-        self.connections.recv().await.expect("the server runs as long as the test")
+        soon(self.connections.recv()).await
     }
 
     /// The next scene that a page cancels, and the request's `Authorization`.
     pub(super) async fn cancelled(&mut self) -> (String, String) {
-        self.cancelled.recv().await.expect("the server runs as long as the test")
+        soon(self.cancelled.recv()).await
     }
 
     /// The next grant that was redeemed, if there is one.
     pub(super) fn redeemed(&mut self) -> Option<String> {
         self.redeemed.try_recv().ok()
     }
+}
+
+/// What a page does within half a minute.
+async fn soon<T>(next: impl Future<Output = Option<T>>) -> T {
+    let next = tokio::time::timeout(Duration::from_secs(30), next).await;
+    next.expect("the page does it soon").expect("the server runs as long as the test")
 }
 
 impl ScriptedConnection {
