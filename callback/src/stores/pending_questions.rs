@@ -46,14 +46,15 @@ impl PendingQuestions {
         self.0.put(&key(account, openid), text, life).await
     }
 
-    /// The question to this person. A value that can't be read counts as no question.
+    /// The question to this person. A value that can't be read counts as no question. `None` isn't final: nobody may be
+    /// told that there was no question.
     pub async fn get(&self, account: &AccountName, openid: &OpenId) -> Result<Option<PendingQuestion>, StoreError> {
-        let text = self.0.find(&key(account, openid)).await?;
+        let text = self.0.get(&key(account, openid)).await?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
     /// The question that a typed answer of this person is about: the present one, unless the same delivery came before.
-    /// Then it is what it was then, whatever the person was asked since.
+    /// Then it is what it was then, whatever the person was asked since. `None` is final.
     pub async fn answered_by(
         &self,
         account: &AccountName,
