@@ -142,8 +142,8 @@ enum Role {
 impl Role {
     fn of(c: char) -> Self {
         match c {
-            // Braille without dots looks like a blank.
-            '\u{2800}' => return Self::Blank,
+            // Braille without dots and a note without a head look like blanks.
+            '\u{2800}' | '\u{1d159}' => return Self::Blank,
             c if c.is_whitespace() => return Self::Blank,
             c if c.is_ascii_graphic() => return Self::Character,
             '\u{fe0e}' | '\u{fe0f}' => return Self::Selector,
@@ -229,6 +229,7 @@ mod tests {
             ("😀\u{200d}A", "😀A"),
             ("\u{3164}\u{115f}\u{1160}\u{ffa0}", ""),
             ("\u{2800}\u{2800}", ""),
+            ("\u{1d159}\u{1d159}", ""),
             ("A\u{fff9}n\u{fffa}n\u{fffb}\u{fffc}", "Ann"),
             ("A\u{e000}\u{f8ff}\u{100000}\u{fdd0}\u{ffff}\u{10ffff}", "A"),
             ("A\u{0}\u{7}\u{1b}[31m\u{7f}\u{9b}", "A[31m"),

@@ -36,6 +36,11 @@ fn a_mistake_that_opens_a_hole_or_can_not_work_is_refused() {
             "internal-secret-of-16",
             "accounts.other.secret: is the secret of internal",
         ),
+        (
+            "api-key-of-the-blog",
+            "GFEDCBA9876543210zyxwvutsrqponmlkjihgfedcba",
+            "accounts.other.aes_key: is the secret of api_keys.blog.key, too",
+        ),
         ("api-key-of-the-blog", "${BLOG_KEY_OF_THE_SITE}", "api_keys.blog.key.current: still has the placeholder"),
         ("api-key-of-the-blog", "CHANGE_ME_CHANGE_ME", "api_keys.blog.key.current: still has the placeholder"),
         ("api-key-of-the-blog", "schlüssel-des-blogs", "api_keys.blog.key: must be ASCII"),
@@ -67,6 +72,9 @@ fn a_mistake_that_opens_a_hole_or_can_not_work_is_refused() {
         assert!(error.contains(named), "{to}: {error}");
         assert!(!error.contains("api-key-of") && !error.contains("-of-16") && !error.contains("-of-32"), "{error}");
     }
+    let aes_key = ("SCENECAST_INTERNAL_SECRET__CURRENT", "GFEDCBA9876543210zyxwvutsrqponmlkjihgfedcba");
+    let error = read_two("", "", &[aes_key]).unwrap_err();
+    assert!(error.contains("accounts.other.aes_key: is the secret of internal_secret, too"), "{error}");
 }
 
 #[test]

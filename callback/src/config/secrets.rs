@@ -1,6 +1,6 @@
 //! Which secrets of a callback must differ, and which should. No I/O.
 
-use scenecast_scene::AccountName;
+use scenecast_scene::{AccountName, Rotating};
 use scenecast_service::config::{ConfigError, ConfigWarning, SecretUses};
 use scenecast_wechat::AesKey;
 
@@ -21,7 +21,28 @@ impl<B> CallbackConfig<B> {
             }
         }
         self.check_plain_tokens()?;
+        self.check_aes_keys()?;
         self.secret_uses().check()
+    }
+
+    /// An account's AES key is none of the secrets that let somebody in here: WeChat and all who set the account up there
+    /// know it.
+    fn check_aes_keys(&self) -> Result<(), ConfigError> {
+        for (name, account) in &self.accounts {
+            let Some(keys) = &account.aes_key else { continue };
+            let is_same = |secret: &Rotating| keys.current.is_written(secret.current.text());
+            let api_key = self.api_keys.iter().find(|(_, api_key)| is_same(&api_key.key));
+            let other = match api_key {
+                Some((name, _)) => format!("api_keys.{name}.key"),
+                None if is_same(&self.internal_secret) => "internal_secret".to_owned(),
+                None => continue,
+            };
+            return bad(
+                &format!("accounts.{name}.aes_key"),
+                &format!("is the secret of {other}, too; each needs its own"),
+            );
+        }
+        Ok(())
     }
 
     /// An account in plain mode has a token that no account in another mode has: their deliveries show signatures that the

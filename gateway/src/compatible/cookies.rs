@@ -82,9 +82,12 @@ pub(super) struct OwnCookie {
 impl OwnCookie {
     /// The cookie in a pair of the header `Cookie`, if it is ours.
     fn parse(pair: &[u8], scheme: CookieScheme) -> Option<Self> {
-        let cookie = Cookie::parse(std::str::from_utf8(pair).ok()?).ok()?;
-        let name = cookie.name().strip_prefix(scheme.prefix()).filter(|name| name.starts_with(PREFIX))?;
-        Some(Self { name: name.to_owned(), value: cookie.value().to_owned() })
+        let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
+        // The blanks that browsers take off, and no others. A name that begins with U+2000 has no `__Host-` for a
+        // browser, so a neighbour in the domain can plant it.
+        let [name, value] = [name, value].map(|text| text.trim_matches([' ', '\t']));
+        let name = name.strip_prefix(scheme.prefix()).filter(|name| name.starts_with(PREFIX))?;
+        Some(Self { name: name.to_owned(), value: value.to_owned() })
     }
 
     /// Whether it is for an id on the route of the cookie with this name.
@@ -216,6 +219,21 @@ mod tests {
                 "__Host-scenecast.old=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"
             ]
         );
+    }
+
+    #[test]
+    fn a_blank_that_browsers_leave_in_a_name_is_a_part_of_it() {
+        // Everything that Unicode calls white space and HTTP lets through, but space and tab.
+        for blank in
+            ["\u{85}", "\u{a0}", "\u{1680}", "\u{2000}", "\u{200a}", "\u{2028}", "\u{202f}", "\u{205f}", "\u{3000}"]
+        {
+            for header in [format!("{blank}__Host-scenecast.a=planted"), format!("__Host-scenecast.a{blank}=planted")] {
+                let planted = cookies(format!("{header}; __Host-scenecast.a=own").as_bytes(), CookieScheme::Https);
+                assert_eq!(planted.values_of("scenecast.a").collect::<Vec<_>>(), ["own"], "{header:?}");
+            }
+        }
+        let spaced = cookies(b" \t__Host-scenecast.a = own \t", CookieScheme::Https);
+        assert_eq!(first(&spaced, "scenecast.a"), Some("own"));
     }
 
     #[test]

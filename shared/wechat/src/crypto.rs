@@ -89,6 +89,11 @@ impl AesKey {
         Zeroizing::new(STANDARD.encode(*self.0)).starts_with(text)
     }
 
+    /// Whether this text is the key, as WeChat's console shows it.
+    pub fn is_written(&self, text: &str) -> bool {
+        text.parse::<Self>().is_ok_and(|other| self.is_same(&other))
+    }
+
     fn encrypt_blocks(&self, mut blocks: Vec<u8>) -> String {
         let length = blocks.len();
         let (key, iv) = self.key_and_iv();

@@ -23,7 +23,7 @@ struct SampleConfig {
     #[serde(default)]
     origins: Origins,
     #[serde(default)]
-    texts: HashMap<String, String>,
+    accounts: HashMap<String, HashMap<String, HashMap<String, String>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -120,11 +120,14 @@ fn a_value_that_was_never_put_in_is_named_and_not_shown() {
         ("", vec![("SCENECAST_SECRET__CURRENT", "$(HUSH_HUSH_HUSH)")], "secret.current: still has the placeholder"),
         ("origins = ['https://a.cn', 'https://${hush}']", vec![], "origins: still has the placeholder"),
         ("", vec![("SCENECAST_ORIGINS", "https://a.cn,https://{{ hush }}")], "origins: still has the placeholder"),
+        ("[api_keys.texts]\nkey = '${HUSH}'", vec![], "api_keys.texts.key: still has the placeholder"),
+        ("[accounts.texts]\ntoken = '${HUSH}'", vec![], "accounts.texts.token: still has the placeholder"),
+        ("[accounts.texts.webhooks]\nsecret = '${HUSH}'", vec![], "accounts.texts.webhooks.secret: still has the"),
     ] {
         let error = read(&format!("{toml}\n{bus}"), &env).unwrap_err();
         assert!(error.starts_with(named) && !error.to_lowercase().contains("hush"), "{toml:?} {env:?}: {error}");
     }
-    assert!(read(&format!("{bus}[texts]\nwelcome = 'Hi {{{{ {{name}} }}}} <b>'"), &[]).is_ok());
+    assert!(read(&format!("{bus}[accounts.texts.texts]\nwelcome = 'Hi {{{{ {{name}} }}}} <b>'"), &[]).is_ok());
 }
 
 #[test]

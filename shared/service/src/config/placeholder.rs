@@ -3,24 +3,35 @@
 
 use config::{Map, Value, ValueKind};
 
-/// The tables of an account's own words. Braces mean something else there, and the words are checked where they are
-/// read.
-const WORDS: &str = "texts";
+/// The table of an account's own words, `accounts.<name>.texts`. Braces mean something else there, and the words are
+/// checked where they are read. An account, a mini program or a site may have this name, too.
+const WORDS: (&str, &str) = ("accounts.", ".texts");
 
 /// The place of a value that was never put in, such as `bus.url`.
 pub(super) fn find(settings: &Map<String, Value>) -> Option<String> {
-    let mut names: Vec<_> = settings.keys().filter(|name| *name != WORDS).collect();
+    find_below("", settings)
+}
+
+/// The same among the settings of a table. `above` is the table's place, and a dot.
+fn find_below(above: &str, settings: &Map<String, Value>) -> Option<String> {
+    let mut names: Vec<_> = settings.keys().collect();
     names.sort();
-    names.into_iter().find_map(|name| find_in(name, &settings[name]))
+    names.into_iter().find_map(|name| find_in(&format!("{above}{name}"), &settings[name]))
 }
 
 fn find_in(place: &str, value: &Value) -> Option<String> {
     match &value.kind {
-        ValueKind::Table(settings) => find(settings).map(|inner| format!("{place}.{inner}")),
+        ValueKind::Table(_) if has_words(place) => None,
+        ValueKind::Table(settings) => find_below(&format!("{place}."), settings),
         ValueKind::Array(values) => values.iter().find_map(|value| find_in(place, value)),
         ValueKind::String(text) if is_placeholder(text) => Some(place.to_owned()),
         _ => None,
     }
+}
+
+fn has_words(place: &str) -> bool {
+    let account = place.strip_prefix(WORDS.0).and_then(|rest| rest.strip_suffix(WORDS.1));
+    account.is_some_and(|account| !account.contains('.'))
 }
 
 fn is_placeholder(text: &str) -> bool {
