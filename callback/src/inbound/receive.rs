@@ -69,6 +69,15 @@ pub(super) async fn receive(
         Err(problem) if problem.status == StatusCode::PAYLOAD_TOO_LARGE => {
             (SignedContent::TooLong, Err(problem.clone().into()))
         }
+        // An error would end the delivery, and the next attempt may be faster.
+        Err(problem) if problem.status == StatusCode::REQUEST_TIMEOUT => {
+            tracing::warn!(
+                account = %account.name,
+                "a message's body took too long, so it gets no answer, and WeChat delivers it again; if this repeats, look at \
+                 the network and at the proxy before the callbacks"
+            );
+            return Ok(DeliveryAnswer::none(problem.code));
+        }
         // What didn't arrive whole may come again, with the same signature.
         Err(problem) => return Err(problem.clone().into()),
     };
