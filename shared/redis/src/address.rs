@@ -78,6 +78,10 @@ impl FromStr for RedisAddress {
         if !url.query_pairs().all(|(name, _)| parameters.contains(&&*name)) || url.fragment().is_some() {
             return Err(EXPECTED);
         }
+        // What is left where the variable of a password was never set.
+        if !url.username().is_empty() && url.password().is_none_or(str::is_empty) {
+            return Err("names a user of Redis without a password; put it between the user and the @");
+        }
         let has_many_primaries = matches!(kind, "-cluster" | "-shards");
         if has_many_primaries && !matches!(url.path(), "" | "/") {
             return Err("a Cluster and shards have no database numbers; remove what comes after the port");
@@ -261,6 +265,11 @@ mod tests {
             "redis-cluster://c:1/2?node=secret:1",
             "redis-cluster://c:1?node=secret",
             "redis-shards://c:1/1",
+            "redis://callback:@r",
+            "rediss://callback@r",
+            "redis-sentinel://callback:@s:1?sentinelServiceName=m",
+            "redis-cluster://callback:@c:1",
+            "redis-shards://callback:@c:1",
         ] {
             let error = text.parse::<RedisAddress>().map(drop).unwrap_err();
             assert!(!error.contains("secret"), "{text}: {error}");
