@@ -9,7 +9,8 @@ local names = { 'account', 'binding', 'page', 'who', 'number', 'choices', 'grant
 
 local stored = redis.call('HMGET', scene, 'state', 'expires', 'seq', 'events', 'd:' .. delivery, 'kept', unpack(names))
 local state, expires, seq, events, repeated = stored[1], tonumber(stored[2]), tonumber(stored[3]), stored[4], stored[5]
--- For how long the scene is kept beyond its tombstone, in ms: its key is valid that much longer than its state.
+-- For how long the scene is kept beyond its tombstone, in ms. A login shortens the life of the state, but the page's key
+-- is valid as long as before.
 local kept = tonumber(stored[6] or 0)
 if not state then
   return { 'unknown' }
