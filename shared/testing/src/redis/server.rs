@@ -195,10 +195,20 @@ impl RedisServer {
         self.ask(&["ACL", "SETUSER", REPLICATION, "on"]).await;
     }
 
-    /// Waits until this replica is connected to its primary and in sync.
+    /// Waits until this replica is in sync with its primary, and the primary counts it as a replica. (It does so only
+    /// after the first acknowledgement.)
     pub async fn until_in_sync(&self) {
-        let linked = async || self.info("replication").await.get("master_link_status").is_some_and(|up| up == "up");
-        until("the replica is in sync with its primary", linked).await;
+        let counted = format!(",port={},state=online,", self.port());
+        until("the replica is in sync with its primary", async || {
+            let replication = self.info("replication").await;
+            let (Some(host), Some(port)) = (replication.get("master_host"), replication.get("master_port")) else {
+                return false;
+            };
+            let at_primary = self.cli(&["-h", host, "-p", port, "INFO", "replication"]).await;
+            replication.get("master_link_status").is_some_and(|link| link == "up")
+                && at_primary.is_ok_and(|replicas| replicas.contains(&counted))
+        })
+        .await;
     }
 
     /// Kills the server. Does nothing if it isn't running.
