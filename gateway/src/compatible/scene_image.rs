@@ -63,7 +63,8 @@ impl IntoResponse for SceneImage {
     fn into_response(self) -> Response {
         let headers = [
             (header::CONTENT_TYPE, self.content_type.as_str()),
-            (header::CACHE_CONTROL, "no-store"),
+            // Some networks shrink pictures on the way until no phone can read the code.
+            (header::CACHE_CONTROL, "no-store, no-transform"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             // For an SVG that somebody opens in a tab of its own: it loads nothing and runs no script.
             (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
@@ -98,6 +99,8 @@ mod tests {
         ] {
             let url = SceneImage::of_code(&claims(), &code).unwrap().data_url();
             assert!(url.starts_with(prefix), "{url}");
+            let answer = SceneImage::of_code(&claims(), &code).unwrap().into_response();
+            assert_eq!(answer.headers()["cache-control"], "no-store, no-transform", "no network shrinks it");
         }
     }
 

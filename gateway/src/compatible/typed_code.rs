@@ -19,7 +19,7 @@ use std::{
 use axum::{
     Json, Router,
     extract::{Query, Request, State},
-    http::{HeaderMap, HeaderName, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{
         IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
@@ -45,6 +45,7 @@ use crate::{
     metrics::{ConnectionGuard, Transport},
     scenes::Visitor,
     session::SessionEnd,
+    transport::stream_headers,
 };
 
 /// The longest time of a page's connection.
@@ -158,9 +159,7 @@ async fn subscribe(State(context): State<RouteContext>, request: Request) -> Res
         let event = events.next().await?;
         Some((Ok::<_, Infallible>(event), events))
     });
-    // Otherwise, proxies that buffer responses would buffer for 15 minutes.
-    let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
-    (set_cookie, unbuffered, Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))).into_response()
+    (set_cookie, stream_headers(), Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))).into_response()
 }
 
 /// The stream of one page.

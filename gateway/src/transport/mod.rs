@@ -30,3 +30,4 @@ pub(crate) mod visitor;
 pub(crate) mod websocket;
 
 pub use page_module::page_module;
+pub(crate) use sse::stream_headers;

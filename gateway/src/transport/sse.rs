@@ -4,7 +4,7 @@
 use std::{convert::Infallible, time::Instant};
 
 use axum::{
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderName, header},
     response::{
         IntoResponse, Response,
         sse::{Event, Sse},
@@ -36,12 +36,17 @@ pub(super) async fn events(
         let event = stream.next().await?;
         Some((Ok::<_, Infallible>(event), stream))
     });
-    let headers = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    Ok((stream_headers(), Sse::new(events)).into_response())
+}
+
+/// What has proxies pass on each event of a stream at once, and keep none.
+pub(crate) fn stream_headers() -> [(HeaderName, &'static str); 2] {
+    [
+        // A proxy that compresses (the `compression` of Express) would hold events back until it has a full block.
+        (header::CACHE_CONTROL, "no-cache, no-store, no-transform"),
         // Without it nginx keeps events to itself until they are a few kilobytes.
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
-    Ok((headers, Sse::new(events)).into_response())
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ]
 }
 
 struct SseStream {

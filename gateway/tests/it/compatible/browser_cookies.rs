@@ -194,7 +194,7 @@ async fn over_https_every_cookie_is_secure_and_of_this_host_only() {
 }
 
 #[tokio::test]
-async fn over_https_a_page_is_told_to_keep_its_grant_securely() {
+async fn over_https_a_page_is_told_to_keep_its_grant_securely_in_a_stream_that_no_proxy_holds_back() {
     let world = GatewayWorld::compatible().await;
     for (proto, prefix) in [("https", "__Host-"), ("http", "")] {
         let scene = world.compatible_scene_for(LIFE).await;
@@ -202,6 +202,8 @@ async fn over_https_a_page_is_told_to_keep_its_grant_securely() {
             reqwest::Client::new().get(world.url("/subscribe?id=48201937")).header("x-forwarded-proto", proto);
         let cookie = format!("{prefix}{}={}.48201937", cookie_name("typed_code", ""), scene.key);
         let mut events = request.header("cookie", cookie).send().await.unwrap();
+        assert_eq!(events.headers()["cache-control"], "no-cache, no-store, no-transform");
+        assert_eq!(events.headers()["x-accel-buffering"], "no");
         let grant = scene.grant();
         world.watches(1).await;
         world.settle(&scene, log_in(&grant, "Ann")).await;

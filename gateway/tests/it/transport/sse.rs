@@ -14,7 +14,7 @@ async fn a_stream_begins_with_the_state_and_goes_on_with_the_events() {
     let scene = world.scene().await;
     let mut stream = EventStream::open(&world, &scene, None).await;
     assert_eq!(stream.header("content-type"), "text/event-stream");
-    assert_eq!(stream.header("cache-control"), "no-store");
+    assert_eq!(stream.header("cache-control"), "no-cache, no-store, no-transform");
     assert_eq!(stream.header("x-accel-buffering"), "no");
     assert_eq!(stream.header("access-control-allow-origin"), ORIGIN);
 
