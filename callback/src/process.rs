@@ -33,10 +33,6 @@ use crate::{
     wechat::{QR_CODE, WechatClient},
 };
 
-/// Longer than proxies keep an idle connection (60 s), so that no proxy sends us a delivery on a connection that we are
-/// closing.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-
 /// How many deliveries out of time are held without an answer, each for 5.5 seconds. The others are closed at once.
 const HELD_STALE_DELIVERIES: usize = 100;
 
@@ -56,6 +52,7 @@ struct UnboundListener {
     clients: &'static str,
     address: SocketAddr,
     admission: Admission,
+    keep_alive: Duration,
     router: Router,
 }
 
@@ -67,8 +64,9 @@ struct BoundListener {
 
 impl UnboundListener {
     async fn bind(self) -> Result<BoundListener, ListenError> {
-        let listener = Listener::bind_with_admission(self.clients, self.address, &self.admission, IDLE_TIMEOUT).await?;
-        Ok(BoundListener { listener, router: self.router })
+        let Self { clients, address, admission, keep_alive, router } = self;
+        let listener = Listener::bind_with_admission(clients, address, &admission, keep_alive).await?;
+        Ok(BoundListener { listener, router })
     }
 }
 
@@ -138,7 +136,13 @@ impl<B> RouteBuilder<'_, B> {
         let admission = Admission::new(self.config.limits.public(), proxies.clone(), self.rejections.clone());
         let routes = inbound::router(self.inbound()).merge(mini_program::router(self.mini_programs(), &admission));
         let router = with_problems(routes).layer(from_fn_with_state(proxies, with_client_address));
-        UnboundListener { clients: "WeChat", address: self.config.listen.public, admission, router }
+        UnboundListener {
+            clients: "WeChat",
+            address: self.config.listen.public,
+            admission,
+            keep_alive: self.config.limits.keep_alive.duration(),
+            router,
+        }
     }
 
     fn internal(&self) -> UnboundListener {
@@ -151,6 +155,7 @@ impl<B> RouteBuilder<'_, B> {
             clients: "gateways and sites",
             address: self.config.listen.internal,
             admission,
+            keep_alive: self.config.limits.keep_alive.duration(),
             router: with_problems(routes).layer(from_fn(reject_overloaded)),
         }
     }

@@ -59,9 +59,6 @@ use state::GatewayState;
 use transport::http;
 pub use transport::page_module;
 
-/// How long a connection may wait for its next request.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// A gateway that listens.
 pub struct Gateway {
     public: (Listener, Router),
@@ -92,7 +89,8 @@ impl Gateway {
         let state = GatewayState::new(scenes, drain.clone(), metrics, shutdown.clone());
 
         let listen = async |name, address| {
-            let listener = Listener::bind_with_admission(name, address, &admission, IDLE_TIMEOUT).await?;
+            let keep_alive = config.limits.keep_alive.duration();
+            let listener = Listener::bind_with_admission(name, address, &admission, keep_alive).await?;
             Ok(listener.with_unread_timeout(config.limits.unread.duration()))
         };
         let compatible = compatible::router(&config.compatible, &state);

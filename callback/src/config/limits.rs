@@ -2,7 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use scenecast_service::{admission::AdmissionLimits, descriptors::ConnectionCeiling};
+use scenecast_service::{
+    admission::AdmissionLimits,
+    config::{Seconds, defaults},
+    descriptors::ConnectionCeiling,
+};
 use serde::Deserialize;
 
 /// How many of WeChat's connections beyond the limits are held at a time, without an answer.
@@ -55,6 +59,8 @@ pub struct CallbackLimits {
     /// How many of an account's QR codes of a day (`qr_quota`) the pages of each client address get, on all pods
     /// together.
     pub qr_percent_per_address: Percent,
+    /// How long a connection may wait for its next request: 1 to 3600 seconds.
+    pub keep_alive: Seconds,
 }
 
 impl CallbackLimits {
@@ -109,6 +115,7 @@ impl Default for CallbackLimits {
             requests_per_address: 3_000,
             // Two codes for each of ten thousand people behind one address.
             qr_percent_per_address: Percent::new(20).expect("it is less than 100"),
+            keep_alive: defaults::keep_alive(),
         }
     }
 }

@@ -28,7 +28,8 @@ use scenecast_bus::BusConfig;
 use scenecast_scene::{AccountName, Rotating};
 use scenecast_service::{
     config::{
-        ConfigError, ConfigWarning, DrainConfig, HttpUrl, TelemetryConfig, Validate, check_listeners, strong_secret,
+        ConfigError, ConfigWarning, DrainConfig, HttpUrl, TelemetryConfig, Validate, check_listeners, defaults,
+        strong_secret,
     },
     descriptors::ConnectionCeiling,
     http::TrustedProxies,
@@ -136,6 +137,7 @@ impl Validate for CallbackConfig {
     fn validate(&self) -> Result<(), ConfigError> {
         check_listeners(&self.listen.named())?;
         self.drain.check()?;
+        self.limits.keep_alive.check("limits.keep_alive", defaults::KEEP_ALIVE)?;
         self.check_accounts()?;
         self.check_mini_programs()?;
         check_own(self.app_ids(), "app_id")?;

@@ -59,6 +59,7 @@ fn the_samples_optional_values_are_the_defaults() {
         "sockets_per_address",
         "requests_per_address",
         "qr_percent_per_address",
+        "keep_alive",
         "api_base",
     ];
     let short: String = sample()
@@ -124,6 +125,7 @@ fn an_error_names_the_bad_value() {
         ("original_id = \"gh_0123456789ab\"", "", "original_id"),
         ("original_id = \"gh_0123456789ab\"", "original_id = ''", "accounts.demo.original_id"),
         ("app_id = \"wx0123456789abcdef\"", "app_id = ''", "accounts.demo.app_id"),
+        ("keep_alive = 75", "keep_alive = 0", "limits.keep_alive: must be 1 to 3600 seconds"),
         ("grant_life = 120", "grant_life = 0", "accounts.demo.grant_life"),
         ("grant_life = 120", "grant_life = 601", "accounts.demo.grant_life"),
         ("profile_wait_ms = 300", "profile_wait_ms = 2001", "accounts.demo.profile_wait_ms"),

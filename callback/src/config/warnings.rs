@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scenecast_service::config::{ConfigWarning, is_exposed};
+use scenecast_service::config::{ConfigWarning, is_exposed, keep_alive_warning};
 
 use super::CallbackConfig;
 use crate::webhooks::{WebhookSettings, WebhookTarget};
@@ -18,6 +18,7 @@ impl<B> CallbackConfig<B> {
         warnings.extend(self.unencrypted_warnings());
         warnings.extend(self.unredeemable_warnings());
         warnings.extend(self.hasty_warnings());
+        warnings.extend(keep_alive_warning(self.limits.keep_alive));
         warnings
     }
 

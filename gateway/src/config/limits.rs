@@ -2,7 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use scenecast_service::{admission::AdmissionLimits, config::Seconds, descriptors::ConnectionCeiling};
+use scenecast_service::{
+    admission::AdmissionLimits,
+    config::{Seconds, defaults},
+    descriptors::ConnectionCeiling,
+};
 use serde::Deserialize;
 
 /// One client address may open one in so many of the new connections of a second, so that no single address
@@ -27,6 +31,8 @@ pub struct GatewayLimits {
     pub scenes_per_address: u32,
     /// How long a browser may leave unread what was sent to it.
     pub unread: Seconds,
+    /// How long a connection may wait for its next request: 1 to 3600 seconds.
+    pub keep_alive: Seconds,
 }
 
 impl GatewayLimits {
@@ -76,6 +82,7 @@ impl Default for GatewayLimits {
             scenes_per_address: 3_000,
             // A phone may be without a network for a while.
             unread: Seconds::new(30),
+            keep_alive: defaults::keep_alive(),
         }
     }
 }

@@ -17,7 +17,7 @@ use scenecast_service::{
     config,
     config::{
         ConfigError, ConfigWarning, HttpUrl, Origins, Seconds, SecretUses, TelemetryConfig, Validate, check_listeners,
-        defaults, strong_secret,
+        defaults, keep_alive_warning, strong_secret,
     },
     descriptors::ConnectionCeiling,
     http::TrustedProxies,
@@ -156,6 +156,7 @@ impl Validate for GatewayConfig {
         self.origins.check_some()?;
         self.scene_life.check("scene_life", defaults::SCENE_LIFE)?;
         self.limits.unread.check("limits.unread", 1..=600)?;
+        self.limits.keep_alive.check("limits.keep_alive", defaults::KEEP_ALIVE)?;
         config::DrainConfig::from(self.drain).check()?;
         self.drain.compatible.map_or(Ok(()), |compatible| compatible.check("drain.compatible", 0..=7200))
     }
@@ -163,6 +164,7 @@ impl Validate for GatewayConfig {
     fn warnings(&self) -> Vec<ConfigWarning> {
         let mut warnings = self.secrets().warnings();
         warnings.extend(self.origins.warnings());
+        warnings.extend(keep_alive_warning(self.limits.keep_alive));
         if self.drain.window == Seconds::new(0) {
             warnings.push(ConfigWarning::at("drain.window", "a pod that ends closes all its pages at once"));
         }

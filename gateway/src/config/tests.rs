@@ -22,6 +22,7 @@ fn the_sample_is_valid_once_it_has_its_secrets() {
     assert!(config.origins.allows("https://www.example.com"));
     assert_eq!(config.compatible_drain(), Duration::ZERO, "all compatible routes are off");
     assert_eq!(config.limits, GatewayLimits::default(), "the sample shows the defaults");
+    assert_eq!(config.limits.keep_alive.duration(), Duration::from_secs(75), "longer than the 60 s of most proxies");
     let bare = load::<GatewayConfig>(Some(SAMPLE.as_ref()), []).unwrap_err();
     assert!(bare.to_string().contains("secret"), "{bare}");
 }
@@ -79,6 +80,7 @@ fn what_is_probably_a_mistake_is_warned_of() {
             "key_secret: the previous secret is one of internal",
         ),
         ("SCENECAST_DRAIN__WINDOW", "0", "drain.window: "),
+        ("SCENECAST_LIMITS__KEEP_ALIVE", "60", "limits.keep_alive: is no longer than the 60 seconds"),
     ] {
         let warnings = warnings(&[(name, value)]);
         assert!(matches!(&*warnings, [one] if one.starts_with(named)), "{name}={value}: {warnings:?}");
@@ -96,6 +98,8 @@ fn an_error_names_the_invalid_value() {
         ("SCENECAST_SCENE_LIFE", "0.5", "scene_life"),
         ("SCENECAST_LIMITS__UNREAD", "0", "limits.unread"),
         ("SCENECAST_LIMITS__UNREAD", "86400", "limits.unread"),
+        ("SCENECAST_LIMITS__KEEP_ALIVE", "0", "limits.keep_alive"),
+        ("SCENECAST_LIMITS__KEEP_ALIVE", "3601", "limits.keep_alive"),
         ("SCENECAST_DRAIN__NOTICE", "3000", "drain.notice"),
         ("SCENECAST_DRAIN__WINDOW", "4000000000", "drain.window"),
         ("SCENECAST_DRAIN__COMPATIBLE", "7201", "drain.compatible"),

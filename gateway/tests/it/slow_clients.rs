@@ -1,10 +1,17 @@
 //! Connections on which clients send nothing, or next to nothing. Each ends, and meanwhile the gateway serves others.
+//! A connection that has had a request is kept for the next one, as long as proxies keep theirs.
 
 use std::time::{Duration, Instant};
 
 use scenecast_browsers::{raw_websocket::HANDSHAKE, slow_sender::send_slowly};
+use scenecast_gateway::config::GatewayLimits;
+use scenecast_service::config::Seconds;
 use scenecast_testing::until;
-use tokio::task::JoinSet;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+};
 
 use crate::fixtures::{GatewayWorld, frame, log_in};
 
@@ -44,4 +51,18 @@ async fn hundreds_of_slow_clients_are_cut_off_and_delay_no_login() {
     let took = tokio::time::timeout(ENDED_WITHIN, clients.join_all()).await.expect("each of them ends");
     assert!(took.iter().all(|took| *took >= Duration::from_secs(1)), "no client is cut off at once");
     world.metric_is("connections_open{transport=\"websocket\"}", 0).await;
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_between_two_requests_for_as_long_as_the_setting_says() {
+    let keep_alive = Seconds::new(1);
+    let world = GatewayWorld::with_limits(GatewayLimits { keep_alive, ..GatewayLimits::default() }).await;
+    let mut connection = TcpStream::connect(world.address).await.unwrap();
+    let began = Instant::now();
+    connection.write_all(b"GET /nothing HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    let kept = began.elapsed();
+    assert!(kept >= keep_alive.duration() && kept < Duration::from_secs(8), "{kept:?}");
 }

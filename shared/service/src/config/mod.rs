@@ -20,4 +20,6 @@ pub use listeners::check_listeners;
 pub use load::{ConfigError, ConfigFile, ConfigWarning, Validate, load, load_with_file};
 pub use origins::Origins;
 pub use secret::{SecretUses, strong_secret};
-pub use types::{DrainConfig, HttpUrl, LogFilter, Ratio, Seconds, TelemetryConfig, defaults, is_exposed};
+pub use types::{
+    DrainConfig, HttpUrl, LogFilter, Ratio, Seconds, TelemetryConfig, defaults, is_exposed, keep_alive_warning,
+};

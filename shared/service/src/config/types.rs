@@ -5,7 +5,7 @@ use std::{fmt::Display, ops::RangeInclusive, time::Duration};
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::load::ConfigError;
+use super::load::{ConfigError, ConfigWarning};
 
 /// A whole number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -41,6 +41,21 @@ pub(crate) fn text_list<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec
     Ok(match ListOrText::deserialize(from)? {
         ListOrText::List(list) => list,
         ListOrText::Text(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+    })
+}
+
+/// How long most proxies keep a connection that nobody uses: nginx, AWS's load balancers, HAProxy's defaults.
+const USUAL_PROXY_KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// Warns of a `limits.keep_alive` with which a proxy sends a request on a connection that we are just closing.
+pub fn keep_alive_warning(keep_alive: Seconds) -> Option<ConfigWarning> {
+    let is_short = keep_alive.duration() <= USUAL_PROXY_KEEP_ALIVE;
+    is_short.then(|| {
+        ConfigWarning::at(
+            "limits.keep_alive",
+            "is no longer than the 60 seconds for which most proxies keep a connection; a proxy answers 502 when it \
+             sends a request on one that this pod is just closing",
+        )
     })
 }
 
@@ -182,6 +197,16 @@ pub mod defaults {
     use std::ops::RangeInclusive;
 
     use crate::config::types::Seconds;
+
+    /// How many seconds a connection may wait for its next request. Google's load balancers keep theirs for 600.
+    pub const KEEP_ALIVE: RangeInclusive<u32> = 1..=3600;
+
+    /// How long a connection may wait for its next request: longer than most proxies keep theirs, which is 60 s.
+    ///
+    /// See docs/decisions/065-a-proxy-closes-its-connections-before-we-do.md.
+    pub const fn keep_alive() -> Seconds {
+        Seconds::new(75)
+    }
 
     /// How many seconds a scene may live. A person needs ten to scan, and WeChat's QR codes live half an hour.
     pub const SCENE_LIFE: RangeInclusive<u32> = 10..=1800;
