@@ -56,9 +56,10 @@ mod tests {
 
     const OURS: &str = "https://www.example.com";
     const OUR_PORT: &str = "https://www.example.com:8443";
+    const OUR_APP: &str = "capacitor://localhost";
 
     fn origin_of(headers: &[(&str, &[u8])]) -> Result<Option<String>, OriginForbiddenError> {
-        let origins: Origins = [OURS, OUR_PORT].map(str::to_owned).into_iter().collect();
+        let origins: Origins = [OURS, OUR_PORT, OUR_APP].map(str::to_owned).into_iter().collect();
         let headers =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), (*value).try_into().unwrap())).collect();
         page_origin(&origins, &headers).map(|origin| origin.map(|PageOrigin(origin)| origin))
@@ -66,7 +67,7 @@ mod tests {
 
     #[test]
     fn an_origin_that_is_not_ours_is_refused() {
-        for ours in [OURS, OUR_PORT] {
+        for ours in [OURS, OUR_PORT, OUR_APP] {
             assert_eq!(origin_of(&[("origin", ours.as_bytes())]), Ok(Some(ours.to_owned())));
         }
         for other in [

@@ -1,4 +1,4 @@
-//! The web origins whose pages may open scenes. No I/O.
+//! The web origins whose pages may open scenes: of the web, and of web views in apps. No I/O.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,9 @@ use super::{
     load::{ConfigError, ConfigWarning},
     types::{is_exposed, text_list},
 };
+
+/// Schemes whose pages have no origin, or that have no pages.
+const OTHER_SCHEMES: [&str; 6] = ["about", "blob", "data", "ftp", "javascript", "mailto"];
 
 /// The web origins whose pages may open scenes. In configuration: a list, or one text with commas.
 #[derive(Debug, Clone, Default)]
@@ -61,21 +64,59 @@ impl<'de> Deserialize<'de> for Origins {
     }
 }
 
-/// Why no page has this origin; `None` if one can have it.
-fn problem(written: &str) -> Option<&'static str> {
+/// What of an origin an operator may mean, when it isn't one.
+const NO_ORIGIN: &str = "is not an origin as browsers write it, such as https://www.example.com";
+
+/// Why no page has this origin, and what to write instead; `None` if one can have it.
+fn problem(written: &str) -> Option<String> {
     if written.contains('*') {
-        return Some("has a wildcard; name each origin in full, such as https://www.example.com");
+        return Some("has a wildcard; name each origin in full, such as https://www.example.com".to_owned());
     }
-    let is_host = |host: Host<&str>| match host {
+    if written == "null" || written.starts_with("file:") {
+        return Some(
+            "is no origin of your own: browsers write null for every page from a file, a sandboxed frame or a data: \
+             URL; have the app load its page from an origin, such as capacitor://localhost or https://localhost"
+                .to_owned(),
+        );
+    }
+    let Some((scheme, authority)) = written.split_once("://") else {
+        let with_scheme = as_browsers_write_it(&format!("https://{written}"));
+        return Some(with_scheme.map_or(NO_ORIGIN.to_owned(), |origin| format!("lacks its scheme; write {origin}")));
+    };
+    match scheme {
+        "http" | "https" => match as_browsers_write_it(written) {
+            Some(origin) if origin == written => None,
+            Some(origin) => Some(format!("is not written as browsers write it; write {origin}")),
+            None => Some(NO_ORIGIN.to_owned()),
+        },
+        "ws" | "wss" => Some(format!(
+            "is the address of a socket; write the origin of the page that opens it, such as {}://{authority}",
+            scheme.replacen("ws", "http", 1)
+        )),
+        _ if is_app_origin(scheme, authority) => None,
+        _ => Some(NO_ORIGIN.to_owned()),
+    }
+}
+
+/// The origin of a page with this address of the web, if it is one.
+fn as_browsers_write_it(address: &str) -> Option<String> {
+    let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let is_host = match url.host()? {
         Host::Domain(name) => name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')),
         Host::Ipv4(_) | Host::Ipv6(_) => true,
     };
-    let is_origin = Url::parse(written).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.host().is_some_and(is_host)
-            && url.origin().ascii_serialization() == written
-    });
-    (!is_origin).then_some("is not an origin as browsers write it, such as https://www.example.com")
+    is_host.then(|| url.origin().ascii_serialization())
+}
+
+/// Whether a page in an app's web view, or of a browser's extension, can have this origin, such as
+/// `capacitor://localhost`. Unlike hosts of the web, its host is whatever the app writes.
+fn is_app_origin(scheme: &str, authority: &str) -> bool {
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.'));
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "1"));
+    let is_host =
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    is_scheme && is_host && port.parse::<u16>().is_ok() && !OTHER_SCHEMES.contains(&scheme)
 }
 
 #[cfg(test)]
@@ -88,32 +129,75 @@ mod tests {
 
     #[test]
     fn an_origin_is_written_as_browsers_write_it() {
-        for origin in ["https://www.example.com", "https://a.cn:8443", "http://127.0.0.1:7300", "https://[::1]"] {
+        for origin in [
+            "https://www.example.com",
+            "https://a.cn:8443",
+            "http://127.0.0.1:7300",
+            "https://[::1]",
+            "https://xn--fsqu00a.cn",
+            // Web views of apps, and extensions of browsers.
+            "capacitor://localhost",
+            "ionic://localhost",
+            "tauri://localhost",
+            "https://tauri.localhost",
+            "http://tauri.localhost",
+            "http://localhost",
+            "https://localhost",
+            "capacitor-electron://-",
+            "app://.",
+            "my.app+1://Main:8080",
+            "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+            "safari-web-extension://6A3D1F0E-0000-4000-8000-000000000000",
+        ] {
             assert!(read(&[origin]).unwrap().allows(origin), "{origin}");
         }
         for origin in [
-            "*",
-            "null",
             "",
-            "https://*.example.com",
-            "https://www.*.com",
-            "https://*",
-            "https://.*example.com",
-            "https://www.example.com/",
-            "https://www.example.com:443",
-            "https://WWW.example.com",
-            "https://例子.cn",
-            "https://user@example.com",
+            "https://",
             "https://www.example.com,https://a.cn",
             "https://$host",
             "ftp://example.com",
-            "wss://example.com",
-            "www.example.com",
-            "^https://.*$",
+            "javascript://a",
+            "^https://.*",
+            "://localhost",
+            "1app://localhost",
+            "App://localhost",
+            "capacitor://",
+            "capacitor://localhost/",
+            "capacitor://user@localhost",
+            "capacitor://localhost:port",
+            "capacitor://local host",
+            "data:text/html,hello",
         ] {
-            assert!(read(&[origin]).is_err(), "{origin}");
+            let error = read(&[origin]).unwrap_err();
+            assert!(error.contains(NO_ORIGIN) || error.contains("wildcard"), "{origin}: {error}");
         }
-        assert!(read(&["https://*.example.com"]).unwrap_err().contains("wildcard"));
+    }
+
+    #[test]
+    fn what_is_no_origin_is_refused_with_what_to_write() {
+        for (origin, advice) in [
+            ("*", "name each origin in full, such as https://www.example.com"),
+            ("https://*.example.com", "name each origin in full"),
+            ("capacitor://*", "name each origin in full"),
+            ("null", "browsers write null for every page from a file"),
+            ("file://", "such as capacitor://localhost"),
+            ("file:///android_asset/www/index.html", "such as capacitor://localhost"),
+            ("ws://localhost:8080", "such as http://localhost:8080"),
+            ("wss://example.com", "such as https://example.com"),
+            ("www.example.com", "write https://www.example.com"),
+            ("localhost:3000", "write https://localhost:3000"),
+            ("//www.example.com", "write https://www.example.com"),
+            ("https://www.example.com/", "write https://www.example.com"),
+            ("https://www.example.com/login?next=/", "write https://www.example.com"),
+            ("https://www.example.com:443", "write https://www.example.com"),
+            ("https://WWW.example.com", "write https://www.example.com"),
+            ("https://例子.cn", "write https://xn--fsqu00a.cn"),
+            ("https://user@example.com", "write https://example.com"),
+        ] {
+            let error = read(&[origin]).unwrap_err();
+            assert!(error.contains(advice) && error.contains(&format!("{origin:?}")), "{origin}: {error}");
+        }
     }
 
     #[test]
