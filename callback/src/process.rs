@@ -11,8 +11,8 @@ use scenecast_metrics::{Metrics, Stages};
 use scenecast_scene::AccountName;
 use scenecast_service::{
     admission::{AddressRateLimit, Admission, RateLimit, Rejections, reject_overloaded},
-    http::{TrustedProxies, with_client_address, with_problems},
-    listener::{ListenError, Listener},
+    http::{TrustedProxies, refuse_large_heads, with_client_address, with_problems},
+    listener::{ListenError, Listener, probes},
     shutdown::Shutdown,
 };
 use tokio::sync::Semaphore;
@@ -98,6 +98,7 @@ impl CallbackServer {
             users: services.users.clone(),
             accounts: accounts.clone(),
             rejections: Rejections::new(metrics),
+            shutdown,
         };
         Self {
             public: routes.public(),
@@ -128,6 +129,7 @@ struct RouteBuilder<'a, B> {
     users: Users,
     accounts: AccountRegistry,
     rejections: Rejections,
+    shutdown: &'a Shutdown,
 }
 
 impl<B> RouteBuilder<'_, B> {
@@ -135,13 +137,13 @@ impl<B> RouteBuilder<'_, B> {
         let proxies = self.config.trusted_proxies.clone();
         let admission = Admission::new(self.config.limits.public(), proxies.clone(), self.rejections.clone());
         let routes = inbound::router(self.inbound()).merge(mini_program::router(self.mini_programs(), &admission));
-        let router = with_problems(routes).layer(from_fn_with_state(proxies, with_client_address));
+        let routes = with_problems(routes).layer(from_fn_with_state(proxies, with_client_address));
         UnboundListener {
             clients: "WeChat",
             address: self.config.listen.public,
             admission,
             keep_alive: self.config.limits.keep_alive.duration(),
-            router,
+            router: self.with_probes(routes),
         }
     }
 
@@ -156,8 +158,14 @@ impl<B> RouteBuilder<'_, B> {
             address: self.config.listen.internal,
             admission,
             keep_alive: self.config.limits.keep_alive.duration(),
-            router: with_problems(routes).layer(from_fn(reject_overloaded)),
+            router: self.with_probes(with_problems(routes).layer(from_fn(reject_overloaded))),
         }
+    }
+
+    /// Routes with the limit of their heads, and probes beside them.
+    fn with_probes(&self, routes: Router) -> Router {
+        let bad_requests = self.rejections.bad_requests().clone();
+        routes.layer(from_fn_with_state(bad_requests, refuse_large_heads)).merge(probes(self.shutdown))
     }
 
     fn inbound(&self) -> InboundState {

@@ -47,7 +47,7 @@ use scenecast_bus::{Census, SceneReader};
 use scenecast_metrics::{Metrics, Stages};
 use scenecast_service::{
     admission::{Admission, Rejections},
-    listener::{ListenError, Listener},
+    listener::{ListenError, Listener, probes},
     shutdown::Shutdown,
 };
 
@@ -95,12 +95,12 @@ impl Gateway {
         };
         let compatible = compatible::router(&config.compatible, &state);
         let public = http::router(state.clone(), compatible, &config.origins, &config.trusted_proxies, &admission);
-        let public = (listen("browsers", config.listen.public).await?, public);
+        let public = (listen("browsers", config.listen.public).await?, public.merge(probes(shutdown)));
         let qr_on_open = match &config.compatible.qr_on_open {
             Some(route) => {
                 let routes = compatible::qr_on_open_router(&route.account, &state);
                 let routes = http::for_pages(routes, &config.origins, &config.trusted_proxies, &admission);
-                Some((listen("QR codes on open", route.listen).await?, routes))
+                Some((listen("QR codes on open", route.listen).await?, routes.merge(probes(shutdown))))
             }
             None => None,
         };

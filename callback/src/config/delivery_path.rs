@@ -28,7 +28,9 @@ impl TryFrom<String> for DeliveryPath {
             return Err("must be a path such as /wx/callback, of letters, digits, -, _ and .");
         };
         match segments.split('/').next() {
-            Some("wechat" | "v1") => Err("must not begin with /wechat or /v1, which are ours"),
+            Some("wechat" | "v1" | "healthz" | "readyz") => {
+                Err("must not begin with /wechat, /v1, /healthz or /readyz, which are ours")
+            }
             _ => Ok(Self(path)),
         }
     }
@@ -61,6 +63,8 @@ mod tests {
             "/wechat",
             "/wechat/demo",
             "/v1/redeem",
+            "/healthz",
+            "/readyz",
             &format!("/{}", "x".repeat(128)),
         ] {
             assert!(DeliveryPath::try_from(path.to_owned()).is_err(), "{path}");

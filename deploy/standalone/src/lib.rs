@@ -24,7 +24,7 @@ use scenecast_scene::{Rotating, Secret};
 use scenecast_service::{
     config::HttpUrl,
     http::TrustedProxies,
-    listener::{ListenError, Listener, ListenerLimits, serve_admin},
+    listener::{ListenError, Listener, ListenerLimits, probes, serve_admin},
     shutdown::Shutdown,
 };
 use scenecast_simulator::{Simulator, http};
@@ -118,7 +118,7 @@ impl Standalone {
         tokio::spawn(gateway.serve());
         tokio::spawn(callback.serve());
         tokio::spawn(wechat.serve(simulator.router(), shutdown.clone()));
-        tokio::spawn(site_listener.serve(site, shutdown));
+        tokio::spawn(site_listener.serve(site.merge(probes(&shutdown)), shutdown));
         Ok(standalone)
     }
 }

@@ -17,7 +17,7 @@ use scenecast_scene::{Claims, SceneId};
 use scenecast_service::{
     admission::{Admission, admit_clients, reject_overloaded},
     config::Origins,
-    http::{Problem, TrustedProxies, read_body, with_client_address, with_problems},
+    http::{Problem, TrustedProxies, read_body, refuse_large_heads, with_client_address, with_problems},
 };
 use serde::Deserialize;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -75,6 +75,7 @@ pub(crate) fn for_pages(routes: Router, origins: &Origins, proxies: &TrustedProx
     routes
         .layer(from_fn_with_state(admission.clone(), admit_clients))
         .layer(from_fn_with_state(origins.clone(), check_origin))
+        .layer(from_fn_with_state(admission.bad_requests().clone(), refuse_large_heads))
         .layer(cors)
         .layer(from_fn_with_state(proxies.clone(), with_client_address))
 }

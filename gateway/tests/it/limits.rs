@@ -12,7 +12,7 @@ use scenecast_testing::until;
 use tokio::task::JoinSet;
 
 use crate::fixtures::{
-    EventStream, GatewayWorld, LIFE, ORIGIN, Scene, assert_problem, frame, log_in, reconnect_delay_ms,
+    EventStream, GatewayWorld, LIFE, ORIGIN, Scene, assert_problem, frame, log_in, reconnect_delay_ms, send,
 };
 
 /// The addresses of two browsers, as the ingress forwards them.
@@ -239,4 +239,41 @@ async fn pages_whose_refusal_is_delayed_do_not_delay_the_refusal_of_others() {
         assert_eq!(answer.unwrap().status(), 204);
     }
     assert_eq!(world.rejections("unheard"), 0);
+}
+
+#[tokio::test]
+async fn a_page_with_many_cookies_is_served_and_one_with_too_many_may_read_why_not() {
+    let world = GatewayWorld::new().await;
+    let scene = world.scene().await;
+    let poll = |cookies: usize| {
+        let poll = world.request(Method::GET, &format!("{}?wait=0", scene.path())).bearer_auth(&scene.key);
+        (0..cookies).fold(poll, |poll, _| poll.header("cookie", format!("c={}", "x".repeat(4000))))
+    };
+    assert_eq!(poll(15).send().await.unwrap().status(), 200);
+    let refused = poll(17).send().await.unwrap();
+    assert_eq!(refused.headers()["access-control-allow-origin"], ORIGIN, "the page may read the problem");
+    assert_problem(&(refused.status().as_u16(), refused.json().await.unwrap()), 431, "headers_too_large");
+    assert_eq!(world.metric("bad_requests_total{why=\"head_too_large\"}"), 1);
+    let headers = (0..201).fold(poll(0), |poll, n| poll.header(format!("x-{n}"), "y"));
+    assert_problem(&send(headers).await, 431, "headers_too_large");
+}
+
+#[tokio::test]
+async fn a_full_gateway_is_alive_and_ready_for_those_who_probe_its_ports() {
+    let world = GatewayWorld::compatible_with_one_connection().await;
+    let scene = world.scene().await;
+    let _only = world.page_of(&scene).await;
+    assert_request_refused(world.request(Method::GET, &scene.path()), 503, "crowded").await;
+    let public = format!("http://{}", world.address);
+    let on_open = format!("http://{}", world.qr_on_open.unwrap());
+    let probe = async |method: Method, address: &str, path: &str| {
+        let probe = reqwest::Client::new().request(method, format!("{address}{path}"));
+        probe.header("origin", "https://elsewhere.example").send().await.unwrap().status()
+    };
+    for address in [&public, &on_open] {
+        for path in ["/healthz", "/readyz"] {
+            assert_eq!(probe(Method::GET, address, path).await, 200, "{address}{path}");
+            assert_eq!(probe(Method::HEAD, address, path).await, 200, "{address}{path}");
+        }
+    }
 }

@@ -15,24 +15,34 @@ use prometheus::{
 pub struct Metrics {
     registry: Registry,
     rejections: IntCounterVec,
+    bad_requests: IntCounterVec,
 }
 
 impl Metrics {
-    /// A registry that has only the rejections, and the process's memory, CPU and file descriptors.
+    /// A registry that has only the rejections and bad requests, and the process's memory, CPU and file descriptors.
     #[expect(clippy::new_without_default, reason = "a registry belongs to one process, and is made on purpose")]
     pub fn new() -> Self {
         let help = "Connections and requests that were rejected because a limit was reached, by limit.";
         let rejections = IntCounterVec::new(Opts::new(prefixed("turned_away_total"), help), &["why"]);
         let rejections = rejections.expect("metric names are literals");
-        let metrics = Self { registry: Registry::new(), rejections };
+        let help = "Connections and requests that aren't HTTP/1.1 as it is read here, by what they are.";
+        let bad_requests = IntCounterVec::new(Opts::new(prefixed("bad_requests_total"), help), &["why"]);
+        let bad_requests = bad_requests.expect("metric names are literals");
+        let metrics = Self { registry: Registry::new(), rejections, bad_requests };
         metrics.register(prometheus::process_collector::ProcessCollector::for_self());
         metrics.register(metrics.rejections.clone());
+        metrics.register(metrics.bad_requests.clone());
         metrics
     }
 
     /// `turned_away_total`, with the label `why`. Several parts of a process count in it.
     pub fn rejections(&self) -> IntCounterVec {
         self.rejections.clone()
+    }
+
+    /// `bad_requests_total`, with the label `why`. Several parts of a process count in it.
+    pub fn bad_requests(&self) -> IntCounterVec {
+        self.bad_requests.clone()
     }
 
     fn register<C: Collector + 'static>(&self, collector: C) {

@@ -62,6 +62,7 @@ pub fn hostile_requests(method: &str, path: &str) -> Vec<String> {
         with_path("*"),
         format!("BREW {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"),
         format!("{method} {path}\0 HTTP/1.1\r\nHost: here\r\n\r\n"),
-        format!("{method} {path} HTTP/1.1\r\nHost: here\r\n{}", "x".repeat(40_000)),
+        format!("{method} {path} HTTP/1.1\r\nHost: here\r\n{}", "x".repeat(200_000)),
+        format!("PROXY TCP4 203.0.113.7 10.0.0.1 5678 443\r\n{method} {path} HTTP/1.1\r\nHost: here\r\n\r\n"),
     ]
 }

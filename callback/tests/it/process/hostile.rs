@@ -39,3 +39,14 @@ async fn each_hostile_request_gets_one_answer_at_most_and_deliveries_go_on() {
     let delivered = world.delivery("demo", &signed(), event("SCAN", "x")).send().await.unwrap();
     assert_eq!(delivered.status(), 200);
 }
+
+#[tokio::test]
+async fn both_ports_answer_probes() {
+    let world = CallbackWorld::new().await;
+    for address in [world.pod().public, world.pod().internal] {
+        for path in ["/healthz", "/readyz"] {
+            let probe = format!("GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
+            assert_eq!(exchange(address, probe.as_bytes()).await.0, [200], "{address}{path}");
+        }
+    }
+}

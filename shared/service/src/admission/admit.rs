@@ -40,7 +40,10 @@ use crate::{
         overload::{Overloaded, RejectReason, RejectSlot, Rejections},
         rate_limit::{AddressRateLimit, RateLimit},
     },
-    http::client_address::{ClientAddress, PeerAddress, TrustedProxies},
+    http::{
+        bad_request::BadRequests,
+        client_address::{ClientAddress, PeerAddress, TrustedProxies},
+    },
 };
 use scenecast_metrics::Metrics;
 
@@ -144,6 +147,11 @@ impl Admission {
             proxies,
             rejections,
         }))
+    }
+
+    /// What is no request is counted here.
+    pub fn bad_requests(&self) -> &BadRequests {
+        self.0.rejections.bad_requests()
     }
 
     /// Limits only the number of connections at a time. Its rejections are in no registry.

@@ -33,7 +33,10 @@ use prometheus::IntCounterVec;
 use strum::VariantArray;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{admission::rate_limit::RateLimit, http::problem::Problem};
+use crate::{
+    admission::rate_limit::RateLimit,
+    http::{bad_request::BadRequests, problem::Problem},
+};
 use scenecast_metrics::Metrics;
 
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -78,7 +81,8 @@ impl RejectReason {
     }
 }
 
-/// Counts rejections in `scenecast_turned_away_total`, and logs at most one a second. Clones share the counter.
+/// Counts rejections in `scenecast_turned_away_total`, and logs at most one a second. Counts what is no request beside
+/// them. Clones share the counters.
 #[derive(Debug, Clone)]
 pub struct Rejections(Arc<RejectionCounter>);
 
@@ -86,6 +90,7 @@ pub struct Rejections(Arc<RejectionCounter>);
 struct RejectionCounter {
     counter: IntCounterVec,
     log_rate: RateLimit,
+    bad_requests: BadRequests,
 }
 
 impl Rejections {
@@ -97,7 +102,13 @@ impl Rejections {
         for reason in RejectReason::VARIANTS {
             counter.with_label_values(&[reason.label()]);
         }
-        Self(Arc::new(RejectionCounter { counter, log_rate: RateLimit::per_second(1) }))
+        let bad_requests = BadRequests::new(metrics);
+        Self(Arc::new(RejectionCounter { counter, log_rate: RateLimit::per_second(1), bad_requests }))
+    }
+
+    /// What is no request is counted here.
+    pub fn bad_requests(&self) -> &BadRequests {
+        &self.0.bad_requests
     }
 
     /// Counts one more rejection.

@@ -19,22 +19,10 @@
 //! Requests on a rejected connection are marked as `Overloaded`. Such a connection has 2 s for its headers, and is
 //! closed after one answer.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
-use axum::{
-    Router,
-    body::Body,
-    http::{HeaderValue, StatusCode, header},
-    middleware::from_fn,
-    response::{IntoResponse, Response},
-};
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt;
+use axum::{Router, middleware::from_fn_with_state};
+use tokio::net::TcpListener;
 
 use crate::{
     admission::{
@@ -43,15 +31,13 @@ use crate::{
         rate_limit::RateLimit,
     },
     http::{ambiguous::refuse_ambiguous, client_address::PeerAddress},
-    listener::{connection::Connection, head_timer::HeadTimer, spare_descriptors::SpareDescriptors},
+    listener::{
+        serve::{AcceptedSocket, ConnectionTimeouts, serve_connection},
+        spare_descriptors::SpareDescriptors,
+    },
     shutdown::Shutdown,
 };
 
-/// How long a request's headers may take: from their first byte, or from the start of the connection for its first
-/// request.
-const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same on a rejected connection.
-const REJECTED_HEADERS_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a peer may leave unread what was sent to it, by default.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many descriptors a listener keeps back for clients that it turns away.
@@ -69,19 +55,6 @@ pub struct ListenerLimits {
     pub connections: usize,
     /// How long a connection may wait for its next request. A request's headers may take as long, but at most 10 s.
     pub idle: Duration,
-}
-
-/// A response that closes the connection without sending a byte. WeChat takes this as "deliver the message again".
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the connection is closed without an answer, on purpose")]
-pub struct NoAnswer;
-
-impl IntoResponse for NoAnswer {
-    fn into_response(self) -> Response {
-        let mut unsent = StatusCode::SERVICE_UNAVAILABLE.into_response();
-        unsent.extensions_mut().insert(self);
-        unsent
-    }
 }
 
 /// A listener's address can't be bound: mostly another process uses it, or it isn't an address of this machine.
@@ -110,12 +83,6 @@ enum Exhausted {
     /// Serves it: its clients are few, and have to see how the process is.
     Serve,
     Reject,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct ConnectionTimeouts {
-    idle: Duration,
-    unread: Duration,
 }
 
 impl Listener {
@@ -167,7 +134,8 @@ impl Listener {
 
     /// Accepts and serves connections until the process closes them. The process waits for them when it drains.
     pub async fn serve(mut self, app: Router, shutdown: Shutdown) {
-        let app = app.layer(from_fn(refuse_ambiguous));
+        let bad_requests = self.admission.bad_requests().clone();
+        let app = app.layer(from_fn_with_state(bad_requests.clone(), refuse_ambiguous));
         let log_rate = RateLimit::per_second(1);
         loop {
             let accepted = tokio::select! {
@@ -178,7 +146,14 @@ impl Listener {
                 Ok((stream, peer)) => {
                     if let Some(admitted) = self.admit(peer) {
                         let accepted = AcceptedSocket { stream, admitted, peer: PeerAddress(peer) };
-                        shutdown.spawn(serve_connection(accepted, self.timeouts, app.clone(), shutdown.clone()));
+                        let serving = serve_connection(
+                            accepted,
+                            self.timeouts,
+                            app.clone(),
+                            bad_requests.clone(),
+                            shutdown.clone(),
+                        );
+                        shutdown.spawn(serving);
                     }
                 }
                 Err(error) => {
@@ -216,82 +191,14 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
-struct AcceptedSocket {
-    stream: TcpStream,
-    admitted: Admitted,
-    peer: PeerAddress,
-}
-
-async fn serve_connection(
-    accepted: AcceptedSocket,
-    ConnectionTimeouts { idle, unread }: ConnectionTimeouts,
-    app: Router,
-    shutdown: Shutdown,
-) {
-    let AcceptedSocket { stream, admitted, peer } = accepted;
-    let overloaded = admitted.overloaded();
-    let idle = if overloaded.is_some() { REJECTED_HEADERS_TIMEOUT.min(idle) } else { idle };
-    let headers_timeout = HEADERS_TIMEOUT.min(idle);
-    let head_timer = Arc::new(HeadTimer::started());
-    let connection = Connection::new(stream, admitted, &head_timer, unread);
-    let service = tower::service_fn(|mut request: axum::http::Request<Incoming>| {
-        head_timer.head_received();
-        request.extensions_mut().insert(peer);
-        let is_rejected = overloaded.is_some();
-        if let Some(overloaded) = overloaded.clone() {
-            request.extensions_mut().insert(overloaded);
-        }
-        let answering = app.clone().oneshot(request.map(Body::new));
-        let head_timer = head_timer.clone();
-        async move {
-            let Ok(mut response) = answering.await;
-            head_timer.request_answered();
-            // A rejected client has to try again on a new connection, which may be admitted then.
-            if is_rejected && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            // hyper closes the connection of a service that fails.
-            match response.extensions().get::<NoAnswer>() {
-                Some(no_answer) => Err(*no_answer),
-                None => Ok(response),
-            }
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(idle)
-        .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(connection), TowerToHyperService::new(service))
-        .with_upgrades();
-    tokio::pin!(connection);
-    let mut closing = false;
-    loop {
-        tokio::select! {
-            served = &mut connection => {
-                if let Err(error) = served {
-                    tracing::debug!(%error, "a connection ended with an error");
-                }
-                return;
-            }
-            () = head_timer.timed_out(headers_timeout) => {
-                tracing::debug!("closed a connection, because a request's headers took too long");
-                return;
-            }
-            () = shutdown.closing(), if !closing => {
-                closing = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            // A client that doesn't read its answer must not hold up the drain.
-            () = shutdown.drain_ended() => return,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rustix::net::sockopt::socket_send_buffer_size;
 
+    use tokio::net::TcpStream;
+
     use super::*;
+    use crate::listener::serve::HEADERS_TIMEOUT;
 
     #[tokio::test]
     async fn an_accepted_socket_has_a_small_send_buffer() {

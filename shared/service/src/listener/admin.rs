@@ -1,14 +1,15 @@
 //! The admin listener: `/healthz`, `/readyz`, `/metrics`.
-//!
-//! See docs/decisions/027-readiness-does-not-depend-on-redis.md.
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{Router, routing::get};
 
 use crate::{
     http::problem::with_problems,
-    listener::accept::{ListenError, Listener, ListenerLimits},
+    listener::{
+        accept::{ListenError, Listener, ListenerLimits},
+        probes::probes,
+    },
     shutdown::Shutdown,
 };
 use scenecast_metrics::Metrics;
@@ -30,21 +31,8 @@ pub async fn serve_admin(
     Ok(address)
 }
 
-/// A process is alive if it answers, and ready until it shuts down. Neither depends on Redis: if every pod became
-/// unready, the ingress would answer WeChat in our place, and WeChat would not deliver again.
 fn router(metrics: &Metrics, shutdown: &Shutdown) -> Router {
     let metrics = metrics.clone();
-    let shutdown = shutdown.clone();
-    let readyz = move || async move {
-        if shutdown.is_shutting_down() {
-            (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-        } else {
-            (StatusCode::OK, "ready\n")
-        }
-    };
-    let routes = Router::new()
-        .route("/healthz", get(|| async { "alive\n" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(move || async move { metrics.text() }));
-    with_problems(routes)
+    let show_metrics = get(move || async move { metrics.text() });
+    with_problems(probes(shutdown).route("/metrics", show_metrics))
 }

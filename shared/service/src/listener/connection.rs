@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 
@@ -17,6 +17,10 @@ use crate::{
     admission::{admit::Admitted, connection_slots::ConnectionSlot},
     listener::head_timer::HeadTimer,
 };
+
+/// The most bytes that hyper gets at a time: one less than it has room for at first. It doubles its buffer after a read
+/// that fills it, and an idle connection would hold the large buffer.
+const READ_AT_ONCE: u64 = 8 * 1024 - 1;
 
 /// An accepted socket, before and after an upgrade. Dropping it frees its share of the admission limits.
 #[derive(Debug)]
@@ -57,9 +61,12 @@ impl Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, to);
-        if let (Poll::Ready(Ok(())), Some(head_timer)) = (&read, &self.head_timer) {
-            head_timer.bytes_received();
+        let Self { stream, head_timer, .. } = &mut *self;
+        let Some(head_timer) = head_timer else { return Pin::new(stream).poll_read(cx, to) };
+        let filled = to.filled().len();
+        let read = Pin::new(&mut stream.take(READ_AT_ONCE)).poll_read(cx, to);
+        if let Poll::Ready(Ok(())) = read {
+            head_timer.bytes_received(&to.filled()[filled..]);
         }
         read
     }

@@ -2,7 +2,7 @@
 //!
 //! hyper has such a limit, but its timer starts when hyper begins to wait for a request. It must therefore be as long as
 //! a proxy keeps an unused connection open, which is too long for a client that sends its headers byte by byte. This
-//! timer starts at the first byte:
+//! timer starts at the first byte, and keeps the first bytes, which tell what a client speaks that isn't HTTP:
 //!
 //! ```text
 //!  connection accepted                    head_received()
@@ -22,6 +22,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
+use super::first_bytes::FirstBytes;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HeadState {
     /// Between two requests.
@@ -33,46 +35,67 @@ enum HeadState {
     Answering,
 }
 
+/// The head that a connection is at.
+#[derive(Debug)]
+struct CurrentHead {
+    state: HeadState,
+    first_bytes: FirstBytes,
+}
+
+impl CurrentHead {
+    fn receiving() -> Self {
+        Self { state: HeadState::Receiving { since: Instant::now() }, first_bytes: FirstBytes::default() }
+    }
+}
+
 /// The timer of one connection.
 #[derive(Debug)]
 pub(crate) struct HeadTimer {
-    state: Mutex<HeadState>,
+    head: Mutex<CurrentHead>,
     receiving: Notify,
 }
 
 impl HeadTimer {
     /// A timer for a new connection. It runs already: the client has to send its first request.
     pub(crate) fn started() -> Self {
-        Self { state: Mutex::new(HeadState::Receiving { since: Instant::now() }), receiving: Notify::new() }
+        Self { head: Mutex::new(CurrentHead::receiving()), receiving: Notify::new() }
     }
 
     /// Starts the timer if these are the first bytes of a request.
-    pub(crate) fn bytes_received(&self) {
-        let mut state = self.state.lock();
-        if *state == HeadState::Idle {
-            *state = HeadState::Receiving { since: Instant::now() };
+    pub(crate) fn bytes_received(&self, bytes: &[u8]) {
+        let mut head = self.head.lock();
+        if head.state == HeadState::Idle {
+            *head = CurrentHead::receiving();
             self.receiving.notify_one();
         }
+        if head.state != HeadState::Answering {
+            head.first_bytes.append(bytes);
+        }
+    }
+
+    /// The first bytes of the head that has begun to arrive last.
+    pub(crate) fn first_bytes(&self) -> FirstBytes {
+        self.head.lock().first_bytes
     }
 
     /// Stops the timer: the head is complete.
     pub(crate) fn head_received(&self) {
-        *self.state.lock() = HeadState::Answering;
+        self.head.lock().state = HeadState::Answering;
     }
 
     /// The head of the response is ready, so the next bytes may belong to another request.
     pub(crate) fn request_answered(&self) {
-        *self.state.lock() = HeadState::Idle;
+        self.head.lock().state = HeadState::Idle;
     }
 
     /// Waits until a head takes longer than `limit`.
     pub(crate) async fn timed_out(&self, limit: Duration) {
         loop {
-            let state = *self.state.lock();
+            let state = self.head.lock().state;
             match state {
                 HeadState::Receiving { since } => {
                     tokio::time::sleep_until(since + limit).await;
-                    if *self.state.lock() == state {
+                    if self.head.lock().state == state {
                         return;
                     }
                 }
@@ -101,13 +124,14 @@ mod tests {
         let requests = async {
             for _ in 0..3 {
                 timer.head_received();
-                timer.bytes_received();
+                timer.bytes_received(b"a body");
                 tokio::time::sleep(3 * LIMIT).await;
                 timer.request_answered();
                 tokio::time::sleep(3 * LIMIT).await;
-                timer.bytes_received();
+                timer.bytes_received(b"PRO");
                 tokio::time::sleep(LIMIT / 2).await;
-                timer.bytes_received();
+                timer.bytes_received(b"XY ");
+                assert_eq!(timer.first_bytes().to_string(), "begins with \"PROXY\"");
             }
         };
         let started = Instant::now();

@@ -3,9 +3,14 @@
 pub(crate) mod accept;
 pub(crate) mod admin;
 pub(crate) mod connection;
+mod first_bytes;
 pub(crate) mod head_timer;
+mod probes;
+mod serve;
 mod spare_descriptors;
 
-pub use accept::{ListenError, Listener, ListenerLimits, NoAnswer};
+pub use accept::{ListenError, Listener, ListenerLimits};
 pub use admin::serve_admin;
 pub use connection::Connection;
+pub use probes::probes;
+pub use serve::NoAnswer;

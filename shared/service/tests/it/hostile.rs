@@ -1,11 +1,15 @@
 //! Malformed, ambiguous and oversized requests. All listeners of all processes are this listener.
 
 use axum::{Router, body::Bytes, routing::get};
+use scenecast_metrics::Metrics;
 use scenecast_service::{
+    admission::{Admission, AdmissionLimits, Rejections},
+    http::TrustedProxies,
     listener::{Listener, ListenerLimits},
     shutdown::Shutdown,
 };
-use scenecast_testing::exchange;
+use scenecast_testing::{exchange, metric_value, until};
+use tokio::net::TcpStream;
 
 use crate::fixtures::TEST_TIMEOUT;
 
@@ -87,7 +91,7 @@ async fn requests_that_are_too_long_are_refused() {
     for request in [
         format!("GET /{} HTTP/1.1\r\nHost: here\r\n\r\n", "x".repeat(1 << 20)),
         format!("GET / HTTP/1.1\r\nHost: here\r\nA: {}\r\n\r\n", "x".repeat(1 << 20)),
-        format!("GET / HTTP/1.1\r\nHost: here\r\n{}\r\n", "a: b\r\n".repeat(101)),
+        format!("GET / HTTP/1.1\r\nHost: here\r\n{}\r\n", "a: b\r\n".repeat(257)),
         format!("GET / HTTP/1.1\r\nHost: here\r\n{}\r\n", "a: b\r\n".repeat(100_000)),
         format!("GET / HTTP/1.1\r\nHost: here\r\n{}", "x".repeat(1 << 20)),
     ] {
@@ -111,4 +115,58 @@ async fn unusual_but_unambiguous_requests_are_served() {
         let (_, answer) = exchange(address, request.as_bytes()).await;
         assert!(answer.ends_with(served), "{request}\n{answer}");
     }
+}
+
+#[tokio::test]
+async fn as_many_headers_as_proxies_pass_are_served_on_one_connection_after_another() {
+    let address = listener().await;
+    let cookies = format!("Cookie: {}\r\n", "x".repeat(4000)).repeat(15);
+    let many = "X-Added-By-A-Proxy: yes\r\n".repeat(190);
+    let requests: String = [&cookies, &many, "", &cookies]
+        .map(|headers| format!("GET / HTTP/1.1\r\nHost: here\r\n{headers}\r\n"))
+        .concat();
+    let last = "GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
+    let (statuses, answer) = exchange(address, format!("{requests}{last}").as_bytes()).await;
+    assert_eq!(statuses, [200; 5], "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_counted_by_what_it_is() {
+    let metrics = Metrics::new();
+    let limits = AdmissionLimits { connections: 100, ..AdmissionLimits::default() };
+    let admission = Admission::new(limits, TrustedProxies::default(), Rejections::new(&metrics));
+    let any = "127.0.0.1:0".parse().unwrap();
+    let listener = Listener::bind_with_admission("tests", any, &admission, TEST_TIMEOUT).await.unwrap();
+    let address = listener.address();
+    tokio::spawn(listener.serve(Router::new().route("/", get(|| async { "served" })), Shutdown::never()));
+    let request = "GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
+    let large = "Cookie: x\r\n".repeat(20_000);
+    for (sent, why) in [
+        (format!("PROXY TCP4 203.0.113.7 10.0.0.1 5678 443\r\n{request}"), "proxy_protocol"),
+        (format!("PROXY UNKNOWN\r\n{request}"), "proxy_protocol"),
+        (format!("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0{request}"), "proxy_protocol"),
+        ("\x16\x03\x01\x02\0\x01\0\x01\u{7c}\x03\x03".to_owned(), "tls"),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_owned(), "http2"),
+        (request.replace("\r\n\r\n", &format!("\r\n{large}\r\n")), "head_too_large"),
+        (request.replace('/', &format!("/{}", "x".repeat(66_000))), "head_too_large"),
+        (request.replace("Host: here\r\n", ""), "ambiguous"),
+        (request.replace("Host: here", "Host: here\r\nHost: there"), "ambiguous"),
+        ("SSH-2.0-OpenSSH_9.6\r\n".to_owned(), "malformed"),
+        ("*1\r\n$4\r\nPING\r\n".to_owned(), "malformed"),
+    ] {
+        let counted = || metric_value(&metrics.text(), "scenecast_bad_requests_total", &[("why", why)]).unwrap();
+        let before = counted();
+        let (_, answer) = exchange(address, sent.as_bytes()).await;
+        assert!(!answer.contains("served"), "{sent:.40}\n{answer}");
+        until("it is counted", async || counted() > before).await;
+        assert!((counted() - before - 1.0).abs() < 0.1, "once: {sent:.40}");
+    }
+    let healthy = exchange(address, request.as_bytes()).await;
+    assert_eq!(healthy.0, [200]);
+    drop(TcpStream::connect(address).await.unwrap());
+    let all: f64 = ["malformed", "tls", "proxy_protocol"]
+        .map(|why| metric_value(&metrics.text(), "scenecast_bad_requests_total", &[("why", why)]).unwrap())
+        .into_iter()
+        .sum();
+    assert!((all - 6.0).abs() < 0.1, "neither a request nor a probe that only connects is bad: {all}");
 }

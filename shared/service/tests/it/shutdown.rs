@@ -6,7 +6,7 @@ use axum::{Router, routing::get};
 use scenecast_metrics::Metrics;
 use scenecast_service::{
     config::{DrainConfig, Seconds},
-    listener::serve_admin,
+    listener::{probes, serve_admin},
     shutdown::Shutdown,
 };
 use scenecast_testing::until;
@@ -120,12 +120,16 @@ async fn a_process_that_shuts_down_is_alive_and_has_metrics_and_is_not_ready() {
     let metrics = Metrics::new();
     metrics.counter("visits_total", "Visits.").inc();
     let admin = serve_admin(ANYWHERE.parse().unwrap(), &metrics, &shutdown).await.unwrap();
-    let public = serve(admission_app(), LIMITS, &shutdown).await;
-    assert_eq!(get_path(admin, "/readyz").await, (200, "ready\n".to_owned()));
+    let public = serve(admission_app().merge(probes(&shutdown)), LIMITS, &shutdown).await;
+    for listener in [admin, public] {
+        assert_eq!(get_path(listener, "/readyz").await, (200, "ready\n".to_owned()));
+    }
 
     let shutting_down = tokio::spawn(async move { shutdown.shut_down().await });
     until("the process is not ready", async || get_path(admin, "/readyz").await.0 == 503).await;
     assert_eq!(get_path(admin, "/healthz").await.0, 200);
+    assert_eq!(get_path(public, "/healthz").await.0, 200);
+    assert_eq!(get_path(public, "/readyz").await, (503, "draining\n".to_owned()), "balancers see it, too");
     let (status, text) = get_path(admin, "/metrics").await;
     assert!(status == 200 && text.contains("scenecast_visits_total 1\n"), "{text}");
     assert_eq!(get_path(public, "/").await.0, 200, "a pod that isn't ready serves until it closes");
