@@ -81,14 +81,13 @@ impl DeliveryQuery {
     /// Verifies `signature`, which covers no body.
     pub(super) fn verify(&self, account: &Account, clock: &WechatClock) -> Result<BareSignature<'_>, Problem> {
         let signed = self.signed("signature", self.signature.as_deref())?;
-        let checked = observed(signed.verify(&account.settings.token, unix_now().as_secs()), clock);
-        match checked {
-            Err(error @ (SignatureError::Mismatch | SignatureError::NoTime)) => Err(bad_signature(error)),
-            Ok(_) => Ok(BareSignature { text: signed.signature, timely: Ok(()) }),
-            Err(error @ SignatureError::Stale { .. }) => {
-                Ok(BareSignature { text: signed.signature, timely: Err(error) })
-            }
-        }
+        let now_secs = unix_now().as_secs();
+        let (ahead_secs, timely) = match observed(signed.verify(&account.settings.token, now_secs), clock) {
+            Err(error @ (SignatureError::Mismatch | SignatureError::NoTime)) => return Err(bad_signature(error)),
+            Ok(VerifiedSignature { ahead_secs, .. }) => (ahead_secs, Ok(())),
+            Err(error @ SignatureError::Stale { ahead_secs }) => (ahead_secs, Err(error)),
+        };
+        Ok(BareSignature { text: signed.signature, signed_at: clock.signed_at(now_secs, ahead_secs), timely })
     }
 
     fn signed<'a>(&'a self, name: &str, value: Option<&'a str>) -> Result<SignedQuery<'a>, Problem> {
@@ -101,6 +100,8 @@ impl DeliveryQuery {
 #[derive(Clone, Copy)]
 pub(super) struct BareSignature<'a> {
     pub(super) text: &'a str,
+    /// In unix seconds by our clock.
+    pub(super) signed_at: u64,
     /// Whether it was made at a time near our clock's.
     pub(super) timely: Result<(), SignatureError>,
 }
@@ -142,9 +143,9 @@ impl<'a> Envelope<'a> {
     }
 
     /// The signature, if it doesn't cover the body.
-    pub(super) fn bare_signature(&self) -> Option<&'a str> {
+    pub(super) fn bare_signature(&self) -> Option<BareSignature<'a>> {
         match self {
-            Self::Plain { signature, .. } => Some(signature.text),
+            Self::Plain { signature, .. } => Some(*signature),
             Self::Encrypted(..) => None,
         }
     }

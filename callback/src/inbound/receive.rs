@@ -22,7 +22,7 @@ use super::{
     handlers::handle,
     lookup::look_up,
     purpose::Purpose,
-    state::{InboundState, client_address},
+    state::{InboundState, SignatureClaim, client_address},
 };
 use crate::{accounts::Account, phone::Reply, stores::SignedContent, wechat::AddressOrigin};
 
@@ -103,13 +103,13 @@ pub(super) async fn receive(
             DeliveryAnswer::none("crowded")
         });
     }
-    let (is_claimed, stored) = tokio::join!(claim, look_up(&delivery));
-    let result = match (is_claimed?, stored) {
-        (true, Ok(stored)) => {
+    let (claimed, stored) = tokio::join!(claim, look_up(&delivery));
+    let result = match (claimed?, stored) {
+        (SignatureClaim::Made, Ok(stored)) => {
             delivery.stored = stored;
             handle(&delivery).await
         }
-        (false, Ok(_)) => Err(delivery.unfinished(true, &"Redis did not say whether the signature was used before")),
+        (undecided, Ok(_)) => Err(delivery.unfinished(true, &undecided.obstacle())),
         (_, Err(unfinished)) => Err(unfinished),
     };
     Ok(match result {
@@ -137,15 +137,15 @@ fn check_source_address(state: &InboundState, account: &Account, head: &Parts) -
     Ok(())
 }
 
-/// Uses up a signature that doesn't cover its content, for this content. `false` means that Redis didn't answer in time.
+/// Uses up a signature that doesn't cover its content, for this content.
 async fn claim(
     state: &InboundState,
     envelope: &Envelope<'_>,
     content: SignedContent<'_>,
     arrival: Arrival,
-) -> Result<bool, Problem> {
+) -> Result<SignatureClaim, Problem> {
     match envelope.bare_signature() {
         Some(signature) => state.claim(signature, content, arrival.decide_by()).await,
-        None => Ok(true),
+        None => Ok(SignatureClaim::Made),
     }
 }

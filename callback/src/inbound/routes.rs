@@ -25,7 +25,7 @@ use super::{
     arrival::{Arrival, WECHAT_HAS_CLOSED_AFTER},
     envelope::{DeliveryQuery, DeliveryRefusal, bad_signature},
     receive::receive,
-    state::{InboundState, client_address},
+    state::{InboundState, SignatureClaim, client_address},
 };
 use crate::{problems::from_refusal, stores::SignedContent};
 
@@ -51,13 +51,17 @@ async fn verify(State(state): State<Arc<InboundState>>, uri: Uri) -> Result<Resp
     let signature = query.verify(account, &state.wechat_clock)?;
     let echo = query.echostr.as_deref();
     // In encrypted modes no message is accepted with this signature.
-    if account.settings.encryption().is_none() {
+    let claimed = if account.settings.encryption().is_none() {
         let content = SignedContent::Echo(echo.unwrap_or_default());
-        if !state.claim(signature.text, content, Arrival::now().decide_by()).await? {
-            return Err(from_refusal(OpenRefusal::BusUnavailable));
-        }
-    }
+        state.claim(signature, content, Arrival::now().decide_by()).await?
+    } else {
+        SignatureClaim::Made
+    };
     signature.timely.map_err(bad_signature)?;
+    if claimed != SignatureClaim::Made {
+        tracing::warn!(account = %account.name, reason = claimed.obstacle(), "could not verify this address; try again");
+        return Err(from_refusal(OpenRefusal::BusUnavailable));
+    }
     let echo = echo.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?.to_owned();
     tracing::info!(account = %account.name, "WeChat verified this address");
     // The signature doesn't cover the echo, so no browser may take it for a page.

@@ -10,7 +10,11 @@ use scenecast_service::{
 };
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{delivery::DeliveryServices, envelope::forbidden, wechat_clock::WechatClock};
+use super::{
+    delivery::DeliveryServices,
+    envelope::{BareSignature, forbidden},
+    wechat_clock::WechatClock,
+};
 use crate::{
     accounts::{Account, AccountRegistry},
     metrics::CallbackMetrics,
@@ -34,19 +38,43 @@ pub(crate) struct InboundState {
     pub(crate) services: DeliveryServices,
 }
 
+/// What became of a signature that doesn't cover its content.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum SignatureClaim {
+    /// It is good for this content, and for no other.
+    Made,
+    /// Redis didn't answer by the deadline.
+    NoAnswer,
+    /// Redis may have lost that it came with other content before.
+    Forgotten,
+}
+
+impl SignatureClaim {
+    /// Why it isn't made, for the log.
+    pub(super) fn obstacle(self) -> &'static str {
+        match self {
+            Self::Made => "none",
+            Self::NoAnswer => "Redis did not say whether the signature was used before",
+            Self::Forgotten => {
+                "Redis was emptied, has restarted, or this pod has, since the message was signed, so nobody knows whether its                  signature was used before. In mode safe, signatures need no memory"
+            }
+        }
+    }
+}
+
 impl InboundState {
-    /// Uses up a verified signature that doesn't cover its content, for this content. `false` means that Redis didn't
-    /// answer by the deadline.
+    /// Uses up a verified signature that doesn't cover its content, for this content.
     pub(super) async fn claim(
         &self,
-        signature: &str,
+        signature: BareSignature<'_>,
         content: SignedContent<'_>,
         deadline: Instant,
-    ) -> Result<bool, Problem> {
-        match ask_store(deadline, || self.replays.claim(signature, content)).await {
-            Ok(ReplayVerdict::Genuine) => Ok(true),
+    ) -> Result<SignatureClaim, Problem> {
+        match ask_store(deadline, || self.replays.claim(signature.text, signature.signed_at, content)).await {
+            Ok(ReplayVerdict::Genuine) => Ok(SignatureClaim::Made),
             Ok(ReplayVerdict::Forged) => Err(forbidden("signature_reused", "this signature came with another body")),
-            Err(_) => Ok(false),
+            Ok(ReplayVerdict::Forgotten) => Ok(SignatureClaim::Forgotten),
+            Err(_) => Ok(SignatureClaim::NoAnswer),
         }
     }
 

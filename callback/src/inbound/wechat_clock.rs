@@ -39,6 +39,12 @@ impl WechatClock {
         Some(self.ahead.get()).filter(|ahead| is_far(*ahead)).unwrap_or(0)
     }
 
+    /// When something was signed, in unix seconds by our clock, whose timestamp is so many seconds ahead of it. Only a
+    /// clock of WeChat that is ahead counts: what seems to come from a slower one may as well be old.
+    pub(super) fn signed_at(&self, now_secs: u64, ahead_secs: i64) -> u64 {
+        now_secs.saturating_add_signed(ahead_secs.saturating_sub(self.ahead.get().max(0)))
+    }
+
     /// A rightly signed request came whose timestamp is so many seconds ahead of our clock.
     pub(super) fn observe(&self, ahead_secs: i64) {
         let mut window = self.window.lock();
@@ -90,8 +96,11 @@ mod tests {
         clock.observe(600);
         assert_eq!(gauge.get(), 600, "nobody can sign in the future: our clock is slow");
         assert_eq!(clock.correction(), 600);
+        assert_eq!(clock.signed_at(10_000, 600), 10_000, "by our clock");
+        assert_eq!(clock.signed_at(10_000, 300), 9_700, "it was under way for 300 s");
         tokio::time::advance(WINDOW).await;
         clock.observe(-10);
+        assert_eq!(clock.signed_at(10_000, -10), 9_990, "perhaps it was long under way");
         assert_eq!((gauge.get(), clock.correction()), (-10, 0), "perhaps it was long under way");
     }
 }

@@ -28,7 +28,7 @@ mod users;
 pub use access_tokens::{RefreshLease, StoredToken, TokenStore};
 pub use daily_quota::{CALLS_IN_BATCH, DailyQuota, QuotaUse};
 pub use guess_limiter::{GuessLimiter, GuessVerdict};
-pub use js_codes::{JsCodeSender, JsCodes};
+pub use js_codes::{JsCodeLookup, JsCodeSender, JsCodes, SessionRefusal};
 pub use kept_codes::{KeptCode, KeptCodes, MakingLease};
 pub use outbox::{
     ClaimedEvent, Outbox, OutboxCapacity, PutOutcome, ROLLOUT, SweepCursor, WebhookEvent, WebhookEventKind,

@@ -63,7 +63,7 @@ pub use config::{BusConfig, BusUrl};
 pub use error::BusError;
 pub use mailbox::Mailbox;
 pub use reader::SceneReader;
-pub use scenecast_redis::{CLIENT_LOG_FILTER, PendingEntry, StreamEntry};
+pub use scenecast_redis::{CLIENT_LOG_FILTER, KeptSince, PendingEntry, StreamEntry};
 pub use store::key_value::{Store, StoreError};
 pub use watch::{inbox::Notice, registry::Watch};
 pub use writer::SceneWriter;

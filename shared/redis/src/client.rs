@@ -16,9 +16,10 @@ use crate::{
     inspection::{
         clock,
         each_connection::for_each_connection,
-        losses::RecentLosses,
+        losses::{KeptSince, RecentLosses},
         refusals::RefusalCounter,
         rights::{CLUSTER_RIGHTS, CONNECTION_RIGHTS, PartRights},
+        server_run::ServerRun,
         settings,
     },
     replication::{ReplicaAcknowledger, WritePosition},
@@ -256,8 +257,35 @@ impl Redis {
 
     /// Sets the key to a value, for `life`, if it has none. Otherwise returns the value that it has.
     pub async fn set_if_absent(&self, key: &str, value: &str, life: Duration) -> Result<Option<String>, RedisError> {
-        let set = RedisCommand::new("SET", [key, value, "PX", &millis(life).to_string(), "NX", "GET"]);
-        Ok(self.router.execute_one(key, set).await?.convert()?)
+        Ok(self.router.execute_one(key, set_if_absent(key, value, life)).await?.convert()?)
+    }
+
+    /// [`Redis::set_if_absent`], for what has to be remembered: returns once the replicas have it, and tells from when on
+    /// such values were kept. A value that was set after that moment, and before this call, was found.
+    pub async fn set_once(
+        &self,
+        key: &str,
+        value: &str,
+        life: Duration,
+    ) -> Result<(Option<String>, KeptSince), RedisError> {
+        // In this order, so that a loss between both is seen.
+        let commands = [set_if_absent(key, value, life), ServerRun::command()];
+        let routed = self.router.execute(key, &commands).await?;
+        let written = WritePosition::new(key, &routed);
+        let mut replies = routed.replies.into_iter();
+        let stored = replies.next().unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?.convert()?;
+        if let Some(run) = replies.next().and_then(|info| ServerRun::read(info.ok()?)) {
+            let lost_at = self.router.pool().get(&written.node).state().borrow().lost_at;
+            self.losses.observe(&written.node, run, lost_at);
+        }
+        self.wait_for_replicas(&written).await?;
+        Ok((stored, self.losses.kept_since()))
+    }
+
+    /// From now on asks each primary once a second whether it lost keys, so that the moment that [`Redis::set_once`] tells
+    /// is no later than a second after the loss.
+    pub fn date_losses(&self) {
+        self.losses.keep_asking(self.router.topology(), self.router.pool());
     }
 }
 
@@ -266,6 +294,10 @@ pub(crate) fn node_pool(address: &RedisAddress, health: Arc<ConnectionHealth>) -
     let expected_role = address.expected_role();
     let address = address.clone();
     ConnectionPool::new(move |node| address.config(node), expected_role, health)
+}
+
+fn set_if_absent(key: &str, value: &str, life: Duration) -> RedisCommand {
+    RedisCommand::new("SET", [key, value, "PX", &millis(life).to_string(), "NX", "GET"])
 }
 
 fn read_hash(key: &str, fields: &[&'static str]) -> [RedisCommand; 2] {

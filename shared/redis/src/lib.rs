@@ -41,6 +41,7 @@ mod topology;
 pub use address::RedisAddress;
 pub use client::{CLIENT_LOG_FILTER, Redis, Script};
 pub use error::{RedisError, RedisErrorKind};
+pub use inspection::losses::KeptSince;
 pub use replication::WritePosition;
 pub use reply::{Node, Reply};
 pub use streams::{PendingEntry, StreamEntry};

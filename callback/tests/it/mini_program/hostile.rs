@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use reqwest::StatusCode;
 use scenecast_scene::{
     SceneId,
@@ -99,6 +100,24 @@ async fn wechat_is_asked_about_a_made_up_js_code_once() {
             assert_eq!(problem(again, StatusCode::BAD_REQUEST).await, "js_code_invalid");
         }
         assert_eq!(world.simulator.calls(SESSION).total(), 1);
+    }
+}
+
+#[tokio::test]
+async fn of_equal_calls_at_the_same_time_one_asks_wechat_and_all_get_its_answer() {
+    for mut world in CallbackWorld::each().await {
+        let scene = open(&world, "mini").await;
+        let other_pod = world.add_pod().await;
+        for (js_code, status) in
+            [("made-up".to_owned(), StatusCode::BAD_REQUEST), (world.js_code("chen"), StatusCode::OK)]
+        {
+            let before = world.simulator.calls(SESSION).total();
+            let body = json!({ "account": "mini", "js_code": js_code, "scene": scene });
+            let pods = [world.pod(), &other_pod].into_iter().cycle().take(20);
+            let answers = join_all(pods.map(|pod| world.miniapp(pod, "scan", &body))).await;
+            assert!(answers.iter().all(|answer| answer.status() == status), "{answers:?}");
+            assert_eq!(world.simulator.calls(SESSION).total(), before + 1, "{status}");
+        }
     }
 }
 

@@ -1,13 +1,36 @@
 //! A failover of Redis may lose a login about which its page was told, or leave a redeem undecided. What the site has
 //! stays valid.
 
+use std::collections::BTreeMap;
+
 use reqwest::{Response, StatusCode};
-use scenecast_callback::config::Confirmation;
-use scenecast_scene::{Grant, SceneId, SceneState, internal::REOPEN_PATH};
+use scenecast_callback::config::{Confirmation, Mode};
+use scenecast_scene::{AccountName, Grant, SceneId, SceneState, internal::REOPEN_PATH};
+use scenecast_simulator::{EncryptionMode, SimulatedAccount};
 use scenecast_testing::{RedisServer, until};
 use serde_json::json;
 
-use crate::world::{API_KEY, CallbackWorld, LIFE, STATE, answer, new_scene, opening, problem};
+use crate::world::{
+    AES_KEY, API_KEY, CallbackWorld, LIFE, STATE, answer, demo, encryption::set_mode, name, new_scene, opening, problem,
+};
+
+/// Two pods with this confirmation, in safe mode: in plain mode nobody knows of a message that was signed before a loss
+/// whether it is a replay.
+async fn in_safe_mode(confirmation: Confirmation) -> CallbackWorld {
+    let set_up = |accounts: &mut BTreeMap<AccountName, SimulatedAccount>| {
+        let wechats = accounts.get_mut(&name("demo")).unwrap();
+        wechats.mode = EncryptionMode::Safe;
+        wechats.aes_key = AES_KEY.parse().unwrap();
+    };
+    let redis = Some(RedisServer::start().await);
+    let mut world = CallbackWorld::with_wechat(redis, set_up, |settings| {
+        set_mode(demo(settings), Mode::Safe);
+        demo(settings).confirmation = confirmation;
+    })
+    .await;
+    world.add_pod().await;
+    world
+}
 
 /// Empties the Redis of this world, except for the scene, as a failover to an empty replica would.
 async fn lose_all_but(world: &CallbackWorld, scene: SceneId) {
@@ -29,7 +52,7 @@ async fn assert_not_yet(refused: Response) {
 #[tokio::test]
 async fn a_login_that_redis_lost_comes_back_with_the_grant_that_its_page_has() {
     for confirmation in [Confirmation::None, Confirmation::Tap] {
-        let world = CallbackWorld::asking(Some(RedisServer::start().await), confirmation).await;
+        let world = in_safe_mode(confirmation).await;
         let (scene, scanned) = world.scan_new("ann").await;
         let mut deliveries = vec![scanned];
         if confirmation == Confirmation::Tap {
@@ -49,7 +72,7 @@ async fn a_login_that_redis_lost_comes_back_with_the_grant_that_its_page_has() {
 
 #[tokio::test]
 async fn a_person_who_scans_again_after_a_lost_login_logs_in_the_same_page() {
-    let world = CallbackWorld::over_redis().await;
+    let world = in_safe_mode(Confirmation::None).await;
     let (scene, qr_url) = world.open().await;
     world.scan("ann", &qr_url).await;
     let grant = world.login(scene).await.grant;
@@ -60,7 +83,7 @@ async fn a_person_who_scans_again_after_a_lost_login_logs_in_the_same_page() {
 
 #[tokio::test]
 async fn another_persons_login_on_the_same_scene_has_another_grant() {
-    let world = CallbackWorld::over_redis().await;
+    let world = in_safe_mode(Confirmation::None).await;
     let (scene, qr_url) = world.open().await;
     world.scan("ann", &qr_url).await;
     let anns = world.login(scene).await.grant;

@@ -25,7 +25,9 @@ async fn a_callback_may_do_in_redis_what_its_stores_need() {
     tokens.put("wxdemo", &StoredToken { token: "token".to_owned(), expires_at: 0 }, LIFE).await.unwrap();
     tokens.release("wxdemo", lease).await.unwrap();
     assert!(tokens.get("wxdemo").await.unwrap().is_some());
-    let claimed = ReplayGuard::new(store.clone()).claim("s", SignedContent::Body(b"body")).await;
+    let claimed = ReplayGuard::new(store.clone())
+        .claim("s", crate::world::unix_now().as_secs(), SignedContent::Body(b"body"))
+        .await;
     assert_eq!(claimed, Ok(ReplayVerdict::Genuine));
     let (budget, js_codes) = (DailyQuota::new(store.clone(), "qrcode"), JsCodes::new(store.clone()));
     assert_eq!(budget.count_call(&account(), SystemTime::now()).await, Ok(QuotaUse::Calls(1)));

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use scenecast_redis::{Redis, RedisError, Reply, Script};
+use scenecast_redis::{KeptSince, Redis, RedisError, Reply, Script};
 use scenecast_scene::time::millis;
 
 use crate::store::{memory::MemoryStore, rights};
@@ -84,6 +84,7 @@ impl Store {
             None => StoreBackend::Memory(Arc::default()),
             Some(redis) => {
                 redis.check_rights("stores", rights::commands());
+                redis.date_losses();
                 StoreBackend::Redis(redis, Arc::new(scripts()))
             }
         })
@@ -155,6 +156,25 @@ impl Store {
             StoreBackend::Redis(redis, _) => redis.set_if_absent(name, value, life).await?,
         };
         Ok(stored.filter(|stored| stored != value))
+    }
+
+    /// [`Store::put_if_absent`], for what must not be forgotten: a failover doesn't lose it. Tells from when on such values
+    /// were kept, too: where none was found, one may have been put before that moment, and is lost.
+    pub async fn put_once(
+        &self,
+        name: &str,
+        value: &str,
+        life: Duration,
+    ) -> Result<(Option<String>, KeptSince), StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(memory) => {
+                Ok((self.put_if_absent(name, value, life).await?, KeptSince::Beginning(memory.began())))
+            }
+            StoreBackend::Redis(redis, _) => {
+                let (stored, kept_since) = redis.set_once(name, value, life).await?;
+                Ok((stored.filter(|stored| stored != value), kept_since))
+            }
+        }
     }
 
     /// Removes the name if it still has this value.

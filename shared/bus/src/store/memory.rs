@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use parking_lot::{Mutex, MutexGuard};
@@ -13,13 +13,25 @@ use tokio::time::Instant;
 const SWEPT_FROM: usize = 1024;
 
 /// Shared by the stores of one process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct MemoryStore {
+    began: SystemTime,
     values: Mutex<ValueMap>,
     streams: Mutex<HashMap<String, MemoryStream>>,
 }
 
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self { began: SystemTime::now(), values: Mutex::default(), streams: Mutex::default() }
+    }
+}
+
 impl MemoryStore {
+    /// What was before it is lost.
+    pub(crate) fn began(&self) -> SystemTime {
+        self.began
+    }
+
     pub(crate) fn values(&self) -> MutexGuard<'_, ValueMap> {
         self.values.lock()
     }

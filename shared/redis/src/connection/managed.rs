@@ -19,7 +19,10 @@
 //!
 //! See docs/decisions/008-a-silent-redis-client-is-replaced.md.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use fred::{
     clients::Client,
@@ -69,8 +72,8 @@ pub(crate) struct ConnectionState {
     /// Counts how many times it has connected; `None` while it isn't connected.
     pub(crate) generation: Option<u64>,
     last_generation: u64,
-    /// Whether it was never lost so far, not even before it was confirmed.
-    pub(crate) is_first: bool,
+    /// When it was lost last. `None` if it never was so far, not even before it was confirmed.
+    pub(crate) lost_at: Option<SystemTime>,
 }
 
 /// The task that runs a connection. Dropping it ends the connection, and commands in flight fail at once.
@@ -92,7 +95,7 @@ impl ManagedConnection {
     ) -> (Self, ConnectionTask) {
         let client = build_client(config.clone(), message_capacity);
         let (sender, state) =
-            watch::channel(ConnectionState { client, generation: None, last_generation: 0, is_first: true });
+            watch::channel(ConnectionState { client, generation: None, last_generation: 0, lost_at: None });
         let doubts = Arc::<Notify>::default();
         let task = tokio::spawn(run(config, message_capacity, expected_role, doubts.clone(), sender, reporter));
         let permits = Arc::new(Semaphore::new(MAX_COMMANDS_IN_FLIGHT));
@@ -154,9 +157,10 @@ async fn run(
         state.send_modify(|state| {
             if is_connected {
                 state.last_generation += 1;
+            } else if state.generation.is_some() || state.lost_at.is_none() {
+                state.lost_at = Some(SystemTime::now());
             }
             state.generation = is_connected.then_some(state.last_generation);
-            state.is_first &= is_connected;
         });
     };
     let mut failure = None;

@@ -1,6 +1,6 @@
 //! Runs something each time that a primary is connected to.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::SystemTime};
 
 use fred::{clients::Client, types::config::Server};
 use tokio::sync::watch;
@@ -17,7 +17,8 @@ pub(crate) struct PrimaryConnection {
     pub(crate) client: Client,
     /// Tells this connection from earlier and later ones; see [`ConnectionState`].
     pub(crate) generation: u64,
-    pub(crate) is_first: bool,
+    /// When the connection before it was lost. `None` if there was none.
+    pub(crate) lost_at: Option<SystemTime>,
 }
 
 /// Runs `inspect` for each primary, and again each time that it is connected to anew. A run that hasn't ended is
@@ -55,9 +56,9 @@ where
             return;
         };
         let inspection = async {
-            let ConnectionState { client, generation, is_first, .. } = connected;
+            let ConnectionState { client, generation, lost_at, .. } = connected;
             let generation = generation.unwrap_or_default();
-            inspect(PrimaryConnection { node: node.clone(), client, generation, is_first }).await;
+            inspect(PrimaryConnection { node: node.clone(), client, generation, lost_at }).await;
             std::future::pending::<()>().await;
         };
         tokio::select! {

@@ -1,4 +1,5 @@
-//! Knows which primaries may have lost keys a moment ago, so that a missing key says nothing there yet.
+//! Knows which primaries may have lost keys, so that a missing key says nothing there yet, and until when keys may have
+//! been lost at all.
 //!
 //! | what happened | how it is noticed |
 //! |---|---|
@@ -7,59 +8,94 @@
 //!
 //! The gateways that hold the pages notice the same, and have their scenes opened again within seconds.
 //!
-//! See docs/decisions/036-a-scene-is-unknown-only-where-nothing-was-just-lost.md.
+//! What replicas have acknowledged is lost only by what empties a primary, or by a restart of it. Both show in its
+//! [`ServerRun`].
+//!
+//! See docs/decisions/036-a-scene-is-unknown-only-where-nothing-was-just-lost.md and
+//! docs/decisions/058-a-signature-older-than-a-loss-is-undecided.md.
 
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use fred::{clients::Client, types::config::Server};
+use fred::types::config::Server;
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::{
-    command::RedisCommand,
     connection::{managed::ConnectionState, pool::ConnectionPool},
-    inspection::each_connection::{PrimaryConnection, for_each_connection},
+    inspection::{
+        each_connection::{PrimaryConnection, for_each_connection},
+        server_run::ServerRun,
+    },
     topology::refresher::Topology,
 };
 
 /// For how long a primary isn't believed. WeChat delivers a message for the last time after ten seconds.
 const DOUBT_LASTS: Duration = Duration::from_secs(15);
-/// What empties a server, as `INFO commandstats` writes it.
-const EMPTYING: [&str; 3] = ["cmdstat_flushall:", "cmdstat_flushdb:", "cmdstat_swapdb:"];
+/// How often each primary is asked, where it matters when a loss was.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// From when on Redis has kept the keys that its replicas acknowledged, as far as this pod can know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptSince {
+    /// The pod began to look then, and nothing was lost since. What was before, it can't know.
+    Beginning(SystemTime),
+    /// Keys may have been lost at any time until then.
+    Loss(SystemTime),
+}
 
 /// What is known of the primaries. Clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct RecentLosses(Arc<Mutex<PrimaryPasts>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct PrimaryPasts {
     /// Those that were primaries all the time since this process found the first ones. `None` before it has.
     original: Option<HashSet<Server>>,
     by_node: HashMap<Server, PrimaryPast>,
+    kept_since: KeptSince,
 }
 
 #[derive(Debug)]
 struct PrimaryPast {
     /// Of the connection that this was learnt over.
     generation: u64,
-    /// How many times it was emptied since it started. `None` if it doesn't say.
-    emptied: Option<u64>,
+    /// As it was seen last. `None` if it wasn't seen yet, or doesn't tell.
+    run: Option<ServerRun>,
+    seen_at: SystemTime,
     doubted_until: Option<Instant>,
 }
 
 impl RecentLosses {
     /// Starts to remember what happens to the primaries. `nodes` are the connections for commands.
     pub(crate) fn watch(topology: &Topology, nodes: &ConnectionPool) -> Self {
-        let losses = Self::default();
+        let losses = Self(Arc::new(Mutex::new(PrimaryPasts::new())));
         tokio::spawn(losses.clone().follow_primaries(topology.clone()));
         let remember = losses.clone();
         let inspect = move |connection| remember.clone().connected(connection);
         tokio::spawn(for_each_connection(topology.clone(), nodes.clone(), inspect));
         losses
+    }
+
+    /// From now on asks each primary once a second, so that [`RecentLosses::kept_since`] names no later moment than a
+    /// second after the loss.
+    pub(crate) fn keep_asking(&self, topology: &Topology, nodes: &ConnectionPool) {
+        let losses = self.clone();
+        let ask = move |connection| losses.clone().ask_for_ever(connection);
+        tokio::spawn(for_each_connection(topology.clone(), nodes.clone(), ask));
+    }
+
+    /// From when on keys were kept, at all primaries.
+    pub(crate) fn kept_since(&self) -> KeptSince {
+        self.0.lock().kept_since
+    }
+
+    /// This primary has just told which run it is. Returns whether keys may have been lost since it told so last.
+    pub(crate) fn observe(&self, node: &Server, run: ServerRun, lost_at: Option<SystemTime>) -> bool {
+        self.0.lock().observe(node, run, lost_at)
     }
 
     async fn follow_primaries(self, topology: Topology) {
@@ -74,11 +110,32 @@ impl RecentLosses {
     }
 
     async fn connected(self, connection: PrimaryConnection) {
-        let PrimaryConnection { node, client, generation, is_first } = connection;
-        self.0.lock().begin(node.clone(), generation, is_first);
-        let emptied = times_emptied(&client).await;
-        if let Some(past) = self.0.lock().by_node.get_mut(&node) {
-            past.emptied = emptied;
+        let PrimaryConnection { node, client, generation, lost_at } = connection;
+        self.0.lock().begin(node.clone(), generation, lost_at.is_none());
+        let run = ServerRun::ask(&client).await;
+        let mut pasts = self.0.lock();
+        match (run, lost_at) {
+            (Some(run), _) if run.id.is_some() || lost_at.is_none() => {
+                pasts.observe(&node, run, lost_at);
+            }
+            // Nobody knows whether it is the same run as before.
+            (run, Some(lost_at)) => {
+                pasts.note_loss(lost_at);
+                if let Some(past) = pasts.by_node.get_mut(&node) {
+                    past.run = run;
+                }
+            }
+            (_, None) => {}
+        }
+    }
+
+    async fn ask_for_ever(self, connection: PrimaryConnection) {
+        let PrimaryConnection { node, client, lost_at, .. } = connection;
+        loop {
+            sleep(PERIOD).await;
+            if let Some(run) = ServerRun::ask(&client).await {
+                self.observe(&node, run, lost_at);
+            }
         }
     }
 
@@ -87,14 +144,8 @@ impl RecentLosses {
         if let Some(is_doubted) = self.is_doubted(node, connection) {
             return is_doubted;
         }
-        let Some(emptied) = times_emptied(&connection.client).await else { return false };
-        let mut pasts = self.0.lock();
-        let Some(past) = pasts.by_node.get_mut(node) else { return false };
-        let was_emptied = past.emptied.replace(emptied).is_some_and(|before| before != emptied);
-        if was_emptied {
-            past.doubted_until = Some(Instant::now() + DOUBT_LASTS);
-        }
-        was_emptied
+        let Some(run) = ServerRun::ask(&connection.client).await else { return false };
+        self.observe(node, run, connection.lost_at)
     }
 
     /// `None` if only the primary itself can tell.
@@ -103,12 +154,17 @@ impl RecentLosses {
         match pasts.by_node.get(node).filter(|past| Some(past.generation) == connection.generation) {
             Some(past) => past.doubted_until.is_some_and(|until| Instant::now() < until).then_some(true),
             // The connection is so new that it wasn't looked at yet.
-            None => Some(!(connection.is_first && pasts.is_original(node))),
+            None => Some(!(connection.lost_at.is_none() && pasts.is_original(node))),
         }
     }
 }
 
 impl PrimaryPasts {
+    fn new() -> Self {
+        let kept_since = KeptSince::Beginning(SystemTime::now());
+        Self { original: None, by_node: HashMap::new(), kept_since }
+    }
+
     /// These are the primaries now. What was known of others is forgotten: one that comes back may have lost keys.
     fn follow(&mut self, primaries: Vec<Server>) {
         self.by_node.retain(|node, _| primaries.contains(node));
@@ -123,7 +179,34 @@ impl PrimaryPasts {
     fn begin(&mut self, node: Server, generation: u64, is_first: bool) {
         let is_believed = is_first && self.is_original(&node);
         let doubted_until = (!is_believed).then(|| Instant::now() + DOUBT_LASTS);
-        self.by_node.insert(node, PrimaryPast { generation, emptied: None, doubted_until });
+        let (run, seen_at) = match self.by_node.remove(&node) {
+            Some(past) => (past.run, past.seen_at),
+            None => (None, SystemTime::now()),
+        };
+        self.by_node.insert(node, PrimaryPast { generation, run, seen_at, doubted_until });
+    }
+
+    /// Compares this run with the one that was seen before. `lost_at` is when the connection was lost last. Returns
+    /// whether keys may have been lost between both.
+    fn observe(&mut self, node: &Server, run: ServerRun, lost_at: Option<SystemTime>) -> bool {
+        let Some(past) = self.by_node.get_mut(node) else { return false };
+        let now = SystemTime::now();
+        let seen_at = std::mem::replace(&mut past.seen_at, now);
+        let Some(before) = past.run.replace(run.clone()) else { return false };
+        if before == run {
+            return false;
+        }
+        past.doubted_until = Some(Instant::now() + DOUBT_LASTS);
+        let was_emptied = before.id == run.id;
+        self.note_loss(if was_emptied { now } else { lost_at.map_or(seen_at, |lost_at| lost_at.max(seen_at)) });
+        true
+    }
+
+    fn note_loss(&mut self, until: SystemTime) {
+        self.kept_since = match self.kept_since {
+            KeptSince::Loss(known) if known > until => KeptSince::Loss(known),
+            KeptSince::Loss(_) | KeptSince::Beginning(_) => KeptSince::Loss(until),
+        };
     }
 
     fn is_original(&self, node: &Server) -> bool {
@@ -131,49 +214,6 @@ impl PrimaryPasts {
     }
 }
 
-/// How many times a server was emptied since it started. `None` if it doesn't tell.
-pub(crate) async fn times_emptied(client: &Client) -> Option<u64> {
-    let answer = RedisCommand::new("INFO", ["commandstats"]).send(client).await.ok()?;
-    Some(count_emptied(&answer.into_string()?))
-}
-
-/// `commandstats` has a line for each command that was called.
-fn count_emptied(commandstats: &str) -> u64 {
-    let calls = |line: &str| {
-        let stats = EMPTYING.iter().find_map(|command| line.strip_prefix(command))?;
-        stats.strip_prefix("calls=")?.split(',').next()?.parse::<u64>().ok()
-    };
-    commandstats.lines().filter_map(calls).sum()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_primary_that_was_replaced_is_forgotten() {
-        let [old, new] = [Server::new("10.0.0.1", 6379), Server::new("10.0.0.2", 6379)];
-        let mut pasts = PrimaryPasts::default();
-        pasts.follow(vec![old.clone()]);
-        pasts.begin(old.clone(), 1, true);
-        pasts.follow(vec![old.clone()]);
-        assert!(pasts.by_node[&old].doubted_until.is_none());
-        pasts.follow(vec![new]);
-        pasts.follow(vec![old.clone()]);
-        // Its next connection is the first of a new client, and has the same generation.
-        assert!(!pasts.by_node.contains_key(&old));
-        pasts.begin(old.clone(), 1, true);
-        assert!(pasts.by_node[&old].doubted_until.is_some());
-    }
-
-    #[test]
-    fn whatever_empties_a_server_is_counted() {
-        let stats = "# Commandstats\r\ncmdstat_get:calls=21,usec=175,usec_per_call=8.33\r\n\
-                     cmdstat_flushall:calls=2,usec=9,usec_per_call=4.50,rejected_calls=0,failed_calls=0\r\n\
-                     cmdstat_flushdb:calls=1,usec=9\r\ncmdstat_swapdb:calls=4\r\ncmdstat_flushing:calls=9\r\n";
-        assert_eq!(count_emptied(stats), 7);
-        for nothing in ["", "# Commandstats\r\n", "cmdstat_flushall:calls=x", "cmdstat_flushall:", "cmdstat_flushall"] {
-            assert_eq!(count_emptied(nothing), 0, "{nothing}");
-        }
-    }
-}
+#[path = "losses_tests.rs"]
+mod tests;

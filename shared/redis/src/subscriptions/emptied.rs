@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::{
-    inspection::{each_connection::PrimaryConnection, losses::times_emptied},
+    inspection::{each_connection::PrimaryConnection, server_run::ServerRun},
     subscriptions::event::{EventHandler, PubSubEvent},
     topology::refresher::Topology,
 };
@@ -20,8 +20,8 @@ pub(super) async fn watch_for_emptying(connection: PrimaryConnection, topology: 
     let PrimaryConnection { node, client, .. } = connection;
     let mut known = None;
     loop {
-        if let Some(times) = times_emptied(&client).await
-            && known.replace(times).is_some_and(|known| known != times)
+        if let Some(ServerRun { emptied, .. }) = ServerRun::ask(&client).await
+            && known.replace(emptied).is_some_and(|known| known != emptied)
         {
             tracing::error!(
                 %node,

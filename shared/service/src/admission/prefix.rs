@@ -4,6 +4,9 @@
 //! rents a server often gets a /56 or a /48, which is 256 or 65,536 such clients. So these count, too, with limits that
 //! are higher, since neighbours may share them.
 //!
+//! Translators and tunnels write an IPv4 address into an IPv6 address. Then it is the IPv4 address that counts: all of
+//! IPv4 is in one /64 of such a translator.
+//!
 //! See docs/decisions/022-private-addresses-are-not-limited.md.
 
 use std::{
@@ -58,7 +61,7 @@ impl ClientPrefix {
     /// The prefix of this client alone. `None` for private addresses: such an address is probably a proxy that
     /// isn't configured as trusted, and a limit would lock out everybody behind it.
     pub(crate) fn of(client: IpAddr) -> Option<Self> {
-        match client.to_canonical() {
+        match client_behind(client.to_canonical()) {
             IpAddr::V4(address) if is_private(address) => None,
             IpAddr::V4(address) => Some(Self { address: address.into(), width: PrefixWidth::Ipv4Address }),
             IpAddr::V6(address) if address.is_loopback() => None,
@@ -103,6 +106,29 @@ impl fmt::Display for ClientPrefix {
     }
 }
 
+/// The IPv4 address in this one, if a translator or a tunnel wrote it there, and it is a public one. (A private one would
+/// be without limits, and is rather a machine of the translator's own network.)
+fn client_behind(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(translated) = address else { return address };
+    let embedded = embedded_ipv4(translated).filter(|embedded| !is_private(*embedded) && !embedded.is_unspecified());
+    embedded.map_or(address, IpAddr::V4)
+}
+
+fn embedded_ipv4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let at = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    match address.segments() {
+        // NAT64: RFC 6052, and RFC 8215 for translators of one network.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 1, _, _, _, high, low] => Some(at(high, low)),
+        // SIIT (RFC 2765): ::ffff:0:a.b.c.d.
+        [0, 0, 0, 0, 0xffff, 0, high, low] => Some(at(high, low)),
+        // 6to4 (RFC 3056) gives each IPv4 address a /48.
+        [0x2002, high, low, ..] => Some(at(high, low)),
+        // Teredo (RFC 4380) gives all clients of a server one /64, and inverts their addresses.
+        [0x2001, 0, .., high, low] => Some(at(!high, !low)),
+        _ => None,
+    }
+}
+
 fn is_private(address: Ipv4Addr) -> bool {
     // 100.64.0.0/10 (RFC 6598): used between a provider's own machines, such as its load balancers.
     let is_shared = address.octets()[0] == 100 && address.octets()[1] & 0xc0 == 64;
@@ -137,6 +163,35 @@ mod tests {
         let limits = PrefixWidth::VARIANTS.iter().map(|width| width.limit(3)).collect::<Vec<_>>();
         assert_eq!(limits, [3, 3, 5, 6]);
         assert_eq!(PrefixWidth::Ipv6Site.limit(u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn an_ipv4_address_inside_an_ipv6_address_counts_as_itself() {
+        for translated in [
+            "::ffff:203.0.113.1",
+            "64:ff9b::203.0.113.1",
+            "64:ff9b:1::203.0.113.1",
+            "64:ff9b:1:abcd::203.0.113.1",
+            "::ffff:0:203.0.113.1",
+            "2002:cb00:7101::1",
+            "2002:cb00:7101:ffff::2",
+            // The server 198.51.100.1, and the inverted address.
+            "2001:0:c633:6401:8000:f227:34ff:8efe",
+        ] {
+            assert_eq!(all(translated), ["203.0.113.1"], "{translated}");
+        }
+        assert_ne!(prefix("64:ff9b::203.0.113.1"), prefix("64:ff9b::203.0.113.2"));
+        for (other, counted) in [
+            ("64:ff9b::10.0.0.1", "64:ff9b::/64"),
+            ("64:ff9b::", "64:ff9b::/64"),
+            ("2002:7f00:1::1", "2002:7f00:1::/64"),
+            ("64:ff9b:0:1::203.0.113.1", "64:ff9b:0:1::/64"),
+            ("64:ff9a::203.0.113.1", "64:ff9a::/64"),
+            ("2001:db8::203.0.113.1", "2001:db8::/64"),
+            ("::203.0.113.1", "::/64"),
+        ] {
+            assert_eq!(all(other)[0], counted, "{other}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Redis is away, slow, frozen or full.
 
 mod away;
+mod emptied;
 mod slow;

@@ -1,0 +1,78 @@
+//! What is concluded from connections, and from what primaries tell of themselves.
+
+use super::*;
+
+fn node(port: u16) -> Server {
+    Server::new("10.0.0.1", port)
+}
+
+fn run(id: &str, emptied: u64) -> ServerRun {
+    ServerRun { id: Some(id.to_owned()), emptied }
+}
+
+/// The past of one primary, which was connected to and seen.
+fn pasts() -> PrimaryPasts {
+    let mut pasts = PrimaryPasts::new();
+    pasts.follow(vec![node(1)]);
+    pasts.begin(node(1), 1, true);
+    assert!(!pasts.observe(&node(1), run("a", 0), None));
+    assert!(matches!(pasts.kept_since, KeptSince::Beginning(_)));
+    pasts
+}
+
+#[test]
+fn a_primary_that_was_replaced_is_forgotten() {
+    let [old, new] = [node(1), node(2)];
+    let mut pasts = PrimaryPasts::new();
+    pasts.follow(vec![old.clone()]);
+    pasts.begin(old.clone(), 1, true);
+    pasts.follow(vec![old.clone()]);
+    assert!(pasts.by_node[&old].doubted_until.is_none());
+    pasts.follow(vec![new]);
+    pasts.follow(vec![old.clone()]);
+    // Its next connection is the first of a new client, and has the same generation.
+    assert!(!pasts.by_node.contains_key(&old));
+    pasts.begin(old.clone(), 1, true);
+    assert!(pasts.by_node[&old].doubted_until.is_some());
+}
+
+#[test]
+fn a_lost_connection_to_the_same_run_loses_nothing() {
+    let mut pasts = pasts();
+    let lost_at = SystemTime::now();
+    pasts.begin(node(1), 2, false);
+    assert!(!pasts.observe(&node(1), run("a", 0), Some(lost_at)));
+    assert!(matches!(pasts.kept_since, KeptSince::Beginning(_)));
+}
+
+#[test]
+fn a_new_run_may_have_lost_what_was_written_until_the_connection_was_lost() {
+    let mut pasts = pasts();
+    let lost_at = SystemTime::now() + Duration::from_secs(1);
+    pasts.begin(node(1), 2, false);
+    assert!(pasts.observe(&node(1), run("b", 0), Some(lost_at)));
+    assert_eq!(pasts.kept_since, KeptSince::Loss(lost_at));
+    // Another server stood in for a moment, before the connection was confirmed.
+    let earlier = lost_at - Duration::from_secs(10);
+    assert!(pasts.observe(&node(1), run("c", 0), Some(earlier)));
+    assert_eq!(pasts.kept_since, KeptSince::Loss(lost_at), "the latest loss counts");
+}
+
+#[test]
+fn a_run_that_was_seen_after_the_connection_was_lost_may_have_lost_what_it_got_by_then() {
+    let mut pasts = pasts();
+    let long_ago = SystemTime::now() - Duration::from_secs(60);
+    let seen_at = pasts.by_node[&node(1)].seen_at;
+    pasts.observe(&node(1), run("b", 0), Some(long_ago));
+    assert_eq!(pasts.kept_since, KeptSince::Loss(seen_at));
+}
+
+#[test]
+fn what_empties_a_primary_is_a_loss_until_it_is_noticed() {
+    let mut pasts = pasts();
+    let before = SystemTime::now();
+    assert!(pasts.observe(&node(1), run("a", 1), None));
+    assert!(matches!(pasts.kept_since, KeptSince::Loss(until) if until >= before));
+    assert!(pasts.by_node[&node(1)].doubted_until.is_some());
+    assert!(!pasts.observe(&node(1), run("a", 1), None), "it is noticed once");
+}
