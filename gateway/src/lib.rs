@@ -94,12 +94,12 @@ impl Gateway {
             Ok(listener.with_unread_timeout(config.limits.unread.duration()))
         };
         let compatible = compatible::router(&config.compatible, &state);
-        let public = http::router(state.clone(), compatible, &config.origins, &config.trusted_proxies, &admission);
+        let public = http::router(&state, compatible, &config.origins, &config.trusted_proxies, &admission);
         let public = (listen("browsers", config.listen.public).await?, public.merge(probes(shutdown)));
         let qr_on_open = match &config.compatible.qr_on_open {
             Some(route) => {
                 let routes = compatible::qr_on_open_router(&route.account, &state);
-                let routes = http::for_pages(routes, &config.origins, &config.trusted_proxies, &admission);
+                let routes = http::for_pages(routes, &state, &config.origins, &config.trusted_proxies, &admission);
                 Some((listen("QR codes on open", route.listen).await?, routes.merge(probes(shutdown))))
             }
             None => None,

@@ -8,6 +8,7 @@
 //! | `connections_closed_total` | `transport`, `end` |
 //! | `scenes_lost_total` | |
 //! | `scan_to_push_seconds` | |
+//! | `origins_forbidden_total` | |
 //! | `compatible_foreign_total` | `route` |
 //! | `compatible_frames_ignored_total` | `route` |
 //!
@@ -41,6 +42,8 @@ pub(crate) struct GatewayMetrics {
     pub(crate) stages: Stages,
     pub(crate) scenes_lost: IntCounter,
     pub(crate) scan_to_push: Histogram,
+    /// Requests from pages whose origin isn't allowed.
+    pub(crate) origins_forbidden: IntCounter,
     connections_open: IntGaugeVec,
     connections_closed: IntCounterVec,
     compatible_foreign: IntCounterVec,
@@ -63,6 +66,8 @@ impl GatewayMetrics {
                 "Time from the arrival of WeChat's message at a callback to the sending of the page's frame. It \
                  compares the clocks of two pods.",
             ),
+            origins_forbidden: registry
+                .counter("origins_forbidden_total", "Requests refused because their page's origin isn't in origins."),
             connections_open: registry.gauge_vec(
                 "connections_open",
                 "Connections of pages that wait for a scene's events.",

@@ -72,7 +72,7 @@ impl PushSocket {
         let overloaded = upgrade.overloaded();
         let (socket, early) = upgrade.into_socket().await?;
         if let Some(problem) = overloaded {
-            CloseReason::Overloaded(problem).close(socket).await;
+            CloseReason::NotAdmitted(problem).close(socket).await;
             return None;
         }
         let guard = context.state().metrics().connection_opened(Transport::WebSocket);

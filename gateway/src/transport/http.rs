@@ -8,8 +8,8 @@ use axum::{
         Path, Query, Request, State,
         rejection::{PathRejection, QueryRejection},
     },
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn, from_fn_with_state},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{from_fn, from_fn_with_state, map_request_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -20,11 +20,11 @@ use scenecast_service::{
     http::{Problem, TrustedProxies, read_body, refuse_large_heads, with_client_address, with_problems},
 };
 use serde::Deserialize;
-use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{
+    cors::{LAST_EVENT_ID, cors, trim_requested_headers},
+    origin_check::{OriginCheck, check_origin},
     page_module::page_module,
-    page_origin::page_origin,
     poll, sse,
     visitor::visitor_of,
     websocket::{self, CloseReason, KeepAlive, WebSocketUpgrade},
@@ -37,11 +37,10 @@ const MAX_BODY_BYTES: usize = 4096;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// … and the default: shorter than the timeouts of usual proxies.
 const DEFAULT_WAIT: Duration = Duration::from_secs(25);
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The routes of the own API, and the `compatible` ones beside them.
 pub(crate) fn router(
-    state: GatewayState,
+    state: &GatewayState,
     compatible: Router,
     origins: &Origins,
     proxies: &TrustedProxies,
@@ -53,30 +52,27 @@ pub(crate) fn router(
         .route("/v1/scenes/{scene}/events", get(stream_events))
         .layer(from_fn(reject_overloaded))
         .route("/v1/ws", get(open_socket))
-        .with_state(state);
-    let api = for_pages(with_problems(requests.merge(compatible)), origins, proxies, admission);
+        .with_state(state.clone());
+    let api = for_pages(with_problems(requests.merge(compatible)), state, origins, proxies, admission);
     Router::new().route("/v1/scenecast.js", get(serve_page_module)).merge(api)
 }
 
-/// Adds to routes what all requests of pages go through: client address, CORS, origin check and admission.
-pub(crate) fn for_pages(routes: Router, origins: &Origins, proxies: &TrustedProxies, admission: &Admission) -> Router {
-    let allowed = origins.clone();
-    let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(move |origin, _| {
-            origin.to_str().is_ok_and(|origin| allowed.allows(origin))
-        }))
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, LAST_EVENT_ID])
-        // For the cookies of the compatible routes. The own API uses none.
-        .allow_credentials(true)
-        .expose_headers([header::RETRY_AFTER])
-        .max_age(Duration::from_secs(600));
-    // The CORS layer is outside of those that refuse requests, so that pages can read why.
+/// Adds to routes what all requests of pages go through: client address, CORS, admission and origin check.
+pub(crate) fn for_pages(
+    routes: Router,
+    state: &GatewayState,
+    origins: &Origins,
+    proxies: &TrustedProxies,
+    admission: &Admission,
+) -> Router {
+    // The CORS layer is outside of those that refuse requests, so that pages can read why. The admission is outside of the
+    // origin check, so that pages of other origins count towards their address's limits, too.
     routes
+        .layer(from_fn_with_state(OriginCheck::new(origins, state), check_origin))
         .layer(from_fn_with_state(admission.clone(), admit_clients))
-        .layer(from_fn_with_state(origins.clone(), check_origin))
         .layer(from_fn_with_state(admission.bad_requests().clone(), refuse_large_heads))
-        .layer(cors)
+        .layer(cors(origins))
+        .layer(map_request_with_state(origins.clone(), trim_requested_headers))
         .layer(from_fn_with_state(proxies.clone(), with_client_address))
 }
 
@@ -89,16 +85,6 @@ async fn serve_page_module() -> impl IntoResponse {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     (headers, page_module())
-}
-
-/// Refuses requests from pages of other origins. Tells the others' origin to those who ask for the visitor.
-async fn check_origin(State(origins): State<Origins>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let origin = page_origin(&origins, request.headers())
-        .map_err(|error| Problem::new(StatusCode::FORBIDDEN, "origin_forbidden", error.to_string()))?;
-    if let Some(origin) = origin {
-        request.extensions_mut().insert(origin);
-    }
-    Ok(next.run(request).await)
 }
 
 /// The query of a WebSocket.
@@ -120,7 +106,7 @@ async fn open_socket(State(state): State<GatewayState>, mut request: Request) ->
         let overloaded = upgrade.overloaded();
         let Some((socket, early)) = upgrade.into_socket().await else { return };
         match overloaded {
-            Some(problem) => Box::pin(CloseReason::Overloaded(problem).notify_and_close(socket)).await,
+            Some(problem) => Box::pin(CloseReason::NotAdmitted(problem).notify_and_close(socket)).await,
             None => {
                 let keep_alive = KeepAlive::new(wants_heartbeats, Instant::now());
                 websocket::serve_page(state, visitor, socket, keep_alive, early).await;

@@ -9,6 +9,8 @@
 //! | `problem` | a refusal as HTTP problem, with its status |
 //! | `reconnect` | how long a page waits before it reconnects, with jitter |
 //! | `page_origin` | from pages of which origins a request may come |
+//! | `origin_check` | refuses pages of other origins, and tells them and the operator |
+//! | `cors` | what browsers let pages of other hosts send and read |
 //! | `visitor` | what a request tells of its client and page |
 //! | `page_module` | the page's JavaScript |
 //!
@@ -19,7 +21,9 @@
 //!
 //! See docs/decisions/030-all-transports-tell-the-same-story.md.
 
+mod cors;
 pub(crate) mod http;
+mod origin_check;
 mod page_module;
 mod page_origin;
 mod poll;

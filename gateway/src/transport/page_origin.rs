@@ -23,22 +23,32 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PageOrigin(pub(super) String);
 
-/// The request comes from a page that may not use this gateway.
+/// Why the page that a request comes from may not use this gateway.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("pages of this origin may not open scenes here")]
-pub(super) struct OriginForbiddenError;
+pub(super) enum OriginForbiddenError {
+    /// Its origin is none of ours.
+    #[error("pages of this origin may not open scenes here; the gateway's operator can add it to origins")]
+    NotListed,
+    /// It has none: the browser says `null`.
+    #[error("a page without an origin of its own, such as a file or a sandboxed frame, may not open scenes here")]
+    Opaque,
+    /// It doesn't say. All that is known is that it isn't of the gateway's own origin.
+    #[error("a page of another origin may not have the browser send this request")]
+    OtherSite,
+}
 
 /// The origin of the page that sent a request with these headers, if the page tells it.
 pub(super) fn page_origin(origins: &Origins, headers: &HeaderMap) -> Result<Option<PageOrigin>, OriginForbiddenError> {
     let allowed = |origin: &str| origins.allows(origin).then(|| PageOrigin(origin.to_owned()));
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    if headers.contains_key(header::ORIGIN) {
-        return text(header::ORIGIN).and_then(allowed).map(Some).ok_or(OriginForbiddenError);
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        let forbidden = if origin == "null" { OriginForbiddenError::Opaque } else { OriginForbiddenError::NotListed };
+        return text(header::ORIGIN).and_then(allowed).map(Some).ok_or(forbidden);
     }
     let referer = text(header::REFERER).and_then(origin_part).and_then(allowed);
     match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
-        Some(b"cross-site") => Err(OriginForbiddenError),
-        Some(b"same-site") if referer.is_none() => Err(OriginForbiddenError),
+        Some(b"cross-site") => Err(OriginForbiddenError::OtherSite),
+        Some(b"same-site") if referer.is_none() => Err(OriginForbiddenError::OtherSite),
         _ => Ok(referer),
     }
 }
@@ -80,9 +90,11 @@ mod tests {
             b"https://WWW.example.com",
             b"https://\xe4\xbd\xa0.example",
         ] {
-            assert_eq!(origin_of(&[("origin", other)]), Err(OriginForbiddenError), "{}", other.escape_ascii());
+            let why = if other == b"null" { OriginForbiddenError::Opaque } else { OriginForbiddenError::NotListed };
             let with_referer = [("origin", other), ("referer", b"https://www.example.com/")];
-            assert_eq!(origin_of(&with_referer), Err(OriginForbiddenError), "{}", other.escape_ascii());
+            for headers in [&with_referer[..1], &with_referer] {
+                assert_eq!(origin_of(headers).as_ref(), Err(&why), "{}", other.escape_ascii());
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use reqwest::{
     Client, RequestBuilder, Response, StatusCode,
-    header::{COOKIE, HeaderMap, HeaderValue, LOCATION, SET_COOKIE},
+    header::{COOKIE, HeaderMap, HeaderValue, LOCATION, ORIGIN, SET_COOKIE},
 };
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -78,7 +78,17 @@ impl CookieBrowser {
 
     /// Connects a WebSocket without a sub-protocol.
     pub async fn connect(&self, url: &str) -> Result<PageSocket, tungstenite::Error> {
+        self.connect_with(url, HeaderMap::new()).await
+    }
+
+    /// The same as a page of this origin.
+    pub async fn connect_from(&self, url: &str, origin: &str) -> Result<PageSocket, tungstenite::Error> {
+        self.connect_with(url, HeaderMap::from_iter([(ORIGIN, HeaderValue::from_str(origin)?)])).await
+    }
+
+    async fn connect_with(&self, url: &str, headers: HeaderMap) -> Result<PageSocket, tungstenite::Error> {
         let mut request = url.into_client_request()?;
+        request.headers_mut().extend(headers);
         request.headers_mut().extend(self.cookie_header());
         let (socket, response) = connect_async(request).await?;
         self.keep(response.headers());

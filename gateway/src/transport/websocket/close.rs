@@ -22,8 +22,8 @@ use crate::{
 pub(crate) enum CloseReason {
     /// The page's session ended, and the page is told how.
     Ended(SessionEnd),
-    /// The gateway has no room for the page.
-    Overloaded(Problem),
+    /// The page gets no session: the gateway has no room for it, or its origin is forbidden.
+    NotAdmitted(Problem),
     /// The peer broke the protocol.
     ProtocolError(ProtocolError),
     PeerClosed,
@@ -37,7 +37,7 @@ impl CloseReason {
     pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Ended(end) => end.label(),
-            Self::Overloaded(_) => "refused",
+            Self::NotAdmitted(_) => "refused",
             Self::ProtocolError(_) => "violation",
             Self::SlowReader => "slow",
             Self::PeerClosed | Self::ConnectionLost => "gone",
@@ -59,7 +59,7 @@ impl CloseReason {
             Self::Ended(SessionEnd::Refused(refusal)) => {
                 Some(problem::message(&Problem::from(refusal.clone())).to_json())
             }
-            Self::Overloaded(problem) => Some(problem::message(problem).to_json()),
+            Self::NotAdmitted(problem) => Some(problem::message(problem).to_json()),
             _ => None,
         };
         if message.is_none_or(|message| socket.send(&message).is_ok()) {
@@ -86,7 +86,7 @@ impl CloseReason {
     fn frame(&self) -> Option<(u16, String)> {
         Some(match self {
             Self::Ended(end) => close_frame(end),
-            Self::Overloaded(problem) => overloaded_close_frame(problem),
+            Self::NotAdmitted(problem) => not_admitted_close_frame(problem),
             Self::ProtocolError(error) => (error.close_code(), error.to_string()),
             Self::PeerClosed => (close_code::DONE, String::new()),
             Self::SlowReader | Self::ConnectionLost => return None,
@@ -106,8 +106,8 @@ fn close_frame(end: &SessionEnd) -> (u16, String) {
     }
 }
 
-/// The same where the gateway has no room.
-fn overloaded_close_frame(problem: &Problem) -> (u16, String) {
+/// The same for a page that gets no session.
+fn not_admitted_close_frame(problem: &Problem) -> (u16, String) {
     match problem.retry_after {
         Some(after) => (close_code::TRY_LATER, format!("retry_after_ms={}", retry_delay(after).as_millis())),
         None => (close_code::POLICY, problem.code.to_owned()),

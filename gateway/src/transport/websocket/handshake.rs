@@ -51,6 +51,11 @@ pub(crate) fn accept(request: &HeaderMap, protocol: Option<&'static str>) -> Res
     Ok(headers)
 }
 
+/// Whether the client understands the frames of the own API.
+pub(crate) fn offers_own_protocol(request: &HeaderMap) -> bool {
+    lists(request, &header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
+}
+
 /// Whether one of the comma-separated values of this header is `wanted`.
 fn lists(headers: &HeaderMap, name: &header::HeaderName, wanted: &str) -> bool {
     headers

@@ -37,4 +37,4 @@ pub(crate) use handshake::SUBPROTOCOL;
 pub(crate) use keep_alive::KeepAlive;
 pub(crate) use liveness::{Liveness, LivenessCheck};
 pub(crate) use socket::WebSocket;
-pub(crate) use upgrade::WebSocketUpgrade;
+pub(crate) use upgrade::{WebSocketUpgrade, close_unadmitted};

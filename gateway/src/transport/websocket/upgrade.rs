@@ -3,6 +3,7 @@
 use axum::{
     extract::Request,
     http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
 };
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -10,9 +11,15 @@ use scenecast_service::{
     admission::{ConnectionSlot, Overloaded},
     http::Problem,
     listener::Connection,
+    shutdown::Shutdown,
 };
 
-use super::{decoder::Incoming, handshake, socket::WebSocket};
+use super::{
+    close::CloseReason,
+    decoder::Incoming,
+    handshake::{self, SUBPROTOCOL},
+    socket::WebSocket,
+};
 
 /// A request that becomes a WebSocket once it is answered.
 pub(crate) struct WebSocketUpgrade {
@@ -51,4 +58,23 @@ impl WebSocketUpgrade {
         let parts = upgraded.downcast::<TokioIo<Connection>>().ok()?;
         Some(WebSocket::new(parts.io.into_inner().upgraded(self.slot), &parts.read_buf))
     }
+}
+
+/// Accepts a request's WebSocket and closes it because of this problem, since browsers hide the answer to a failed
+/// handshake. None if the request is no handshake. A page that doesn't understand our frames gets none: pages of the
+/// compatible routes take any text for a login.
+pub(crate) fn close_unadmitted(request: &mut Request, problem: &Problem, shutdown: &Shutdown) -> Option<Response> {
+    let has_own_frames = handshake::offers_own_protocol(request.headers());
+    let protocol = has_own_frames.then_some(SUBPROTOCOL);
+    let (upgrade, headers) = WebSocketUpgrade::from_request(request, protocol).ok()?;
+    let reason = CloseReason::NotAdmitted(problem.clone());
+    shutdown.spawn(async move {
+        let Some((socket, _)) = upgrade.into_socket().await else { return };
+        if has_own_frames {
+            Box::pin(reason.notify_and_close(socket)).await;
+        } else {
+            Box::pin(reason.close(socket)).await;
+        }
+    });
+    Some((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
 }

@@ -2,6 +2,7 @@
 
 mod every_transport;
 mod http;
+mod origins;
 mod poll;
 mod sse;
 mod websocket;

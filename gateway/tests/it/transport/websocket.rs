@@ -176,16 +176,6 @@ async fn a_page_is_refused_while_no_callback_answers() {
 }
 
 #[tokio::test]
-async fn pages_of_other_origins_are_refused() {
-    let world = GatewayWorld::new().await;
-    for origin in ["https://evil.example", "https://www.example.com.evil.example", "http://www.example.com", "null"] {
-        let refused = LoginPage::connect(&world.address.to_string(), origin).await;
-        let Err(tokio_tungstenite::tungstenite::Error::Http(response)) = refused else { panic!("{origin}") };
-        assert_eq!(response.status(), 403, "{origin}");
-    }
-}
-
-#[tokio::test]
 async fn beyond_the_connection_limit_a_page_is_told_to_come_back() {
     let world = GatewayWorld::with_one_connection().await;
     let _held = world.page_of(&world.scene().await).await;
