@@ -102,6 +102,7 @@ fn wechat_problem(account: &AccountName, error: &CallError) -> Problem {
         CallError::TooSlow
         | CallError::Unreachable(_)
         | CallError::NoOtherToken
+        | CallError::Foreign(_)
         | CallError::Answer(ApiError::Malformed(_)) => later(3),
         CallError::Answer(ApiError::Refused { code, .. }) | CallError::NotMade(code) => match code {
             ErrorCode::Busy => later(3),
