@@ -2,6 +2,7 @@
 
 use parking_lot::Mutex;
 use scenecast_scene::AccountName;
+use scenecast_wechat::ErrorCode;
 use strum::IntoStaticStr;
 
 /// Why an account gives no QR codes now.
@@ -17,9 +18,21 @@ pub(crate) enum FallbackReason {
     Address,
     /// WeChat says that the account has no right to QR codes.
     Forbidden,
+    /// WeChat refuses QR codes, or the access token for them, for another reason.
+    Refused,
 }
 
 impl FallbackReason {
+    /// Why pages get no QR codes after WeChat's refusal of one; `None` if a page that comes back soon may get one.
+    pub(crate) fn of(refusal: ErrorCode) -> Option<Self> {
+        match refusal {
+            ErrorCode::Busy => None,
+            ErrorCode::DayQuota => Some(Self::DayQuota),
+            ErrorCode::Forbidden => Some(Self::Forbidden),
+            _ => Some(Self::Refused),
+        }
+    }
+
     /// Its word in metrics and logs.
     pub(crate) fn as_str(self) -> &'static str {
         self.into()

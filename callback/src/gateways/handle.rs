@@ -1,7 +1,7 @@
 //! What a page shows, so that a phone finds its scene: the best handle that the account can give now.
 //!
 //! ```text
-//! Official Account:  QR code ──no right, or none left today──▶ code of its fallback mini program ──fails──▶ typed code
+//! Official Account:  QR code ──refused, or none left today──▶ code of its fallback mini program ──fails──▶ typed code
 //! mini program:      its own code
 //! ```
 //!
@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     metrics::HandleMetrics,
     problems::from_refusal,
-    stores::{DailyQuota, KeptCode, KeptCodes, MakingLease, QuotaUse, TypedCodes},
+    stores::{DailyQuota, KeptCode, KeptCodes, MakingLease, TypedCodes},
     wechat::{CallError, QR_CODE},
 };
 
@@ -169,7 +169,7 @@ impl HandleFactory {
     async fn qr_code(&self, account: &Account, wanted: HandleRequest<'_>) -> Result<OpenedHandle, NoQrCode> {
         let HandleRequest { scene, life, client, .. } = wanted;
         // Before the quota is counted: a call that isn't made uses nothing of it.
-        account.api.check_qr_code().map_err(|error| no_qr_code(account, scene, &error))?;
+        account.api.prepare_qr_code().await.map_err(|error| no_qr_code(account, scene, &error))?;
         let now = self.clock.now();
         let share = self.shares.take(account, client, now).await;
         share.map_err(|AddressShareUsed| NoQrCode::Fallback(FallbackReason::Address))?;
@@ -179,8 +179,9 @@ impl HandleFactory {
                 Ok(OpenedHandle::Qr { picture: self.picture_of(&code.ticket), url: code.url, ticket: code.ticket })
             }
             Err(error) => {
+                // Whatever our own count says: WeChat also counts the calls of other software.
                 if error.code() == Some(ErrorCode::DayQuota) {
-                    self.exhaust_quota(account, now).await;
+                    self.metrics.quota_left.with_label_values(&[account.name.as_str(), QR_CODE]).set(0);
                 }
                 Err(no_qr_code(account, scene, &error))
             }
@@ -190,29 +191,14 @@ impl HandleFactory {
     /// Counts one QR code against the day's quota.
     async fn count_qr_code(&self, account: &Account, now: SystemTime) -> Result<(), NoQrCode> {
         let quota = account.settings.qr_quota;
-        let used = self.qr_quota.count_call(&account.name, now).await;
-        let used = used.map_err(|_| NoQrCode::Refused(OpenRefusal::BusUnavailable))?;
-        let left = match used {
-            QuotaUse::Exhausted => Err(FallbackReason::DayQuota),
-            QuotaUse::Calls(calls) => quota.checked_sub(calls).ok_or(FallbackReason::OwnCount),
-        };
+        let calls = self.qr_quota.count_call(&account.name, now).await;
+        let calls = calls.map_err(|_| NoQrCode::Refused(OpenRefusal::BusUnavailable))?;
+        let left = quota.checked_sub(calls);
         let labels = [account.name.as_str(), QR_CODE];
         let gauge = |codes: u64| i64::try_from(codes).unwrap_or(i64::MAX);
         self.metrics.quota.with_label_values(&labels).set(gauge(quota));
         self.metrics.quota_left.with_label_values(&labels).set(gauge(left.unwrap_or(0)));
-        left.map(|_| ()).map_err(NoQrCode::Fallback)
-    }
-
-    /// WeChat says that the day's quota is used up, whatever our own count says: WeChat also counts the calls of other
-    /// software.
-    async fn exhaust_quota(&self, account: &Account, now: SystemTime) {
-        self.metrics.quota_left.with_label_values(&[account.name.as_str(), QR_CODE]).set(0);
-        if let Err(error) = self.qr_quota.exhaust(&account.name, now).await {
-            tracing::warn!(
-                account = %account.name, %error,
-                "could not tell the other pods that today's QR codes are used up; WeChat will tell each of them"
-            );
-        }
+        left.map(|_| ()).ok_or(NoQrCode::Fallback(FallbackReason::OwnCount))
     }
 
     async fn typed_code(&self, account: &Account, wanted: HandleRequest<'_>) -> Result<OpenedHandle, Problem> {
@@ -235,10 +221,9 @@ impl HandleFactory {
 }
 
 fn no_qr_code(account: &Account, scene: SceneId, error: &CallError) -> NoQrCode {
-    match error.code() {
-        Some(ErrorCode::DayQuota) => NoQrCode::Fallback(FallbackReason::DayQuota),
-        Some(ErrorCode::Forbidden) => NoQrCode::Fallback(FallbackReason::Forbidden),
-        _ => {
+    match error.code().and_then(FallbackReason::of) {
+        Some(reason) => NoQrCode::Fallback(reason),
+        None => {
             tracing::warn!(
                 account = %account.name, %scene, %error,
                 "could not make a QR code; the page is told why, and may come back"
@@ -267,6 +252,7 @@ fn refusal(error: &CallError) -> OpenRefusal {
         CallError::TooSlow
         | CallError::Unreachable(_)
         | CallError::NoOtherToken
+        | CallError::Foreign(_)
         | CallError::Answer(ApiError::Malformed(_)) => OpenRefusal::WechatUnavailable,
         CallError::Answer(ApiError::Refused { code, .. }) | CallError::NotMade(code) => match code {
             ErrorCode::Busy | ErrorCode::StaleToken | ErrorCode::MinuteQuota => OpenRefusal::WechatUnavailable,

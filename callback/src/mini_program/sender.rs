@@ -135,6 +135,7 @@ fn refusal(error: &CallError) -> SessionRefusal {
         CallError::TooSlow
         | CallError::Unreachable(_)
         | CallError::NoOtherToken
+        | CallError::Foreign(_)
         | CallError::Answer(ApiError::Malformed(_)) => SessionRefusal::Unavailable,
         CallError::Answer(ApiError::Refused { code, .. }) | CallError::NotMade(code) => match code {
             ErrorCode::Busy => SessionRefusal::Unavailable,

@@ -10,20 +10,11 @@ use crate::clock::china_day;
 
 /// How long a day's count is kept. It ends after the day, whenever in the day it began.
 const COUNT_LIFE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
-/// More than WeChat grants of anything. A count that starts here says that WeChat gives no more today.
-const EXHAUSTED: u64 = 1_000_000_000_000;
+/// More than WeChat grants of anything. Version 0.2 sets a day's count to this when WeChat refuses a code.
+const REFUSED_BY_0_2: u64 = 1_000_000_000_000;
 
 /// How many calls [`DailyQuota::count_batch`] counts at a time.
 pub const CALLS_IN_BATCH: u64 = 10;
-
-/// How much of today's quota is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QuotaUse {
-    /// The number of calls that were made today, with this one.
-    Calls(u64),
-    /// WeChat has said that it takes no more calls today.
-    Exhausted,
-}
 
 /// Counts the calls of one kind against a day's quota. Clones share the count.
 #[derive(Debug, Clone)]
@@ -38,10 +29,9 @@ impl DailyQuota {
         Self { store, call }
     }
 
-    /// Counts one call.
-    pub async fn count_call(&self, account: &AccountName, now: SystemTime) -> Result<QuotaUse, StoreError> {
-        let calls = self.store.count(&self.key(account, now), COUNT_LIFE).await?;
-        Ok(if calls > EXHAUSTED { QuotaUse::Exhausted } else { QuotaUse::Calls(calls) })
+    /// Counts one call. Returns how many were made today, with this one.
+    pub async fn count_call(&self, account: &AccountName, now: SystemTime) -> Result<u64, StoreError> {
+        Ok(self.store.count(&self.key(account, now), COUNT_LIFE).await? % REFUSED_BY_0_2)
     }
 
     /// Counts ten calls more for the clients of this prefix. Returns the sum of the day.
@@ -53,12 +43,6 @@ impl DailyQuota {
     ) -> Result<u64, StoreError> {
         let name = format!("{}:{clients}", self.key(account, now));
         Ok(self.store.count(&name, COUNT_LIFE).await?.saturating_mul(CALLS_IN_BATCH))
-    }
-
-    /// Tells all pods that WeChat takes no more calls today. Our own count may be lower, since WeChat also counts the
-    /// calls that other software makes for this account.
-    pub async fn exhaust(&self, account: &AccountName, now: SystemTime) -> Result<(), StoreError> {
-        self.store.put(&self.key(account, now), EXHAUSTED.to_string(), COUNT_LIFE).await
     }
 
     fn key(&self, account: &AccountName, now: SystemTime) -> String {

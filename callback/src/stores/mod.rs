@@ -26,7 +26,7 @@ mod typed_codes;
 mod users;
 
 pub use access_tokens::{RefreshLease, StoredToken, TokenStore};
-pub use daily_quota::{CALLS_IN_BATCH, DailyQuota, QuotaUse};
+pub use daily_quota::{CALLS_IN_BATCH, DailyQuota};
 pub use guess_limiter::{GuessLimiter, GuessVerdict};
 pub use js_codes::{JsCodeLookup, JsCodeSender, JsCodes, SessionRefusal};
 pub use kept_codes::{KeptCode, KeptCodes, MakingLease};

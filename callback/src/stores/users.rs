@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use scenecast_bus::{Store, StoreError};
 use scenecast_scene::{AccountName, DeliveryId, OpenId, Profile};
+use scenecast_wechat::read_unionid;
 use serde::{Deserialize, Serialize};
 
 /// How many counted deliveries are remembered: more than one person can scan within the seconds in which WeChat may
@@ -23,7 +24,8 @@ pub struct User {
     pub logins: u64,
     /// When the person last logged in, in unix milliseconds.
     pub last_login: Option<u64>,
-    /// The person's id across the accounts of one Open Platform.
+    /// The person's id across the accounts of one Open Platform. Version 0.2 could store an empty one.
+    #[serde(default, deserialize_with = "read_unionid")]
     pub unionid: Option<String>,
     /// Name and picture, as WeChat told them last.
     #[serde(rename = "told")]

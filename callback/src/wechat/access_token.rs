@@ -30,7 +30,7 @@ use tracing::Instrument;
 
 use super::{
     circuit::Circuit,
-    client::{ApiCall, CallError, ResponseFormat, WechatClient},
+    client::{ApiCall, CallError, CallSubject, ResponseFormat, WechatClient},
     token_state::{TokenState, UsableToken, lasts},
 };
 use crate::stores::{StoredToken, TokenStore};
@@ -197,7 +197,7 @@ impl AccessTokenSource {
         match &fetched {
             Ok(_) => tracing::info!(account = %self.0.account, "fetched an access token"),
             Err(error) => {
-                self.0.circuit.record(STABLE_TOKEN, error);
+                self.0.circuit.record(STABLE_TOKEN, CallSubject::Account, error);
                 self.0.state.lock().record_failure(error);
             }
         }
@@ -208,12 +208,12 @@ impl AccessTokenSource {
         let Credentials { app_id, secret } = &self.0.credentials;
         let ask: ApiCall<AccessToken> = ApiCall {
             path: STABLE_TOKEN,
+            subject: CallSubject::Account,
             query: vec![],
             body: Some(json!({ "grant_type": "client_credential", "appid": app_id, "secret": secret.text() })),
             format: ResponseFormat::JSON,
         };
-        let AccessToken { access_token, expires_in } =
-            self.0.client.send(&ask, None).await.map_err(wrong_credentials)?;
+        let AccessToken { access_token, expires_in } = self.0.client.send(&ask, None).await.map_err(of_token_call)?;
         let expires_at = unix_now_ms() + expires_in.min(LONGEST_LIFE_SECS) * 1000;
         let stored = StoredToken { token: access_token, expires_at };
         if stored.token.is_empty() || !lasts(&stored) {
@@ -223,12 +223,14 @@ impl AccessTokenSource {
     }
 }
 
-/// WeChat's code 40001 means a stale token, except for the call that fetches the token: there it means a wrong secret.
-fn wrong_credentials(error: CallError) -> CallError {
+/// What WeChat's codes mean in the answer of the call that fetches the token. 40001 means a wrong secret there. 45009 means
+/// either of its quotas, by the minute and by the day; without a token nothing works, so it is the shorter one for us.
+fn of_token_call(error: CallError) -> CallError {
     match error {
-        CallError::Answer(ApiError::Refused { code: ErrorCode::StaleToken, number, message }) => {
-            ApiError::Refused { code: ErrorCode::Credentials, number, message }.into()
-        }
+        CallError::Answer(error) => CallError::Answer(error.with_code(|code| match code {
+            ErrorCode::StaleToken => ErrorCode::Credentials,
+            other => other.by_the_minute(),
+        })),
         other => other,
     }
 }

@@ -28,9 +28,10 @@ impl AccountCalls {
         Self { account, client, token, circuit }
     }
 
-    /// Whether this call may be made now.
-    pub(crate) fn check(&self, call: &'static str) -> Result<(), CallError> {
-        self.circuit.check(call)
+    /// Fails if this call, which takes an access token, would not be made now.
+    pub(crate) async fn prepare(&self, call: &'static str) -> Result<(), CallError> {
+        self.circuit.check(call)?;
+        with_timeout(self.token.get()).await.map(drop)
     }
 
     /// Makes a call that takes an access token.
@@ -38,15 +39,11 @@ impl AccountCalls {
         with_timeout(self.with_token(ask)).await
     }
 
-    /// Makes a call without an access token, for one person.
-    pub(crate) async fn call_for_person<T>(&self, ask: &ApiCall<T>) -> Result<T, CallError> {
+    /// Makes a call without an access token.
+    pub(crate) async fn call_without_token<T>(&self, ask: &ApiCall<T>) -> Result<T, CallError> {
         self.circuit.check(ask.path)?;
         let answer = with_timeout(self.client.send(ask, None)).await;
-        // The quota by the minute is this person's own, so the circuit stays closed for other people.
-        answer.inspect_err(|error| match error.code() {
-            Some(ErrorCode::MinuteQuota) => {}
-            _ => self.circuit.record(ask.path, error),
-        })
+        answer.inspect_err(|error| self.circuit.record(ask.path, ask.subject, error))
     }
 
     async fn with_token<T>(&self, ask: &ApiCall<T>) -> Result<T, CallError> {
@@ -63,7 +60,7 @@ impl AccountCalls {
             }
             answered => answered,
         };
-        answer.inspect_err(|error| self.circuit.record(ask.path, error))
+        answer.inspect_err(|error| self.circuit.record(ask.path, ask.subject, error))
     }
 }
 

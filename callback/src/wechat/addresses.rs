@@ -9,6 +9,7 @@ use std::{
 use parking_lot::Mutex;
 use scenecast_scene::AccountName;
 use scenecast_service::http::Networks;
+use scenecast_wechat::CallbackIps;
 use strum::IntoStaticStr;
 
 use super::official_account_api::OfficialAccountApi;
@@ -61,21 +62,29 @@ impl WechatAddresses {
         list.origin_of(address)
     }
 
+    /// The entries that can be read; `None` if there are none.
+    fn read(&self, told: Vec<String>) -> Option<Networks> {
+        let (good, bad): (Vec<_>, Vec<_>) =
+            told.into_iter().partition(|entry| Networks::try_from(vec![entry.clone()]).is_ok());
+        if let Some(entry) = bad.first() {
+            let entry: String = entry.chars().take(64).collect();
+            tracing::warn!(
+                account = %self.account, ?entry, unreadable = bad.len(),
+                "WeChat told addresses that can't be read; what comes from these is refused, and the others are in use"
+            );
+        }
+        Networks::try_from(good).ok().filter(|networks| !networks.is_empty())
+    }
+
     async fn refresh(&self) {
         match self.api.callback_ips().await {
-            Ok(told) if !told.ip_list.is_empty() => match Networks::try_from(told.ip_list) {
-                Ok(networks) => self.list.lock().replace(networks, Instant::now()),
-                Err(error) => tracing::warn!(
-                    account = %self.account, %error,
-                    "WeChat told an address that can't be read; the old list of its addresses stays in use, and WeChat \
-                     is asked again in a minute"
+            Ok(CallbackIps { ip_list }) => match self.read(ip_list) {
+                Some(networks) => self.list.lock().replace(networks, Instant::now()),
+                None => tracing::warn!(
+                    account = %self.account,
+                    "WeChat told none of its addresses; the old list stays in use, and WeChat is asked again in a minute"
                 ),
             },
-            Ok(_) => tracing::warn!(
-                account = %self.account,
-                "WeChat told an empty list of its addresses; the old list stays in use, and WeChat is asked again in a \
-                 minute"
-            ),
             Err(error) => {
                 tracing::warn!(
                     account = %self.account, %error,

@@ -3,12 +3,17 @@
 //!
 //! | WeChat's refusal | the call is made again |
 //! |---|---|
-//! | busy, a stale token, a mistake in the call, a person's own | at once |
-//! | the quota by the minute; wrong app id, secret or address | after a minute |
-//! | no right, or an administrator's consent is missing | after an hour |
-//! | the quota of the day | at midnight in China |
+//! | busy | at once |
+//! | anything that isn't below, also a code that we don't know | after a minute |
+//! | no right, a restricted account, a missing consent of an administrator; the quota of the day | after an hour |
 //!
-//! See docs/decisions/028-wechat-is-not-asked-what-it-has-refused.md.
+//! A call about one person is made for the next person at once, unless the refusal is surely about the account.
+//!
+//! A day's quota can come back before midnight: WeChat raises it, or its owner clears it. So it is tried every hour.
+//! Each pod learns of a refusal by itself, and forgets it when it restarts or the account's settings change.
+//!
+//! See docs/decisions/028-wechat-is-not-asked-what-it-has-refused.md and
+//! docs/decisions/070-any-refusal-of-wechat-pauses-its-own-call.md.
 
 use std::{
     collections::BTreeMap,
@@ -21,28 +26,24 @@ use prometheus::IntGaugeVec;
 use scenecast_scene::AccountName;
 use scenecast_wechat::ErrorCode;
 
-use super::client::CallError;
-use crate::clock::{Clock, next_china_day};
+use super::client::{CallError, CallSubject};
+use crate::clock::Clock;
 
-/// For a quota by the minute, and for what an operator has to fix.
+/// For what may pass soon, what an operator has to fix, and what we don't know.
 const A_MINUTE: Duration = Duration::from_secs(60);
-/// For a right that the account lacks, and for an administrator's consent.
+/// For what lasts, and for which WeChat punishes those who keep asking.
 const AN_HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// When a call that WeChat refused with this code may be made again; `None` if at once.
-fn retry_at(code: ErrorCode, now: SystemTime) -> Option<SystemTime> {
-    match code {
-        ErrorCode::MinuteQuota | ErrorCode::Credentials | ErrorCode::Address => Some(now + A_MINUTE),
-        ErrorCode::DayQuota => Some(next_china_day(now)),
-        ErrorCode::Forbidden | ErrorCode::AddressUnconfirmed => Some(now + AN_HOUR),
-        ErrorCode::Busy
-        | ErrorCode::StaleToken
-        | ErrorCode::NoSuchPerson
-        | ErrorCode::JsCodeInvalid
-        | ErrorCode::JsCodeUsed
-        | ErrorCode::PersonBlocked
-        | ErrorCode::Mistake
-        | ErrorCode::Other(_) => None,
+/// How long a call is not made after WeChat refused it with this code; `None` if it may be made at once.
+fn pause(code: ErrorCode, subject: CallSubject) -> Option<Duration> {
+    match (code, subject) {
+        (ErrorCode::Busy, _) => None,
+        (ErrorCode::Forbidden | ErrorCode::AddressUnconfirmed | ErrorCode::DayQuota, _) => Some(AN_HOUR),
+        (ErrorCode::Credentials | ErrorCode::Address | ErrorCode::StaleToken, _) => Some(A_MINUTE),
+        // These can be about this person only, and anybody could stop the call for everybody.
+        (_, CallSubject::Person) => None,
+        (ErrorCode::Restricted, CallSubject::Account) => Some(AN_HOUR),
+        (_, CallSubject::Account) => Some(A_MINUTE),
     }
 }
 
@@ -80,14 +81,14 @@ impl Circuit {
     }
 
     /// Opens the circuit of this call, if the error is a refusal that will last.
-    pub(crate) fn record(&self, call: &'static str, error: &CallError) {
+    pub(crate) fn record(&self, call: &'static str, subject: CallSubject, error: &CallError) {
         let Some(why) = error.code() else { return };
         let account = &self.0.account;
         if why == ErrorCode::Mistake {
             tracing::error!(%account, call, %error, "WeChat says that our call is wrong; please report this as a bug");
         }
-        let now = self.0.clock.now();
-        let Some(until) = retry_at(why, now) else { return };
+        let Some(pause) = pause(why, subject) else { return };
+        let until = self.0.clock.now() + pause;
         let before = self.0.open.lock().insert(call, OpenCircuit { why, until });
         if let Some(before) = before {
             self.0.hide(call, before.why);
@@ -97,19 +98,25 @@ impl Circuit {
             // Another call was in flight, and its refusal was logged already.
             return;
         }
-        let pause = until.duration_since(now).unwrap_or_default();
         match why {
             ErrorCode::Credentials | ErrorCode::Address | ErrorCode::AddressUnconfirmed => tracing::error!(
                 %account, call, %error, ?pause,
                 "WeChat does not accept this account's app id, secret or our address: \
                  fix the configuration, here or at WeChat"
             ),
-            _ => {
-                tracing::warn!(
-                    %account, call, %error, ?pause,
-                    "WeChat refuses this call; it is not made again before `pause` is over"
-                );
-            }
+            ErrorCode::Restricted => tracing::error!(
+                %account, call, %error, ?pause,
+                "WeChat has restricted this account: its owner finds the reason in WeChat's console"
+            ),
+            ErrorCode::StaleToken => tracing::error!(
+                %account, call, %error, ?pause,
+                "WeChat refuses even a new access token; does other software fetch tokens for this account? If this \
+                 repeats, reset the account's secret"
+            ),
+            _ => tracing::warn!(
+                %account, call, %error, ?pause,
+                "WeChat refuses this call; it is not made again before `pause` is over"
+            ),
         }
         let this = Arc::downgrade(&self.0);
         tokio::spawn(async move {
@@ -159,8 +166,6 @@ impl Drop for CircuitState {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use scenecast_metrics::Metrics;
     use scenecast_wechat::ApiError;
 
@@ -180,19 +185,19 @@ mod tests {
 
     #[test]
     fn each_code_has_its_pause() {
-        // 2026-11-20T16:00:00Z is midnight in China.
-        let midnight = UNIX_EPOCH + Duration::from_secs(1_795_190_400);
-        let now = midnight - Duration::from_secs(90);
-        for (numbers, pause) in [
-            (&[-1, 40001, 40014, 41001, 42001][..], None),
-            (&[40003, 43004, 46004, 40029, 40163, 40226], None),
-            (&[47001, 40053, 41030, 40129, 40169, 40097, 45029, 40159, 12345], None),
-            (&[45009], Some(Duration::from_secs(90))),
-            (&[45011, 40013, 40125, 40243, 41002, 41004, 40164], Some(A_MINUTE)),
-            (&[89503, 48001, 48004, 50001], Some(AN_HOUR)),
+        for (numbers, of_account, of_person) in [
+            (&[-1][..], None, None),
+            (&[40003, 43004, 46004, 40029, 40163, 40226, 45011, 12345, 99999], Some(A_MINUTE), None),
+            (&[47001, 40053, 41030, 40129, 40169, 40097, 45029, 40159], Some(A_MINUTE), None),
+            (&[40001, 40014, 41001, 42001], Some(A_MINUTE), Some(A_MINUTE)),
+            (&[40013, 40125, 40243, 41002, 41004, 40164, 45035, 61004], Some(A_MINUTE), Some(A_MINUTE)),
+            (&[50002, 50007], Some(AN_HOUR), None),
+            (&[45009, 89503, 48001, 48004, 50001, 61007], Some(AN_HOUR), Some(AN_HOUR)),
         ] {
             for number in numbers {
-                assert_eq!(retry_at(ErrorCode::from_number(*number), now), pause.map(|pause| now + pause), "{number}");
+                let code = ErrorCode::from_number(*number);
+                assert_eq!(pause(code, CallSubject::Account), of_account, "{number}");
+                assert_eq!(pause(code, CallSubject::Person), of_person, "{number}");
             }
         }
     }
@@ -201,13 +206,13 @@ mod tests {
     async fn a_refused_call_is_not_made_until_its_pause_is_over_and_other_calls_are() {
         let (circuit, clock, metrics) = circuit();
         assert_eq!(circuit.check(CALL), Ok(()));
-        circuit.record(CALL, &refusal(45009));
-        circuit.record(CALL, &refusal(45009));
+        circuit.record(CALL, CallSubject::Account, &refusal(45009));
+        circuit.record(CALL, CallSubject::Account, &refusal(45009));
         assert_eq!(circuit.check(CALL), Err(CallError::NotMade(ErrorCode::DayQuota)));
         assert_eq!(circuit.check("/cgi-bin/user/info"), Ok(()));
         let shown = format!("scenecast_wechat_circuit_open{{account=\"demo\",call=\"{CALL}\",why=\"day_quota\"}} 1");
         assert!(metrics.text().contains(&shown), "{}", metrics.text());
-        clock.advance(Duration::from_secs(24 * 60 * 60));
+        clock.advance(AN_HOUR);
         assert_eq!(circuit.check(CALL), Ok(()));
         assert!(!metrics.text().contains("circuit_open"), "{}", metrics.text());
     }
@@ -215,8 +220,8 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_that_does_not_last_stops_no_call() {
         let (circuit, ..) = circuit();
-        for error in [refusal(-1), refusal(42001), refusal(47001), CallError::TooSlow] {
-            circuit.record(CALL, &error);
+        for error in [refusal(-1), CallError::TooSlow, CallError::NoOtherToken] {
+            circuit.record(CALL, CallSubject::Account, &error);
             assert_eq!(circuit.check(CALL), Ok(()), "{error}");
         }
     }
@@ -224,7 +229,7 @@ mod tests {
     #[tokio::test]
     async fn an_account_that_was_removed_shows_nothing() {
         let (circuit, _, metrics) = circuit();
-        circuit.record(CALL, &refusal(48001));
+        circuit.record(CALL, CallSubject::Account, &refusal(48001));
         drop(circuit);
         assert!(!metrics.text().contains("circuit_open"), "{}", metrics.text());
     }

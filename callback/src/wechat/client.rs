@@ -8,6 +8,7 @@ use std::{
 
 use backon::{ExponentialBuilder, Retryable};
 use prometheus::IntCounterVec;
+use reqwest::{Response, header::CONTENT_TYPE};
 use scenecast_service::config::HttpUrl;
 use scenecast_wechat::{ApiError, CodeImage, ErrorCode, parse_answer};
 use serde::de::DeserializeOwned;
@@ -26,6 +27,11 @@ const MAX_JSON_BYTES: usize = 64 * 1024;
 /// Several times the size of a mini program's small code.
 const MAX_PICTURE_BYTES: usize = 128 * 1024;
 
+/// WeChat closes connections that nobody uses. A call on such a connection fails, so ours end earlier.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest media type that is told of an answer.
+const MAX_MEDIA_TYPE_BYTES: usize = 64;
+
 /// Why a call failed. Holds no secret: no address with its query, and nothing of the answer but `errmsg`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
@@ -35,9 +41,14 @@ pub(crate) enum CallError {
     /// There was no answer in time. WeChat may have carried out the call.
     #[error("WeChat did not answer in time")]
     TooSlow,
-    /// WeChat answered with an error, or with nonsense.
+    /// WeChat answered with an error, or without something that has to be in its answer.
     #[error(transparent)]
     Answer(#[from] ApiError),
+    /// The answer isn't WeChat's: WeChat sends even its errors as JSON with status 200.
+    #[error(
+        "the answer is not WeChat's, but {0}; a proxy on the way to WeChat may have answered, or wechat.api_base is wrong"
+    )]
+    Foreign(ForeignAnswer),
     /// The call was not made: WeChat refused it before, and that refusal lasts.
     #[error("the call was not made, because WeChat refused it before ({})", .0.label())]
     NotMade(ErrorCode),
@@ -60,10 +71,30 @@ impl CallError {
             Self::Unreachable(_) => "unreachable",
             Self::TooSlow => "too_slow",
             Self::Answer(ApiError::Refused { code, .. }) => code.label(),
-            Self::Answer(ApiError::Malformed(_)) => "nonsense",
+            Self::Answer(ApiError::Malformed(_)) | Self::Foreign(_) => "nonsense",
             Self::NotMade(_) => "not_made",
             Self::NoOtherToken => "no_other_token",
         }
+    }
+}
+
+/// What is told of an answer that isn't WeChat's. Its text may hold a secret, so it isn't told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("HTTP status {status} with {bytes} bytes of {media_type}")]
+pub(crate) struct ForeignAnswer {
+    status: u16,
+    media_type: String,
+    bytes: usize,
+}
+
+impl ForeignAnswer {
+    /// An answer with this head, of which so many bytes were read.
+    fn new(head: &Response, bytes: usize) -> Self {
+        let media_type = head.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim();
+        let is_told = !media_type.is_empty() && media_type.len() <= MAX_MEDIA_TYPE_BYTES;
+        let media_type = if is_told { media_type } else { "an unknown type" };
+        Self { status: head.status().as_u16(), media_type: media_type.to_owned(), bytes }
     }
 }
 
@@ -80,11 +111,21 @@ impl From<reqwest::Error> for CallError {
 pub(crate) struct ApiCall<T> {
     /// The path, which is also the call's name in metrics.
     pub(crate) path: &'static str,
+    pub(crate) subject: CallSubject,
     /// The query, without the access token.
     pub(crate) query: Vec<(&'static str, String)>,
     /// The JSON that is posted; a call without it is a GET.
     pub(crate) body: Option<Value>,
     pub(crate) format: ResponseFormat<T>,
+}
+
+/// Whom a call is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallSubject {
+    /// The account: WeChat would refuse the next such call, too.
+    Account,
+    /// One person, so that a refusal may say nothing about the next person.
+    Person,
 }
 
 /// What the answer looks like.
@@ -95,7 +136,7 @@ pub(crate) struct ResponseFormat<T> {
 
 impl<T: DeserializeOwned> ResponseFormat<T> {
     /// JSON of this shape.
-    pub(crate) const JSON: Self = Self { max_bytes: MAX_JSON_BYTES, read: read_json };
+    pub(crate) const JSON: Self = Self { max_bytes: MAX_JSON_BYTES, read: |answer| parse_answer(&answer) };
 }
 
 impl ResponseFormat<CodeImage> {
@@ -103,16 +144,8 @@ impl ResponseFormat<CodeImage> {
     pub(crate) const PICTURE: Self = Self { max_bytes: MAX_PICTURE_BYTES, read: CodeImage::parse };
 }
 
-fn read_json<T: DeserializeOwned>(mut answer: Vec<u8>) -> Result<T, ApiError> {
-    // WeChat copies control characters of people's names into its JSON, which JSON forbids.
-    for byte in answer.iter_mut().filter(|byte| byte.is_ascii_control()) {
-        *byte = b' ';
-    }
-    parse_answer(&answer)
-}
-
-/// Repeats a call once if its connection ended before an answer began. WeChat closes idle connections when it likes,
-/// also at the moment when a call is sent on one. To repeat a call is harmless: a code that nobody got costs one of the
+/// Repeats a call once if its connection ended before an answer began, in whichever way. WeChat closes idle connections
+/// when it likes, also at the moment when a call is sent on one. To repeat a call is harmless: a code that nobody got costs one of the
 /// quota, and a `js_code` that WeChat took is spent either way.
 fn repeat_if_cut_off(base: &HttpUrl) -> reqwest::retry::Builder {
     let url = Url::parse(&base.join("/")).expect("an HttpUrl is a URL");
@@ -125,10 +158,15 @@ fn repeat_if_cut_off(base: &HttpUrl) -> reqwest::retry::Builder {
 /// Whether the connection ended before an answer began.
 fn is_cut_off(error: &(dyn std::error::Error + 'static)) -> bool {
     successors(Some(error), |error| error.source()).any(|cause| {
-        let is_reset = |error: &io::Error| matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
-        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
-            || cause.downcast_ref().is_some_and(is_reset)
+        let is_ended = |error: &hyper::Error| error.is_incomplete_message() || error.is_canceled() || error.is_closed();
+        cause.downcast_ref().is_some_and(is_ended) || cause.downcast_ref().is_some_and(ends_connection)
     })
+}
+
+fn ends_connection(error: &io::Error) -> bool {
+    // TLS says UnexpectedEof for a connection that ends without its farewell.
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
 }
 
 /// WeChat's API at one address. Clones share the connections.
@@ -144,6 +182,7 @@ impl WechatClient {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ATTEMPT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .retry(repeat_if_cut_off(&base))
             .build()
@@ -179,13 +218,17 @@ impl WechatClient {
         while let Some(chunk) = response.chunk().await? {
             answer.extend_from_slice(&chunk);
             if answer.len() > ask.format.max_bytes {
-                return Err(ApiError::Malformed(answer.len()).into());
+                return Err(CallError::Foreign(ForeignAnswer::new(&response, answer.len())));
             }
         }
         // WeChat sends its own errors with status 200. Another status comes from a proxy.
+        let foreign = ForeignAnswer::new(&response, answer.len());
         if !response.status().is_success() {
-            return Err(ApiError::Malformed(answer.len()).into());
+            return Err(CallError::Foreign(foreign));
         }
-        Ok((ask.format.read)(answer)?)
+        (ask.format.read)(answer).map_err(|error| match error {
+            ApiError::Malformed(_) => CallError::Foreign(foreign),
+            refused @ ApiError::Refused { .. } => refused.into(),
+        })
     }
 }

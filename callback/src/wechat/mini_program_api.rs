@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     access_token::Credentials,
     account_calls::AccountCalls,
-    client::{ApiCall, CallError, ResponseFormat},
+    client::{ApiCall, CallError, CallSubject, ResponseFormat},
 };
 
 /// The narrowest code that WeChat draws, in pixels. It is small because each page gets it inside a frame.
@@ -49,6 +49,7 @@ impl MiniProgramApi {
     ) -> Result<CodeImage, CallError> {
         let ask = ApiCall {
             path: "/wxa/getwxacodeunlimit",
+            subject: CallSubject::Account,
             query: vec![],
             body: Some(json!({
                 "scene": scene.to_string(),
@@ -68,6 +69,7 @@ impl MiniProgramApi {
         let Credentials { app_id, secret } = &self.credentials;
         let ask = ApiCall {
             path: "/sns/jscode2session",
+            subject: CallSubject::Person,
             query: vec![
                 ("appid", app_id.clone()),
                 ("secret", secret.text().to_owned()),
@@ -77,6 +79,6 @@ impl MiniProgramApi {
             body: None,
             format: ResponseFormat::JSON,
         };
-        self.calls.call_for_person(&ask).await
+        self.calls.call_without_token(&ask).await
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     account_calls::AccountCalls,
-    client::{ApiCall, CallError, ResponseFormat},
+    client::{ApiCall, CallError, CallSubject, ResponseFormat},
 };
 
 /// The call that makes a QR code. It has its own quota.
@@ -27,9 +27,9 @@ impl OfficialAccountApi {
         Self(calls)
     }
 
-    /// Whether WeChat takes calls for QR codes now, as far as we know.
-    pub(crate) fn check_qr_code(&self) -> Result<(), CallError> {
-        self.0.check(QR_CODE)
+    /// Fails if WeChat makes no QR codes now, as far as can be known without asking for one. Gets the access token.
+    pub(crate) async fn prepare_qr_code(&self) -> Result<(), CallError> {
+        self.0.prepare(QR_CODE).await
     }
 
     /// Makes a QR code. WeChat delivers the scene to us when a person scans it.
@@ -38,6 +38,7 @@ impl OfficialAccountApi {
         let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
         let ask: ApiCall<QrCode> = ApiCall {
             path: QR_CODE,
+            subject: CallSubject::Account,
             query: vec![],
             body: Some(json!({
                 "expire_seconds": seconds,
@@ -53,7 +54,13 @@ impl OfficialAccountApi {
 
     /// The addresses from which WeChat delivers.
     pub(crate) async fn callback_ips(&self) -> Result<CallbackIps, CallError> {
-        let ask = ApiCall { path: "/cgi-bin/getcallbackip", query: vec![], body: None, format: ResponseFormat::JSON };
+        let ask = ApiCall {
+            path: "/cgi-bin/getcallbackip",
+            subject: CallSubject::Account,
+            query: vec![],
+            body: None,
+            format: ResponseFormat::JSON,
+        };
         self.0.call(&ask).await
     }
 
@@ -61,6 +68,7 @@ impl OfficialAccountApi {
     pub(crate) async fn user_info(&self, openid: &OpenId) -> Result<UserInfo, CallError> {
         let ask = ApiCall {
             path: "/cgi-bin/user/info",
+            subject: CallSubject::Person,
             query: vec![("openid", openid.to_string()), ("lang", "zh_CN".to_owned())],
             body: None,
             format: ResponseFormat::JSON,

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use axum::{
     body::Body,
-    http::header,
+    http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
 use crate::rules::refusal::ApiRefusal;
+
+const PAGE_OF_A_PROXY: &str = "<html><body><h1>502 Bad Gateway</h1></body></html>";
 
 /// Everything that can go wrong. By default nothing does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,8 +68,10 @@ pub enum CallFailure {
     Code(i64),
     /// WeChat answers correctly, but this many milliseconds late.
     SlowMs(u64),
-    /// A proxy answers with an HTML page.
+    /// A proxy answers with an HTML page, and with status 200.
     Html,
+    /// A proxy answers with an HTML page, and with this status.
+    Status(u16),
     Empty,
     /// The connection is closed without an answer.
     Closed,
@@ -112,7 +116,11 @@ impl CallFailure {
         let response = match self {
             Self::SlowMs(millis) => return FailureEffect::Delay(Duration::from_millis(millis)),
             Self::Code(code) => ApiRefusal(code).into_response(),
-            Self::Html => Html("<html><body><h1>502 Bad Gateway</h1></body></html>").into_response(),
+            Self::Html => Html(PAGE_OF_A_PROXY).into_response(),
+            Self::Status(status) => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+                (status, Html(PAGE_OF_A_PROXY)).into_response()
+            }
             Self::Empty => ([(header::CONTENT_TYPE, "application/json")], "").into_response(),
             Self::Closed => {
                 // If the body fails before its first byte, hyper closes the connection and never sends the head.
@@ -127,7 +135,7 @@ impl CallFailure {
     pub(crate) fn result(self) -> Option<&'static str> {
         match self {
             Self::Code(_) | Self::SlowMs(_) => None,
-            Self::Html | Self::Empty | Self::Closed => Some(self.into()),
+            Self::Html | Self::Status(_) | Self::Empty | Self::Closed => Some(self.into()),
         }
     }
 }

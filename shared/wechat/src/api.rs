@@ -1,6 +1,9 @@
 //! The answers of WeChat's API.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use scenecast_scene::OpenId;
 
@@ -13,16 +16,20 @@ pub enum ErrorCode {
     Busy,
     /// 40001, 40014, 41001, 42001: the access token is invalid or has expired; get a new one.
     StaleToken,
-    /// 45009: the daily quota of this call is used up until midnight in China.
+    /// 45009: the quota of this call is used up: mostly until midnight in China, but it can end earlier. It says nothing about
+    /// other calls. Where the same number means a quota by the minute, the call's reader says so:
+    /// [`ErrorCode::by_the_minute`].
     DayQuota,
     /// 45011: too many calls this minute.
     MinuteQuota,
-    /// 48001, 48004, 50001: the account has no permission for this call, or is banned from it.
+    /// 48001, 48004, 50001, 61007: the account has no permission for this call, or is banned from it.
     Forbidden,
+    /// 50002, 50007: WeChat has restricted the account.
+    Restricted,
     /// 40002, 40013, 40125, 40243, 41002, 41004: app id or secret is wrong, missing or frozen; the operator
     /// has to change the configuration.
     Credentials,
-    /// 40164: the IP address of this call isn't on the account's allow-list; `errmsg` contains it.
+    /// 40164, 45035, 61004: the IP address of this call isn't on the account's allow-list; `errmsg` contains it.
     Address,
     /// 89501, 89503, 89506, 89507: an administrator of the account has to allow the IP address, or has refused it. A refused
     /// address is blocked for an hour or longer.
@@ -50,9 +57,10 @@ impl ErrorCode {
             40001 | 40014 | 41001 | 42001 => Self::StaleToken,
             45009 => Self::DayQuota,
             45011 => Self::MinuteQuota,
-            48001 | 48004 | 50001 => Self::Forbidden,
+            48001 | 48004 | 50001 | 61007 => Self::Forbidden,
+            50002 | 50007 => Self::Restricted,
             40002 | 40013 | 40125 | 40243 | 41002 | 41004 => Self::Credentials,
-            40164 => Self::Address,
+            40164 | 45035 | 61004 => Self::Address,
             89501 | 89503 | 89506 | 89507 => Self::AddressUnconfirmed,
             40003 | 43004 | 46004 => Self::NoSuchPerson,
             40029 => Self::JsCodeInvalid,
@@ -63,6 +71,12 @@ impl ErrorCode {
             }
             other => Self::Other(other),
         }
+    }
+
+    /// What this code means in the answer of a call whose 45009 is about a quota by the minute.
+    #[must_use]
+    pub fn by_the_minute(self) -> Self {
+        if self == Self::DayQuota { Self::MinuteQuota } else { self }
     }
 
     /// Its label in metrics.
@@ -88,6 +102,17 @@ pub enum ApiError {
     Malformed(usize),
 }
 
+impl ApiError {
+    /// The same error, with what its code means in the answer of this call.
+    #[must_use]
+    pub fn with_code(self, meaning: impl FnOnce(ErrorCode) -> ErrorCode) -> Self {
+        match self {
+            Self::Refused { code, number, message } => Self::Refused { code: meaning(code), number, message },
+            malformed @ Self::Malformed(_) => malformed,
+        }
+    }
+}
+
 /// An access token for WeChat's API. `Debug` is not implemented, because it is a secret.
 #[derive(Clone, Deserialize)]
 pub struct AccessToken {
@@ -109,20 +134,32 @@ pub struct QrCode {
     pub expire_seconds: u64,
 }
 
-/// A user of an account. WeChat has left name and avatar empty since 2021-12-27.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// A user of an account. WeChat has left name and avatar empty since 2021-12-27. A field that can't be read counts as
+/// empty, and doesn't hide the others: a name may be cut inside an emoji.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "BTreeMap<String, Box<RawValue>>")]
 pub struct UserInfo {
     /// 0 if the user isn't a follower. Then the other fields are empty.
-    #[serde(default)]
     pub subscribe: u8,
-    #[serde(default)]
     pub nickname: String,
     /// The URL of the avatar.
-    #[serde(default)]
     pub headimgurl: String,
-    /// Only if the account belongs to an Open Platform.
-    #[serde(default)]
+    /// Only if the account belongs to an Open Platform. Never empty.
     pub unionid: Option<String>,
+}
+
+impl From<BTreeMap<String, Box<RawValue>>> for UserInfo {
+    fn from(fields: BTreeMap<String, Box<RawValue>>) -> Self {
+        fn read<T: DeserializeOwned + Default>(fields: &BTreeMap<String, Box<RawValue>>, name: &str) -> T {
+            fields.get(name).and_then(|value| serde_json::from_str(value.get()).ok()).unwrap_or_default()
+        }
+        Self {
+            subscribe: read(&fields, "subscribe"),
+            nickname: read(&fields, "nickname"),
+            headimgurl: read(&fields, "headimgurl"),
+            unionid: present(read(&fields, "unionid")),
+        }
+    }
 }
 
 /// The person who sent a `js_code`. WeChat's answer contains a `session_key`, too. It is a secret that we don't need, so it
@@ -131,33 +168,53 @@ pub struct UserInfo {
 pub struct JsCodeSession {
     /// The person's id in the mini program.
     pub openid: OpenId,
-    /// Only if the mini program belongs to an Open Platform.
-    #[serde(default)]
+    /// Only if the mini program belongs to an Open Platform. Never empty.
+    #[serde(default, deserialize_with = "read_unionid")]
     pub unionid: Option<String>,
+}
+
+/// Reads a `unionid`. An empty one is none: otherwise a site would take all people who have none for one person. So is
+/// anything that is no text.
+pub fn read_unionid<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let value = serde_json::Value::deserialize(from)?;
+    Ok(present(value.as_str().map(ToOwned::to_owned)))
+}
+
+fn present(unionid: Option<String>) -> Option<String> {
+    unionid.filter(|unionid| !unionid.trim().is_empty())
 }
 
 /// The addresses from which WeChat sends messages.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CallbackIps {
-    /// IP addresses and networks, as WeChat writes them.
+    /// IP addresses and networks, as WeChat writes them. What isn't a text is left out.
+    #[serde(deserialize_with = "texts")]
     pub ip_list: Vec<String>,
 }
 
-/// Reads an answer. WeChat sends its errors with status 200, too; they are returned as [`ApiError::Refused`].
-pub fn parse_answer<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let values = Vec::<serde_json::Value>::deserialize(from)?;
+    Ok(values.iter().filter_map(|value| value.as_str().map(ToOwned::to_owned)).collect())
+}
+
+/// Reads an answer. WeChat sends its errors with status 200, too; they are returned as [`ApiError::Refused`]. WeChat copies
+/// control characters of people's names into its JSON, which forbids them, and may cut a name inside a character: neither
+/// makes the rest unreadable.
+pub fn parse_answer<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     #[derive(Deserialize)]
     struct ErrorAnswer {
         errcode: i64,
         #[serde(default)]
         errmsg: String,
     }
-    match serde_json::from_slice::<ErrorAnswer>(body) {
+    let text = String::from_utf8_lossy(body).replace(|c: char| c.is_ascii_control(), " ");
+    match serde_json::from_str::<ErrorAnswer>(&text) {
         Ok(ErrorAnswer { errcode, errmsg }) if errcode != 0 => Err(ApiError::Refused {
             code: ErrorCode::from_number(errcode),
             number: errcode,
             message: errmsg.chars().filter(|c| !c.is_control()).take(200).collect(),
         }),
-        _ => serde_json::from_slice(body).map_err(|_| ApiError::Malformed(body.len())),
+        _ => serde_json::from_str(&text).map_err(|_| ApiError::Malformed(body.len())),
     }
 }
 
@@ -181,6 +238,11 @@ mod tests {
             (45009, "day_quota"),
             (45011, "minute_quota"),
             (48001, "forbidden"),
+            (61007, "forbidden"),
+            (50002, "restricted"),
+            (50007, "restricted"),
+            (45035, "address"),
+            (61004, "address"),
             (40125, "credentials"),
             (40164, "address"),
             (89503, "address_unconfirmed"),
@@ -198,6 +260,51 @@ mod tests {
     #[test]
     fn errcode_0_is_no_error() {
         assert!(parse_answer::<UserInfo>(br#"{"errcode":0,"errmsg":"ok","subscribe":1}"#).is_ok());
+    }
+
+    #[test]
+    fn what_can_be_read_of_a_person_is_read() {
+        let read = |answer: &[u8]| parse_answer::<UserInfo>(answer).unwrap();
+        let ann = UserInfo {
+            subscribe: 1,
+            nickname: "Ann".to_owned(),
+            headimgurl: "https://x.qlogo.cn/1".to_owned(),
+            unionid: Some("oUnion".to_owned()),
+        };
+        let whole =
+            r#"{"subscribe":1,"nickname":"Ann","headimgurl":"https://x.qlogo.cn/1","unionid":"oUnion","sex":0}"#;
+        assert_eq!(read(whole.as_bytes()), ann);
+        let nameless = UserInfo { nickname: String::new(), ..ann.clone() };
+        for odd in ["null", "7", "true", "[]", "{\"a\":1}", "\"\\ud83d\"", "1e999"] {
+            assert_eq!(read(whole.replace("\"Ann\"", odd).as_bytes()), nameless, "nickname {odd}");
+            assert_eq!(read(whole.replace(":0}", &format!(":{odd}}}")).as_bytes()), ann, "sex {odd}");
+        }
+        for odd in ["null", "\"1\"", "-1", "256", "1.5", "true"] {
+            let unknown = UserInfo { subscribe: 0, ..ann.clone() };
+            assert_eq!(read(whole.replace(":1,", &format!(":{odd},")).as_bytes()), unknown, "subscribe {odd}");
+        }
+        assert_eq!(read(b"{\"subscribe\":1,\"nickname\":\"An\xf0\x9f\",\"unionid\":\"oUnion\"}").unionid, ann.unionid);
+        assert_eq!(read(b"{\"subscribe\":1,\"nickname\":\"A\x01\nn\"}").nickname, "A  n");
+        assert_eq!(read(b"{}"), UserInfo::default());
+    }
+
+    #[test]
+    fn an_empty_unionid_is_none() {
+        for (written, read) in
+            [("\"\"", None), ("\" \"", None), ("null", None), ("0", None), ("\"oUnion\"", Some("oUnion"))]
+        {
+            let answer = format!("{{\"openid\":\"oAnn\",\"unionid\":{written}}}");
+            let session: JsCodeSession = parse_answer(answer.as_bytes()).ok().unwrap();
+            assert_eq!(session.unionid.as_deref(), read, "{written}");
+            let info: UserInfo = parse_answer(answer.as_bytes()).unwrap();
+            assert_eq!(info.unionid.as_deref(), read, "{written}");
+        }
+    }
+
+    #[test]
+    fn one_odd_address_does_not_hide_the_others() {
+        let told: CallbackIps = parse_answer(br#"{"ip_list":["101.226.103.0/25",null,7,"odd"]}"#).unwrap();
+        assert_eq!(told.ip_list, ["101.226.103.0/25", "odd"]);
     }
 
     #[test]

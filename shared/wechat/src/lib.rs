@@ -23,7 +23,9 @@ mod reply;
 mod signature;
 mod xml;
 
-pub use api::{AccessToken, ApiError, CallbackIps, ErrorCode, JsCodeSession, QrCode, UserInfo, parse_answer};
+pub use api::{
+    AccessToken, ApiError, CallbackIps, ErrorCode, JsCodeSession, QrCode, UserInfo, parse_answer, read_unionid,
+};
 pub use code_image::CodeImage;
 pub use crypto::{AesKey, AesKeyError, DecryptError};
 pub use encryption::{EncryptedMessage, ReplyEncryption};

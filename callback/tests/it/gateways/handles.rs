@@ -12,6 +12,7 @@ use crate::world::{CallbackWorld, LIFE, Pod, answer, name, new_scene, opening, p
 
 const CREATE: &str = "/cgi-bin/qrcode/create";
 const CODE: &str = "/wxa/getwxacodeunlimit";
+const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 async fn opened_at(world: &CallbackWorld, pod: &Pod, account: &str) -> (SceneId, Value) {
@@ -62,7 +63,7 @@ async fn a_mini_programs_page_gets_its_code_which_opens_the_login_page_with_the_
 async fn a_mini_program_without_codes_has_no_other_handle() {
     let world = CallbackWorld::new().await;
     for (failure, status, code) in [
-        (CallFailure::Code(45009), StatusCode::SERVICE_UNAVAILABLE, "wechat_quota"),
+        (CallFailure::Code(45009), StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
         (CallFailure::Html, StatusCode::SERVICE_UNAVAILABLE, "wechat_unavailable"),
         (CallFailure::Code(41030), StatusCode::BAD_GATEWAY, "wechat_refused"),
     ] {
@@ -90,14 +91,15 @@ async fn a_page_that_asks_for_a_typed_code_gets_one() {
 }
 
 #[tokio::test]
-async fn after_the_days_qr_codes_pages_on_every_pod_get_the_mini_programs_codes_until_midnight() {
+async fn after_the_days_qr_codes_pages_on_every_pod_get_the_mini_programs_codes() {
     let mut world = with_fallback(Some(RedisServer::start().await), 2).await;
     let other_pod = world.add_pod().await;
     for expected in ["qr", "qr", "mini_program", "mini_program"] {
         assert_eq!(kind(&opened(&world, "demo").await), expected);
     }
     assert_eq!(kind(&opened_at(&world, &other_pod, "demo").await.1), "mini_program");
-    assert_eq!(world.simulator.calls(CREATE).with("45009"), 1, "the other pod needn't find out");
+    assert_eq!(kind(&opened_at(&world, &other_pod, "demo").await.1), "mini_program");
+    assert_eq!(world.simulator.calls(CREATE).with("45009"), 2, "each pod found out once");
     for (metric, value) in [
         ("scenecast_handles_total{account=\"demo\",kind=\"qr\"}", 2),
         ("scenecast_handles_total{account=\"demo\",kind=\"mini_program\"}", 2),
@@ -107,6 +109,9 @@ async fn after_the_days_qr_codes_pages_on_every_pod_get_the_mini_programs_codes_
     ] {
         assert_eq!(world.pod().metric(metric), value, "{metric}");
     }
+    world.pass(HOUR);
+    assert_eq!(kind(&opened(&world, "demo").await), "mini_program", "WeChat was asked again, and refused again");
+    assert_eq!(world.simulator.calls(CREATE).with("45009"), 3);
     world.pass(DAY);
     for pod in [world.pod(), &other_pod] {
         assert_eq!(kind(&opened_at(&world, pod, "demo").await.1), "qr");

@@ -50,7 +50,9 @@ async fn from(world: &CallbackWorld, address: &str) -> Response {
 
 #[tokio::test]
 async fn once_wechats_addresses_are_known_other_addresses_are_refused() {
-    let world = checking(json!({ "ip_list": ["127.0.0.1", "101.226.103.0/25"] })).await;
+    let odd = ["", "101.226.103.0/33", "all", "dispatch.weixin.qq.com"];
+    let world =
+        checking(json!({ "ip_list": [odd[0], "127.0.0.1", odd[1], null, "101.226.103.0/25", odd[2], odd[3]] })).await;
     assert_eq!(from(&world, OF_NOBODY).await.status(), StatusCode::OK, "the signature has to do at first");
     assert_eq!(world.pod().metric("scenecast_delivery_sources_total{source=\"unknown\"}"), 1);
     let known = async { while from(&world, OF_NOBODY).await.status() == StatusCode::OK {} };
@@ -65,6 +67,7 @@ async fn once_wechats_addresses_are_known_other_addresses_are_refused() {
     let unchecked = world.delivery("other", &signed(), event("LOCATION", "").replace("gh_demo", "gh_other"));
     let unchecked = unchecked.header("x-forwarded-for", OF_NOBODY).send().await.unwrap();
     assert_eq!(unchecked.status(), StatusCode::OK, "an account that doesn't check");
+    assert!(crate::world::logs::text().contains("WeChat told addresses that can't be read"));
 }
 
 #[tokio::test]

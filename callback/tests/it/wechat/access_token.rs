@@ -54,8 +54,13 @@ async fn each_error_code_for_a_dead_token_gets_one_retry() {
         world.open().await;
     }
     world.simulator.fail_calls("/cgi-bin/qrcode/create", 2, CallFailure::Code(40001));
-    let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
-    assert_eq!(problem(refused, StatusCode::SERVICE_UNAVAILABLE).await, "wechat_unavailable");
+    assert!(open_typed(&world).await, "a second refusal lasts");
+}
+
+/// Opens a scene of `demo`. Whether its page got a code to type.
+async fn open_typed(world: &CallbackWorld) -> bool {
+    let opened = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
+    answer(opened, StatusCode::OK).await["typed"].is_object()
 }
 
 #[tokio::test]
@@ -65,8 +70,7 @@ async fn wrong_credentials_are_an_error_in_the_log_and_pause_the_call() {
     })
     .await;
     for _ in 0..3 {
-        let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
-        assert_eq!(problem(refused, StatusCode::BAD_GATEWAY).await, "wechat_refused");
+        assert!(open_typed(&world).await);
     }
     assert_eq!(world.simulator.calls(STABLE_TOKEN).total(), 1);
     world.open_for("other", LIFE).await;
@@ -113,13 +117,38 @@ async fn while_neither_redis_nor_wechat_gives_a_token_calls_go_on_with_the_old_t
 }
 
 #[tokio::test]
-async fn a_refused_token_that_wechat_gives_again_is_not_asked_for_again_at_once() {
+async fn a_token_that_wechat_gives_and_refuses_pauses_the_call() {
+    let create = "/cgi-bin/qrcode/create";
     let world = CallbackWorld::new().await;
     world.open().await;
-    world.simulator.fail_calls("/cgi-bin/qrcode/create", 1000, CallFailure::Code(40001));
-    for _ in 0..20 {
-        let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
-        assert_eq!(problem(refused, StatusCode::SERVICE_UNAVAILABLE).await, "wechat_unavailable");
+    for code in [40001, 40014, 42001] {
+        world.simulator.fail_calls(create, 1000, CallFailure::Code(code));
+        let before = world.simulator.calls(create).total();
+        for _ in 0..20 {
+            assert!(open_typed(&world).await, "{code}");
+        }
+        assert_eq!(world.simulator.calls(create).total() - before, 2, "{code}: with the old token and with a new one");
+        world.simulator.set_faults(Faults::default());
+        world.pass(Duration::from_secs(60));
+        world.open().await;
     }
     assert!(world.simulator.calls(STABLE_TOKEN).total() <= 4);
+    assert!(crate::world::logs::text().contains("refuses even a new access token"));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_wechats_is_told_with_its_status_and_kind() {
+    let world = CallbackWorld::new().await;
+    for (failure, told) in [
+        (CallFailure::Html, "HTTP status 200 with 50 bytes of text/html"),
+        (CallFailure::Empty, "HTTP status 200 with 0 bytes of application/json"),
+        (CallFailure::Status(502), "HTTP status 502 with 50 bytes of text/html"),
+        (CallFailure::Status(403), "HTTP status 403 with 50 bytes of text/html"),
+    ] {
+        world.simulator.fail_calls("/cgi-bin/qrcode/create", 1, failure);
+        let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
+        assert_eq!(problem(refused, StatusCode::SERVICE_UNAVAILABLE).await, "wechat_unavailable", "{failure:?}");
+        let log = crate::world::logs::text();
+        assert!(log.contains(&format!("the answer is not WeChat's, but {told}")), "{failure:?}");
+    }
 }
