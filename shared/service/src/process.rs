@@ -13,7 +13,9 @@ use tokio::runtime::Runtime;
 
 use crate::{
     config::{
-        load::{ConfigError, ConfigWarning, Validate, load},
+        environment_warnings,
+        error::{ConfigError, ConfigWarning},
+        load::{Validate, load},
         types::TelemetryConfig,
     },
     descriptors::{ConnectionCeiling, fit_to_process},
@@ -92,7 +94,7 @@ where
             with_config(cli, |config| server.run(name, config, serve))
         }
         CliCommand::CheckConfig => with_config(cli, |config: C| {
-            say_good(&config.warnings());
+            say_good(&all_warnings(&config));
             ExitCode::SUCCESS
         }),
         CliCommand::Healthcheck => with_config(cli, |config: C| match healthcheck(config.admin()) {
@@ -113,9 +115,11 @@ fn with_config<C: Binary>(cli: &Cli, go_on: impl FnOnce(C) -> ExitCode) -> ExitC
     }
 }
 
-/// The environment variables. Those that aren't UTF-8 are left out; none of ours is.
+/// The environment variables. Those whose name isn't UTF-8 are left out; none of ours is. In a value that isn't, U+FFFD
+/// replaces what can't be read, and so the configuration is refused by name.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
 }
 
 /// A process that will serve: it has a runtime, and gets its signals.
@@ -144,7 +148,7 @@ impl Server {
             Ok(telemetry) => telemetry,
             Err(error) => return bad_config(&error),
         };
-        config.warnings().iter().for_each(ConfigWarning::log);
+        all_warnings(&config).iter().for_each(ConfigWarning::log);
         if let Err(error) = fit_to_process(&mut config.connection_ceilings()) {
             tracing::error!(%error, "the process stops, because it can't serve");
             telemetry.flush();
@@ -177,6 +181,13 @@ fn exit_code(served: &Result<(), ListenError>) -> ExitCode {
     }
 }
 
+/// What is probably a mistake in the settings, or in the environment.
+fn all_warnings(config: &impl Validate) -> Vec<ConfigWarning> {
+    let mut warnings = environment_warnings(environment());
+    warnings.extend(config.warnings());
+    warnings
+}
+
 fn say_good(warnings: &[ConfigWarning]) {
     for warning in warnings {
         print_line(&mut std::io::stderr(), &format!("warning: {warning}"));
@@ -190,7 +201,9 @@ fn say_good(warnings: &[ConfigWarning]) {
 }
 
 fn bad_config(error: &ConfigError) -> ExitCode {
-    print_line(&mut std::io::stderr(), &format!("configuration: {error}"));
+    for text in error.texts() {
+        print_line(&mut std::io::stderr(), &format!("configuration: {text}"));
+    }
     ExitCode::from(EXIT_BAD_CONFIG)
 }
 
