@@ -9,25 +9,26 @@ use scenecast_service::{
     process,
     process::Cli,
     shutdown::Shutdown,
+    signals::Signals,
 };
 
 fn main() -> ExitCode {
     let cli = Cli::from_process();
     let file = cli.config.clone();
-    process::run(&cli, "scenecast-callback", |config| serve(config, file))
+    process::run(&cli, "scenecast-callback", |config, signals| serve(config, file, signals))
 }
 
-async fn serve(config: CallbackConfig, file: Option<PathBuf>) -> Result<(), ListenError> {
+async fn serve(config: CallbackConfig, file: Option<PathBuf>, mut signals: Signals) -> Result<(), ListenError> {
     let metrics = Metrics::new();
     let shutdown = Shutdown::new(config.drain);
     let (scenes, store) = config.bus.connect_writer(&metrics);
     let stages = Stages::new(&metrics);
 
     let callback = CallbackServer::build(&config, scenes, store, stages, &metrics, &shutdown).bind().await?;
-    if let Some(file) = file {
-        tokio::spawn(ConfigReloader::new(file, callback.account_replacer(), &metrics).run());
+    if let Some((file, hangup)) = file.zip(signals.take_hangup()) {
+        tokio::spawn(ConfigReloader::new(file, hangup, callback.account_replacer(), &metrics).run());
     }
     serve_admin(config.listen.admin, &metrics, &shutdown).await?;
-    tokio::join!(callback.serve(), shutdown.run_until_signal());
+    tokio::join!(callback.serve(), shutdown.run_until_signal(signals));
     Ok(())
 }

@@ -14,7 +14,7 @@ use scenecast_service::{
     config::{ConfigFile, ConfigWarning, Validate, load_with_file},
     process::environment,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use crate::{config::CallbackConfig, metrics::ReloadMetrics, process::AccountReplacer};
 
@@ -35,15 +35,15 @@ pub struct ConfigReloader {
 }
 
 impl ConfigReloader {
-    /// Watches the file with which the process was started. From now on SIGHUP doesn't end the process.
-    pub fn new(path: PathBuf, replacer: AccountReplacer, metrics: &Metrics) -> Self {
+    /// Watches the file with which the process was started. `hangup` makes it read the file at once.
+    pub fn new(path: PathBuf, hangup: Signal, replacer: AccountReplacer, metrics: &Metrics) -> Self {
         Self {
             seen: content(&path),
             used: ConfigFile::read(&path).ok(),
             path,
             replacer,
             metrics: ReloadMetrics::new(metrics),
-            hangup: signal(SignalKind::hangup()).expect("a process may handle SIGHUP"),
+            hangup,
         }
     }
 

@@ -8,19 +8,20 @@ use scenecast_service::{
     listener::{ListenError, serve_admin},
     process,
     shutdown::Shutdown,
+    signals::Signals,
 };
 
 fn main() -> ExitCode {
     process::main("scenecast-gateway", serve)
 }
 
-async fn serve(config: GatewayConfig) -> Result<(), ListenError> {
+async fn serve(config: GatewayConfig, signals: Signals) -> Result<(), ListenError> {
     let metrics = Metrics::new();
     let shutdown = Shutdown::new(config.drain.into());
     let (scenes, census) = config.bus.connect_reader(&metrics);
 
     let gateway = Gateway::bind(&config, scenes, census, Stages::new(&metrics), &metrics, &shutdown).await?;
     serve_admin(config.listen.admin, &metrics, &shutdown).await?;
-    tokio::join!(gateway.serve(), shutdown.run_until_signal());
+    tokio::join!(gateway.serve(), shutdown.run_until_signal(signals));
     Ok(())
 }

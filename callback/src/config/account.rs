@@ -126,32 +126,36 @@ impl Confirmation {
     }
 }
 
-/// Checks the values; the error names the first bad one.
+/// Checks the values; the error names all bad ones.
 pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), ConfigError> {
-    check_app_id(at, &account.app_id)?;
-    if !account.original_id.strip_prefix("gh_").is_some_and(is_word) {
-        return bad(
-            &format!("{at}.original_id"),
-            "must be the account's own id as its settings at WeChat have it, such as gh_0123456789ab",
-        );
-    }
+    let require = |is_good: bool, setting: &str, requirement: &str| {
+        if is_good { Ok(()) } else { bad(&format!("{at}.{setting}"), requirement) }
+    };
     let fits =
         |token: &Secret| (3..=32).contains(&token.bytes().len()) && token.bytes().iter().all(u8::is_ascii_alphanumeric);
-    if !fits(&account.token.current) || !account.token.previous.as_ref().is_none_or(fits) {
-        return bad(&format!("{at}.token"), "must be 3 to 32 letters and digits");
-    }
-    if account.mode != Mode::Plain && account.aes_key.is_none() {
-        return bad(&format!("{at}.aes_key"), "must be the account's EncodingAESKey, unless its mode is plain");
-    }
-    check_grant_life(at, account.grant_life)?;
-    if account.profile_wait() > Duration::from_secs(2) {
-        return bad(
-            &format!("{at}.profile_wait_ms"),
+    ConfigError::all([
+        check_app_id(at, &account.app_id),
+        require(
+            account.original_id.strip_prefix("gh_").is_some_and(is_word),
+            "original_id",
+            "must be the account's own id as its settings at WeChat have it, such as gh_0123456789ab",
+        ),
+        require(
+            fits(&account.token.current) && account.token.previous.as_ref().is_none_or(fits),
+            "token",
+            "must be 3 to 32 letters and digits",
+        ),
+        require(
+            account.mode == Mode::Plain || account.aes_key.is_some(),
+            "aes_key",
+            "must be the account's EncodingAESKey, unless its mode is plain",
+        ),
+        check_grant_life(at, account.grant_life),
+        require(
+            account.profile_wait() <= Duration::from_secs(2),
+            "profile_wait_ms",
             "must be at most 2000: WeChat waits 5 seconds for all of a login",
-        );
-    }
-    if account.site.as_ref().is_some_and(|site| site.trim().is_empty()) {
-        return bad(&format!("{at}.site"), "must not be empty");
-    }
-    Ok(())
+        ),
+        require(account.site.as_ref().is_none_or(|site| !site.trim().is_empty()), "site", "must not be empty"),
+    ])
 }

@@ -1,5 +1,7 @@
 //! Mistakes that operators make: each is refused or warned of, by its name.
 
+use scenecast_testing::settings_in;
+
 use super::*;
 
 /// A second account that differs from the sample's in everything.
@@ -51,7 +53,7 @@ fn a_mistake_that_opens_a_hole_or_can_not_work_is_refused() {
         ("gh_ba9876543210", "gh_ba 9876543210", "accounts.other.original_id: must be"),
         ("wxfedcba0123456789", "wx0123456789abcdef", "accounts.other.app_id: is that of accounts.demo too"),
         ("wxfedcba0123456789", "gh_fedcba012345", "accounts.other.app_id: must be the AppID"),
-        ("wxfedcba0123456789", " wxfedcba0123456789", "accounts.other.app_id: must be the AppID"),
+        ("wxfedcba0123456789", " wxfedcba0123456789", "accounts.other.app_id: begins or ends with a blank"),
         ("wxfedcba0123456789", "wx", "accounts.other.app_id: must be the AppID"),
         ("wxfedcba0123456789", "$APP_ID", "accounts.other.app_id: still has the placeholder"),
         ("internal = \"0.0.0.0:8082\"", "internal = '0.0.0.0:8081'", "listen.internal: has the port of listen.public"),
@@ -145,14 +147,103 @@ fn a_probable_mistake_is_warned_of() {
 }
 
 #[test]
-fn a_secret_with_the_line_break_of_its_file_is_refused() {
-    for (name, named) in [
-        ("SCENECAST_ACCOUNTS__DEMO__SECRET", "accounts.demo.secret"),
-        ("SCENECAST_ACCOUNTS__DEMO__TOKEN__CURRENT", "accounts.demo.token"),
-        ("SCENECAST_INTERNAL_SECRET__CURRENT", "internal_secret"),
-        ("SCENECAST_API_KEYS__SHOP__KEY__CURRENT", "api_keys.shop.key"),
-    ] {
-        let error = read_two("", "", &[(name, "0123456789abcdef\n")]).unwrap_err();
-        assert!(error.contains(named) && error.contains("line break"), "{name}: {error}");
+fn a_value_with_the_line_break_of_its_file_is_refused_and_all_are_named_at_once() {
+    let places = [
+        "accounts.demo.app_id",
+        "accounts.demo.original_id",
+        "accounts.demo.secret",
+        "accounts.demo.token.current",
+        "accounts.demo.token.previous",
+        "accounts.demo.aes_key.current",
+        "accounts.demo.aes_key.previous",
+        "accounts.demo.webhooks.secret",
+        "mini_programs.demo-mini.app_id",
+        "mini_programs.demo-mini.secret",
+        "internal_secret.current",
+        "internal_secret.previous",
+        "api_keys.shop.key.current",
+        "api_keys.shop.key.previous",
+        "bus.url",
+    ];
+    let variable = |place: &str| format!("SCENECAST_{}", place.replace('.', "__").replace('-', "_").to_uppercase());
+    for end in ["\n", "\r\n", " ", "\u{a0}"] {
+        let set: Vec<_> = places.iter().map(|place| (variable(place), format!("hush-hush-4711{end}"))).collect();
+        let set: Vec<_> = set.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let error = read_two("", "", &set).unwrap_err();
+        for place in places {
+            let named = format!("{place}: begins or ends with a blank or a line break");
+            assert!(error.contains(&named) && error.contains(&variable(place)), "{place}: {error}");
+        }
+        assert!(
+            !error.contains("4711")
+                && !error.contains("is missing; set it in the file, or by SCENECAST_ACCOUNTS__DEMO_")
+        );
     }
+}
+
+#[test]
+fn an_error_shows_no_value_whatever_setting_a_secret_was_put_into() {
+    // These hold names of files, hosts and accounts.
+    let shown = ["geo_database", "trusted_proxies", "fallback_mini_program", "accounts", "ca"];
+    for place in settings_in(&sample()).iter().filter(|place| !shown.iter().any(|name| place.ends_with(name))) {
+        let variable = format!("SCENECAST_{}", place.replace('.', "__").to_uppercase());
+        let mut refused = 0;
+        for value in ["hush-4711", "redis://u:hush-4711@h", "471147114711", "4711 ", "<4711>", "a:4711"] {
+            for variable in [variable.clone(), format!("{variable}__CURRENT"), format!("{variable}__X__Y")] {
+                let Err(error) = read(&sample(), &[(&variable, value)]) else { continue };
+                refused += 1;
+                assert!(!error.contains("4711"), "{variable}={value}: {error}");
+                assert!(error.contains("SCENECAST_"), "{variable}={value}: {error}");
+            }
+        }
+        assert!(refused > 0, "{place}");
+    }
+}
+
+#[test]
+fn all_that_is_missing_and_all_mistakes_are_said_at_once() {
+    let bare = load::<CallbackConfig>(None, HashMap::new()).unwrap_err().texts();
+    let missing = ["listen.public", "listen.internal", "listen.admin", "bus.url", "internal_secret"];
+    let expected = missing.map(|place| {
+        let variable = place.replace('.', "__").to_uppercase();
+        format!("{place}: is missing; set it in the file, or by SCENECAST_{variable}")
+    });
+    assert_eq!(bare, expected);
+
+    let variables = [
+        ("SCENECAST_LISTEN__PUBLIC", "0.0.0.0:9081"),
+        ("SCENECAST_DRAIN__WINDOW", "9999"),
+        ("SCENECAST_ACCOUNTS__DEMO__APP_ID", "gh_1"),
+        ("SCENECAST_ACCOUNTS__DEMO__GRANT_LIFE", "0"),
+        ("SCENECAST_API_KEYS__SHOP__ACCOUNTS", "demo,nobody"),
+        ("SCENECAST_MINI_PROGRAMS__DEMO__APP_ID", "mini"),
+        ("SCENECAST_MINI_PROGRAMS__DEMO__SECRET", "internal-secret-of-16"),
+    ];
+    let error = read(&sample(), &variables).unwrap_err();
+    for named in [
+        "listen.admin: has the port of listen.public",
+        "drain.window: must be 0 to 3600 seconds (set by SCENECAST_DRAIN__WINDOW)",
+        "accounts.demo.app_id: must be the AppID",
+        "accounts.demo.grant_life: must be 1 to 600",
+        "api_keys.shop.accounts: there is no account nobody (set by SCENECAST_API_KEYS__SHOP__ACCOUNTS)",
+        "mini_programs.demo.app_id: must be the AppID",
+        "mini_programs.demo.secret: is the secret of internal_secret",
+    ] {
+        assert!(error.contains(named), "{named}: {error}");
+    }
+}
+
+#[test]
+fn variables_alone_can_make_an_account_and_name_lists() {
+    let variables = [
+        ("SCENECAST_MINI_PROGRAMS__DEMO_MINI__APP_ID", "wxfedcba9876543210"),
+        ("SCENECAST_MINI_PROGRAMS__DEMO_MINI__SECRET", "the-secret-of-the-mini-program-x"),
+        ("SCENECAST_ACCOUNTS__DEMO__FALLBACK_MINI_PROGRAM", "demo-mini"),
+        ("SCENECAST_API_KEYS__SHOP__ACCOUNTS", "demo, demo-mini"),
+        ("SCENECAST_TRUSTED_PROXIES", "10.0.0.0/8,192.168.0.1"),
+    ];
+    let config = read(&sample(), &variables).unwrap();
+    let accounts: Vec<_> = config.api_keys["shop"].accounts.iter().map(AccountName::as_str).collect();
+    assert_eq!(accounts, ["demo", "demo-mini"]);
+    assert!(config.mini_programs.contains_key(&"demo-mini".parse().unwrap()));
 }

@@ -29,7 +29,7 @@ use scenecast_scene::{AccountName, Rotating};
 use scenecast_service::{
     config::{
         ConfigError, ConfigWarning, DrainConfig, HttpUrl, TelemetryConfig, Validate, check_listeners, defaults,
-        strong_secret,
+        listen_address, strong_secret,
     },
     descriptors::ConnectionCeiling,
     http::TrustedProxies,
@@ -98,10 +98,13 @@ pub struct CallbackConfig<B = BusConfig> {
 #[serde(deny_unknown_fields)]
 pub struct CallbackListen {
     /// For WeChat and mini programs.
+    #[serde(deserialize_with = "listen_address")]
     pub public: SocketAddr,
     /// For gateways and sites.
+    #[serde(deserialize_with = "listen_address")]
     pub internal: SocketAddr,
     /// `/healthz`, `/readyz`, `/metrics`.
+    #[serde(deserialize_with = "listen_address")]
     pub admin: SocketAddr,
 }
 
@@ -134,15 +137,35 @@ pub struct ApiKey {
 }
 
 impl Validate for CallbackConfig {
+    const REQUIRED: &'static [&'static str] = &[
+        "listen.public",
+        "listen.internal",
+        "listen.admin",
+        "bus.url",
+        "internal_secret",
+        "accounts.*.app_id",
+        "accounts.*.secret",
+        "accounts.*.token",
+        "accounts.*.original_id",
+        "accounts.*.webhooks.secret",
+        "mini_programs.*.app_id",
+        "mini_programs.*.secret",
+        "mini_programs.*.webhooks.secret",
+        "api_keys.*.key",
+        "api_keys.*.accounts",
+    ];
+
     fn validate(&self) -> Result<(), ConfigError> {
-        check_listeners(&self.listen.named())?;
-        self.drain.check()?;
-        self.limits.keep_alive.check("limits.keep_alive", defaults::KEEP_ALIVE)?;
-        self.check_accounts()?;
-        self.check_mini_programs()?;
-        check_own(self.app_ids(), "app_id")?;
-        self.check_api_keys()?;
-        self.check_secrets()
+        ConfigError::all([
+            check_listeners(&self.listen.named()),
+            self.drain.check(),
+            self.limits.keep_alive.check("limits.keep_alive", defaults::KEEP_ALIVE),
+            self.check_accounts(),
+            self.check_mini_programs(),
+            check_own(self.app_ids(), "app_id"),
+            self.check_api_keys(),
+            self.check_secrets(),
+        ])
     }
 
     fn warnings(&self) -> Vec<ConfigWarning> {
@@ -168,13 +191,12 @@ impl<B> CallbackConfig<B> {
         if self.accounts.is_empty() && self.mini_programs.is_empty() {
             return bad("accounts", "there must be at least one, or one of mini_programs");
         }
-        for (name, account) in &self.accounts {
-            account::check(&format!("accounts.{name}"), account)?;
-            self.check_fallback(name, account)?;
-        }
         let accounts = || self.accounts.iter().map(|(name, account)| (format!("accounts.{name}"), account));
-        check_own(accounts().filter_map(|(at, account)| Some((at, account.path.as_ref()?))), "path")?;
-        check_own(accounts().map(|(at, account)| (at, &account.original_id)), "original_id")
+        let own_path = check_own(accounts().filter_map(|(at, account)| Some((at, account.path.as_ref()?))), "path");
+        let own_id = check_own(accounts().map(|(at, account)| (at, &account.original_id)), "original_id");
+        let each = accounts().map(|(at, account)| account::check(&at, account));
+        let fallbacks = self.accounts.iter().map(|(name, account)| self.check_fallback(name, account));
+        ConfigError::all(each.chain(fallbacks).chain([own_path, own_id]))
     }
 
     /// The fallback exists, and asks people at least as strictly as the account does: otherwise a page would get a
@@ -196,17 +218,18 @@ impl<B> CallbackConfig<B> {
     }
 
     fn check_mini_programs(&self) -> Result<(), ConfigError> {
-        for (name, mini_program) in &self.mini_programs {
-            mini_program::check(&format!("mini_programs.{name}"), mini_program)?;
+        ConfigError::all(self.mini_programs.iter().map(|(name, mini_program)| {
+            let at = format!("mini_programs.{name}");
+            mini_program::check(&at, mini_program)?;
             if self.accounts.contains_key(name) {
-                return bad(&format!("mini_programs.{name}"), "there is an Official Account of this name");
+                return bad(&at, "there is an Official Account of this name");
             }
-        }
-        Ok(())
+            Ok(())
+        }))
     }
 
     fn check_api_keys(&self) -> Result<(), ConfigError> {
-        for (name, key) in &self.api_keys {
+        ConfigError::all(self.api_keys.iter().map(|(name, key)| {
             // The key belongs into an environment variable, whose name can't tell capitals.
             if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_') {
                 return bad("api_keys", &format!("{name:?} must be of a-z, 0-9, - and _"));
@@ -218,8 +241,8 @@ impl<B> CallbackConfig<B> {
             if let Some(unknown) = key.accounts.iter().find(|account| !self.has(account)) {
                 return bad(&accounts, &format!("there is no account {unknown}"));
             }
-        }
-        Ok(())
+            Ok(())
+        }))
     }
 
     fn has(&self, account: &AccountName) -> bool {

@@ -1,6 +1,6 @@
 //! Which secrets of a callback must differ, and which should. No I/O.
 
-use scenecast_scene::{AccountName, Rotating};
+use scenecast_scene::{AccountName, Rotating, Secret};
 use scenecast_service::config::{ConfigError, ConfigWarning, SecretUses};
 use scenecast_wechat::AesKey;
 
@@ -15,14 +15,12 @@ const TOKEN_BYTES: usize = 16;
 impl<B> CallbackConfig<B> {
     /// Refuses secrets that serve two purposes, and API keys that no site can send.
     pub(super) fn check_secrets(&self) -> Result<(), ConfigError> {
-        for (name, key) in &self.api_keys {
-            if key.key.any(|secret| !secret.text().is_ascii()) {
-                return bad(&format!("api_keys.{name}.key"), "must be ASCII: a site can't send other characters");
-            }
-        }
-        self.check_plain_tokens()?;
-        self.check_aes_keys()?;
-        self.secret_uses().check()
+        let is_ascii = |secret: &Secret| secret.text().is_ascii();
+        let unsendable = self.api_keys.iter().filter(|(_, key)| key.key.any(|secret| !is_ascii(secret)));
+        let unsendable = unsendable
+            .map(|(name, _)| bad(&format!("api_keys.{name}.key"), "must be ASCII: a site can't send other characters"));
+        let others = [self.check_plain_tokens(), self.check_aes_keys(), self.secret_uses().check()];
+        ConfigError::all(unsendable.chain(others))
     }
 
     /// An account's AES key is none of the secrets that let somebody in here: WeChat and all who set the account up there

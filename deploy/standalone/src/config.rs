@@ -8,7 +8,8 @@ use scenecast_gateway::config::GatewayLimits;
 use scenecast_scene::Language;
 use scenecast_service::{
     config::{
-        ConfigError, ConfigWarning, DrainConfig, Origins, Seconds, TelemetryConfig, Validate, check_listeners, defaults,
+        ConfigError, ConfigWarning, DrainConfig, Origins, Seconds, TelemetryConfig, Validate, check_listeners,
+        defaults, listen_address,
     },
     descriptors::ConnectionCeiling,
     process::Binary,
@@ -61,18 +62,25 @@ impl Default for StandaloneConfig {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListenAddresses {
+    #[serde(deserialize_with = "listen_address")]
     pub site: SocketAddr,
     /// The gateway, for browsers.
+    #[serde(deserialize_with = "listen_address")]
     pub gateway: SocketAddr,
     /// The callback, for WeChat.
+    #[serde(deserialize_with = "listen_address")]
     pub callback: SocketAddr,
     /// The callback, for the gateway and the site.
+    #[serde(deserialize_with = "listen_address")]
     pub internal: SocketAddr,
     /// The simulator of WeChat.
+    #[serde(deserialize_with = "listen_address")]
     pub simulator: SocketAddr,
     /// Probes and metrics of all of it.
+    #[serde(deserialize_with = "listen_address")]
     pub admin: SocketAddr,
     /// The gateway, for pages that are sent a QR code as soon as they connect.
+    #[serde(deserialize_with = "listen_address")]
     pub qr_on_open: SocketAddr,
 }
 

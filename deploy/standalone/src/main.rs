@@ -2,17 +2,17 @@
 
 use std::{io::Write, process::ExitCode};
 
-use scenecast_service::{listener::ListenError, process};
+use scenecast_service::{listener::ListenError, process, signals::Signals};
 use scenecast_standalone::{Standalone, StandaloneConfig};
 
 fn main() -> ExitCode {
     process::main("scenecast-standalone", serve)
 }
 
-async fn serve(config: StandaloneConfig) -> Result<(), ListenError> {
+async fn serve(config: StandaloneConfig, signals: Signals) -> Result<(), ListenError> {
     let standalone = Standalone::start(config).await?;
     // A closed terminal is no reason to fail.
     let _ = writeln!(std::io::stdout(), "\n  The login page: {}\n", standalone.site);
-    standalone.shutdown.run_until_signal().await;
+    standalone.shutdown.run_until_signal(signals).await;
     Ok(())
 }

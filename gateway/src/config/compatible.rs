@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use scenecast_scene::AccountName;
+use scenecast_service::config::listen_address;
 use serde::Deserialize;
 use strum::IntoStaticStr;
 
@@ -53,6 +54,7 @@ pub struct CompatibleListener {
     /// The account that its pages log in with.
     pub account: AccountName,
     /// Where its pages connect.
+    #[serde(deserialize_with = "listen_address")]
     pub listen: SocketAddr,
 }
 

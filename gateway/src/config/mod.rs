@@ -17,7 +17,7 @@ use scenecast_service::{
     config,
     config::{
         ConfigError, ConfigWarning, HttpUrl, Origins, Seconds, SecretUses, TelemetryConfig, Validate, check_listeners,
-        defaults, keep_alive_warning, strong_secret,
+        defaults, keep_alive_warning, listen_address, strong_secret,
     },
     descriptors::ConnectionCeiling,
     http::TrustedProxies,
@@ -89,8 +89,10 @@ impl<B> GatewayConfig<B> {
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayListen {
     /// For browsers.
+    #[serde(deserialize_with = "listen_address")]
     pub public: SocketAddr,
     /// For probes and Prometheus.
+    #[serde(deserialize_with = "listen_address")]
     pub admin: SocketAddr,
 }
 
@@ -150,15 +152,19 @@ impl<B> GatewayConfig<B> {
 }
 
 impl Validate for GatewayConfig {
+    const REQUIRED: &'static [&'static str] = &["bus.url", "callback.url", "key_secret", "internal_secret", "origins"];
+
     fn validate(&self) -> Result<(), ConfigError> {
-        check_listeners(&self.listeners())?;
-        self.secrets().check()?;
-        self.origins.check_some()?;
-        self.scene_life.check("scene_life", defaults::SCENE_LIFE)?;
-        self.limits.unread.check("limits.unread", 1..=600)?;
-        self.limits.keep_alive.check("limits.keep_alive", defaults::KEEP_ALIVE)?;
-        config::DrainConfig::from(self.drain).check()?;
-        self.drain.compatible.map_or(Ok(()), |compatible| compatible.check("drain.compatible", 0..=7200))
+        ConfigError::all([
+            check_listeners(&self.listeners()),
+            self.secrets().check(),
+            self.origins.check_some(),
+            self.scene_life.check("scene_life", defaults::SCENE_LIFE),
+            self.limits.unread.check("limits.unread", 1..=600),
+            self.limits.keep_alive.check("limits.keep_alive", defaults::KEEP_ALIVE),
+            config::DrainConfig::from(self.drain).check(),
+            self.drain.compatible.map_or(Ok(()), |compatible| compatible.check("drain.compatible", 0..=7200)),
+        ])
     }
 
     fn warnings(&self) -> Vec<ConfigWarning> {

@@ -1,6 +1,7 @@
 //! Which configurations are valid.
 
 use scenecast_service::config::load;
+use scenecast_testing::settings_in;
 
 use super::*;
 
@@ -131,5 +132,52 @@ fn an_error_names_the_invalid_value() {
     ] {
         let error = load_with(&[(name, value)]).unwrap_err();
         assert!(error.contains(named), "{name}={value}: {error}");
+    }
+}
+
+#[test]
+fn an_error_shows_no_value_whatever_setting_a_secret_was_put_into() {
+    // These hold names of files, hosts and accounts.
+    let shown = ["origins", "trusted_proxies", "ca"];
+    let sample = std::fs::read_to_string(SAMPLE).unwrap();
+    for place in settings_in(&sample).iter().filter(|place| !shown.iter().any(|name| place.ends_with(name))) {
+        let variable = format!("SCENECAST_{}", place.replace('.', "__").to_uppercase());
+        let mut refused = 0;
+        for value in ["hush-4711", "redis://u:hush-4711@h", "471147114711", "4711 ", "<4711>", "localhost:4711"] {
+            for variable in [variable.clone(), format!("{variable}__CURRENT"), format!("{variable}__X__Y")] {
+                let Err(error) = load_with(&[(&variable, value)]) else { continue };
+                refused += 1;
+                assert!(!error.contains("4711"), "{variable}={value}: {error}");
+                assert!(error.contains("SCENECAST_"), "{variable}={value}: {error}");
+            }
+        }
+        assert!(refused > 0, "{place}");
+    }
+}
+
+#[test]
+fn all_that_is_missing_and_all_mistakes_are_said_at_once() {
+    let missing = load::<GatewayConfig>(None, []).unwrap_err().texts();
+    let expected = ["bus.url", "callback.url", "key_secret", "internal_secret", "origins"].map(|place| {
+        let variable = place.replace('.', "__").to_uppercase();
+        format!("{place}: is missing; set it in the file, or by SCENECAST_{variable}")
+    });
+    assert_eq!(missing, expected);
+    let mistakes = [
+        ("SCENECAST_SCENE_LIFE", "5"),
+        ("SCENECAST_LIMITS__UNREAD", "0"),
+        ("SCENECAST_DRAIN__NOTICE", "301"),
+        ("SCENECAST_LISTEN__ADMIN", "0.0.0.0:8080"),
+        ("SCENECAST_KEY_SECRET__CURRENT", "internal-secret-of-16"),
+    ];
+    let error = load_with(&mistakes).unwrap_err();
+    for named in [
+        "scene_life: must be 10 to 1800 seconds (set by SCENECAST_SCENE_LIFE)",
+        "limits.unread: must be 1 to 600 seconds (set by SCENECAST_LIMITS__UNREAD)",
+        "drain.notice: must be 0 to 300 seconds (set by SCENECAST_DRAIN__NOTICE)",
+        "listen.admin: has the port of listen.public",
+        "key_secret: is the secret of internal_secret, too",
+    ] {
+        assert!(error.contains(named), "{named}: {error}");
     }
 }

@@ -16,10 +16,10 @@ use tokio::{
 use crate::fixtures::{KEY_SECRET, ORIGIN, PATIENCE, frame, reconnect_delay_ms};
 
 /// A gateway process, whose Redis and callback are away.
-struct GatewayProcess {
-    child: Child,
+pub(crate) struct GatewayProcess {
+    pub(crate) child: Child,
     log: Lines<BufReader<ChildStderr>>,
-    public: SocketAddr,
+    pub(crate) public: SocketAddr,
     admin: SocketAddr,
     /// What it has logged until it served.
     start: Vec<Value>,
@@ -27,7 +27,7 @@ struct GatewayProcess {
 }
 
 /// The command that runs the gateway and lets it open so many files.
-fn command(open_files: u32, config: &Path) -> Command {
+pub(crate) fn command(open_files: u32, config: &Path) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("ulimit -n {open_files}; exec \"$0\" \"$@\"")]);
     command.arg(env!("CARGO_BIN_EXE_scenecast-gateway")).arg("--config").arg(config);
@@ -37,7 +37,7 @@ fn command(open_files: u32, config: &Path) -> Command {
     command
 }
 
-fn sample() -> NamedTempFile {
+pub(crate) fn sample() -> NamedTempFile {
     let sample = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.toml")).unwrap();
     let sample = sample
         .replace("0.0.0.0:8080", "127.0.0.1:0")
@@ -51,8 +51,13 @@ fn sample() -> NamedTempFile {
 
 impl GatewayProcess {
     async fn start(open_files: u32) -> Self {
+        Self::start_with(open_files, &[]).await
+    }
+
+    /// The same, with these environment variables.
+    pub(crate) async fn start_with(open_files: u32, env: &[(&str, &str)]) -> Self {
         let config = sample();
-        let mut child = command(open_files, config.path()).spawn().unwrap();
+        let mut child = command(open_files, config.path()).envs(env.iter().copied()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut start: Vec<Value> = vec![];
         let address_of = |start: &[Value], clients| {
@@ -96,7 +101,7 @@ impl GatewayProcess {
     }
 
     /// A page that asks for a scene. Returns the code of the problem that it gets.
-    async fn problem_of_a_page(&self) -> (String, LoginPage) {
+    pub(crate) async fn problem_of_a_page(&self) -> (String, LoginPage) {
         let address = self.public.to_string();
         let connecting = LoginPage::connect(&address, ORIGIN);
         let mut page = timeout(PATIENCE, connecting).await.expect("it doesn't hang").unwrap();
@@ -104,7 +109,7 @@ impl GatewayProcess {
         (frame(&mut page).await.code, page)
     }
 
-    async fn logs(&mut self, text: &str) {
+    pub(crate) async fn logs(&mut self, text: &str) {
         let said = async { while !self.log.next_line().await.unwrap().unwrap().contains(text) {} };
         timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("it doesn't say: {text}"));
     }

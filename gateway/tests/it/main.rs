@@ -11,6 +11,7 @@
 //! | `limits` | what happens beyond the limits |
 //! | `visitors` | what is told of the page that asks for a scene |
 //! | `hostile` | peers that break the rules on purpose |
+//! | `signals` | the signals that its process gets |
 //! | `slow_clients` | peers that send next to nothing |
 
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
@@ -21,6 +22,7 @@ mod drain;
 mod fixtures;
 mod hostile;
 mod limits;
+mod signals;
 mod slow_clients;
 mod transport;
 mod visitors;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use scenecast_scene::AccountName;
 use scenecast_service::{
-    config::{ConfigError, DrainConfig, TelemetryConfig, Validate, check_listeners},
+    config::{ConfigError, DrainConfig, TelemetryConfig, Validate, check_listeners, listen_address},
     process::Binary,
 };
 use serde::Deserialize;
@@ -33,8 +33,10 @@ pub struct SimulatorConfig {
 #[serde(deny_unknown_fields)]
 pub struct SimulatorListeners {
     /// The API, the phone, and the control routes.
+    #[serde(deserialize_with = "listen_address")]
     pub public: SocketAddr,
     /// `/healthz`, `/readyz`, `/metrics`.
+    #[serde(deserialize_with = "listen_address")]
     pub admin: SocketAddr,
 }
 

@@ -9,6 +9,7 @@
 //! | [`http`] | problem+json, request bodies within limits, client addresses |
 //! | [`admission`] | which connections and requests a pod accepts, and what the others are told |
 //! | [`listener`] | the accept loop, connections, the admin listener |
+//! | [`signals`] | what stops a process, and what doesn't |
 //! | [`shutdown`] | how a process shuts down, step by step |
 
 pub mod admission;
@@ -18,4 +19,5 @@ pub mod http;
 pub mod listener;
 pub mod process;
 pub mod shutdown;
+pub mod signals;
 pub mod telemetry;

@@ -9,14 +9,18 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Runtime;
 
 use crate::{
     config::{
-        load::{ConfigError, ConfigWarning, Validate, load},
+        environment_warnings,
+        error::{ConfigError, ConfigWarning},
+        load::{Validate, load},
         types::TelemetryConfig,
     },
     descriptors::{ConnectionCeiling, fit_to_process},
     listener::accept::ListenError,
+    signals::{Signals, StopSignals},
     telemetry,
 };
 
@@ -67,11 +71,11 @@ pub trait Binary: Validate {
 }
 
 /// Runs the command that the process's command line names. `serve` is called for `serve`, after logs and traces have
-/// started.
+/// started, with the signals that have come since the process started.
 ///
 /// The exit code is 0, 64 for a configuration that can't be used or a limit of open files that is far too low, or 1 if an
-/// address can't be bound or the health check fails.
-pub fn main<C: Binary, F>(name: &'static str, serve: impl FnOnce(C) -> F) -> ExitCode
+/// address can't be bound, the health check fails, or a second signal to stop cuts the shutdown short.
+pub fn main<C: Binary, F>(name: &'static str, serve: impl FnOnce(C, Signals) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), ListenError>>,
 {
@@ -79,60 +83,109 @@ where
 }
 
 /// As [`main`], for a binary that has this command line under a subcommand.
-pub fn run<C: Binary, F>(cli: &Cli, name: &'static str, serve: impl FnOnce(C) -> F) -> ExitCode
+pub fn run<C: Binary, F>(cli: &Cli, name: &'static str, serve: impl FnOnce(C, Signals) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), ListenError>>,
 {
-    let config: C = match load(cli.config.as_deref(), environment()) {
-        Ok(config) => config,
-        Err(error) => return bad_config(&error),
-    };
     match cli.command.unwrap_or(CliCommand::Serve) {
-        CliCommand::Serve => run_server(name, config, serve),
-        CliCommand::CheckConfig => {
-            say_good(&config.warnings());
-            ExitCode::SUCCESS
+        CliCommand::Serve => {
+            // Before the configuration is read: as PID 1 a process without handlers never gets its SIGTERM.
+            let server = Server::start();
+            with_config(cli, |config| server.run(name, config, serve))
         }
-        CliCommand::Healthcheck => match healthcheck(config.admin()) {
+        CliCommand::CheckConfig => with_config(cli, |config: C| {
+            say_good(&all_warnings(&config));
+            ExitCode::SUCCESS
+        }),
+        CliCommand::Healthcheck => with_config(cli, |config: C| match healthcheck(config.admin()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 print_line(&mut std::io::stderr(), &format!("not healthy: {error}"));
                 ExitCode::FAILURE
             }
-        },
+        }),
     }
 }
 
-/// The environment variables. Those that aren't UTF-8 are left out; none of ours is.
+/// Reads the configuration, and goes on with it if it can be used.
+fn with_config<C: Binary>(cli: &Cli, go_on: impl FnOnce(C) -> ExitCode) -> ExitCode {
+    match load(cli.config.as_deref(), environment()) {
+        Ok(config) => go_on(config),
+        Err(error) => bad_config(&error),
+    }
+}
+
+/// The environment variables. Those whose name isn't UTF-8 are left out; none of ours is. In a value that isn't, U+FFFD
+/// replaces what can't be read, and so the configuration is refused by name.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
 }
 
-fn run_server<C: Binary, F>(name: &'static str, mut config: C, serve: impl FnOnce(C) -> F) -> ExitCode
-where
-    F: Future<Output = Result<(), ListenError>>,
-{
-    let telemetry = match telemetry::start(name, C::LIBRARY_LOG_FILTER, config.telemetry()) {
-        Ok(telemetry) => telemetry,
-        Err(error) => return bad_config(&error),
-    };
-    config.warnings().iter().for_each(ConfigWarning::log);
-    if let Err(error) = fit_to_process(&mut config.connection_ceilings()) {
-        tracing::error!(%error, "the process stops, because it can't serve");
-        telemetry.flush();
-        return ExitCode::from(EXIT_BAD_CONFIG);
+/// A process that will serve: it has a runtime, and gets its signals.
+struct Server {
+    runtime: Runtime,
+    signals: Signals,
+    /// The same signals again, for whoever doesn't want to wait.
+    hurry: StopSignals,
+}
+
+impl Server {
+    fn start() -> Self {
+        let runtime = Runtime::new().expect("the system gives threads to a process that starts");
+        let entered = runtime.enter();
+        let signals = Signals::catch();
+        let hurry = StopSignals::catch();
+        drop(entered);
+        Self { runtime, signals, hurry }
     }
-    let runtime = tokio::runtime::Runtime::new().expect("the system gives threads to a process that starts");
-    let served = runtime.block_on(serve(config));
-    let code = match served {
+
+    fn run<C: Binary, F>(self, name: &'static str, mut config: C, serve: impl FnOnce(C, Signals) -> F) -> ExitCode
+    where
+        F: Future<Output = Result<(), ListenError>>,
+    {
+        let telemetry = match telemetry::start(name, C::LIBRARY_LOG_FILTER, config.telemetry()) {
+            Ok(telemetry) => telemetry,
+            Err(error) => return bad_config(&error),
+        };
+        all_warnings(&config).iter().for_each(ConfigWarning::log);
+        if let Err(error) = fit_to_process(&mut config.connection_ceilings()) {
+            tracing::error!(%error, "the process stops, because it can't serve");
+            telemetry.flush();
+            return ExitCode::from(EXIT_BAD_CONFIG);
+        }
+        let Self { runtime, signals, hurry } = self;
+        let code = runtime.block_on(async {
+            tokio::select! {
+                served = serve(config, signals) => exit_code(&served),
+                () = hurry.second() => {
+                    tracing::warn!("got a second signal to stop: the process ends at once and drops its connections");
+                    ExitCode::FAILURE
+                }
+            }
+        });
+        // Not dropped: that would wait for name look-ups in progress.
+        runtime.shutdown_background();
+        telemetry.flush();
+        code
+    }
+}
+
+fn exit_code(served: &Result<(), ListenError>) -> ExitCode {
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the process stops, because it can't serve");
             ExitCode::FAILURE
         }
-    };
-    telemetry.flush();
-    code
+    }
+}
+
+/// What is probably a mistake in the settings, or in the environment.
+fn all_warnings(config: &impl Validate) -> Vec<ConfigWarning> {
+    let mut warnings = environment_warnings(environment());
+    warnings.extend(config.warnings());
+    warnings
 }
 
 fn say_good(warnings: &[ConfigWarning]) {
@@ -148,7 +201,9 @@ fn say_good(warnings: &[ConfigWarning]) {
 }
 
 fn bad_config(error: &ConfigError) -> ExitCode {
-    print_line(&mut std::io::stderr(), &format!("configuration: {error}"));
+    for text in error.texts() {
+        print_line(&mut std::io::stderr(), &format!("configuration: {text}"));
+    }
     ExitCode::from(EXIT_BAD_CONFIG)
 }
 

@@ -19,13 +19,12 @@
 
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
-use crate::config::types::DrainConfig;
+use crate::{config::types::DrainConfig, signals::Signals};
 
 /// How long the connections that are closed at the end of the window have to finish their close.
 const LAST_CLOSE_TIME: Duration = Duration::from_secs(2);
@@ -68,14 +67,10 @@ impl Shutdown {
         Self::new(DrainConfig::default())
     }
 
-    /// Waits for SIGTERM or SIGINT, then shuts the process down. Call it when every listener is bound.
-    pub async fn run_until_signal(&self) {
+    /// Waits for a signal to stop, then shuts the process down. Call it when every listener is bound.
+    pub async fn run_until_signal(&self, mut signals: Signals) {
         tracing::info!("serving");
-        let mut terminate = signal(SignalKind::terminate()).expect("a process may handle SIGTERM");
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+        signals.stopped().await;
         self.shut_down().await;
     }
 

@@ -7,6 +7,7 @@
 //! | `fault_proxy` | a TCP proxy that delays, disconnects and drops |
 //! | `nginx` | nginx, with any configuration |
 //! | `exchange`, `metric` | raw HTTP requests; samples from Prometheus's text format |
+//! | `sample_config` | the settings that a sample file shows |
 //! | `tls`, `until` | certificates; waiting for a condition |
 
 mod exchange;
@@ -14,6 +15,7 @@ mod fault_proxy;
 mod metric;
 mod nginx;
 mod redis;
+mod sample_config;
 mod test_backend;
 mod tls;
 mod until;
@@ -36,6 +38,7 @@ pub use redis::{
     usage::ProcessUsage,
     users::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, acl_rules},
 };
+pub use sample_config::settings_in;
 pub use test_backend::TestBackend;
 pub use tls::CertificateAuthority;
 pub use until::until;

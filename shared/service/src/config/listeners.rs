@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::load::ConfigError;
+use super::error::ConfigError;
 
 /// Refuses two listeners that would have the same port. Each is given with its name in the configuration. Port 0 is any
 /// free port, so it is never the same.

@@ -1,99 +1,27 @@
-//! Reads a TOML file, and environment variables that override it. Errors name the value that is wrong.
+//! Reads a TOML file, and environment variables that override it. Errors name the values that are wrong.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    fmt::Display,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::Path};
 
-use config::Source;
 use serde::de::DeserializeOwned;
+use toml::{Table, Value};
 
-use super::placeholder;
-
-/// Environment variables begin with this. `__` separates the levels: `SCENECAST_BUS__URL` is `url` in `[bus]`.
-const ENV_PREFIX: &str = "SCENECAST";
-
-/// Why the configuration can't be used. The text names the value and where it came from, and never shows a secret.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file can't be read.
-    #[error("{}: {source}", path.display())]
-    Unreadable {
-        path: PathBuf,
-        /// Mostly that it doesn't exist, or may not be read.
-        #[source]
-        source: io::Error,
-    },
-    /// The file isn't TOML. The parser's error is not kept as the cause: it shows the line, and that may be a secret.
-    #[error("{}, line {line}: {message}", path.display())]
-    Syntax {
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        message: String,
-    },
-    /// A value is missing, has the wrong type, or has a name that isn't known.
-    #[error(transparent)]
-    Deserialize(#[from] config::ConfigError),
-    /// A value has the right type, but can't be used.
-    #[error("{place}: {requirement}")]
-    Value {
-        /// The name of the value, such as `bus.url`.
-        place: String,
-        /// What the value has to be, or why it can't be used.
-        requirement: String,
-    },
-    /// The exporter of traces can't be built.
-    #[error("telemetry.otlp_endpoint: {0}")]
-    TraceExporter(#[source] opentelemetry_otlp::ExporterBuildError),
-}
-
-impl ConfigError {
-    /// The value at `place` can't be used; `requirement` says what it has to be. The text is `place: requirement`.
-    pub fn at(place: impl Display, requirement: impl Display) -> Self {
-        Self::Value { place: place.to_string(), requirement: requirement.to_string() }
-    }
-}
-
-/// A value that can be used, and is probably a mistake or less safe than it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigWarning {
-    /// The name of the value, such as `accounts.demo.token`.
-    pub place: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-impl ConfigWarning {
-    /// The value at `place` has this problem. The text is `place: problem`.
-    pub fn at(place: impl Display, problem: impl Display) -> Self {
-        Self { place: place.to_string(), problem: problem.to_string() }
-    }
-
-    /// Logs it.
-    pub fn log(&self) {
-        tracing::warn!(
-            setting = self.place,
-            problem = self.problem,
-            "the configuration can be used, but a setting is probably a mistake"
-        );
-    }
-}
-
-impl Display for ConfigWarning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.problem)
-    }
-}
+use super::{
+    environment::{Variables, variable_for},
+    error::{ConfigError, ConfigWarning},
+    place::{is_within, join},
+    read::{BadSetting, Problem, read},
+    texts::bad_texts,
+};
 
 /// A configuration with rules that its types alone can't express.
 ///
 /// See docs/decisions/056-a-setting-is-refused-or-warned-of.md.
 pub trait Validate: DeserializeOwned {
-    /// Checks values that depend on each other. Names the first that is wrong.
+    /// The places that have to be set, so that an error names all that are not. `*` is any name that is there:
+    /// `accounts.*.secret`. A place that isn't listed is only named once all that are listed are set.
+    const REQUIRED: &'static [&'static str] = &[];
+
+    /// Checks values that depend on each other. Names those that are wrong; see [`ConfigError::all`].
     fn validate(&self) -> Result<(), ConfigError>;
 
     /// The values that can be used and are probably mistakes.
@@ -113,8 +41,6 @@ impl ConfigFile {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        // The `config` crate gets what was parsed here, because its own error would show the line, and that may be a
-        // secret.
         match toml::from_str(&text) {
             Ok(sections) => Ok(Self { sections }),
             Err(error) => {
@@ -138,31 +64,14 @@ impl ConfigFile {
         Some(value)
     }
 
-    /// The file for the `config` crate. It rounds a fraction where a whole number is wanted, so that 0.5 seconds would
-    /// be 1. From a text it reads a number only if the text is one, so it gets fractions as texts.
-    fn without_fractions(&self) -> String {
-        let mut sections = self.sections.clone();
-        sections.iter_mut().for_each(|(_, value)| fractions_as_texts(value));
-        sections.to_string()
-    }
-
     /// The names at the top level of the file: its sections, and values that are in no section.
     pub fn sections(&self) -> impl Iterator<Item = &str> {
         self.sections.keys().map(String::as_str)
     }
 }
 
-fn fractions_as_texts(value: &mut toml::Value) {
-    match value {
-        toml::Value::Float(fraction) => *value = toml::Value::String(fraction.to_string()),
-        toml::Value::Array(values) => values.iter_mut().for_each(fractions_as_texts),
-        toml::Value::Table(values) => values.iter_mut().for_each(|(_, value)| fractions_as_texts(value)),
-        _ => {}
-    }
-}
-
 /// Reads the configuration from `file`, if there is one, and from the variables in `env`, which override it. Variables
-/// without our prefix are ignored.
+/// without our prefix are ignored. The error names all settings that can't be used, and the variables that set them.
 pub fn load<T: Validate>(
     file: Option<&Path>,
     env: impl IntoIterator<Item = (String, String)>,
@@ -176,34 +85,94 @@ pub fn load_with_file<T: Validate>(
     file: Option<&ConfigFile>,
     env: impl IntoIterator<Item = (String, String)>,
 ) -> Result<T, ConfigError> {
-    let mut builder = config::Config::builder();
-    if let Some(file) = file {
-        builder = builder.add_source(config::File::from_str(&file.without_fractions(), config::FileFormat::Toml));
+    let mut settings = file.map(|file| file.sections.clone()).unwrap_or_default();
+    let (variables, mut errors) = Variables::lay_over(&mut settings, env);
+    let (found, bad) = find_bad(&settings, T::REQUIRED);
+    errors.extend(found.into_iter().map(|error| with_source(error, &variables)));
+    match read::<T>(&settings, bad) {
+        Ok(config) if errors.is_empty() => {
+            config.validate().map_err(|error| with_sources(error, &variables))?;
+            return Ok(config);
+        }
+        Ok(_) => {}
+        Err(unreadable) => {
+            let named: Vec<_> = errors.iter().filter_map(place_of).map(ToOwned::to_owned).collect();
+            // A table is missing if what has to be in it is, and that has been named.
+            let is_new = |setting: &BadSetting| !named.iter().any(|place| is_within(place, &setting.place));
+            let unreadable = unreadable.into_iter().filter(is_new).map(error_for);
+            errors.extend(unreadable.map(|error| with_source(error, &variables)));
+        }
     }
-    let env: HashMap<_, _> = env.into_iter().filter(|(name, _)| !is_reserved(name)).collect();
-    let environment = config::Environment::with_prefix(ENV_PREFIX)
-        .prefix_separator("_")
-        .separator("__")
-        .ignore_empty(true)
-        .source(Some(env));
-    let settings = builder.add_source(environment).build()?;
-    if let Some(place) = placeholder::find(&settings.collect()?) {
-        // The value isn't shown: it may hold a part of a secret.
-        let requirement = "still has the placeholder of a template or an example; put the real value in its place";
-        return Err(ConfigError::at(place, requirement));
-    }
-    let config: T = settings.try_deserialize()?;
-    config.validate()?;
-    Ok(config)
+    Err(ConfigError::of(errors).expect("settings that can be read are only refused for an error"))
 }
 
-/// Whether a variable with our prefix is no configuration value: `SCENECAST_CONFIG` names the file, and Kubernetes sets
-/// variables for each Service whose name begins with `scenecast`.
-fn is_reserved(name: &str) -> bool {
-    let is_for_service = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"]
+/// The errors that can be found without reading the settings into their types, and the places of texts that can't be
+/// meant.
+fn find_bad(settings: &Table, required: &[&str]) -> (Vec<ConfigError>, BTreeSet<String>) {
+    let mut errors = vec![];
+    let mut places = BTreeSet::new();
+    for bad in bad_texts(settings) {
+        errors.push(ConfigError::at(&bad.place, bad.problem));
+        places.insert(bad.place);
+    }
+    let missing = required
         .iter()
-        .any(|part| name.split_once(part).is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with('_')));
-    name == "SCENECAST_CONFIG" || (is_for_service && !name.contains("__"))
+        .flat_map(|place| missing(settings, "", place))
+        .map(|place| error_for(BadSetting { place, problem: Problem::Missing }));
+    errors.extend(missing);
+    (errors, places)
+}
+
+/// The places below `above` that aren't set, of those that `required` stands for.
+fn missing(table: &Table, above: &str, required: &str) -> Vec<String> {
+    let (name, rest) = required.split_once('.').map_or((required, None), |(name, rest)| (name, Some(rest)));
+    let below = |name: &str, value: Option<&Value>| match (value, rest) {
+        (Some(Value::Table(table)), Some(rest)) => missing(table, &join(above, name), rest),
+        // What stands in place of the table is refused when it is read.
+        (Some(_), _) => vec![],
+        (None, None) => vec![join(above, name)],
+        (None, Some(rest)) if above.is_empty() && !rest.contains('*') => vec![join(name, rest)],
+        // A table that may be absent.
+        (None, Some(_)) => vec![],
+    };
+    if name == "*" {
+        return table.iter().flat_map(|(name, value)| below(name, Some(value))).collect();
+    }
+    below(name, table.get(name))
+}
+
+fn error_for(setting: BadSetting) -> ConfigError {
+    match setting.problem {
+        Problem::Missing => {
+            let variable = variable_for(&setting.place);
+            ConfigError::at(&setting.place, format_args!("is missing; set it in the file, or by {variable}"))
+        }
+        Problem::Unreadable(requirement) => ConfigError::at(&setting.place, requirement),
+    }
+}
+
+fn place_of(error: &ConfigError) -> Option<&str> {
+    match error {
+        ConfigError::Value { place, .. } => Some(place),
+        _ => None,
+    }
+}
+
+fn with_sources(error: ConfigError, variables: &Variables) -> ConfigError {
+    let each = error.into_each().into_iter().map(|error| with_source(error, variables));
+    ConfigError::of(each.collect()).expect("an error consists of at least one")
+}
+
+/// Says which variables have set the value.
+fn with_source(error: ConfigError, variables: &Variables) -> ConfigError {
+    match error {
+        ConfigError::Value { place, requirement } => {
+            let behind = variables.behind(&place);
+            let source = if behind.is_empty() { String::new() } else { format!(" (set by {})", behind.join(", ")) };
+            ConfigError::Value { place, requirement: requirement + &source }
+        }
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Which files and variables are read, and how an error names what is wrong.
 
-use std::io::Write;
+use std::{collections::HashMap, io::Write, net::SocketAddr};
 
 use serde::Deserialize;
 
 use scenecast_scene::Rotating;
 
 use super::*;
-use crate::config::{Origins, TelemetryConfig, strong_secret};
+use crate::config::{Origins, TelemetryConfig, listen_address, strong_secret};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +23,16 @@ struct SampleConfig {
     #[serde(default)]
     origins: Origins,
     #[serde(default)]
+    mode: SampleMode,
+    #[serde(default)]
+    wide: Option<i64>,
+    #[serde(default)]
+    on: Option<bool>,
+    #[serde(default)]
+    listen: Option<SampleListen>,
+    #[serde(default)]
+    names: Vec<String>,
+    #[serde(default)]
     accounts: HashMap<String, HashMap<String, HashMap<String, String>>>,
 }
 
@@ -32,6 +42,23 @@ struct SampleBus {
     url: MemoryUrl,
     #[serde(default)]
     limit: Option<u16>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SampleMode {
+    #[default]
+    Safe,
+    Plain,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SampleListen {
+    #[serde(deserialize_with = "listen_address")]
+    public: SocketAddr,
+    #[serde(deserialize_with = "listen_address")]
+    admin: SocketAddr,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -51,6 +78,8 @@ fn optional_strong_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<O
 }
 
 impl Validate for SampleConfig {
+    const REQUIRED: &'static [&'static str] = &["bus.url", "accounts.*.words.current"];
+
     fn validate(&self) -> Result<(), ConfigError> {
         match self.bus.limit {
             Some(0) => Err(ConfigError::at("bus.limit", "must be at least 1")),
@@ -125,7 +154,7 @@ fn a_value_that_was_never_put_in_is_named_and_not_shown() {
         ("[accounts.texts.webhooks]\nsecret = '${HUSH}'", vec![], "accounts.texts.webhooks.secret: still has the"),
     ] {
         let error = read(&format!("{toml}\n{bus}"), &env).unwrap_err();
-        assert!(error.starts_with(named) && !error.to_lowercase().contains("hush"), "{toml:?} {env:?}: {error}");
+        assert!(error.contains(named) && !error.to_lowercase().contains("hush"), "{toml:?} {env:?}: {error}");
     }
     assert!(read(&format!("{bus}[accounts.texts.texts]\nwelcome = 'Hi {{{{ {{name}} }}}} <b>'"), &[]).is_ok());
 }
@@ -174,4 +203,103 @@ fn a_missing_file_is_named() {
     let error = load::<SampleConfig>(Some(Path::new("/nowhere/scenecast.toml")), HashMap::new()).unwrap_err();
     assert!(matches!(error, ConfigError::Unreadable { .. }), "{error:?}");
     assert!(error.to_string().contains("/nowhere/scenecast.toml"), "{error}");
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once_with_the_variable_that_set_it() {
+    let error = read(
+        "secret = 'hush hush hush hush'\nwide = 'hush'\nmode = 'hush'\n[bus]\nlimit = 'hush'\n[listen]\npublic = 'hush:80'\n\
+         [token]\nprevious = 'hush'\n[telemetry]\nlog = 'hush=hush=hush'\ntrace_share = 7",
+        &[("SCENECAST_HUSHES", "hush"), ("SCENECAST_BUS__LIMIT", "hush"), ("SCENECAST_TOKEN__PREVIOUS", "hush ")],
+    )
+    .unwrap_err();
+    for expected in [
+        "bus.url: is missing; set it in the file, or by SCENECAST_BUS__URL",
+        "bus.limit: must be a whole number from 0 to 65535 (set by SCENECAST_BUS__LIMIT)",
+        "hushes: there is no such setting; there are bus, token, secret,",
+        "(set by SCENECAST_HUSHES)",
+        "secret: a secret must have at least 6 different characters",
+        "wide: must be a whole number from -9223372036854775808 to",
+        "mode: must be one of safe, plain",
+        "listen.public: must be an IP address and a port, such as 127.0.0.1:8080",
+        "token.previous: begins or ends with a blank",
+        "(set by SCENECAST_TOKEN__PREVIOUS)",
+        "token.current: is missing",
+        "telemetry.log: must be a level",
+        "telemetry.trace_share: must be between 0 and 1",
+    ] {
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    let errors: Vec<_> = error.split("; ").filter(|text| text.contains(": ")).collect();
+    assert!(!error.replace("hushes: there", "").contains("hush"), "{errors:#?}");
+}
+
+#[test]
+fn a_table_that_is_missing_or_no_table_is_said_once() {
+    for (toml, env, expected) in [
+        ("", ("SCENECAST_BUS__LIMIT", "1"), "bus.url: is missing; set it in the file, or by SCENECAST_BUS__URL"),
+        (
+            "",
+            ("SCENECAST_BUS", "redis://u:hush@h"),
+            "bus: is a table, and has no value of its own; it has url, limit (set by SCENECAST_BUS)",
+        ),
+        (
+            "[bus]\nurl = 'memory:'",
+            ("SCENECAST_ACCOUNTS__DEMO", "hush"),
+            "accounts.demo: is a table of names, and has no value of its own (set by SCENECAST_ACCOUNTS__DEMO)",
+        ),
+        (
+            "[bus]\nurl = 'memory:'",
+            ("SCENECAST_ACCOUNTS__DEMO_A__WORDS__X", "hush"),
+            "accounts.demo-a.words.current: is missing; set it in the file, or by SCENECAST_ACCOUNTS__DEMO_A__WORDS__CURRENT",
+        ),
+    ] {
+        assert_eq!(read(toml, &[env]).unwrap_err(), expected);
+    }
+    assert!(read("", &[]).unwrap_err().starts_with("bus.url: is missing"));
+}
+
+#[test]
+fn a_number_or_a_date_in_place_of_a_text_is_not_shown() {
+    for (toml, expected) in [
+        (
+            "token = 4711",
+            "token: must be a secret, or its current and previous value, and is a number without quotation",
+        ),
+        ("token.current = 4711", "token.current: must be a text in quotation marks"),
+        ("token.current = 4711.5", "token.current: must be a text in quotation marks"),
+        ("token.current = 4711-01-01", "token.current: must be a text in quotation marks"),
+        ("token = 4711-01-01", "token: must be a secret, or its current and previous value, and is something else"),
+        ("token = ['4711']", "token: must be a secret, or its current and previous value, and is a list"),
+        ("secret.current = true", "secret.current: must be a text in quotation marks"),
+        ("origins = 4711", "origins: must be a list of texts, or one text with commas"),
+        ("on = 4711", "on: must be true or false"),
+        ("wide = 4711.5", "wide: must be a whole number"),
+        ("mode = 4711", "mode: must be one of safe, plain"),
+        ("names = 4711", "names: must be a list, or one text with commas"),
+    ] {
+        let error = read(&format!("{toml}\n[bus]\nurl = 'memory:'"), &[]).unwrap_err();
+        assert!(error.starts_with(expected) && !error.contains("4711"), "{toml}: {error}");
+    }
+}
+
+#[test]
+fn a_variable_sets_what_a_file_does() {
+    let sample = read(
+        "[bus]\nurl = 'memory:'",
+        &[
+            ("SCENECAST_NAMES", "a, b-c"),
+            ("SCENECAST_ON", "true"),
+            ("SCENECAST_WIDE", "-7"),
+            ("SCENECAST_MODE", "plain"),
+            ("SCENECAST_TOKEN", "12345678"),
+            ("SCENECAST_TELEMETRY__TRACE_SHARE", "0.5"),
+            ("SCENECAST_LISTEN__PUBLIC", "[::]:80"),
+            ("SCENECAST_LISTEN__ADMIN", "127.0.0.1:90"),
+        ],
+    )
+    .unwrap();
+    assert_eq!((sample.names, sample.on, sample.wide), (vec!["a".to_owned(), "b-c".to_owned()], Some(true), Some(-7)));
+    assert_eq!((sample.mode, sample.token.unwrap().current.text()), (SampleMode::Plain, "12345678"));
+    assert_eq!(sample.listen.map(|listen| (listen.public.port(), listen.admin.port())), Some((80, 90)));
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, de};
 use url::{Host, Url};
 
 use super::{
-    load::{ConfigError, ConfigWarning},
+    error::{ConfigError, ConfigWarning},
     types::{is_exposed, text_list},
 };
 

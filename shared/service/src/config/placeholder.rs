@@ -1,40 +1,8 @@
 //! Values that nobody has put in yet: `${PASSWORD}`, `<your key>`, `CHANGE_ME`. A secret like that would work, and
 //! everybody would know it. No I/O.
 
-use config::{Map, Value, ValueKind};
-
-/// The table of an account's own words, `accounts.<name>.texts`. Braces mean something else there, and the words are
-/// checked where they are read. An account, a mini program or a site may have this name, too.
-const WORDS: (&str, &str) = ("accounts.", ".texts");
-
-/// The place of a value that was never put in, such as `bus.url`.
-pub(super) fn find(settings: &Map<String, Value>) -> Option<String> {
-    find_below("", settings)
-}
-
-/// The same among the settings of a table. `above` is the table's place, and a dot.
-fn find_below(above: &str, settings: &Map<String, Value>) -> Option<String> {
-    let mut names: Vec<_> = settings.keys().collect();
-    names.sort();
-    names.into_iter().find_map(|name| find_in(&format!("{above}{name}"), &settings[name]))
-}
-
-fn find_in(place: &str, value: &Value) -> Option<String> {
-    match &value.kind {
-        ValueKind::Table(_) if has_words(place) => None,
-        ValueKind::Table(settings) => find_below(&format!("{place}."), settings),
-        ValueKind::Array(values) => values.iter().find_map(|value| find_in(place, value)),
-        ValueKind::String(text) if is_placeholder(text) => Some(place.to_owned()),
-        _ => None,
-    }
-}
-
-fn has_words(place: &str) -> bool {
-    let account = place.strip_prefix(WORDS.0).and_then(|rest| rest.strip_suffix(WORDS.1));
-    account.is_some_and(|account| !account.contains('.'))
-}
-
-fn is_placeholder(text: &str) -> bool {
+/// Whether a text is one of them.
+pub(super) fn is_placeholder(text: &str) -> bool {
     is_stand_in(text) || has_marked_name(text) || asks_to_be_changed(text)
 }
 

@@ -10,7 +10,7 @@ use std::{
 use scenecast_scene::{Rotating, Secret};
 use serde::{Deserialize, de};
 
-use super::load::{ConfigError, ConfigWarning};
+use super::error::{ConfigError, ConfigWarning};
 
 /// Shorter secrets can be guessed.
 const MIN_BYTES: usize = 16;

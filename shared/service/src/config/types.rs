@@ -1,11 +1,11 @@
 //! Types of values that several binaries' configurations have.
 
-use std::{fmt::Display, ops::RangeInclusive, time::Duration};
+use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, de};
 use url::{Host, Url};
 
-use super::load::{ConfigError, ConfigWarning};
+use super::error::{ConfigError, ConfigWarning};
 
 /// A whole number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -33,7 +33,7 @@ impl Seconds {
 /// Deserializes a list of texts, or one text with commas, as an environment variable has it.
 pub(crate) fn text_list<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
+    #[serde(untagged, expecting = "must be a list of texts, or one text with commas")]
     enum ListOrText {
         List(Vec<String>),
         Text(String),
@@ -57,6 +57,13 @@ pub fn keep_alive_warning(keep_alive: Seconds) -> Option<ConfigWarning> {
              sends a request on one that this pod is just closing",
         )
     })
+}
+
+/// Deserializes an address to listen on.
+pub fn listen_address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let requirement = "must be an IP address and a port, such as 127.0.0.1:8080, or 0.0.0.0:8080 and [::]:8080 for all \
+                       addresses; a name such as localhost can't be given";
+    String::deserialize(from)?.parse().map_err(|_| de::Error::custom(requirement))
 }
 
 /// How a process shuts down; see [`crate::shutdown`].

@@ -7,7 +7,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
-    config::{load::ConfigError, types::TelemetryConfig},
+    config::{error::ConfigError, types::TelemetryConfig},
     telemetry::{log_limit::LogLimiter, trace},
 };
 

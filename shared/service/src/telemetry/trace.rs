@@ -13,7 +13,7 @@ use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::config::{
-    load::ConfigError,
+    error::ConfigError,
     types::{HttpUrl, Ratio},
 };
 
