@@ -33,7 +33,7 @@ pub use kept_codes::{KeptCode, KeptCodes, MakingLease};
 pub use outbox::{
     ClaimedEvent, Outbox, OutboxCapacity, PutOutcome, ROLLOUT, SweepCursor, WebhookEvent, WebhookEventKind,
 };
-pub use pending_questions::{PendingQuestion, PendingQuestions};
+pub use pending_questions::{AnswerMatch, NewQuestion, PendingQuestion, PendingQuestions};
 pub use replay_guard::{ReplayGuard, ReplayVerdict, SignedContent};
 pub use retry_backoff::RetryBackoff;
 pub use typed_codes::{IssueCodeError, TypedCode, TypedCodeError, TypedCodes};

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use scenecast_bus::Store;
 use scenecast_callback::stores::{
-    CALLS_IN_BATCH, DailyQuota, GuessLimiter, GuessVerdict, JsCodes, KeptCode, KeptCodes, Outbox, OutboxCapacity,
-    PendingQuestion, PendingQuestions, QuotaUse, ReplayGuard, ReplayVerdict, RetryBackoff, SignedContent, StoredToken,
-    SweepCursor, TokenStore, TypedCodes, Users, WebhookEvent, WebhookEventKind,
+    CALLS_IN_BATCH, DailyQuota, GuessLimiter, GuessVerdict, JsCodes, KeptCode, KeptCodes, NewQuestion, Outbox,
+    OutboxCapacity, PendingQuestion, PendingQuestions, QuotaUse, ReplayGuard, ReplayVerdict, RetryBackoff,
+    SignedContent, StoredToken, SweepCursor, TokenStore, TypedCodes, Users, WebhookEvent, WebhookEventKind,
 };
 use scenecast_scene::{DeliveryId, internal::OpenedHandle};
 use scenecast_service::admission::ClientPrefix;
@@ -60,8 +60,12 @@ async fn uses_the_records_of_people(store: &Store) {
         (PendingQuestions::new(store.clone()), GuessLimiter::new(store.clone()), TypedCodes::new(store.clone()));
     let met = Users::new(store.clone(), None).upsert(&account(), &who, 0, |user| user.set_registered(true)).await;
     assert!(met.unwrap().0.registered);
-    let (asked, delivery) = (PendingQuestion { scene: scene(1), typed: false, since: 1 }, DeliveryId::of(&["code"]));
-    pending.put(&account(), &who, asked, LIFE).await.unwrap();
+    let (asked, delivery) = (
+        PendingQuestion { scene: scene(1), typed: false, since: 1, replaces_another: false },
+        DeliveryId::of(&["code"]),
+    );
+    let new = NewQuestion { question: asked, is_repeated: false, before: None, before_is_answered: false };
+    pending.put(&account(), &who, new, LIFE).await.unwrap();
     assert_eq!(pending.get(&account(), &who).await, Ok(Some(asked)));
     assert_eq!(guesses.check(&account(), &who, delivery, LIFE).await, Ok(GuessVerdict::Allowed));
     guesses.take_back(&account(), &who, delivery).await.unwrap();
