@@ -10,12 +10,11 @@ use scenecast_bus::{SceneWriter, Store};
 use scenecast_metrics::{Metrics, Stages};
 use scenecast_scene::AccountName;
 use scenecast_service::{
-    admission::{AddressRateLimit, Admission, RateLimit, Rejections, reject_overloaded},
+    admission::{AddressRateLimit, Admission, HeldConnections, RateLimit, Rejections, reject_overloaded},
     http::{TrustedProxies, with_client_address, with_problems},
     listener::{ListenError, Listener},
     shutdown::Shutdown,
 };
-use tokio::sync::Semaphore;
 
 use crate::{
     accounts::{AccountRegistry, AccountServices, Accounts},
@@ -164,7 +163,7 @@ impl<B> RouteBuilder<'_, B> {
             invalid_delivery_rate: AddressRateLimit::per_minute(limits.requests_per_address),
             rejections: self.rejections.clone(),
             wechat_clock: WechatClock::new(self.metrics.wechat_clock_ahead.clone()),
-            stale_room: Semaphore::new(HELD_STALE_DELIVERIES),
+            stale_room: HeldConnections::new(HELD_STALE_DELIVERIES),
             metrics: self.metrics.clone(),
             services: DeliveryServices {
                 bus: self.bus.clone(),
