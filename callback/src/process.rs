@@ -25,8 +25,8 @@ use crate::{
     mini_program::{self, MiniProgramState},
     site::{RedeemState, UsersState, redeem_router, users_router},
     stores::{
-        DailyQuota, GuessLimiter, JsCodes, KeptCodes, OutboxCapacity, PendingQuestions, ReplayGuard, TokenStore,
-        TypedCodes, Users,
+        DailyQuota, GuessLimiter, JsCodes, KeptCodes, OutboxCapacity, PendingQuestions, ReplayGuard, STORED_NAMES,
+        TokenStore, TypedCodes, Users,
     },
     webhooks::WebhookSender,
     wechat::{QR_CODE, WechatClient},
@@ -81,6 +81,7 @@ impl CallbackServer {
         metrics: &Metrics,
         shutdown: &Shutdown,
     ) -> Self {
+        store.check_rights(STORED_NAMES);
         let callback_metrics = CallbackMetrics::new(metrics, stages);
         let services = AccountServices {
             client: WechatClient::new(config.wechat.api_base.clone(), callback_metrics.wechat.calls.clone()),

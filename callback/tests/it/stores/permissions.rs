@@ -1,16 +1,20 @@
 //! Which commands Redis has to allow a callback for its stores.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use scenecast_bus::Store;
 use scenecast_callback::stores::{
     CALLS_IN_BATCH, DailyQuota, GuessLimiter, GuessVerdict, JsCodes, KeptCode, KeptCodes, NewQuestion, Outbox,
     OutboxCapacity, PendingQuestion, PendingQuestions, QuotaUse, ReplayGuard, ReplayVerdict, RetryBackoff,
-    SignedContent, StoredToken, SweepCursor, TokenStore, TypedCodes, Users, WebhookEvent, WebhookEventKind,
+    STORED_NAMES, SignedContent, StoredToken, SweepCursor, TokenStore, TypedCodes, Users, WebhookEvent,
+    WebhookEventKind,
 };
 use scenecast_scene::{DeliveryId, internal::OpenedHandle};
 use scenecast_service::admission::ClientPrefix;
-use scenecast_testing::{CALLBACK_PASSWORD, RedisServer};
+use scenecast_testing::{CALLBACK_PASSWORD, RedisServer, acl_rules};
 use scenecast_wechat::JsCodeSession;
 
 use super::{account, ann, scene, store};
@@ -42,6 +46,15 @@ async fn a_callback_may_do_in_redis_what_its_stores_need() {
     uses_the_kept_codes(&store).await;
     uses_the_records_of_people(&store).await;
     uses_the_outbox(&store).await;
+}
+
+#[test]
+fn a_callback_has_rights_for_the_names_of_its_stores_and_for_no_others() {
+    let allowed = acl_rules("callback").split(' ').filter_map(|rule| rule.strip_prefix('~')?.strip_suffix(":*"));
+    // Scenes, and what the bus writes to ask replicas.
+    let allowed: BTreeSet<_> = allowed.filter(|name| !["wx", "fence"].contains(name)).collect();
+    let used: BTreeSet<_> = STORED_NAMES.values.iter().chain(STORED_NAMES.streams).copied().collect();
+    assert_eq!(used, allowed);
 }
 
 async fn uses_the_kept_codes(store: &Store) {
