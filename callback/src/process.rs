@@ -10,12 +10,11 @@ use scenecast_bus::{SceneWriter, Store};
 use scenecast_metrics::{Metrics, Stages};
 use scenecast_scene::AccountName;
 use scenecast_service::{
-    admission::{AddressRateLimit, Admission, RateLimit, Rejections, reject_overloaded},
+    admission::{AddressRateLimit, Admission, HeldConnections, RateLimit, Rejections, reject_overloaded},
     http::{TrustedProxies, refuse_large_heads, with_client_address, with_problems},
     listener::{ListenError, Listener, probes},
     shutdown::Shutdown,
 };
-use tokio::sync::Semaphore;
 
 use crate::{
     accounts::{AccountRegistry, AccountServices, Accounts},
@@ -26,8 +25,8 @@ use crate::{
     mini_program::{self, MiniProgramState},
     site::{RedeemState, UsersState, redeem_router, users_router},
     stores::{
-        DailyQuota, GuessLimiter, JsCodes, KeptCodes, OutboxCapacity, PendingQuestions, ReplayGuard, TokenStore,
-        TypedCodes, Users,
+        DailyQuota, GuessLimiter, JsCodes, KeptCodes, OutboxCapacity, PendingQuestions, ReplayGuard, STORED_NAMES,
+        TokenStore, TypedCodes, Users,
     },
     webhooks::WebhookSender,
     wechat::{QR_CODE, WechatClient},
@@ -80,6 +79,7 @@ impl CallbackServer {
         metrics: &Metrics,
         shutdown: &Shutdown,
     ) -> Self {
+        store.check_rights(STORED_NAMES);
         let callback_metrics = CallbackMetrics::new(metrics, stages);
         let services = AccountServices {
             client: WechatClient::new(config.wechat.api_base.clone(), callback_metrics.wechat.calls.clone()),
@@ -177,7 +177,7 @@ impl<B> RouteBuilder<'_, B> {
             invalid_delivery_rate: AddressRateLimit::per_minute(limits.requests_per_address),
             rejections: self.rejections.clone(),
             wechat_clock: WechatClock::new(self.metrics.wechat_clock_ahead.clone()),
-            stale_room: Semaphore::new(HELD_STALE_DELIVERIES),
+            stale_room: HeldConnections::new(HELD_STALE_DELIVERIES),
             metrics: self.metrics.clone(),
             services: DeliveryServices {
                 bus: self.bus.clone(),

@@ -8,7 +8,7 @@ use std::{error::Error, time::Duration};
 use backon::{ExponentialBuilder, Retryable};
 use parking_lot::Mutex;
 use scenecast_bus::{BusError, SceneWriter, StoreError};
-use scenecast_scene::{Cause, SceneId, Settled, Transition};
+use scenecast_scene::{Cause, SceneId, SceneSnapshot, Settled, Transition};
 use tokio::time::{Instant, timeout_at};
 
 /// Why Redis gave no result by the deadline.
@@ -38,6 +38,14 @@ pub(crate) async fn settle(
     deadline: Instant,
 ) -> Result<Settled, RetryError<BusError>> {
     retry_until(deadline, || bus.settle(scene, cause, transition), BusError::is_undecided).await
+}
+
+pub(crate) async fn snapshot(
+    bus: &SceneWriter,
+    scene: SceneId,
+    deadline: Instant,
+) -> Result<Option<SceneSnapshot>, RetryError<BusError>> {
+    retry_until(deadline, || bus.snapshot(scene), BusError::is_undecided).await
 }
 
 pub(crate) async fn ask_store<T, F: Future<Output = Result<T, StoreError>>>(

@@ -13,6 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use scenecast_bus::StoreError;
 use scenecast_scene::{
     AccountName, SceneId,
     internal::{Handle, OpenRefusal, OpenedHandle},
@@ -26,7 +27,7 @@ use crate::{
     clock::Clock,
     metrics::HandleMetrics,
     problems::from_refusal,
-    stores::{DailyQuota, KeptCode, KeptCodes, MakingLease, TypedCodes},
+    stores::{DailyQuota, KeptCode, KeptCodes, MakingLease, TypedCode, TypedCodes},
     wechat::{CallError, QR_CODE},
 };
 
@@ -76,11 +77,16 @@ impl HandleFactory {
         let scene = wanted.scene;
         for _ in 0..MOST_LOOKS {
             match self.shown.find_or_lease(scene).await {
-                Ok(KeptCode::Made(handle)) => return Ok(handle),
+                Ok(KeptCode::Made(handle)) if self.still_finds(wanted, &handle).await? => return Ok(handle),
+                Ok(KeptCode::Made(_)) => {
+                    let made = self.make(accounts, wanted).await?;
+                    self.keep_shown(wanted, &made).await;
+                    return Ok(made);
+                }
                 Ok(KeptCode::BeingMade) => tokio::time::sleep(LOOK_AGAIN).await,
                 Ok(KeptCode::Missing(lease)) => {
                     let made = self.make(accounts, wanted).await;
-                    self.keep_shown(wanted, &made, lease).await;
+                    self.end_making(wanted, &made, lease).await;
                     return made;
                 }
                 Err(error) => {
@@ -96,21 +102,34 @@ impl HandleFactory {
         Err(from_refusal(OpenRefusal::WechatUnavailable))
     }
 
+    /// Whether a phone that brings this handle still finds the scene. A QR code says the scene itself; a typed code is
+    /// looked up, perhaps at another Redis server, which may have lost it.
+    async fn still_finds(&self, wanted: HandleRequest<'_>, handle: &OpenedHandle) -> Result<bool, Problem> {
+        let OpenedHandle::Typed { code } = handle else { return Ok(true) };
+        let HandleRequest { account, scene, life, .. } = wanted;
+        let Some(code) = code.parse::<TypedCode>().ok() else { return Ok(false) };
+        self.codes.restore(account, &code, scene, life).await.map_err(|error| {
+            tracing::warn!(
+                %account, %scene, %error,
+                "Redis did not say whether a page's typed code still finds it; the page is told to come back"
+            );
+            from_refusal(OpenRefusal::BusUnavailable)
+        })
+    }
+
     /// Keeps what was made for a page that asks again, or lets the next call make it.
-    async fn keep_shown(
-        &self,
-        HandleRequest { scene, life, .. }: HandleRequest<'_>,
-        made: &Result<OpenedHandle, Problem>,
-        lease: MakingLease,
-    ) {
-        let kept = match made {
+    async fn end_making(&self, wanted: HandleRequest<'_>, made: &Result<OpenedHandle, Problem>, lease: MakingLease) {
+        match made {
             // WeChat makes as many of these pictures as are asked for, and they are large.
-            Err(_) | Ok(OpenedHandle::MiniProgram { .. }) => self.shown.give_up(scene, lease).await,
-            Ok(handle) => self.shown.put(scene, handle, life).await,
-        };
-        if let Err(error) = kept {
-            tracing::warn!(%scene, %error, "could not keep a page's code; the page gets another one if it asks again");
+            Err(_) | Ok(OpenedHandle::MiniProgram { .. }) => {
+                log_not_kept(wanted.scene, self.shown.give_up(wanted.scene, lease).await);
+            }
+            Ok(handle) => self.keep_shown(wanted, handle).await,
         }
+    }
+
+    async fn keep_shown(&self, HandleRequest { scene, life, .. }: HandleRequest<'_>, handle: &OpenedHandle) {
+        log_not_kept(scene, self.shown.put(scene, handle, life).await);
     }
 
     /// Makes the handle of a scene.
@@ -217,6 +236,12 @@ impl HandleFactory {
     fn picture_of(&self, ticket: &str) -> String {
         let ticket: String = url::form_urlencoded::byte_serialize(ticket.as_bytes()).collect();
         self.picture_base.join(&format!("/cgi-bin/showqrcode?ticket={ticket}"))
+    }
+}
+
+fn log_not_kept(scene: SceneId, kept: Result<(), StoreError>) {
+    if let Err(error) = kept {
+        tracing::warn!(%scene, %error, "could not keep a page's code; the page gets another one if it asks again");
     }
 }
 

@@ -110,13 +110,21 @@ impl<'a> Delivery<'a> {
         };
         let deadline = self.arrival.decide_by();
         let settled = retry::settle(&self.services.bus, scene, &cause, transition, deadline).await;
-        settled.map_err(|error| {
-            let retry = matches!(
-                error,
-                RetryError::Deadline { .. } | RetryError::Failed(BusError::Undecided(_) | BusError::TimedOut)
-            );
-            self.unfinished(retry, &error)
-        })
+        settled.map_err(|error| self.unfinished_by(&error))
+    }
+
+    /// The scene as it is stored, by the deadline.
+    pub(super) async fn snapshot(&self, scene: SceneId) -> Result<Option<SceneSnapshot>, UnfinishedDelivery> {
+        let read = retry::snapshot(&self.services.bus, scene, self.arrival.decide_by()).await;
+        read.map_err(|error| self.unfinished_by(&error))
+    }
+
+    fn unfinished_by(&self, error: &RetryError<BusError>) -> UnfinishedDelivery {
+        let retry = matches!(
+            error,
+            RetryError::Deadline { .. } | RetryError::Failed(BusError::Undecided(_) | BusError::TimedOut)
+        );
+        self.unfinished(retry, error)
     }
 
     /// Asks a store by the deadline. Answers `None` if the stored value can't be read: such a value stays as it is, and

@@ -4,7 +4,7 @@
 //! docs/decisions/048-a-delivery-out-of-time-gets-no-answer.md and
 //! docs/decisions/054-a-full-callback-holds-wechats-connection.md.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -40,7 +40,8 @@ pub(crate) fn router(state: InboundState) -> Router {
 /// So would a connection that closes before WeChat has left: a proxy before us answers 502 then.
 async fn leave_overload_unanswered(request: Request, next: Next) -> Response {
     let Some(overloaded) = request.extensions().get::<Overloaded>() else { return next.run(request).await };
-    overloaded.wait_before_close(WECHAT_HAS_CLOSED_AFTER).await;
+    let client = client_address(request.extensions());
+    overloaded.wait_before_close(Some(client), WECHAT_HAS_CLOSED_AFTER).await;
     NoAnswer.into_response()
 }
 
@@ -58,11 +59,11 @@ async fn verify(State(state): State<Arc<InboundState>>, uri: Uri) -> Result<Resp
         SignatureClaim::Made
     };
     signature.timely.map_err(bad_signature)?;
+    let echo = echo.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?.to_owned();
     if claimed != SignatureClaim::Made {
         tracing::warn!(account = %account.name, reason = claimed.obstacle(), "could not verify this address; try again");
         return Err(from_refusal(OpenRefusal::BusUnavailable));
     }
-    let echo = echo.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?.to_owned();
     tracing::info!(account = %account.name, "WeChat verified this address");
     // The signature doesn't cover the echo, so no browser may take it for a page.
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
@@ -80,7 +81,9 @@ async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Re
             state.rejections.count(RejectReason::InvalidDeliveries);
             return NoAnswer.into_response();
         }
-        Err(DeliveryRefusal::Stale { ahead_secs }) => return leave_stale_unanswered(&state, arrival, ahead_secs).await,
+        Err(DeliveryRefusal::Stale { ahead_secs }) => {
+            return leave_stale_unanswered(&state, client, arrival, ahead_secs).await;
+        }
         Err(DeliveryRefusal::Problem(problem)) => {
             tracing::warn!(
                 code = problem.code,
@@ -103,14 +106,14 @@ async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Re
 
 /// Leaves a delivery out of time without an answer until WeChat has hung up, if there is room: anybody who has one old
 /// message can send it any number of times.
-async fn leave_stale_unanswered(state: &InboundState, arrival: Arrival, ahead_secs: i64) -> Response {
+async fn leave_stale_unanswered(state: &InboundState, client: IpAddr, arrival: Arrival, ahead_secs: i64) -> Response {
     tracing::warn!(
         ahead_secs,
         "a rightly signed message has a time more than 300 s from this pod's clock. Is the pod's clock right? If it is, \
          somebody sends an old message again. The message gets no answer, so that another pod may take it"
     );
     state.metrics.deliveries.with_label_values(&["stale"]).inc();
-    if let Ok(_held) = state.stale_room.try_acquire() {
+    if let Some(_held) = state.stale_room.hold(Some(client)) {
         tokio::time::sleep_until(arrival.closed_by_wechat_at()).await;
     }
     NoAnswer.into_response()

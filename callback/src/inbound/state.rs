@@ -5,10 +5,10 @@ use std::{net::IpAddr, sync::Arc};
 use axum::http::Extensions;
 use scenecast_scene::internal::OpenRefusal;
 use scenecast_service::{
-    admission::{AddressRateLimit, RateLimit, Rejections},
+    admission::{AddressRateLimit, HeldConnections, RateLimit, Rejections},
     http::{ClientAddress, Problem},
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     delivery::DeliveryServices,
@@ -33,7 +33,7 @@ pub(crate) struct InboundState {
     pub(crate) rejections: Rejections,
     pub(crate) wechat_clock: WechatClock,
     /// How many deliveries out of time may be held without an answer.
-    pub(crate) stale_room: Semaphore,
+    pub(crate) stale_room: HeldConnections,
     pub(crate) metrics: CallbackMetrics,
     pub(crate) services: DeliveryServices,
 }

@@ -154,7 +154,7 @@ async fn answer(redeem: &RedeemState, request: Request) -> Result<RedeemedLogin,
     tracing::info!(site = caller.name, %account, %scene, outcome = code, "answered a site's redeem call");
     let person = outcome?.person().ok_or_else(|| from_bus(scene, &BusError::malformed("person")))?;
     let Person { account, openid, unionid, profile } = person;
-    let user = ask_store(deadline, || redeem.users.find(&account, &openid)).await;
+    let user = ask_store(deadline, || redeem.users.find_current(&account, &openid)).await;
     let user = user.map_err(|error| from_store_retry(&account, error))?;
     let (registered, logins) = user.map_or((false, 0), |user| (user.registered, user.logins));
     Ok(RedeemedLogin { account, openid, unionid, profile, registered, logins })

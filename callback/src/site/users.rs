@@ -49,7 +49,7 @@ type UserPath = Result<Path<(String, String)>, PathRejection>;
 async fn find(State(state): State<Arc<UsersState>>, path: UserPath, headers: HeaderMap) -> Result<Response, Problem> {
     let accounts = state.accounts.current();
     let UserQuery { account, language, openid, .. } = query(&accounts, path, &headers)?;
-    let user = state.users.find(&account, &openid).await.map_err(|error| from_store(&account, &error))?;
+    let user = state.users.find_current(&account, &openid).await.map_err(|error| from_store(&account, &error))?;
     let user = user.ok_or_else(user_unknown)?;
     Ok(Json(UserDocument::new(&account, &openid, &user, language)).into_response())
 }

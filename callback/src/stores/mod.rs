@@ -25,6 +25,8 @@ mod retry_backoff;
 mod typed_codes;
 mod users;
 
+use scenecast_bus::StoredNames;
+
 pub use access_tokens::{RefreshLease, StoredToken, TokenStore};
 pub use daily_quota::{CALLS_IN_BATCH, DailyQuota};
 pub use guess_limiter::{GuessLimiter, GuessVerdict};
@@ -33,8 +35,27 @@ pub use kept_codes::{KeptCode, KeptCodes, MakingLease};
 pub use outbox::{
     ClaimedEvent, Outbox, OutboxCapacity, PutOutcome, ROLLOUT, SweepCursor, WebhookEvent, WebhookEventKind,
 };
-pub use pending_questions::{PendingQuestion, PendingQuestions};
+pub use pending_questions::{AnswerMatch, NewQuestion, PendingQuestion, PendingQuestions};
 pub use replay_guard::{ReplayGuard, ReplayVerdict, SignedContent};
 pub use retry_backoff::RetryBackoff;
 pub use typed_codes::{IssueCodeError, TypedCode, TypedCodeError, TypedCodes};
 pub use users::{FollowState, User, Users, WechatProfile};
+
+/// What is before the first colon in the names of all that callbacks keep in Redis. Each has to be in
+/// `deploy/redis/users.acl`.
+pub const STORED_NAMES: StoredNames<'static> = StoredNames {
+    values: &[
+        "token",
+        "token-lease",
+        "replay",
+        "budget",
+        "js-code",
+        "kept-code",
+        "user",
+        "pending",
+        "code",
+        "codes-open",
+        "guess",
+    ],
+    streams: &["outbox", "outbox-dead"],
+};

@@ -121,6 +121,19 @@ impl TypedCodes {
         Err(IssueCodeError::NoFreeNumber)
     }
 
+    /// Makes sure that a code that was issued for this scene still finds it, for `life` if Redis lost it: it may be at
+    /// another server than what its page shows. Returns false if another scene has got it meanwhile.
+    pub async fn restore(
+        &self,
+        account: &AccountName,
+        code: &TypedCode,
+        scene: SceneId,
+        life: Duration,
+    ) -> Result<bool, StoreError> {
+        let kept = life + Duration::from_millis(TOMBSTONE_MS);
+        Ok(self.0.put_if_absent(&key(account, code), &scene.to_string(), kept).await?.is_none())
+    }
+
     /// The scene of this code, also in the ten minutes after the code's life.
     pub async fn find(&self, account: &AccountName, code: &TypedCode) -> Result<Option<SceneId>, StoreError> {
         let scene = self.0.find(&key(account, code)).await?;

@@ -141,7 +141,12 @@ impl Users {
         Self { store, life }
     }
 
-    /// The record of this person.
+    /// The record of this person, for a site. It doesn't come from a Redis server that has been replaced, nor does `None`.
+    pub async fn find_current(&self, account: &AccountName, openid: &OpenId) -> Result<Option<User>, StoreError> {
+        from_text(self.store.find_current(&key(account, openid)).await?.as_deref())
+    }
+
+    /// The record of this person, to be changed or shown. It may be older than the one that counts.
     pub async fn find(&self, account: &AccountName, openid: &OpenId) -> Result<Option<User>, StoreError> {
         from_text(self.store.get(&key(account, openid)).await?.as_deref())
     }
@@ -188,20 +193,26 @@ impl Users {
         updated.await.map(|updated| updated.expect("the closure always gives a record"))
     }
 
-    /// Changes a record that exists, and answers the changed record; `None` if there is no record.
+    /// Changes a record that exists, for a site, and answers the changed record; `None` if there is no record. `None` is as
+    /// final as that of [`Users::find_current`], and a failover doesn't lose the change.
     pub async fn change(
         &self,
         account: &AccountName,
         openid: &OpenId,
         mut change: impl FnMut(&mut User) + Send,
     ) -> Result<Option<User>, StoreError> {
-        let stored = self.store.get(&key(account, openid)).await?;
+        let stored = self.store.find(&key(account, openid)).await?;
         let changed = self.update(account, openid, stored, |user| {
             let mut user = user?;
             change(&mut user);
             Some((user, ()))
         });
-        Ok(changed.await?.map(|(user, ())| user))
+        let changed = changed.await?.map(|(user, ())| user);
+        if changed.is_some() {
+            // Waits for the replicas, which have the change then, too.
+            self.store.find_current(&key(account, openid)).await?;
+        }
+        Ok(changed)
     }
 
     async fn update<T: Send>(

@@ -141,7 +141,8 @@ async fn subscribe(State(context): State<RouteContext>, request: Request) -> Res
     let cookies = cookies_of(&request);
     let visitor = visitor_with_id(&request, None);
     if let Some(overloaded) = request.extensions().get::<Overloaded>() {
-        overloaded.wait_before_close(with_jitter(REFUSAL_DELAY)).await;
+        // Of an office, all pages may wait.
+        overloaded.wait_before_close(None, with_jitter(REFUSAL_DELAY)).await;
         return StatusCode::NO_CONTENT.into_response();
     }
     let cookie = context.watcher_cookie(&cookies, COOKIE_ID);

@@ -64,7 +64,10 @@ pub use error::BusError;
 pub use mailbox::Mailbox;
 pub use reader::SceneReader;
 pub use scenecast_redis::{CLIENT_LOG_FILTER, KeptSince, PendingEntry, StreamEntry};
-pub use store::key_value::{Store, StoreError};
+pub use store::{
+    key_value::{Store, StoreError},
+    rights::StoredNames,
+};
 pub use watch::{inbox::Notice, registry::Watch};
 pub use writer::SceneWriter;
 

@@ -12,6 +12,7 @@
 //! | `command` | a command as plain data, and how it is sent to one server |
 //! | `routing` | sends commands to the owner of their key's slot, and follows redirects |
 //! | `client` | [`Redis`]: the commands that the bus and the stores use |
+//! | `values` | values under keys |
 //! | `streams` | a stream as a queue that several pods take entries from |
 //! | `subscriptions` | pub/sub, and events that say when messages may have been lost |
 //! | `replication` | waits until replicas have a write |
@@ -19,8 +20,8 @@
 //! | `error`, `reply`, `role` | why a command failed; what Redis answered; what it says of its role |
 //!
 //! ```text
-//!  streams ───────┬─▶ client ─▶ replication ─▶ routing ─▶ topology ─┬─▶ connection ─┬─▶ fred ─▶ Redis
-//!  subscriptions ─┘                                                 └─▶ command ────┘
+//!  values, streams ┬─▶ client ─▶ replication ─▶ routing ─▶ topology ─┬─▶ connection ─┬─▶ fred ─▶ Redis
+//!  subscriptions ──┘                                                 └─▶ command ────┘
 //! ```
 
 mod address;
@@ -37,6 +38,7 @@ mod streams;
 mod subscriptions;
 mod tls;
 mod topology;
+mod values;
 
 pub use address::RedisAddress;
 pub use client::{CLIENT_LOG_FILTER, Redis, Script};

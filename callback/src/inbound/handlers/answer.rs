@@ -14,6 +14,7 @@ use crate::{
     inbound::delivery::{Delivery, HandlerResult},
     login::count_stage,
     phone::{LoginAnswer, Phrase, Reply},
+    stores::AnswerMatch,
 };
 
 /// The sender answers: about the scene of the link that they touched, or else about the scene of the last question. If
@@ -23,19 +24,32 @@ pub(super) async fn answer(
     answer: LoginAnswer,
     scene_of_link: Option<SceneId>,
 ) -> HandlerResult {
-    // An answer that is older than the question (WeChat delivers it again) belongs to an earlier question.
-    let question = delivery.stored.question.filter(|question| question.since <= delivery.message.created);
-    let Some(scene) = scene_of_link.or_else(|| Some(question?.scene)) else {
-        return Ok(delivery.reply(Phrase::AutoReply));
+    let created = delivery.message.created;
+    let question = delivery.stored.question.map(|question| (question.scene, question.matches(created)));
+    let (scene, matched) = match (scene_of_link, question) {
+        (Some(scene), _) => (scene, AnswerMatch::Certain),
+        (None, Some((scene, matched))) if matched != AnswerMatch::TooOld => (scene, matched),
+        (None, _) => return Ok(delivery.reply(Phrase::AutoReply)),
     };
     Span::current().record("scene", display(scene));
     let result = match answer {
+        _ if matched == AnswerMatch::InDoubt => ask_again(delivery, scene).await,
         LoginAnswer::Yes => confirm(delivery, scene, None).await,
         LoginAnswer::Pick(number) => confirm(delivery, scene, Some(number)).await,
         LoginAnswer::No => decline(delivery, scene).await,
     };
     delivery.log("answered", scene, result.as_ref());
     result
+}
+
+/// Asks once more about this scene: the answer may be meant for the question before it, if its first delivery never
+/// arrived.
+async fn ask_again(delivery: &Delivery<'_>, scene: SceneId) -> HandlerResult {
+    let Some(snapshot) = delivery.snapshot(scene).await? else { return Ok(delivery.reply(Phrase::QrUnknown)) };
+    if snapshot.state == SceneState::Scanned && snapshot.who().as_ref() == Some(delivery.openid()) {
+        return Ok(question_text(delivery, scene, &snapshot));
+    }
+    Ok(refused_reply(delivery, SettleRefusal::State(snapshot.state), scene, &snapshot))
 }
 
 async fn confirm(delivery: &Delivery<'_>, scene: SceneId, picked: Option<Number>) -> HandlerResult {

@@ -13,7 +13,7 @@ use crate::{
     inbound::delivery::{Delivery, UnfinishedDelivery},
     login,
     phone::{Phrase, Reply},
-    stores::PendingQuestion,
+    stores::{NewQuestion, PendingQuestion},
 };
 
 /// How long after the scene's end a typed answer still gets the reply that it is late.
@@ -55,7 +55,8 @@ async fn settle_scan(delivery: &Delivery<'_>, scene: SceneId, typed: bool) -> Re
     let reply = match (next, &snapshot) {
         (NextStep::LogIn, Some(snapshot)) => logged_in(delivery, scene, snapshot).await?,
         (NextStep::Ask, Some(snapshot)) => {
-            let question = PendingQuestion { scene, typed, since: delivery.message.created };
+            let since = delivery.message.created;
+            let question = PendingQuestion { scene, typed, since, replaces_another: false };
             ask(delivery, question, is_repeated, snapshot).await?
         }
         // A scene that isn't this account's is not told about, not even by its language.
@@ -82,15 +83,24 @@ async fn ask(
     is_repeated: bool,
     snapshot: &SceneSnapshot,
 ) -> Result<Reply, UnfinishedDelivery> {
-    // A scan that WeChat delivers again must not replace the question of a later scan, which may be of the same second.
-    let is_later =
-        |latest: PendingQuestion| latest.since > question.since || (is_repeated && latest.since == question.since);
-    if snapshot.state == SceneState::Scanned && !delivery.stored.question.is_some_and(is_later) {
+    if snapshot.state == SceneState::Scanned {
         let life = snapshot.remaining + LATE_ANSWERS;
-        let questions = &delivery.services.questions;
-        delivery.ask_store(|| questions.put(&delivery.account.name, delivery.openid(), question, life)).await?;
+        let Delivery { services, account, stored, .. } = delivery;
+        let before_is_answered = match stored.question {
+            Some(before) if before.scene != question.scene => is_answered(delivery, before.scene).await?,
+            _ => false,
+        };
+        let new = NewQuestion { question, is_repeated, before: stored.question, before_is_answered };
+        let put = || services.questions.put(&account.name, delivery.openid(), new, life);
+        delivery.ask_store(put).await?;
     }
     Ok(question_text(delivery, question.scene, snapshot))
+}
+
+/// Whether somebody has answered about this scene. One that has ended without an answer may still get one, too late.
+async fn is_answered(delivery: &Delivery<'_>, scene: SceneId) -> Result<bool, UnfinishedDelivery> {
+    let state = delivery.snapshot(scene).await?.map(|snapshot| snapshot.state);
+    Ok(matches!(state, Some(SceneState::Confirmed | SceneState::Redeemed | SceneState::Declined)))
 }
 
 /// The question, as this scene asks it.

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use scenecast_callback::config::Confirmation;
 use scenecast_scene::{SceneId, internal::OPEN_PATH};
 use scenecast_simulator::{CallFailure, Rights, read_code};
 use scenecast_testing::RedisServer;
 use serde_json::Value;
 
-use crate::world::{CallbackWorld, LIFE, Pod, answer, name, new_scene, opening, problem};
+use crate::world::{CallbackWorld, LIFE, Pod, answer, name, new_scene, opening, problem, reply};
 
 const CREATE: &str = "/cgi-bin/qrcode/create";
 const CODE: &str = "/wxa/getwxacodeunlimit";
@@ -205,6 +206,34 @@ async fn a_page_that_asks_again_gets_the_same_code() {
         assert!(at_once.iter().chain(&later).all(|shown| *shown == later[0]), "{at_once:?}");
         assert_eq!(world.simulator.calls(CREATE).total(), 1);
         assert_eq!(world.metric("scenecast_scenes_total{stage=\"opened\"}"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_typed_code_that_redis_lost_finds_its_scene_once_its_page_has_asked_again() {
+    for world in CallbackWorld::each_asking(Confirmation::None).await {
+        let scene = new_scene("demo");
+        let mut again = opening(scene, "demo", LIFE);
+        again["may_ask_again"] = true.into();
+        again["handle"] = "typed".into();
+        let ask = async || {
+            let shown = answer(world.call(world.pod(), OPEN_PATH, &again).await, StatusCode::OK).await;
+            shown["typed"]["code"].as_str().unwrap().to_owned()
+        };
+        let shown = ask().await;
+        assert_eq!(ask().await, shown);
+        // The code may be at another server than what the page shows.
+        let (store, code) = (world.store(), format!("code:demo:{shown}"));
+        store.release(&code, &scene.to_string()).await.unwrap();
+        assert_eq!(ask().await, shown);
+        assert_eq!(store.get(&code).await, Ok(Some(scene.to_string())));
+        // Meanwhile another page has got the number.
+        store.put(&code, new_scene("demo").to_string(), LIFE).await.unwrap();
+        let another = ask().await;
+        assert_ne!(another, shown);
+        assert_eq!(ask().await, another);
+        assert!(reply(&world.say("bo", &another).await).starts_with("You are logged in"));
+        assert_eq!(world.history(scene).await, ["confirmed"]);
     }
 }
 

@@ -35,6 +35,11 @@ async fn a_follower_and_a_new_follower_are_asked_and_log_in_by_touching_a_link()
     }
 }
 
+/// Waits for the next second of WeChat's clock.
+async fn next_second() {
+    tokio::time::sleep(Duration::from_millis(1001)).await;
+}
+
 #[tokio::test]
 async fn an_answer_may_be_typed() {
     for world in CallbackWorld::each_asking(Confirmation::Tap).await {
@@ -107,6 +112,8 @@ async fn a_typed_answer_is_about_the_last_scan_and_a_link_about_its_own_scan() {
     for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let (first, asked_first) = world.scan_new("bo").await;
         let (second, _) = world.scan_new("bo").await;
+        // Within the second of the scan it would be in doubt.
+        next_second().await;
         assert_eq!(reply(&world.say("bo", "1").await), DONE);
         assert_eq!(world.history(second).await, ["scanned", "confirmed"]);
         assert_eq!(world.history(first).await, ["scanned"]);
@@ -122,9 +129,10 @@ async fn a_person_who_scans_a_code_again_is_asked_again() {
         let (scene, qr_url) = world.open().await;
         world.scan("bo", &qr_url).await;
         world.scan_new("bo").await;
-        // WeChat's clock counts seconds. Within one second this would be the same delivery.
-        tokio::time::sleep(Duration::from_millis(1001)).await;
+        // WeChat's clock counts seconds. Within one second this would be the same delivery, and the answer in doubt.
+        next_second().await;
         assert!(reply(&world.scan("bo", &qr_url).await).starts_with("Please confirm"));
+        next_second().await;
         assert_eq!(reply(&world.say("bo", "1").await), DONE);
         assert_eq!(world.history(scene).await, ["scanned", "confirmed"]);
     }
@@ -248,9 +256,34 @@ async fn a_redelivered_scan_does_not_replace_the_question_of_a_later_scan_of_the
         hears(scan(first)).await;
         hears(scan(second)).await;
         assert!(hears(scan(first)).await.starts_with("Please confirm"), "the first reply may not have arrived");
-        assert_eq!(hears(text_at(now, "1")).await, DONE);
+        assert_eq!(hears(text_at(now + 1, "1")).await, DONE);
         assert_eq!(world.history(first).await, ["scanned"]);
         assert_eq!(world.history(second).await, ["scanned", "confirmed"]);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_whose_first_delivery_never_arrived_answers_no_later_scan_of_the_same_second() {
+    for world in CallbackWorld::each_asking(Confirmation::Tap).await {
+        let ((first, _), (second, _)) = (world.open().await, world.open().await);
+        let now = unix_now().as_secs();
+        let hears = async |body: String| {
+            let answered = world.delivery("demo", &signed(), body).send().await.unwrap();
+            said(&answered.text().await.unwrap()).to_owned()
+        };
+        hears(event_at(now - 5, "SCAN", &first.to_string())).await;
+        let answers = ["1", "0", "57"].map(|typed| text_at(now, typed));
+        hears(event_at(now, "SCAN", &second.to_string())).await;
+        for answer in answers.iter().chain(&answers) {
+            let asked = hears(answer.clone()).await;
+            assert!(asked.starts_with("Please confirm"), "{answer}: {asked}");
+        }
+        for scene in [first, second] {
+            assert_eq!(world.history(scene).await, ["scanned"]);
+        }
+        assert_eq!(hears(text_at(now + 1, "1")).await, DONE);
+        assert_eq!(world.history(second).await, ["scanned", "confirmed"]);
+        assert_eq!(hears(text_at(now, "1")).await, BEFORE, "there is nothing to ask any more");
     }
 }
 

@@ -1,6 +1,6 @@
 //! About which scene a person was asked last.
 
-use scenecast_callback::stores::{PendingQuestion, PendingQuestions};
+use scenecast_callback::stores::{NewQuestion, PendingQuestion, PendingQuestions};
 
 use scenecast_scene::DeliveryId;
 
@@ -13,8 +13,12 @@ over_every_backend! {
     an_answer_that_is_delivered_again_is_about_the_question_of_its_first_delivery
 }
 
-fn about(n: u128, typed: bool) -> PendingQuestion {
-    PendingQuestion { scene: scene(n), typed, since: 1_800_000_000 }
+fn question(n: u128, typed: bool) -> PendingQuestion {
+    PendingQuestion { scene: scene(n), typed, since: 1_800_000_000, replaces_another: n > 1 }
+}
+
+fn about(n: u128, typed: bool) -> NewQuestion {
+    NewQuestion { question: question(n, typed), is_repeated: false, before: None, before_is_answered: false }
 }
 
 async fn a_question_replaces_the_persons_earlier_question(pods: Pods) {
@@ -22,7 +26,7 @@ async fn a_question_replaces_the_persons_earlier_question(pods: Pods) {
     assert_eq!(there.get(&account(), &ann()).await, Ok(None));
     here.put(&account(), &ann(), about(1, false), LIFE).await.unwrap();
     here.put(&account(), &ann(), about(2, true), LIFE).await.unwrap();
-    assert_eq!(there.get(&account(), &ann()).await, Ok(Some(about(2, true))));
+    assert_eq!(there.get(&account(), &ann()).await, Ok(Some(question(2, true))));
     assert_eq!(there.get(&account(), &bo()).await, Ok(None));
     assert_eq!(there.get(&other(), &ann()).await, Ok(None));
 }
@@ -40,12 +44,12 @@ async fn an_answer_that_is_delivered_again_is_about_the_question_of_its_first_de
     let answered = async |pod: &PendingQuestions, answer| pod.answered_by(&account(), &ann(), answer).await.unwrap();
     assert_eq!(answered(&here, early).await, None);
     here.put(&account(), &ann(), about(1, false), LIFE).await.unwrap();
-    assert_eq!(answered(&here, first).await, Some(about(1, false)));
+    assert_eq!(answered(&here, first).await, Some(question(1, false)));
     there.put(&account(), &ann(), about(2, true), LIFE).await.unwrap();
     for pod in [&here, &there] {
         assert_eq!(answered(pod, early).await, None);
-        assert_eq!(answered(pod, first).await, Some(about(1, false)));
-        assert_eq!(answered(pod, second).await, Some(about(2, true)), "another answer");
+        assert_eq!(answered(pod, first).await, Some(question(1, false)));
+        assert_eq!(answered(pod, second).await, Some(question(2, true)), "another answer");
         assert_eq!(pod.answered_by(&account(), &bo(), first).await, Ok(None), "another person's");
         assert_eq!(pod.answered_by(&other(), &ann(), first).await, Ok(None), "another account's");
     }

@@ -1,16 +1,19 @@
 //! Which commands Redis has to allow a callback for its stores.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use scenecast_bus::Store;
 use scenecast_callback::stores::{
-    CALLS_IN_BATCH, DailyQuota, GuessLimiter, GuessVerdict, JsCodes, KeptCode, KeptCodes, Outbox, OutboxCapacity,
-    PendingQuestion, PendingQuestions, ReplayGuard, ReplayVerdict, RetryBackoff, SignedContent, StoredToken,
-    SweepCursor, TokenStore, TypedCodes, Users, WebhookEvent, WebhookEventKind,
+    CALLS_IN_BATCH, DailyQuota, GuessLimiter, GuessVerdict, JsCodes, KeptCode, KeptCodes, NewQuestion, Outbox,
+    OutboxCapacity, PendingQuestion, PendingQuestions, ReplayGuard, ReplayVerdict, RetryBackoff, STORED_NAMES,
+    SignedContent, StoredToken, SweepCursor, TokenStore, TypedCodes, Users, WebhookEvent, WebhookEventKind,
 };
 use scenecast_scene::{DeliveryId, internal::OpenedHandle};
 use scenecast_service::admission::ClientPrefix;
-use scenecast_testing::{CALLBACK_PASSWORD, RedisServer};
+use scenecast_testing::{CALLBACK_PASSWORD, RedisServer, acl_rules};
 use scenecast_wechat::JsCodeSession;
 
 use super::{account, ann, scene, store};
@@ -43,6 +46,15 @@ async fn a_callback_may_do_in_redis_what_its_stores_need() {
     uses_the_outbox(&store).await;
 }
 
+#[test]
+fn a_callback_has_rights_for_the_names_of_its_stores_and_for_no_others() {
+    let allowed = acl_rules("callback").split(' ').filter_map(|rule| rule.strip_prefix('~')?.strip_suffix(":*"));
+    // Scenes, and what the bus writes to ask replicas.
+    let allowed: BTreeSet<_> = allowed.filter(|name| !["wx", "fence"].contains(name)).collect();
+    let used: BTreeSet<_> = STORED_NAMES.values.iter().chain(STORED_NAMES.streams).copied().collect();
+    assert_eq!(used, allowed);
+}
+
 async fn uses_the_kept_codes(store: &Store) {
     let shown = KeptCodes::new(store.clone());
     let KeptCode::Missing(lease) = shown.find_or_lease(scene(1)).await.unwrap() else { panic!("nobody made it") };
@@ -59,8 +71,12 @@ async fn uses_the_records_of_people(store: &Store) {
         (PendingQuestions::new(store.clone()), GuessLimiter::new(store.clone()), TypedCodes::new(store.clone()));
     let met = Users::new(store.clone(), None).upsert(&account(), &who, 0, |user| user.set_registered(true)).await;
     assert!(met.unwrap().0.registered);
-    let (asked, delivery) = (PendingQuestion { scene: scene(1), typed: false, since: 1 }, DeliveryId::of(&["code"]));
-    pending.put(&account(), &who, asked, LIFE).await.unwrap();
+    let (asked, delivery) = (
+        PendingQuestion { scene: scene(1), typed: false, since: 1, replaces_another: false },
+        DeliveryId::of(&["code"]),
+    );
+    let new = NewQuestion { question: asked, is_repeated: false, before: None, before_is_answered: false };
+    pending.put(&account(), &who, new, LIFE).await.unwrap();
     assert_eq!(pending.get(&account(), &who).await, Ok(Some(asked)));
     assert_eq!(guesses.check(&account(), &who, delivery, LIFE).await, Ok(GuessVerdict::Allowed));
     guesses.take_back(&account(), &who, delivery).await.unwrap();

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use scenecast_redis::{KeptSince, Redis, RedisError, Reply, Script};
 use scenecast_scene::time::millis;
 
-use crate::store::{memory::MemoryStore, rights};
+use crate::store::{
+    memory::MemoryStore,
+    rights::{self, StoredNames},
+};
 
 /// How often a change is repeated if others change the same value at the same time.
 const MAX_ATTEMPTS: usize = 100;
@@ -83,11 +86,18 @@ impl Store {
         Self(match redis {
             None => StoreBackend::Memory(Arc::default()),
             Some(redis) => {
-                redis.check_rights("stores", rights::commands());
                 redis.date_losses();
                 StoreBackend::Redis(redis, Arc::new(scripts()))
             }
         })
+    }
+
+    /// Checks at each primary of Redis, whenever it is connected to, that our user may use these names. What is refused is
+    /// logged and counted.
+    pub fn check_rights(&self, names: StoredNames<'_>) {
+        if let StoreBackend::Redis(redis, _) = &self.0 {
+            redis.check_rights("stores", rights::commands(names));
+        }
     }
 
     /// The value of this name, if it has one.
@@ -126,6 +136,15 @@ impl Store {
         match &self.0 {
             StoreBackend::Memory(_) => self.get(name).await,
             StoreBackend::Redis(redis, _) => Ok(redis.find(name).await?),
+        }
+    }
+
+    /// [`Store::find`], for callers who tell somebody for good what the value is, too. Over Redis that costs a wait for the
+    /// replicas each time.
+    pub async fn find_current(&self, name: &str) -> Result<Option<String>, StoreError> {
+        match &self.0 {
+            StoreBackend::Memory(_) => self.get(name).await,
+            StoreBackend::Redis(redis, _) => Ok(redis.find_current(name).await?),
         }
     }
 

@@ -2,5 +2,5 @@
 
 pub(crate) mod key_value;
 mod memory;
-mod rights;
+pub(crate) mod rights;
 mod streams;

@@ -1,25 +1,17 @@
-//! The commands of a callback's stores, for the check of its Redis user.
+//! The commands that stores send, for the check of a pod's Redis user.
 
-/// What is before the colon in the names of stored values. The stores themselves are the callback's.
-const NAMES: [&str; 11] = [
-    "token",
-    "token-lease",
-    "replay",
-    "budget",
-    "js-code",
-    "kept-code",
-    "user",
-    "pending",
-    "code",
-    "codes-open",
-    "guess",
-];
-/// The same for streams.
-const STREAMS: [&str; 2] = ["outbox", "outbox-dead"];
+/// What is before the first colon in the names that a pod's stores use.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredNames<'a> {
+    /// In the names of values.
+    pub values: &'a [&'a str],
+    /// In the names of streams.
+    pub streams: &'a [&'a str],
+}
 
 /// The commands, with arguments as the stores send them, also those in scripts.
-pub(crate) fn commands() -> Vec<String> {
-    let of_values = NAMES.iter().flat_map(|name| {
+pub(crate) fn commands(names: StoredNames<'_>) -> Vec<String> {
+    let of_values = names.values.iter().flat_map(|name| {
         [
             format!("get {name}:x"),
             format!("set {name}:x value"),
@@ -28,7 +20,7 @@ pub(crate) fn commands() -> Vec<String> {
             format!("pexpire {name}:x 0"),
         ]
     });
-    let of_streams = STREAMS.iter().flat_map(|stream| {
+    let of_streams = names.streams.iter().flat_map(|stream| {
         [
             format!("xgroup create {stream}:x group $"),
             format!("xadd {stream}:x * letter text"),

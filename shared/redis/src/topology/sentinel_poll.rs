@@ -12,7 +12,7 @@ use crate::{
     error::{RedisError, RedisErrorKind},
     reply::Reply,
     topology::{
-        acks::MinReplicas,
+        acks::{MinReplicas, RequiredAcks},
         limits::{ANSWER_LIMIT, STRAGGLER_LIMIT},
         sentinel::{SentinelAnswer, SentinelPeer, SentinelReplies, SentinelState, distinct, majority},
         slots::Primary,
@@ -69,6 +69,11 @@ impl SentinelPoll {
         self.learn_sentinels(&answers);
         let primary = self.state.merge(&answers, &self.configured, self.min_replicas, Instant::now().into_std());
         primary.ok_or(error)
+    }
+
+    /// Whether this primary may have replicas that have to be waited for, and that no sentinel lists.
+    pub(crate) fn may_overlook_replicas(&self, primary: &Primary) -> bool {
+        self.min_replicas == MinReplicas::Auto && primary.required_acks.as_ref().is_some_and(RequiredAcks::is_none)
     }
 
     /// Waits for a majority, and a moment longer for the others. Returns what was answered in time, whether a sentinel

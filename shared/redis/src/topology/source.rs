@@ -79,11 +79,14 @@ impl TopologySource {
         match self {
             Self::Fixed(primaries) => Ok(primaries.update_required_acks(current, nodes).await),
             Self::Sentinels(sentinels) => {
-                let primary = sentinels.primary().await?;
+                let mut primary = sentinels.primary().await?;
                 if !current.has_primary(&primary.node)
                     && let Err(error) = confirm_promotion(&primary.node, nodes).await
                 {
                     return without_acknowledgements(current).ok_or(error);
+                }
+                if sentinels.may_overlook_replicas(&primary) {
+                    primary.required_acks = required_by_role(&primary.node, nodes).await;
                 }
                 Ok(SlotTable::rendezvous(vec![primary]))
             }
@@ -157,6 +160,16 @@ async fn confirm_promotion(node: &Server, nodes: &ConnectionPool) -> Result<(), 
     }
     let message = format!("sentinels name {node} as the primary, but it says that it is a replica");
     Err(RedisError::new(RedisErrorKind::NoPrimary, message))
+}
+
+/// What a primary of which sentinels know no replica needs: one of the replicas that it knows itself. Sentinels forget
+/// them when they are reset, and find them again seconds later. `None` if it doesn't say.
+async fn required_by_role(node: &Server, nodes: &ConnectionPool) -> Option<RequiredAcks> {
+    match ask(nodes, node, [RedisCommand::role()]).await {
+        Ok([role]) => PrimaryRole::parse(&role).map(|role| RequiredAcks::count(role.replica_count().min(1))),
+        answer if is_forbidden(&answer) => Some(RequiredAcks::count(0)),
+        Err(_) => None,
+    }
 }
 
 /// The table that was known, at whose primaries nothing counts any more: sentinels name another one already. `None` if

@@ -37,6 +37,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     admission::{
         connection_slots::{ConnectionSlot, ConnectionSlots, SlotsExhausted},
+        held_connections::HeldConnections,
         overload::{Overloaded, RejectReason, RejectSlot, Rejections},
         rate_limit::{AddressRateLimit, RateLimit},
     },
@@ -98,7 +99,7 @@ pub struct Admission(Arc<AdmissionState>);
 struct AdmissionState {
     connections: Arc<Semaphore>,
     reject_slots: Arc<Semaphore>,
-    delayed_closes: Arc<Semaphore>,
+    delayed_closes: Arc<HeldConnections>,
     connection_rate: RateLimit,
     connection_rate_by_address: AddressRateLimit,
     sockets: Arc<ConnectionSlots>,
@@ -139,7 +140,7 @@ impl Admission {
         Self(Arc::new(AdmissionState {
             connections: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
             reject_slots: Arc::new(Semaphore::new(MAX_REJECT_SLOTS)),
-            delayed_closes: Arc::new(Semaphore::new(limits.delayed_closes)),
+            delayed_closes: Arc::new(HeldConnections::new(limits.delayed_closes)),
             connection_rate: RateLimit::per_second(limits.connections_per_second),
             connection_rate_by_address: AddressRateLimit::per_second(limits.connections_per_second_of_address),
             sockets: ConnectionSlots::new(limits.sockets_per_address),

@@ -87,18 +87,20 @@ fn without_a_free_reject_slot_a_connection_is_closed() {
 async fn delayed_closes_leave_the_reject_slots_to_others() {
     let (admission, _) = admission(AdmissionLimits { connections: 0, ..AdmissionLimits::default() });
     let client = peer([203, 0, 113, 1]);
+    // Of many clients, so that it has no share.
+    let proxys = Some([10, 0, 0, 1].into());
     let delay = Duration::from_secs(5);
     let mut delayed = tokio::task::JoinSet::new();
     for _ in 0..DELAYED_CLOSES {
         let admitted = admission.admit(client).expect("a delayed close has given its reject slot back");
-        delayed.spawn(async move { admitted.overloaded().unwrap().wait_before_close(delay).await });
+        delayed.spawn(async move { admitted.overloaded().unwrap().wait_before_close(proxys, delay).await });
         tokio::task::yield_now().await;
     }
     let one_more = admission.admit(client).expect("a reject slot is free");
     let started = tokio::time::Instant::now();
-    one_more.overloaded().unwrap().wait_before_close(delay).await;
+    one_more.overloaded().unwrap().wait_before_close(proxys, delay).await;
     assert_eq!(started.elapsed().as_secs(), 0, "it isn't delayed: too many are already");
     delayed.join_all().await;
-    one_more.overloaded().unwrap().wait_before_close(delay).await;
+    one_more.overloaded().unwrap().wait_before_close(proxys, delay).await;
     assert_eq!(started.elapsed(), 2 * delay);
 }

@@ -14,13 +14,13 @@
 //! waiting before its connection is closed. So that this doesn't use up the reject slots, the wait has a limit of its own:
 //!
 //! ```text
-//! reject slot taken ──answered──▶ wait_before_close ──slot given back, delayed-close permit taken──▶ closed
-//!                                      └────────────no permit free: no wait──────────────────────────▶ closed
+//! reject slot taken ──answered──▶ wait_before_close ──slot given back, delayed-close place taken──▶ closed
+//!                                      └────────────no place free: no wait──────────────────────────▶ closed
 //! ```
 //!
 //! See docs/decisions/021-clients-without-room-are-let-in-to-be-told.md.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::Request,
@@ -31,10 +31,10 @@ use axum::{
 use parking_lot::Mutex;
 use prometheus::IntCounterVec;
 use strum::VariantArray;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
-    admission::rate_limit::RateLimit,
+    admission::{held_connections::HeldConnections, rate_limit::RateLimit},
     http::{bad_request::BadRequests, problem::Problem},
 };
 use scenecast_metrics::Metrics;
@@ -132,15 +132,15 @@ pub struct Overloaded {
     slot: Option<Arc<RejectSlot>>,
 }
 
-/// The reject slot of a connection. [`Overloaded::wait_before_close`] exchanges it for a delayed-close permit.
+/// The reject slot of a connection. [`Overloaded::wait_before_close`] exchanges it for a place of its own.
 #[derive(Debug)]
 pub(crate) struct RejectSlot {
     permit: Mutex<Option<OwnedSemaphorePermit>>,
-    delayed_closes: Arc<Semaphore>,
+    delayed_closes: Arc<HeldConnections>,
 }
 
 impl RejectSlot {
-    pub(crate) fn new(permit: OwnedSemaphorePermit, delayed_closes: Arc<Semaphore>) -> Arc<Self> {
+    pub(crate) fn new(permit: OwnedSemaphorePermit, delayed_closes: Arc<HeldConnections>) -> Arc<Self> {
         Arc::new(Self { permit: Mutex::new(Some(permit)), delayed_closes })
     }
 }
@@ -184,10 +184,11 @@ impl Overloaded {
     }
 
     /// Sleeps for `delay`, for a client that would connect again as soon as it is closed. Returns at once if too many
-    /// rejected connections wait already. While it waits, its reject slot is free for another connection.
-    pub async fn wait_before_close(&self, delay: Duration) {
+    /// rejected connections wait already, or too many of this client, if it is named. While it waits, its reject slot is free for
+    /// another connection.
+    pub async fn wait_before_close(&self, client: Option<IpAddr>, delay: Duration) {
         let Some(slot) = &self.slot else { return tokio::time::sleep(delay).await };
-        let Ok(_permit) = slot.delayed_closes.try_acquire() else { return };
+        let Some(_held) = slot.delayed_closes.hold(client) else { return };
         drop(slot.permit.lock().take());
         tokio::time::sleep(delay).await;
     }

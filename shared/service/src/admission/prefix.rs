@@ -123,8 +123,6 @@ fn embedded_ipv4(address: Ipv6Addr) -> Option<Ipv4Addr> {
         [0, 0, 0, 0, 0xffff, 0, high, low] => Some(at(high, low)),
         // 6to4 (RFC 3056) gives each IPv4 address a /48.
         [0x2002, high, low, ..] => Some(at(high, low)),
-        // Teredo (RFC 4380) gives all clients of a server one /64, and inverts their addresses.
-        [0x2001, 0, .., high, low] => Some(at(!high, !low)),
         _ => None,
     }
 }
@@ -175,8 +173,6 @@ mod tests {
             "::ffff:0:203.0.113.1",
             "2002:cb00:7101::1",
             "2002:cb00:7101:ffff::2",
-            // The server 198.51.100.1, and the inverted address.
-            "2001:0:c633:6401:8000:f227:34ff:8efe",
         ] {
             assert_eq!(all(translated), ["203.0.113.1"], "{translated}");
         }

@@ -1,7 +1,7 @@
 //! A right that a pod's Redis user lacks is noticed: when the pod connects, and when it is needed.
 
 use futures_util::{StreamExt, stream};
-use scenecast_bus::{BusError, Census, SceneReader, SceneWriter, Store};
+use scenecast_bus::{BusError, Census, SceneReader, SceneWriter, Store, StoredNames};
 use scenecast_metrics::Metrics;
 use scenecast_redis::{Redis, RedisErrorKind};
 use scenecast_scene::Settled;
@@ -21,9 +21,17 @@ fn connect(server: &RedisServer, pod: &str, user: &str, password: &str) -> Metri
         Census::over(&redis);
     } else {
         SceneWriter::over(&redis);
-        Store::over(Some(redis));
+        let (values, streams): (Vec<_>, Vec<_>) = stored_names().partition(|name| !name.starts_with("outbox"));
+        Store::over(Some(redis)).check_rights(StoredNames { values: &values, streams: &streams });
     }
     metrics
+}
+
+/// The names for which the file gives callbacks rights, without those of the bus itself. A test of the callback holds that
+/// these are its own.
+fn stored_names() -> impl Iterator<Item = &'static str> {
+    let names = acl_rules("callback").split(' ').filter_map(|rule| rule.strip_prefix('~')?.strip_suffix(":*"));
+    names.filter(|name| !["wx", "fence"].contains(name))
 }
 
 fn parts(pod: &str) -> &'static [&'static str] {

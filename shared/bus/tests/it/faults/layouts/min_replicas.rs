@@ -54,6 +54,22 @@ async fn under_sentinel_no_login_is_accepted_while_all_replicas_are_down() {
     logins.assert_all_logged_in().await;
 }
 
+#[tokio::test]
+async fn a_replica_that_the_primary_knows_and_no_sentinel_lists_has_to_have_a_login() {
+    let sentinels = RedisSentinels::start_with(0).await;
+    // So it is for seconds after SENTINEL RESET.
+    let replica = RedisServer::start_unannounced_replica_of(sentinels.server(0)).await;
+    let mut logins = Logins::under_sentinels(&sentinels, 3).await;
+    logins.log_in(0..1).await;
+    replica.pause();
+    let settled = logins.callback.settle(scene(1), &cause(&delivery(1)), &login(1)).await;
+    assert!(is_undecided(&settled), "{settled:?}");
+    log_in_without_replicas(&sentinels.url(), 2).await;
+    replica.resume();
+    logins.log_in(1..3).await;
+    logins.assert_all_logged_in().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_cluster_no_login_is_accepted_while_all_replicas_are_down() {
     let cluster = RedisCluster::start().await;

@@ -65,15 +65,20 @@ async fn a_primary_that_was_replaced_gives_no_final_answer() {
     let sentinels = RedisSentinels::start_partitionable().await;
     let logins = Logins::under_sentinels(&sentinels, 2).await;
     logins.log_in(0..1).await;
+    let url = sentinels.url_for("callback", CALLBACK_PASSWORD);
+    let connect = || Store::over(Some(Redis::connect(&url.parse().unwrap(), &Metrics::new())));
+    let site = connect();
+    site.put("user:demo:ann", "not registered".to_owned(), LIFE).await.unwrap();
+    assert_eq!(site.find_current("user:demo:ann").await, Ok(Some("not registered".to_owned())));
     // The primary and a Sentinel know nothing of the failover, nor does a callback that is started among them later.
     let zone = CutOffZone { servers: &[0], sentinels: &[2], clients: ClientSide::Rest };
     sentinels.cut_off(zone);
     sentinels.until_failed_over_at(&[0, 1], 0).await;
     logins.log_in(1..2).await;
     logins.callback.open(scene(LATER), &opening()).await.unwrap();
+    site.put("user:demo:ann", "registered".to_owned(), LIFE).await.unwrap();
     sentinels.cut_off(CutOffZone { clients: ClientSide::CutOff, ..zone });
 
-    let url = sentinels.url_for("callback", CALLBACK_PASSWORD);
     let (restarted, _) = callback(&url);
     let known = restarted.snapshot(scene(0)).await.unwrap();
     known.expect("the callback reads at the old primary, which has this scene");
@@ -87,7 +92,10 @@ async fn a_primary_that_was_replaced_gives_no_final_answer() {
     assert!(matches!(refused, Err(BusError::Undecided(_) | BusError::TimedOut)), "{refused:?}");
     let absent = restarted.snapshot(scene(LATER)).await;
     assert!(matches!(absent, Err(BusError::Undecided(_) | BusError::TimedOut)), "{absent:?}");
-    let store = Store::over(Some(Redis::connect(&url.parse().unwrap(), &Metrics::new())));
+    let store = connect();
+    assert_eq!(store.get("user:demo:ann").await, Ok(Some("not registered".to_owned())), "what was true before");
+    let outdated = store.find_current("user:demo:ann").await;
+    assert!(matches!(outdated, Err(StoreError::Undecided(_))), "{outdated:?}");
     let absent = store.find("code:demo:12345678").await;
     assert!(matches!(absent, Err(StoreError::Undecided(_))), "{absent:?}");
     let absent = store.get_once("pending:demo:ann", "answer", LIFE).await;

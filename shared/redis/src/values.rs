@@ -1,0 +1,94 @@
+//! Values under keys: how they are read, and set.
+
+use std::time::Duration;
+
+use scenecast_scene::time::millis;
+
+use crate::{
+    client::Redis,
+    command::RedisCommand,
+    error::RedisError,
+    inspection::{losses::KeptSince, server_run::ServerRun},
+    replication::WritePosition,
+};
+
+impl Redis {
+    /// The value of this key.
+    pub async fn get(&self, key: &str) -> Result<Option<String>, RedisError> {
+        Ok(self.router.execute_one(key, RedisCommand::new("GET", [key])).await?.convert()?)
+    }
+
+    /// [`Redis::get`], where nothing is found only if no later primary finds anything either, and if the primary didn't
+    /// just lose its keys. A primary that has been replaced may lack what its successor has; it gives no answer.
+    pub async fn find(&self, key: &str) -> Result<Option<String>, RedisError> {
+        let (value, read_at) = self.get_at(key).await?;
+        if value.is_none() {
+            self.confirm_missing(key).await?;
+            self.wait_for_replicas(&read_at).await?;
+        }
+        Ok(value)
+    }
+
+    /// [`Redis::find`], where what is found doesn't come from a primary that has been replaced either. That costs a wait
+    /// for the replicas each time.
+    pub async fn find_current(&self, key: &str) -> Result<Option<String>, RedisError> {
+        let (value, read_at) = self.get_at(key).await?;
+        if value.is_none() {
+            self.confirm_missing(key).await?;
+        }
+        self.wait_for_replicas(&read_at).await?;
+        Ok(value)
+    }
+
+    /// Reads a value, and says where.
+    async fn get_at(&self, key: &str) -> Result<(Option<String>, WritePosition), RedisError> {
+        let routed = self.router.execute(key, &[RedisCommand::new("GET", [key])]).await?;
+        let read_at = WritePosition::new(key, &routed);
+        let value = routed.replies.into_iter().next().unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?;
+        Ok((value.convert()?, read_at))
+    }
+
+    /// Sets the key to a value, for `life`.
+    pub async fn set(&self, key: &str, value: &str, life: Duration) -> Result<(), RedisError> {
+        let set = RedisCommand::new("SET", [key, value, "PX", &millis(life).to_string()]);
+        self.router.execute_one(key, set).await?;
+        Ok(())
+    }
+
+    /// Sets the key to a value, for `life`, if it has none. Otherwise returns the value that it has.
+    pub async fn set_if_absent(&self, key: &str, value: &str, life: Duration) -> Result<Option<String>, RedisError> {
+        Ok(self.router.execute_one(key, set_if_absent(key, value, life)).await?.convert()?)
+    }
+
+    /// [`Redis::set_if_absent`], for what has to be remembered: returns once the replicas have it, and tells from when on
+    /// such values were kept. A value that was set after that moment, and before this call, was found.
+    pub async fn set_once(
+        &self,
+        key: &str,
+        value: &str,
+        life: Duration,
+    ) -> Result<(Option<String>, KeptSince), RedisError> {
+        // In this order, so that a loss between both is seen.
+        let commands = [set_if_absent(key, value, life), ServerRun::command()];
+        let routed = self.router.execute(key, &commands).await?;
+        let written = WritePosition::new(key, &routed);
+        let mut replies = routed.replies.into_iter();
+        let stored = replies.next().unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?.convert()?;
+        if let Some(run) = replies.next().and_then(|info| ServerRun::read(info.ok()?)) {
+            let lost_at = self.router.pool().get(&written.node).state().borrow().lost_at;
+            self.losses.observe(&written.node, run, lost_at);
+        }
+        self.wait_for_replicas(&written).await?;
+        Ok((stored, self.losses.kept_since()))
+    }
+
+    /// From now on asks each primary once a second whether it lost keys, so that the moment that [`Redis::set_once`] tells
+    /// is no later than a second after the loss.
+    pub fn date_losses(&self) {
+        self.losses.keep_asking(self.router.topology(), self.router.pool());
+    }
+}
+
+fn set_if_absent(key: &str, value: &str, life: Duration) -> RedisCommand {
+    RedisCommand::new("SET", [key, value, "PX", &millis(life).to_string(), "NX", "GET"])
+}
