@@ -29,7 +29,10 @@ use super::{
     visitor::visitor_of,
     websocket::{self, CloseReason, KeepAlive, WebSocketUpgrade},
 };
-use crate::{scenes::OpenRequest, state::GatewayState};
+use crate::{
+    scenes::{OpenRequest, open_fault},
+    state::GatewayState,
+};
 
 /// The longest request body, in bytes.
 const MAX_BODY_BYTES: usize = 4096;
@@ -118,9 +121,7 @@ async fn open_socket(State(state): State<GatewayState>, mut request: Request) ->
 async fn open_scene(State(state): State<GatewayState>, request: Request) -> Result<Response, Problem> {
     let visitor = visitor_of(&request);
     let body = read_body(request.into_body(), MAX_BODY_BYTES).await?;
-    let open: OpenRequest = serde_json::from_slice(&body).map_err(|_| {
-        Problem::bad_request("expected JSON with account and, optionally, a state of 1 to 256 bytes and a locale")
-    })?;
+    let open: OpenRequest = serde_json::from_slice(&body).map_err(|_| Problem::bad_request(open_fault(&body)))?;
     let (_, opened) = state.scenes().open(&open, &visitor).await?;
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((StatusCode::CREATED, headers, Json(opened)).into_response())
