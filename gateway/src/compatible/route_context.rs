@@ -46,6 +46,11 @@ impl RouteContext {
         self.0.kind != CompatibleKind::TypedCode
     }
 
+    /// Whether a page whose connection is lost finds its scene again.
+    pub(super) fn can_come_back(&self) -> bool {
+        self.0.kind != CompatibleKind::QrOnOpen
+    }
+
     /// The route's name in configuration, metrics and logs.
     pub(super) fn route(&self) -> &'static str {
         self.0.kind.into()
