@@ -88,7 +88,7 @@ export class Attempt extends EventTarget {
     super();
     this.#request = request;
     this.#optionProblem = problem;
-    this.#gateway = new Gateway(api, this.#patience);
+    this.#gateway = new Gateway(api, this.#patience, request.locale);
     this.#selector = new TransportSelector([
       ...(SocketTransport.supported ? [new SocketTransport(this.#gateway, this.#request)] : []),
       ...(StreamTransport.supported ? [new StreamTransport(this.#gateway)] : []),

@@ -30,10 +30,18 @@ function noteBlocked({ blockedURI, disposition, effectiveDirective }) {
 export class Gateway {
   #api;
 
-  /** @param {URL} api The base address of its calls. @param {import('./patience.js').Patience} patience */
-  constructor(api, patience) {
+  #language;
+
+  /**
+   * @param {URL} api The base address of its calls.
+   * @param {import('./patience.js').Patience} patience
+   * @param {string | undefined} locale
+   */
+  constructor(api, patience, locale) {
     this.#api = api;
     this.patience = patience;
+    /** The gateway keeps nothing of the page, so the page says its language again when it comes back. */
+    this.#language = locale ? { 'accept-language': locale } : {};
     // Not when the module is loaded: servers that render pages load it, too, and have no document.
     document.addEventListener('securitypolicyviolation', noteBlocked);
   }
@@ -103,7 +111,7 @@ export class Gateway {
    */
   get(scene, path, headers, signal) {
     return this.#fetch(this.url(`scenes/${scene.id}${path}`), {
-      headers: { ...headers, ...Gateway.#authorization(scene) },
+      headers: { ...headers, ...this.#language, ...Gateway.#authorization(scene) },
       signal,
     });
   }

@@ -26,7 +26,7 @@ export class SocketTransport {
     return typeof WebSocket === 'function' && typeof AbortController === 'function';
   }
 
-  /** @param {Gateway} gateway @param {object} request The body of the call that opens a scene. */
+  /** @param {Gateway} gateway @param {import('./options.js').OpenRequest} request */
   constructor(gateway, request) {
     this.#gateway = gateway;
     this.#request = request;
@@ -49,6 +49,8 @@ export class SocketTransport {
   run(scene, onMessage, unwanted) {
     const url = this.#gateway.url('ws?heartbeat=1');
     url.protocol = url.protocol.replace('http', 'ws');
+    // The gateway keeps nothing of the page, so the page says its language again when it comes back.
+    if (scene && this.#request.locale) url.searchParams.set('locale', this.#request.locale);
     /** @type {WebSocket} */
     let socket;
     try {

@@ -18,5 +18,5 @@ mod request;
 mod service;
 
 pub(crate) use open_fault::{fault_of_value, open_fault};
-pub(crate) use request::{OpenRequest, OpenedScene, Visitor};
+pub(crate) use request::{Locale, OpenRequest, OpenedScene, Visitor};
 pub(crate) use service::{SceneService, draw_qr};

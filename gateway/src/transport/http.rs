@@ -26,7 +26,7 @@ use super::{
     origin_check::{OriginCheck, check_origin},
     page_module::page_module,
     poll, sse,
-    visitor::visitor_of,
+    visitor::{returning_visitor_of, visitor_of},
     websocket::{self, CloseReason, KeepAlive, WebSocketUpgrade},
 };
 use crate::{
@@ -102,7 +102,7 @@ async fn open_socket(State(state): State<GatewayState>, mut request: Request) ->
     let (upgrade, headers) = WebSocketUpgrade::from_request(&mut request, Some(websocket::SUBPROTOCOL))?;
     let query = Query::<SocketQuery>::try_from_uri(request.uri());
     let wants_heartbeats = query.is_ok_and(|Query(query)| query.heartbeat.is_some());
-    let visitor = visitor_of(&request);
+    let visitor = returning_visitor_of(&request);
     let shutdown = state.shutdown().clone();
     shutdown.spawn(async move {
         let overloaded = upgrade.overloaded();
@@ -139,7 +139,7 @@ async fn stream_events(
             Problem::bad_request("Last-Event-ID has to be the id of the last event that the page has seen")
         })?,
     };
-    sse::events(state, claims, after, visitor_of(&request)).await
+    sse::events(state, claims, after, returning_visitor_of(&request)).await
 }
 
 /// The query of a poll.
@@ -167,7 +167,7 @@ async fn poll_scene(
     if wait > LONGEST_WAIT {
         return Err(invalid());
     }
-    poll::poll(state, claims, after, wait, visitor_of(&request)).await
+    poll::poll(state, claims, after, wait, returning_visitor_of(&request)).await
 }
 
 async fn cancel_scene(

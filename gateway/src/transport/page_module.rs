@@ -1,5 +1,7 @@
 //! The page's JavaScript. It is written as several modules and served as one. Otherwise, a page could get some of
 //! them from an old pod and others from a new one while a deployment rolls.
+//!
+//! See docs/decisions/062-the-page-trusts-no-clock-that-can-be-set.md.
 
 use std::sync::LazyLock;
 

@@ -113,11 +113,15 @@ async fn a_page_is_told_the_number_to_show_and_whether_to_ask_before_it_goes_on(
 #[tokio::test]
 async fn a_scene_is_opened_with_the_pages_language() {
     let (browser, mut gateway) = page().await;
+    // A page whose connection is dropped comes back.
+    let mut held = vec![];
     for (lang, sent) in
         [("zh-CN", json!("zh-CN")), ("", json!("en-US")), ("zh_TW.UTF-8", json!("zh-TW")), ("en US", json!(null))]
     {
         browser.run(&format!("document.documentElement.lang = '{lang}'; start('a')")).await;
-        assert_eq!(gateway.connection().await.first["open"]["locale"], sent, "{lang}");
+        let connection = gateway.connection().await;
+        assert_eq!(connection.first["open"]["locale"], sent, "{lang}");
+        held.push(connection);
     }
 }
 
@@ -131,6 +135,7 @@ async fn a_lost_connection_is_resumed_and_repeats_are_dropped() {
 
     let mut connection = gateway.connection().await;
     assert_eq!(connection.first, json!({ "resume": { "key": "key-1", "after": 5 } }));
+    assert_eq!(connection.query, "heartbeat=1&locale=en-US", "the gateway keeps nothing of the page");
     connection.send(resumed("scanned")).await;
     connection.send(scanned(5)).await;
     connection.send(confirmed(9)).await;
@@ -265,7 +270,8 @@ async fn a_poll_passes_over_an_event_of_a_newer_gateway_once() {
     const POLLS: &str = r"
         window.WebSocket = window.ReadableStream = undefined;
         window.asked = [];
-        window.fetch = async (url) => {
+        window.fetch = async (url, { headers }) => {
+          window.language = headers['accept-language'];
           await new Promise((resolve) => setTimeout(resolve, 10));
           const { pathname, searchParams } = new URL(url);
           if (pathname.endsWith('/scenes')) {
@@ -282,6 +288,7 @@ async fn a_poll_passes_over_an_event_of_a_newer_gateway_once() {
     browser.run(POLLS).await;
     until("the page polls again", async || browser.run("return asked.length").await == 3).await;
     assert_eq!(browser.run("return asked").await, json!(["0", "7", "7"]));
+    assert_eq!(browser.run("return language").await, "en-US", "the gateway keeps nothing of the page");
 }
 
 #[tokio::test]

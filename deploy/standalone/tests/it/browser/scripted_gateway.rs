@@ -12,7 +12,7 @@ use axum::{
         Path, State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
     },
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     response::Html,
     routing::{delete, get, post},
 };
@@ -53,6 +53,8 @@ pub(super) struct ScriptedConnection {
     pub(super) first: Value,
     /// When the page connected.
     pub(super) at: Instant,
+    /// The query of its address.
+    pub(super) query: String,
     socket: WebSocket,
 }
 
@@ -154,14 +156,16 @@ impl ScriptedConnection {
 
 async fn accept(
     State(senders): State<Arc<ScriptedGatewaySenders>>,
+    uri: Uri,
     upgrade: WebSocketUpgrade,
 ) -> axum::response::Response {
     let at = Instant::now();
+    let query = uri.query().unwrap_or_default().to_owned();
     upgrade.protocols(["scenecast.v1"]).on_upgrade(async move |mut socket| {
         assert!(socket.protocol().is_some(), "the page speaks scenecast.v1");
         let Some(Ok(Message::Text(first))) = socket.recv().await else { return };
         let first = serde_json::from_str(&first).expect("the page sends JSON");
-        let _ = senders.connections.send(ScriptedConnection { first, at, socket });
+        let _ = senders.connections.send(ScriptedConnection { first, at, query, socket });
     })
 }
 
