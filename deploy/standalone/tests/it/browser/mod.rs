@@ -6,6 +6,7 @@ mod dead_connections;
 mod demo_page;
 mod fallback;
 mod login_page;
+mod origins;
 mod page_clock;
 mod page_module;
 mod page_options;
