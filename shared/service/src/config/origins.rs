@@ -61,21 +61,22 @@ impl<'de> Deserialize<'de> for Origins {
     }
 }
 
-/// Why no page has this origin; `None` if one can have it.
-fn problem(written: &str) -> Option<&'static str> {
+/// Why no page has this origin, and what to write instead; `None` if one can have it.
+fn problem(written: &str) -> Option<String> {
     if written.contains('*') {
-        return Some("has a wildcard; name each origin in full, such as https://www.example.com");
+        return Some("has a wildcard; name each origin in full, such as https://www.example.com".to_owned());
     }
     let is_host = |host: Host<&str>| match host {
         Host::Domain(name) => name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')),
         Host::Ipv4(_) | Host::Ipv6(_) => true,
     };
-    let is_origin = Url::parse(written).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.host().is_some_and(is_host)
-            && url.origin().ascii_serialization() == written
-    });
-    (!is_origin).then_some("is not an origin as browsers write it, such as https://www.example.com")
+    let has_origin = |url: &Url| matches!(url.scheme(), "http" | "https") && url.host().is_some_and(is_host);
+    let origin = Url::parse(written).ok().filter(has_origin).map(|url| url.origin().ascii_serialization());
+    match origin {
+        Some(origin) if origin == written => None,
+        Some(origin) => Some(format!("is not an origin as browsers write it; write {origin}")),
+        None => Some("is not an origin as browsers write it, such as https://www.example.com".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +115,21 @@ mod tests {
             assert!(read(&[origin]).is_err(), "{origin}");
         }
         assert!(read(&["https://*.example.com"]).unwrap_err().contains("wildcard"));
+    }
+
+    #[test]
+    fn an_origin_that_is_nearly_right_is_named_as_it_should_be() {
+        for (written, right) in [
+            ("https://www.example.com/", "https://www.example.com"),
+            ("https://www.example.com:443", "https://www.example.com"),
+            ("https://WWW.Example.com", "https://www.example.com"),
+            ("HTTPS://www.example.com/login?next=/", "https://www.example.com"),
+            ("http://www.example.com:8080/", "http://www.example.com:8080"),
+            ("https://例子.cn", "https://xn--fsqu00a.cn"),
+        ] {
+            let problem = read(&[written]).unwrap_err();
+            assert!(problem.ends_with(&format!("; write {right}")), "{problem}");
+        }
     }
 
     #[test]
