@@ -4,7 +4,8 @@ import { ConnectionEnd } from './connection_end.js';
 import { confirmed, scanned, shown } from './details.js';
 import { GRANT_LIFE, Gateway } from './gateway.js';
 import { KeptScene } from './kept_scene.js';
-import { onLook, pageLocale } from './page.js';
+import { onLook } from './page.js';
+import { Patience } from './patience.js';
 import { PollTransport } from './poll_transport.js';
 import { SocketTransport } from './socket_transport.js';
 import { StreamTransport } from './stream_transport.js';
@@ -12,7 +13,7 @@ import { TransportSelector } from './transport_selector.js';
 
 /** @typedef {import('./messages.js').Message} Message */
 /** @typedef {import('./details.js').Shown} Shown */
-/** @typedef {import('./scenecast.js').Options} Options */
+/** @typedef {import('./options.js').CheckedOptions} CheckedOptions */
 /** @typedef {import('./scenecast.js').Details} Details */
 
 /** How long the gateway may take to send a scene's end, in ms. */
@@ -20,10 +21,10 @@ const EXPIRY_GRACE = 3_000;
 /** The longest delay that the module waits by itself when the gateway refuses, in s. */
 const MAX_RETRY_DELAY = 30;
 /**
- * Backoff between connections, in ms. The first delay is long because a pod that fails has thousands of pages, which
- * all come back over that time. The few pages whose phone is about to confirm don't wait so long.
+ * Backoff between connections, in ms. The pages of a pod that fails come back over the first delay; pods without room for
+ * them say when to come back.
  */
-const BACKOFF = { first: 5_000, scanned: 1_000, longest: 15_000 };
+const BACKOFF = { first: 1_000, longest: 15_000 };
 
 /**
  * After a dead connection, the page connects at once: that says nothing about the pod, and pages notice it one by one.
@@ -38,12 +39,15 @@ const USABLE_STATES = new Set(['open', 'scanned', 'confirmed']);
 /** The problem of a page that has no transport left. */
 const UNSUPPORTED = { code: 'browser_unsupported', detail: 'This page can’t connect to the gateway in any way' };
 
-/** If a timer of a second is later than this, in ms, the page stood still. */
+/** If a timer of a second is later than this by the page's clock, in ms, the page stood still, or the clock was set. */
 const STOOD_STILL = 3_000;
 
 /** A login attempt. Its events are `CustomEvent`s; see `Details`. */
 export class Attempt extends EventTarget {
   #gateway;
+  #patience = new Patience();
+  /** What is wrong with the options. @type {import('./connection_end.js').Problem | null} */
+  #optionProblem;
   /** @type {TransportSelector<SocketTransport | StreamTransport | PollTransport>} */
   #selector;
   /** The transport of the current connection. @type {SocketTransport | StreamTransport | PollTransport | undefined} */
@@ -51,9 +55,9 @@ export class Attempt extends EventTarget {
   /** The body of the call that opens a scene. */
   #request;
   /**
-   * The scene that the page shows, if there is one.
+   * The scene that the page shows, if there is one. `expires` is by `performance.now()`, which nobody can set.
    *
-   * @type {{ id: string, key: string, seq: number, expires: number, scanned: boolean } | null}
+   * @type {{ id: string, key: string, seq: number, expires: number } | null}
    */
   #scene = null;
   /** Where the scene is kept for a reload, if the site wants that. @type {KeptScene | null} */
@@ -72,17 +76,19 @@ export class Attempt extends EventTarget {
   #failures = 0;
   /** Connections that were dead, since the last message with a state. */
   #dead = 0;
+  /** Whether the page has waited in vain for a first message since it began with the first transport. */
+  #wasLate = false;
   /** Aborts the current connection, its listeners, and its timer. */
   #connection = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /** @param {Options} options */
-  constructor({ account, state, locale = pageLocale(), gateway, keepOnReload = false }) {
+  /** @param {CheckedOptions} options */
+  constructor({ request, api, keepOnReload, problem }) {
     super();
-    const api = gateway ? new URL('v1/', gateway.replace(/\/*$/, '/')) : new URL('.', import.meta.url);
-    this.#request = { account, state, locale };
-    this.#gateway = new Gateway(api);
+    this.#request = request;
+    this.#optionProblem = problem;
+    this.#gateway = new Gateway(api, this.#patience, request.locale);
     this.#selector = new TransportSelector([
       ...(SocketTransport.supported ? [new SocketTransport(this.#gateway, this.#request)] : []),
       ...(StreamTransport.supported ? [new StreamTransport(this.#gateway)] : []),
@@ -96,14 +102,15 @@ export class Attempt extends EventTarget {
   #begin() {
     const kept = this.#kept?.load();
     if (!kept) return this.renew();
-    this.#scene = { ...kept.scene, seq: 0, scanned: false };
+    this.#scene = { ...kept.scene, seq: 0, expires: Infinity };
     this.#shownBefore = kept.shown;
     this.#start();
   }
 
   /** What is left of the shown scene's life, in seconds; 0 without one. */
   get remaining() {
-    return this.#scene ? Math.max(0, this.#scene.expires - Date.now()) / 1000 : 0;
+    const isShown = this.#scene && !this.#shownBefore;
+    return isShown ? Math.max(0, this.#scene.expires - performance.now()) / 1000 : 0;
   }
 
   /** Opens a new scene in place of the last one. */
@@ -115,7 +122,10 @@ export class Attempt extends EventTarget {
   #start() {
     this.#isActive = true;
     this.#failures = 0;
-    this.#connect();
+    if (!this.#optionProblem) return this.#connect();
+    // The page has yet to add its listeners.
+    const problem = this.#optionProblem;
+    queueMicrotask(() => this.#isActive && this.#end('problem', problem));
   }
 
   /** Cancels the login. */
@@ -174,8 +184,12 @@ export class Attempt extends EventTarget {
     const transport = this.#selector.begin();
     this.#transport = transport;
     if (!transport) return ConnectionEnd.refused(UNSUPPORTED);
+    const beganAt = performance.now();
+    let hasWorked = false;
     const onMessage = (/** @type {Message} */ message) => {
       if (signal.aborted) return;
+      if (!hasWorked) this.#patience.learn(performance.now() - beganAt);
+      hasWorked = true;
       this.#selector.messageReceived();
       this.#handle(message);
     };
@@ -202,7 +216,7 @@ export class Attempt extends EventTarget {
   #handle(message) {
     switch (message.type) {
       case 'opened':
-        this.#scene = { id: message.scene, key: message.key, seq: 0, expires: 0, scanned: false };
+        this.#scene = { id: message.scene, key: message.key, seq: 0, expires: 0 };
         this.#stateReceived(message.expires_in);
         return this.#show(message.scene, message.expires_in, shown(message));
       case 'resumed':
@@ -211,7 +225,6 @@ export class Attempt extends EventTarget {
         this.#isOffline = true;
         return this.#emit('trouble', {});
       case 'scanned':
-        if (this.#scene) this.#scene.scanned = true;
         return this.#isNew(message) && this.#emit('scanned', scanned(message));
       case 'confirmed':
         return this.#isNew(message) && this.#confirmed(message);
@@ -258,9 +271,10 @@ export class Attempt extends EventTarget {
     this.#failures = 0;
     this.#dead = 0;
     this.#isOffline = false;
-    if (this.#scene) this.#scene.expires = Date.now() + expiresIn * 1000;
+    if (this.#scene) this.#scene.expires = performance.now() + expiresIn * 1000;
     // If the gateway sends nothing by then, the connection is dead.
-    this.#setTimer(expiresIn * 1000 + EXPIRY_GRACE, () => this.#connectionEnded(ConnectionEnd.lost()));
+    const look = () => this.#transport?.look();
+    this.#setTimer(expiresIn * 1000 + EXPIRY_GRACE, () => this.#connectionEnded(ConnectionEnd.lost()), look);
   }
 
   /** Whether an event is new, and not a repeat from an earlier connection. @param {Message} event */
@@ -273,7 +287,7 @@ export class Attempt extends EventTarget {
   /** Reconnects, or ends the attempt if there is nothing to come back for. @param {ConnectionEnd} end */
   #connectionEnded({ kind, delay, problem }) {
     const isGone = GONE_CODES.has(problem?.code ?? '');
-    if (this.#scene && (isGone || Date.now() > this.#scene.expires + GRANT_LIFE)) return this.#expired();
+    if (this.#scene && (isGone || performance.now() > this.#scene.expires + GRANT_LIFE)) return this.#expired();
     // The user shouldn't wait that long in front of a page that does nothing.
     const isTooLong = (problem?.retryAfter ?? 0) > MAX_RETRY_DELAY;
     if (problem && (kind === 'refused' || isTooLong)) return this.#end('problem', problem);
@@ -282,20 +296,24 @@ export class Attempt extends EventTarget {
       return this.#connect();
     }
     // In all other cases the gateway has said when to come back.
-    const isBroken = kind === 'lost' || kind === 'silent';
+    const isBroken = kind === 'lost' || kind === 'late' || kind === 'silent';
     if (kind === 'silent' || (isBroken && this.#dead)) this.#dead += 1;
     const isOtherTransport = isBroken && this.#selector.connectionBroke();
     const wasDead = isBroken && this.#dead > 0 && this.#dead <= MAX_DEAD;
+    if (kind === 'late') this.#wasLate = true;
     if (isOtherTransport || wasDead) return this.#connect();
+    // Not sooner: connections of the browser's pool may be dead, and say nothing about the network.
+    if (this.#wasLate) this.#patience.grow();
+    this.#wasLate = false;
 
     const signal = this.#resetConnection();
     this.#onLeave(signal);
     if (isBroken) {
-      const first = this.#scene?.scanned ? BACKOFF.scanned : BACKOFF.first;
-      delay = Math.random() * Math.min(BACKOFF.longest, first * 2 ** this.#failures++);
+      delay = Math.random() * Math.min(BACKOFF.longest, BACKOFF.first * 2 ** this.#failures++);
       onLook(() => this.#connect(), signal);
     }
-    this.#setTimer(delay, () => this.#connect());
+    const connect = () => this.#connect();
+    this.#setTimer(delay, connect, connect);
     this.#isOffline = true;
     this.#emit('offline', { retryIn: delay / 1000 });
   }
@@ -309,6 +327,8 @@ export class Attempt extends EventTarget {
     this.#resetConnection();
     this.#isActive = false;
     this.#forgetScene();
+    // A site that doesn't listen to problems should still find out.
+    if (type === 'problem') console.warn('scenecast:', detail);
     this.#emit(type, detail);
   }
 
@@ -321,20 +341,24 @@ export class Attempt extends EventTarget {
   }
 
   /**
-   * Runs the action in `ms` by the wall clock, since timers stand still while a laptop sleeps. There is one timer.
+   * Runs the action in `ms`, and `afterStandstill` when the page has stood still meanwhile, as in a laptop that slept:
+   * timers stand still with it. There is one timer.
+   *
+   * See docs/decisions/062-the-page-trusts-no-clock-that-can-be-set.md.
    *
    * @param {number} ms
    * @param {() => void} action
+   * @param {() => void} afterStandstill Has to do no harm: it also runs when somebody sets the page's clock.
    */
-  #setTimer(ms, action) {
-    const due = Date.now() + ms;
+  #setTimer(ms, action, afterStandstill) {
+    const due = performance.now() + ms;
     let checkedAt = Date.now();
     const check = () => {
-      const now = Date.now();
-      if (now - checkedAt > STOOD_STILL) this.#transport?.look();
-      checkedAt = now;
-      const left = due - now;
+      const left = due - performance.now();
       this.#timer = setTimeout(left <= 0 ? action : check, Math.max(0, Math.min(left, 1000)));
+      const stoodStill = Math.abs(Date.now() - checkedAt) > STOOD_STILL;
+      checkedAt = Date.now();
+      if (stoodStill) afterStandstill();
     };
     clearTimeout(this.#timer);
     check();

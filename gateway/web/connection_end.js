@@ -9,9 +9,9 @@
 /** The end of a connection; thrown or returned. */
 export class ConnectionEnd {
   /**
-   * @param {'lost' | 'silent' | 'unusable' | 'retry' | 'refused'} kind The connection broke; it worked and has gone
-   *     silent; this browser or page can't have such a connection; the gateway says when to come back; or the gateway
-   *     would refuse the same again.
+   * @param {'lost' | 'late' | 'silent' | 'unusable' | 'retry' | 'refused'} kind The connection broke; nothing came on it
+   *     in time; it worked and has gone silent; this browser or page can't have such a connection; the gateway says when
+   *     to come back; or the gateway would refuse the same again.
    * @param {number} delay When to come back, in ms, if the gateway says so.
    * @param {Problem | null} problem The gateway's refusal, if there is one.
    */
@@ -24,6 +24,11 @@ export class ConnectionEnd {
   /** The connection broke, or never worked. */
   static lost() {
     return new ConnectionEnd('lost', 0, null);
+  }
+
+  /** The page has waited in vain for the connection's first message. */
+  static late() {
+    return new ConnectionEnd('late', 0, null);
   }
 
   /** The connection has worked, and is dead though nobody has closed it. */
@@ -57,6 +62,7 @@ export class Watchdog {
   #controller = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  #isLate = false;
 
   /** @param {AbortSignal} unwanted */
   constructor(unwanted) {
@@ -70,10 +76,18 @@ export class Watchdog {
     return this.#controller.signal;
   }
 
+  /** Whether it has waited in vain. */
+  get isLate() {
+    return this.#isLate;
+  }
+
   /** Aborts after so many ms from now, instead of any earlier time. @param {number} ms */
   restart(ms) {
     this.stop();
-    this.#timer = setTimeout(() => this.abort(), ms);
+    this.#timer = setTimeout(() => {
+      this.#isLate = true;
+      this.abort();
+    }, ms);
   }
 
   /** Stops the timer. */

@@ -2,12 +2,8 @@
 
 import { ConnectionEnd, Watchdog } from './connection_end.js';
 import { checked } from './messages.js';
+import { TIMEOUT } from './patience.js';
 
-/**
- * How long an answer may take, in ms: to open a scene, for which the gateway asks WeChat; to anything else; to a look
- * at a connection that may be dead. `late` is how much later than expected a message may come.
- */
-export const TIMEOUT = { open: 8_000, other: 5_000, look: 2_000, late: 3_000 };
 /** How long after its scene's life a login of the last moment can still be fetched, in ms. */
 export const GRANT_LIFE = 120_000;
 /** When to come back to a gateway that answered with an internal error, in ms. */
@@ -23,19 +19,31 @@ const AFTER_INTERNAL_ERROR = 5_000;
 /** Where the page's content security policy doesn't let it connect to, such as `wss://host`. @type {Set<string>} */
 const blocked = new Set();
 
-document.addEventListener('securitypolicyviolation', ({ blockedURI, disposition, effectiveDirective }) => {
+/** @param {SecurityPolicyViolationEvent} violation */
+function noteBlocked({ blockedURI, disposition, effectiveDirective }) {
   // A policy may only report what it would block, and it may block pictures alone.
   if (disposition === 'enforce' && effectiveDirective === 'connect-src') {
     blocked.add(blockedURI.split('/', 3).join('/'));
   }
-});
+}
 
 export class Gateway {
   #api;
 
-  /** @param {URL} api The base address of its calls. */
-  constructor(api) {
+  #language;
+
+  /**
+   * @param {URL} api The base address of its calls.
+   * @param {import('./patience.js').Patience} patience
+   * @param {string | undefined} locale
+   */
+  constructor(api, patience, locale) {
     this.#api = api;
+    this.patience = patience;
+    /** The gateway keeps nothing of the page, so the page says its language again when it comes back. */
+    this.#language = locale ? { 'accept-language': locale } : {};
+    // Not when the module is loaded: servers that render pages load it, too, and have no document.
+    document.addEventListener('securitypolicyviolation', noteBlocked);
   }
 
   /** Whether this browser can send requests at all. */
@@ -57,7 +65,7 @@ export class Gateway {
    */
   async open(request, unwanted) {
     const watchdog = new Watchdog(unwanted);
-    watchdog.restart(TIMEOUT.open);
+    watchdog.restart(this.patience.for(TIMEOUT.open));
     const headers = { 'content-type': 'application/json' };
     const init = { method: 'POST', headers, body: JSON.stringify(request), signal: watchdog.signal };
     try {
@@ -65,6 +73,8 @@ export class Gateway {
       const opened = checked({ ...answer, type: 'opened' });
       if (!opened) throw ConnectionEnd.lost();
       return opened;
+    } catch (broken) {
+      throw watchdog.isLate ? ConnectionEnd.late() : broken;
     } finally {
       watchdog.abort();
     }
@@ -101,7 +111,7 @@ export class Gateway {
    */
   get(scene, path, headers, signal) {
     return this.#fetch(this.url(`scenes/${scene.id}${path}`), {
-      headers: { ...headers, ...Gateway.#authorization(scene) },
+      headers: { ...headers, ...this.#language, ...Gateway.#authorization(scene) },
       signal,
     });
   }

@@ -1,8 +1,6 @@
 /** Keeps a scene in the tab's `sessionStorage`, so that a page that is reloaded goes on with it. */
 
-import { GRANT_LIFE } from './gateway.js';
-
-/** @typedef {{ id: string, key: string, expires: number }} StoredScene */
+/** @typedef {{ id: string, key: string }} StoredScene */
 /** @typedef {import('./details.js').Shown} Shown */
 
 export class KeptScene {
@@ -17,8 +15,8 @@ export class KeptScene {
   }
 
   /**
-   * The scene that was kept, if it can still bring a login and was opened with the same request: a scene is of one
-   * account, and its grant is bound to one `state`.
+   * The scene that was kept, if it was opened with the same request: a scene is of one account, and its grant is bound to
+   * one `state`. The gateway knows whether it can still bring a login; the page's clock may have been set.
    *
    * @returns {{ scene: StoredScene, shown: Shown } | null}
    */
@@ -26,8 +24,7 @@ export class KeptScene {
     try {
       const { request, scene, shown } = JSON.parse(sessionStorage.getItem(this.#name) ?? 'null');
       const isScene = typeof scene.id === 'string' && typeof scene.key === 'string';
-      const isUsable = isScene && scene.expires + GRANT_LIFE > Date.now();
-      this.#isStored = Boolean(isUsable && shown && request === this.#request);
+      this.#isStored = Boolean(isScene && shown && request === this.#request);
       return this.#isStored ? { scene, shown } : null;
     } catch {
       return null;
@@ -40,8 +37,8 @@ export class KeptScene {
   }
 
   /** @param {StoredScene} scene @param {Shown} shown */
-  save({ id, key, expires }, shown) {
-    const kept = { request: this.#request, scene: { id, key, expires }, shown };
+  save({ id, key }, shown) {
+    const kept = { request: this.#request, scene: { id, key }, shown };
     this.#isStored = storageAllows(() => sessionStorage.setItem(this.#name, JSON.stringify(kept)));
   }
 

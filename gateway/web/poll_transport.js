@@ -1,8 +1,9 @@
 /** Long poll. */
 
 import { ConnectionEnd, Watchdog } from './connection_end.js';
-import { Gateway, TIMEOUT, pause, readJson } from './gateway.js';
+import { Gateway, pause, readJson } from './gateway.js';
 import { checked } from './messages.js';
+import { TIMEOUT } from './patience.js';
 import { FINAL_STATES } from './transports.js';
 
 /**
@@ -55,7 +56,7 @@ export class PollTransport {
     try {
       // The first poll doesn't wait, and brings the state.
       for (let wait = 0; ; wait = this.#wait) {
-        const sentAt = Date.now();
+        const sentAt = performance.now();
         const answer = await this.#poll(scene, seq, wait, unwanted);
         if (!answer) continue;
         const { state, expires_in, events, retry_after_ms: reconnectIn } = answer;
@@ -68,7 +69,7 @@ export class PollTransport {
         if (reconnectIn !== undefined) return ConnectionEnd.retry(reconnectIn, null);
         if (events.length) continue;
         if (FINAL_STATES.has(state)) return ConnectionEnd.closed();
-        await pause(sentAt + MIN_POLL_INTERVAL - Date.now());
+        await pause(sentAt + MIN_POLL_INTERVAL - performance.now());
       }
     } catch (broken) {
       return broken instanceof ConnectionEnd ? broken : ConnectionEnd.lost();
@@ -87,18 +88,19 @@ export class PollTransport {
    */
   async #poll(scene, seq, wait, unwanted) {
     const watchdog = new Watchdog(unwanted);
-    watchdog.restart(wait ? wait * 1000 + TIMEOUT.late : TIMEOUT.other);
-    const sentAt = Date.now();
+    const { patience } = this.#gateway;
+    watchdog.restart(wait * 1000 + patience.for(wait ? TIMEOUT.late : TIMEOUT.other));
+    const sentAt = performance.now();
     // A new poll is as good as a look at the old one.
-    this.#look = () => wait && Date.now() - sentAt > TIMEOUT.look && watchdog.abort();
+    this.#look = () => wait && performance.now() - sentAt > patience.for(TIMEOUT.look) && watchdog.abort();
     try {
       const answer = await this.#gateway.get(scene, `?after=${seq}&wait=${wait}`, {}, watchdog.signal);
       return checkedAnswer(await readJson(answer));
     } catch (broken) {
       if (unwanted.aborted) throw broken;
-      if (wait && watchdog.signal.aborted) throw ConnectionEnd.silent();
+      if (watchdog.signal.aborted) throw wait ? ConnectionEnd.silent() : ConnectionEnd.late();
       const wasLost = broken instanceof ConnectionEnd && broken.kind === 'lost';
-      const wasCutOff = wasLost && Date.now() - sentAt > CUT_OFF_AFTER;
+      const wasCutOff = wasLost && performance.now() - sentAt > CUT_OFF_AFTER;
       if (!wasCutOff || wait <= POLL_WAIT.shortest) throw broken;
       this.#wait = Math.max(POLL_WAIT.shortest, Math.floor(wait / 2));
       return null;

@@ -16,13 +16,16 @@
  */
 
 import { Attempt } from './attempt.js';
+import { CheckedOptions } from './options.js';
 
 /**
  * @typedef {object} Options
  * @property {string} account The name of the account to log in with, as in the deployment's configuration.
- * @property {string} [state] What ties the login to this browser's session; the backend redeems with the same.
+ * @property {string} [state] What ties the login to this browser's session, at most 256 bytes; the backend redeems with
+ *     the same.
  * @property {string} [locale] The language of the texts on the phone, such as `zh-CN`; by default the page's.
- * @property {string} [gateway] The gateway's address; by default, the one that this module comes from.
+ * @property {string | URL} [gateway] The gateway's address, or a path on the page's own host that a proxy leads to it; by
+ *     default, the one that this module comes from. A page that bundles this module has to say it.
  * @property {boolean} [keepOnReload] Whether a page that is reloaded in the middle of a login goes on with the same
  *     code. The scene's key is then kept in the tab's `sessionStorage`: whoever can run a script in a page of this
  *     origin can read it there, and so get the login that the scene brings. Without it, a page that is left or reloaded
@@ -48,7 +51,9 @@ import { Attempt } from './attempt.js';
  * @property {{}} expired Nobody confirmed in time.
  * @property {{ code: string, detail: string, retryAfter?: number }} problem
  *     The gateway refuses, and would refuse again. With `retryAfter`, it might not after so many seconds. The code
- *     `browser_unsupported` means that this browser, or the page's content security policy, allows no connection.
+ *     `browser_unsupported` means that this browser, or the page's content security policy, allows no connection;
+ *     `option_invalid` that the options can't be used, and the detail names each that is wrong; `origin_forbidden` that
+ *     the gateway's operator has yet to allow this page's origin. The console gets each problem, too.
  */
 
 /**
@@ -71,5 +76,5 @@ import { Attempt } from './attempt.js';
  * @returns {Attempt}
  */
 export function login(options) {
-  return new Attempt(options);
+  return new Attempt(new CheckedOptions(options));
 }

@@ -1,8 +1,8 @@
 /** A WebSocket, which can open its scene itself. */
 
 import { ConnectionEnd, Watchdog } from './connection_end.js';
-import { TIMEOUT } from './gateway.js';
 import { isFirst, parseMessage, problemOf } from './messages.js';
+import { TIMEOUT } from './patience.js';
 
 /** Close codes after which the same would happen again: done, unsupported, policy, and too big. */
 const FINAL_CLOSES = new Set([1000, 1003, 1008, 1009]);
@@ -26,7 +26,7 @@ export class SocketTransport {
     return typeof WebSocket === 'function' && typeof AbortController === 'function';
   }
 
-  /** @param {Gateway} gateway @param {object} request The body of the call that opens a scene. */
+  /** @param {Gateway} gateway @param {import('./options.js').OpenRequest} request */
   constructor(gateway, request) {
     this.#gateway = gateway;
     this.#request = request;
@@ -49,6 +49,8 @@ export class SocketTransport {
   run(scene, onMessage, unwanted) {
     const url = this.#gateway.url('ws?heartbeat=1');
     url.protocol = url.protocol.replace('http', 'ws');
+    // The gateway keeps nothing of the page, so the page says its language again when it comes back.
+    if (scene && this.#request.locale) url.searchParams.set('locale', this.#request.locale);
     /** @type {WebSocket} */
     let socket;
     try {
@@ -56,6 +58,7 @@ export class SocketTransport {
     } catch {
       return Promise.resolve(ConnectionEnd.unusable());
     }
+    const { patience } = this.#gateway;
     const watchdog = new Watchdog(unwanted);
     return new Promise((resolve) => {
       const first = scene ? { resume: { key: scene.key, after: scene.seq } } : { open: this.#request };
@@ -73,29 +76,33 @@ export class SocketTransport {
       this.#look = () => {
         if (!longestSilence || socket.readyState !== WebSocket.OPEN) return;
         socket.send(PROBE);
-        watchdog.restart(TIMEOUT.look);
+        watchdog.restart(patience.for(TIMEOUT.look));
       };
-      socket.addEventListener('open', () => socket.send(JSON.stringify(first)));
+      const waitForFirst = () => watchdog.restart(patience.for(scene ? TIMEOUT.other : TIMEOUT.open));
+      socket.addEventListener('open', () => {
+        waitForFirst();
+        socket.send(JSON.stringify(first));
+      });
       socket.addEventListener('message', ({ data }) => {
         const message = parseMessage(data);
         if (!message || !(hasWorked || isFirst(message, Boolean(scene)))) return end(ConnectionEnd.lost());
         hasWorked = true;
-        if (message.heartbeat) longestSilence = message.heartbeat * 1000 + TIMEOUT.late;
+        if (message.heartbeat) longestSilence = message.heartbeat * 1000 + patience.for(TIMEOUT.late);
         if (longestSilence) watchdog.restart(longestSilence);
         else watchdog.stop();
         if (message.type !== 'problem') return onMessage(message);
         problem = problemOf(message);
         // A close follows.
-        watchdog.restart(TIMEOUT.other);
+        watchdog.restart(patience.for(TIMEOUT.other));
       });
       socket.addEventListener('close', ({ code, reason }) => end(SocketTransport.#endOf(code, reason, problem)));
       // Where the page's policy blocks the socket, Chromium dispatches no `close`.
       socket.addEventListener('error', () => end(this.#gateway.failureOf(url)));
       watchdog.signal.addEventListener('abort', () => {
         if (problem) return end(ConnectionEnd.refused(problem));
-        end(hasWorked ? ConnectionEnd.silent() : ConnectionEnd.lost());
+        end(hasWorked ? ConnectionEnd.silent() : ConnectionEnd.late());
       });
-      watchdog.restart(scene ? TIMEOUT.other : TIMEOUT.open);
+      waitForFirst();
     });
   }
 

@@ -1,8 +1,9 @@
 /** Server-sent events, read by `fetch`, since an `EventSource` can't send the key in a header. */
 
 import { ConnectionEnd, Watchdog } from './connection_end.js';
-import { Gateway, TIMEOUT } from './gateway.js';
+import { Gateway } from './gateway.js';
 import { isFirst, parseMessage, problemOf } from './messages.js';
+import { TIMEOUT } from './patience.js';
 import { FINAL_STATES } from './transports.js';
 
 /** A gateway that doesn't say how often it sends a comment on an idle stream does so within this time, in ms. */
@@ -44,18 +45,21 @@ export class StreamTransport {
    * @returns {Promise<ConnectionEnd>}
    */
   async run(scene, onMessage, unwanted) {
+    const { patience } = this.#gateway;
     const watchdog = new Watchdog(unwanted);
     // The time also includes the first event: a proxy that buffers the body passes on the head at once.
-    watchdog.restart(TIMEOUT.other);
+    watchdog.restart(patience.for(TIMEOUT.other));
     let state = '';
     let heartbeat = LONGEST_HEARTBEAT;
-    let lastData = Date.now();
+    let lastData = performance.now();
     const onData = () => {
-      lastData = Date.now();
-      watchdog.restart(heartbeat + TIMEOUT.late);
+      lastData = performance.now();
+      watchdog.restart(heartbeat + patience.for(TIMEOUT.late));
     };
     // What has arrived while the page stood still is read at once. Without any, the connection is dead.
-    this.#look = () => state && Date.now() - lastData > heartbeat && watchdog.restart(TIMEOUT.look);
+    this.#look = () => {
+      if (state && performance.now() - lastData > heartbeat) watchdog.restart(patience.for(TIMEOUT.look));
+    };
     try {
       const headers = { 'last-event-id': String(scene.seq) };
       const answer = await this.#gateway.get(scene, '/events', headers, watchdog.signal);
@@ -73,7 +77,7 @@ export class StreamTransport {
       }
       return FINAL_STATES.has(state) ? ConnectionEnd.closed() : ConnectionEnd.lost();
     } catch (broken) {
-      if (state && watchdog.signal.aborted) return ConnectionEnd.silent();
+      if (watchdog.isLate) return state ? ConnectionEnd.silent() : ConnectionEnd.late();
       return broken instanceof ConnectionEnd ? broken : ConnectionEnd.lost();
     } finally {
       this.#look = () => {};

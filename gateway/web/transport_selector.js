@@ -30,8 +30,8 @@ export class TransportSelector {
 
   /** Has to be called when the transport brings a message. */
   messageReceived() {
-    if (this.#workingSince) return;
-    this.#workingSince = Date.now();
+    if (this.#workingSince !== null) return;
+    this.#workingSince = performance.now();
     if (this.#current !== this.#lastWorking) this.#failures = 0;
     this.#lastWorking = this.#current;
     this.#hasWorked = true;
@@ -53,7 +53,7 @@ export class TransportSelector {
    * @returns {boolean} Whether to connect at once: not after all transports have been tried.
    */
   connectionBroke() {
-    const lived = this.#workingSince ? Date.now() - this.#workingSince : 0;
+    const lived = this.#workingSince === null ? 0 : performance.now() - this.#workingSince;
     if (lived >= LONG_LIVED) this.#failures = 0;
     else this.#failures += 1;
     const hasWorked = this.#hasWorked && this.#current === this.#lastWorking;

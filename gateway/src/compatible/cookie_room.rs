@@ -18,11 +18,14 @@ use scenecast_service::http::Problem;
 
 use super::{
     cookies::{Cookies, OwnCookie},
-    route_context::RouteContext,
+    route_context::{RouteContext, is_usable},
 };
 
-/// The most keys of one route in a browser. With the longest account name they take 6 KB.
+/// The most keys of one route in a browser.
 const MAX_PER_ROUTE: usize = 32;
+/// The most bytes of the cookies of all routes in a browser, before another is added, which has at most 220. The host's
+/// own cookies need room, too.
+const MAX_BYTES: usize = 6 * 1024;
 /// Of how many keys Redis is asked whether their scenes are over.
 const ASKED: usize = 8;
 
@@ -48,12 +51,13 @@ impl RouteContext {
     pub(super) async fn cookie_room(&self, cookies: &Cookies, id: &str) -> Result<CookieRoom, Problem> {
         let name = self.cookie_name(id);
         let (mut live, mut deleted) = self.live_and_useless(cookies, &name);
-        live.retain(|key| key.cookie.is_of_route_of(&name));
-        if live.len() >= MAX_PER_ROUTE {
-            live.sort_by_key(|key| key.claims.expires);
-            let over = self.names_of_over(&live[..ASKED]).await;
-            if live.len() - over.len() >= MAX_PER_ROUTE {
-                return Err(too_many_keys(self.route(), &live[0].claims));
+        live.sort_by_key(|key| key.claims.expires);
+        let in_the_way = keys_in_the_way(&live, &name);
+        if !in_the_way.is_empty() {
+            let over = self.names_of_over(&in_the_way[..in_the_way.len().min(ASKED)], &name).await;
+            live.retain(|key| !over.contains(&key.cookie.name));
+            if let [first_to_end, ..] = keys_in_the_way(&live, &name)[..] {
+                return Err(too_many_keys(self.route(), live.len(), &first_to_end.claims));
             }
             deleted.splice(0..0, over);
         }
@@ -81,18 +85,41 @@ impl RouteContext {
         cookies.set(&self.cookie_name(id), value, self.cookie_life(), &room.0)
     }
 
-    /// The names of those cookies whose scenes are over.
-    async fn names_of_over(&self, keys: &[LiveKey<'_>]) -> Vec<String> {
-        let is_usable = join_all(keys.iter().map(|key| self.usable_scene(Some(&key.cookie.value)))).await;
-        let over = keys.iter().zip(is_usable).filter(|(_, scene)| scene.is_none());
+    /// The names of those cookies whose scenes are over, for a new cookie of this name.
+    async fn names_of_over(&self, keys: &[&LiveKey<'_>], name: &str) -> Vec<String> {
+        let is_over = join_all(keys.iter().map(|key| self.is_over(key, name))).await;
+        let over = keys.iter().zip(is_over).filter(|(_, is_over)| *is_over);
         over.map(|(key, _)| key.cookie.name.clone()).collect()
+    }
+
+    /// Whether nobody can log in with this key any more. Of another route's scene it has to be stored: only that route
+    /// knows whether its pages have keys before their scenes are stored.
+    async fn is_over(&self, key: &LiveKey<'_>, name: &str) -> bool {
+        if key.cookie.is_of_route_of(name) {
+            return self.usable_scene(Some(&key.cookie.value)).await.is_none();
+        }
+        let mailbox = self.state().scenes().bus().read(key.claims.scene).await;
+        mailbox.is_ok_and(|mailbox| mailbox.is_some_and(|mailbox| !is_usable(mailbox.state)))
     }
 }
 
-fn too_many_keys(route: &str, first_to_end: &Claims) -> Problem {
+/// The keys of which one has to go before another one of this name has room; none if there is room.
+fn keys_in_the_way<'k, 'c>(live: &'k [LiveKey<'c>], name: &str) -> Vec<&'k LiveKey<'c>> {
+    let of_route: Vec<_> = live.iter().filter(|key| key.cookie.is_of_route_of(name)).collect();
+    let bytes: usize = live.iter().map(|key| key.cookie.bytes()).sum();
+    if of_route.len() >= MAX_PER_ROUTE {
+        of_route
+    } else if bytes > MAX_BYTES {
+        live.iter().collect()
+    } else {
+        vec![]
+    }
+}
+
+fn too_many_keys(route: &str, keys: usize, first_to_end: &Claims) -> Problem {
     tracing::warn!(
         route,
-        keys = MAX_PER_ROUTE,
+        keys,
         "a browser asks for more codes than it can keep keys for, while none of the codes before is over; it is told to come \
          back; does a page ask for codes that it doesn't show?"
     );

@@ -90,6 +90,11 @@ impl OwnCookie {
         Some(Self { name: name.to_owned(), value: value.to_owned() })
     }
 
+    /// How much it takes of the header `Cookie`, at most.
+    pub(super) fn bytes(&self) -> usize {
+        HOST_PREFIX.len() + self.name.len() + "=; ".len() + self.value.len()
+    }
+
     /// Whether it is for an id on the route of the cookie with this name.
     pub(super) fn is_of_route_of(&self, name: &str) -> bool {
         route_part(&self.name) == route_part(name)

@@ -116,7 +116,8 @@ impl PushSocket {
         self.scene = Some(feed.scene());
         loop {
             match self.run_while_connected(feed.next()).await? {
-                FeedUpdate::Scanned => {}
+                FeedUpdate::Scanned if self.context.can_come_back() => {}
+                FeedUpdate::Scanned => self.look()?,
                 FeedUpdate::LoggedIn(login) => {
                     feed.send_login(&login, |login| self.socket.send(&login_text(login)))?;
                     self.sent = feed.sent_login();
@@ -126,6 +127,15 @@ impl PushSocket {
                 FeedUpdate::Drained => return Err(CloseReason::Ended(SessionEnd::Restart)),
             }
         }
+    }
+
+    /// Finds out soon whether the page is still there. While a phone is asked, its scene must not wait for a page that is
+    /// gone for good.
+    ///
+    /// See docs/decisions/044-a-page-that-is-left-gives-its-scene-up.md.
+    fn look(&mut self) -> Result<(), CloseReason> {
+        self.liveness.look(Instant::now());
+        Ok(self.socket.ping()?)
     }
 
     pub(super) fn send(&mut self, text: &str) -> Result<(), CloseReason> {

@@ -46,6 +46,11 @@ impl RouteContext {
         self.0.kind != CompatibleKind::TypedCode
     }
 
+    /// Whether a page whose connection is lost finds its scene again.
+    pub(super) fn can_come_back(&self) -> bool {
+        self.0.kind != CompatibleKind::QrOnOpen
+    }
+
     /// The route's name in configuration, metrics and logs.
     pub(super) fn route(&self) -> &'static str {
         self.0.kind.into()
@@ -100,9 +105,7 @@ impl RouteContext {
     pub(super) async fn usable_scene(&self, cookie: Option<&str>) -> Option<Claims> {
         let claims = self.claims(cookie?)?;
         let is_usable = match self.state().scenes().bus().read(claims.scene).await {
-            Ok(Some(mailbox)) => {
-                matches!(mailbox.state, SceneState::Open | SceneState::Scanned | SceneState::Confirmed)
-            }
+            Ok(Some(mailbox)) => is_usable(mailbox.state),
             Ok(None) if !self.can_reopen() => false,
             // Either no page has asked for its code yet, or Redis gives no answer.
             Ok(None) | Err(_) => !claims.remaining(SystemTime::now()).is_zero(),
@@ -167,6 +170,11 @@ impl RouteContext {
         }
         Ok(mailbox)
     }
+}
+
+/// Whether a page of a scene in this state can still log in.
+pub(super) fn is_usable(state: SceneState) -> bool {
+    matches!(state, SceneState::Open | SceneState::Scanned | SceneState::Confirmed)
 }
 
 /// The login in a mailbox, if there is one.

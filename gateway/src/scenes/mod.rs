@@ -5,15 +5,18 @@
 //! |---|---|
 //! | `service` | [`SceneService`]: keys, opening, and what happens when Redis loses a scene |
 //! | `request` | who asks for a scene, what a page sends for that, and what it gets |
+//! | `open_fault` | what is wrong with a request to open a scene |
 //! | `callback_client` | the calls to the callback |
 //! | `reopen_queue` | scenes that wait to be opened again |
 //! | `qr` | draws a QR code |
 
 mod callback_client;
+mod open_fault;
 mod qr;
 mod reopen_queue;
 mod request;
 mod service;
 
-pub(crate) use request::{OpenRequest, OpenedScene, Visitor};
+pub(crate) use open_fault::{fault_of_value, open_fault};
+pub(crate) use request::{Locale, OpenRequest, OpenedScene, Visitor};
 pub(crate) use service::{SceneService, draw_qr};

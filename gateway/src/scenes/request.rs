@@ -40,7 +40,7 @@ impl OpenRequest {
     }
 }
 
-/// A BCP 47 tag, of which the gateway only looks at the language.
+/// A BCP 47 tag, or a POSIX locale such as `zh_CN.UTF-8`, of which the gateway only looks at the language.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Locale(pub(crate) Language);
@@ -49,9 +49,11 @@ impl TryFrom<String> for Locale {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
+        let tag = text.split(['.', '@']).next().unwrap_or_default();
         let fits = (2..=MAX_LOCALE_BYTES).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if fits { Ok(Self(Language::from_locale(&text))) } else { Err("locale has to be a BCP 47 tag such as zh-CN") }
+            && tag.len() >= 2
+            && tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        if fits { Ok(Self(Language::from_locale(tag))) } else { Err("locale has to be a language tag such as zh-CN") }
     }
 }
 

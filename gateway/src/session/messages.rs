@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use scenecast_scene::{DeliveryId, Event, EventKind, Number, SceneId, SceneState};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use strum::IntoStaticStr;
 
-use crate::scenes::{OpenRequest, OpenedScene};
+use crate::scenes::{OpenRequest, OpenedScene, fault_of_value};
 
 /// How often a connection with heartbeats gets a sign of life. A page whose connection is silent for longer knows that it
 /// is dead, though nobody has closed it.
@@ -23,6 +23,23 @@ pub(crate) enum ClientMessage {
     Open(OpenRequest),
     /// The page comes back to a scene by its key.
     Resume(ResumeRequest),
+}
+
+impl ClientMessage {
+    /// Reads a page's first frame. The error says what is wrong with it, and has nothing of the frame.
+    pub(crate) fn read(text: &str) -> Result<Self, &'static str> {
+        serde_json::from_str(text).map_err(|_| first_frame_fault(text))
+    }
+}
+
+/// What is wrong with a page's first frame.
+fn first_frame_fault(text: &str) -> &'static str {
+    let Ok(frame) = serde_json::from_str::<Value>(text) else { return "the first frame has to be JSON" };
+    match frame.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.iter().next()) {
+        Some((kind, open)) if kind == "open" => fault_of_value(open),
+        Some((kind, _)) if kind == "resume" => "resume has a key, which is a string, and perhaps after, a seq",
+        _ => "the first frame has to be an open or a resume",
+    }
 }
 
 /// Any later frame of a page.

@@ -26,10 +26,13 @@ use super::{
     origin_check::{OriginCheck, check_origin},
     page_module::page_module,
     poll, sse,
-    visitor::visitor_of,
+    visitor::{returning_visitor_of, visitor_of},
     websocket::{self, CloseReason, KeepAlive, WebSocketUpgrade},
 };
-use crate::{scenes::OpenRequest, state::GatewayState};
+use crate::{
+    scenes::{OpenRequest, open_fault},
+    state::GatewayState,
+};
 
 /// The longest request body, in bytes.
 const MAX_BODY_BYTES: usize = 4096;
@@ -100,7 +103,7 @@ async fn open_socket(State(state): State<GatewayState>, mut request: Request) ->
     let (upgrade, headers) = WebSocketUpgrade::from_request(&mut request, Some(websocket::SUBPROTOCOL))?;
     let query = Query::<SocketQuery>::try_from_uri(request.uri());
     let wants_heartbeats = query.is_ok_and(|Query(query)| query.heartbeat.is_some());
-    let visitor = visitor_of(&request);
+    let visitor = returning_visitor_of(&request);
     let shutdown = state.shutdown().clone();
     shutdown.spawn(async move {
         let overloaded = upgrade.overloaded();
@@ -119,9 +122,7 @@ async fn open_socket(State(state): State<GatewayState>, mut request: Request) ->
 async fn open_scene(State(state): State<GatewayState>, request: Request) -> Result<Response, Problem> {
     let visitor = visitor_of(&request);
     let body = read_body(request.into_body(), MAX_BODY_BYTES).await?;
-    let open: OpenRequest = serde_json::from_slice(&body).map_err(|_| {
-        Problem::bad_request("expected JSON with account and, optionally, a state of 1 to 256 bytes and a locale")
-    })?;
+    let open: OpenRequest = serde_json::from_slice(&body).map_err(|_| Problem::bad_request(open_fault(&body)))?;
     let (_, opened) = state.scenes().open(&open, &visitor).await?;
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((StatusCode::CREATED, headers, Json(opened)).into_response())
@@ -139,7 +140,7 @@ async fn stream_events(
             Problem::bad_request("Last-Event-ID has to be the id of the last event that the page has seen")
         })?,
     };
-    sse::events(state, claims, after, visitor_of(&request)).await
+    sse::events(state, claims, after, returning_visitor_of(&request)).await
 }
 
 /// The query of a poll.
@@ -167,7 +168,7 @@ async fn poll_scene(
     if wait > LONGEST_WAIT {
         return Err(invalid());
     }
-    poll::poll(state, claims, after, wait, visitor_of(&request)).await
+    poll::poll(state, claims, after, wait, returning_visitor_of(&request)).await
 }
 
 async fn cancel_scene(

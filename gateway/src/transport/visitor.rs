@@ -1,12 +1,16 @@
 //! What a request tells of its client and page. The phone shows it before the user confirms. No I/O.
 
-use axum::{extract::Request, http::header};
-use scenecast_scene::PageInfo;
+use axum::{
+    extract::{Query, Request},
+    http::header,
+};
+use scenecast_scene::{Language, PageInfo};
 use scenecast_service::http::ClientAddress;
+use serde::Deserialize;
 use url::Url;
 
 use super::page_origin::PageOrigin;
-use crate::scenes::Visitor;
+use crate::scenes::{Locale, Visitor};
 
 /// Who sent this request.
 pub(crate) fn visitor_of(request: &Request) -> Visitor {
@@ -19,6 +23,29 @@ pub(crate) fn visitor_of(request: &Request) -> Visitor {
         ..PageInfo::default()
     };
     Visitor { limited_as: client.map(ClientAddress::limited_as), page }
+}
+
+/// The same for a page that may come back to a scene: what it said when it opened the scene isn't stored at the gateway, so
+/// it says its language again, in case the scene has to be opened again.
+pub(super) fn returning_visitor_of(request: &Request) -> Visitor {
+    let Visitor { limited_as, page } = visitor_of(request);
+    Visitor { limited_as, page: PageInfo { language: language_of(request), ..page } }
+}
+
+/// The language that the query names, as for a WebSocket, where a script can set no header; otherwise the first of
+/// `Accept-Language`.
+fn language_of(request: &Request) -> Option<Language> {
+    #[derive(Deserialize)]
+    struct LocaleQuery {
+        locale: String,
+    }
+    let in_query = Query::<LocaleQuery>::try_from_uri(request.uri()).map(|Query(query)| query.locale);
+    let in_header = || {
+        let accepted = request.headers().get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
+        accepted.split([',', ';']).next().map(|tag| tag.trim().to_owned())
+    };
+    let locale = in_query.ok().or_else(in_header)?;
+    Locale::try_from(locale).ok().map(|Locale(language)| language)
 }
 
 fn host_of(PageOrigin(origin): &PageOrigin) -> Option<String> {
@@ -89,6 +116,27 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(browser_name(user_agent).as_deref(), words, "{user_agent}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_comes_back_says_its_language_in_the_query_or_in_a_header() {
+        for (query, accepted, language) in [
+            ("?heartbeat=1&locale=zh-CN", "en", Some(Language::Zh)),
+            ("?locale=zh_CN", "", Some(Language::Zh)),
+            ("?after=0&wait=5", "zh-CN,zh;q=0.9,en;q=0.8", Some(Language::Zh)),
+            ("", "en;q=0.5", Some(Language::En)),
+            ("", " de ", Some(Language::En)),
+            ("", "*", None),
+            ("", "", None),
+            ("?locale=", "zh", None),
+            ("?locale=%3Cscript%3E", "zh", None),
+            ("", "\u{4f60}", None),
+        ] {
+            let request = Request::builder().uri(format!("/v1/ws{query}")).header("accept-language", accepted);
+            let request = request.body(Body::empty()).unwrap();
+            assert_eq!(returning_visitor_of(&request).page.language, language, "{query} {accepted}");
+            assert_eq!(visitor_of(&request).page.language, None, "who opens a scene says it there");
         }
     }
 

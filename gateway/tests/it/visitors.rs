@@ -47,16 +47,22 @@ async fn a_scene_that_redis_lost_is_opened_again_with_what_is_known_of_its_page(
     let mut callback = RecordingCallback::start().await;
     let world = GatewayWorld::with_callback(&redis, &callback).await;
     for suffix in ["?wait=0", "/events"] {
-        let scene = Scene::issue(LIFE, SystemTime::now());
-        assert_eq!(bare(&world, &scene, suffix).send().await.unwrap().status(), 200);
-        assert_eq!(callback.next().await, (scene.id, anns_page()), "{suffix}");
+        for (accepted, language) in [("en-GB,en;q=0.9", Some(Language::En)), ("*", None)] {
+            let scene = Scene::issue(LIFE, SystemTime::now());
+            let request = bare(&world, &scene, suffix).header("accept-language", accepted);
+            assert_eq!(request.send().await.unwrap().status(), 200);
+            assert_eq!(callback.next().await, (scene.id, PageInfo { language, ..anns_page() }), "{suffix}");
+        }
     }
-    let scene = Scene::issue(LIFE, SystemTime::now());
-    let mut page = LoginPage::connect_for(ANN.parse().unwrap(), &world.address.to_string(), ORIGIN).await.unwrap();
-    page.resume(&scene.key, 0).await.unwrap();
-    assert_eq!(frame(&mut page).await.kind, "resumed");
-    let on_a_socket = PageInfo { browser: None, ..anns_page() };
-    assert_eq!(callback.next().await, (scene.id, on_a_socket));
+    for (query, language) in [("", None), ("?locale=zh-CN", Some(Language::Zh))] {
+        let scene = Scene::issue(LIFE, SystemTime::now());
+        let url = format!("ws://{}/v1/ws{query}", world.address);
+        let mut page = LoginPage::connect_to(&url, ANN.parse().unwrap(), ORIGIN).await.unwrap();
+        page.resume(&scene.key, 0).await.unwrap();
+        assert_eq!(frame(&mut page).await.kind, "resumed");
+        let on_a_socket = PageInfo { browser: None, language, ..anns_page() };
+        assert_eq!(callback.next().await, (scene.id, on_a_socket));
+    }
 }
 
 #[tokio::test]

@@ -102,7 +102,8 @@ impl LoginPage {
         Self::connect_to(&format!("ws://{gateway}/v1/ws?heartbeat=1"), Ipv4Addr::LOCALHOST.into(), origin).await
     }
 
-    async fn connect_to(url: &str, browser: IpAddr, origin: &str) -> Result<Self, tungstenite::Error> {
+    /// Connects to the address of a gateway's WebSocket, like an ingress that forwards a browser with this address.
+    pub async fn connect_to(url: &str, browser: IpAddr, origin: &str) -> Result<Self, tungstenite::Error> {
         let mut request = url.into_client_request()?;
         let headers = request.headers_mut();
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("scenecast.v1"));

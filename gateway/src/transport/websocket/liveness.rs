@@ -1,9 +1,9 @@
 //! Whether the peer is still there. No I/O and no clock.
 //!
 //! ```text
-//! received something ──25 s──▶ send a ping ──10 s──▶ dead
-//!         ▲                        │ received something
-//!         └────────────────────────┘
+//! received something ──25 s, or a look──▶ send a ping ──10 s; after a look 3 s──▶ dead
+//!         ▲                                   │ received something
+//!         └───────────────────────────────────┘
 //! ```
 
 use std::time::{Duration, Instant};
@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 const PING_AFTER: Duration = Duration::from_secs(25);
 /// … and has this time to answer.
 const PONG_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a peer may take to answer when somebody needs to know soon.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// When the peer last sent something, or got a ping.
+/// When a peer that is silent gets a ping, or is taken for dead.
 #[derive(Debug)]
 pub(crate) struct Liveness {
-    since: Instant,
+    due: Instant,
     was_pinged: bool,
 }
 
@@ -31,26 +33,32 @@ pub(crate) enum LivenessCheck {
 impl Liveness {
     /// The liveness of a peer that is there now.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { since: now, was_pinged: false }
+        Self { due: now + PING_AFTER, was_pinged: false }
     }
 
     pub(crate) fn received(&mut self, now: Instant) {
         *self = Self::new(now);
     }
 
+    /// Has to be called with a ping that is sent because somebody needs to know soon whether the peer is still there.
+    pub(crate) fn look(&mut self, now: Instant) {
+        let due = now + LOOK_TIMEOUT;
+        *self = Self { due: if self.was_pinged { due.min(self.due) } else { due }, was_pinged: true };
+    }
+
     /// When to call [`Liveness::check`].
     pub(crate) fn deadline(&self) -> Instant {
-        self.since + if self.was_pinged { PONG_TIMEOUT } else { PING_AFTER }
+        self.due
     }
 
     /// Checks how long the peer has sent nothing. May be called before the deadline.
     pub(crate) fn check(&mut self, now: Instant) -> LivenessCheck {
-        if now < self.deadline() {
+        if now < self.due {
             LivenessCheck::Alive
         } else if self.was_pinged {
             LivenessCheck::Dead
         } else {
-            *self = Self { since: now, was_pinged: true };
+            *self = Self { due: now + PONG_TIMEOUT, was_pinged: true };
             LivenessCheck::SendPing
         }
     }
@@ -78,5 +86,17 @@ mod tests {
         assert_eq!(peer.check(ping_at), LivenessCheck::SendPing);
         peer.received(ping_at);
         assert_eq!((peer.check(ping_at + PONG_TIMEOUT), peer.deadline()), (LivenessCheck::Alive, ping_at + PING_AFTER));
+    }
+    #[test]
+    fn a_peer_that_is_looked_at_has_less_time() {
+        let now = Instant::now();
+        let mut peer = Liveness::new(now);
+        peer.look(now);
+        assert_eq!(peer.check(now + LOOK_TIMEOUT / 2), LivenessCheck::Alive);
+        // Another look, or one at a peer that has been pinged, gives no more time.
+        peer.look(now + LOOK_TIMEOUT / 2);
+        assert_eq!(peer.check(now + LOOK_TIMEOUT), LivenessCheck::Dead);
+        peer.received(now + LOOK_TIMEOUT);
+        assert_eq!(peer.check(now + LOOK_TIMEOUT * 2), LivenessCheck::Alive, "it has answered");
     }
 }

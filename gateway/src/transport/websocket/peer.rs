@@ -46,9 +46,9 @@ impl PagePeer {
             Incoming::Ping(payload) => Ok(PeerEvent::Ping(payload)),
             Incoming::Close => Ok(PeerEvent::Close),
             Incoming::ProtocolError(error) => Ok(PeerEvent::ProtocolError(error)),
-            Incoming::Text(text) if self.first_frame_by.take().is_some() => serde_json::from_str(&text)
-                .map(PeerEvent::FirstMessage)
-                .map_err(|_| PageRefusal::BadRequest("the first frame has to be an open or a resume")),
+            Incoming::Text(text) if self.first_frame_by.take().is_some() => {
+                ClientMessage::read(&text).map(PeerEvent::FirstMessage).map_err(PageRefusal::BadRequest)
+            }
             Incoming::Text(text) => serde_json::from_str(&text)
                 .map(|LaterMessage::Probe {}| PeerEvent::Probe)
                 .map_err(|_| PageRefusal::BadRequest("after the first frame, only probes are expected")),
@@ -96,25 +96,28 @@ mod tests {
     }
 
     #[test]
-    fn a_first_frame_that_is_neither_open_nor_resume_is_refused() {
-        for frame in [
-            "",
-            "hello",
-            "null",
-            "{}",
-            "[]",
-            r#"{"open":{}}"#,
-            r#"{"open":{"account":"../x"}}"#,
-            r#"{"open":{"account":"demo","scene":"x"}}"#,
-            r#"{"open":{"account":"demo","state":""}}"#,
-            r#"{"open":{"account":"demo","locale":"en_US"}}"#,
-            r#"{"resume":{"key":1}}"#,
-            r#"{"resume":{}}"#,
-            r#"{"resume":{"key":"x","after":-1}}"#,
-            r#"{"open":{"account":"demo"},"resume":{"key":"x"}}"#,
-            r#"{"probe":{}}"#,
+    fn a_first_frame_that_is_neither_open_nor_resume_is_refused_and_its_fault_is_named() {
+        for (frame, named) in [
+            ("", "JSON"),
+            ("hello", "JSON"),
+            ("null", "an open or a resume"),
+            ("{}", "an open or a resume"),
+            ("[]", "an open or a resume"),
+            (r#"{"open":{}}"#, "account is missing"),
+            (r#"{"open":{"account":"../x"}}"#, "account has to be"),
+            (r#"{"open":{"account":"demo","scene":"x"}}"#, "beside account, state and locale"),
+            (r#"{"open":{"account":"demo","state":""}}"#, "state has to be"),
+            (r#"{"open":{"account":"demo","locale":"en US"}}"#, "locale has to be"),
+            (r#"{"resume":{"key":1}}"#, "resume has a key"),
+            (r#"{"resume":{}}"#, "resume has a key"),
+            (r#"{"resume":{"key":"x","after":-1}}"#, "resume has a key"),
+            (r#"{"open":{"account":"demo"},"resume":{"key":"x"}}"#, "an open or a resume"),
+            (r#"{"probe":{}}"#, "an open or a resume"),
         ] {
-            assert!(PagePeer::new(Instant::now()).received(text(frame)).is_err(), "{frame}");
+            match PagePeer::new(Instant::now()).received(text(frame)) {
+                Err(PageRefusal::BadRequest(detail)) => assert!(detail.contains(named), "{frame}: {detail}"),
+                other => panic!("{frame}: {other:?}"),
+            }
         }
     }
 

@@ -122,6 +122,40 @@ async fn keys_whose_scenes_are_over_make_room() {
 }
 
 #[tokio::test]
+async fn the_keys_of_all_routes_together_leave_proxies_room_for_a_header() {
+    let world = GatewayWorld::compatible().await;
+    let mut scenes = vec![];
+    let mut pairs = vec![];
+    // Less than a browser keeps of each route.
+    for n in 0..MOST - 1 {
+        for route in ["path_socket", "client_id_socket", "ticket_polling"] {
+            let scene = world.compatible_scene_for(LIFE).await;
+            pairs.push(pair(route, &n.to_string(), &scene));
+            scenes.push(scene);
+        }
+    }
+    let refused = shake_hands(&world, "new", &pairs.join("; ")).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    // As many as there is room for.
+    let (mut kept, mut bytes) = (0, 0);
+    while bytes < 6 * 1024 {
+        bytes += pairs[kept].len();
+        kept += 1;
+    }
+    let cookies = pairs[..kept].join("; ");
+    assert!((6000..7000).contains(&cookies.len()), "{}", cookies.len());
+    assert_eq!(shake_hands(&world, "new", &cookies).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    // Also scenes of other routes make room once they are over.
+    for ended in &scenes[..6] {
+        world.settle(ended, Transition::Cancel).await;
+    }
+    let shaken = shake_hands(&world, "new", &cookies).await;
+    assert_eq!(shaken.status(), StatusCode::SWITCHING_PROTOCOLS);
+    let (set, deleted) = set_and_deleted(&shaken);
+    assert_eq!((set, deleted.len()), (vec![cookie_name("path_socket", "new")], 6));
+}
+
+#[tokio::test]
 async fn keys_that_nobody_can_use_are_deleted_some_with_each_answer() {
     let world = GatewayWorld::compatible().await;
     let junk: Vec<String> = (0..100).map(|n| format!("scenecast.path_socket.{n}=junk")).collect();

@@ -3,6 +3,7 @@
 mod bad_input;
 mod browser_cookies;
 mod drain;
+mod on_open;
 mod sockets;
 
 use std::time::SystemTime;

@@ -12,7 +12,7 @@ use axum::{
         Path, State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
     },
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     response::Html,
     routing::{delete, get, post},
 };
@@ -20,7 +20,7 @@ use scenecast_gateway::page_module;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc};
 
-/// A page around the module: `start` begins a login, `nextEvent` gives the next event that the module dispatched.
+/// A page around the module: `start` begins a login, `startWith` does so with these options, `nextEvent` gives the next event that the module dispatched.
 const PAGE: &str = r"<!doctype html><script type=module>
 import { login } from '/v1/scenecast.js';
 const TYPES = [
@@ -30,8 +30,9 @@ const events = [];
 let listener;
 const pass = () => { if (listener && events.length) { listener(events.shift()); listener = undefined; } };
 window.nextEvent = (done) => { listener = done; pass(); };
-window.start = (state) => {
-  window.attempt = login({ account: 'demo', state });
+window.start = (state) => startWith({ account: 'demo', state });
+window.startWith = (options) => {
+  window.attempt = login(options);
   for (const type of TYPES) attempt.addEventListener(type, ({ detail }) => { events.push([type, detail]); pass(); });
 };
 document.documentElement.id = 'ready';
@@ -52,6 +53,8 @@ pub(super) struct ScriptedConnection {
     pub(super) first: Value,
     /// When the page connected.
     pub(super) at: Instant,
+    /// The query of its address.
+    pub(super) query: String,
     socket: WebSocket,
 }
 
@@ -74,6 +77,7 @@ impl ScriptedGateway {
             .route("/", get(async || Html(PAGE)))
             .route("/v1/scenecast.js", get(async move || (module, page_module())))
             .route("/v1/ws", get(accept))
+            .route("/behind/a/proxy/v1/ws", get(accept))
             .route("/v1/scenes", post(refuse_scene))
             .route("/v1/scenes/{scene}", delete(cancel))
             .route("/v1/redeem", post(redeem))
@@ -98,6 +102,11 @@ impl ScriptedGateway {
     /// The next connection that a page makes.
     pub(super) async fn connection(&mut self) -> ScriptedConnection {
         soon(self.connections.recv()).await
+    }
+
+    /// Whether a page has connected.
+    pub(super) fn has_connection(&mut self) -> bool {
+        self.connections.try_recv().is_ok()
     }
 
     /// The next scene that a page cancels, and the request's `Authorization`.
@@ -127,6 +136,11 @@ impl ScriptedConnection {
         self.socket.send(Message::text(text)).await.expect("the page is connected");
     }
 
+    /// Sends a frame to a page that may have left.
+    pub(super) async fn try_send(&mut self, frame: Value) {
+        let _ = self.socket.send(Message::text(frame.to_string())).await;
+    }
+
     /// Closes with a close frame, and waits for the page's.
     pub(super) async fn close(mut self, code: u16, reason: &'static str) {
         let frame = CloseFrame { code, reason: reason.into() };
@@ -142,14 +156,16 @@ impl ScriptedConnection {
 
 async fn accept(
     State(senders): State<Arc<ScriptedGatewaySenders>>,
+    uri: Uri,
     upgrade: WebSocketUpgrade,
 ) -> axum::response::Response {
     let at = Instant::now();
+    let query = uri.query().unwrap_or_default().to_owned();
     upgrade.protocols(["scenecast.v1"]).on_upgrade(async move |mut socket| {
         assert!(socket.protocol().is_some(), "the page speaks scenecast.v1");
         let Some(Ok(Message::Text(first))) = socket.recv().await else { return };
         let first = serde_json::from_str(&first).expect("the page sends JSON");
-        let _ = senders.connections.send(ScriptedConnection { first, at, socket });
+        let _ = senders.connections.send(ScriptedConnection { first, at, query, socket });
     })
 }
 
