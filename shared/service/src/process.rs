@@ -17,6 +17,7 @@ use crate::{
     },
     descriptors::{ConnectionCeiling, fit_to_process},
     listener::accept::ListenError,
+    outbound::tell_of_unused_proxies,
     telemetry,
 };
 
@@ -117,6 +118,7 @@ where
         Err(error) => return bad_config(&error),
     };
     config.warnings().iter().for_each(ConfigWarning::log);
+    tell_of_unused_proxies(environment());
     if let Err(error) = fit_to_process(&mut config.connection_ceilings()) {
         tracing::error!(%error, "the process stops, because it can't serve");
         telemetry.flush();
