@@ -36,10 +36,10 @@ const FRESH_WITHIN: Duration = Duration::from_millis(250);
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 
 /// The addresses of a name, in the order in which to try them. There is one at least.
-pub type Addresses = Arc<[IpAddr]>;
+pub type HostAddresses = Arc<[IpAddr]>;
 
 type LookUp = dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync;
-type Outcome = Result<Addresses, NameError>;
+type Outcome = Result<HostAddresses, NameError>;
 
 /// Looks names up. Clones share what they know. It has to be used within one tokio runtime.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ struct Names {
 /// What is known of one name.
 #[derive(Default)]
 struct Name {
-    last_good: Option<Addresses>,
+    last_good: Option<HostAddresses>,
     in_progress: Option<Shared<BoxFuture<'static, Outcome>>>,
     is_failing: bool,
 }
@@ -102,7 +102,7 @@ impl NameResolver {
     }
 
     /// The last good addresses, and the look-up in progress.
-    fn join_or_start(&self, host: &str) -> (Option<Addresses>, Shared<BoxFuture<'static, Outcome>>) {
+    fn join_or_start(&self, host: &str) -> (Option<HostAddresses>, Shared<BoxFuture<'static, Outcome>>) {
         let mut known = self.0.known.lock();
         let name = known.entry(host.to_owned()).or_default();
         // One whose task was dropped has an outcome and is still here.
@@ -137,7 +137,7 @@ impl NameResolver {
     fn note(&self, host: &str, found: io::Result<Vec<IpAddr>>) -> Outcome {
         let outcome = match found {
             Ok(addresses) if addresses.is_empty() => Err(NameError::none(host)),
-            Ok(addresses) => Ok(Addresses::from(addresses)),
+            Ok(addresses) => Ok(HostAddresses::from(addresses)),
             Err(error) => Err(NameError::failed(host, error)),
         };
         let mut known = self.0.known.lock();

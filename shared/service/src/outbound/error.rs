@@ -7,10 +7,10 @@ use scenecast_names::NameError;
 /// A request of ours that had no answer. Its text has the texts of all causes, without the address, which may hold a
 /// secret.
 #[derive(Debug, Clone)]
-pub struct TransportError(Cause);
+pub struct TransportError(TransportCause);
 
 #[derive(Debug, Clone)]
-enum Cause {
+enum TransportCause {
     Name(NameError),
     Http(Arc<reqwest::Error>),
 }
@@ -18,27 +18,27 @@ enum Cause {
 impl TransportError {
     /// Whether a time limit of the client was over, so that the server may have carried out the request.
     pub fn is_timeout(&self) -> bool {
-        matches!(&self.0, Cause::Http(error) if error.is_timeout())
+        matches!(&self.0, TransportCause::Http(error) if error.is_timeout())
     }
 }
 
 impl From<reqwest::Error> for TransportError {
     fn from(error: reqwest::Error) -> Self {
-        Self(Cause::Http(Arc::new(error.without_url())))
+        Self(TransportCause::Http(Arc::new(error.without_url())))
     }
 }
 
 impl From<NameError> for TransportError {
     fn from(error: NameError) -> Self {
-        Self(Cause::Name(error))
+        Self(TransportCause::Name(error))
     }
 }
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Cause::Name(error) => write!(f, "{error}"),
-            Cause::Http(error) => {
+            TransportCause::Name(error) => write!(f, "{error}"),
+            TransportCause::Http(error) => {
                 write!(f, "{error}")?;
                 let mut cause = error.source();
                 while let Some(error) = cause {
@@ -54,8 +54,8 @@ impl fmt::Display for TransportError {
 impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Cause::Name(error) => Some(error),
-            Cause::Http(error) => Some(error.as_ref()),
+            TransportCause::Name(error) => Some(error),
+            TransportCause::Http(error) => Some(error.as_ref()),
         }
     }
 }
