@@ -13,12 +13,13 @@ use scenecast_service::{
     admission::{AddressRateLimit, Admission, HeldConnections, RateLimit, Rejections, reject_overloaded},
     http::{TrustedProxies, refuse_large_heads, with_client_address, with_problems},
     listener::{ListenError, Listener, probes},
+    outbound::NameResolver,
     shutdown::Shutdown,
 };
 
 use crate::{
     accounts::{AccountRegistry, AccountServices, Accounts},
-    config::CallbackConfig,
+    config::{CallbackConfig, OutboundConfig},
     gateways::{self, AddressShares, GatewayCalls, HandleFactory},
     inbound::{self, DeliveryServices, InboundState, WechatClock},
     metrics::CallbackMetrics,
@@ -81,11 +82,15 @@ impl CallbackServer {
     ) -> Self {
         store.check_rights(STORED_NAMES);
         let callback_metrics = CallbackMetrics::new(metrics, stages);
+        let names = NameResolver::system();
+        let OutboundConfig { wechat_proxy, webhook_proxy } = config.outbound.clone();
+        let calls = callback_metrics.wechat.calls.clone();
+        let capacity = OutboxCapacity::default();
         let services = AccountServices {
-            client: WechatClient::new(config.wechat.api_base.clone(), callback_metrics.wechat.calls.clone()),
+            client: WechatClient::new(config.wechat.api_base.clone(), names.clone(), wechat_proxy, calls),
             tokens: TokenStore::new(store.clone()),
             users: Users::new(store.clone(), Some(Users::LIFE)),
-            webhook_sender: WebhookSender::new(store.clone(), OutboxCapacity::default(), metrics),
+            webhook_sender: WebhookSender::new(store.clone(), capacity, names, webhook_proxy, metrics),
             circuit_open: callback_metrics.wechat.circuit_open.clone(),
             clock: config.clock.clone(),
         };

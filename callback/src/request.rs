@@ -1,6 +1,4 @@
-//! Reading HTTP requests, and the error of a request of ours.
-
-use std::{error::Error, fmt, sync::Arc};
+//! Reading HTTP requests.
 
 use axum::http::HeaderMap;
 use scenecast_service::http::Problem;
@@ -25,41 +23,3 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         _ => None,
     }
 }
-
-/// A request of ours that had no answer. Its text has the texts of all causes, without the address, which may hold a
-/// secret.
-#[derive(Debug, Clone)]
-pub(crate) struct TransportError(Arc<reqwest::Error>);
-
-impl From<reqwest::Error> for TransportError {
-    fn from(error: reqwest::Error) -> Self {
-        Self(Arc::new(error.without_url()))
-    }
-}
-
-impl fmt::Display for TransportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
-impl Error for TransportError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.0.as_ref())
-    }
-}
-
-/// Two are the same if they say the same.
-impl PartialEq for TransportError {
-    fn eq(&self, other: &Self) -> bool {
-        self.to_string() == other.to_string()
-    }
-}
-
-impl Eq for TransportError {}

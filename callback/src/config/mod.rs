@@ -33,6 +33,7 @@ use scenecast_service::{
     },
     descriptors::ConnectionCeiling,
     http::TrustedProxies,
+    outbound::ProxyUrl,
     process::Binary,
 };
 use serde::Deserialize;
@@ -79,6 +80,9 @@ pub struct CallbackConfig<B = BusConfig> {
     /// The addresses of WeChat's API.
     #[serde(default)]
     pub wechat: WechatSettings,
+    /// How our own requests leave the cluster.
+    #[serde(default)]
+    pub outbound: OutboundConfig,
     /// How much one pod accepts.
     #[serde(default)]
     pub limits: CallbackLimits,
@@ -123,6 +127,16 @@ impl Default for WechatSettings {
         let literal = |url: &str| HttpUrl::try_from(url.to_owned()).expect("a literal address");
         Self { api_base: literal("https://api.weixin.qq.com"), picture_base: literal("https://mp.weixin.qq.com") }
     }
+}
+
+/// The proxies of our own requests. Without one, they go directly.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboundConfig {
+    /// For calls of WeChat's API.
+    pub wechat_proxy: Option<ProxyUrl>,
+    /// For the webhooks of all accounts.
+    pub webhook_proxy: Option<ProxyUrl>,
 }
 
 /// The API key of a site's backend.

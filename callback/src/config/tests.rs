@@ -133,6 +133,8 @@ fn an_error_names_the_bad_value() {
         ("original_id = \"gh_0123456789ab\"", "", "original_id"),
         ("original_id = \"gh_0123456789ab\"", "original_id = ''", "accounts.demo.original_id"),
         ("app_id = \"wx0123456789abcdef\"", "app_id = ''", "accounts.demo.app_id"),
+        ("# wechat_proxy = ", "wechat_proxy = 'socks5://proxy:1080' # ", "such as http://proxy:3128"),
+        ("# webhook_proxy = ", "webhook_proxy = 'proxy:3128' # ", "such as http://proxy:3128"),
         ("keep_alive = 75", "keep_alive = 0", "limits.keep_alive: must be 1 to 3600 seconds"),
         ("grant_life = 120", "grant_life = 0", "accounts.demo.grant_life"),
         ("grant_life = 120", "grant_life = 601", "accounts.demo.grant_life"),

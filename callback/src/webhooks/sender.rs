@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Response, header, redirect};
+use reqwest::{Client, Method, Response, header};
 use scenecast_bus::Store;
 use scenecast_metrics::Metrics;
 use scenecast_scene::time::unix_now;
+use scenecast_service::outbound::{NameResolver, OutboundClient, ProxyUrl, TransportError};
 use strum::IntoStaticStr;
 
 use super::{request::WebhookRequest, signature::WebhookSigner};
 use crate::{
     metrics::WebhookMetrics,
-    request::TransportError,
     stores::{Outbox, OutboxCapacity},
 };
 
@@ -27,7 +27,7 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024;
 pub struct WebhookSender {
     pub(super) outbox: Outbox,
     pub(super) metrics: WebhookMetrics,
-    http: Client,
+    http: OutboundClient,
 }
 
 /// Why an attempt failed. The site may have the event all the same. Never shows the address, which may hold a secret.
@@ -52,25 +52,32 @@ impl SendError {
     }
 }
 
-impl From<reqwest::Error> for SendError {
-    fn from(error: reqwest::Error) -> Self {
+impl From<TransportError> for SendError {
+    fn from(error: TransportError) -> Self {
         if error.is_timeout() {
             return Self::TooSlow;
         }
-        Self::Unreachable(error.into())
+        Self::Unreachable(error)
     }
 }
 
 impl WebhookSender {
-    /// A sender over this store. The capacity is for each account.
-    pub fn new(store: Store, capacity: OutboxCapacity, metrics: &Metrics) -> Self {
-        let http = Client::builder()
+    /// A sender over this store. The capacity is for each account. Webhooks go through the proxy, if there is one.
+    pub fn new(
+        store: Store,
+        capacity: OutboxCapacity,
+        names: NameResolver,
+        proxy: Option<ProxyUrl>,
+        metrics: &Metrics,
+    ) -> Self {
+        let limits = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ATTEMPT_TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("scenecast/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .expect("the TLS library starts");
+            .user_agent(concat!("scenecast/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = &proxy {
+            tracing::info!(%proxy, "webhooks go through a proxy, as outbound.webhook_proxy says");
+        }
+        let http = OutboundClient::new(names, proxy, limits);
         Self { outbox: Outbox::new(store, capacity), metrics: WebhookMetrics::new(metrics), http }
     }
 
@@ -85,13 +92,13 @@ impl WebhookSender {
         let signature = signer.sign(id, timestamp, webhook.body.as_bytes());
         let request = self
             .http
-            .post(webhook.to.url())
+            .request(Method::POST, webhook.to.url())
             .header(header::CONTENT_TYPE, webhook.content_type)
             .header("webhook-id", id)
             .header("webhook-timestamp", timestamp)
             .header("webhook-signature", signature)
             .body(webhook.body);
-        let answer = request.send().await?;
+        let answer = self.http.send(request).await?;
         let status = answer.status();
         if status.is_success() {
             read_to_end(answer).await;

@@ -7,6 +7,7 @@ use scenecast_metrics::Metrics;
 use scenecast_service::{
     config::DrainConfig,
     listener::{Listener, ListenerLimits},
+    outbound::NameResolver,
     shutdown::Shutdown,
 };
 use scenecast_simulator::{SimulatedAccount, Simulator};
@@ -28,7 +29,7 @@ async fn token_over(store: Store) -> (AccessTokenSource, Simulator) {
     tokio::spawn(wechat.serve(simulator.router(), Shutdown::new(DrainConfig::default())));
     let metrics = Metrics::new();
     let calls = metrics.counter_vec("calls", "Calls.", &["call", "result"]);
-    let client = WechatClient::new(url.to_string().try_into().unwrap(), calls);
+    let client = WechatClient::new(url.to_string().try_into().unwrap(), NameResolver::system(), None, calls);
     let gauge = metrics.gauge_vec("circuit", "Calls.", &["account", "call", "why"]);
     let circuit = Circuit::new(demo(), Clock::default(), gauge);
     (AccessTokenSource::new(demo(), credentials, client, circuit, TokenStore::new(store)), simulator)

@@ -8,14 +8,15 @@ use std::{
 
 use backon::{ExponentialBuilder, Retryable};
 use prometheus::IntCounterVec;
-use reqwest::{Response, header::CONTENT_TYPE};
-use scenecast_service::config::HttpUrl;
+use reqwest::{Method, Response, header::CONTENT_TYPE};
+use scenecast_service::{
+    config::HttpUrl,
+    outbound::{NameResolver, OutboundClient, ProxyUrl, TransportError},
+};
 use scenecast_wechat::{ApiError, CodeImage, ErrorCode, parse_answer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
-
-use crate::request::TransportError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// For one attempt at a call.
@@ -98,12 +99,12 @@ impl ForeignAnswer {
     }
 }
 
-impl From<reqwest::Error> for CallError {
-    fn from(error: reqwest::Error) -> Self {
+impl From<TransportError> for CallError {
+    fn from(error: TransportError) -> Self {
         if error.is_timeout() {
             return Self::TooSlow;
         }
-        Self::Unreachable(error.into())
+        Self::Unreachable(error)
     }
 }
 
@@ -172,22 +173,23 @@ fn ends_connection(error: &io::Error) -> bool {
 /// WeChat's API at one address. Clones share the connections.
 #[derive(Debug, Clone)]
 pub(crate) struct WechatClient {
-    http: reqwest::Client,
+    http: OutboundClient,
     base: HttpUrl,
     calls: IntCounterVec,
 }
 
 impl WechatClient {
-    pub(crate) fn new(base: HttpUrl, calls: IntCounterVec) -> Self {
-        let http = reqwest::Client::builder()
+    /// Calls go through the proxy, if there is one.
+    pub(crate) fn new(base: HttpUrl, names: NameResolver, proxy: Option<ProxyUrl>, calls: IntCounterVec) -> Self {
+        let limits = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ATTEMPT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(repeat_if_cut_off(&base))
-            .build()
-            .expect("the TLS library starts");
-        Self { http, base, calls }
+            .retry(repeat_if_cut_off(&base));
+        if let Some(proxy) = &proxy {
+            tracing::info!(%proxy, "calls of WeChat's API go through a proxy, as outbound.wechat_proxy says");
+        }
+        Self { http: OutboundClient::new(names, proxy, limits), base, calls }
     }
 
     /// Makes a call, with this access token if the call takes one. Repeats it while WeChat says that it is busy.
@@ -209,13 +211,13 @@ impl WechatClient {
     async fn exchange<T>(&self, ask: &ApiCall<T>, token: Option<&str>) -> Result<T, CallError> {
         let url = self.base.join(ask.path);
         let request = match &ask.body {
-            Some(body) => self.http.post(url).json(body),
-            None => self.http.get(url),
+            Some(body) => self.http.request(Method::POST, url).json(body),
+            None => self.http.request(Method::GET, url),
         };
         let token = token.map(|token| ("access_token", token));
-        let mut response = request.query(&token.as_slice()).query(&ask.query).send().await?;
+        let mut response = self.http.send(request.query(&token.as_slice()).query(&ask.query)).await?;
         let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
+        while let Some(chunk) = response.chunk().await.map_err(TransportError::from)? {
             answer.extend_from_slice(&chunk);
             if answer.len() > ask.format.max_bytes {
                 return Err(CallError::Foreign(ForeignAnswer::new(&response, answer.len())));

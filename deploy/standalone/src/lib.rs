@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use scenecast_bus::{BusUrl, Census, SceneReader, SceneWriter, Store, in_memory};
 use scenecast_callback::{
     CallbackConfig, CallbackServer, Clock,
-    config::{ApiKey, CallbackListen, WechatSettings},
+    config::{ApiKey, CallbackListen, OutboundConfig, WechatSettings},
 };
 use scenecast_gateway::{
     Gateway, GatewayConfig,
@@ -175,6 +175,7 @@ fn callback_config(
         trusted_proxies: TrustedProxies::default(),
         geo_database: None,
         wechat: WechatSettings { api_base: base(wechat), picture_base: base(wechat) },
+        outbound: OutboundConfig::default(),
         limits: config.callback_limits,
         drain: config.drain,
         telemetry: config.telemetry.clone(),

@@ -3,11 +3,15 @@
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
+use reqwest::Method;
 use scenecast_scene::{
     Rotating, SceneId, internal,
     time::{millis, unix_now},
 };
-use scenecast_service::config::HttpUrl;
+use scenecast_service::{
+    config::HttpUrl,
+    outbound::{NameResolver, OutboundClient},
+};
 use serde::{Deserialize, Serialize};
 
 use super::reopen_queue::{MissingScene, ReopenQueue, ReopenReceiver, reopen_queue};
@@ -40,13 +44,11 @@ impl CallbackClient {
     /// A client for the callbacks' internal listener at `base`. At most `most_waiting` scenes wait to be opened again.
     /// Has to be called within a runtime.
     pub(crate) fn new(base: HttpUrl, secrets: Rotating, most_waiting: usize) -> Self {
-        let client = reqwest::Client::builder()
+        let limits = reqwest::Client::builder()
             .timeout(CALL_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .expect("a client without certificates of its own can be built");
+            .pool_idle_timeout(POOL_IDLE);
+        let client = OutboundClient::new(NameResolver::system(), None, limits);
         let http = SignedHttp { client, base, secrets };
         let (reopening, receiver) = reopen_queue(most_waiting);
         tokio::spawn(http.clone().reopen_scenes(receiver));
@@ -80,7 +82,7 @@ impl CallbackClient {
 /// Posts signed calls to the callback.
 #[derive(Debug, Clone)]
 struct SignedHttp {
-    client: reqwest::Client,
+    client: OutboundClient,
     base: HttpUrl,
     secrets: Rotating,
 }
@@ -89,10 +91,11 @@ impl SignedHttp {
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
         let body = serde_json::to_vec(body).expect("internal calls have string keys only");
         let signature = internal::sign(&self.secrets, unix_now(), path, &body);
-        let request = self.client.post(self.base.join(path)).header(internal::HEADER, signature).body(body);
-        let mut response = request.send().await.map_err(|error| {
+        let request = self.client.request(Method::POST, self.base.join(path));
+        let request = request.header(internal::HEADER, signature).body(body);
+        let mut response = self.client.send(request).await.map_err(|error| {
             tracing::warn!(
-                error = %error.without_url(),
+                %error,
                 path,
                 "no callback answered a call; if this goes on, check callback.url and the callbacks' internal listener"
             );

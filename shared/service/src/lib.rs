@@ -9,6 +9,7 @@
 //! | [`http`] | problem+json, request bodies within limits, client addresses |
 //! | [`admission`] | which connections and requests a pod accepts, and what the others are told |
 //! | [`listener`] | the accept loop, connections, the admin listener |
+//! | [`outbound`] | requests of our own: proxies, names |
 //! | [`signals`] | what stops a process, and what doesn't |
 //! | [`shutdown`] | how a process shuts down, step by step |
 
@@ -17,6 +18,7 @@ pub mod config;
 pub mod descriptors;
 pub mod http;
 pub mod listener;
+pub mod outbound;
 pub mod process;
 pub mod shutdown;
 pub mod signals;

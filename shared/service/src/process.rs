@@ -20,6 +20,7 @@ use crate::{
     },
     descriptors::{ConnectionCeiling, fit_to_process},
     listener::accept::ListenError,
+    outbound::tell_of_unused_proxies,
     signals::{Signals, StopSignals},
     telemetry,
 };
@@ -149,6 +150,7 @@ impl Server {
             Err(error) => return bad_config(&error),
         };
         all_warnings(&config).iter().for_each(ConfigWarning::log);
+        tell_of_unused_proxies(environment());
         if let Err(error) = fit_to_process(&mut config.connection_ceilings()) {
             tracing::error!(%error, "the process stops, because it can't serve");
             telemetry.flush();

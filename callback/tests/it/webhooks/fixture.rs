@@ -26,6 +26,7 @@ use scenecast_scene::{DeliveryId, Language, OpenId, Rotating};
 use scenecast_service::{
     config::{DrainConfig, Seconds},
     listener::{Listener, ListenerLimits},
+    outbound::NameResolver,
     shutdown::Shutdown,
 };
 use scenecast_simulator::http;
@@ -172,7 +173,7 @@ impl WebhookPod {
         logs::keep();
         let metrics = Metrics::new();
         let shutdown = Shutdown::new(DrainConfig { notice: Seconds::new(0), ..DrainConfig::default() });
-        let sender = WebhookSender::new(store.clone(), capacity, &metrics);
+        let sender = WebhookSender::new(store.clone(), capacity, NameResolver::system(), None, &metrics);
         let publisher = WebhookPublisher::new(name(account), Language::En, settings, &sender);
         publisher.start(&shutdown);
         Self { publisher, outbox: Outbox::new(store.clone(), capacity), shutdown, metrics }

@@ -1,4 +1,5 @@
 //! Our calls of WeChat's API.
 
 mod access_token;
+mod outbound;
 mod refusals;

@@ -10,7 +10,7 @@ use scenecast_callback::{
     Clock, Texts,
     config::{
         AccountSettings, ApiKey, CallbackLimits, CallbackListen, Confirmation, EnvVersion, MiniProgramSettings, Mode,
-        WechatSettings,
+        OutboundConfig, WechatSettings,
     },
     next_china_day,
 };
@@ -105,6 +105,7 @@ pub(super) fn config(wechat: &Url) -> TestConfig {
             api_base: wechat.to_string().try_into().unwrap(),
             picture_base: wechat.to_string().try_into().unwrap(),
         },
+        outbound: OutboundConfig::default(),
         limits: CallbackLimits::default(),
         drain: DrainConfig::default(),
         telemetry: TelemetryConfig::default(),

@@ -1,9 +1,9 @@
 //! Tracing of one login from WeChat's message to the browser. The trace context travels inside the scene's event.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{
     Resource,
     propagation::TraceContextPropagator,
@@ -12,17 +12,23 @@ use opentelemetry_sdk::{
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::config::{
-    error::ConfigError,
-    types::{HttpUrl, Ratio},
+use crate::{
+    config::{
+        error::ConfigError,
+        types::{HttpUrl, Ratio},
+    },
+    outbound::blocking_client,
 };
 
+/// How long one export may take.
+const EXPORT_LIMIT: Duration = Duration::from_secs(10);
 const TRACEPARENT: &str = "traceparent";
 
 /// Exports to the endpoint's `/v1/traces`; `share` is the part of the logins that is traced.
 pub(crate) fn provider(name: &'static str, endpoint: &HttpUrl, share: Ratio) -> Result<SdkTracerProvider, ConfigError> {
     let exporter = SpanExporter::builder()
         .with_http()
+        .with_http_client(blocking_client(EXPORT_LIMIT))
         .with_endpoint(endpoint.join("/v1/traces"))
         .build()
         .map_err(ConfigError::TraceExporter)?;

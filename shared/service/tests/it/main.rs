@@ -4,5 +4,6 @@
 
 mod fixtures;
 mod hostile;
+mod outbound;
 mod serve;
 mod shutdown;

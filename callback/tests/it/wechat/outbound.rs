@@ -1,0 +1,33 @@
+//! How calls of WeChat's API leave the cluster.
+
+use scenecast_scene::internal::OPEN_PATH;
+use serde_json::Value;
+
+use crate::world::{CallbackWorld, LIFE, logs, new_scene, opening};
+
+async fn open(world: &CallbackWorld) -> Value {
+    world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await.json().await.unwrap()
+}
+
+#[tokio::test]
+async fn calls_go_through_the_configured_proxy() {
+    let world = CallbackWorld::with(None, |config| {
+        // The simulator takes the requests of a proxy, too, which name the host that they are for.
+        let simulator = config.wechat.api_base.join("");
+        config.outbound.wechat_proxy = Some(simulator.try_into().unwrap());
+        config.wechat.api_base = "http://known-to-the-proxy.invalid".to_owned().try_into().unwrap();
+    });
+    let opened = open(&world.await).await;
+    assert!(opened["qr"].is_object(), "{opened}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_found_is_named_in_the_log() {
+    let world = CallbackWorld::with(None, |config| {
+        config.wechat.api_base = "http://misspelt-wechat.invalid".to_owned().try_into().unwrap();
+    });
+    let opened = open(&world.await).await;
+    assert_eq!(opened["code"], "wechat_unavailable");
+    let log = logs::text();
+    assert!(log.contains("name resolution of misspelt-wechat.invalid failed"), "the cause is in the call's own line");
+}
