@@ -25,6 +25,10 @@ pub struct Faults {
     pub duplicate_deliveries: bool,
     /// This many attempts lose the second half of their body.
     pub cut_bodies: u32,
+    /// What people write stands in messages as they wrote it: `]]>` ends the text early, and what follows may be tags.
+    pub unescaped_texts: bool,
+    /// What people write is cut inside its last character, so that messages are no UTF-8.
+    pub cut_characters: bool,
     /// Later attempts repeat the timestamp and nonce of the first. WeChat doesn't document this, so both ways are
     /// tested.
     pub retry_reuses_nonce: bool,
@@ -41,6 +45,8 @@ impl Default for Faults {
             calls: Vec::new(),
             duplicate_deliveries: false,
             cut_bodies: 0,
+            unescaped_texts: false,
+            cut_characters: false,
             retry_reuses_nonce: false,
             seals_with_previous_key: false,
             answer_within_ms: 5000,

@@ -87,9 +87,9 @@ impl DeliverySender {
     }
 
     fn sign(&self, account: &HostedAccount, message: &DeliveryMessage) -> SignedRequest {
-        let use_previous = self.faults.lock().seals_with_previous_key;
-        let key = account.state().encryption_key(use_previous).clone();
-        SignedRequest::new(message, &account.settings, &key)
+        let faults = self.faults.lock().clone();
+        let key = account.state().encryption_key(faults.seals_with_previous_key).clone();
+        SignedRequest::new(message, &account.settings, &key, &faults)
     }
 
     async fn attempt(
