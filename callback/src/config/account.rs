@@ -141,7 +141,10 @@ pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), ConfigErr
         return bad(&format!("{at}.token"), "must be 3 to 32 letters and digits");
     }
     if account.mode != Mode::Plain && account.aes_key.is_none() {
-        return bad(&format!("{at}.aes_key"), "must be the account's EncodingAESKey, unless its mode is plain");
+        return bad(
+            &format!("{at}.aes_key"),
+            "must be the account's EncodingAESKey, unless its mode is plain; a test account (接口测试号) has none: set its mode to \"plain\"",
+        );
     }
     check_grant_life(at, account.grant_life)?;
     if account.profile_wait() > Duration::from_secs(2) {
