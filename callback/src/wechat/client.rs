@@ -232,3 +232,7 @@ impl WechatClient {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;
