@@ -37,6 +37,18 @@ pub struct Faults {
     pub seals_with_previous_key: bool,
     /// The time limit for a callback's whole answer, in milliseconds.
     pub answer_within_ms: u64,
+    /// When WeChat stops pushing to an account; `None` for never.
+    pub mark_fail: Option<MarkFail>,
+}
+
+/// After so many failed pushes in a row WeChat pushes nothing to the account for a while (MarkFail). WeChat documents a
+/// minute, and no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarkFail {
+    pub failures: u32,
+    /// In milliseconds.
+    pub pause_ms: u64,
 }
 
 impl Default for Faults {
@@ -50,6 +62,7 @@ impl Default for Faults {
             retry_reuses_nonce: false,
             seals_with_previous_key: false,
             answer_within_ms: 5000,
+            mark_fail: None,
         }
     }
 }
