@@ -63,6 +63,25 @@ pub(crate) fn line(text: &str) -> Option<String> {
     (!line.is_empty()).then(|| line.to_owned())
 }
 
+/// What a person meant to type: without what keyboards, chats and pages add to a text that is copied. That is what nobody can
+/// see, and blanks, quotes, brackets and the ends of sentences around it. Empty for a text of more than 256 bytes, which
+/// is neither a code nor an answer.
+///
+/// Question marks stay: “yes?” is no answer. So do `]` and `>`, which may be left of a message that somebody broke.
+pub(crate) fn meant(typed: &str) -> String {
+    const MAX_BYTES: usize = 256;
+    if typed.len() > MAX_BYTES {
+        return String::new();
+    }
+    let is_around = |c: char| {
+        c.is_whitespace()
+            || ".,!;:。，！；：．、｡､…~～·•\"'`“”‘’„«»‹›「」『』﹁﹂《》〈〉＂＇()（）【】〔〕［］".contains(c)
+    };
+    // The parts of a keycap, such as 1️⃣, that aren't its digit.
+    let is_of_keycap = |c: char| matches!(c, '\u{fe0e}' | '\u{fe0f}' | '\u{20e3}');
+    visible(typed).replace(is_of_keycap, "").trim_matches(is_around).to_owned()
+}
+
 /// What is shown so far.
 #[derive(Default)]
 struct ShownText {
@@ -179,6 +198,34 @@ fn is_virama(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_around_a_typed_text_is_left_out() {
+        for typed in [
+            "1234",
+            " 1234\n",
+            "1234。",
+            "“1234”",
+            "「1234」！",
+            "'1234'",
+            "（1234）",
+            "【1234】，",
+            "\u{feff}1234",
+            "12\u{200b}34\u{200d}",
+            "\u{2068}1234\u{2069}",
+            "1234\u{0}",
+            "1\u{fe0f}\u{20e3}2\u{fe0f}\u{20e3}34",
+            "1\u{ad}234",
+        ] {
+            assert_eq!(meant(typed), "1234", "{typed:?}");
+        }
+        for typed in ["1234?", "1234？", "1234]]>", "+1234", "a1234", "12。34", "<1234>"] {
+            assert_eq!(meant(typed), typed);
+        }
+        for typed in ["", "。", "\u{200b}", &"1".repeat(257)] {
+            assert_eq!(meant(typed), "", "{typed:?}");
+        }
+    }
 
     #[test]
     fn names_and_emoji_stay_as_they_are() {

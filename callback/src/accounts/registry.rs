@@ -105,6 +105,11 @@ impl Accounts {
         }
     }
 
+    /// All Official Accounts.
+    pub(crate) fn all_official(&self) -> impl Iterator<Item = &Account> {
+        self.official.values().map(|account| &**account)
+    }
+
     /// The Official Account of this name.
     pub(crate) fn official(&self, name: &AccountName) -> Option<&Arc<Account>> {
         self.official.get(name)

@@ -148,7 +148,8 @@ pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), ConfigErr
         require(
             account.mode == Mode::Plain || account.aes_key.is_some(),
             "aes_key",
-            "must be the account's EncodingAESKey, unless its mode is plain",
+            "must be the account's EncodingAESKey, unless its mode is plain; a test account (接口测试号) has none: set its mode \
+             to \"plain\"",
         ),
         check_grant_life(at, account.grant_life),
         require(

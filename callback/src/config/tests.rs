@@ -317,6 +317,7 @@ fn every_mode_but_plain_needs_an_aes_key() {
         assert!(read(&toml, &[]).is_ok(), "{mode}");
         let error = read(&toml, &no_key).unwrap_err();
         assert!(error.contains("accounts.demo.aes_key"), "{error}");
+        assert!(error.contains("a test account") && error.contains("\"plain\""), "{error}");
     }
     let plain = sample().replace("mode = \"safe\"", "mode = \"plain\"");
     assert!(read(&plain, &no_key).is_ok());

@@ -4,6 +4,10 @@
 //! In safe and compatible mode `msg_signature` covers the encrypted text, and we read nothing else. WeChat sends
 //! `signature` too, and says not to verify it there: it covers less, so we ignore it.
 //!
+//! What WeChat has signed and we can't read is acknowledged and never acted upon: with an error, WeChat would deliver it three
+//! times and tell the person that the account is out of order. In compatible mode a person's text may break the document
+//! around the encrypted message; then the signature finds it.
+//!
 //! In plain mode a request with a right signature uses it up, whatever else is wrong with the request. So those checks come
 //! when the envelope is opened, and the receiver claims the signature whether or not that succeeds.
 
@@ -44,12 +48,26 @@ impl From<Problem> for DeliveryRefusal {
     }
 }
 
-impl From<SignatureError> for DeliveryRefusal {
+/// Why no message came out of an envelope.
+#[derive(Debug)]
+pub(super) enum OpenError {
+    Refused(DeliveryRefusal),
+    /// It is WeChat's, and what is in it can't be read: WeChat may have copied what a person wrote as it is.
+    Unreadable(MessageError),
+}
+
+impl From<Problem> for OpenError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem.into())
+    }
+}
+
+impl From<SignatureError> for OpenError {
     fn from(error: SignatureError) -> Self {
-        match error {
-            SignatureError::Stale { ahead_secs } => Self::Stale { ahead_secs },
-            SignatureError::Mismatch | SignatureError::NoTime => Self::Problem(bad_signature(error)),
-        }
+        Self::Refused(match error {
+            SignatureError::Stale { ahead_secs } => DeliveryRefusal::Stale { ahead_secs },
+            SignatureError::Mismatch | SignatureError::NoTime => DeliveryRefusal::Problem(bad_signature(error)),
+        })
     }
 }
 
@@ -88,6 +106,12 @@ impl DeliveryQuery {
             Err(error @ SignatureError::Stale { ahead_secs }) => (ahead_secs, Err(error)),
         };
         Ok(BareSignature { text: signed.signature, signed_at: clock.signed_at(now_secs, ahead_secs), timely })
+    }
+
+    /// `signature`, as far as it is there.
+    pub(super) fn bare_signature(&self) -> Option<SignedQuery<'_>> {
+        let signature = self.signature.as_deref()?;
+        Some(SignedQuery { signature, timestamp: &self.timestamp, nonce: &self.nonce })
     }
 
     fn signed<'a>(&'a self, name: &str, value: Option<&'a str>) -> Result<SignedQuery<'a>, Problem> {
@@ -156,12 +180,18 @@ impl<'a> Envelope<'a> {
         account: &'a Account,
         body: &[u8],
         clock: &WechatClock,
-    ) -> Result<ReceivedMessage<'a>, DeliveryRefusal> {
+    ) -> Result<ReceivedMessage<'a>, OpenError> {
         let received = match self {
             Self::Plain { signature, form } => {
                 signature.timely?;
                 check_form(*form, Form::Plain)?;
-                ReceivedMessage { message: Message::parse(body).map_err(bad_message)?, encryption: None }
+                // What doesn't even begin like a message of WeChat is none.
+                let is_wechats = body.trim_ascii_start().starts_with(b"<xml");
+                let unreadable = |error| match is_wechats {
+                    true => OpenError::Unreadable(error),
+                    false => bad_message(error).into(),
+                };
+                ReceivedMessage { message: Message::parse(body).map_err(unreadable)?, encryption: None }
             }
             Self::Encrypted(signed, keys) => decrypt(account, *signed, keys, body, clock)?,
         };
@@ -198,12 +228,21 @@ fn decrypt<'a>(
     keys: &'a Rotating<AesKey>,
     body: &[u8],
     clock: &WechatClock,
-) -> Result<ReceivedMessage<'a>, DeliveryRefusal> {
-    let encrypted = EncryptedMessage::parse(body).map_err(bad_message)?;
-    let encrypted = encrypted.ok_or_else(|| mode_mismatch("encrypted"))?;
+) -> Result<ReceivedMessage<'a>, OpenError> {
     let settings = &account.settings;
-    let checked = signed.verify_encrypted(&encrypted.encrypted, &settings.token, unix_now().as_secs());
-    let VerifiedSignature { token, .. } = observed(checked, clock)?;
+    let verify =
+        |message: &EncryptedMessage| signed.verify_encrypted(&message.encrypted, &settings.token, unix_now().as_secs());
+    let encrypted = match EncryptedMessage::parse(body) {
+        Ok(encrypted) => encrypted.ok_or_else(|| mode_mismatch("encrypted"))?,
+        Err(error) if !error.may_come_from_a_text() => return Err(bad_message(error).into()),
+        Err(error) => {
+            let mut found = EncryptedMessage::find_in(body).into_iter();
+            found
+                .find(|found| verify(found).err() != Some(SignatureError::Mismatch))
+                .ok_or_else(|| bad_message(error))?
+        }
+    };
+    let VerifiedSignature { token, .. } = observed(verify(&encrypted), clock)?;
     let (message, key) =
         AesKey::decrypt_with_any(keys, &encrypted.encrypted, &settings.app_id).map_err(|error| match error {
             DecryptError::AnotherApp => wrong_account(),
@@ -211,10 +250,10 @@ fn decrypt<'a>(
                 Problem::new(StatusCode::BAD_REQUEST, "undecryptable", error.to_string())
             }
         })?;
-    if encrypted.to != settings.original_id {
+    if encrypted.to.is_some_and(|to| to != settings.original_id) {
         return Err(wrong_account().into());
     }
-    let message = Message::parse(&message).map_err(bad_message)?;
+    let message = Message::parse(&message).map_err(OpenError::Unreadable)?;
     Ok(ReceivedMessage {
         message,
         encryption: Some(ReplyEncryption { key, token, app_id: &settings.app_id, nonce: signed.nonce }),

@@ -20,6 +20,7 @@
 //! | `delivery` | one message, with what handlers need to act upon it |
 //! | `lookup` | what Redis is asked for a message, and so when WeChat gets no answer while Redis is away |
 //! | `handlers` | one handler for each purpose |
+//! | `hint` | what an operator is told about a refused request |
 //!
 //! How to tell the site about another event: see CONTRIBUTING.md.
 
@@ -27,6 +28,7 @@ mod arrival;
 mod delivery;
 mod envelope;
 mod handlers;
+mod hint;
 mod lookup;
 mod purpose;
 mod receive;

@@ -1,9 +1,11 @@
 //! One delivery from its request to its answer. The checks come in the order of their cost.
 //!
-//! See docs/decisions/002-answer-wechat-after-the-login-is-stored.md and
-//! docs/decisions/047-a-signature-is-good-for-one-content.md.
+//! See docs/decisions/002-answer-wechat-after-the-login-is-stored.md,
+//! docs/decisions/047-a-signature-is-good-for-one-content.md and
+//! docs/decisions/071-what-wechat-signed-gets-no-error.md.
 
 use axum::{
+    body::Body,
     extract::Request,
     http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -12,13 +14,13 @@ use scenecast_service::{
     admission::RejectReason,
     http::{Problem, read_body},
 };
-use scenecast_wechat::ACKNOWLEDGED;
+use scenecast_wechat::{ACKNOWLEDGED, MessageError, is_container_probe};
 use tracing::Span;
 
 use super::{
     arrival::Arrival,
     delivery::Delivery,
-    envelope::{DeliveryQuery, DeliveryRefusal, Envelope, ReceivedMessage, forbidden},
+    envelope::{DeliveryQuery, DeliveryRefusal, Envelope, OpenError, ReceivedMessage, forbidden},
     handlers::handle,
     lookup::look_up,
     purpose::Purpose,
@@ -28,6 +30,8 @@ use crate::{accounts::Account, phone::Reply, stores::SignedContent, wechat::Addr
 
 /// The longest body that is read. WeChat's own bodies have a few hundred bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The longest body without a signature that is read.
+const MAX_PROBE_BYTES: usize = 512;
 
 /// What became of a delivery.
 pub(super) struct DeliveryAnswer {
@@ -42,14 +46,24 @@ impl DeliveryAnswer {
         Self { outcome, response: None }
     }
 
+    /// WeChat is told that the request has arrived, and nothing else.
+    fn acknowledged(outcome: &'static str) -> Self {
+        Self { outcome, response: Some(acknowledgement()) }
+    }
+
     fn reply(received: &ReceivedMessage<'_>, reply: &Reply) -> Self {
-        let (content_type, body) = match reply {
-            Reply::Acknowledge => ("text/plain; charset=utf-8", ACKNOWLEDGED.to_owned()),
-            Reply::Say { text, .. } => ("application/xml; charset=utf-8", received.text_reply(text)),
+        let response = match reply {
+            Reply::Acknowledge => acknowledgement(),
+            Reply::Say { text, .. } => {
+                ([(header::CONTENT_TYPE, "application/xml; charset=utf-8")], received.text_reply(text)).into_response()
+            }
         };
-        let response = ([(header::CONTENT_TYPE, content_type)], body).into_response();
         Self { outcome: reply.as_str(), response: Some(response) }
     }
+}
+
+fn acknowledgement() -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], ACKNOWLEDGED).into_response()
 }
 
 pub(super) async fn receive(
@@ -61,7 +75,10 @@ pub(super) async fn receive(
     Span::current().record("account", account.name.as_str());
     let (head, body) = request.into_parts();
     check_source_address(state, account, &head)?;
-    let query = DeliveryQuery::read(&head.uri)?;
+    let query = match DeliveryQuery::read(&head.uri) {
+        Ok(query) => query,
+        Err(problem) => return acknowledge_probe(body).await.ok_or(problem.into()),
+    };
     let envelope = Envelope::expected(account, &query, &state.wechat_clock)?;
     let body = read_body(body, MAX_BODY_BYTES).await;
     let (content, opened) = match &body {
@@ -84,9 +101,13 @@ pub(super) async fn receive(
     let claim = claim(state, &envelope, content, arrival);
     let received = match opened {
         Ok(received) => received,
-        Err(refusal) => {
-            claim.await?;
-            return Err(refusal);
+        Err(error) => {
+            let is_claimed = claim.await?;
+            return match error {
+                OpenError::Refused(refusal) => Err(refusal),
+                OpenError::Unreadable(error) if is_claimed => Ok(acknowledge_unreadable(account, error)),
+                OpenError::Unreadable(_) => Ok(DeliveryAnswer::none("undecided")),
+            };
         }
     };
     let purpose = Purpose::of(&received.message);
@@ -117,6 +138,24 @@ pub(super) async fn receive(
         Err(unfinished) if unfinished.retry && !is_last => DeliveryAnswer::none("undecided"),
         Err(unfinished) => DeliveryAnswer::reply(&received, &unfinished.reply),
     })
+}
+
+/// The answer to a request without a signature, if it is one that WeChat's Cloud Hosting sends to see whether we listen.
+async fn acknowledge_probe(body: Body) -> Option<DeliveryAnswer> {
+    let body = read_body(body, MAX_PROBE_BYTES).await.ok()?;
+    is_container_probe(&body).then(|| DeliveryAnswer::acknowledged("probe"))
+}
+
+/// The answer to a message that WeChat has signed and nobody can read. With an error, WeChat would deliver it again, and
+/// tell the person that the account is out of order.
+fn acknowledge_unreadable(account: &Account, error: MessageError) -> DeliveryAnswer {
+    tracing::warn!(
+        account = %account.name, %error,
+        "WeChat signed a message that can't be read: probably WeChat copied a person's text into it as it is, or cut it; \
+         the message is acknowledged and not acted upon. If this happens to every message, compare the account's server \
+         settings at WeChat with these"
+    );
+    DeliveryAnswer::acknowledged("unreadable")
 }
 
 /// Refuses a delivery that doesn't come from an address of WeChat, if the account wants that check. While WeChat hasn't

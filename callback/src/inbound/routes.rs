@@ -24,6 +24,7 @@ use scenecast_service::{
 use super::{
     arrival::{Arrival, WECHAT_HAS_CLOSED_AFTER},
     envelope::{DeliveryQuery, DeliveryRefusal, bad_signature},
+    hint::{hint, is_meant_for_wechat, told},
     receive::receive,
     state::{InboundState, SignatureClaim, client_address},
 };
@@ -47,8 +48,25 @@ async fn leave_overload_unanswered(request: Request, next: Next) -> Response {
 
 /// WeChat asks whether this address belongs to the account.
 async fn verify(State(state): State<Arc<InboundState>>, uri: Uri) -> Result<Response, Problem> {
+    let verified = verified(&state, &uri).await;
+    if let Err(problem) = &verified
+        && is_meant_for_wechat(&uri)
+    {
+        tracing::warn!(
+            path = told(uri.path()),
+            code = problem.code,
+            detail = problem.detail,
+            hint = hint(&state, &uri),
+            "refused to verify an address for WeChat; if it was WeChat's console, compare the address (URL) and the token \
+             there with this configuration"
+        );
+    }
+    verified
+}
+
+async fn verified(state: &InboundState, uri: &Uri) -> Result<Response, Problem> {
     let account = &state.account_at(uri.path())?;
-    let query = DeliveryQuery::read(&uri)?;
+    let query = DeliveryQuery::read(uri)?;
     let signature = query.verify(account, &state.wechat_clock)?;
     let echo = query.echostr.as_deref();
     // In encrypted modes no message is accepted with this signature.
@@ -74,6 +92,7 @@ async fn verify(State(state): State<Arc<InboundState>>, uri: Uri) -> Result<Resp
 async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Response {
     let arrival = Arrival::now();
     let client = client_address(request.extensions());
+    let uri = request.uri().clone();
     let (outcome, response) = match receive(&state, request, arrival).await {
         Ok(answer) => (answer.outcome, answer.response),
         // Beyond its rate, an invalid delivery is neither logged nor answered.
@@ -86,8 +105,10 @@ async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Re
         }
         Err(DeliveryRefusal::Problem(problem)) => {
             tracing::warn!(
+                path = told(uri.path()),
                 code = problem.code,
                 detail = problem.detail,
+                hint = hint(&state, &uri),
                 "refused a request to WeChat's address; if it was WeChat, compare token, AES key and mode with \
                  WeChat's console"
             );

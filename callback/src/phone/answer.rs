@@ -3,6 +3,8 @@
 
 use scenecast_scene::{Language, Number, SceneId};
 
+use crate::visible_text::meant;
+
 /// The answer of a person who was asked about a scene.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoginAnswer {
@@ -17,12 +19,7 @@ pub(crate) enum LoginAnswer {
 impl LoginAnswer {
     /// Reads an answer as people type it, in either language; `None` for every other text.
     pub(crate) fn read(typed: &str) -> Option<Self> {
-        // Every answer is shorter, and a text may be very long.
-        if typed.len() > 64 {
-            return None;
-        }
-        let ends = |c: char| c.is_whitespace() || matches!(c, '.' | '!' | '。' | '！' | '．');
-        let typed: String = typed.trim_matches(ends).chars().map(narrow).collect();
+        let typed: String = meant(typed).chars().map(narrow).collect();
         match typed.to_lowercase().as_str() {
             "1" | "y" | "yes" | "ok" | "是" | "是的" | "是我" | "确认" | "同意" | "确认登录" | "confirm" => {
                 Some(Self::Yes)
@@ -87,6 +84,10 @@ mod tests {
             ("2", LoginAnswer::No),
             ("不", LoginAnswer::No),
             ("No.", LoginAnswer::No),
+            ("“是”", LoginAnswer::Yes),
+            ("\u{200b}是\u{feff}，", LoginAnswer::Yes),
+            ("「57」", LoginAnswer::Pick(number(57))),
+            ("5\u{fe0f}\u{20e3}7\u{fe0f}\u{20e3}", LoginAnswer::Pick(number(57))),
             ("不是我", LoginAnswer::No),
             ("57", LoginAnswer::Pick(number(57))),
             ("５７\n", LoginAnswer::Pick(number(57))),
@@ -109,6 +110,9 @@ mod tests {
             "-57",
             "5 7",
             "yes please",
+            "是？",
+            "yes?",
+            "1]]>",
             "你好",
             "1\n2",
             &"1".repeat(60_000),

@@ -6,6 +6,8 @@ use futures_util::future::try_join_all;
 use scenecast_bus::{Store, StoreError};
 use scenecast_scene::{AccountName, SceneId, TOMBSTONE_MS, time::unix_now};
 
+use crate::visible_text::meant;
+
 const SHORTEST: u32 = 8;
 const LONGEST: u32 = 18;
 /// At most one in so many numbers of a code's length is a code.
@@ -27,11 +29,11 @@ pub struct TypedCodeError;
 impl FromStr for TypedCode {
     type Err = TypedCodeError;
 
-    /// Reads 8 to 18 digits as people type them: with spaces and hyphens, and in full width
-    /// (“１２３４ ５６７８”).
+    /// Reads 8 to 18 digits as people type them: with spaces and hyphens, in full width (“１２３４ ５６７８”), and with quotes or
+    /// the end of a sentence around them.
     fn from_str(typed: &str) -> Result<Self, TypedCodeError> {
         let mut digits = String::new();
-        for character in typed.chars().filter(|character| !is_separator(*character)) {
+        for character in meant(typed).chars().filter(|character| !is_separator(*character)) {
             let digit = match character {
                 '０'..='９' => char::from_digit(u32::from(character) - u32::from('０'), 10),
                 other => other.is_ascii_digit().then_some(other),
@@ -166,9 +168,20 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_not_8_to_18_digits_is_no_code() {
-        for typed in ["", "1234567", "1234567a", "+12345678", "١٢٣٤٥٦٧٨", "²2345678", "12345678\u{0}", "登录12345678"]
+    fn a_code_is_read_with_what_a_keyboard_or_a_copy_adds() {
+        for typed in
+            ["12345678。", "“1234 5678”", "1234\u{200b}5678", "\u{feff}12345678\u{200e}", "『１２３４５６７８』！"]
         {
+            assert_eq!(typed.parse::<TypedCode>().unwrap().to_string(), "12345678", "{typed:?}");
+        }
+        for typed in ["12345678?", "1234。5678", "1,234,567.89", "192.168.1.100", "12345678]]>"] {
+            assert!(typed.parse::<TypedCode>().is_err(), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_not_8_to_18_digits_is_no_code() {
+        for typed in ["", "1234567", "1234567a", "+12345678", "١٢٣٤٥٦٧٨", "²2345678", "登录12345678"] {
             assert!(typed.parse::<TypedCode>().is_err(), "{typed:?}");
         }
         assert!("1".repeat(18).parse::<TypedCode>().is_ok());

@@ -234,3 +234,7 @@ impl WechatClient {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

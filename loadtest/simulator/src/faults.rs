@@ -25,6 +25,10 @@ pub struct Faults {
     pub duplicate_deliveries: bool,
     /// This many attempts lose the second half of their body.
     pub cut_bodies: u32,
+    /// What people write stands in messages as they wrote it: `]]>` ends the text early, and what follows may be tags.
+    pub unescaped_texts: bool,
+    /// What people write is cut inside its last character, so that messages are no UTF-8.
+    pub cut_characters: bool,
     /// Later attempts repeat the timestamp and nonce of the first. WeChat doesn't document this, so both ways are
     /// tested.
     pub retry_reuses_nonce: bool,
@@ -33,6 +37,18 @@ pub struct Faults {
     pub seals_with_previous_key: bool,
     /// The time limit for a callback's whole answer, in milliseconds.
     pub answer_within_ms: u64,
+    /// When WeChat stops pushing to an account; `None` for never.
+    pub mark_fail: Option<MarkFail>,
+}
+
+/// After so many failed pushes in a row WeChat pushes nothing to the account for a while (MarkFail). WeChat documents a
+/// minute, and no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarkFail {
+    pub failures: u32,
+    /// In milliseconds.
+    pub pause_ms: u64,
 }
 
 impl Default for Faults {
@@ -41,9 +57,12 @@ impl Default for Faults {
             calls: Vec::new(),
             duplicate_deliveries: false,
             cut_bodies: 0,
+            unescaped_texts: false,
+            cut_characters: false,
             retry_reuses_nonce: false,
             seals_with_previous_key: false,
             answer_within_ms: 5000,
+            mark_fail: None,
         }
     }
 }

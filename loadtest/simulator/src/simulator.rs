@@ -130,6 +130,11 @@ impl Simulator {
         self.0.calls.lock().add(LoggedCall { at_ms, path, result, token });
     }
 
+    /// Whether WeChat pushes nothing to this account now ([`MarkFail`](crate::MarkFail)).
+    pub fn is_marked(&self, account: &AccountName) -> bool {
+        self.0.sender.is_marked(account)
+    }
+
     /// Receives every delivery attempt from now on, when it ends.
     pub fn attempts(&self) -> broadcast::Receiver<DeliveryAttempt> {
         self.0.sender.attempts()

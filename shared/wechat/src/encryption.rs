@@ -8,11 +8,15 @@ use crate::{
 };
 use scenecast_scene::Secret;
 
+/// The most texts that [`EncryptedMessage::find_in`] finds. WeChat writes its own `Encrypt` last, and a person can write more
+/// of them before it.
+const MAX_FOUND: usize = 8;
+
 /// The document that WeChat posts in safe and compatible mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncryptedMessage {
-    /// `ToUserName`: the account's original id. No signature covers it.
-    pub to: String,
+    /// `ToUserName`: the account's original id. No signature covers it. `None` if the document isn't well-formed.
+    pub to: Option<String>,
     /// `Encrypt`: the message, in base64. Never empty.
     pub encrypted: String,
 }
@@ -22,11 +26,26 @@ impl EncryptedMessage {
     /// ignored, because no signature covers it.
     pub fn parse(body: &[u8]) -> Result<Option<Self>, MessageError> {
         let mut root = XmlElement::read(body)?;
-        match root.take_text("Encrypt") {
-            Err(_) => Ok(None),
-            Ok(encrypted) if encrypted.is_empty() => Err(MessageError::InvalidElement("Encrypt")),
-            Ok(encrypted) => Ok(Some(Self { to: root.take_text("ToUserName")?, encrypted })),
+        match root.take_optional_text("Encrypt")? {
+            None => Ok(None),
+            Some(encrypted) if encrypted.is_empty() => Err(MessageError::InvalidElement("Encrypt")),
+            Some(encrypted) => Ok(Some(Self { to: Some(root.take_recipient()?), encrypted })),
         }
+    }
+
+    /// Finds texts that may be `Encrypt` in a document that can't be read. In compatible mode WeChat copies what a person
+    /// wrote into the document, and that may break it: it may have `]]>` and tags, or be cut inside a character. The
+    /// signature says which text is WeChat's.
+    pub fn find_in(body: &[u8]) -> Vec<Self> {
+        let text = String::from_utf8_lossy(body);
+        let values = text.rsplit("<Encrypt>").take(MAX_FOUND).filter_map(|rest| rest.split_once("</Encrypt>"));
+        let content = |(value, _): (&str, &str)| {
+            let value = value.trim();
+            let inner = value.strip_prefix("<![CDATA[").and_then(|rest| rest.strip_suffix("]]>"));
+            inner.unwrap_or(value).to_owned()
+        };
+        let filled = values.map(content).filter(|encrypted| !encrypted.is_empty());
+        filled.map(|encrypted| Self { to: None, encrypted }).collect()
     }
 }
 
@@ -84,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_encrypted_message_is_read_and_plain_elements_are_ignored() {
-        let expected = EncryptedMessage { to: "gh_1".to_owned(), encrypted: "a+/=".to_owned() };
+        let expected = EncryptedMessage { to: Some("gh_1".to_owned()), encrypted: "a+/=".to_owned() };
         for body in [
             "<xml>\n<ToUserName><![CDATA[gh_1]]></ToUserName>\n<Encrypt><![CDATA[a+/=]]></Encrypt>\n</xml>\n",
             "<xml><Encrypt>a+/=</Encrypt><ToUserName>gh_1</ToUserName><AgentID/></xml>",
@@ -113,6 +132,38 @@ mod tests {
         ] {
             assert_eq!(parse(body), Err(why), "{body}");
         }
+    }
+
+    #[test]
+    fn in_a_document_that_a_person_broke_the_encrypted_message_is_found() {
+        for content in [
+            &b"]]> <b>"[..],
+            b"]]></Content><Encrypt>x</Encrypt><Content><![CDATA[",
+            b"\xf0\x9f\x98",
+            b"]]>&e;",
+            b"]]></xml>",
+        ] {
+            let body = [
+                &b"<xml><ToUserName><![CDATA[gh_1]]></ToUserName><Content><![CDATA["[..],
+                content,
+                b"]]></Content>\n<Encrypt><![CDATA[a+/=]]></Encrypt>\n</xml>",
+            ]
+            .concat();
+            assert!(EncryptedMessage::parse(&body).is_err(), "{}", String::from_utf8_lossy(&body));
+            let found = EncryptedMessage::find_in(&body);
+            let expected = EncryptedMessage { to: None, encrypted: "a+/=".to_owned() };
+            assert!(found.contains(&expected), "{}: {found:?}", String::from_utf8_lossy(&body));
+        }
+        assert_eq!(EncryptedMessage::find_in(b"<xml><Encrypt></Encrypt><Encrypt>a"), []);
+        let many = "<Encrypt>x</Encrypt>".repeat(1000);
+        assert_eq!(EncryptedMessage::find_in(many.as_bytes()).len(), MAX_FOUND);
+    }
+
+    #[test]
+    fn what_is_for_a_third_party_platform_is_named() {
+        let ticket = "<xml><AppId><![CDATA[wx1]]></AppId><Encrypt><![CDATA[a+/=]]></Encrypt></xml>";
+        assert_eq!(parse(ticket), Err(MessageError::ThirdPartyPlatform));
+        assert_eq!(parse("{\"ToUserName\":\"gh_1\",\"Encrypt\":\"a\"}"), Err(MessageError::Json));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! | `signature` | the SHA-1 signature of WeChat's requests |
 //! | `crypto`, `encryption` | AES as WeChat uses it; encrypted messages and replies |
 //! | `xml`, `message`, `reply` | the XML documents that WeChat posts, and the replies to them |
+//! | `probe` | how WeChat's Cloud Hosting checks a container |
 //! | `api`, `code_image` | the answers of WeChat's API |
 //!
 //! It knows `scenecast-scene` for the types that keep secrets and people out of logs, and no other crate of ours.
@@ -19,6 +20,7 @@ mod crypto;
 mod encryption;
 mod error;
 mod message;
+mod probe;
 mod reply;
 mod signature;
 mod xml;
@@ -31,5 +33,6 @@ pub use crypto::{AesKey, AesKeyError, DecryptError};
 pub use encryption::{EncryptedMessage, ReplyEncryption};
 pub use error::MessageError;
 pub use message::{Message, MessageKind};
+pub use probe::is_container_probe;
 pub use reply::{ACKNOWLEDGED, text_reply};
 pub use signature::{SignatureError, SignedQuery, VerifiedSignature, sign};

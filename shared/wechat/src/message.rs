@@ -57,18 +57,17 @@ impl Message {
     /// Reads a message. Unknown elements are ignored.
     pub fn parse(body: &[u8]) -> Result<Self, MessageError> {
         let mut root = XmlElement::read(body)?;
-        let ticket = root.take_text("Ticket").ok().filter(|ticket| !ticket.is_empty());
-        let menu_id = root.take_text("bizmsgmenuid").ok().filter(|id| !id.is_empty());
+        let ticket = root.take_optional_text("Ticket")?.filter(|ticket| !ticket.is_empty());
+        let menu_id = root.take_optional_text("bizmsgmenuid")?.filter(|id| !id.is_empty());
+        let to = root.take_recipient()?;
         let mut take = |name| root.take_text(name);
-
-        let to = take("ToUserName")?;
         let from = take("FromUserName")?.parse().map_err(|_| MessageError::InvalidElement("FromUserName"))?;
         let created = take("CreateTime")?.parse().map_err(|_| MessageError::InvalidElement("CreateTime"))?;
         let msg_type = take("MsgType")?;
         let (kind, identity) = match msg_type.as_str() {
             "event" => {
                 let event = take("Event")?;
-                let key = take("EventKey").unwrap_or_default();
+                let key = root.take_optional_text("EventKey")?.unwrap_or_default();
                 let identity = format!("{event}\n{key}");
                 // WeChat sends `SCAN`, and has sent `scan`.
                 let kind = match event.to_ascii_lowercase().as_str() {
@@ -80,7 +79,7 @@ impl Message {
                 (kind, identity)
             }
             "text" => (MessageKind::Text(take("Content")?), take("MsgId")?),
-            _ => (MessageKind::Other(msg_type), take("MsgId").unwrap_or_default()),
+            _ => (MessageKind::Other(msg_type), root.take_optional_text("MsgId")?.unwrap_or_default()),
         };
         Ok(Self { to, from, created, kind, ticket, menu_id, identity })
     }
@@ -194,6 +193,17 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_never_read_in_part() {
+        for text in ["1]]><b/><![CDATA[", "1]]><!-- x --><![CDATA[", "1]]><?x y?><![CDATA[", "]]><b>1</b><![CDATA["] {
+            let body = event("", &format!("<MsgId>1</MsgId><Content><![CDATA[{text}]]></Content>"))
+                .replace("event]]>", "text]]>");
+            assert_eq!(Message::parse(body.as_bytes()), Err(MessageError::InvalidElement("Content")), "{text}");
+            let body = event("SCAN", &format!("<EventKey><![CDATA[{text}]]></EventKey>"));
+            assert_eq!(Message::parse(body.as_bytes()), Err(MessageError::InvalidElement("EventKey")), "{text}");
+        }
+    }
+
+    #[test]
     fn different_messages_have_different_delivery_ids() {
         let account: AccountName = "demo".parse().unwrap();
         let scan = |key: &str| parse(&event("SCAN", &format!("<EventKey>{key}</EventKey>"))).delivery_id(&account);
@@ -212,7 +222,12 @@ mod tests {
         for (body, why) in [
             (String::new(), MessageError::NotXml),
             ("hello".to_owned(), MessageError::NotXml),
-            ("{\"ToUserName\":\"x\"}".to_owned(), MessageError::NotXml),
+            ("{\"ToUserName\":\"x\"}".to_owned(), MessageError::Json),
+            ("\n [{\"action\":1}]".to_owned(), MessageError::Json),
+            (
+                "<xml><AppId>wx1</AppId><InfoType>component_verify_ticket</InfoType></xml>".to_owned(),
+                MessageError::ThirdPartyPlatform,
+            ),
             (whole[..whole.len() - 3].to_owned(), MessageError::NotXml),
             (whole[..whole.len() / 2].to_owned(), MessageError::NotXml),
             (format!("{whole}{whole}"), MessageError::NotXml),

@@ -49,7 +49,11 @@ pub enum SignatureError {
     #[error("the timestamp is no number of seconds")]
     NoTime,
     /// The signature is right, and was made too long ago, or in the future: it is a replay, or a clock is wrong.
-    #[error("the timestamp is more than 300 s from this server's clock: {ahead_secs} s")]
+    #[error(
+        "the timestamp is {} s {} this server's clock, and 300 s are allowed; is this server's clock right?",
+        .ahead_secs.unsigned_abs(),
+        if *.ahead_secs > 0 { "ahead of" } else { "behind" }
+    )]
     Stale {
         /// The signer's clock less ours, in seconds.
         ahead_secs: i64,

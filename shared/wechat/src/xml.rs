@@ -12,8 +12,8 @@
 //! </xml>
 //! ```
 //!
-//! No child of the root may occur twice. Deeper elements may: WeChat writes lists so. Attributes, comments and processing
-//! instructions are ignored; a document type and entities that XML doesn't predefine are refused.
+//! No child of the root may occur twice. Deeper elements may: WeChat writes lists so. Attributes are ignored, and so are
+//! comments and processing instructions outside of texts; a document type and entities that XML doesn't predefine are refused.
 
 use quick_xml::{
     Reader, Writer,
@@ -34,12 +34,17 @@ pub(crate) struct XmlElement {
     name: String,
     /// The text directly inside it, without the text of its children.
     text: String,
+    /// Whether there is more inside it than text and children: a comment or a processing instruction.
+    has_asides: bool,
     children: Vec<XmlElement>,
 }
 
 impl XmlElement {
     /// Reads a document, and returns its root.
     pub(crate) fn read(document: &[u8]) -> Result<Self, MessageError> {
+        if matches!(document.trim_ascii_start().first(), Some(b'{' | b'[')) {
+            return Err(MessageError::Json);
+        }
         let text = std::str::from_utf8(document).map_err(|_| MessageError::NotUtf8)?;
         let mut reader = Reader::from_str(text);
         reader.config_mut().check_end_names = true;
@@ -63,7 +68,8 @@ impl XmlElement {
                     Err(_) => return Err(MessageError::NotXml),
                 },
                 Event::Eof => return tree.finish(),
-                Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+                Event::Comment(_) | Event::PI(_) => tree.add_aside(),
+                Event::Decl(_) => {}
             }
         }
     }
@@ -74,9 +80,26 @@ impl XmlElement {
         Some(self.children.remove(position))
     }
 
-    /// Removes the first child with this name, and returns its text.
+    /// Removes `ToUserName`, and returns its text: the account that the document is for.
+    pub(crate) fn take_recipient(&mut self) -> Result<String, MessageError> {
+        // What is for a third-party platform has its app id there.
+        let is_for_platform = self.children.iter().any(|child| child.name == "AppId");
+        let missing = |missing| if is_for_platform { MessageError::ThirdPartyPlatform } else { missing };
+        self.take_text("ToUserName").map_err(missing)
+    }
+
+    /// Removes the first child with this name, and returns its text. WeChat's texts have nothing else beside them: a text
+    /// that has is what a person wrote, and would be read in part.
     pub(crate) fn take_text(&mut self, name: &'static str) -> Result<String, MessageError> {
-        self.take(name).map(|child| child.text).ok_or(MessageError::InvalidElement(name))
+        self.take_optional_text(name)?.ok_or(MessageError::InvalidElement(name))
+    }
+
+    /// As [`Self::take_text`], for a child that may be missing.
+    pub(crate) fn take_optional_text(&mut self, name: &'static str) -> Result<Option<String>, MessageError> {
+        match self.take(name) {
+            Some(child) if child.has_asides || !child.children.is_empty() => Err(MessageError::InvalidElement(name)),
+            child => Ok(child.map(|child| child.text)),
+        }
     }
 }
 
@@ -123,6 +146,12 @@ impl TreeBuilder {
             None => return Err(MessageError::NotXml),
         }
         Ok(())
+    }
+
+    fn add_aside(&mut self) {
+        if let Some(element) = self.open.last_mut() {
+            element.has_asides = true;
+        }
     }
 
     fn finish(self) -> Result<XmlElement, MessageError> {

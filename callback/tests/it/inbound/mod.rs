@@ -13,4 +13,5 @@ mod replies;
 mod scan;
 mod source_addresses;
 mod typed_codes;
+mod unreadable;
 mod verification;

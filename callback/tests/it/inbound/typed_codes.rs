@@ -35,12 +35,16 @@ fn typed(world: &CallbackWorld, result: &str) -> u64 {
 #[tokio::test]
 async fn a_typed_code_logs_in_as_a_scan_does_and_the_page_is_told_that_it_was_typed() {
     for world in CallbackWorld::each_asking(Confirmation::None).await {
-        for spell in [|code: &str| code.to_owned(), |code: &str| format!(" {} {}\n", &code[..4], &code[4..])] {
+        for spell in [
+            |code: &str| code.to_owned(),
+            |code: &str| format!(" {} {}\n", &code[..4], &code[4..]),
+            |code: &str| format!("“\u{200b}{code}”。"),
+        ] {
             let (scene, code) = coded(&world, "demo", LIFE).await;
             assert_eq!(reply(&world.say("bo", &spell(&code)).await), DONE);
             assert!(world.login(scene).await.typed);
         }
-        assert_eq!((typed(&world, "found"), typed(&world, "unknown")), (2, 0));
+        assert_eq!((typed(&world, "found"), typed(&world, "unknown")), (3, 0));
     }
 }
 

@@ -1,6 +1,7 @@
 //! WeChat verifies that an address belongs to the account.
 
 use reqwest::{Response, StatusCode};
+use scenecast_scene::Rotating;
 
 use crate::world::{CallbackWorld, TOKEN, event, name, problem, signed, signed_by, unix_now};
 
@@ -37,6 +38,41 @@ async fn a_verification_that_wechat_did_not_sign_gets_no_echo() {
     }
     let without = get(&world, "demo", &signed()).await;
     assert_eq!(problem(without, StatusCode::BAD_REQUEST).await, "bad_request");
+}
+
+#[tokio::test]
+async fn the_log_says_why_a_verification_was_refused() {
+    let world = CallbackWorld::with(None, |settings| {
+        settings.accounts.get_mut(&name("other")).unwrap().token = Rotating::fixed("anotherToken");
+        settings.accounts.get_mut(&name("other")).unwrap().path = Some("/wx/Callback".to_owned().try_into().unwrap());
+    })
+    .await;
+    let now = unix_now().as_secs();
+    let of_wecom = signed().replace("signature=", "msg_signature=");
+    for (path, query, said) in [
+        ("/wechat/demo/", signed(), "path=\"/wechat/demo/\" code=\"account_unknown\""),
+        ("/wechat/demo/", signed(), "did you mean /wechat/demo?"),
+        ("/wechat/DEMO", signed(), "path=\"/wechat/DEMO\""),
+        ("//wechat/demo", signed(), "path=\"//wechat/demo\""),
+        ("/wx/callback", signed(), "did you mean /wx/Callback?"),
+        ("/wechat/nobody", signed(), "path=\"/wechat/nobody\" code=\"account_unknown\""),
+        ("/wechat/demo", signed_by("wrongToken", now), "does not match this account's token"),
+        ("/wechat/demo", signed_by("anotherToken", now), "signed with the token of account other"),
+        ("/wechat/demo", signed_by(TOKEN, now - 360), "s behind this server's clock"),
+        ("/wechat/demo", signed_by(TOKEN, now + 400), "s ahead of this server's clock"),
+        ("/wechat/demo", of_wecom, "WeCom"),
+        ("/wechat/demo", String::new(), "does a proxy before the callbacks cut it off?"),
+    ] {
+        let query = if query.is_empty() { query } else { format!("?{query}&echostr=echo") };
+        let refused = world.http.get(format!("http://{}{path}{query}", world.pod().public)).send().await.unwrap();
+        assert!(refused.status().is_client_error(), "{path}");
+        let log = crate::world::logs::text();
+        assert!(log.lines().any(|line| line.contains("refused to verify an address") && line.contains(said)), "{said}");
+    }
+    let refused = world.delivery("demo", &signed_by("anotherToken", now), event("SCAN", "x")).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    let log = crate::world::logs::text();
+    assert!(log.lines().any(|line| line.contains("refused a request to WeChat") && line.contains("of account other")));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use scenecast_scene::OpenId;
 
-use crate::users::PhoneAction;
+use crate::{faults::Faults, users::PhoneAction};
 
 /// A user's action, as the account is told of it.
 #[derive(Debug)]
@@ -28,6 +28,18 @@ pub(crate) enum MessageContent {
 }
 
 impl DeliveryMessage {
+    /// The elements of the document, with what is wrong with WeChat's texts now.
+    pub(crate) fn elements_with(&self, to: &str, faults: &Faults) -> Vec<u8> {
+        let elements = self.elements(to);
+        let elements = if faults.unescaped_texts { elements.replace(SPLIT_END, END) } else { elements };
+        let last_character = elements.char_indices().rfind(|(_, character)| !character.is_ascii());
+        let mut bytes = elements.into_bytes();
+        if let Some((start, _)) = last_character.filter(|_| faults.cut_characters) {
+            bytes.remove(start + 1);
+        }
+        bytes
+    }
+
     /// The elements of the document, with CDATA and line breaks where WeChat has them.
     pub(crate) fn elements(&self, to: &str) -> String {
         format!(
@@ -67,6 +79,15 @@ impl DeliveryMessage {
             PhoneAction::SendVoice => {
                 self.standard_message("voice", &format!("{}{}", media(), element("Format", "amr")))
             }
+            PhoneAction::SendLink { title } => {
+                let rest = format!("{}{}", element("Title", title), element("Url", "https://example.com/"));
+                self.standard_message("link", &rest)
+            }
+            PhoneAction::SendPlace { label } => {
+                let place =
+                    "<Location_X>23.134521</Location_X>\n<Location_Y>113.358803</Location_Y>\n<Scale>20</Scale>\n";
+                self.standard_message("location", &format!("{place}{}", element("Label", label)))
+            }
             PhoneAction::SendOther { msg_type } => self.standard_message(msg_type, ""),
             PhoneAction::Locate { latitude, longitude, precision } => event(
                 "LOCATION",
@@ -100,12 +121,17 @@ fn key(key: &str) -> String {
 }
 
 /// The document with these elements.
-pub(super) fn root(elements: &str) -> String {
-    format!("<xml>{elements}</xml>")
+pub(super) fn root(elements: &[u8]) -> Vec<u8> {
+    [b"<xml>", elements, b"</xml>"].concat()
 }
 
+/// What ends a text.
+const END: &str = "]]>";
+/// The same inside a text, in two parts, so that it ends nothing.
+const SPLIT_END: &str = "]]]]><![CDATA[>";
+
 pub(super) fn element(name: &str, text: &str) -> String {
-    format!("<{name}><![CDATA[{}]]></{name}>\n", text.replace("]]>", "]]]]><![CDATA[>"))
+    format!("<{name}><![CDATA[{}]]></{name}>\n", text.replace(END, SPLIT_END))
 }
 
 #[cfg(test)]
@@ -117,7 +143,7 @@ mod tests {
 
     fn written(content: MessageContent) -> String {
         let message = DeliveryMessage { from: "oAnn".parse().unwrap(), created: 7, id: 9, content };
-        root(&message.elements("gh_1"))
+        String::from_utf8(root(message.elements("gh_1").as_bytes())).unwrap()
     }
 
     fn written_action(action: PhoneAction) -> String {
@@ -180,6 +206,20 @@ mod tests {
                 &[("PicUrl", "http://mmbiz.qpic.cn/mmbiz_jpg/9/0"), ("MediaId", "media-9"), ("MsgId", "9")],
             ),
             (PhoneAction::SendVoice, &[("MediaId", "media-9"), ("Format", "amr"), ("MsgId", "9")]),
+            (
+                PhoneAction::SendLink { title: "a ]]> b".into() },
+                &[("Title", "a ]]> b"), ("Url", "https://example.com/"), ("MsgId", "9")],
+            ),
+            (
+                PhoneAction::SendPlace { label: "广州".into() },
+                &[
+                    ("Location_X", "23.134521"),
+                    ("Location_Y", "113.358803"),
+                    ("Scale", "20"),
+                    ("Label", "广州"),
+                    ("MsgId", "9"),
+                ],
+            ),
             (PhoneAction::SendOther { msg_type: "hologram".into() }, &[("MsgId", "9")]),
             (
                 PhoneAction::Locate { latitude: 23.137_466, longitude: 113.352_425, precision: 119.0 },

@@ -9,6 +9,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `sender` | one delivery in up to three attempts, and the verification of a callback's address |
+//! | `mark_fail` | when WeChat stops pushing to an account |
 //! | `attempt` | what a sender reports: attempts, and their outcome |
 //! | `message` | the XML of a message |
 //! | `request` | the signature and the encryption around it |
@@ -17,6 +18,7 @@
 
 mod answer;
 mod attempt;
+mod mark_fail;
 mod menu_links;
 mod message;
 mod request;

@@ -8,6 +8,7 @@ use super::message::{DeliveryMessage, element, root};
 use crate::{
     accounts::{EncryptionMode, SimulatedAccount},
     encryption::{EncodingAesKey, signature},
+    faults::Faults,
 };
 
 /// The timestamp and nonce by which two requests with the same message differ.
@@ -48,21 +49,26 @@ pub(super) struct SignedRequest {
 impl SignedRequest {
     /// Signs a message, and encrypts it as the account's mode says. Each call gives another request, even for the
     /// same message.
-    pub(super) fn new(message: &DeliveryMessage, account: &SimulatedAccount, key: &EncodingAesKey) -> Self {
+    pub(super) fn new(
+        message: &DeliveryMessage,
+        account: &SimulatedAccount,
+        key: &EncodingAesKey,
+        faults: &Faults,
+    ) -> Self {
         let stamp = RequestStamp::new();
-        let plain = message.elements(&account.original_id);
-        let encrypted = || key.encrypt(&account.app_id, rand::random(), root(&plain).as_bytes());
+        let plain = message.elements_with(&account.original_id, faults);
+        let encrypted = || key.encrypt(&account.app_id, rand::random(), &root(&plain));
         let (encrypt, body) = match account.mode {
             EncryptionMode::Plain => (None, root(&plain)),
             EncryptionMode::Compatible => {
                 let encrypt = encrypted();
-                let body = root(&format!("{plain}{}", element("Encrypt", &encrypt)));
+                let body = root(&[&plain[..], element("Encrypt", &encrypt).as_bytes()].concat());
                 (Some(encrypt), body)
             }
             EncryptionMode::Safe => {
                 let encrypt = encrypted();
-                let body =
-                    root(&format!("{}{}", element("ToUserName", &account.original_id), element("Encrypt", &encrypt)));
+                let to = element("ToUserName", &account.original_id);
+                let body = root(format!("{to}{}", element("Encrypt", &encrypt)).as_bytes());
                 (Some(encrypt), body)
             }
         };

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use reqwest::header::CONTENT_TYPE;
-use scenecast_scene::OpenId;
+use scenecast_scene::{AccountName, OpenId};
 use tokio::{
     sync::broadcast,
     time::{Instant, timeout},
@@ -14,6 +14,7 @@ use url::Url;
 use super::{
     answer::{AnswerContext, AnswerError, PhoneScreen, screen_for},
     attempt::{CallbackAnswer, DeliveryAttempt, DeliveryOutcome, VerifyUrlError},
+    mark_fail::FailedPushes,
     message::{DeliveryMessage, MessageContent},
     request::{RequestStamp, SignedRequest},
 };
@@ -29,6 +30,7 @@ const ATTEMPTS_KEPT: usize = 1024;
 pub(crate) struct DeliverySender {
     client: reqwest::Client,
     faults: Arc<Mutex<Faults>>,
+    failed: Arc<FailedPushes>,
     attempts: broadcast::Sender<DeliveryAttempt>,
 }
 
@@ -42,12 +44,17 @@ impl DeliverySender {
             .user_agent("Mozilla/4.0")
             .build()
             .expect("the TLS library starts");
-        Self { client, faults, attempts: broadcast::channel(ATTEMPTS_KEPT).0 }
+        Self { client, faults, failed: Arc::default(), attempts: broadcast::channel(ATTEMPTS_KEPT).0 }
     }
 
     /// Receives every attempt from now on, when it ends.
     pub(crate) fn attempts(&self) -> broadcast::Receiver<DeliveryAttempt> {
         self.attempts.subscribe()
+    }
+
+    /// Whether nothing is pushed to this account now.
+    pub(crate) fn is_marked(&self, account: &AccountName) -> bool {
+        self.failed.is_marked(account)
     }
 
     /// Delivers a message to the account's callbacks. The delivery goes on if the caller stops waiting for it.
@@ -59,6 +66,9 @@ impl DeliverySender {
 
     async fn attempt_until_answered(&self, account: &HostedAccount, message: &DeliveryMessage) -> DeliveryOutcome {
         let openid = &message.from;
+        if self.is_marked(&account.name) {
+            return DeliveryOutcome { shown: PhoneScreen::Notice(AnswerError::MarkedFail), attempts: vec![] };
+        }
         let mut request = self.sign(account, message);
         let mut attempts = Vec::new();
         let mut nth = 1;
@@ -87,9 +97,9 @@ impl DeliverySender {
     }
 
     fn sign(&self, account: &HostedAccount, message: &DeliveryMessage) -> SignedRequest {
-        let use_previous = self.faults.lock().seals_with_previous_key;
-        let key = account.state().encryption_key(use_previous).clone();
-        SignedRequest::new(message, &account.settings, &key)
+        let faults = self.faults.lock().clone();
+        let key = account.state().encryption_key(faults.seals_with_previous_key).clone();
+        SignedRequest::new(message, &account.settings, &key, &faults)
     }
 
     async fn attempt(
@@ -101,9 +111,9 @@ impl DeliverySender {
         request: &SignedRequest,
     ) -> DeliveryAttempt {
         let url = request.address(callback, &account.settings.token);
-        let (cut, limit) = {
+        let (cut, limit, mark_fail) = {
             let mut faults = self.faults.lock();
-            (faults.take_cut(), faults.answer_within())
+            (faults.take_cut(), faults.answer_within(), faults.mark_fail)
         };
         let body = if cut { request.body.slice(..request.body.len() / 2) } else { request.body.clone() };
         let post = self.client.post(url.clone()).header(CONTENT_TYPE, "text/xml").body(body.clone());
@@ -111,6 +121,9 @@ impl DeliverySender {
         let started = Instant::now();
         let answer = answer_within(limit, post).await;
         let took = started.elapsed();
+        if let Some(rule) = mark_fail {
+            self.failed.note(&account.name, &answer, rule);
+        }
         let account = account.name.clone();
         tracing::debug!(%account, nth, ?answer, ?took, "attempted to deliver");
         let attempt = DeliveryAttempt { account, openid: openid.clone(), url, body, nth, answer, took };

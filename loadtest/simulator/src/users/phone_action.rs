@@ -21,6 +21,15 @@ pub enum PhoneAction {
     },
     SendImage,
     SendVoice,
+    /// Sends a link from another chat.
+    SendLink {
+        title: String,
+    },
+    /// Sends a place on the map.
+    SendPlace {
+        /// Its name.
+        label: String,
+    },
     /// Sends a kind of message that doesn't exist yet.
     SendOther {
         msg_type: String,

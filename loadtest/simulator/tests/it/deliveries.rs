@@ -6,7 +6,7 @@ use axum::response::{Html, IntoResponse, Redirect};
 use reqwest::StatusCode;
 use scenecast_scene::Rotating;
 use scenecast_simulator::{
-    ActionError, AnswerError, CallbackAnswer, DeliveryOutcome, PhoneScreen, SimulatedAccount, VerifyUrlError,
+    ActionError, AnswerError, CallbackAnswer, DeliveryOutcome, MarkFail, PhoneScreen, SimulatedAccount, VerifyUrlError,
 };
 use scenecast_wechat::{MessageKind, SignedQuery};
 use tokio::sync::Barrier;
@@ -52,6 +52,21 @@ async fn a_followers_scan_arrives_signed_and_the_reply_is_shown() {
         (MessageKind::Scan("abc".into()), SimulatedAccount::SAMPLE_ORIGINAL_ID)
     );
     assert_eq!(message.from.as_str(), world.openid("ann"));
+}
+
+#[tokio::test]
+async fn after_many_failed_pushes_nothing_is_pushed_for_a_while() {
+    let up = Callback::replying("hello").await;
+    let world = SimulatorWorld::calling_in_turn(vec![closing().await]).await;
+    world.fault(|faults| faults.mark_fail = Some(MarkFail { failures: 4, pause_ms: 500 }));
+    assert_eq!(world.scan("ann", "a").await.shown, PhoneScreen::Notice(AnswerError::NoAnswer), "three failures");
+    assert_eq!(world.scan("ann", "b").await.shown, PhoneScreen::Notice(AnswerError::NoAnswer));
+    world.simulator.set_callbacks(&world.account, vec![up.url()]).unwrap();
+    let outcome = world.scan("ann", "c").await;
+    assert_eq!((outcome.shown, outcome.attempts.len()), (PhoneScreen::Notice(AnswerError::MarkedFail), 0));
+    let again = async { while world.scan("ann", "d").await.attempts.is_empty() {} };
+    tokio::time::timeout(Duration::from_secs(20), again).await.expect("the pause ends");
+    assert_eq!(world.scan("ann", "e").await.shown, reply("hello"));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 //! | `partition` | a primary is cut off from the other Redis servers |
 //! | `replicas` | a primary comes back at once, its replicas are away, its Sentinels are far away |
 //! | `slots` | slots of a Redis Cluster move |
+//! | `wechat` | WeChat stops pushing |
 //! | `limits` | more comes than a pod accepts |
 //! | `overload` | too much for a long time |
 
@@ -21,11 +22,12 @@ mod pods;
 mod redis;
 mod replicas;
 mod slots;
+mod wechat;
 
 use super::drill::Drill;
 
 /// All drills, in the order in which `all` runs them.
-pub static DRILLS: [Drill; 37] = [
+pub static DRILLS: [Drill; 38] = [
     pods::ROLLING_RESTART,
     pods::SEVERAL_AT_ONCE,
     pods::GATEWAY_KILLED,
@@ -56,6 +58,7 @@ pub static DRILLS: [Drill; 37] = [
     slots::MOVES,
     slots::NODE_ADDED,
     slots::NODE_REMOVED,
+    wechat::MARK_FAIL,
     limits::CONNECTIONS,
     limits::CONNECTS,
     limits::SCENES,

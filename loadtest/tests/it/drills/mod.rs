@@ -72,6 +72,7 @@ drills! {
     slot_moves: "slot-moves",
     node_added: "node-added",
     node_removed: "node-removed",
+    wechat_mark_fail: "wechat-mark-fail",
     overload: "overload",
     overload_connects: "overload-connects",
     overload_scenes: "overload-scenes",

@@ -104,6 +104,10 @@ async fn a_message_that_wechat_would_not_send_is_refused_with_the_reason() {
     let world = made.world().await;
     for vector in &made.bad {
         let refused = made.deliver(&world, vector).await;
+        if vector.outcome == "unreadable" {
+            assert_eq!(refused.text().await.unwrap(), "success", "WeChat's own, all the same: {}", vector.what);
+            continue;
+        }
         let status = if vector.outcome == "wrong_account" { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
         assert_eq!(problem(refused, status).await, vector.outcome, "{}", vector.what);
     }

@@ -1,0 +1,60 @@
+//! What an operator is told about a request that was refused: what is probably wrong with the settings. It is for our log
+//! only, since it says something about other accounts.
+
+use axum::http::Uri;
+use scenecast_scene::time::unix_now;
+use scenecast_wechat::SignatureError;
+
+use super::{envelope::DeliveryQuery, state::InboundState};
+use crate::accounts::Accounts;
+
+/// The longest part of a stranger's path that is logged.
+const MAX_PATH_BYTES: usize = 128;
+
+/// Whether somebody thinks that this is an address for WeChat. Otherwise it is one of the requests that reach every
+/// public address.
+pub(super) fn is_meant_for_wechat(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    let is_signed = ["signature=", "echostr="].iter().any(|parameter| query.contains(parameter));
+    is_signed || uri.path().to_ascii_lowercase().starts_with("/wechat")
+}
+
+/// The part of a path that is logged.
+pub(super) fn told(path: &str) -> &str {
+    // A path of HTTP is ASCII.
+    path.get(..MAX_PATH_BYTES).unwrap_or(path)
+}
+
+/// What is probably wrong; `None` if nothing is known.
+pub(super) fn hint(state: &InboundState, uri: &Uri) -> Option<String> {
+    let accounts = state.accounts.current();
+    let Some(account) = accounts.at_path(uri.path()) else { return meant_path(&accounts, uri.path()) };
+    let Ok(query) = DeliveryQuery::read(uri) else {
+        let is_empty = uri.query().is_none_or(str::is_empty);
+        return is_empty.then(|| "the request has no query; does a proxy before the callbacks cut it off?".to_owned());
+    };
+    let Some(signed) = query.bare_signature() else {
+        return Some("it is signed as WeCom (企业微信) signs, which is another service".to_owned());
+    };
+    let is_signed_for = |tokens| signed.verify(tokens, unix_now().as_secs()).err() != Some(SignatureError::Mismatch);
+    if is_signed_for(&account.settings.token) {
+        return None;
+    }
+    let other = accounts.all_official().find(|other| is_signed_for(&other.settings.token))?;
+    Some(format!("it is signed with the token of account {}, so this may be the wrong address", other.name))
+}
+
+/// The path of an account that differs from this one by what people overlook.
+fn meant_path(accounts: &Accounts, path: &str) -> Option<String> {
+    let plain = |path: &str| {
+        let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
+        parts.join("/").to_ascii_lowercase()
+    };
+    let asked = plain(path);
+    let paths = accounts.all_official().flat_map(|account| {
+        let own = account.settings.path.as_ref().map(|path| path.as_str().to_owned());
+        [Some(format!("/wechat/{}", account.name)), own].into_iter().flatten()
+    });
+    let meant = paths.into_iter().find(|path| plain(path) == asked)?;
+    Some(format!("did you mean {meant}? Capitals and slashes count"))
+}
