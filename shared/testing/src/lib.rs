@@ -6,11 +6,13 @@
 //! | `redis` | a Redis server, Sentinel, Cluster, shards; moving slots; partitions; a proxy that records |
 //! | `fault_proxy` | a TCP proxy that delays, disconnects and drops |
 //! | `nginx` | nginx, with any configuration |
+//! | `kept_log` | what was logged |
 //! | `exchange`, `metric` | raw HTTP requests; samples from Prometheus's text format |
 //! | `tls`, `until` | certificates; waiting for a condition |
 
 mod exchange;
 mod fault_proxy;
+mod kept_log;
 mod metric;
 mod nginx;
 mod redis;
@@ -23,6 +25,7 @@ pub use fault_proxy::{
     proxy::FaultProxy,
     state::{Direction, ProxyMode},
 };
+pub use kept_log::KeptLog;
 pub use metric::{metric_value, series_value};
 pub use nginx::Nginx;
 pub use redis::{
