@@ -50,12 +50,14 @@ where
     F: Future<Output = ()>,
 {
     loop {
-        let Ok(connected) = connection.wait_for(|state| state.generation.is_some()).await.map(|state| state.clone())
+        let Ok(connected) =
+            connection.wait_for(|state| state.connected_client().is_some()).await.map(|state| state.clone())
         else {
             return;
         };
+        let Some(client) = connected.connected_client().cloned() else { continue };
         let inspection = async {
-            let ConnectionState { client, generation, is_first, .. } = connected;
+            let ConnectionState { generation, is_first, .. } = connected;
             let generation = generation.unwrap_or_default();
             inspect(PrimaryConnection { node: node.clone(), client, generation, is_first }).await;
             std::future::pending::<()>().await;

@@ -87,7 +87,8 @@ impl RecentLosses {
         if let Some(is_doubted) = self.is_doubted(node, connection) {
             return is_doubted;
         }
-        let Some(emptied) = times_emptied(&connection.client).await else { return false };
+        let Some(client) = connection.connected_client() else { return true };
+        let Some(emptied) = times_emptied(client).await else { return false };
         let mut pasts = self.0.lock();
         let Some(past) = pasts.by_node.get_mut(node) else { return false };
         let was_emptied = past.emptied.replace(emptied).is_some_and(|before| before != emptied);

@@ -4,7 +4,7 @@ use scenecast_bus::{BusError, Census, GatewayReport};
 use scenecast_metrics::Metrics;
 use scenecast_redis::{Redis, RedisErrorKind};
 use scenecast_scene::Transition;
-use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, RedisServer, exchange};
+use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, RedisServer, acl_rules, exchange};
 
 use crate::fixtures::{apply, callback, callback_at, cause, next_event_kind, opening, pod, redis_name, scan, scene};
 
@@ -97,6 +97,22 @@ async fn the_acl_of_a_callback_allows_to_open_and_settle() {
     bus.open(scene(1), &opening()).await.unwrap();
     apply(&bus, scene(1), "scan", &scan("ann")).await;
     assert!(bus.snapshot(scene(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_password_may_have_any_characters() {
+    let server = RedisServer::start().await;
+    for (n, password, in_url) in [
+        (0, "two words", "two%20words"),
+        (1, r#"it's "so"\"#, "it's%20%22so%22%5C"),
+        (2, "pässwörd", "p%C3%A4ssw%C3%B6rd"),
+        (3, "a/b@c:d?e#f%g&h=i+j", "a%2Fb%40c%3Ad%3Fe%23f%25g&h=i+j"),
+    ] {
+        let user = format!("odd-{n}");
+        server.add_user(&user, password, acl_rules("callback")).await;
+        let (bus, _) = callback(&server.url_for(&user, in_url));
+        assert!(bus.open(scene(n), &opening()).await.unwrap(), "{password}");
+    }
 }
 
 #[tokio::test]
