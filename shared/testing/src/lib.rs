@@ -37,7 +37,7 @@ pub use redis::{
     shards::RedisShards,
     slot_move::SlotMove,
     usage::ProcessUsage,
-    users::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, acl_rules},
+    users::{CALLBACK_PASSWORD, EXPORTER_PASSWORD, GATEWAY_PASSWORD, OPERATOR_PASSWORD, acl_rules},
 };
 pub use test_backend::TestBackend;
 pub use tls::CertificateAuthority;
