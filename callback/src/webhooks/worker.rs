@@ -125,7 +125,7 @@ impl WebhookWorker {
             while in_flight.try_join_next().is_some() {}
             let free = at_once - in_flight.len();
             if free > 0 {
-                for claimed in self.claim(&mut claims, free).await {
+                for claimed in Box::pin(self.claim(&mut claims, free)).await {
                     in_flight.spawn(self.clone().deliver(claimed));
                 }
             }

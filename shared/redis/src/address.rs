@@ -1,10 +1,10 @@
 //! Parses `bus.url`: where Redis is, its layout, and how to connect.
 
-use std::{fmt, path::Path, str::FromStr, sync::Arc};
+use std::{borrow::Cow, fmt, path::Path, str::FromStr, sync::Arc};
 
-use fred::types::config::{Config, Server, ServerConfig};
+use fred::types::config::{Config, Server, ServerConfig, TlsConfig};
 use serde::{Deserialize, de};
-use url::Url;
+use url::{Host, Url};
 
 use crate::{connection::heartbeat::ExpectedRole, tls, topology::acks::MinReplicas};
 
@@ -42,7 +42,7 @@ pub(crate) enum Layout {
 /// The query parameters that are allowed, by the part of the scheme after `redis`.
 const QUERY_PARAMETERS: [(&str, &[&str]); 4] = [
     ("", &[]),
-    ("-sentinel", &["node", "sentinelServiceName", "sentinelUsername", "sentinelPassword"]),
+    ("-sentinel", &["node", "sentinelServiceName", "sentinelUsername", "sentinelPassword", "sentinelTls"]),
     ("-cluster", &["node"]),
     ("-shards", &["node"]),
 ];
@@ -50,12 +50,13 @@ const QUERY_PARAMETERS: [(&str, &[&str]); 4] = [
 impl FromStr for RedisAddress {
     type Err = &'static str;
 
-    /// Parses one of these. `rediss…` is the same with TLS. The error doesn't contain the text, which may have a
-    /// password.
+    /// Parses one of these. `rediss…` is the same with TLS. An IPv6 address is in brackets. The error doesn't contain the
+    /// text, which may have a password.
     ///
     /// - `redis://[user:password@]host:port[/db]`
     /// - `redis-sentinel://[user:password@]host:port[/db]?sentinelServiceName=name[&node=host:port…]`, optionally
-    ///   with `&sentinelUsername=user&sentinelPassword=password`
+    ///   with `&sentinelUsername=user&sentinelPassword=password`, and with `&sentinelTls=true` or `false` where the
+    ///   sentinels differ from Redis in that
     /// - `redis-cluster://[user:password@]host:port[?node=host:port…]`
     /// - `redis-shards://[user:password@]host:port?node=host:port…`: primaries that share the keys and know
     ///   nothing of each other. Every pod must write each address in the same way, because the text decides which
@@ -74,24 +75,80 @@ impl FromStr for RedisAddress {
         // added below.
         let client_url = format!("redis{}://{rest}", kind.replace("-shards", "-cluster"));
         let url = Url::parse(&client_url).map_err(|_| EXPECTED)?;
-        let mut config = Config::from_url(&client_url).map_err(|_| EXPECTED)?;
         if !url.query_pairs().all(|(name, _)| parameters.contains(&&*name)) || url.fragment().is_some() {
             return Err(EXPECTED);
         }
-        // What is left where the variable of a password was never set.
-        if !url.username().is_empty() && url.password().is_none_or(str::is_empty) {
-            return Err("names a user of Redis without a password; put it between the user and the @");
-        }
+        check_passwords(&url)?;
         let has_many_primaries = matches!(kind, "-cluster" | "-shards");
         if has_many_primaries && !matches!(url.path(), "" | "/") {
             return Err("a Cluster and shards have no database numbers; remove what comes after the port");
         }
+        let other_nodes = other_nodes(&url)?;
+        let sentinels_have_tls = sentinels_have_tls(&url)?.unwrap_or(has_tls);
+        let config = Config::from_url(&without_nodes(url)).map_err(|_| EXPECTED)?;
+        let mut address = ParsedAddress::new(kind, config, other_nodes);
         if has_tls {
-            let tls = tls::native();
-            config.tls = Some(tls.map_err(|_| "can't read the system's CA certificates; install ca-certificates")?);
+            address.config.tls = Some(native_tls()?);
         }
-        Ok(Self(Arc::new(ParsedAddress::new(kind, config))))
+        if sentinels_have_tls {
+            address.sentinel_config.tls = Some(native_tls()?);
+        }
+        Ok(Self(Arc::new(address)))
     }
+}
+
+fn native_tls() -> Result<TlsConfig, &'static str> {
+    tls::native().map_err(|_| "can't read the system's CA certificates; install ca-certificates")
+}
+
+/// Refuses a user without a password: what is left where the variable of a password was never set.
+fn check_passwords(url: &Url) -> Result<(), &'static str> {
+    if !url.username().is_empty() && url.password().is_none_or(str::is_empty) {
+        return Err("names a user of Redis without a password; put it between the user and the @");
+    }
+    let is_set = |name: &str| url.query_pairs().any(|(parameter, value)| parameter == name && !value.is_empty());
+    let is_empty = url.query_pairs().any(|(parameter, value)| parameter == "sentinelPassword" && value.is_empty());
+    if is_empty || is_set("sentinelUsername") && !is_set("sentinelPassword") {
+        return Err("names a user of the sentinels without a password; put it into sentinelPassword");
+    }
+    Ok(())
+}
+
+/// The servers in the parameters `node`.
+fn other_nodes(url: &Url) -> Result<Vec<Server>, &'static str> {
+    let nodes = url.query_pairs().filter(|(name, _)| name == "node");
+    let parse = |(_, node): (_, Cow<str>)| {
+        parse_node(&node).ok_or("must write each node as host:port, with brackets around an IPv6 address")
+    };
+    nodes.map(parse).collect()
+}
+
+/// Parses `host:port`.
+fn parse_node(node: &str) -> Option<Server> {
+    let (host, port) = node.rsplit_once(':')?;
+    // Without brackets, an IPv6 address ends in what looks like a port.
+    let is_ambiguous = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
+    let host = Host::parse(host).ok().filter(|_| !is_ambiguous)?.to_string();
+    Some(without_brackets(Server::new(host, port.parse().ok()?)))
+}
+
+/// The URL as the client's parser understands it: that doesn't know nodes with IPv6 addresses.
+fn without_nodes(mut url: Url) -> String {
+    let others: Vec<_> = url
+        .query_pairs()
+        .filter(|(name, _)| name != "node")
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    url.query_pairs_mut().clear().extend_pairs(others);
+    url.into()
+}
+
+/// What `sentinelTls` says.
+fn sentinels_have_tls(url: &Url) -> Result<Option<bool>, &'static str> {
+    let parameter = url.query_pairs().find(|(name, _)| name == "sentinelTls");
+    let parse =
+        |(_, value): (_, Cow<str>)| value.parse().map_err(|_| "must have sentinelTls=true or sentinelTls=false");
+    parameter.map(parse).transpose()
 }
 
 impl<'de> Deserialize<'de> for RedisAddress {
@@ -101,18 +158,19 @@ impl<'de> Deserialize<'de> for RedisAddress {
 }
 
 impl ParsedAddress {
-    fn new(kind: &str, mut config: Config) -> Self {
-        let mut sentinel_config = Config { tls: config.tls.clone(), ..Config::default() };
+    /// Without TLS. `other_nodes` are those beside the one before the query.
+    fn new(kind: &str, mut config: Config, other_nodes: Vec<Server>) -> Self {
+        let mut sentinel_config = Config::default();
         let server = std::mem::replace(&mut config.server, ServerConfig::default_centralized());
         let layout = match server {
             ServerConfig::Sentinel { hosts, service_name, username, password } => {
                 sentinel_config.username = username;
                 sentinel_config.password = password;
-                let sentinels = hosts.into_iter().map(without_brackets).collect();
+                let sentinels = other_nodes.into_iter().chain(hosts.into_iter().map(without_brackets)).collect();
                 Layout::Sentinel { sentinels, service: service_name }
             }
             ServerConfig::Clustered { hosts, .. } => {
-                let mut nodes: Vec<_> = hosts.into_iter().map(without_brackets).collect();
+                let mut nodes: Vec<_> = hosts.into_iter().map(without_brackets).chain(other_nodes).collect();
                 // The same node may be written twice.
                 nodes.sort();
                 nodes.dedup();
@@ -133,13 +191,16 @@ fn without_brackets(server: Server) -> Server {
 impl RedisAddress {
     /// The same address, trusting the certificate authorities in this PEM file and no others. Fails without TLS.
     pub fn trusting(&self, authorities: &Path) -> Result<Self, String> {
-        if self.0.config.tls.is_none() {
+        let mut address = ParsedAddress::clone(&self.0);
+        let configs = [&mut address.config, &mut address.sentinel_config];
+        let with_tls: Vec<_> = configs.into_iter().filter_map(|config| config.tls.as_mut()).collect();
+        if with_tls.is_empty() {
             return Err("it has an effect only with TLS: bus.url must begin with rediss".to_owned());
         }
-        let tls = Some(tls::trusting(authorities)?);
-        let mut address = ParsedAddress::clone(&self.0);
-        address.config.tls.clone_from(&tls);
-        address.sentinel_config.tls = tls;
+        let trusting = tls::trusting(authorities)?;
+        for tls in with_tls {
+            *tls = trusting.clone();
+        }
         Ok(Self(Arc::new(address)))
     }
 
@@ -189,102 +250,5 @@ impl fmt::Debug for RedisAddress {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> RedisAddress {
-        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
-    }
-
-    fn nodes(nodes: &[(&str, u16)]) -> Vec<Server> {
-        nodes.iter().map(|(host, port)| Server::new(*host, *port)).collect()
-    }
-
-    #[test]
-    fn each_layout_has_its_scheme() {
-        assert_eq!(parse("redis://r").layout(), &Layout::Independent(nodes(&[("r", 6379)])));
-        assert_eq!(parse("redis://[::1]:7000/3").layout(), &Layout::Independent(nodes(&[("::1", 7000)])));
-        let layout = |sentinels| Layout::Sentinel { sentinels, service: "mymaster".to_owned() };
-        let sentinel = parse("redis-sentinel://s-1?node=s-2:26380&sentinelServiceName=mymaster");
-        assert_eq!(sentinel.layout(), &layout(nodes(&[("s-2", 26380), ("s-1", 26379)])));
-        let seeds = nodes(&[("c-1", 7001), ("c-2", 7002)]);
-        assert_eq!(parse("redis-cluster://c-2:7002?node=c-1:7001").layout(), &Layout::Cluster { seeds });
-        let shards = nodes(&[("a", 1), ("b", 1), ("c", 1)]);
-        for text in ["redis-shards://b:1?node=c:1&node=a:1", "redis-shards://a:1?node=a:1&node=b:1&node=c:1"] {
-            assert_eq!(parse(text).layout(), &Layout::Independent(shards.clone()), "{text}");
-        }
-    }
-
-    #[test]
-    fn redis_and_sentinels_each_get_their_own_user_and_password() {
-        let address = parse(
-            "redis-sentinel://ann:a%20b@s:1/2?sentinelServiceName=m&sentinelUsername=watch&sentinelPassword=c%2Fd",
-        );
-        let node = Server::new("r", 1);
-        let redis = address.config(&node);
-        let sentinel = address.sentinel_config(&node);
-        let text = |text: &str| Some(text.to_owned());
-        assert_eq!((redis.username, redis.password, redis.database), (text("ann"), text("a b"), Some(2)));
-        assert_eq!((sentinel.username, sentinel.password, sentinel.database), (text("watch"), text("c/d"), None));
-        assert_eq!(redis.server, ServerConfig::Centralized { server: node });
-    }
-
-    #[test]
-    fn every_server_and_sentinel_is_reached_over_tls_or_none_is() {
-        for (text, has_tls) in [
-            ("redis://r", false),
-            ("rediss://r", true),
-            ("rediss-sentinel://s?sentinelServiceName=m", true),
-            ("rediss-cluster://c", true),
-            ("rediss-shards://a?node=b:1", true),
-            ("redis-cluster://c", false),
-        ] {
-            let address = parse(text);
-            let node = Server::new("r", 1);
-            let configs = [address.config(&node), address.sentinel_config(&node)];
-            assert_eq!(configs.map(|config| config.tls.is_some()), [has_tls; 2], "{text}");
-        }
-    }
-
-    #[test]
-    fn an_invalid_address_is_refused_and_the_error_does_not_contain_it() {
-        for text in [
-            "",
-            "memory:",
-            "redis:",
-            "redis://",
-            "http://secret",
-            "redisss://secret",
-            "redis-ring://secret",
-            "redis://secret:port",
-            "redis://r/secret",
-            "redis://r?node=secret:1",
-            "redis://r#secret",
-            "redis-sentinel://s:1?node=secret:1",
-            "redis-sentinel://s:1?sentinelServiceName=m&password=secret",
-            "redis-cluster://c:1/2?node=secret:1",
-            "redis-cluster://c:1?node=secret",
-            "redis-shards://c:1/1",
-            "redis://callback:@r",
-            "rediss://callback@r",
-            "redis-sentinel://callback:@s:1?sentinelServiceName=m",
-            "redis-cluster://callback:@c:1",
-            "redis-shards://callback:@c:1",
-        ] {
-            let error = text.parse::<RedisAddress>().map(drop).unwrap_err();
-            assert!(!error.contains("secret"), "{text}: {error}");
-        }
-        assert_eq!(format!("{:?}", parse("redis://ann:secret@r")), "redis://…");
-    }
-
-    #[test]
-    fn a_ca_file_is_refused_if_it_is_missing_has_no_certificate_or_tls_is_off() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("ca.pem");
-        let trusting = |text: &str| parse(text).trusting(&file).map(drop).unwrap_err();
-        assert!(trusting("rediss://r").contains("No such file"));
-        std::fs::write(&file, "no certificate").unwrap();
-        assert!(trusting("rediss://r").contains("certificate"));
-        assert!(trusting("redis://r").contains("rediss"));
-    }
-}
+#[path = "address_tests.rs"]
+mod tests;

@@ -102,7 +102,7 @@ impl Redis {
         let skews = metrics.seconds_gauge_vec("redis_clock_skew_seconds", help, &["primary"]);
         let measure = move |connection| clock::measure(connection, skews.clone());
         tokio::spawn(for_each_connection(topology.clone(), commands.clone(), measure));
-        let help = "Commands that this part of the pod needs, and that Redis forbids its user at this primary.";
+        let help = "Commands that this part of the pod needs, and that this primary forbids its user or doesn't know.";
         let missing_rights = metrics.gauge_vec("redis_missing_rights", help, &["primary", "part"]);
         let losses = RecentLosses::watch(&topology, &commands);
         let router = CommandRouter::new(commands, topology, refusals.clone());

@@ -104,6 +104,11 @@ async fn send_pipeline(
     answers
 }
 
+/// Sends a command without arguments, and waits for the answer.
+pub(crate) async fn send_bare(client: &Client, name: &str) -> Result<Reply, Error> {
+    client.custom(CustomCommand::new(name.to_owned(), ClusterHash::Random, false), vec![] as Vec<Value>).await
+}
+
 /// The items of an array; an empty slice if the reply is anything else.
 pub(crate) fn array_items(reply: &Reply) -> &[Reply] {
     if let Reply::Array(items) = reply { items } else { &[] }

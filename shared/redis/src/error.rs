@@ -73,9 +73,10 @@ impl RedisError {
 
 impl From<Error> for RedisError {
     fn from(error: Error) -> Self {
+        let error = without_arguments(error);
         let kind = match (error_code(&error), error.kind()) {
             _ if is_forbidden(&error) => RedisErrorKind::NotPermitted,
-            _ if error.details().starts_with("ERR unknown command") => RedisErrorKind::UnknownCommand,
+            _ if is_unknown_command(&error) => RedisErrorKind::UnknownCommand,
             ("WRONGTYPE", _) | (_, ErrorKind::Parse) => RedisErrorKind::Malformed,
             ("NOGROUP", _) => RedisErrorKind::NoGroup,
             ("BUSYGROUP", _) => RedisErrorKind::GroupExists,
@@ -91,11 +92,33 @@ pub(crate) fn error_code(error: &Error) -> &str {
     error.details().split(' ').next().unwrap_or_default()
 }
 
+/// The text of an error, without the command's arguments. Redis answers an unknown command with its first ones, and these
+/// may be a password or an access token.
+pub(crate) fn text_of(error: &Error) -> &str {
+    error.details().split(", with args beginning with").next().unwrap_or_default()
+}
+
+/// The error as it may be logged; see [`text_of`].
+pub(crate) fn without_arguments(error: Error) -> Error {
+    if text_of(&error) == error.details() {
+        return error;
+    }
+    Error::new(error.kind().clone(), text_of(&error).to_owned())
+}
+
 /// Whether the ACL of our user forbids the command, the key or the channel. Where a script was refused, the code says
 /// less than the text: Redis 7.0 and 7.2 each write it in their own words.
 pub(crate) fn is_forbidden(error: &Error) -> bool {
     const IN_SCRIPTS: [&str; 2] = ["ERR The user executing the script can't", "ERR ACL failure in script"];
     error_code(error) == "NOPERM" || IN_SCRIPTS.iter().any(|text| error.details().starts_with(text))
+}
+
+/// Whether the server doesn't know the command, its subcommand, or a command in a script.
+pub(crate) fn is_unknown_command(error: &Error) -> bool {
+    const TEXTS: [&str; 4] =
+        ["err unknown command", "err unknown subcommand", "err unknown redis command", "err unsupported command"];
+    let text = error.details().to_ascii_lowercase();
+    TEXTS.iter().any(|known| text.starts_with(known))
 }
 
 #[cfg(test)]
@@ -112,6 +135,11 @@ mod tests {
             ("ERR The user executing the script can't publish to the channel", RedisErrorKind::NotPermitted),
             ("ERR ACL failure in script: no", RedisErrorKind::NotPermitted),
             ("ERR unknown command 'ROLE', with args beginning with:", RedisErrorKind::UnknownCommand),
+            (
+                "ERR Unknown Redis command called from script script: 0a, on @user_script:1.",
+                RedisErrorKind::UnknownCommand,
+            ),
+            ("ERR Unknown subcommand or wrong number of arguments for 'DRYRUN'", RedisErrorKind::UnknownCommand),
             ("NOGROUP No such key", RedisErrorKind::NoGroup),
             ("BUSYGROUP Consumer Group name already exists", RedisErrorKind::GroupExists),
             ("OOM command not allowed", RedisErrorKind::Refused),
@@ -122,6 +150,19 @@ mod tests {
         }
         for lost in [ErrorKind::Timeout, ErrorKind::Canceled, ErrorKind::IO] {
             assert_eq!(RedisError::from(Error::new(lost, "lost")).kind(), RedisErrorKind::NoAnswer);
+        }
+    }
+
+    #[test]
+    fn an_error_does_not_tell_the_arguments_of_its_command() {
+        for text in [
+            "ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'callback' 'hush' ",
+            "ERR unknown command `SET`, with args beginning with: `token:demo`, `hush`, ",
+        ] {
+            let error = RedisError::from(Error::new(ErrorKind::Unknown, text));
+            assert_eq!(error.kind(), RedisErrorKind::UnknownCommand);
+            let told = format!("{error} {:?} {}", error, error.source().unwrap());
+            assert!(!told.contains("hush") && told.contains("unknown command"), "{told}");
         }
     }
 

@@ -30,11 +30,14 @@ use std::{
 
 use fred::{clients::Client, error::Error, types::config::Server};
 use parking_lot::Mutex;
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 
 use crate::{
     command::{RedisCommand, send_all_on_one_connection},
-    connection::pool::ConnectionPool,
+    connection::{managed::ConnectionState, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind},
     inspection::refusals::RefusalCounter,
     reply::Reply,
@@ -153,8 +156,9 @@ impl ReplicaAcknowledger {
 
     /// How many replicas this server says that it has.
     async fn count_replicas(&self, node: &Server) -> Option<usize> {
-        let client = self.nodes.get(node).permit().ok()?.client.clone();
-        let role = RedisCommand::role().send(&client).await.ok()?;
+        let connection = self.nodes.get(node);
+        let permit = connection.permit(Instant::now() + CONNECT_LIMIT).await.ok()?;
+        let role = RedisCommand::role().send(&permit.client).await.ok()?;
         Some(PrimaryRole::parse(&role)?.replica_count())
     }
 
@@ -237,8 +241,9 @@ impl ReplicaAcknowledger {
     /// Waits until there is a connection to this server; `None` if that takes too long.
     async fn connected_client(&self, node: &Server) -> Option<Client> {
         let mut connection = self.nodes.get(node).state();
-        let connected = timeout(CONNECT_LIMIT, connection.wait_for(|state| state.generation.is_some())).await;
-        Some(connected.ok()?.ok()?.client.clone())
+        let is_connected = |state: &ConnectionState| state.connected_client().is_some();
+        let connected = timeout(CONNECT_LIMIT, connection.wait_for(is_connected)).await;
+        connected.ok()?.ok()?.connected_client().cloned()
     }
 }
 

@@ -6,12 +6,14 @@
 //! | `redis` | a Redis server, Sentinel, Cluster, shards; moving slots; partitions; a proxy that records |
 //! | `fault_proxy` | a TCP proxy that delays, disconnects and drops |
 //! | `nginx` | nginx, with any configuration |
+//! | `kept_log` | what was logged |
 //! | `exchange`, `metric` | raw HTTP requests; samples from Prometheus's text format |
 //! | `sample_config` | the settings that a sample file shows |
 //! | `tls`, `until` | certificates; waiting for a condition |
 
 mod exchange;
 mod fault_proxy;
+mod kept_log;
 mod metric;
 mod nginx;
 mod redis;
@@ -25,6 +27,7 @@ pub use fault_proxy::{
     proxy::FaultProxy,
     state::{Direction, ProxyMode},
 };
+pub use kept_log::KeptLog;
 pub use metric::{metric_value, series_value};
 pub use nginx::Nginx;
 pub use redis::{
@@ -36,7 +39,7 @@ pub use redis::{
     shards::RedisShards,
     slot_move::SlotMove,
     usage::ProcessUsage,
-    users::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, acl_rules},
+    users::{CALLBACK_PASSWORD, EXPORTER_PASSWORD, GATEWAY_PASSWORD, OPERATOR_PASSWORD, acl_rules},
 };
 pub use sample_config::settings_in;
 pub use test_backend::TestBackend;

@@ -11,6 +11,7 @@ pub(crate) use scenecast_scene::testing::{GRANT_LIFE, acceptance, account, confi
 use scenecast_scene::{
     Binding, Cause, DeliveryId, Event, EventKind, NewScene, PageInfo, SceneId, SceneSnapshot, Settled, Transition,
 };
+use scenecast_testing::KeptLog;
 pub(crate) use scenecast_testing::until;
 use tokio::time::timeout;
 
@@ -128,7 +129,7 @@ pub(crate) fn callback_at(url: &BusUrl) -> (TestBus, Metrics) {
 }
 
 fn connect(url: &BusUrl, metrics: &Metrics) -> Option<Redis> {
-    let _ = tracing_subscriber::fmt().with_test_writer().try_init();
+    KeptLog::start("info");
     match url {
         BusUrl::Memory => None,
         BusUrl::Redis(address) => Some(Redis::connect(address, metrics)),

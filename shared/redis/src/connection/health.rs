@@ -1,11 +1,13 @@
 //! Tells metrics and the log which connections are up.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, mem::Discriminant, sync::Arc};
 
 use fred::types::config::Server;
 use parking_lot::Mutex;
 use prometheus::IntGaugeVec;
 use tokio::sync::Notify;
+
+use crate::connection::unreachable::UnreachableCause;
 
 /// The health of all connections of one kind, for example of those for commands.
 pub(crate) struct ConnectionHealth {
@@ -24,6 +26,8 @@ pub(crate) struct HealthReporter {
     health: Arc<ConnectionHealth>,
     id: u64,
     node: Server,
+    /// Why it couldn't be connected to since it was connected last, as far as the log has said it.
+    told: Mutex<Vec<Discriminant<UnreachableCause>>>,
 }
 
 impl ConnectionHealth {
@@ -37,7 +41,7 @@ impl ConnectionHealth {
         let mut connected = self.connected.lock();
         connected.insert(id, false);
         self.update_gauge(&connected);
-        HealthReporter { health: self.clone(), id, node }
+        HealthReporter { health: self.clone(), id, node, told: Mutex::default() }
     }
 
     fn update_gauge(&self, connected: &HashMap<u64, bool>) {
@@ -59,12 +63,28 @@ impl HealthReporter {
         let was_connected = connected.insert(self.id, is_connected).unwrap_or(false);
         health.update_gauge(&connected);
         drop(connected);
+        if is_connected {
+            self.told.lock().clear();
+        }
         if is_connected && !was_connected {
             tracing::info!(node = %self.node, connection = health.kind, "connected to Redis");
         }
         if was_connected && !is_connected {
             tracing::warn!(node = %self.node, connection = health.kind, "lost the connection to Redis; reconnecting");
             health.on_lost.notify_one();
+        }
+    }
+
+    /// Says why the server can't be connected to; each kind of cause once until it can be.
+    pub(crate) fn report_unreachable(&self, cause: &UnreachableCause) {
+        let kind = std::mem::discriminant(cause);
+        let mut told = self.told.lock();
+        if !told.contains(&kind) {
+            told.push(kind);
+            tracing::warn!(
+                node = %self.node, connection = self.health.kind, %cause,
+                "can't connect to Redis; trying again until it works"
+            );
         }
     }
 

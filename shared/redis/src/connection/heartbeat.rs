@@ -30,7 +30,12 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{command::RedisCommand, error::error_code, reply::Reply, role};
+use crate::{
+    command::RedisCommand,
+    error::{error_code, without_arguments},
+    reply::Reply,
+    role,
+};
 
 /// How often a server is asked. An address that leads to a replica has to be noticed within two seconds.
 const HEARTBEAT_PERIOD: Duration = Duration::from_secs(1);
@@ -62,12 +67,26 @@ pub(crate) enum ConnectionFailure {
     Replica,
     /// The server answers `PING` with this error.
     Refuses(Error),
+    /// Its name leads to another address now.
+    OtherAddress,
 }
 
 /// What a client reports of itself.
-pub(crate) struct ClientEvents<E> {
+pub(crate) struct ClientEvents {
     pub(crate) connects: Receiver<Server>,
-    pub(crate) errors: Receiver<E>,
+    /// An error, and the server that it came from if the client was connected.
+    pub(crate) errors: Receiver<(Error, Option<Server>)>,
+}
+
+/// What becomes of a client's connection.
+pub(crate) enum LinkChange {
+    /// It has reached a usable server.
+    Up,
+    /// It has lost its server, or is connected anew.
+    Down,
+    /// An attempt to connect has failed. `was_open` is whether the server had accepted the connection and wasn't heard
+    /// of since.
+    AttemptFailed { error: Error, was_open: bool },
 }
 
 /// What a server's answers say of it.
@@ -79,14 +98,14 @@ enum Heartbeat {
     Failed(ConnectionFailure),
 }
 
-/// Calls `set_connected` each time that the client has reached a usable server, and each time that it loses it. Returns
-/// when the client has to be replaced. A notification on `doubts` asks the server at once.
-pub(crate) async fn watch_over<E: Clone>(
+/// Calls `on_change` for whatever becomes of the client's connection. Returns when the client has to be replaced. A
+/// notification on `doubts` asks the server at once.
+pub(crate) async fn watch_over(
     client: &Client,
     expected: ExpectedRole,
-    mut events: ClientEvents<E>,
+    mut events: ClientEvents,
     doubts: &Notify,
-    mut set_connected: impl FnMut(bool),
+    mut on_change: impl FnMut(LinkChange),
 ) -> ConnectionFailure {
     /// The client's connection, as far as its events say.
     #[derive(PartialEq, Eq)]
@@ -110,9 +129,17 @@ pub(crate) async fn watch_over<E: Clone>(
             // first, the server is asked in vain.
             biased;
             error = events.errors.recv() => match error {
-                Ok(_) | Err(RecvError::Lagged(_)) => {
+                Ok((error, _)) => {
+                    on_change(match link {
+                        Link::Confirmed => LinkChange::Down,
+                        Link::Unconfirmed => LinkChange::AttemptFailed { error, was_open: true },
+                        Link::Down => LinkChange::AttemptFailed { error, was_open: false },
+                    });
                     link = Link::Down;
-                    set_connected(false);
+                }
+                Err(RecvError::Lagged(_)) => {
+                    link = Link::Down;
+                    on_change(LinkChange::Down);
                 }
                 Err(RecvError::Closed) => return ConnectionFailure::ClientEnded("its events ended".to_owned()),
             },
@@ -120,7 +147,7 @@ pub(crate) async fn watch_over<E: Clone>(
                 Ok(_) | Err(RecvError::Lagged(_)) => {
                     // The client doesn't always report an error before it connects again.
                     if link == Link::Confirmed {
-                        set_connected(false);
+                        on_change(LinkChange::Down);
                     }
                     link = Link::Unconfirmed;
                     pause = Duration::ZERO;
@@ -134,7 +161,7 @@ pub(crate) async fn watch_over<E: Clone>(
                     pause = HEARTBEAT_PERIOD;
                     if link == Link::Unconfirmed {
                         link = Link::Confirmed;
-                        set_connected(true);
+                        on_change(LinkChange::Up);
                     }
                 }
             },
@@ -165,7 +192,7 @@ fn judge(pong: Result<(), Error>, role: Option<&Reply>) -> Heartbeat {
         (ErrorKind::Canceled | ErrorKind::IO, _) => Heartbeat::Interrupted,
         // It is alive, and may allow other commands.
         (_, "NOPERM") => Heartbeat::Usable,
-        _ => Heartbeat::Failed(ConnectionFailure::Refuses(error)),
+        _ => Heartbeat::Failed(ConnectionFailure::Refuses(without_arguments(error))),
     }
 }
 
@@ -173,7 +200,7 @@ impl ConnectionFailure {
     /// How long to wait before the next client connects.
     pub(crate) fn pause(&self) -> Duration {
         match self {
-            Self::ClientEnded(_) | Self::Silent => Duration::ZERO,
+            Self::ClientEnded(_) | Self::Silent | Self::OtherAddress => Duration::ZERO,
             Self::Replica | Self::Refuses(_) => Duration::from_millis(rand::random_range(UNUSABLE_PAUSE_MS)),
         }
     }
@@ -193,6 +220,7 @@ impl ConnectionFailure {
                 "this address leads to a replica of Redis, where nobody can log in; connecting again until it leads to \
                  the primary. If this lasts, check whether the failover is over, and which server is behind the address"
             ),
+            Self::OtherAddress => tracing::debug!(%node, "trying another address of this name"),
             Self::Refuses(error) => tracing::warn!(
                 %node, %error,
                 "Redis can be reached, and takes no commands; connecting again until it does. If this lasts, see what \

@@ -5,13 +5,17 @@
 //! life, and a full TCP buffer blocks its task. Nor does it notice that a server has become a replica. So `heartbeat`
 //! asks the server, and when no answer comes back, or the wrong one, the whole client is replaced by a new one.
 //!
+//! The address of the server's name is found first, by `addresses`; the client knows only the address. When an attempt
+//! to connect fails, the name is looked up again.
+//!
 //! ```text
 //!   ┌────────────┐ connected  ┌────────────────┐ lost       ┌──────────────┐
 //!   │ connecting │ ─────────▶ │   connected    │ ─────────▶ │ reconnecting │  the same client tries
 //!   └────────────┘            │ generation + 1 │ ◀───────── │              │  every 50–300 ms
 //!         ▲                   └───────┬────────┘ connected  └──────┬───────┘
 //!         │                           │                            │
-//!         │ a new client              │  no answer for 5 s, a replica answers, or the client's task ends
+//!         │ a new client              │  no answer for 5 s, a replica answers, the client's task ends, or the name
+//!         │                           │  has another address after a failed attempt
 //!         └───────────────────────────┴────────────────────────────┘
 //! ```
 //!
@@ -29,19 +33,22 @@ use fred::{
     interfaces::{ClientLike, EventInterface},
     types::{
         Builder, RespVersion,
-        config::{Config, ReconnectPolicy, TcpConfig},
+        config::{Config, ReconnectPolicy, Server, ServerConfig, TcpConfig},
     },
 };
 use tokio::{
     sync::{Notify, Semaphore, SemaphorePermit, watch},
-    time::sleep,
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     connection::{
+        addresses::ServerAddresses,
         health::HealthReporter,
-        heartbeat::{ClientEvents, ConnectionFailure, ExpectedRole, watch_over},
+        heartbeat::{ClientEvents, ConnectionFailure, ExpectedRole, LinkChange, watch_over},
+        hello::hello_word,
+        unreachable::UnreachableCause,
     },
     error::{RedisError, RedisErrorKind},
 };
@@ -68,7 +75,8 @@ pub(crate) struct ManagedConnection {
 /// The state of a connection.
 #[derive(Clone)]
 pub(crate) struct ConnectionState {
-    pub(crate) client: Client,
+    /// `None` while there is none: the server's name is being resolved, or the client is being replaced.
+    client: Option<Client>,
     /// Counts how many times it has connected; `None` while it isn't connected.
     pub(crate) generation: Option<u64>,
     last_generation: u64,
@@ -93,11 +101,11 @@ impl ManagedConnection {
         expected_role: ExpectedRole,
         reporter: HealthReporter,
     ) -> (Self, ConnectionTask) {
-        let client = build_client(config.clone(), message_capacity);
         let (sender, state) =
-            watch::channel(ConnectionState { client, generation: None, last_generation: 0, lost_at: None });
+            watch::channel(ConnectionState { client: None, generation: None, last_generation: 0, lost_at: None });
         let doubts = Arc::<Notify>::default();
-        let task = tokio::spawn(run(config, message_capacity, expected_role, doubts.clone(), sender, reporter));
+        let settings = ClientSettings { config, message_capacity };
+        let task = tokio::spawn(run(settings, expected_role, doubts.clone(), sender, reporter));
         let permits = Arc::new(Semaphore::new(MAX_COMMANDS_IN_FLIGHT));
         (Self { state, permits, doubts }, ConnectionTask::new(task))
     }
@@ -107,12 +115,25 @@ impl ManagedConnection {
         self.doubts.notify_one();
     }
 
-    /// Hold the permit until the command is answered. Refused while too many commands are in flight.
-    pub(crate) fn permit(&self) -> Result<CommandPermit<'_>, RedisError> {
+    /// Hold the permit until the command is answered. Refused while too many commands are in flight. Waits until
+    /// the deadline while the server's name is being resolved, or its client replaced.
+    pub(crate) async fn permit(&self, deadline: Instant) -> Result<CommandPermit<'_>, RedisError> {
         let permit = self.permits.try_acquire().map_err(|_| {
             RedisError::new(RedisErrorKind::Overloaded, "too many commands are waiting for this Redis server already")
         })?;
-        Ok(CommandPermit { client: self.state.borrow().client.clone(), _permit: permit })
+        let known = self.state.borrow().client.clone();
+        let client = match known {
+            Some(client) => client,
+            None => Box::pin(self.next_client(deadline)).await?,
+        };
+        Ok(CommandPermit { client, _permit: permit })
+    }
+
+    async fn next_client(&self, deadline: Instant) -> Result<Client, RedisError> {
+        let mut state = self.state.clone();
+        let replaced = timeout_at(deadline, state.wait_for(|state| state.client.is_some())).await;
+        let client = replaced.ok().and_then(|state| state.ok()?.client.clone());
+        client.ok_or_else(|| RedisError::new(RedisErrorKind::NoAnswer, "there is no connection to this Redis server"))
     }
 
     /// Receives the current state and each that follows.
@@ -121,7 +142,24 @@ impl ManagedConnection {
     }
 }
 
-fn build_client(mut config: Config, message_capacity: usize) -> Client {
+impl ConnectionState {
+    /// The client, while it is connected.
+    pub(crate) fn connected_client(&self) -> Option<&Client> {
+        self.client.as_ref().filter(|_| self.generation.is_some())
+    }
+}
+
+/// What the clients of one connection have in common.
+struct ClientSettings {
+    config: Config,
+    message_capacity: usize,
+}
+
+fn build_client(settings: &ClientSettings, server: Server) -> Client {
+    let message_capacity = settings.message_capacity;
+    let mut config = Config { server: ServerConfig::Centralized { server }, ..settings.config.clone() };
+    config.username = config.username.as_deref().map(hello_word);
+    config.password = config.password.as_deref().map(hello_word);
     config.version = RespVersion::RESP3;
     config.fail_fast = false;
     let mut reconnect = ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS);
@@ -145,13 +183,16 @@ fn build_client(mut config: Config, message_capacity: usize) -> Client {
 
 /// Runs the client until it must be replaced, then the next one, for ever.
 async fn run(
-    config: Config,
-    message_capacity: usize,
+    settings: ClientSettings,
     expected_role: ExpectedRole,
     doubts: Arc<Notify>,
     state: watch::Sender<ConnectionState>,
     reporter: HealthReporter,
 ) {
+    let has_tls = settings.config.tls.is_some();
+    let attempt_failed = Notify::new();
+    let report_cause = |cause: &UnreachableCause| reporter.report_unreachable(cause);
+    let mut addresses = ServerAddresses::find(reporter.node(), report_cause).await;
     let set_connected = |is_connected: bool| {
         reporter.report(is_connected);
         state.send_modify(|state| {
@@ -165,13 +206,24 @@ async fn run(
     };
     let mut failure = None;
     loop {
-        let client = state.borrow().client.clone();
+        let client = build_client(&settings, addresses.in_use());
+        state.send_modify(|state| state.client = Some(client.clone()));
         // These must exist before the client connects, or they miss its first event.
         let events = ClientEvents { connects: client.reconnect_rx(), errors: client.error_rx() };
         let mut is_confirmed = false;
-        let confirm = |is_connected: bool| {
-            is_confirmed |= is_connected;
-            set_connected(is_connected);
+        let on_change = |change: LinkChange| match change {
+            LinkChange::Up => {
+                is_confirmed = true;
+                set_connected(true);
+            }
+            LinkChange::Down => set_connected(false),
+            LinkChange::AttemptFailed { error, was_open } => {
+                set_connected(false);
+                attempt_failed.notify_one();
+                if let Some(cause) = UnreachableCause::of(&error, has_tls, was_open) {
+                    report_cause(&cause);
+                }
+            }
         };
         let client_task = AbortOnDropHandle::new(client.connect());
         let ended = tokio::select! {
@@ -180,7 +232,8 @@ async fn run(
                 Err(error) if error.is_cancelled() => return,
                 result => ConnectionFailure::ClientEnded(format!("{result:?}")),
             },
-            ended = watch_over(&client, expected_role, events, &doubts, confirm) => ended,
+            ended = watch_over(&client, expected_role, events, &doubts, on_change) => ended,
+            () = addresses.until_another(&attempt_failed, report_cause) => ConnectionFailure::OtherAddress,
         };
         set_connected(false);
         // The same failure of one client after the other is said once.
@@ -189,8 +242,8 @@ async fn run(
         }
         let pause = ended.pause();
         failure = Some(ended);
-        // Before the pause, so that commands wait for the new client instead of failing with the old one.
-        state.send_modify(|state| state.client = build_client(config.clone(), message_capacity));
+        // Commands wait for the next client, instead of failing with this one.
+        state.send_modify(|state| state.client = None);
         sleep(pause).await;
     }
 }

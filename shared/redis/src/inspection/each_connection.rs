@@ -51,12 +51,14 @@ where
     F: Future<Output = ()>,
 {
     loop {
-        let Ok(connected) = connection.wait_for(|state| state.generation.is_some()).await.map(|state| state.clone())
+        let Ok(connected) =
+            connection.wait_for(|state| state.connected_client().is_some()).await.map(|state| state.clone())
         else {
             return;
         };
+        let Some(client) = connected.connected_client().cloned() else { continue };
         let inspection = async {
-            let ConnectionState { client, generation, lost_at, .. } = connected;
+            let ConnectionState { generation, lost_at, .. } = connected;
             let generation = generation.unwrap_or_default();
             inspect(PrimaryConnection { node: node.clone(), client, generation, lost_at }).await;
             std::future::pending::<()>().await;

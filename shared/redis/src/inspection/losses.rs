@@ -144,7 +144,8 @@ impl RecentLosses {
         if let Some(is_doubted) = self.is_doubted(node, connection) {
             return is_doubted;
         }
-        let Some(run) = ServerRun::ask(&connection.client).await else { return false };
+        let Some(client) = connection.connected_client() else { return true };
+        let Some(run) = ServerRun::ask(client).await else { return false };
         self.observe(node, run, connection.lost_at)
     }
 

@@ -1,10 +1,14 @@
-//! Counts what Redis refuses because our user lacks a right, and says so in the log.
+//! Counts what Redis refuses because our user lacks a right, and says so in the log. It also says which commands nobody
+//! knows there.
 
 use fred::{error::Error, types::config::Server};
 use prometheus::IntCounter;
 use scenecast_metrics::Metrics;
 
-use crate::{error::is_forbidden, reply::Reply};
+use crate::{
+    error::{is_forbidden, is_unknown_command, text_of},
+    reply::Reply,
+};
 
 /// Clones are the same counter.
 #[derive(Debug, Clone)]
@@ -18,13 +22,21 @@ impl RefusalCounter {
 
     /// Looks at answers of this server.
     pub(crate) fn observe(&self, node: &Server, answers: &[Result<Reply, Error>]) {
-        for error in answers.iter().filter_map(|answer| answer.as_ref().err()).filter(|error| is_forbidden(error)) {
-            self.0.inc();
-            tracing::error!(
-                %node, %error,
-                "Redis forbids this pod's user a command, so a login fails or comes late; load deploy/redis/users.acl of \
-                 this version at this server"
-            );
+        for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+            if is_forbidden(error) {
+                self.0.inc();
+                tracing::error!(
+                    %node, %error,
+                    "Redis forbids this pod's user a command, so a login fails or comes late; load \
+                     deploy/redis/users.acl of this version at this server"
+                );
+            } else if is_unknown_command(error) {
+                tracing::error!(
+                    %node, error = text_of(error),
+                    "Redis, or a proxy before it, doesn't know a command, so a login fails or comes late. Redis 7.0 or \
+                     newer is needed, without rename-command, and without a proxy that knows fewer commands"
+                );
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! See docs/decisions/035-a-missing-right-stops-a-login-before-it-is-stored.md.
 
-use fred::types::config::Server;
+use fred::{clients::Client, types::config::Server};
 
 use crate::{command::RedisCommand, inspection::each_connection::PrimaryConnection, reply::Reply};
 
@@ -37,8 +37,20 @@ pub(crate) async fn check(connection: PrimaryConnection) {
     }
 }
 
+/// The version that a server says it has; "unknown" if it doesn't say.
+pub(crate) async fn redis_version(client: &Client) -> String {
+    let answer = RedisCommand::new("INFO", ["server"]).send(client).await;
+    let info = answer.ok().and_then(Reply::into_string).unwrap_or_default();
+    fact(&info, "redis_version:").unwrap_or("unknown").to_owned()
+}
+
+/// The value after this name in the answer to `INFO`.
+fn fact<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+}
+
 fn findings(info: &str) -> Vec<Finding<'_>> {
-    let fact = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let fact = |name| fact(info, name);
     let mut findings = vec![];
     let version = fact("redis_version:").unwrap_or_default();
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());

@@ -173,7 +173,7 @@ impl CommandRouter {
         deadline: Instant,
     ) -> Result<Replies, RedisError> {
         let connection = self.pool.get(node);
-        let permit = connection.permit()?;
+        let permit = connection.permit(deadline).await?;
         let replies = timeout_at(deadline, send_all(&permit.client, commands, asking)).await;
         let replies = replies.map_err(|_| RedisError::timed_out(node))?;
         self.refusals.observe(node, &replies);

@@ -2,8 +2,14 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use fred::{interfaces::EventInterface, types::config::Server};
-use tokio::sync::{broadcast::error::RecvError, watch};
+use fred::{
+    interfaces::EventInterface,
+    types::{Message, config::Server},
+};
+use tokio::sync::{
+    broadcast::{Receiver, error::RecvError},
+    watch,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
@@ -55,9 +61,8 @@ async fn listen(
     topology: Topology,
     on_event: EventHandler,
 ) {
-    let mut messages = connection.borrow().client.message_rx();
-    // A client that is replaced closes its messages before the next one is connected.
-    let mut is_open = true;
+    // `None` before it has connected. A client that is replaced closes its messages before the next one is connected.
+    let mut messages = None;
     let mut reported_generation = None;
     loop {
         tokio::select! {
@@ -73,9 +78,8 @@ async fn listen(
                     continue;
                 }
                 reported_generation = generation;
-                if generation.is_some() {
-                    messages = state.client.message_rx();
-                    is_open = true;
+                if let Some(client) = state.connected_client() {
+                    messages = Some(client.message_rx());
                 }
                 // The handler may take locks, so the state must not be borrowed any more.
                 drop(state);
@@ -85,15 +89,23 @@ async fn listen(
                     None => PubSubEvent::Disconnected(slots),
                 });
             }
-            message = messages.recv(), if is_open => match message {
+            message = next_message(&mut messages) => match message {
                 Ok(message) => {
                     if let Ok(text) = message.value.convert() {
                         on_event(PubSubEvent::Message { channel: message.channel.to_string(), message: text });
                     }
                 }
                 Err(RecvError::Lagged(lost)) => on_event(PubSubEvent::Lagged(topology.table().slots_of(&node), lost)),
-                Err(RecvError::Closed) => is_open = false,
+                Err(RecvError::Closed) => messages = None,
             },
         }
+    }
+}
+
+/// The next message; never, if there is no connection that could bring one.
+async fn next_message(messages: &mut Option<Receiver<Message>>) -> Result<Message, RecvError> {
+    match messages {
+        Some(messages) => messages.recv().await,
+        None => std::future::pending().await,
     }
 }

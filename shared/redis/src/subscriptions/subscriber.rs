@@ -122,8 +122,7 @@ impl Subscriber {
     /// subscribed again anyway.
     fn connected_client(&self, primary: &Server) -> Option<Client> {
         let state = self.nodes.get_existing(primary)?.state();
-        let state = state.borrow();
-        state.generation.map(|_| state.client.clone())
+        state.borrow().connected_client().cloned()
     }
 }
 

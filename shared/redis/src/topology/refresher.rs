@@ -157,7 +157,7 @@ impl TopologyRefresher {
         }
         let moved = table.changed_since(&previous);
         if previous.nodes().is_empty() {
-            tracing::info!(primaries = %table, "found the primaries of Redis");
+            tracing::info!(primaries = %table, "these are the primaries of Redis; connecting to them");
         } else if !moved.is_empty() {
             tracing::info!(
                 from = %previous, to = %table, ?moved,

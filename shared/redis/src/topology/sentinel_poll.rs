@@ -4,7 +4,7 @@ use std::{collections::HashSet, pin::pin};
 
 use fred::{error::Error, types::config::Server};
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     command::{RedisCommand, send_all},
@@ -120,8 +120,9 @@ impl SentinelPoll {
             about("GET-MASTER-ADDR-BY-NAME"),
         ];
         let connection = self.connections.get(sentinel);
-        let permit = connection.permit()?;
-        let answers = timeout(ANSWER_LIMIT, send_all(&permit.client, &commands, false)).await;
+        let deadline = Instant::now() + ANSWER_LIMIT;
+        let permit = connection.permit(deadline).await?;
+        let answers = timeout_at(deadline, send_all(&permit.client, &commands, false)).await;
         let answers = answers.map_err(|_| RedisError::timed_out(sentinel))?;
         let answers: [Result<Reply, Error>; 5] = answers.try_into().expect("send_all returns one answer per command");
         let [id, peers, primary, replicas, address] = answers;

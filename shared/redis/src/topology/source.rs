@@ -4,7 +4,7 @@ use std::{collections::HashSet, pin::pin};
 
 use fred::types::config::Server;
 use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     address::Layout,
@@ -220,8 +220,9 @@ async fn ask<const N: usize>(
     commands: [RedisCommand; N],
 ) -> Result<[Reply; N], RedisError> {
     let connection = nodes.get(node);
-    let permit = connection.permit()?;
-    let answers = timeout(ANSWER_LIMIT, send_all(&permit.client, &commands, false)).await;
+    let deadline = Instant::now() + ANSWER_LIMIT;
+    let permit = connection.permit(deadline).await?;
+    let answers = timeout_at(deadline, send_all(&permit.client, &commands, false)).await;
     let answers: Vec<_> = answers.map_err(|_| RedisError::timed_out(node))?.into_iter().collect::<Result<_, _>>()?;
     Ok(answers.try_into().expect("send_all returns one answer for each command"))
 }

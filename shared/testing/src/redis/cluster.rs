@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use crate::{
     redis::{
-        launch::{ServerKind, ServerSettings},
+        launch::{ServerKind, ServerSettings, TlsUse},
         peer_proxies::peer_address,
         server::{RedisServer, shared_url},
     },
@@ -48,7 +48,7 @@ impl RedisCluster {
 
     /// As [`RedisCluster::start_with`], but all nodes accept only TLS.
     pub async fn start_with_tls(primaries: usize, replicas: usize, authority: &CertificateAuthority) -> Self {
-        let settings = ServerSettings { tls: true, ..ServerSettings::default() };
+        let settings = ServerSettings { tls: TlsUse::Everywhere, ..ServerSettings::default() };
         Self::start_nodes(primaries, replicas, |_| settings.clone(), Some(authority)).await
     }
 

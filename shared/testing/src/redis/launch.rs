@@ -23,9 +23,29 @@ pub(crate) struct ServerSettings {
     /// Further arguments of `redis-server`.
     pub(crate) arguments: Vec<String>,
     pub(crate) kind: ServerKind,
-    pub(crate) tls: bool,
+    pub(crate) tls: TlsUse,
     /// The address for its peers, if it isn't 127.0.0.1: where they connect to it, and from where it connects to them.
     pub(crate) peer_address: Option<Ipv4Addr>,
+}
+
+/// Where a server uses TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum TlsUse {
+    #[default]
+    Nowhere,
+    /// It accepts only TLS, and uses it towards its peers.
+    Everywhere,
+    /// Only towards its peers, as a sentinel without TLS does whose Redis has it.
+    TowardsPeers,
+    /// Only from clients, as a sentinel does whose Redis has none.
+    FromClients,
+}
+
+impl TlsUse {
+    /// Whether its port for clients speaks TLS.
+    pub(crate) fn is_for_clients(self) -> bool {
+        matches!(self, Self::Everywhere | Self::FromClients)
+    }
 }
 
 /// The role of a `redis-server` process.
@@ -87,13 +107,24 @@ pub(crate) async fn launch(ports: &Ports, files: &Path, settings: &ServerSetting
             ServerKind::Sentinel => &mut server,
         };
     }
-    if settings.tls {
-        server
-            .args(["--port", "0", "--tls-port", &clients, "--tls-replication", "yes", "--tls-cluster", "yes"])
-            .args(["--tls-auth-clients", "no"])
-            .args(["--tls-cert-file", "server.pem", "--tls-key-file", "server.key", "--tls-ca-cert-file", "ca.pem"]);
-    } else {
-        server.args(["--port", &clients]);
+    match settings.tls {
+        TlsUse::Nowhere | TlsUse::TowardsPeers => server.args(["--port", &clients]),
+        TlsUse::Everywhere => server.args(["--port", "0", "--tls-port", &clients]),
+        // Its peers use the port that it has for a Cluster.
+        TlsUse::FromClients => server.args(["--port", &nodes, "--tls-port", &clients]),
+    };
+    if settings.tls != TlsUse::Nowhere {
+        server.args(["--tls-auth-clients", "no"]).args([
+            "--tls-cert-file",
+            "server.pem",
+            "--tls-key-file",
+            "server.key",
+            "--tls-ca-cert-file",
+            "ca.pem",
+        ]);
+    }
+    if matches!(settings.tls, TlsUse::Everywhere | TlsUse::TowardsPeers) {
+        server.args(["--tls-replication", "yes", "--tls-cluster", "yes"]);
     }
     let mut process = server
         .args(["--bind", "127.0.0.1"])

@@ -6,11 +6,12 @@ use futures_util::future::join_all;
 
 use crate::{
     redis::{
-        launch::{ServerKind, ServerSettings},
+        launch::{ServerKind, ServerSettings, TlsUse},
         peer_proxies::peer_address,
         server::RedisServer,
         users::{ADMIN, SENTINEL},
     },
+    tls::CertificateAuthority,
     until,
 };
 
@@ -41,6 +42,19 @@ impl RedisSentinels {
     /// [`RedisSentinels::cut_off`].
     pub async fn start_partitionable() -> Self {
         Self::start_at(2, |number| Some(peer_address(number))).await
+    }
+
+    /// A primary without replicas and one Sentinel, of which exactly one uses TLS. Clients of the Sentinel need this
+    /// password.
+    pub async fn start_with_tls_at_one(authority: &CertificateAuthority, is_redis: bool, password: &str) -> Self {
+        let (redis, sentinel) =
+            if is_redis { (TlsUse::Everywhere, TlsUse::TowardsPeers) } else { (TlsUse::Nowhere, TlsUse::FromClients) };
+        let settings = ServerSettings { tls: redis, ..ServerSettings::default() };
+        let primary = RedisServer::start_as(settings, Some(authority)).await;
+        let settings = ServerSettings { kind: ServerKind::Sentinel, tls: sentinel, ..ServerSettings::default() };
+        let sentinel = monitor(RedisServer::start_as(settings, Some(authority)).await, &primary, "1").await;
+        sentinel.ask(&["ACL", "SETUSER", "default", "resetpass", &format!(">{password}")]).await;
+        Self { servers: vec![primary], sentinels: vec![sentinel] }
     }
 
     /// `peer_address` gives each process its address: the numbers of the servers come first, then those of the Sentinels.
@@ -161,13 +175,17 @@ impl RedisSentinels {
 
 async fn start_sentinel(peer_address: Option<Ipv4Addr>, primary: &RedisServer) -> RedisServer {
     let settings = ServerSettings { kind: ServerKind::Sentinel, peer_address, ..ServerSettings::default() };
-    let sentinel = RedisServer::start_as(settings, None).await;
+    monitor(RedisServer::start_as(settings, None).await, primary, QUORUM).await
+}
+
+/// Has this Sentinel monitor the primary.
+async fn monitor(sentinel: RedisServer, primary: &RedisServer, quorum: &str) -> RedisServer {
     sentinel.ask(&["SENTINEL", "CONFIG", "SET", "announce-ip", &sentinel.peer_address().to_string()]).await;
     // By default Sentinels poll the servers every ten seconds, and each other every two.
     sentinel.ask(&["SENTINEL", "DEBUG", "info-period", "500", "publish-period", "200", "ask-period", "200"]).await;
     let host = primary.peer_address().to_string();
     let port = primary.port().to_string();
-    sentinel.ask(&["SENTINEL", "MONITOR", SERVICE, &host, &port, QUORUM]).await;
+    sentinel.ask(&["SENTINEL", "MONITOR", SERVICE, &host, &port, quorum]).await;
     let user = ["auth-user", SENTINEL, "auth-pass", SENTINEL];
     let times = ["down-after-milliseconds", "1000", "failover-timeout", "3000"];
     sentinel.ask(&[&["SENTINEL", "SET", SERVICE][..], &user, &times].concat()).await;

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::{
     redis::{
-        launch::{Ports, ServerKind, ServerSettings, launch},
+        launch::{Ports, ServerKind, ServerSettings, TlsUse, launch},
         peer_proxies::PeerProxies,
         users::{ADMIN, REPLICATION, acl_file},
     },
@@ -43,7 +43,14 @@ impl RedisServer {
 
     /// Starts a server that accepts only TLS, with a certificate of this authority.
     pub async fn start_with_tls(authority: &CertificateAuthority) -> Self {
-        Self::start_as(ServerSettings { tls: true, ..ServerSettings::default() }, Some(authority)).await
+        Self::start_as(ServerSettings { tls: TlsUse::Everywhere, ..ServerSettings::default() }, Some(authority)).await
+    }
+
+    /// Starts a server that doesn't know these commands, as an old one or a proxy doesn't.
+    pub async fn start_without(commands: &[&str]) -> Self {
+        let rename = |command: &&str| ["--rename-command".to_owned(), (*command).to_owned(), String::new()];
+        let arguments = commands.iter().flat_map(rename).collect();
+        Self::start_as(ServerSettings { arguments, ..ServerSettings::default() }, None).await
     }
 
     /// Starts a replica of this primary, and waits until it is in sync.
@@ -121,7 +128,7 @@ impl RedisServer {
     }
 
     fn scheme(&self) -> &'static str {
-        if self.settings.tls { "rediss" } else { "redis" }
+        if self.settings.tls.is_for_clients() { "rediss" } else { "redis" }
     }
 
     /// The file with the certificate of its authority. It exists only if the server uses TLS.
@@ -146,7 +153,7 @@ impl RedisServer {
         if self.settings.kind != ServerKind::Sentinel {
             cli.args(["--user", ADMIN, "--pass", ADMIN]);
         }
-        if self.settings.tls {
+        if self.settings.tls.is_for_clients() {
             cli.arg("--tls").arg("--cacert").arg(self.ca());
         }
         let output = cli.args(command).kill_on_drop(true).output().await.expect("redis-cli is installed");

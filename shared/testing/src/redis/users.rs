@@ -4,10 +4,17 @@
 const SHIPPED: &str = concat!(
     include_str!("../../../../deploy/redis/users.acl"),
     include_str!("../../../../deploy/redis/users-of-servers.acl"),
+    include_str!("../../../../deploy/redis/users-of-operators.acl"),
 );
+/// The users of sentinels themselves.
+const AT_SENTINELS: &str = include_str!("../../../../deploy/redis/users-at-sentinels.acl");
 
 /// The password of the user `gateway`.
 pub const GATEWAY_PASSWORD: &str = "the-gateways-redis-password";
+/// The password of the user `exporter`.
+pub const EXPORTER_PASSWORD: &str = "the-exporters-redis-password";
+/// The password of the user `operator`.
+pub const OPERATOR_PASSWORD: &str = "the-operators-redis-password";
 /// The password of the user `callback`.
 pub const CALLBACK_PASSWORD: &str = "the-callbacks-redis-password";
 /// The user as which replicas connect, and its password. A test can disable it, to disconnect the replicas.
@@ -24,6 +31,8 @@ pub(crate) fn acl_file() -> String {
     let passwords = [
         ("${GATEWAY_PASSWORD}", GATEWAY_PASSWORD),
         ("${CALLBACK_PASSWORD}", CALLBACK_PASSWORD),
+        ("${EXPORTER_PASSWORD}", EXPORTER_PASSWORD),
+        ("${OPERATOR_PASSWORD}", OPERATOR_PASSWORD),
         ("${REPLICATION_PASSWORD}", REPLICATION),
         ("${SENTINEL_PASSWORD}", SENTINEL),
     ];
@@ -40,7 +49,8 @@ pub(crate) fn acl_file() -> String {
 /// `CLIENT KILL`.
 pub fn acl_rules(user: &str) -> &'static str {
     let entry = format!("user {user} on >");
-    let line = SHIPPED.lines().find_map(|line| line.strip_prefix(&entry)).expect("the file has this user");
+    let mut lines = SHIPPED.lines().chain(AT_SENTINELS.lines());
+    let line = lines.find_map(|line| line.strip_prefix(&entry)).expect("a file has this user");
     // The password comes before the rules.
     line.split_once(' ').expect("the password ends").1
 }

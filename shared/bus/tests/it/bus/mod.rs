@@ -12,6 +12,7 @@ mod rights;
 mod subscriptions;
 mod tls;
 mod tombstone;
+mod unreachable;
 
 use scenecast_bus::BusUrl;
 use scenecast_metrics::Metrics;

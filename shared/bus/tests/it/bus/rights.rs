@@ -5,7 +5,7 @@ use scenecast_bus::{BusError, Census, SceneReader, SceneWriter, Store, StoredNam
 use scenecast_metrics::Metrics;
 use scenecast_redis::{Redis, RedisErrorKind};
 use scenecast_scene::Settled;
-use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, RedisServer, acl_rules, metric_value, until};
+use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, KeptLog, RedisServer, acl_rules, metric_value, until};
 
 use crate::fixtures::{callback, cause, opening, pod, redis_name, scan, scene};
 
@@ -78,6 +78,51 @@ async fn every_rule_that_a_user_lacks_is_noticed_when_its_pod_connects() {
         assert!(lacks_rights(&server, pod, &metrics).await, "{pod} without {rule}");
     };
     stream::iter(checked).for_each_concurrent(16, check).await;
+}
+
+/// Whether the server can be asked for rights or not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_that_a_server_does_not_know_are_named_when_its_pod_connects() {
+    KeptLog::start("info");
+    let needed = ["role", "wait", "ssubscribe", "evalsha", "eval", "time", "spublish"];
+    for also in [&[][..], &["acl"]] {
+        let server = RedisServer::start_without(&[&needed, also].concat()).await;
+        for (pod, password, part, unknown) in [
+            ("gateway", GATEWAY_PASSWORD, "connection", "unknown=\"role, time\""),
+            ("gateway", GATEWAY_PASSWORD, "watching", "unknown=\"ssubscribe wx:scene\""),
+            (
+                "callback",
+                CALLBACK_PASSWORD,
+                "settling",
+                "unknown=\"evalsha digest 0, eval script 0, time, spublish wx:scene event, wait 1 1\"",
+            ),
+        ] {
+            let _metrics = connect(&server, pod, pod, password);
+            let node = format!("node={} ", server.address());
+            let line = ["ERROR", &node, "version=\"7.0.15\"", &format!("part=\"{part}\""), unknown];
+            until(unknown, async || !KeptLog::lines_with(&line).is_empty()).await;
+        }
+    }
+}
+
+/// Then nobody knows whether there are replicas.
+#[tokio::test]
+async fn no_replica_is_waited_for_at_a_single_server_without_role() {
+    let server = RedisServer::start_without(&["role"]).await;
+    let (pod, _) = pod(&server.url_for("callback", CALLBACK_PASSWORD));
+    pod.open(scene(1), &opening()).await.unwrap();
+    let settled = pod.settle(scene(1), &cause("scan"), &scan("ann")).await;
+    assert!(matches!(settled, Ok(Settled::Applied(_))), "{settled:?}");
+}
+
+/// Redis before 7.0 knows no sharded channels.
+#[tokio::test]
+async fn a_login_that_no_page_would_hear_of_is_not_stored() {
+    let server = RedisServer::start_without(&["spublish"]).await;
+    let (callback, _) = callback(&server.url_for("callback", CALLBACK_PASSWORD));
+    callback.open(scene(1), &opening()).await.unwrap();
+    callback.settle(scene(1), &cause("scan"), &scan("ann")).await.unwrap_err();
+    assert_eq!(server.cli(&["HGET", &redis_name(scene(1)), "state"]).await.as_deref(), Ok("open"));
 }
 
 #[tokio::test]

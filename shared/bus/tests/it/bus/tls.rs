@@ -4,7 +4,7 @@ use std::path::Path;
 
 use scenecast_bus::{BusError, BusUrl};
 use scenecast_redis::RedisAddress;
-use scenecast_testing::{CertificateAuthority, RedisCluster, RedisServer};
+use scenecast_testing::{CertificateAuthority, RedisCluster, RedisSentinels, RedisServer};
 
 use crate::fixtures::{apply, callback, callback_at, next_event_kind, opening, pod_at, scan, scene};
 
@@ -24,6 +24,18 @@ async fn every_node_of_a_cluster_is_reached_over_tls() {
         let (mut page, _) = gateway.watch(scene(n), 0).await.unwrap();
         apply(&callback, scene(n), "scan", &scan("ann")).await;
         assert_eq!(next_event_kind(&mut page).await, "scanned");
+    }
+}
+
+#[tokio::test]
+async fn sentinels_may_have_tls_where_redis_has_none_and_a_password_of_their_own() {
+    let authority = CertificateAuthority::new();
+    for (is_redis, scheme, sentinel_tls) in [(true, "rediss", "false"), (false, "redis", "true")] {
+        let sentinels = RedisSentinels::start_with_tls_at_one(&authority, is_redis, "the sentinels' password").await;
+        let url = sentinels.url().replacen("redis", scheme, 1);
+        let url = format!("{url}&sentinelTls={sentinel_tls}&sentinelPassword=the%20sentinels'%20password");
+        let (bus, _) = callback_at(&trusting(&url, &sentinels.server(0).ca()));
+        assert!(bus.open(scene(1), &opening()).await.unwrap(), "{url}");
     }
 }
 
