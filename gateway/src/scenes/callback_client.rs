@@ -1,7 +1,11 @@
 //! The gateway's calls to a callback, which writes scenes to the bus.
 
-use std::time::{Duration, Instant};
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
 
+use axum::http::{HeaderMap, header};
 use backon::{ExponentialBuilder, Retryable};
 use scenecast_scene::{
     Rotating, SceneId, internal,
@@ -56,8 +60,7 @@ impl CallbackClient {
     /// Opens a scene, and returns the code by which the phone finds it.
     pub(crate) async fn open(&self, call: &internal::OpenCall) -> Result<internal::OpenedHandle, PageRefusal> {
         let answer = self.http.post(internal::OPEN_PATH, call).await?;
-        serde_json::from_slice(&answer)
-            .map_err(|_| PageRefusal::CallbackUnavailable("the callback's answer can't be read"))
+        serde_json::from_slice(&answer).map_err(|_| PageRefusal::for_callback_answer(200, ""))
     }
 
     pub(crate) async fn cancel(&self, scene: SceneId) -> Result<(), PageRefusal> {
@@ -92,13 +95,14 @@ impl SignedHttp {
         let request = self.client.post(self.base.join(path)).header(internal::HEADER, signature).body(body);
         let mut response = request.send().await.map_err(|error| {
             tracing::warn!(
-                error = %error.without_url(),
+                error = with_causes(&error.without_url()),
                 path,
                 "no callback answered a call; if this goes on, check callback.url and the callbacks' internal listener"
             );
             PageRefusal::CallbackUnavailable("the callback gives no answer")
         })?;
         let status = response.status();
+        let may_be_ours = may_be_json(response.headers());
         let mut answer = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
             answer.extend_from_slice(&chunk);
@@ -106,7 +110,7 @@ impl SignedHttp {
                 return Err(PageRefusal::CallbackUnavailable("the callback's answer is too long"));
             }
         }
-        if status.is_success() {
+        if status.is_success() && (may_be_ours || answer.is_empty()) {
             return Ok(answer);
         }
         Err(PageRefusal::for_callback_answer(status.as_u16(), &problem_code(&answer)))
@@ -159,6 +163,22 @@ fn unexpired(missing: &[MissingScene], now: Instant) -> Vec<internal::ReopenCall
             life_ms: millis(*ends - now),
         })
         .collect()
+}
+
+/// Whether an answer may be a callback's, by its headers: not that of a web server or a login page in its place.
+fn may_be_json(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"application/json"))
+}
+
+/// The text of an error and of all its causes.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// The `code` in a callback's problem; empty if there is none.
