@@ -1,6 +1,6 @@
 //! Tracing of one login from WeChat's message to the browser. The trace context travels inside the scene's event.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
@@ -12,11 +12,14 @@ use opentelemetry_sdk::{
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use super::export::reporting_processor;
 use crate::config::{
     error::ConfigError,
     types::{HttpUrl, Ratio},
 };
 
+/// How long the collector may take for a batch of traces.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 const TRACEPARENT: &str = "traceparent";
 
 /// Exports to the endpoint's `/v1/traces`; `share` is the part of the logins that is traced.
@@ -24,10 +27,11 @@ pub(crate) fn provider(name: &'static str, endpoint: &HttpUrl, share: Ratio) -> 
     let exporter = SpanExporter::builder()
         .with_http()
         .with_endpoint(endpoint.join("/v1/traces"))
+        .with_timeout(EXPORT_TIMEOUT)
         .build()
         .map_err(ConfigError::TraceExporter)?;
     Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
+        .with_span_processor(reporting_processor(exporter))
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(share.get()))))
         .with_resource(Resource::builder().with_service_name(name).build())
         .build())
