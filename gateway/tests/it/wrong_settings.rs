@@ -19,6 +19,11 @@ use crate::{
     fixtures::{ORIGIN, frame},
 };
 
+/// The type and the body of a web server's answer.
+const HTML: (&str, &str) = ("text/html", "<html>Welcome!");
+/// The type of an error of Scenecast.
+const PROBLEM: &str = "application/problem+json";
+
 /// What is at `callback.url`. It answers each request with the same bytes.
 #[derive(Clone, Default)]
 struct StrangeServer(Arc<Mutex<String>>);
@@ -59,8 +64,6 @@ async fn a_wrong_callback_url_and_a_foreign_key_secret_have_a_line_that_says_wha
     let (server, address) = StrangeServer::start().await;
     let url = format!("http://{address}");
     let mut gateway = GatewayProcess::start_with(1024, &[("SCENECAST_CALLBACK__URL", &url)]).await;
-    const HTML: (&str, &str) = ("text/html", "<html>Welcome!");
-    const PROBLEM: &str = "application/problem+json";
     for (status, (kind, body), said) in [
         ("200 OK", HTML, "something else than a callback"),
         ("200 OK", ("application/json", "[]"), "something else than a callback"),

@@ -131,12 +131,10 @@ fn missing(table: &Table, above: &str, required: &str) -> Vec<String> {
     let (name, rest) = required.split_once('.').map_or((required, None), |(name, rest)| (name, Some(rest)));
     let below = |name: &str, value: Option<&Value>| match (value, rest) {
         (Some(Value::Table(table)), Some(rest)) => missing(table, &join(above, name), rest),
-        // What stands in place of the table is refused when it is read.
-        (Some(_), _) => vec![],
         (None, None) => vec![join(above, name)],
         (None, Some(rest)) if above.is_empty() && !rest.contains('*') => vec![join(name, rest)],
-        // A table that may be absent.
-        (None, Some(_)) => vec![],
+        // What stands in place of a table is refused when it is read, and other tables may be absent.
+        (Some(_), _) | (None, Some(_)) => vec![],
     };
     if name == "*" {
         return table.iter().flat_map(|(name, value)| below(name, Some(value))).collect();
