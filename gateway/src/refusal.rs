@@ -116,12 +116,36 @@ impl PageRefusal {
                 tracing::error!(
                     status,
                     code,
-                    "the callback refused an internal call; check that both have the same internal_secret and that \
-                     their clocks agree"
+                    to_do = advice(status, code),
+                    "what answers at callback.url did not do what the gateway asked of a callback"
                 );
                 Self::CallbackUnavailable("the callback refused")
             }
         }
+    }
+}
+
+/// What an operator has to do after an answer that isn't meant for pages. `code` is empty if the answer isn't one of
+/// Scenecast.
+fn advice(status: u16, code: &str) -> &'static str {
+    match (status, code) {
+        (_, "signature_invalid") => "give gateways and callbacks the same internal_secret, and let their clocks agree",
+        (404 | 405, "not_found" | "method_not_allowed") => {
+            "callback.url leads to another listener of Scenecast; it has to be listen.internal of the callbacks, such as \
+             http://callback:8082"
+        }
+        (300..=399, "") => {
+            "callback.url is redirected, and redirects are not followed; give the address of the callbacks' internal \
+             listener itself, with its scheme and port"
+        }
+        (502..=504, "") => {
+            "callback.url leads to a proxy that reaches no callback; see whether callbacks run, and what its log says"
+        }
+        (_, "") => {
+            "callback.url leads to something else than a callback, or to a proxy that answers in its place; it has to be \
+             listen.internal of the callbacks, such as http://callback:8082"
+        }
+        _ => "see the callbacks' log; during a deploy, a callback of another version may answer so",
     }
 }
 
@@ -136,6 +160,25 @@ mod tests {
         }
         for code in ["", "unauthorized", "Account_unknown"] {
             assert_eq!(PageRefusal::for_callback_answer(401, code).code(), "callback_unavailable", "{code}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_something_else_says_what_is_wrong_with_the_address() {
+        for (status, code, said) in [
+            (401, "signature_invalid", "the same internal_secret"),
+            (404, "not_found", "another listener of Scenecast"),
+            (405, "method_not_allowed", "another listener of Scenecast"),
+            (301, "", "is redirected"),
+            (308, "", "is redirected"),
+            (502, "", "a proxy that reaches no callback"),
+            (504, "", "a proxy that reaches no callback"),
+            (200, "", "something else than a callback"),
+            (401, "", "something else than a callback"),
+            (404, "", "something else than a callback"),
+            (400, "bad_request", "the callbacks' log"),
+        ] {
+            assert!(advice(status, code).contains(said), "{status} {code}");
         }
     }
 }

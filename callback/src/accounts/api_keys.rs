@@ -1,12 +1,19 @@
 //! API keys: which site calls, and for which accounts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use axum::http::{HeaderMap, StatusCode, header};
 use scenecast_scene::{AccountName, Secret, constant_time_eq};
-use scenecast_service::http::Problem;
+use scenecast_service::{admission::RateLimit, http::Problem};
+use strum::IntoStaticStr;
 
 use crate::{config::ApiKey, request};
+
+/// A site whose key is wrong sends many calls.
+static REFUSED_LOG_RATE: LazyLock<RateLimit> = LazyLock::new(|| RateLimit::per_second(1));
 
 /// The API keys of the sites' backends, by name.
 #[derive(Default)]
@@ -21,6 +28,21 @@ pub(crate) struct ApiCaller<'a> {
     pub(crate) accounts: &'a BTreeSet<AccountName>,
 }
 
+/// Why a call is no site's. As text, what its log line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+enum NoCallerReason {
+    #[strum(serialize = "it has no header Authorization")]
+    NoHeader,
+    #[strum(serialize = "it has several headers Authorization, or one that isn't text")]
+    UnreadableHeader,
+    #[strum(serialize = "its header Authorization doesn't begin with Bearer and a blank")]
+    NotBearer,
+    #[strum(serialize = "its key is none of api_keys, but for blanks or quotation marks around it")]
+    Untidy,
+    #[strum(serialize = "its key is none of api_keys")]
+    UnknownKey,
+}
+
 impl ApiKeys {
     pub(crate) fn new(keys: BTreeMap<String, ApiKey>) -> Self {
         Self(keys)
@@ -28,16 +50,37 @@ impl ApiKeys {
 
     /// The site whose key `Authorization: Bearer` has. Takes the same time for every key, valid or not.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<ApiCaller<'_>, Problem> {
-        self.find(headers).ok_or_else(|| {
+        self.find(headers).map_err(|why| {
+            if REFUSED_LOG_RATE.allows() {
+                tracing::warn!(
+                    why = <&str>::from(why),
+                    "refused a call of a site, because it has no valid API key; its backend has to send \
+                     `Authorization: Bearer` and the key that api_keys has for it here"
+                );
+            }
             Problem::new(StatusCode::UNAUTHORIZED, "api_key_invalid", "Authorization has no valid API key")
         })
     }
 
-    fn find(&self, headers: &HeaderMap) -> Option<ApiCaller<'_>> {
-        let (scheme, presented) = request::header(headers, header::AUTHORIZATION.as_str())?.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
+    fn find(&self, headers: &HeaderMap) -> Result<ApiCaller<'_>, NoCallerReason> {
+        let name = header::AUTHORIZATION.as_str();
+        if !headers.contains_key(name) {
+            return Err(NoCallerReason::NoHeader);
         }
+        let authorization = request::header(headers, name).ok_or(NoCallerReason::UnreadableHeader)?;
+        let (scheme, presented) = authorization.split_once(' ').ok_or(NoCallerReason::NotBearer)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(NoCallerReason::NotBearer);
+        }
+        let tidy = presented.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
+        match self.find_key(presented) {
+            Some(caller) => Ok(caller),
+            None if tidy != presented && self.find_key(tidy).is_some() => Err(NoCallerReason::Untidy),
+            None => Err(NoCallerReason::UnknownKey),
+        }
+    }
+
+    fn find_key(&self, presented: &str) -> Option<ApiCaller<'_>> {
         let is_presented = |secret: &Secret| constant_time_eq(secret.bytes(), presented.as_bytes());
         let mut found = None;
         for (name, key) in &self.0 {
@@ -55,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    fn name_of(authorization: &str) -> Option<String> {
+    fn name_of(authorization: &str) -> Result<String, NoCallerReason> {
         let key = |key: Rotating| ApiKey { key, accounts: BTreeSet::new() };
         let keys = ApiKeys::new(BTreeMap::from([
             ("blog".to_owned(), key(Rotating::fixed("blog's key"))),
@@ -67,19 +110,28 @@ mod tests {
 
     #[test]
     fn a_key_names_its_caller_before_and_after_a_rotation() {
-        for (authorization, name) in [
-            ("Bearer blog's key", Some("blog")),
-            ("bearer new", Some("shop")),
-            ("Bearer old", Some("shop")),
-            ("Bearer ol", None),
-            ("Bearer older", None),
-            ("Bearer ", None),
-            ("Bearer", None),
-            ("Basic new", None),
-            ("new", None),
-        ] {
-            assert_eq!(name_of(authorization).as_deref(), name, "{authorization}");
+        for (authorization, name) in [("Bearer blog's key", "blog"), ("bearer new", "shop"), ("Bearer old", "shop")] {
+            assert_eq!(name_of(authorization).unwrap(), name, "{authorization}");
         }
+    }
+
+    #[test]
+    fn a_call_without_a_valid_key_is_refused_for_a_reason_that_is_told() {
+        for (authorization, why) in [
+            ("Bearer ol", NoCallerReason::UnknownKey),
+            ("Bearer older", NoCallerReason::UnknownKey),
+            ("Bearer ", NoCallerReason::UnknownKey),
+            ("Bearer  new", NoCallerReason::Untidy),
+            ("Bearer \"old\"", NoCallerReason::Untidy),
+            ("Bearer 'new'", NoCallerReason::Untidy),
+            ("Bearer", NoCallerReason::NotBearer),
+            ("Basic new", NoCallerReason::NotBearer),
+            ("new", NoCallerReason::NotBearer),
+        ] {
+            assert_eq!(name_of(authorization), Err(why), "{authorization}");
+        }
+        let keys = ApiKeys::new(BTreeMap::new());
+        assert_eq!(keys.find(&HeaderMap::new()).unwrap_err(), NoCallerReason::NoHeader);
     }
 
     #[test]
@@ -88,6 +140,6 @@ mod tests {
         let twice = [(header::AUTHORIZATION, "Bearer a".parse().unwrap()); 1];
         let mut headers = HeaderMap::from_iter(twice);
         headers.append(header::AUTHORIZATION, "Bearer b".parse().unwrap());
-        assert!(keys.find(&headers).is_none());
+        assert_eq!(keys.find(&headers).unwrap_err(), NoCallerReason::UnreadableHeader);
     }
 }

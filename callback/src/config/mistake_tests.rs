@@ -1,8 +1,10 @@
 //! Mistakes that operators make: each is refused or warned of, by its name.
 
+use scenecast_simulator::SimulatedAccount;
 use scenecast_testing::settings_in;
 
 use super::*;
+use crate::config::secrets::{PUBLISHED_AES_KEY, PUBLISHED_TOKEN};
 
 /// A second account that differs from the sample's in everything.
 const OTHER: &str = "[accounts.other]\napp_id = 'wxfedcba0123456789'\nsecret = 'the-other-accounts-secret-of-32-x'\n\
@@ -69,6 +71,28 @@ fn a_mistake_that_opens_a_hole_or_can_not_work_is_refused() {
         ("deliveries_per_second = 5000", "deliveries_per_second = 0.5", "limits.deliveries_per_second"),
         ("redis://127.0.0.1:6379", "redis://callback:<password>@redis:6379", "bus.url: still has the placeholder"),
         ("https://api.weixin.qq.com", "https://${WECHAT}", "wechat.api_base: still has the placeholder"),
+        ("window = 20", "window = true", "drain.window: must be a whole number"),
+        (
+            "redis://127.0.0.1:6379",
+            "redis://callback:api-key-of-the-blog@redis:6379",
+            "bus.url: has the secret of api_keys.blog.key, too",
+        ),
+        (
+            "theTokenOfTheOther456",
+            PUBLISHED_TOKEN,
+            "accounts.other.token: is that of the simulator's sample, so everybody knows it",
+        ),
+        (
+            "GFEDCBA9876543210zyxwvutsrqponmlkjihgfedcba",
+            PUBLISHED_AES_KEY,
+            "accounts.other.aes_key: is that of the simulator",
+        ),
+        (
+            "api-key-of-the-blog",
+            "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD' }\n[accounts.demo.webhooks]\nurl = 'https://a.cn'\n\
+             secret = { current = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+            "accounts.demo.webhooks.secret: has the secret of api_keys.blog.key, too",
+        ),
     ] {
         let error = read_two(from, to, &[]).unwrap_err();
         assert!(error.contains(named), "{to}: {error}");
@@ -104,7 +128,7 @@ fn a_probable_mistake_is_warned_of() {
         ),
         (
             AES_KEY,
-            "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+            "hgfedcbaijklmnopqrstuvwxyz0123456789ABCDEFG",
             "accounts.other.aes_key: is that of accounts.demo, too",
         ),
         (
@@ -130,6 +154,7 @@ fn a_probable_mistake_is_warned_of() {
         ("https://api.weixin.qq.com", "http://api.weixin.qq.com", "wechat.api_base: AppSecrets go there unencrypted"),
         (BLOG, &exposed, "accounts.other.webhooks: who logged in goes to the site unencrypted"),
         ("['demo', 'other']", "['demo']", "accounts.other: no API key is for it"),
+        ("redis://127.0.0.1:6379", "redis://gateway:p@redis:6379", "bus.url: its user is the gateways'"),
     ] {
         let warnings: Vec<_> = read_two(from, to, &[]).unwrap().warnings().iter().map(ToString::to_string).collect();
         assert!(matches!(&*warnings, [one] if one.starts_with(named)), "{to}: {warnings:?}");
@@ -144,6 +169,39 @@ fn a_probable_mistake_is_warned_of() {
     assert!(two_sites("https://a.cn/another").is_empty(), "one site");
     let local = with_webhooks("http://127.0.0.1:8000/wechat");
     assert!(read_two(BLOG, &local, &[]).unwrap().warnings().is_empty());
+}
+
+#[test]
+fn the_simulators_published_secrets_are_known_and_good_for_the_simulator_alone() {
+    assert_eq!(PUBLISHED_AES_KEY, SimulatedAccount::SAMPLE_AES_KEY);
+    let simulator =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../loadtest/simulator/simulator.toml"));
+    assert!(simulator.unwrap().contains(&format!("token = \"{PUBLISHED_TOKEN}\"")));
+    let with = |api_base: &str| {
+        let toml = sample().replace("https://api.weixin.qq.com", api_base);
+        read(&toml, &[("SCENECAST_ACCOUNTS__DEMO__TOKEN__CURRENT", PUBLISHED_TOKEN)])
+    };
+    for api_base in ["https://api.weixin.qq.com", "https://sh.api.weixin.qq.com", "http://api2.weixin.qq.com:80"] {
+        assert!(with(api_base).unwrap_err().starts_with("accounts.demo.token: is that of the simulator"), "{api_base}");
+    }
+    assert!(with("http://127.0.0.1:8083").is_ok() && with("https://weixin.qq.com.example").is_ok());
+}
+
+#[test]
+fn the_internal_secret_is_no_secret_of_webhooks() {
+    const RANDOM: &str = "C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let webhooks = "[accounts.demo.webhooks]\nurl = 'https://a.cn'\n[accounts.demo.texts]";
+    let toml = sample().replace("[accounts.demo.texts]", webhooks);
+    let with = |internal: &str| {
+        let webhook = format!("whsec_{RANDOM}");
+        let webhook = ("SCENECAST_ACCOUNTS__DEMO__WEBHOOKS__SECRET__CURRENT", webhook.as_str());
+        read(&toml, &[webhook, ("SCENECAST_INTERNAL_SECRET__CURRENT", internal)])
+    };
+    for internal in [RANDOM, "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"] {
+        let error = with(internal).unwrap_err();
+        assert!(error.starts_with("accounts.demo.webhooks.secret: has the secret of internal_secret, too"), "{error}");
+    }
+    assert!(with("another-secret-of-32-characters!").is_ok());
 }
 
 #[test]

@@ -37,6 +37,7 @@ use scenecast_service::{
     process::Binary,
 };
 use serde::Deserialize;
+use url::Url;
 
 use crate::{clock::Clock, phone::GeoDatabase};
 use check::{bad, check_own};
@@ -179,11 +180,14 @@ impl Validate for CallbackConfig {
             check_own(self.app_ids(), "app_id"),
             self.check_api_keys(),
             self.check_secrets(),
+            self.check_redis_password(),
         ])
     }
 
     fn warnings(&self) -> Vec<ConfigWarning> {
-        self.all_warnings()
+        let mut warnings = self.all_warnings();
+        warnings.extend(self.redis_user_warning());
+        warnings
     }
 }
 
@@ -194,9 +198,10 @@ impl CallbackListen {
 }
 
 impl WechatSettings {
-    /// Whether this is WeChat itself, and no simulator.
+    /// Whether this is WeChat itself, in whichever of its data centres, and no simulator.
     fn is_wechats_own(&self) -> bool {
-        self.api_base == Self::default().api_base
+        let url = Url::parse(&self.api_base.join("/"));
+        url.is_ok_and(|url| url.host_str().is_some_and(|host| host.ends_with(".weixin.qq.com")))
     }
 }
 

@@ -12,6 +12,25 @@ const APP_SECRET_BYTES: usize = 32;
 /// Whoever has seen one signed message can try shorter tokens on it.
 const TOKEN_BYTES: usize = 16;
 
+/// The token and the AES key of `simulator.toml`; a test holds that they are.
+pub(super) const PUBLISHED_TOKEN: &str = "simulatedToken";
+pub(super) const PUBLISHED_AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+
+/// The gateways' user in `deploy/redis/users.acl`.
+const GATEWAYS_REDIS_USER: &str = "gateway";
+
+impl CallbackConfig {
+    /// Whoever may read the address of Redis doesn't know another secret by it.
+    pub(super) fn check_redis_password(&self) -> Result<(), ConfigError> {
+        self.secret_uses().check_not_in("bus.url", |secret| self.bus.url.has_password(secret.text()))
+    }
+
+    pub(super) fn redis_user_warning(&self) -> Option<ConfigWarning> {
+        let problem = "its user is the gateways', which may not store logins; give callbacks their own";
+        self.bus.url.has_user(GATEWAYS_REDIS_USER).then(|| ConfigWarning::at("bus.url", problem))
+    }
+}
+
 impl<B> CallbackConfig<B> {
     /// Refuses secrets that serve two purposes, and API keys that no site can send.
     pub(super) fn check_secrets(&self) -> Result<(), ConfigError> {
@@ -19,8 +38,31 @@ impl<B> CallbackConfig<B> {
         let unsendable = self.api_keys.iter().filter(|(_, key)| key.key.any(|secret| !is_ascii(secret)));
         let unsendable = unsendable
             .map(|(name, _)| bad(&format!("api_keys.{name}.key"), "must be ASCII: a site can't send other characters"));
-        let others = [self.check_plain_tokens(), self.check_aes_keys(), self.secret_uses().check()];
-        ConfigError::all(unsendable.chain(others))
+        let uses = self.secret_uses();
+        let webhooks = self.webhooks().map(|(at, webhooks)| {
+            uses.check_not_in(format_args!("{at}.secret"), |secret| webhooks.signer.signs_with(secret))
+        });
+        let others = [self.check_plain_tokens(), self.check_aes_keys(), self.check_published_secrets(), uses.check()];
+        ConfigError::all(unsendable.chain(webhooks).chain(others))
+    }
+
+    /// Whoever has read our sample files could forge messages to an account at WeChat that has their secrets.
+    ///
+    /// See docs/decisions/082-published-secrets-and-shared-passwords-are-refused.md.
+    fn check_published_secrets(&self) -> Result<(), ConfigError> {
+        if !self.wechat.is_wechats_own() {
+            return Ok(());
+        }
+        let why = "is that of the simulator's sample, so everybody knows it; make a random one at WeChat";
+        ConfigError::all(self.accounts.iter().flat_map(|(name, account)| {
+            let token = account.token.any(|token| token.text() == PUBLISHED_TOKEN);
+            let is_published = |keys: &Rotating<AesKey>| keys.any(|key| key.is_written(PUBLISHED_AES_KEY));
+            let aes_key = account.aes_key.as_ref().is_some_and(is_published);
+            let bad_if = |is_bad: bool, setting: &str| {
+                if is_bad { bad(&format!("accounts.{name}.{setting}"), why) } else { Ok(()) }
+            };
+            [bad_if(token, "token"), bad_if(aes_key, "aes_key")]
+        }))
     }
 
     /// An account's AES key is none of the secrets that let somebody in here: WeChat and all who set the account up there

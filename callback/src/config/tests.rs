@@ -11,7 +11,7 @@ const SECRETS: [(&str, &str); 5] = [
     ("SCENECAST_INTERNAL_SECRET__CURRENT", "internal-secret-of-16"),
     ("SCENECAST_ACCOUNTS__DEMO__SECRET", "hush-hush"),
     ("SCENECAST_ACCOUNTS__DEMO__TOKEN__CURRENT", "abc123"),
-    ("SCENECAST_ACCOUNTS__DEMO__AES_KEY__CURRENT", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"),
+    ("SCENECAST_ACCOUNTS__DEMO__AES_KEY__CURRENT", "hgfedcbaijklmnopqrstuvwxyz0123456789ABCDEFG"),
     ("SCENECAST_API_KEYS__SHOP__KEY__CURRENT", "api-key-of-the-shop"),
 ];
 

@@ -102,10 +102,12 @@ pub(super) async fn receive(
     let received = match opened {
         Ok(received) => received,
         Err(error) => {
-            let is_claimed = claim.await?;
+            let claimed = claim.await?;
             return match error {
                 OpenError::Refused(refusal) => Err(refusal),
-                OpenError::Unreadable(error) if is_claimed => Ok(acknowledge_unreadable(account, error)),
+                OpenError::Unreadable(error) if claimed == SignatureClaim::Made => {
+                    Ok(acknowledge_unreadable(account, error))
+                }
                 OpenError::Unreadable(_) => Ok(DeliveryAnswer::none("undecided")),
             };
         }

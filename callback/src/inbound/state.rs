@@ -56,7 +56,8 @@ impl SignatureClaim {
             Self::Made => "none",
             Self::NoAnswer => "Redis did not say whether the signature was used before",
             Self::Forgotten => {
-                "Redis was emptied, has restarted, or this pod has, since the message was signed, so nobody knows whether its                  signature was used before. In mode safe, signatures need no memory"
+                "Redis was emptied, has restarted, or this pod has, since the message was signed, so nobody knows whether \
+                 its signature was used before. In mode safe, signatures need no memory"
             }
         }
     }

@@ -1,6 +1,9 @@
 //! `POST /v1/redeem`: the site trades a grant for the person who logged in.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -16,6 +19,7 @@ use scenecast_scene::{
     SceneState, SettleRefusal, Settled, Transition, time::unix_now_ms,
 };
 use scenecast_service::{
+    admission::RateLimit,
     http::{Problem, read_body},
     telemetry::traceparent,
 };
@@ -37,6 +41,9 @@ const MAX_BODY_BYTES: usize = 4 * 1024;
 const REDEEM_TIMEOUT: Duration = Duration::from_secs(4);
 /// When a login that Redis lost may be there again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A site that sends something wrong sends it with each login.
+static UNUSABLE_LOG_RATE: LazyLock<RateLimit> = LazyLock::new(|| RateLimit::per_second(1));
 
 pub(crate) struct RedeemState {
     pub(crate) accounts: AccountRegistry,
@@ -121,6 +128,15 @@ impl From<RedeemError> for Problem {
 
 async fn redeem(State(state): State<Arc<RedeemState>>, request: Request) -> Result<Json<RedeemedLogin>, Problem> {
     let answer = answer(&state, request).await;
+    if let Err(problem) = &answer
+        && problem.status == StatusCode::BAD_REQUEST
+        && UNUSABLE_LOG_RATE.allows()
+    {
+        tracing::warn!(
+            problem = &*problem.detail,
+            "a site's redeem call can't be understood; its backend has to send what docs/backend.md says"
+        );
+    }
     let outcome = answer.as_ref().map_or_else(|problem| problem.code, |_| "redeemed");
     state.redeems.with_label_values(&[outcome]).inc();
     answer.map(Json)
@@ -164,7 +180,16 @@ async fn answer(redeem: &RedeemState, request: Request) -> Result<RedeemedLogin,
 fn account_of(caller: ApiCaller<'_>, named: Option<AccountName>) -> Result<AccountName, Problem> {
     match named {
         Some(named) if caller.accounts.contains(&named) => Ok(named),
-        Some(_) => Err(RedeemError::Unknown.into()),
+        Some(named) => {
+            if UNUSABLE_LOG_RATE.allows() {
+                tracing::warn!(
+                    site = caller.name,
+                    account = %named,
+                    "a site's redeem call names an account that its API key isn't for; see accounts of that key in api_keys"
+                );
+            }
+            Err(RedeemError::Unknown.into())
+        }
         None if caller.accounts.len() == 1 => Ok(caller.accounts.iter().next().expect("there is one").clone()),
         None => Err(Problem::bad_request("this API key is for several accounts: name one as `account`")),
     }

@@ -39,6 +39,12 @@ impl WebhookSigner {
         !macs(self).is_disjoint(&macs(other))
     }
 
+    /// Whether this secret signs, with or without `whsec_` before it.
+    pub(crate) fn signs_with(&self, secret: &Secret) -> bool {
+        let written = Rotating::fixed(&format!("whsec_{}", secret.text().trim_start_matches("whsec_")));
+        Self::new(&written).is_ok_and(|other| self.shares_secret_with(&other))
+    }
+
     /// The value of `webhook-signature` for this body, which is sent with this id at this unix time in seconds.
     pub(super) fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> String {
         let signatures = self.0.iter().map(|keyed| {

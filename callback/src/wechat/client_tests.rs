@@ -63,7 +63,7 @@ async fn end_at_next_call(mut stream: TcpStream, ending: Ending) {
 
 async fn second_call(ending: Ending) -> Result<Answer, CallError> {
     let calls = Metrics::new().counter_vec("calls", "Calls.", &["call", "result"]);
-    let client = WechatClient::new(server(ending).await, calls);
+    let client = WechatClient::new(server(ending).await, NameResolver::system(), None, calls);
     let ask = ApiCall::<Answer> {
         path: "/cgi-bin/user/info",
         subject: CallSubject::Person,

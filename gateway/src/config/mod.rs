@@ -29,6 +29,9 @@ pub(crate) use compatible::CompatibleKind;
 pub use compatible::{CompatibleConfig, CompatibleListener, CompatibleRoute};
 pub use limits::GatewayLimits;
 
+/// The callbacks' user in `deploy/redis/users.acl`.
+const CALLBACKS_REDIS_USER: &str = "callback";
+
 /// A gateway's configuration; `gateway.toml` beside this crate shows all of it.
 ///
 /// `B` is the `[bus]` section. A process that brings its own bus, such as standalone, sets it to `()`.
@@ -158,6 +161,7 @@ impl Validate for GatewayConfig {
         ConfigError::all([
             check_listeners(&self.listeners()),
             self.secrets().check(),
+            self.secrets().check_not_in("bus.url", |secret| self.bus.url.has_password(secret.text())),
             self.origins.check_some(),
             self.scene_life.check("scene_life", defaults::SCENE_LIFE),
             self.limits.unread.check("limits.unread", 1..=600),
@@ -171,6 +175,11 @@ impl Validate for GatewayConfig {
         let mut warnings = self.secrets().warnings();
         warnings.extend(self.origins.warnings());
         warnings.extend(keep_alive_warning(self.limits.keep_alive));
+        if self.bus.url.has_user(CALLBACKS_REDIS_USER) {
+            let problem =
+                "its user is the callbacks'; give gateways the user that may only read, so that none can store a login";
+            warnings.push(ConfigWarning::at("bus.url", problem));
+        }
         if self.drain.window == Seconds::new(0) {
             warnings.push(ConfigWarning::at("drain.window", "a pod that ends closes all its pages at once"));
         }

@@ -56,6 +56,7 @@ fn an_error_names_the_invalid_value_of_the_file() {
     for (line, changed, named) in [
         ("origins = [\"https://www.example.com\"]", "origins = []", "origins: must name at least one"),
         ("window = 20", "window = 0.5", "drain.window"),
+        ("window = 20", "window = true", "drain.window: must be a whole number"),
         ("connections_per_second = 5000", "connections_per_second = 0.5", "limits.connections_per_second"),
         ("# qr_on_open", &on_open(8080), "compatible.qr_on_open.listen: has the port of listen.public"),
         ("# qr_on_open", &on_open(9090), "compatible.qr_on_open.listen: has the port of listen.admin"),
@@ -82,6 +83,7 @@ fn what_is_probably_a_mistake_is_warned_of() {
         ),
         ("SCENECAST_DRAIN__WINDOW", "0", "drain.window: "),
         ("SCENECAST_LIMITS__KEEP_ALIVE", "60", "limits.keep_alive: is no longer than the 60 seconds"),
+        ("SCENECAST_BUS__URL", "redis://callback:p@h", "bus.url: its user is the callbacks'"),
     ] {
         let warnings = warnings(&[(name, value)]);
         assert!(matches!(&*warnings, [one] if one.starts_with(named)), "{name}={value}: {warnings:?}");
@@ -92,6 +94,13 @@ fn what_is_probably_a_mistake_is_warned_of() {
 fn an_error_names_the_invalid_value() {
     for (name, value, named) in [
         ("SCENECAST_BUS__URL", "memory:", "bus.url"),
+        ("SCENECAST_BUS__URL", "redis://g:key-secret-of-16@h", "bus.url: has the secret of key_secret, too"),
+        (
+            "SCENECAST_BUS__URL",
+            "redis-sentinel://g:p@h:1?sentinelServiceName=m&sentinelUsername=s&sentinelPassword=internal-secret-of-16",
+            "bus.url: has the secret of internal_secret, too",
+        ),
+        ("SCENECAST_DRAIN__WINDOW", "true", "drain.window: must be a whole number"),
         ("SCENECAST_BUS__URL", "redis://", "bus.url"),
         ("SCENECAST_BUS__CA", "/nowhere/ca.pem", "bus.ca, /nowhere/ca.pem"),
         ("SCENECAST_CALLBACK__URL", "callback:8082", "callback.url"),

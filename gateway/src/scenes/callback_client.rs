@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use axum::http::{HeaderMap, header};
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::Method;
 use scenecast_scene::{
@@ -58,8 +59,7 @@ impl CallbackClient {
     /// Opens a scene, and returns the code by which the phone finds it.
     pub(crate) async fn open(&self, call: &internal::OpenCall) -> Result<internal::OpenedHandle, PageRefusal> {
         let answer = self.http.post(internal::OPEN_PATH, call).await?;
-        serde_json::from_slice(&answer)
-            .map_err(|_| PageRefusal::CallbackUnavailable("the callback's answer can't be read"))
+        serde_json::from_slice(&answer).map_err(|_| PageRefusal::for_callback_answer(200, ""))
     }
 
     pub(crate) async fn cancel(&self, scene: SceneId) -> Result<(), PageRefusal> {
@@ -102,6 +102,7 @@ impl SignedHttp {
             PageRefusal::CallbackUnavailable("the callback gives no answer")
         })?;
         let status = response.status();
+        let may_be_ours = may_be_json(response.headers());
         let mut answer = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
             answer.extend_from_slice(&chunk);
@@ -109,7 +110,7 @@ impl SignedHttp {
                 return Err(PageRefusal::CallbackUnavailable("the callback's answer is too long"));
             }
         }
-        if status.is_success() {
+        if status.is_success() && (may_be_ours || answer.is_empty()) {
             return Ok(answer);
         }
         Err(PageRefusal::for_callback_answer(status.as_u16(), &problem_code(&answer)))
@@ -162,6 +163,11 @@ fn unexpired(missing: &[MissingScene], now: Instant) -> Vec<internal::ReopenCall
             life_ms: millis(*ends - now),
         })
         .collect()
+}
+
+/// Whether an answer may be a callback's, by its headers: not that of a web server or a login page in its place.
+fn may_be_json(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"application/json"))
 }
 
 /// The `code` in a callback's problem; empty if there is none.

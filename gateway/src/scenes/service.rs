@@ -2,7 +2,7 @@
 
 use std::{
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -11,7 +11,7 @@ use scenecast_metrics::Stage;
 use scenecast_scene::{
     AccountName, Binding, Claims, Key, KeyError, KeyRing, PageInfo, SceneId, internal, internal::Handle, time::millis,
 };
-use scenecast_service::admission::{AddressRateLimit, RejectReason, Rejections};
+use scenecast_service::admission::{AddressRateLimit, RateLimit, RejectReason, Rejections};
 
 use super::{
     callback_client::CallbackClient,
@@ -23,6 +23,9 @@ use crate::{config::GatewayConfig, metrics::GatewayMetrics, refusal::PageRefusal
 
 /// How long the gateway tries to cancel the scene of a page that is gone: shutdown waits for that.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Whoever makes up keys can send many.
+static FOREIGN_KEY_LOG_RATE: LazyLock<RateLimit> = LazyLock::new(|| RateLimit::per_second(1));
 
 /// Opens scenes and checks keys for all pages of this gateway.
 pub(crate) struct SceneService {
@@ -189,10 +192,25 @@ impl SceneService {
 }
 
 fn check_by(keys: &KeyRing, key: &str) -> Result<Claims, PageRefusal> {
-    key.parse().and_then(|key| keys.check(&key, SystemTime::now())).map_err(|error| match error {
+    let now = SystemTime::now();
+    let key: Key = key.parse().map_err(refusal_for)?;
+    keys.check(&key, now).map_err(|error| {
+        if keys.seems_signed_elsewhere(&key, now) && FOREIGN_KEY_LOG_RATE.allows() {
+            tracing::warn!(
+                "a page has a key that this gateway's key_secret didn't sign, so its login ends; if this goes on, compare \
+                 key_secret of all gateways: they need the same, and while you change it, the old one as its previous \
+                 value"
+            );
+        }
+        refusal_for(error)
+    })
+}
+
+fn refusal_for(error: KeyError) -> PageRefusal {
+    match error {
         KeyError::Foreign => PageRefusal::KeyInvalid,
         KeyError::Stale => PageRefusal::SceneExpired,
-    })
+    }
 }
 
 /// An SVG of the QR code for this address, by which a phone finds the scene of these claims.

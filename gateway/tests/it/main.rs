@@ -9,6 +9,7 @@
 //! | `descriptors` | a gateway that may open few files |
 //! | `drain` | a gateway that shuts down while pages wait |
 //! | `limits` | what happens beyond the limits |
+//! | `wrong_settings` | settings that can be used and are wrong |
 //! | `visitors` | what is told of the page that asks for a scene |
 //! | `hostile` | peers that break the rules on purpose |
 //! | `signals` | the signals that its process gets |
@@ -26,3 +27,4 @@ mod signals;
 mod slow_clients;
 mod transport;
 mod visitors;
+mod wrong_settings;

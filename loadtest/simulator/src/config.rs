@@ -7,7 +7,7 @@ use scenecast_service::{
     config::{ConfigError, DrainConfig, TelemetryConfig, Validate, check_listeners, listen_address},
     process::Binary,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de};
 use url::Url;
 
 use crate::accounts::{AccountKind, SimulatedAccount};
@@ -19,6 +19,7 @@ pub struct SimulatorConfig {
     /// The addresses on which it listens.
     pub listen: SimulatorListeners,
     /// The URL at which others reach the public listener. QR codes begin with it.
+    #[serde(deserialize_with = "public_url")]
     pub public_url: Url,
     /// The Official Accounts and mini programs that it hosts.
     pub accounts: BTreeMap<AccountName, SimulatedAccount>,
@@ -40,7 +41,24 @@ pub struct SimulatorListeners {
     pub admin: SocketAddr,
 }
 
+/// The error of the library would show the text, which may have a password.
+fn public_url<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Url, D::Error> {
+    String::deserialize(from)?
+        .parse()
+        .map_err(|_| de::Error::custom("must be an address such as http://127.0.0.1:8083"))
+}
+
 impl Validate for SimulatorConfig {
+    const REQUIRED: &'static [&'static str] = &[
+        "listen.public",
+        "listen.admin",
+        "public_url",
+        "accounts.*.app_id",
+        "accounts.*.secret",
+        "accounts.*.token",
+        "accounts.*.original_id",
+    ];
+
     fn validate(&self) -> Result<(), ConfigError> {
         if self.public_url.path() != "/" || self.public_url.query().is_some() {
             return Err(ConfigError::at("public_url", "must end after the host and port"));
@@ -160,11 +178,12 @@ mod tests {
             ("SCENECAST_ACCOUNTS__DEMO__TITEL", "Demo", "titel"),
             ("SCENECAST_ACCOUNTS__OTHER__TITLE", "Other", "accounts.other"),
             ("SCENECAST_PUBLIC_URL", "here", "public_url"),
+            ("SCENECAST_PUBLIC_URL", "http://u:hush@:8083", "public_url: must be an address such as"),
             ("SCENECAST_PUBLIC_URL", "http://127.0.0.1:8083/wechat", "public_url"),
             ("SCENECAST_LISTEN__ADMIN", "everywhere", "listen.admin"),
         ] {
             let error = config_with(&[(name, value)]).unwrap_err();
-            assert!(error.contains(named), "{name}={value}: {error}");
+            assert!(error.contains(named) && !error.contains("hush"), "{name}={value}: {error}");
         }
     }
 }

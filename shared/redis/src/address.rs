@@ -189,6 +189,17 @@ fn without_brackets(server: Server) -> Server {
 }
 
 impl RedisAddress {
+    /// Whether pods connect as this user.
+    pub fn has_user(&self, name: &str) -> bool {
+        self.0.config.username.as_deref() == Some(name)
+    }
+
+    /// Whether this is the password for Redis, or for its sentinels.
+    pub fn has_password(&self, text: &str) -> bool {
+        let passwords = [&self.0.config.password, &self.0.sentinel_config.password];
+        passwords.into_iter().flatten().any(|password| password == text)
+    }
+
     /// The same address, trusting the certificate authorities in this PEM file and no others. Fails without TLS.
     pub fn trusting(&self, authorities: &Path) -> Result<Self, String> {
         let mut address = ParsedAddress::clone(&self.0);

@@ -30,6 +30,8 @@ const EXPIRES_BYTES: usize = 4;
 const BINDING_BYTES: usize = 16;
 const MAC_BYTES: usize = 16;
 const FIXED_BYTES: usize = NONCE_BYTES + KIND_BYTES + EXPIRES_BYTES + BINDING_BYTES + MAC_BYTES;
+/// No scene lives longer: those of compatible routes live an hour.
+const LONGEST_LIFE: Duration = Duration::from_secs(60 * 60 + 60);
 const NO_BINDING: [u8; BINDING_BYTES] = [0; BINDING_BYTES];
 
 /// Why a key is refused.
@@ -173,6 +175,20 @@ impl KeyRing {
         (key, Claims { scene, account: account.clone(), binding, expires })
     }
 
+    /// Whether a key looks as if a gateway with another secret had issued it: it has the form of a key whose scene may
+    /// still be stored, and only its signature isn't ours. A made-up key can look so, too.
+    pub fn seems_signed_elsewhere(&self, key: &Key, now: SystemTime) -> bool {
+        let (body, tag) = key.0.split_at(key.0.len() - MAC_BYTES);
+        let (head, account) = body.split_at(FIXED_BYTES - MAC_BYTES);
+        let (kind, rest) = head[NONCE_BYTES..].split_at(KIND_BYTES);
+        let expires: [u8; EXPIRES_BYTES] = rest[..EXPIRES_BYTES].try_into().unwrap_or_default();
+        let expires = UNIX_EPOCH + Duration::from_secs(u32::from_be_bytes(expires).into());
+        kind == self.kind.mark()
+            && (now..now + LONGEST_LIFE).contains(&expires)
+            && std::str::from_utf8(account).is_ok_and(|account| account.parse::<AccountName>().is_ok())
+            && !self.secret.any(|secret| constant_time_eq(&mac(secret, body), tag))
+    }
+
     /// Returns the content of a key, if it was issued with an accepted secret and not for the other kind of routes, and
     /// its scene may still be stored.
     pub fn check(&self, key: &Key, now: SystemTime) -> Result<Claims, KeyError> {
@@ -244,6 +260,21 @@ mod tests {
     fn a_key_of_another_deployment_is_foreign() {
         let (key, _) = ring("s").issue(&demo(), None, LIFE, now());
         assert_eq!(ring("t").check(&key, now()), Err(KeyError::Foreign));
+    }
+
+    #[test]
+    fn a_key_of_another_secret_is_told_from_what_is_none() {
+        let (key, _) = ring("s").issue(&demo(), None, LIFE, now());
+        assert!(ring("t").seems_signed_elsewhere(&key, now()));
+        let rotated = KeyRing::new(Rotating { current: "t".into(), previous: Some("s".into()) });
+        assert!(!ring("s").seems_signed_elsewhere(&key, now()) && !rotated.seems_signed_elsewhere(&key, now()));
+        assert!(!ring("t").seems_signed_elsewhere(&key, now() + LIFE * 2), "its scene has ended");
+        assert!(!ring("t").seems_signed_elsewhere(&key, now() - LONGEST_LIFE), "no scene lives as long");
+        assert!(!KeyRing::compatible(Rotating::fixed("t")).seems_signed_elsewhere(&key, now()));
+        for length in FIXED_BYTES + 1..=FIXED_BYTES + 32 {
+            let made_up: Key = URL_SAFE_NO_PAD.encode(vec![7; length]).parse().unwrap();
+            assert!(!ring("t").seems_signed_elsewhere(&made_up, now()));
+        }
     }
 
     #[test]

@@ -91,7 +91,7 @@ where
     match cli.command.unwrap_or(CliCommand::Serve) {
         CliCommand::Serve => {
             // Before the configuration is read: as PID 1 a process without handlers never gets its SIGTERM.
-            let server = Server::start();
+            let server = ServingProcess::start();
             with_config(cli, |config| server.run(name, config, serve))
         }
         CliCommand::CheckConfig => with_config(cli, |config: C| {
@@ -124,14 +124,14 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
 }
 
 /// A process that will serve: it has a runtime, and gets its signals.
-struct Server {
+struct ServingProcess {
     runtime: Runtime,
     signals: Signals,
     /// The same signals again, for whoever doesn't want to wait.
     hurry: StopSignals,
 }
 
-impl Server {
+impl ServingProcess {
     fn start() -> Self {
         let runtime = Runtime::new().expect("the system gives threads to a process that starts");
         let entered = runtime.enter();

@@ -1,6 +1,11 @@
 //! The binary: it starts without Redis, answers its probes, and ends on SIGTERM.
 
-use std::{io::Write, path::Path, process::Stdio};
+use std::{
+    io::Write,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 use tokio::{
@@ -8,7 +13,10 @@ use tokio::{
     process::Command,
 };
 
-use crate::world::{AES_KEY, API_KEY, INTERNAL, SECRET, TOKEN, assert_no_secrets};
+use crate::world::{API_KEY, INTERNAL, SECRET, TOKEN, assert_no_secrets};
+
+/// The one of the other tests is the simulator's published one, which is refused for WeChat itself.
+const OWN_AES_KEY: &str = "hgfedcbaijklmnopqrstuvwxyz0123456789ABCDEFG";
 
 pub(crate) fn binary(config: &Path, command: &str) -> Command {
     let mut binary = Command::new(env!("CARGO_BIN_EXE_scenecast-callback"));
@@ -16,7 +24,7 @@ pub(crate) fn binary(config: &Path, command: &str) -> Command {
     binary.env("SCENECAST_INTERNAL_SECRET__CURRENT", INTERNAL);
     binary.env("SCENECAST_ACCOUNTS__DEMO__SECRET", SECRET);
     binary.env("SCENECAST_ACCOUNTS__DEMO__TOKEN__CURRENT", TOKEN);
-    binary.env("SCENECAST_ACCOUNTS__DEMO__AES_KEY__CURRENT", AES_KEY);
+    binary.env("SCENECAST_ACCOUNTS__DEMO__AES_KEY__CURRENT", OWN_AES_KEY);
     binary.env("SCENECAST_API_KEYS__SHOP__KEY__CURRENT", API_KEY);
     binary
 }
@@ -123,4 +131,55 @@ async fn a_probable_mistake_is_told_by_check_config_and_in_the_log() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn a_wrong_api_key_and_lost_traces_have_a_line_and_the_exit_does_not_wait_for_a_silent_collector() {
+    let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let file = sample(|sample| sample);
+    let mut process = binary(file.path(), "serve");
+    process.env("SCENECAST_TELEMETRY__OTLP_ENDPOINT", format!("http://{}", collector.local_addr().unwrap()));
+    process.env("SCENECAST_TELEMETRY__TRACE_SHARE", "1").env("OTEL_BSP_SCHEDULE_DELAY", "50");
+    let mut process = process.stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+    let mut next_line = async || {
+        let line = tokio::time::timeout(Duration::from_secs(20), log.next_line()).await.expect("a line in time");
+        let line = line.unwrap().expect("the log goes on");
+        assert_no_secrets(&line);
+        assert!(!line.contains("of-the-shop"), "{line}");
+        serde_json::from_str::<Value>(&line).unwrap()
+    };
+    let mut addresses = std::collections::BTreeMap::new();
+    while addresses.len() < 3 {
+        let line = next_line().await;
+        if line["message"] == "accepting connections" {
+            let [clients, address] = ["clients", "address"].map(|field| line[field].as_str().unwrap().to_owned());
+            addresses.insert(clients, address);
+        }
+    }
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let redeem = format!("http://{}/v1/redeem", addresses["gateways and sites"]);
+    for authorization in [format!("Bearer \"{API_KEY}\""), "Bearer another-key-of-the-shop".to_owned()] {
+        let answer = http.post(&redeem).header("authorization", authorization).send().await.unwrap();
+        assert_eq!(answer.status(), 401);
+    }
+    let said = loop {
+        let line = next_line().await;
+        if line["message"].as_str().unwrap().contains("it has no valid API key") {
+            break line["why"].as_str().unwrap().to_owned();
+        }
+    };
+    assert!(said.contains("quotation marks"), "{said}");
+    drop(collector.accept().await.unwrap());
+    while !next_line().await["message"].as_str().unwrap().contains("traces are lost until the log says otherwise") {}
+
+    // The next batch is on its way when the process ends, and is never answered.
+    http.post(&redeem).send().await.unwrap();
+    let _silent = collector.accept().await.unwrap();
+    let pid = process.id().unwrap().to_string();
+    assert!(Command::new("kill").arg(pid).status().await.unwrap().success());
+    while next_line().await["message"] != "shutting down: every connection has ended" {}
+    let exit = Instant::now();
+    assert!(process.wait().await.unwrap().success());
+    assert!(exit.elapsed().as_secs() < 4, "{:?}", exit.elapsed());
 }

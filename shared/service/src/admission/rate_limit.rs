@@ -143,7 +143,7 @@ mod tests {
         let mut sites = 0_u128..;
         let mut next_address = || {
             let site = sites.next().unwrap();
-            let address = Ipv6Addr::from_bits((0x2001_0000 << 96) | (site << 80));
+            let address = Ipv6Addr::from_bits((0x2400_0000 << 96) | (site << 80));
             assert_eq!(rate.check(address.into()), Ok(()));
         };
         (0..1_000_000).for_each(|_| next_address());

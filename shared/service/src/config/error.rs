@@ -32,8 +32,8 @@ pub enum ConfigError {
     /// Several of them, in the order in which they were found.
     #[error("{}", each_text(.0).join("; "))]
     Several(Vec<ConfigError>),
-    /// The exporter of traces can't be built.
-    #[error("telemetry.otlp_endpoint: {0}")]
+    /// The exporter of traces can't be built. The text is not the cause's, which shows the address and a password in it.
+    #[error("telemetry.otlp_endpoint: traces can't be sent to such an address")]
     TraceExporter(#[source] opentelemetry_otlp::ExporterBuildError),
 }
 

@@ -9,7 +9,8 @@ use super::{
     environment::{Variables, variable_for},
     error::{ConfigError, ConfigWarning},
     place::{is_within, join},
-    read::{BadSetting, Problem, read},
+    read::read,
+    read_error::{BadSetting, Fault},
     texts::bad_texts,
 };
 
@@ -98,7 +99,9 @@ pub fn load_with_file<T: Validate>(
         Err(unreadable) => {
             let named: Vec<_> = errors.iter().filter_map(place_of).map(ToOwned::to_owned).collect();
             // A table is missing if what has to be in it is, and that has been named.
-            let is_new = |setting: &BadSetting| !named.iter().any(|place| is_within(place, &setting.place));
+            let is_new = |setting: &BadSetting| {
+                setting.fault != Fault::Missing || !named.iter().any(|place| is_within(place, &setting.place))
+            };
             let unreadable = unreadable.into_iter().filter(is_new).map(error_for);
             errors.extend(unreadable.map(|error| with_source(error, &variables)));
         }
@@ -118,7 +121,7 @@ fn find_bad(settings: &Table, required: &[&str]) -> (Vec<ConfigError>, BTreeSet<
     let missing = required
         .iter()
         .flat_map(|place| missing(settings, "", place))
-        .map(|place| error_for(BadSetting { place, problem: Problem::Missing }));
+        .map(|place| error_for(BadSetting { place, fault: Fault::Missing }));
     errors.extend(missing);
     (errors, places)
 }
@@ -128,12 +131,10 @@ fn missing(table: &Table, above: &str, required: &str) -> Vec<String> {
     let (name, rest) = required.split_once('.').map_or((required, None), |(name, rest)| (name, Some(rest)));
     let below = |name: &str, value: Option<&Value>| match (value, rest) {
         (Some(Value::Table(table)), Some(rest)) => missing(table, &join(above, name), rest),
-        // What stands in place of the table is refused when it is read.
-        (Some(_), _) => vec![],
         (None, None) => vec![join(above, name)],
         (None, Some(rest)) if above.is_empty() && !rest.contains('*') => vec![join(name, rest)],
-        // A table that may be absent.
-        (None, Some(_)) => vec![],
+        // What stands in place of a table is refused when it is read, and other tables may be absent.
+        (Some(_), _) | (None, Some(_)) => vec![],
     };
     if name == "*" {
         return table.iter().flat_map(|(name, value)| below(name, Some(value))).collect();
@@ -142,12 +143,12 @@ fn missing(table: &Table, above: &str, required: &str) -> Vec<String> {
 }
 
 fn error_for(setting: BadSetting) -> ConfigError {
-    match setting.problem {
-        Problem::Missing => {
+    match setting.fault {
+        Fault::Missing => {
             let variable = variable_for(&setting.place);
             ConfigError::at(&setting.place, format_args!("is missing; set it in the file, or by {variable}"))
         }
-        Problem::Unreadable(requirement) => ConfigError::at(&setting.place, requirement),
+        Fault::Unreadable(requirement) => ConfigError::at(&setting.place, requirement),
     }
 }
 

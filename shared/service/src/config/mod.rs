@@ -5,6 +5,7 @@
 //! | `load` | the file and the environment, and what is refused |
 //! | `environment` | which variable sets which setting |
 //! | `read` | from settings to the types of a configuration |
+//! | `read_error` | what is said of a setting that can't be read, without its value |
 //! | `error` | what is refused or warned of |
 //! | `place` | where a setting is |
 //! | `texts` | texts that can't be meant |
@@ -22,6 +23,7 @@ mod origins;
 mod place;
 mod placeholder;
 mod read;
+mod read_error;
 mod secret;
 mod texts;
 pub(crate) mod types;

@@ -3,7 +3,7 @@
 
 /// Whether a text is one of them.
 pub(super) fn is_placeholder(text: &str) -> bool {
-    is_stand_in(text) || has_marked_name(text) || asks_to_be_changed(text)
+    is_stand_in(text) || has_marked_name(text) || is_reference(text) || asks_to_be_changed(text)
 }
 
 /// Whether the text is a variable of a shell or a template, such as `$NAME`, or nothing but dots, crosses or stars.
@@ -25,13 +25,29 @@ fn is_stand_in(text: &str) -> bool {
         || ["%", "@", "__"].into_iter().any(between)
 }
 
+/// Whether the text names a secret that a tool should have fetched or decrypted: `vault:…`, `ENC[…]`.
+fn is_reference(text: &str) -> bool {
+    let schemes = [
+        "vault:",
+        "ref+",
+        "op://",
+        "awssm://",
+        "arn:aws:secretsmanager:",
+        "azurekeyvault://",
+        "gcp:secretmanager:",
+        "sm://",
+    ];
+    let text = text.trim();
+    schemes.iter().any(|scheme| text.starts_with(scheme)) || (text.starts_with("ENC[") && text.ends_with(']'))
+}
+
 /// Whether a name in the brackets of a template is anywhere in the text: `${NAME}`, `$(NAME)`, `{{ name }}`, `<name>`.
 fn has_marked_name(text: &str) -> bool {
-    let brackets = [("${", "}"), ("$(", ")"), ("{{", "}}"), ("<", ">")];
+    let brackets = [("${", "}"), ("$(", ")"), ("#{", "}"), ("((", "))"), ("{{", "}}"), ("<%", "%>"), ("<", ">")];
     brackets.into_iter().any(|(open, close)| {
         text.match_indices(open).any(|(at, _)| {
             let inside = text[at + open.len()..].split_once(close).map(|(inside, _)| inside.trim());
-            inside.is_some_and(|name| name.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '.')))
+            inside.is_some_and(|name| name.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '.' | '=')))
         })
     })
 }
@@ -61,6 +77,19 @@ mod tests {
             "__INTERNAL_SECRET__",
             "{{ .Values.internalSecret }}",
             "{{internal_secret}}",
+            "((internal_secret))",
+            "((scenecast/internal-secret))",
+            "redis://gateway:((redis.password))@redis:6379",
+            "#{InternalSecret}",
+            "#{ internal_secret }#",
+            "<%= internal_secret %>",
+            "ENC[AES256_GCM,data:Zm9v,iv:YmFy,tag:YmF6,type:str]",
+            "vault:secret/data/scenecast#internal",
+            "ref+vault://secret/scenecast#/internal",
+            "op://prod/scenecast/internal",
+            "arn:aws:secretsmanager:eu-west-1:1:secret:internal",
+            "<name>",
+            "CHANGEME",
             "redis://gateway:<password>@redis:6379",
             "<your API key>",
             "<密码>",
@@ -91,6 +120,9 @@ mod tests {
             "p@ss@word",
             "$c2FVsBQIhrscChlQIMVb5sSYspob7oD",
             "C2FVsBQIhrscChlQIMV+b5sSYspob7oD==",
+            "a((1))b#{2}",
+            "ENCODED[x]y",
+            "vaulted",
             "redis://gateway:a$b%40c@redis:6379/0",
             "https://www.example.com",
             "pages/login/login",

@@ -1,9 +1,8 @@
-//! Reads settings into the types of a configuration. All errors are found at once, and none shows a value: it may be a
-//! secret, also where it doesn't belong. No I/O.
+//! Reads settings into the types of a configuration. All errors are found at once. No I/O.
 //!
 //! See docs/decisions/080-we-read-settings-ourselves.md.
 
-use std::{collections::BTreeSet, fmt, fmt::Display};
+use std::collections::BTreeSet;
 
 use serde::{
     de,
@@ -12,23 +11,10 @@ use serde::{
 };
 use toml::{Table, Value};
 
-use super::place::{is_within, join};
-
-/// A setting that can't be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BadSetting {
-    pub(super) place: String,
-    pub(super) problem: Problem,
-}
-
-/// What is wrong with a setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Problem {
-    /// It isn't there, and has no default.
-    Missing,
-    /// It can't be read. The text says what it has to be.
-    Unreadable(String),
-}
+use super::{
+    place::{is_within, join},
+    read_error::{BadSetting, Fault, ReadError},
+};
 
 /// Reads the settings. Those at the places in `left_out`, which have been found bad, are taken for absent.
 ///
@@ -36,22 +22,22 @@ pub(super) enum Problem {
 /// incomplete is read last, so that it doesn't hide what comes after it.
 pub(super) fn read<T: DeserializeOwned>(settings: &Table, left_out: BTreeSet<String>) -> Result<T, Vec<BadSetting>> {
     let mut bad = vec![];
-    let mut known = Known { left_out, incomplete: BTreeSet::new() };
+    let mut known = KnownFaults { left_out, incomplete: BTreeSet::new() };
     loop {
-        match T::deserialize(Reader::new(&Value::Table(settings.clone()), String::new(), &known)) {
+        match T::deserialize(SettingReader::new(&Value::Table(settings.clone()), String::new(), &known)) {
             Ok(config) if bad.is_empty() => return Ok(config),
             Ok(_) => return Err(bad),
             Err(error) => {
                 let setting = error.into_setting();
-                let is_new = match setting.problem {
-                    Problem::Missing => known.incomplete.insert(setting.place.clone()),
-                    Problem::Unreadable(_) => known.left_out.insert(setting.place.clone()),
+                let is_new = match setting.fault {
+                    Fault::Missing => known.incomplete.insert(setting.place.clone()),
+                    Fault::Unreadable(_) => known.left_out.insert(setting.place.clone()),
                 };
                 if !is_new {
                     return Err(bad);
                 }
                 // What is left out is missing then, which says nothing new.
-                if setting.problem != Problem::Missing || !known.left_out.contains(&setting.place) {
+                if setting.fault != Fault::Missing || !known.left_out.contains(&setting.place) {
                     bad.push(setting);
                 }
             }
@@ -60,14 +46,14 @@ pub(super) fn read<T: DeserializeOwned>(settings: &Table, left_out: BTreeSet<Str
 }
 
 /// What was found before.
-struct Known {
+struct KnownFaults {
     /// The places of settings that are taken for absent.
     left_out: BTreeSet<String>,
     /// The places of missing settings.
     incomplete: BTreeSet<String>,
 }
 
-impl Known {
+impl KnownFaults {
     /// What has something left out comes after what has not, and what is incomplete comes last.
     fn rank(&self, place: &str) -> u8 {
         let has = |places: &BTreeSet<String>| places.iter().any(|it| is_within(it, place));
@@ -75,97 +61,16 @@ impl Known {
     }
 }
 
-/// Why a value can't be read. It has no place until it leaves the value.
-#[derive(Debug)]
-struct ReadError {
-    place: Option<String>,
-    /// The field that is missing, below the place.
-    missing: Option<&'static str>,
-    requirement: String,
-}
-
-impl ReadError {
-    fn new(requirement: impl Display) -> Self {
-        Self { place: None, missing: None, requirement: requirement.to_string() }
-    }
-
-    /// The error of the value at this place, unless it has a place already.
-    fn at(mut self, place: &str) -> Self {
-        self.place.get_or_insert_with(|| place.to_owned());
-        self
-    }
-
-    fn into_setting(self) -> BadSetting {
-        let place = self.place.unwrap_or_default();
-        match self.missing {
-            Some(field) => BadSetting { place: join(&place, field), problem: Problem::Missing },
-            None => BadSetting { place, problem: Problem::Unreadable(self.requirement) },
-        }
-    }
-}
-
-impl Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.requirement)
-    }
-}
-
-impl std::error::Error for ReadError {}
-
-impl de::Error for ReadError {
-    fn custom<T: Display>(requirement: T) -> Self {
-        Self::new(requirement)
-    }
-
-    fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        let kind = match found {
-            Unexpected::Bool(_) => "true or false",
-            Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => {
-                "a number without quotation marks"
-            }
-            Unexpected::Str(_) | Unexpected::Char(_) => "a text",
-            Unexpected::Seq => "a list",
-            Unexpected::Map => "a table",
-            _ => "something else",
-        };
-        Self::new(format_args!("must be {expected}, and is {kind}"))
-    }
-
-    fn invalid_value(_: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        let expected = expected.to_string();
-        match expected.strip_prefix("a nonzero ") {
-            Some(_) => Self::new("must be at least 1"),
-            None => Self::new(format_args!("must be {expected}")),
-        }
-    }
-
-    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(format_args!("must be one of {}", expected.join(", ")))
-    }
-
-    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(format_args!("there is no such setting; there are {}", expected.join(", ")))
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        Self { missing: Some(field), ..Self::new("is missing") }
-    }
-
-    fn duplicate_field(field: &'static str) -> Self {
-        Self::new(format_args!("{field} is set twice, by its old name and by its new one"))
-    }
-}
-
 /// One value and its place.
 #[derive(Clone)]
-struct Reader<'a> {
+struct SettingReader<'a> {
     value: &'a Value,
     place: String,
-    known: &'a Known,
+    known: &'a KnownFaults,
 }
 
-impl<'a> Reader<'a> {
-    fn new(value: &'a Value, place: String, known: &'a Known) -> Self {
+impl<'a> SettingReader<'a> {
+    fn new(value: &'a Value, place: String, known: &'a KnownFaults) -> Self {
         Self { value, place, known }
     }
 
@@ -183,11 +88,11 @@ impl<'a> Reader<'a> {
         let Self { place, known, .. } = &self;
         let mut entries: Vec<_> = table
             .iter()
-            .map(|(name, value)| (name.as_str(), Reader::new(value, join(place, name), known)))
+            .map(|(name, value)| (name.as_str(), SettingReader::new(value, join(place, name), known)))
             .filter(|(_, entry)| !known.left_out.contains(&entry.place))
             .collect();
         entries.sort_by_key(|(_, entry)| known.rank(&entry.place));
-        visitor.visit_map(Entries { entries: entries.into_iter(), value: None }).map_err(|error| error.at(place))
+        visitor.visit_map(TableEntries { entries: entries.into_iter(), value: None }).map_err(|error| error.at(place))
     }
 }
 
@@ -201,7 +106,7 @@ macro_rules! whole_numbers {
     )*};
 }
 
-impl<'de> de::Deserializer<'de> for Reader<'_> {
+impl<'de> de::Deserializer<'de> for SettingReader<'_> {
     type Error = ReadError;
 
     whole_numbers! {
@@ -278,7 +183,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
             Value::String(text) => text.split(',').map(|item| Value::String(item.trim().to_owned())).collect(),
             _ => return Err(ReadError::new("must be a list, or one text with commas")),
         };
-        let items: Vec<_> = items.iter().map(|item| Reader::new(item, self.place.clone(), self.known)).collect();
+        let items: Vec<_> = items.iter().map(|item| SettingReader::new(item, self.place.clone(), self.known)).collect();
         visitor.visit_seq(de::value::SeqDeserializer::new(items.into_iter()))
     }
 
@@ -321,7 +226,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
     }
 }
 
-impl IntoDeserializer<'_, ReadError> for Reader<'_> {
+impl IntoDeserializer<'_, ReadError> for SettingReader<'_> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -334,13 +239,13 @@ fn as_name(text: &str) -> StringDeserializer<ReadError> {
 }
 
 /// The entries of a table.
-struct Entries<'a> {
-    entries: std::vec::IntoIter<(&'a str, Reader<'a>)>,
+struct TableEntries<'a> {
+    entries: std::vec::IntoIter<(&'a str, SettingReader<'a>)>,
     /// The value of the name that was read last.
-    value: Option<Reader<'a>>,
+    value: Option<SettingReader<'a>>,
 }
 
-impl<'de> de::MapAccess<'de> for Entries<'_> {
+impl<'de> de::MapAccess<'de> for TableEntries<'_> {
     type Error = ReadError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {

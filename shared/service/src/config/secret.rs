@@ -83,6 +83,16 @@ impl<'a> SecretUses<'a> {
         }
     }
 
+    /// Refuses the setting at `place` if it `holds` one of these secrets. One that is rotated away is allowed.
+    pub fn check_not_in(&self, place: impl Display, holds: impl Fn(&Secret) -> bool) -> Result<(), ConfigError> {
+        match self.0.iter().find(|it| !it.is_previous && holds(it.secret)) {
+            Some(it) => {
+                Err(ConfigError::at(place, format_args!("has the secret of {}, too; each needs its own", it.place)))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The secrets that are used twice and not refused.
     pub fn warnings(&self) -> Vec<ConfigWarning> {
         let tolerated = self.shared().filter(|shared| !shared.is_refused());
@@ -176,6 +186,17 @@ mod tests {
         let key = Secret::from("key");
         uses.add_fixed("accounts.b.secret", &key);
         assert!(uses.check().unwrap_err().to_string().starts_with("accounts.b.secret: is the secret of api_keys.shop"));
+    }
+
+    #[test]
+    fn a_secret_within_another_setting_is_refused_unless_it_is_rotated_away() {
+        let one = rotating("new", Some("old"));
+        let mut uses = SecretUses::default();
+        uses.add("key_secret", &one);
+        let check = |password: &str| uses.check_not_in("bus.url", |secret| secret.text() == password);
+        let refused = check("new").unwrap_err().to_string();
+        assert_eq!(refused, "bus.url: has the secret of key_secret, too; each needs its own");
+        assert!(check("old").is_ok() && check("other").is_ok());
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl TryFrom<String> for HttpUrl {
             {
                 Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
             }
-            _ => Err("must be an address such as http://host:4318"),
+            _ => Err("must be an address with http:// or https://, such as http://host:8082, without ? and #"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod captured_log;
+mod export;
 pub(crate) mod log_limit;
 pub(crate) mod start;
 pub(crate) mod trace;

@@ -1,6 +1,6 @@
 //! Starts logs and traces.
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, time::Duration};
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
@@ -10,6 +10,9 @@ use crate::{
     config::{error::ConfigError, types::TelemetryConfig},
     telemetry::{log_limit::LogLimiter, trace},
 };
+
+/// How long the exit of the process waits for the last traces.
+const FLUSH_TIME: Duration = Duration::from_secs(1);
 
 /// Exports traces in the background. Call [`TelemetryGuard::flush`] before the process ends.
 #[must_use = "traces are lost without flush"]
@@ -52,10 +55,10 @@ pub fn start(
 }
 
 impl TelemetryGuard {
-    /// Sends the remaining traces. Must be called outside of an async runtime, because the exporter blocks.
+    /// Sends the remaining traces, within a second. Must be called outside of an async runtime, because the exporter blocks.
     pub fn flush(self) {
         if let Some(provider) = self.0
-            && let Err(error) = provider.shutdown()
+            && let Err(error) = provider.shutdown_with_timeout(FLUSH_TIME)
         {
             tracing::warn!(%error, "the last traces could not be sent and are lost; check telemetry.otlp_endpoint and the collector");
         }

@@ -12,6 +12,7 @@ use opentelemetry_sdk::{
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use super::export::reporting_processor;
 use crate::{
     config::{
         error::ConfigError,
@@ -20,20 +21,21 @@ use crate::{
     outbound::blocking_client,
 };
 
-/// How long one export may take.
-const EXPORT_LIMIT: Duration = Duration::from_secs(10);
+/// How long the collector may take for a batch of traces.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 const TRACEPARENT: &str = "traceparent";
 
 /// Exports to the endpoint's `/v1/traces`; `share` is the part of the logins that is traced.
 pub(crate) fn provider(name: &'static str, endpoint: &HttpUrl, share: Ratio) -> Result<SdkTracerProvider, ConfigError> {
     let exporter = SpanExporter::builder()
         .with_http()
-        .with_http_client(blocking_client(EXPORT_LIMIT))
+        .with_http_client(blocking_client(EXPORT_TIMEOUT))
         .with_endpoint(endpoint.join("/v1/traces"))
+        .with_timeout(EXPORT_TIMEOUT)
         .build()
         .map_err(ConfigError::TraceExporter)?;
     Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
+        .with_span_processor(reporting_processor(exporter))
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(share.get()))))
         .with_resource(Resource::builder().with_service_name(name).build())
         .build())
