@@ -5,6 +5,7 @@ import { confirmed, scanned, shown } from './details.js';
 import { GRANT_LIFE, Gateway } from './gateway.js';
 import { KeptScene } from './kept_scene.js';
 import { onLook } from './page.js';
+import { PageTimer } from './page_timer.js';
 import { Patience } from './patience.js';
 import { PollTransport } from './poll_transport.js';
 import { SocketTransport } from './socket_transport.js';
@@ -38,9 +39,6 @@ const GONE_CODES = new Set(['scene_expired', 'key_invalid']);
 const USABLE_STATES = new Set(['open', 'scanned', 'confirmed']);
 /** The problem of a page that has no transport left. */
 const UNSUPPORTED = { code: 'browser_unsupported', detail: 'This page can’t connect to the gateway in any way' };
-
-/** If a timer of a second is later than this by the page's clock, in ms, the page stood still, or the clock was set. */
-const STOOD_STILL = 3_000;
 
 /** A login attempt. Its events are `CustomEvent`s; see `Details`. */
 export class Attempt extends EventTarget {
@@ -80,8 +78,7 @@ export class Attempt extends EventTarget {
   #wasLate = false;
   /** Aborts the current connection, its listeners, and its timer. */
   #connection = new AbortController();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  #timer = new PageTimer();
 
   /** @param {CheckedOptions} options */
   constructor({ request, api, keepOnReload, problem }) {
@@ -274,7 +271,7 @@ export class Attempt extends EventTarget {
     if (this.#scene) this.#scene.expires = performance.now() + expiresIn * 1000;
     // If the gateway sends nothing by then, the connection is dead.
     const look = () => this.#transport?.look();
-    this.#setTimer(expiresIn * 1000 + EXPIRY_GRACE, () => this.#connectionEnded(ConnectionEnd.lost()), look);
+    this.#timer.set(expiresIn * 1000 + EXPIRY_GRACE, () => this.#connectionEnded(ConnectionEnd.lost()), look);
   }
 
   /** Whether an event is new, and not a repeat from an earlier connection. @param {Message} event */
@@ -313,7 +310,7 @@ export class Attempt extends EventTarget {
       onLook(() => this.#connect(), signal);
     }
     const connect = () => this.#connect();
-    this.#setTimer(delay, connect, connect);
+    this.#timer.set(delay, connect, connect);
     this.#isOffline = true;
     this.#emit('offline', { retryIn: delay / 1000 });
   }
@@ -334,34 +331,10 @@ export class Attempt extends EventTarget {
 
   /** Aborts the connection, its listeners and its timer. Returns the signal of the next one. @returns {AbortSignal} */
   #resetConnection() {
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     this.#connection.abort();
     this.#connection = new AbortController();
     return this.#connection.signal;
-  }
-
-  /**
-   * Runs the action in `ms`, and `afterStandstill` when the page has stood still meanwhile, as in a laptop that slept:
-   * timers stand still with it. There is one timer.
-   *
-   * See docs/decisions/062-the-page-trusts-no-clock-that-can-be-set.md.
-   *
-   * @param {number} ms
-   * @param {() => void} action
-   * @param {() => void} afterStandstill Has to do no harm: it also runs when somebody sets the page's clock.
-   */
-  #setTimer(ms, action, afterStandstill) {
-    const due = performance.now() + ms;
-    let checkedAt = Date.now();
-    const check = () => {
-      const left = due - performance.now();
-      this.#timer = setTimeout(left <= 0 ? action : check, Math.max(0, Math.min(left, 1000)));
-      const stoodStill = Math.abs(Date.now() - checkedAt) > STOOD_STILL;
-      checkedAt = Date.now();
-      if (stoodStill) afterStandstill();
-    };
-    clearTimeout(this.#timer);
-    check();
   }
 
   /**

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 const ENTRY: &str = include_str!("../../web/scenecast.js");
 /// The modules that [`ENTRY`] imports.
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 15] = [
     include_str!("../../web/attempt.js"),
     include_str!("../../web/connection_end.js"),
     include_str!("../../web/details.js"),
@@ -16,6 +16,7 @@ const PARTS: [&str; 14] = [
     include_str!("../../web/messages.js"),
     include_str!("../../web/options.js"),
     include_str!("../../web/page.js"),
+    include_str!("../../web/page_timer.js"),
     include_str!("../../web/patience.js"),
     include_str!("../../web/poll_transport.js"),
     include_str!("../../web/socket_transport.js"),
