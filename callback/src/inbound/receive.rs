@@ -132,7 +132,7 @@ pub(super) async fn receive(
             delivery.stored = stored;
             handle(&delivery).await
         }
-        (undecided, Ok(_)) => Err(delivery.unfinished(true, &undecided.obstacle())),
+        (SignatureClaim::Undecided(obstacle), Ok(_)) => Err(delivery.unfinished(true, &obstacle)),
         (_, Err(unfinished)) => Err(unfinished),
     };
     Ok(match result {

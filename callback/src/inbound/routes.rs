@@ -78,8 +78,8 @@ async fn verified(state: &InboundState, uri: &Uri) -> Result<Response, Problem> 
     };
     signature.timely.map_err(bad_signature)?;
     let echo = echo.ok_or_else(|| Problem::bad_request("the query lacks echostr"))?.to_owned();
-    if claimed != SignatureClaim::Made {
-        tracing::warn!(account = %account.name, reason = claimed.obstacle(), "could not verify this address; try again");
+    if let SignatureClaim::Undecided(reason) = claimed {
+        tracing::warn!(account = %account.name, %reason, "could not tell WeChat that this address is right; verify it again");
         return Err(from_refusal(OpenRefusal::BusUnavailable));
     }
     tracing::info!(account = %account.name, "WeChat verified this address");

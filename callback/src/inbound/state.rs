@@ -39,28 +39,23 @@ pub(crate) struct InboundState {
 }
 
 /// What became of a signature that doesn't cover its content.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum SignatureClaim {
     /// It is good for this content, and for no other.
     Made,
-    /// Redis didn't answer by the deadline.
-    NoAnswer,
-    /// Redis may have lost that it came with other content before.
-    Forgotten,
+    /// Nobody knows whether it was used before.
+    Undecided(ClaimObstacle),
 }
 
-impl SignatureClaim {
-    /// Why it isn't made, for the log.
-    pub(super) fn obstacle(self) -> &'static str {
-        match self {
-            Self::Made => "none",
-            Self::NoAnswer => "Redis did not say whether the signature was used before",
-            Self::Forgotten => {
-                "Redis was emptied, has restarted, or this pod has, since the message was signed, so nobody knows whether \
-                 its signature was used before. In mode safe, signatures need no memory"
-            }
-        }
-    }
+/// Why nobody knows whether a signature was used before. Said to the operator.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub(super) enum ClaimObstacle {
+    #[error("Redis did not say whether the signature was used before")]
+    NoAnswer,
+    #[error(
+        "Redis was emptied or has restarted, or this pod has, since the message was signed, so nobody knows whether its \
+         signature was used before; in mode safe signatures need no memory"
+    )]
+    Forgotten,
 }
 
 impl InboundState {
@@ -74,8 +69,8 @@ impl InboundState {
         match ask_store(deadline, || self.replays.claim(signature.text, signature.signed_at, content)).await {
             Ok(ReplayVerdict::Genuine) => Ok(SignatureClaim::Made),
             Ok(ReplayVerdict::Forged) => Err(forbidden("signature_reused", "this signature came with another body")),
-            Ok(ReplayVerdict::Forgotten) => Ok(SignatureClaim::Forgotten),
-            Err(_) => Ok(SignatureClaim::NoAnswer),
+            Ok(ReplayVerdict::Forgotten) => Ok(SignatureClaim::Undecided(ClaimObstacle::Forgotten)),
+            Err(_) => Ok(SignatureClaim::Undecided(ClaimObstacle::NoAnswer)),
         }
     }
 

@@ -193,13 +193,14 @@ impl PrimaryPasts {
         let Some(past) = self.by_node.get_mut(node) else { return false };
         let now = SystemTime::now();
         let seen_at = std::mem::replace(&mut past.seen_at, now);
-        let Some(before) = past.run.replace(run.clone()) else { return false };
-        if before == run {
+        let before = past.run.replace(run);
+        let (Some(before), Some(run)) = (before, &past.run) else { return false };
+        if before == *run {
             return false;
         }
+        let is_same_run = before.id == run.id;
         past.doubted_until = Some(Instant::now() + DOUBT_LASTS);
-        let was_emptied = before.id == run.id;
-        self.note_loss(if was_emptied { now } else { lost_at.map_or(seen_at, |lost_at| lost_at.max(seen_at)) });
+        self.note_loss(if is_same_run { now } else { lost_at.map_or(seen_at, |lost_at| lost_at.max(seen_at)) });
         true
     }
 

@@ -114,15 +114,14 @@ fn client_behind(address: IpAddr) -> IpAddr {
     embedded.map_or(address, IpAddr::V4)
 }
 
+/// In the addresses of NAT64 (RFC 6052, and RFC 8215 for a translator of one network), of SIIT (RFC 2765), and of 6to4
+/// (RFC 3056), which gives each IPv4 address a /48.
 fn embedded_ipv4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let at = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     match address.segments() {
-        // NAT64: RFC 6052, and RFC 8215 for translators of one network.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 1, _, _, _, high, low] => Some(at(high, low)),
-        // SIIT (RFC 2765): ::ffff:0:a.b.c.d.
-        [0, 0, 0, 0, 0xffff, 0, high, low] => Some(at(high, low)),
-        // 6to4 (RFC 3056) gives each IPv4 address a /48.
-        [0x2002, high, low, ..] => Some(at(high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x2002, high, low, ..] => Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))),
         _ => None,
     }
 }
