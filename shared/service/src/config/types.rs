@@ -44,7 +44,7 @@ pub(crate) fn text_list<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec
     })
 }
 
-/// How long most proxies keep a connection that nobody uses: nginx, AWS's load balancers, HAProxy's defaults.
+/// How long most proxies keep a connection that nobody uses: nginx, AWS's load balancers, and others.
 const USUAL_PROXY_KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// Warns of a `limits.keep_alive` with which a proxy sends a request on a connection that we are just closing.

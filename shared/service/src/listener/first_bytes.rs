@@ -66,7 +66,9 @@ mod tests {
 
     fn of(bytes: &[u8]) -> FirstBytes {
         let mut first = FirstBytes::default();
-        bytes.iter().for_each(|byte| first.append(&[*byte]));
+        for byte in bytes {
+            first.append(&[*byte]);
+        }
         let mut at_once = FirstBytes::default();
         at_once.append(bytes);
         assert_eq!(first, at_once);
