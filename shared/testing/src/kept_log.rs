@@ -21,7 +21,8 @@ impl KeptLog {
         BEGUN.call_once(|| {
             let kept = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| KeptLog);
             let shown = tracing_subscriber::fmt::layer().with_test_writer();
-            let layers = kept.with_filter(EnvFilter::new(filter)).and_then(shown.with_filter(EnvFilter::new("info")));
+            let layers =
+                kept.with_filter(EnvFilter::new(filter)).and_then(shown.with_filter(EnvFilter::new("info,fred=error")));
             tracing_subscriber::registry().with(layers).init();
         });
     }

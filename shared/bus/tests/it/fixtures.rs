@@ -129,7 +129,7 @@ pub(crate) fn callback_at(url: &BusUrl) -> (TestBus, Metrics) {
 }
 
 fn connect(url: &BusUrl, metrics: &Metrics) -> Option<Redis> {
-    KeptLog::start("info");
+    KeptLog::start("info,fred=error");
     match url {
         BusUrl::Memory => None,
         BusUrl::Redis(address) => Some(Redis::connect(address, metrics)),

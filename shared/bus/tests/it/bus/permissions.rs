@@ -114,7 +114,7 @@ async fn the_acl_of_an_exporter_allows_to_measure_and_that_of_an_operator_all() 
 
 #[tokio::test]
 async fn the_acl_of_pods_at_sentinels_is_all_that_they_need() {
-    KeptLog::start("info");
+    KeptLog::start("info,fred=error");
     let sentinels = RedisSentinels::start_with(0).await;
     for sentinel in sentinels.sentinels() {
         let rules = acl_rules("pods").split(' ');

@@ -72,7 +72,7 @@ async fn nothing() -> SocketAddr {
 async fn the_log_says_once_why_redis_cannot_be_reached_and_no_password() {
     const HTTP: &str = "HTTP/1.1 400 Bad Request\r\n\r\n";
     const OLD: &str = "-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `u`, `hush-hush`, \r\n";
-    KeptLog::start("info");
+    KeptLog::start("info,fred=error");
     let authority = CertificateAuthority::new();
     let (plain, full) = tokio::join!(RedisServer::start(), RedisServer::start());
     let (tls, foreign) = tokio::join!(RedisServer::start_with_tls(&authority), RedisServer::start_with_tls(&authority));
