@@ -103,12 +103,10 @@ pub(super) async fn receive(
         Ok(received) => received,
         Err(error) => {
             let claimed = claim.await?;
-            return match error {
-                OpenError::Refused(refusal) => Err(refusal),
-                OpenError::Unreadable(error) if claimed == SignatureClaim::Made => {
-                    Ok(acknowledge_unreadable(account, error))
-                }
-                OpenError::Unreadable(_) => Ok(DeliveryAnswer::none("undecided")),
+            return match (error, claimed) {
+                (OpenError::Refused(refusal), _) => Err(refusal),
+                (OpenError::Unreadable(error), SignatureClaim::Made) => Ok(acknowledge_unreadable(account, error)),
+                (OpenError::Unreadable(_), SignatureClaim::Undecided(_)) => Ok(DeliveryAnswer::none("undecided")),
             };
         }
     };
