@@ -143,7 +143,8 @@ pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), ConfigErr
     if account.mode != Mode::Plain && account.aes_key.is_none() {
         return bad(
             &format!("{at}.aes_key"),
-            "must be the account's EncodingAESKey, unless its mode is plain; a test account (接口测试号) has none: set its mode to \"plain\"",
+            "must be the account's EncodingAESKey, unless its mode is plain; a test account (接口测试号) has none: set \
+             its mode to \"plain\"",
         );
     }
     check_grant_life(at, account.grant_life)?;
