@@ -63,9 +63,9 @@ pub(crate) fn line(text: &str) -> Option<String> {
     (!line.is_empty()).then(|| line.to_owned())
 }
 
-/// What a person meant to type: without what keyboards, chats and pages add to a text that is copied. That is what nobody can
-/// see, and blanks, quotes, brackets and the ends of sentences around it. Empty for a text of more than 256 bytes, which
-/// is neither a code nor an answer.
+/// What a person meant to type: without what keyboards, chats and pages add to a text that is copied. That is what
+/// nobody can see, and blanks, quotes, brackets and the ends of sentences around it. Empty for a text of more than 256
+/// bytes, which is neither a code nor an answer.
 ///
 /// Question marks stay: “yes?” is no answer. So do `]` and `>`, which may be left of a message that somebody broke.
 pub(crate) fn meant(typed: &str) -> String {

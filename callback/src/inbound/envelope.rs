@@ -4,9 +4,9 @@
 //! In safe and compatible mode `msg_signature` covers the encrypted text, and we read nothing else. WeChat sends
 //! `signature` too, and says not to verify it there: it covers less, so we ignore it.
 //!
-//! What WeChat has signed and we can't read is acknowledged and never acted upon: with an error, WeChat would deliver it three
-//! times and tell the person that the account is out of order. In compatible mode a person's text may break the document
-//! around the encrypted message; then the signature finds it.
+//! What WeChat has signed and we can't read is acknowledged and never acted upon: with an error, WeChat would deliver
+//! it three times and tell the person that the account is out of order. In compatible mode a person's text may break
+//! the document around the encrypted message; then the signature finds it.
 //!
 //! In plain mode a request with a right signature uses it up, whatever else is wrong with the request. So those checks come
 //! when the envelope is opened, and the receiver claims the signature whether or not that succeeds.
@@ -187,9 +187,8 @@ impl<'a> Envelope<'a> {
                 check_form(*form, Form::Plain)?;
                 // What doesn't even begin like a message of WeChat is none.
                 let is_wechats = body.trim_ascii_start().starts_with(b"<xml");
-                let unreadable = |error| match is_wechats {
-                    true => OpenError::Unreadable(error),
-                    false => bad_message(error).into(),
+                let unreadable = |error| {
+                    if is_wechats { OpenError::Unreadable(error) } else { bad_message(error).into() }
                 };
                 ReceivedMessage { message: Message::parse(body).map_err(unreadable)?, encryption: None }
             }

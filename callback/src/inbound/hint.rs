@@ -1,5 +1,5 @@
-//! What an operator is told about a request that was refused: what is probably wrong with the settings. It is for our log
-//! only, since it says something about other accounts.
+//! What an operator is told about a request that was refused: what is probably wrong with the settings. It is for our
+//! log only, since it says something about other accounts.
 
 use axum::http::Uri;
 use scenecast_scene::time::unix_now;

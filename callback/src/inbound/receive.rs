@@ -140,14 +140,15 @@ pub(super) async fn receive(
     })
 }
 
-/// The answer to a request without a signature, if it is one that WeChat's Cloud Hosting sends to see whether we listen.
+/// The answer to a request without a signature, if it is one that WeChat's Cloud Hosting sends to see whether we
+/// listen.
 async fn acknowledge_probe(body: Body) -> Option<DeliveryAnswer> {
     let body = read_body(body, MAX_PROBE_BYTES).await.ok()?;
     is_container_probe(&body).then(|| DeliveryAnswer::acknowledged("probe"))
 }
 
-/// The answer to a message that WeChat has signed and nobody can read. With an error, WeChat would deliver it again, and
-/// tell the person that the account is out of order.
+/// The answer to a message that WeChat has signed and nobody can read. With an error, WeChat would deliver it again,
+/// and tell the person that the account is out of order.
 fn acknowledge_unreadable(account: &Account, error: MessageError) -> DeliveryAnswer {
     tracing::warn!(
         account = %account.name, %error,

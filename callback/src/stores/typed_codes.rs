@@ -29,8 +29,8 @@ pub struct TypedCodeError;
 impl FromStr for TypedCode {
     type Err = TypedCodeError;
 
-    /// Reads 8 to 18 digits as people type them: with spaces and hyphens, in full width (“１２３４ ５６７８”), and with quotes or
-    /// the end of a sentence around them.
+    /// Reads 8 to 18 digits as people type them: with spaces and hyphens, in full width (“１２３４ ５６７８”), and with quotes
+    /// or the end of a sentence around them.
     fn from_str(typed: &str) -> Result<Self, TypedCodeError> {
         let mut digits = String::new();
         for character in meant(typed).chars().filter(|character| !is_separator(*character)) {

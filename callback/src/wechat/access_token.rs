@@ -223,8 +223,9 @@ impl AccessTokenSource {
     }
 }
 
-/// What WeChat's codes mean in the answer of the call that fetches the token. 40001 means a wrong secret there. 45009 means
-/// either of its quotas, by the minute and by the day; without a token nothing works, so it is the shorter one for us.
+/// What WeChat's codes mean in the answer of the call that fetches the token. 40001 means a wrong secret there. 45009
+/// means either of its quotas, by the minute and by the day; without a token nothing works, so it is the shorter one
+/// for us.
 fn of_token_call(error: CallError) -> CallError {
     match error {
         CallError::Answer(error) => CallError::Answer(error.with_code(|code| match code {

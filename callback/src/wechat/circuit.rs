@@ -36,14 +36,14 @@ const AN_HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// How long a call is not made after WeChat refused it with this code; `None` if it may be made at once.
 fn pause(code: ErrorCode, subject: CallSubject) -> Option<Duration> {
-    match (code, subject) {
-        (ErrorCode::Busy, _) => None,
-        (ErrorCode::Forbidden | ErrorCode::AddressUnconfirmed | ErrorCode::DayQuota, _) => Some(AN_HOUR),
-        (ErrorCode::Credentials | ErrorCode::Address | ErrorCode::StaleToken, _) => Some(A_MINUTE),
-        // These can be about this person only, and anybody could stop the call for everybody.
-        (_, CallSubject::Person) => None,
-        (ErrorCode::Restricted, CallSubject::Account) => Some(AN_HOUR),
-        (_, CallSubject::Account) => Some(A_MINUTE),
+    match code {
+        ErrorCode::Busy => None,
+        ErrorCode::Forbidden | ErrorCode::AddressUnconfirmed | ErrorCode::DayQuota => Some(AN_HOUR),
+        ErrorCode::Credentials | ErrorCode::Address | ErrorCode::StaleToken => Some(A_MINUTE),
+        // The others can be about this person only, and anybody could stop the call for everybody.
+        _ if subject == CallSubject::Person => None,
+        ErrorCode::Restricted => Some(AN_HOUR),
+        _ => Some(A_MINUTE),
     }
 }
 

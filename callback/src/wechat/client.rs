@@ -146,8 +146,8 @@ impl ResponseFormat<CodeImage> {
 }
 
 /// Repeats a call once if its connection ended before an answer began, in whichever way. WeChat closes idle connections
-/// when it likes, also at the moment when a call is sent on one. To repeat a call is harmless: a code that nobody got costs one of the
-/// quota, and a `js_code` that WeChat took is spent either way.
+/// when it likes, also at the moment when a call is sent on one. To repeat a call is harmless: a code that nobody got
+/// costs one of the quota, and a `js_code` that WeChat took is spent either way.
 fn repeat_if_cut_off(base: &HttpUrl) -> reqwest::retry::Builder {
     let url = Url::parse(&base.join("/")).expect("an HttpUrl is a URL");
     let host = url.host_str().unwrap_or_default().to_owned();

@@ -25,10 +25,8 @@ pub struct Faults {
     pub duplicate_deliveries: bool,
     /// This many attempts lose the second half of their body.
     pub cut_bodies: u32,
-    /// What people write stands in messages as they wrote it: `]]>` ends the text early, and what follows may be tags.
-    pub unescaped_texts: bool,
-    /// What people write is cut inside its last character, so that messages are no UTF-8.
-    pub cut_characters: bool,
+    /// What is wrong with people's texts in messages.
+    pub odd_texts: Option<OddTexts>,
     /// Later attempts repeat the timestamp and nonce of the first. WeChat doesn't document this, so both ways are
     /// tested.
     pub retry_reuses_nonce: bool,
@@ -41,7 +39,17 @@ pub struct Faults {
     pub mark_fail: Option<MarkFail>,
 }
 
-/// After so many failed pushes in a row WeChat pushes nothing to the account for a while (MarkFail). WeChat documents a
+/// What is wrong with people's texts in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OddTexts {
+    /// They stand in messages as people wrote them: `]]>` ends the text early, and what follows may be tags.
+    Unescaped,
+    /// The last one that isn't ASCII is cut inside its last character, so that the message is no UTF-8.
+    CutInsideCharacter,
+}
+
+/// After so many failed pushes in a row WeChat pushes nothing to the account for a while (`MarkFail`). WeChat documents a
 /// minute, and no number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,8 +65,7 @@ impl Default for Faults {
             calls: Vec::new(),
             duplicate_deliveries: false,
             cut_bodies: 0,
-            unescaped_texts: false,
-            cut_characters: false,
+            odd_texts: None,
             retry_reuses_nonce: false,
             seals_with_previous_key: false,
             answer_within_ms: 5000,

@@ -50,7 +50,7 @@ pub use deliveries::{
     AnswerError, CallbackAnswer, DeliveryAttempt, DeliveryOutcome, MenuLink, PhoneScreen, VerifyUrlError, menu_links,
 };
 pub use encryption::{CiphertextError, EncodingAesKey, EncodingAesKeyError};
-pub use faults::{CallFailure, CallFault, Faults, MarkFail};
+pub use faults::{CallFailure, CallFault, Faults, MarkFail, OddTexts};
 pub use process::serve;
 pub use simulator::Simulator;
 pub use users::{ActionError, PhoneAction, WeChatUser};

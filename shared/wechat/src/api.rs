@@ -16,8 +16,8 @@ pub enum ErrorCode {
     Busy,
     /// 40001, 40014, 41001, 42001: the access token is invalid or has expired; get a new one.
     StaleToken,
-    /// 45009: the quota of this call is used up: mostly until midnight in China, but it can end earlier. It says nothing about
-    /// other calls. Where the same number means a quota by the minute, the call's reader says so:
+    /// 45009: the quota of this call is used up: mostly until midnight in China, but it can end earlier. It says
+    /// nothing about other calls. Where the same number means a quota by the minute, the call's reader says so:
     /// [`ErrorCode::by_the_minute`].
     DayQuota,
     /// 45011: too many calls this minute.
@@ -197,9 +197,9 @@ fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     Ok(values.iter().filter_map(|value| value.as_str().map(ToOwned::to_owned)).collect())
 }
 
-/// Reads an answer. WeChat sends its errors with status 200, too; they are returned as [`ApiError::Refused`]. WeChat copies
-/// control characters of people's names into its JSON, which forbids them, and may cut a name inside a character: neither
-/// makes the rest unreadable.
+/// Reads an answer. WeChat sends its errors with status 200, too; they are returned as [`ApiError::Refused`]. WeChat
+/// copies control characters of people's names into its JSON, which forbids them, and may cut a name inside a
+/// character: neither makes the rest unreadable.
 pub fn parse_answer<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     #[derive(Deserialize)]
     struct ErrorAnswer {

@@ -8,8 +8,8 @@ use crate::{
 };
 use scenecast_scene::Secret;
 
-/// The most texts that [`EncryptedMessage::find_in`] finds. WeChat writes its own `Encrypt` last, and a person can write more
-/// of them before it.
+/// The most texts that [`EncryptedMessage::find_in`] finds. WeChat writes its own `Encrypt` last, and a person can
+/// write more of them before it.
 const MAX_FOUND: usize = 8;
 
 /// The document that WeChat posts in safe and compatible mode.
@@ -33,9 +33,9 @@ impl EncryptedMessage {
         }
     }
 
-    /// Finds texts that may be `Encrypt` in a document that can't be read. In compatible mode WeChat copies what a person
-    /// wrote into the document, and that may break it: it may have `]]>` and tags, or be cut inside a character. The
-    /// signature says which text is WeChat's.
+    /// Finds texts that may be `Encrypt` in a document that can't be read. In compatible mode WeChat copies what a
+    /// person wrote into the document, and that may break it: it may have `]]>` and tags, or be cut inside a character.
+    /// The signature says which text is WeChat's.
     pub fn find_in(body: &[u8]) -> Vec<Self> {
         let text = String::from_utf8_lossy(body);
         let values = text.rsplit("<Encrypt>").take(MAX_FOUND).filter_map(|rest| rest.split_once("</Encrypt>"));

@@ -1,5 +1,5 @@
-//! The request with which WeChat's Cloud Hosting (微信云托管) checks that a container listens. It is not signed, and asks for
-//! nothing.
+//! The request with which WeChat's Cloud Hosting (微信云托管) checks that a container listens. It is not signed, and asks
+//! for nothing.
 
 use crate::xml::XmlElement;
 

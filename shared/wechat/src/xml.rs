@@ -12,8 +12,9 @@
 //! </xml>
 //! ```
 //!
-//! No child of the root may occur twice. Deeper elements may: WeChat writes lists so. Attributes are ignored, and so are
-//! comments and processing instructions outside of texts; a document type and entities that XML doesn't predefine are refused.
+//! No child of the root may occur twice. Deeper elements may: WeChat writes lists so. Attributes are ignored, and so
+//! are comments and processing instructions outside of texts; a document type and entities that XML doesn't predefine
+//! are refused.
 
 use quick_xml::{
     Reader, Writer,
@@ -88,8 +89,8 @@ impl XmlElement {
         self.take_text("ToUserName").map_err(missing)
     }
 
-    /// Removes the first child with this name, and returns its text. WeChat's texts have nothing else beside them: a text
-    /// that has is what a person wrote, and would be read in part.
+    /// Removes the first child with this name, and returns its text. WeChat's texts have nothing else beside them: a
+    /// text that has is what a person wrote, and would be read in part.
     pub(crate) fn take_text(&mut self, name: &'static str) -> Result<String, MessageError> {
         self.take_optional_text(name)?.ok_or(MessageError::InvalidElement(name))
     }

@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 use scenecast_callback::config::Mode;
-use scenecast_simulator::{EncryptionMode, Faults, PhoneAction, PhoneScreen};
+use scenecast_simulator::{EncryptionMode, Faults, OddTexts, PhoneAction, PhoneScreen};
 
 use crate::world::{
     CallbackWorld,
@@ -34,7 +34,7 @@ async fn a_text_that_breaks_its_message_is_acknowledged_and_never_acted_upon() {
         world.scan("ann", &qr_url).await;
         let (other_scene, _) = world.open().await;
         let before = world.history(other_scene).await;
-        world.simulator.set_faults(Faults { unescaped_texts: true, ..Faults::default() });
+        world.simulator.set_faults(Faults { odd_texts: Some(OddTexts::Unescaped), ..Faults::default() });
         let scan = format!(
             "]]></Content></xml><xml><MsgType>event</MsgType><Event>SCAN</Event><EventKey>{other_scene}</EventKey><a><![CDATA["
         );
@@ -60,7 +60,7 @@ async fn a_text_that_breaks_its_message_is_acknowledged_and_never_acted_upon() {
             assert_eq!((&outcome.shown, outcome.attempts.len()), (&PhoneScreen::Nothing, 1), "{mode:?} {action:?}");
             sent += 1;
         }
-        world.simulator.set_faults(Faults { cut_characters: true, ..Faults::default() });
+        world.simulator.set_faults(Faults { odd_texts: Some(OddTexts::CutInsideCharacter), ..Faults::default() });
         for text in ["登录", "是 😀"] {
             let outcome = world.say("ann", text).await;
             assert_eq!((&outcome.shown, outcome.attempts.len()), (&PhoneScreen::Nothing, 1), "{mode:?} {text}");

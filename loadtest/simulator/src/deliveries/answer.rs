@@ -29,7 +29,7 @@ pub enum AnswerError {
     /// No attempt to deliver was answered.
     #[error("no attempt to deliver was answered")]
     NoAnswer,
-    /// WeChat made no attempt, because too many have failed before (MarkFail).
+    /// WeChat made no attempt, because too many have failed before (`MarkFail`).
     #[error("WeChat pushes nothing to this account for a while, because too many pushes failed")]
     MarkedFail,
     /// The status is not 200.

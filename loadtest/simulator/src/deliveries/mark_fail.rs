@@ -1,4 +1,4 @@
-//! MarkFail: WeChat stops pushing to an account for a while, after many pushes in a row have failed.
+//! `MarkFail`: WeChat stops pushing to an account for a while, after many pushes in a row have failed.
 
 use std::{
     collections::BTreeMap,

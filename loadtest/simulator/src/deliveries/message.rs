@@ -4,7 +4,7 @@
 
 use scenecast_scene::OpenId;
 
-use crate::{faults::Faults, users::PhoneAction};
+use crate::{faults::OddTexts, users::PhoneAction};
 
 /// A user's action, as the account is told of it.
 #[derive(Debug)]
@@ -29,15 +29,20 @@ pub(crate) enum MessageContent {
 
 impl DeliveryMessage {
     /// The elements of the document, with what is wrong with WeChat's texts now.
-    pub(crate) fn elements_with(&self, to: &str, faults: &Faults) -> Vec<u8> {
+    pub(crate) fn elements_with(&self, to: &str, odd_texts: Option<OddTexts>) -> Vec<u8> {
         let elements = self.elements(to);
-        let elements = if faults.unescaped_texts { elements.replace(SPLIT_END, END) } else { elements };
-        let last_character = elements.char_indices().rfind(|(_, character)| !character.is_ascii());
-        let mut bytes = elements.into_bytes();
-        if let Some((start, _)) = last_character.filter(|_| faults.cut_characters) {
-            bytes.remove(start + 1);
+        match odd_texts {
+            None => elements.into_bytes(),
+            Some(OddTexts::Unescaped) => elements.replace(SPLIT_END, END).into_bytes(),
+            Some(OddTexts::CutInsideCharacter) => {
+                let last = elements.char_indices().rfind(|(_, character)| !character.is_ascii());
+                let mut bytes = elements.into_bytes();
+                if let Some((start, _)) = last {
+                    bytes.remove(start + 1);
+                }
+                bytes
+            }
         }
-        bytes
     }
 
     /// The elements of the document, with CDATA and line breaks where WeChat has them.

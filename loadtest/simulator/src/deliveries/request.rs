@@ -8,7 +8,7 @@ use super::message::{DeliveryMessage, element, root};
 use crate::{
     accounts::{EncryptionMode, SimulatedAccount},
     encryption::{EncodingAesKey, signature},
-    faults::Faults,
+    faults::OddTexts,
 };
 
 /// The timestamp and nonce by which two requests with the same message differ.
@@ -53,10 +53,10 @@ impl SignedRequest {
         message: &DeliveryMessage,
         account: &SimulatedAccount,
         key: &EncodingAesKey,
-        faults: &Faults,
+        odd_texts: Option<OddTexts>,
     ) -> Self {
         let stamp = RequestStamp::new();
-        let plain = message.elements_with(&account.original_id, faults);
+        let plain = message.elements_with(&account.original_id, odd_texts);
         let encrypted = || key.encrypt(&account.app_id, rand::random(), &root(&plain));
         let (encrypt, body) = match account.mode {
             EncryptionMode::Plain => (None, root(&plain)),

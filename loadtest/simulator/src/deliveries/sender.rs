@@ -99,7 +99,7 @@ impl DeliverySender {
     fn sign(&self, account: &HostedAccount, message: &DeliveryMessage) -> SignedRequest {
         let faults = self.faults.lock().clone();
         let key = account.state().encryption_key(faults.seals_with_previous_key).clone();
-        SignedRequest::new(message, &account.settings, &key, &faults)
+        SignedRequest::new(message, &account.settings, &key, faults.odd_texts)
     }
 
     async fn attempt(
