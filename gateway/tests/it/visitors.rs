@@ -51,7 +51,7 @@ async fn a_scene_that_redis_lost_is_opened_again_with_what_is_known_of_its_page(
             let scene = Scene::issue(LIFE, SystemTime::now());
             let request = bare(&world, &scene, suffix).header("accept-language", accepted);
             assert_eq!(request.send().await.unwrap().status(), 200);
-            assert_eq!(callback.next().await, (scene.id, PageInfo { language, ..anns_page() }), "{suffix}");
+            assert_eq!(callback.next_reopened().await, (scene.id, PageInfo { language, ..anns_page() }), "{suffix}");
         }
     }
     for (query, language) in [("", None), ("?locale=zh-CN", Some(Language::Zh))] {
@@ -61,7 +61,7 @@ async fn a_scene_that_redis_lost_is_opened_again_with_what_is_known_of_its_page(
         page.resume(&scene.key, 0).await.unwrap();
         assert_eq!(frame(&mut page).await.kind, "resumed");
         let on_a_socket = PageInfo { browser: None, language, ..anns_page() };
-        assert_eq!(callback.next().await, (scene.id, on_a_socket));
+        assert_eq!(callback.next_reopened().await, (scene.id, on_a_socket));
     }
 }
 
@@ -73,11 +73,11 @@ async fn a_scene_that_redis_loses_while_its_page_waits_keeps_what_is_known_of_it
     let mut page = LoginPage::connect_for(ANN.parse().unwrap(), &world.address.to_string(), ORIGIN).await.unwrap();
     page.send_text("{\"open\":{\"account\":\"demo\",\"locale\":\"en\"}}").await.unwrap();
     assert_eq!(frame(&mut page).await.kind, "opened");
-    let opened = callback.next().await;
+    let opened = callback.next_opened().await;
     let known = PageInfo { browser: None, language: Some(Language::En), ..anns_page() };
     assert_eq!(opened.1, known);
     redis.restart_empty().await;
-    assert_eq!(callback.next().await, opened);
+    assert_eq!(callback.next_reopened().await, opened);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn the_phone_is_told_a_host_only_of_our_origins() {
         ] {
             let request = same_origin(&world, method.clone(), path).header("referer", referer);
             assert_eq!(request.header("host", "stranger.example").send().await.unwrap().status(), 200, "{path}");
-            assert_eq!(callback.next().await.1.host.as_deref(), host, "{path} {referer}");
+            assert_eq!(callback.next_opened().await.1.host.as_deref(), host, "{path} {referer}");
         }
     }
 }
@@ -116,7 +116,7 @@ async fn the_phone_is_told_no_address_of_a_proxy_or_that_a_relay_invents() {
             let request = reqwest::Client::new().request(method, world.url(path)).body("scene=7");
             let request = request.header("x-forwarded-for", HeaderValue::from_bytes(forwarded).unwrap());
             assert_eq!(request.send().await.unwrap().status(), 200, "{path}");
-            let told = callback.next().await.1.address.map(|address| address.to_string());
+            let told = callback.next_opened().await.1.address.map(|address| address.to_string());
             assert_eq!(told.as_deref(), address, "{path} {}", forwarded.escape_ascii());
             let limited_as = callback.next_limited_as().await.map(|address| address.to_string());
             match address {

@@ -12,7 +12,7 @@ use crate::fixtures::{GatewayWorld, LIFE, RecordingCallback, Scene};
 /// A page with its code, and its scene.
 async fn page(world: &GatewayWorld, callback: &mut RecordingCallback, proxy: &FaultProxy) -> (PageSocket, Scene) {
     let mut page = CookieBrowser::default().connect(&format!("ws://{}/", proxy.address())).await.unwrap();
-    let (id, _) = callback.next().await;
+    let (id, _) = callback.next_opened().await;
     let scene = world.store(Scene { id, key: String::new() }, LIFE).await;
     assert!(matches!(next(&mut page).await, SocketMessage::Text(_)), "the code's address");
     (page, scene)
