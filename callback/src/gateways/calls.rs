@@ -33,6 +33,7 @@ use crate::{
     problems::{from_bus, from_bus_retry},
     request::{header, json},
     retry::settle,
+    wechat::call_deadline,
 };
 
 /// The longest life of a scene, which the scenes of compatible routes have.
@@ -82,7 +83,7 @@ async fn open(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Resul
     Span::current().record("account", account.as_str()).record("scene", tracing::field::display(scene));
     let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 3600000"))?;
     let client = limited_as.or(page.address);
-    let wanted = HandleRequest { account: &account, scene, life, handle, client };
+    let wanted = HandleRequest { account: &account, scene, life, handle, client, wechat_by: call_deadline() };
     let accounts = calls.accounts.current();
     let opened = if may_ask_again {
         calls.handles.find_or_make(&accounts, wanted).await?

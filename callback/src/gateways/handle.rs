@@ -20,6 +20,7 @@ use scenecast_scene::{
 };
 use scenecast_service::{config::HttpUrl, http::Problem};
 use scenecast_wechat::{ApiError, ErrorCode};
+use tokio::time::Instant;
 
 use super::address_share::{AddressShareUsed, AddressShares};
 use crate::{
@@ -46,6 +47,8 @@ pub(crate) struct HandleRequest<'a> {
     pub(crate) handle: Handle,
     /// The address as which the page's client is limited.
     pub(crate) client: Option<IpAddr>,
+    /// By when WeChat has to have answered all calls that this takes: the gateway waits little longer.
+    pub(crate) wechat_by: Instant,
 }
 
 pub(crate) struct HandleFactory {
@@ -134,13 +137,13 @@ impl HandleFactory {
 
     /// Makes the handle of a scene.
     pub(crate) async fn make(&self, accounts: &Accounts, wanted: HandleRequest<'_>) -> Result<OpenedHandle, Problem> {
-        let HandleRequest { account, scene, .. } = wanted;
+        let HandleRequest { account, .. } = wanted;
         let made = match (accounts.official(account), accounts.mini_program(account), wanted.handle) {
             (Some(account), _, Handle::Any) => self.best(accounts, account, wanted).await?,
             (Some(account), _, Handle::Typed) => self.typed_code(account, wanted).await?,
             (None, Some(mini_program), Handle::Any) => {
-                mini_program_code(mini_program, scene).await.map_err(|error| {
-                    log_no_code(&mini_program.name, scene, &error);
+                mini_program_code(mini_program, wanted).await.map_err(|error| {
+                    log_no_code(&mini_program.name, wanted.scene, &error);
                     from_refusal(refusal(&error))
                 })?
             }
@@ -162,7 +165,6 @@ impl HandleFactory {
         account: &Account,
         wanted: HandleRequest<'_>,
     ) -> Result<OpenedHandle, Problem> {
-        let scene = wanted.scene;
         let reason = match self.qr_code(account, wanted).await {
             Ok(qr_code) => {
                 account.fallback.set(&account.name, None);
@@ -177,23 +179,23 @@ impl HandleFactory {
         self.metrics.fallbacks.with_label_values(&[account.name.as_str(), reason.as_str()]).inc();
         let mini_program = account.settings.fallback_mini_program.as_ref().and_then(|name| accounts.mini_program(name));
         if let Some(mini_program) = mini_program {
-            match mini_program_code(mini_program, scene).await {
+            match mini_program_code(mini_program, wanted).await {
                 Ok(code) => return Ok(code),
-                Err(error) => log_no_code(&mini_program.name, scene, &error),
+                Err(error) => log_no_code(&mini_program.name, wanted.scene, &error),
             }
         }
         self.typed_code(account, wanted).await
     }
 
     async fn qr_code(&self, account: &Account, wanted: HandleRequest<'_>) -> Result<OpenedHandle, NoQrCode> {
-        let HandleRequest { scene, life, client, .. } = wanted;
+        let HandleRequest { scene, life, client, wechat_by, .. } = wanted;
         // Before the quota is counted: a call that isn't made uses nothing of it.
-        account.api.prepare_qr_code().await.map_err(|error| no_qr_code(account, scene, &error))?;
+        account.api.prepare_qr_code(wechat_by).await.map_err(|error| no_qr_code(account, scene, &error))?;
         let now = self.clock.now();
         let share = self.shares.take(account, client, now).await;
         share.map_err(|AddressShareUsed| NoQrCode::Fallback(FallbackReason::Address))?;
         self.count_qr_code(account, now).await?;
-        match account.api.qr_code(scene, life).await {
+        match account.api.qr_code(scene, life, wechat_by).await {
             Ok(code) => {
                 Ok(OpenedHandle::Qr { picture: self.picture_of(&code.ticket), url: code.url, ticket: code.ticket })
             }
@@ -258,9 +260,9 @@ fn no_qr_code(account: &Account, scene: SceneId, error: &CallError) -> NoQrCode 
     }
 }
 
-async fn mini_program_code(mini_program: &MiniProgram, scene: SceneId) -> Result<OpenedHandle, CallError> {
+async fn mini_program_code(mini_program: &MiniProgram, wanted: HandleRequest<'_>) -> Result<OpenedHandle, CallError> {
     let MiniProgram { api, settings, .. } = mini_program;
-    let picture = api.code(scene, &settings.page, settings.env_version).await?;
+    let picture = api.code(wanted.scene, &settings.page, settings.env_version, wanted.wechat_by).await?;
     Ok(OpenedHandle::MiniProgram { image: picture.data_url() })
 }
 

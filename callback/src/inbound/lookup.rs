@@ -10,7 +10,8 @@
 //! | any other message, any other event | nothing | nothing | its usual answer |
 //!
 //! The outbox is asked only if the site has webhooks. "At last" is WeChat's last attempt (see `arrival`). The last
-//! reply of a scanned code is an acknowledgement, since it may be one of the account's other codes. In plain mode the
+//! reply of a scanned code is an acknowledgement, since it may be one of the account's other codes. The scene of the
+//! question before is read while a scan is settled, and isn't needed: it may be at a server that is away. In plain mode the
 //! replay guard asks Redis for every message, so that WeChat gets no answer to any message while Redis is away.
 
 use super::{

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use scenecast_scene::AccountName;
 use scenecast_wechat::ErrorCode;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     access_token::AccessTokenSource,
@@ -11,8 +12,14 @@ use super::{
     client::{ApiCall, CallError, WechatClient},
 };
 
-/// For a call with its token and its repeats. A page waits for it.
+/// For a call with its token and its repeats, or for all calls that one page waits for: a gateway waits five seconds for
+/// a callback.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// By when WeChat has to have answered the calls that begin now, in whatever number.
+pub(crate) fn call_deadline() -> Instant {
+    Instant::now() + CALL_TIMEOUT
+}
 
 /// Makes one account's calls. Clones share the token and the circuit.
 #[derive(Clone)]
@@ -29,20 +36,20 @@ impl AccountCalls {
     }
 
     /// Fails if this call, which takes an access token, would not be made now.
-    pub(crate) async fn prepare(&self, call: &'static str) -> Result<(), CallError> {
+    pub(crate) async fn prepare(&self, call: &'static str, by: Instant) -> Result<(), CallError> {
         self.circuit.check(call)?;
-        with_timeout(self.token.get()).await.map(drop)
+        answered_by(by, self.token.get()).await.map(drop)
     }
 
     /// Makes a call that takes an access token.
-    pub(crate) async fn call<T>(&self, ask: &ApiCall<T>) -> Result<T, CallError> {
-        with_timeout(self.with_token(ask)).await
+    pub(crate) async fn call<T>(&self, ask: &ApiCall<T>, by: Instant) -> Result<T, CallError> {
+        answered_by(by, self.with_token(ask)).await
     }
 
     /// Makes a call without an access token.
     pub(crate) async fn call_without_token<T>(&self, ask: &ApiCall<T>) -> Result<T, CallError> {
         self.circuit.check(ask.path)?;
-        let answer = with_timeout(self.client.send(ask, None)).await;
+        let answer = answered_by(call_deadline(), self.client.send(ask, None)).await;
         answer.inspect_err(|error| self.circuit.record(ask.path, ask.subject, error))
     }
 
@@ -64,8 +71,11 @@ impl AccountCalls {
     }
 }
 
-fn with_timeout<T>(call: impl Future<Output = Result<T, CallError>>) -> impl Future<Output = Result<T, CallError>> {
+fn answered_by<T>(
+    deadline: Instant,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> impl Future<Output = Result<T, CallError>> {
     // Boxed, because otherwise the futures of each delivery would hold all of this one's memory.
-    let call = tokio::time::timeout(CALL_TIMEOUT, Box::pin(call));
+    let call = timeout_at(deadline, Box::pin(call));
     async { call.await.unwrap_or(Err(CallError::TooSlow)) }
 }

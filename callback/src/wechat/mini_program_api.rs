@@ -4,6 +4,7 @@ use scenecast_scene::SceneId;
 use scenecast_wechat::{CodeImage, JsCodeSession};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     access_token::Credentials,
@@ -46,6 +47,7 @@ impl MiniProgramApi {
         scene: SceneId,
         page: &str,
         env_version: EnvVersion,
+        by: Instant,
     ) -> Result<CodeImage, CallError> {
         let ask = ApiCall {
             path: "/wxa/getwxacodeunlimit",
@@ -61,7 +63,7 @@ impl MiniProgramApi {
             })),
             format: ResponseFormat::PICTURE,
         };
-        self.calls.call(&ask).await
+        self.calls.call(&ask, by).await
     }
 
     /// Who sent this `js_code`. WeChat answers this once for each `js_code`.

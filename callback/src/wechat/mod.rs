@@ -24,7 +24,7 @@ mod official_account_api;
 mod token_state;
 
 pub(crate) use access_token::{AccessTokenSource, Credentials};
-pub(crate) use account_calls::AccountCalls;
+pub(crate) use account_calls::{AccountCalls, call_deadline};
 pub(crate) use addresses::{AddressOrigin, WechatAddresses};
 pub(crate) use circuit::Circuit;
 pub(crate) use client::{CallError, WechatClient};

@@ -5,9 +5,10 @@ use std::time::Duration;
 use scenecast_scene::{OpenId, SceneId};
 use scenecast_wechat::{ApiError, CallbackIps, QrCode, UserInfo};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
-    account_calls::AccountCalls,
+    account_calls::{AccountCalls, call_deadline},
     client::{ApiCall, CallError, CallSubject, ResponseFormat},
 };
 
@@ -28,12 +29,12 @@ impl OfficialAccountApi {
     }
 
     /// Fails if WeChat makes no QR codes now, as far as can be known without asking for one. Gets the access token.
-    pub(crate) async fn prepare_qr_code(&self) -> Result<(), CallError> {
-        self.0.prepare(QR_CODE).await
+    pub(crate) async fn prepare_qr_code(&self, by: Instant) -> Result<(), CallError> {
+        self.0.prepare(QR_CODE, by).await
     }
 
     /// Makes a QR code. WeChat delivers the scene to us when a person scans it.
-    pub(crate) async fn qr_code(&self, scene: SceneId, life: Duration) -> Result<QrCode, CallError> {
+    pub(crate) async fn qr_code(&self, scene: SceneId, life: Duration, by: Instant) -> Result<QrCode, CallError> {
         let seconds = life.as_millis().div_ceil(1000).max(MIN_CODE_LIFE_SECS.into());
         let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
         let ask: ApiCall<QrCode> = ApiCall {
@@ -47,7 +48,7 @@ impl OfficialAccountApi {
             })),
             format: ResponseFormat::JSON,
         };
-        let code = self.0.call(&ask).await?;
+        let code = self.0.call(&ask, by).await?;
         let drawable = code.url.starts_with("http") && code.url.len() <= MAX_URL_BYTES;
         if drawable { Ok(code) } else { Err(ApiError::Malformed(code.url.len()).into()) }
     }
@@ -61,7 +62,7 @@ impl OfficialAccountApi {
             body: None,
             format: ResponseFormat::JSON,
         };
-        self.0.call(&ask).await
+        self.0.call(&ask, call_deadline()).await
     }
 
     /// What WeChat tells about a follower.
@@ -73,6 +74,6 @@ impl OfficialAccountApi {
             body: None,
             format: ResponseFormat::JSON,
         };
-        self.0.call(&ask).await
+        self.0.call(&ask, call_deadline()).await
     }
 }

@@ -201,21 +201,35 @@ fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
 /// copies control characters of people's names into its JSON, which forbids them, and may cut a name inside a
 /// character: neither makes the rest unreadable.
 pub fn parse_answer<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    #[derive(Deserialize)]
-    struct ErrorAnswer {
-        errcode: i64,
-        #[serde(default)]
-        errmsg: String,
+    #[derive(Default, Deserialize)]
+    struct ErrorAnswer<'a> {
+        #[serde(borrow)]
+        errcode: Option<&'a RawValue>,
+        #[serde(borrow)]
+        errmsg: Option<&'a RawValue>,
     }
+    let malformed = ApiError::Malformed(body.len());
     let text = String::from_utf8_lossy(body).replace(|c: char| c.is_ascii_control(), " ");
-    match serde_json::from_str::<ErrorAnswer>(&text) {
-        Ok(ErrorAnswer { errcode, errmsg }) if errcode != 0 => Err(ApiError::Refused {
-            code: ErrorCode::from_number(errcode),
-            number: errcode,
-            message: errmsg.chars().filter(|c| !c.is_control()).take(200).collect(),
-        }),
-        _ => serde_json::from_str(&text).map_err(|_| ApiError::Malformed(body.len())),
+    let ErrorAnswer { errcode, errmsg } = serde_json::from_str(&text).unwrap_or_default();
+    match errcode.map(whole_number) {
+        None | Some(Some(0)) => serde_json::from_str(&text).map_err(|_| malformed),
+        Some(Some(number)) => {
+            let message: String = errmsg.and_then(|text| serde_json::from_str(text.get()).ok()).unwrap_or_default();
+            Err(ApiError::Refused {
+                code: ErrorCode::from_number(number),
+                number,
+                message: message.chars().filter(|c| !c.is_control()).take(200).collect(),
+            })
+        }
+        // It says something of an error, so nothing else in it is believed.
+        Some(None) => Err(malformed),
     }
+}
+
+/// The number of an `errcode`. What passes WeChat's answers on may write it as a text, or with a fraction.
+fn whole_number(errcode: &RawValue) -> Option<i64> {
+    let number = errcode.get().trim_matches(['"', ' ']);
+    number.strip_suffix(".0").unwrap_or(number).parse().ok()
 }
 
 #[cfg(test)]
@@ -259,7 +273,38 @@ mod tests {
 
     #[test]
     fn errcode_0_is_no_error() {
-        assert!(parse_answer::<UserInfo>(br#"{"errcode":0,"errmsg":"ok","subscribe":1}"#).is_ok());
+        for errcode in ["0", "\"0\"", "0.0", "null"] {
+            for errmsg in ["\"ok\"", "null", "7"] {
+                let answer = format!(r#"{{"errcode":{errcode},"errmsg":{errmsg},"subscribe":1}}"#);
+                let read = parse_answer::<UserInfo>(answer.as_bytes());
+                assert_eq!(read.map(|person| person.subscribe), Ok(1), "{answer}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_is_read_however_its_fields_are_written() {
+        for errcode in ["40003", "\"40003\"", "\" 40003 \"", "40003.0"] {
+            for errmsg in [
+                "",
+                ",\"errmsg\":null",
+                ",\"errmsg\":7",
+                ",\"errmsg\":[]",
+                ",\"errmsg\":\"\\ud83d\"",
+                ",\"errmsg\":\"invalid\\u0007\"",
+            ] {
+                let answer = format!("{{\"errcode\":{errcode}{errmsg}}}");
+                let read = parse_answer::<UserInfo>(answer.as_bytes());
+                let Err(ApiError::Refused { code, number, message }) = read else { panic!("{answer}: {read:?}") };
+                assert_eq!((code, number), (ErrorCode::NoSuchPerson, 40003), "{answer}");
+                assert_eq!(message.is_empty(), !answer.contains("invalid"), "{answer}");
+            }
+        }
+        for errcode in ["true", "\"x\"", "\"\"", "[]", "{}", "1.5", "1e999", "99999999999999999999"] {
+            let answer = format!("{{\"errcode\":{errcode},\"subscribe\":1}}");
+            let read = parse_answer::<UserInfo>(answer.as_bytes());
+            assert_eq!(read, Err(ApiError::Malformed(answer.len())), "{answer}");
+        }
     }
 
     #[test]

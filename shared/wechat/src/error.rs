@@ -32,11 +32,17 @@ pub enum MessageError {
 }
 
 impl MessageError {
-    /// Whether a text that was copied into the body as a person wrote it can be the reason.
+    /// Whether a text that was copied into the body as a person wrote it can be the reason. It can end its own element, so
+    /// it can write whatever comes after WeChat's first elements.
     pub fn may_come_from_a_text(self) -> bool {
         match self {
-            Self::NotUtf8 | Self::NotXml | Self::UnknownEntity | Self::DuplicateElement | Self::TooComplex => true,
-            Self::Json | Self::Doctype | Self::ThirdPartyPlatform | Self::InvalidElement(_) => false,
+            Self::NotUtf8
+            | Self::NotXml
+            | Self::Doctype
+            | Self::UnknownEntity
+            | Self::DuplicateElement
+            | Self::TooComplex => true,
+            Self::Json | Self::ThirdPartyPlatform | Self::InvalidElement(_) => false,
         }
     }
 }

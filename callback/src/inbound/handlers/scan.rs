@@ -1,10 +1,11 @@
 //! A person brings a page's scene: by scanning its QR code, or by typing its code. If the account asks for no
 //! confirmation, that is the login. Otherwise the person is asked.
 
-use std::time::Duration;
+use std::{convert::Infallible, future::pending, time::Duration};
 
 use scenecast_scene::{
     Acceptance, AccountName, OpenId, PageInfo, Person, SceneId, SceneSnapshot, SceneState, SettleRefusal, Settled,
+    Transition,
 };
 use tracing::{Span, field::display};
 
@@ -43,7 +44,7 @@ async fn settle_scan(delivery: &Delivery<'_>, scene: SceneId, typed: bool) -> Re
     let settings = &delivery.account.settings;
     let acceptance = acceptance(delivery, scene, delivery.person().await, typed);
     let transition = login::transition_of_scan(settings.confirmation, delivery.account.name.clone(), acceptance);
-    let settled = delivery.settle(scene, &transition).await?;
+    let (settled, before_is_answered) = settle_and_look_back(delivery, scene, &transition).await?;
     let asks = delivery.asks_for_confirmation();
     login::count_stage(&delivery.services.stages, &settled);
     let next = next_step(&settled, asks, &delivery.account.name, delivery.openid());
@@ -57,7 +58,8 @@ async fn settle_scan(delivery: &Delivery<'_>, scene: SceneId, typed: bool) -> Re
         (NextStep::Ask, Some(snapshot)) => {
             let since = delivery.message.created;
             let question = PendingQuestion { scene, typed, since, replaces_another: false };
-            ask(delivery, question, is_repeated, snapshot).await?
+            let before = delivery.stored.question;
+            ask(delivery, NewQuestion { question, is_repeated, before, before_is_answered }, snapshot).await?
         }
         // A scene that isn't this account's is not told about, not even by its language.
         (NextStep::Say(phrase), Some(snapshot)) if phrase != Phrase::QrUnknown => {
@@ -76,31 +78,56 @@ pub(super) fn acceptance(delivery: &Delivery<'_>, scene: SceneId, person: Person
     login::acceptance(grant, person, settings.grant_life, typed, delivery.stored.user.as_ref())
 }
 
-/// Asks the sender whether they want to log in, and stores the question, so that a typed answer finds its scene.
-async fn ask(
+/// Settles the scan, and looks meanwhile whether the sender has answered the question before. That question's scene may
+/// be at another Redis server, perhaps one that is away: so looking costs no time, and is tried once. If the answer isn't
+/// known when the scan is settled, there is none.
+async fn settle_and_look_back(
     delivery: &Delivery<'_>,
-    question: PendingQuestion,
-    is_repeated: bool,
-    snapshot: &SceneSnapshot,
-) -> Result<Reply, UnfinishedDelivery> {
+    scene: SceneId,
+    transition: &Transition,
+) -> Result<(Settled, bool), UnfinishedDelivery> {
+    let looking = async {
+        match delivery.stored.question {
+            Some(before) if before.scene != scene => is_answered(delivery, before.scene).await,
+            _ => false,
+        }
+    };
+    let (settled, before_is_answered) = with_aside(delivery.settle(scene, transition), looking).await;
+    Ok((settled?, before_is_answered.unwrap_or_default()))
+}
+
+/// Waits for `main`, and for nothing else. Answers what has come of `aside` by then.
+async fn with_aside<M, A>(main: impl Future<Output = M>, aside: impl Future<Output = A>) -> (M, Option<A>) {
+    let mut known = None;
+    let asking = async {
+        known = Some(aside.await);
+        pending::<Infallible>().await
+    };
+    let done = tokio::select! {
+        biased;
+        never = asking => match never {},
+        done = main => done,
+    };
+    (done, known)
+}
+
+/// Whether somebody is known to have answered about this scene. One that has ended without an answer may still get one,
+/// too late.
+async fn is_answered(delivery: &Delivery<'_>, scene: SceneId) -> bool {
+    let read = delivery.services.bus.snapshot(scene).await;
+    let state = read.ok().flatten().map(|snapshot| snapshot.state);
+    matches!(state, Some(SceneState::Confirmed | SceneState::Redeemed | SceneState::Declined))
+}
+
+/// Asks the sender whether they want to log in, and stores the question, so that a typed answer finds its scene.
+async fn ask(delivery: &Delivery<'_>, new: NewQuestion, snapshot: &SceneSnapshot) -> Result<Reply, UnfinishedDelivery> {
     if snapshot.state == SceneState::Scanned {
         let life = snapshot.remaining + LATE_ANSWERS;
-        let Delivery { services, account, stored, .. } = delivery;
-        let before_is_answered = match stored.question {
-            Some(before) if before.scene != question.scene => is_answered(delivery, before.scene).await?,
-            _ => false,
-        };
-        let new = NewQuestion { question, is_repeated, before: stored.question, before_is_answered };
+        let Delivery { services, account, .. } = delivery;
         let put = || services.questions.put(&account.name, delivery.openid(), new, life);
         delivery.ask_store(put).await?;
     }
-    Ok(question_text(delivery, question.scene, snapshot))
-}
-
-/// Whether somebody has answered about this scene. One that has ended without an answer may still get one, too late.
-async fn is_answered(delivery: &Delivery<'_>, scene: SceneId) -> Result<bool, UnfinishedDelivery> {
-    let state = delivery.snapshot(scene).await?.map(|snapshot| snapshot.state);
-    Ok(matches!(state, Some(SceneState::Confirmed | SceneState::Redeemed | SceneState::Declined)))
+    Ok(question_text(delivery, new.question.scene, snapshot))
 }
 
 /// The question, as this scene asks it.
@@ -160,6 +187,14 @@ mod tests {
     fn snapshot(state: SceneState, account: &str, who: &str) -> SceneSnapshot {
         let facts = [(SceneField::Account, account.to_owned()), (SceneField::Who, who.to_owned())];
         SceneSnapshot { state, remaining: Duration::ZERO, fields: BTreeMap::from(facts) }
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_aside_is_never_waited_for() {
+        assert_eq!(with_aside(async { 1 }, async { 2 }).await, (1, Some(2)));
+        assert_eq!(with_aside(async { 1 }, pending::<u8>()).await, (1, None));
+        let later = async { tokio::task::yield_now().await };
+        assert_eq!(with_aside(later, async { 2 }).await, ((), Some(2)));
     }
 
     #[test]

@@ -250,6 +250,16 @@ async fn a_page_that_got_no_code_may_ask_again_at_once() {
 }
 
 #[tokio::test]
+async fn a_page_waits_for_wechat_no_longer_than_its_gateway_does() {
+    let world = CallbackWorld::new().await;
+    world.simulator.fail_calls("/cgi-bin/stable_token", 2, CallFailure::SlowMs(1900));
+    world.simulator.fail_calls(CREATE, 1, CallFailure::Code(40001));
+    world.simulator.fail_calls(CREATE, 1, CallFailure::SlowMs(1900));
+    let opened = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
+    assert_eq!(problem(opened, StatusCode::SERVICE_UNAVAILABLE).await, "wechat_unavailable");
+}
+
+#[tokio::test]
 async fn an_account_without_the_right_to_qr_codes_gives_typed_codes_and_asks_again_each_hour() {
     let world = CallbackWorld::with_wechat(
         None,

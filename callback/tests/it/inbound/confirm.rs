@@ -288,6 +288,17 @@ async fn an_answer_whose_first_delivery_never_arrived_answers_no_later_scan_of_t
 }
 
 #[tokio::test]
+async fn a_person_is_asked_even_if_nothing_is_known_of_the_scene_before() {
+    let world = CallbackWorld::asking(Some(RedisServer::start().await), Confirmation::Tap).await;
+    let (first, _) = world.scan_new("bo").await;
+    world.redis.as_ref().unwrap().cli(&["SET", &format!("wx:{first}"), "not a scene"]).await.unwrap();
+    let (second, asked) = world.scan_new("bo").await;
+    assert!(reply(&asked).starts_with("Please confirm"), "{asked:?}");
+    assert_eq!(world.history(second).await, ["scanned"]);
+    assert_eq!(reply(&world.touch("bo", &asked, "Confirm").await), DONE);
+}
+
+#[tokio::test]
 async fn the_same_delivery_twice_at_once_is_one_change_and_gets_two_equal_replies() {
     for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         world.simulator.set_faults(Faults { duplicate_deliveries: true, ..Faults::default() });

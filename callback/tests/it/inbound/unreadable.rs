@@ -41,6 +41,11 @@ async fn a_text_that_breaks_its_message_is_acknowledged_and_never_acted_upon() {
         let typed = [
             "]]> <b>",
             "]]>&e;",
+            "]]><!DOCTYPE a>",
+            "]]><!doctype a",
+            "]]></Content><!DOCTYPE a [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><Content>&e;<![CDATA[",
+            "]]><!-- a --><![CDATA[",
+            "]]><?a b?><![CDATA[",
             "]]></Content>",
             "]]><MsgType>event</MsgType><![CDATA[",
             "]]></Content><MsgType>event</MsgType><Content><![CDATA[",

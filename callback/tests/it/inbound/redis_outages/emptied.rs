@@ -33,7 +33,6 @@ async fn a_query_that_was_seen_before_redis_was_emptied_is_good_for_no_forged_lo
         genuine.timeout(Duration::from_millis(500)).send().await.is_ok()
     })
     .await;
-    assert!(!forged.is_finished(), "WeChat would still wait");
     forged.abort();
     assert!(world.history(scene).await.is_empty());
 }
