@@ -74,7 +74,7 @@ export class Attempt extends EventTarget {
   #failures = 0;
   /** Connections that were dead, since the last message with a state. */
   #dead = 0;
-  /** Whether the page has waited in vain for a first message since it began with the first transport. */
+  /** Whether the page has waited in vain for a first message since all transports had failed, or from the start. */
   #wasLate = false;
   /** Aborts the current connection, its listeners, and its timer. */
   #connection = new AbortController();
@@ -119,7 +119,7 @@ export class Attempt extends EventTarget {
   #start() {
     this.#isActive = true;
     this.#failures = 0;
-    if (!this.#optionProblem) return this.#connect();
+    if (!this.#optionProblem) return this.#connectAnew();
     // The page has yet to add its listeners.
     const problem = this.#optionProblem;
     queueMicrotask(() => this.#isActive && this.#end('problem', problem));
@@ -143,15 +143,31 @@ export class Attempt extends EventTarget {
     this.#kept?.remove();
   }
 
+  /** Connects when the network may be back. */
+  #connectAnew() {
+    this.#patience.shrink();
+    this.#connect();
+  }
+
   #connect() {
     const signal = this.#resetConnection();
     if (!this.#scene && document.visibilityState !== 'visible') {
-      document.addEventListener('visibilitychange', () => this.#connect(), { once: true, signal });
+      document.addEventListener('visibilitychange', () => this.#connectAnew(), { once: true, signal });
       return;
     }
     this.#onLeave(signal);
-    onLook(() => this.#transport?.look(), signal);
+    onLook(() => this.#look(), signal);
+    this.#timer.set(Infinity, () => {}, () => this.#look());
     this.#run(signal).then((end) => signal.aborted || this.#connectionEnded(end));
+  }
+
+  /** Finds out soon whether the connection works: it may be dead, or the network may be back. */
+  #look() {
+    if (!this.#patience.isWaiting) return this.#transport?.look();
+    // Otherwise the connection has no more time than its network needs.
+    if (!this.#patience.hasGrown) return;
+    this.#patience.shrink();
+    this.#timer.set(this.#patience.left, () => this.#connect(), () => this.#look());
   }
 
   /**
@@ -181,17 +197,15 @@ export class Attempt extends EventTarget {
     const transport = this.#selector.begin();
     this.#transport = transport;
     if (!transport) return ConnectionEnd.refused(UNSUPPORTED);
-    const beganAt = performance.now();
-    let hasWorked = false;
     const onMessage = (/** @type {Message} */ message) => {
       if (signal.aborted) return;
-      if (!hasWorked) this.#patience.learn(performance.now() - beganAt);
-      hasWorked = true;
+      this.#patience.messageReceived();
       this.#selector.messageReceived();
       this.#handle(message);
     };
     try {
       const scene = this.#scene ?? (transport.canOpen ? null : await this.#open(signal));
+      this.#patience.waitForFirst(Boolean(scene));
       return await transport.run(scene, onMessage, signal);
     } catch (broken) {
       if (broken instanceof ConnectionEnd) return broken;
@@ -203,8 +217,10 @@ export class Attempt extends EventTarget {
 
   /** Opens a scene, for a transport that can't do so itself. @param {AbortSignal} signal */
   async #open(signal) {
+    this.#patience.waitForFirst(false);
     const opened = await this.#gateway.open(this.#request, signal);
     if (signal.aborted) throw ConnectionEnd.lost();
+    this.#patience.messageReceived();
     this.#handle(opened);
     return this.#scene;
   }
@@ -270,8 +286,8 @@ export class Attempt extends EventTarget {
     this.#isOffline = false;
     if (this.#scene) this.#scene.expires = performance.now() + expiresIn * 1000;
     // If the gateway sends nothing by then, the connection is dead.
-    const look = () => this.#transport?.look();
-    this.#timer.set(expiresIn * 1000 + EXPIRY_GRACE, () => this.#connectionEnded(ConnectionEnd.lost()), look);
+    const end = () => this.#connectionEnded(ConnectionEnd.lost());
+    this.#timer.set(expiresIn * 1000 + EXPIRY_GRACE, end, () => this.#look());
   }
 
   /** Whether an event is new, and not a repeat from an earlier connection. @param {Message} event */
@@ -295,24 +311,28 @@ export class Attempt extends EventTarget {
     // In all other cases the gateway has said when to come back.
     const isBroken = kind === 'lost' || kind === 'late' || kind === 'silent';
     if (kind === 'silent' || (isBroken && this.#dead)) this.#dead += 1;
-    const isOtherTransport = isBroken && this.#selector.connectionBroke();
+    const nextTransport = isBroken ? this.#selector.connectionBroke() : 'same';
     const wasDead = isBroken && this.#dead > 0 && this.#dead <= MAX_DEAD;
     if (kind === 'late') this.#wasLate = true;
-    if (isOtherTransport || wasDead) return this.#connect();
+    if (nextTransport === 'untried' || wasDead) return this.#connect();
     // Not sooner: connections of the browser's pool may be dead, and say nothing about the network.
-    if (this.#wasLate) this.#patience.grow();
-    this.#wasLate = false;
+    if (nextTransport === 'first') this.#allFailed();
 
     const signal = this.#resetConnection();
     this.#onLeave(signal);
     if (isBroken) {
       delay = Math.random() * Math.min(BACKOFF.longest, BACKOFF.first * 2 ** this.#failures++);
-      onLook(() => this.#connect(), signal);
+      onLook(() => this.#connectAnew(), signal);
     }
-    const connect = () => this.#connect();
-    this.#timer.set(delay, connect, connect);
+    this.#timer.set(delay, () => this.#connect(), () => this.#connectAnew());
     this.#isOffline = true;
     this.#emit('offline', { retryIn: delay / 1000 });
+  }
+
+  /** On a network where nothing came in time, all transports get more of it. */
+  #allFailed() {
+    if (this.#wasLate) this.#patience.grow();
+    this.#wasLate = false;
   }
 
   /**

@@ -81,9 +81,10 @@ export class Watchdog {
     return this.#isLate;
   }
 
-  /** Aborts after so many ms from now, instead of any earlier time. @param {number} ms */
+  /** Aborts after so many ms from now, instead of any earlier time, if it hasn't yet. @param {number} ms */
   restart(ms) {
     this.stop();
+    if (this.signal.aborted) return;
     this.#timer = setTimeout(() => {
       this.#isLate = true;
       this.abort();

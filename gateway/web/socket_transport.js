@@ -63,8 +63,8 @@ export class SocketTransport {
     return new Promise((resolve) => {
       const first = scene ? { resume: { key: scene.key, after: scene.seq } } : { open: this.#request };
       let hasWorked = false;
-      /** How long the gateway may be silent, in ms; 0 if it doesn't send heartbeats. */
-      let longestSilence = 0;
+      /** How often the gateway sends something, in ms; 0 if it doesn't send heartbeats. */
+      let heartbeat = 0;
       /** @type {import('./connection_end.js').Problem | null} */
       let problem = null;
       const end = (/** @type {ConnectionEnd | Promise<ConnectionEnd>} */ how) => {
@@ -74,7 +74,7 @@ export class SocketTransport {
         socket.close();
       };
       this.#look = () => {
-        if (!longestSilence || socket.readyState !== WebSocket.OPEN) return;
+        if (!heartbeat || socket.readyState !== WebSocket.OPEN) return;
         socket.send(PROBE);
         watchdog.restart(patience.for(TIMEOUT.look));
       };
@@ -87,13 +87,16 @@ export class SocketTransport {
         const message = parseMessage(data);
         if (!message || !(hasWorked || isFirst(message, Boolean(scene)))) return end(ConnectionEnd.lost());
         hasWorked = true;
-        if (message.heartbeat) longestSilence = message.heartbeat * 1000 + patience.for(TIMEOUT.late);
-        if (longestSilence) watchdog.restart(longestSilence);
+        if (message.type === 'problem') {
+          problem = problemOf(message);
+          // A close follows.
+          return watchdog.restart(patience.for(TIMEOUT.other));
+        }
+        if (message.heartbeat) heartbeat = message.heartbeat * 1000;
+        // The first message shows how long answers take.
+        onMessage(message);
+        if (heartbeat) watchdog.restart(heartbeat + patience.for(TIMEOUT.late));
         else watchdog.stop();
-        if (message.type !== 'problem') return onMessage(message);
-        problem = problemOf(message);
-        // A close follows.
-        watchdog.restart(patience.for(TIMEOUT.other));
       });
       socket.addEventListener('close', ({ code, reason }) => end(SocketTransport.#endOf(code, reason, problem)));
       // Where the page's policy blocks the socket, Chromium dispatches no `close`.

@@ -72,8 +72,9 @@ export class StreamTransport {
         if (problem) return ConnectionEnd.refused(problem);
         state = message.state ?? state;
         if (message.heartbeat) heartbeat = message.heartbeat * 1000;
-        onData();
+        // The first message shows how long answers take.
         onMessage(message);
+        onData();
       }
       return FINAL_STATES.has(state) ? ConnectionEnd.closed() : ConnectionEnd.lost();
     } catch (broken) {

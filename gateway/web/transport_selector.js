@@ -50,16 +50,17 @@ export class TransportSelector {
    * Has to be called when the transport broke, or never worked. If a proxy may be the reason, the next transport is
    * used from now on.
    *
-   * @returns {boolean} Whether to connect at once: not after all transports have been tried.
+   * @returns {'same' | 'untried' | 'first'} Which transport is used from now on: the one that broke; one to try at once;
+   *     or, since all have failed, the one that worked last.
    */
   connectionBroke() {
     const lived = this.#workingSince === null ? 0 : performance.now() - this.#workingSince;
     if (lived >= LONG_LIVED) this.#failures = 0;
     else this.#failures += 1;
     const hasWorked = this.#hasWorked && this.#current === this.#lastWorking;
-    if (this.#failures < (hasWorked ? MAX_FAILURES : 1)) return false;
+    if (this.#failures < (hasWorked ? MAX_FAILURES : 1)) return 'same';
     this.#failures = 0;
     this.#current = (this.#current + 1) % this.#transports.length;
-    return this.#current !== this.#lastWorking;
+    return this.#current === this.#lastWorking ? 'first' : 'untried';
   }
 }

@@ -7,6 +7,7 @@ mod demo_page;
 mod fallback;
 mod login_page;
 mod origins;
+mod outages;
 mod page_clock;
 mod page_module;
 mod page_options;
