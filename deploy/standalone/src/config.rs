@@ -146,10 +146,12 @@ impl StandaloneBusConfig {
 
 impl Validate for StandaloneConfig {
     fn validate(&self) -> Result<(), ConfigError> {
-        check_listeners(&self.listen.named())?;
-        self.scene_life.check("scene_life", defaults::SCENE_LIFE)?;
-        self.drain.check()?;
-        self.bus.check_pod(std::env::var_os("KUBERNETES_SERVICE_HOST").is_some())
+        ConfigError::all([
+            check_listeners(&self.listen.named()),
+            self.scene_life.check("scene_life", defaults::SCENE_LIFE),
+            self.drain.check(),
+            self.bus.check_pod(std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()),
+        ])
     }
 
     fn warnings(&self) -> Vec<ConfigWarning> {
@@ -200,7 +202,27 @@ mod tests {
             let error = load_with(name, value).unwrap_err();
             assert!(error.contains(named), "{name}={value}: {error}");
         }
+        for limits in ["SCENECAST_GATEWAY_LIMITS__KEEP_ALIVE", "SCENECAST_CALLBACK_LIMITS__KEEP_ALIVE"] {
+            let error = load_with(limits, "0").unwrap_err();
+            assert!(error.contains(limits), "what isn't a setting: {error}");
+        }
         assert_eq!(load_with("SCENECAST_ORIGINS", "http://a.cn").unwrap().warnings().len(), 1);
+    }
+
+    #[test]
+    fn an_error_names_all_invalid_values() {
+        let invalid = [
+            ("SCENECAST_LISTEN__ADMIN", "127.0.0.1:7301"),
+            ("SCENECAST_LISTEN__CALLBACK", "127.0.0.1:7300"),
+            ("SCENECAST_SCENE_LIFE", "5"),
+            ("SCENECAST_DRAIN__NOTICE", "301"),
+            ("SCENECAST_DRAIN__WINDOW", "3601"),
+        ];
+        let env = invalid.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let texts = load::<StandaloneConfig>(None, env).unwrap_err().texts();
+        for (name, _) in invalid {
+            assert!(texts.iter().any(|text| text.contains(name)), "{name}: {texts:?}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 use parking_lot::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub use error::NameError;
 
@@ -55,7 +55,10 @@ struct Names {
 struct Name {
     last_good: Option<HostAddresses>,
     in_progress: Option<Shared<BoxFuture<'static, Outcome>>>,
+    /// Whether the last look-up failed.
     is_failing: bool,
+    /// Whether the last look-up took longer than [`SLOW_AFTER`], or the one in progress does.
+    is_slow: bool,
 }
 
 impl NameResolver {
@@ -117,24 +120,33 @@ impl NameResolver {
     }
 
     async fn look_up(self, host: String) -> Outcome {
+        let began = Instant::now();
         let mut looking = (self.0.look_up)(host.clone());
         let found = match timeout(SLOW_AFTER, &mut looking).await {
             Ok(found) => found,
             Err(_) => {
-                tracing::warn!(
-                    host,
-                    "name resolution of a server takes longer than 1 s; connections use its last address, or wait if there \
-                     is none. If it takes 5 s each time, packets to the name server are lost (a known race of conntrack): \
-                     use NodeLocal DNSCache, or options use-vc in resolv.conf"
-                );
+                self.note_slow(&host);
                 looking.await
             }
         };
-        self.note(&host, found)
+        self.note(&host, found, began.elapsed() > SLOW_AFTER)
     }
 
-    /// Takes over what a look-up has found, and tells the operator where it fails or works again.
-    fn note(&self, host: &str, found: io::Result<Vec<IpAddr>>) -> Outcome {
+    /// Tells the operator where look-ups begin to be slow.
+    fn note_slow(&self, host: &str) {
+        let was_slow = std::mem::replace(&mut self.0.known.lock().entry(host.to_owned()).or_default().is_slow, true);
+        if !was_slow {
+            tracing::warn!(
+                host,
+                "name resolution of a server takes longer than 1 s; connections use its last address, or wait if there \
+                 is none. If it takes 5 s each time, packets to the name server are lost (a known race of conntrack): use \
+                 NodeLocal DNSCache, or options use-vc in resolv.conf"
+            );
+        }
+    }
+
+    /// Takes over what a look-up has found, and tells the operator where look-ups begin to fail or work again.
+    fn note(&self, host: &str, found: io::Result<Vec<IpAddr>>, is_slow: bool) -> Outcome {
         let outcome = match found {
             Ok(addresses) if addresses.is_empty() => Err(NameError::none(host)),
             Ok(addresses) => Ok(HostAddresses::from(addresses)),
@@ -144,13 +156,15 @@ impl NameResolver {
         let name = known.entry(host.to_owned()).or_default();
         name.in_progress = None;
         let was_failing = std::mem::replace(&mut name.is_failing, outcome.is_err());
+        let was_slow = std::mem::replace(&mut name.is_slow, is_slow);
         match &outcome {
             Ok(addresses) => {
                 name.last_good = Some(addresses.clone());
-                if was_failing {
-                    tracing::info!(host, "name resolution of a server works again");
+                if was_failing || (was_slow && !is_slow) {
+                    tracing::info!(host, is_slow, "name resolution of a server works again");
                 }
             }
+            Err(_) if was_failing => {}
             Err(error) => tracing::warn!(
                 %error,
                 has_last_address = name.last_good.is_some(),

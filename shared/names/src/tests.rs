@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::*;
 
@@ -110,6 +110,45 @@ async fn a_name_that_was_never_found_fails_with_its_reason() {
         assert!(error.starts_with("name resolution of callback") && error.contains(reason), "{error}");
     }
     assert_eq!(server.ask().await, (None, 15_000));
+}
+
+/// What was logged, of this thread.
+#[derive(Clone, Default)]
+struct LogLines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for LogLines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_says_when_look_ups_begin_to_fail_or_be_slow_and_when_they_work_again() {
+    let log = LogLines::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logged = tracing::subscriber::set_default(subscriber);
+    let (good, slow) = (Answer::After(1, OLD), Answer::After(5000, OLD));
+    let mut answers = vec![good, good];
+    answers.extend([Answer::Fails, Answer::Empty, Answer::Fails, good, good]);
+    answers.extend([slow, slow, slow, good, good]);
+    let server = name_server(&answers);
+    for _ in 0..answers.len() {
+        server.ask().await;
+        sleep(Duration::from_secs(10)).await;
+    }
+    let log = String::from_utf8(log.0.lock().clone()).unwrap();
+    let said: Vec<_> = log.lines().map(|line| line.split("name resolution of a server ").nth(1).unwrap()).collect();
+    assert!(
+        matches!(&*said, [failed, again, longer, quick] if failed.starts_with("failed")
+            && longer.starts_with("takes longer")
+            && [again, quick].iter().all(|line| line.starts_with("works again"))),
+        "{log}"
+    );
 }
 
 #[tokio::test]

@@ -4,20 +4,16 @@ use std::net::SocketAddr;
 
 use super::error::ConfigError;
 
-/// Refuses two listeners that would have the same port. Each is given with its name in the configuration. Port 0 is any
+/// Refuses each listener that would have the port of one before it. Each is given with its name in the configuration. Port 0 is any
 /// free port, so it is never the same.
 pub fn check_listeners(listeners: &[(&str, SocketAddr)]) -> Result<(), ConfigError> {
-    for (n, (place, address)) in listeners.iter().enumerate() {
-        if let Some((other, _)) = listeners[..n].iter().find(|(_, other)| overlap(*other, *address)) {
-            return Err(ConfigError::at(
-                place,
-                format_args!(
-                    "has the port of {other}, too; each listener needs its own: they are for different clients"
-                ),
-            ));
-        }
-    }
-    Ok(())
+    ConfigError::all(listeners.iter().enumerate().map(|(n, (place, address))| {
+        let same = listeners[..n].iter().find(|(_, other)| overlap(*other, *address));
+        same.map_or(Ok(()), |(other, _)| {
+            let problem = "each listener needs its own: they are for different clients";
+            Err(ConfigError::at(place, format_args!("has the port of {other}, too; {problem}")))
+        })
+    }))
 }
 
 /// Whether a connection to the one could reach the other.
@@ -29,6 +25,17 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_listener_with_a_port_of_another_is_named() {
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let checked = check_listeners(&[("a", at(1)), ("b", at(2)), ("c", at(1)), ("d", at(3)), ("e", at(2))]);
+        let texts = checked.unwrap_err().texts();
+        assert!(
+            matches!(&*texts, [c, e] if c.starts_with("c: has the port of a,") && e.starts_with("e: has the port of b,")),
+            "{texts:?}"
+        );
+    }
 
     #[test]
     fn two_listeners_with_one_port_are_refused() {

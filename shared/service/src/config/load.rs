@@ -45,7 +45,7 @@ impl ConfigFile {
         match toml::from_str(&text) {
             Ok(sections) => Ok(Self { sections }),
             Err(error) => {
-                let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+                let line = error.span().map_or(1, |span| line_at(&text, span.start));
                 Err(ConfigError::Syntax { path: path.to_owned(), line, message: error.message().to_owned() })
             }
         }
@@ -107,6 +107,12 @@ pub fn load_with_file<T: Validate>(
         }
     }
     Err(ConfigError::of(errors).expect("settings that can be read are only refused for an error"))
+}
+
+/// The line of this place in a text, counted from 1. The end of a text belongs to its last line.
+fn line_at(text: &str, bytes_before: usize) -> usize {
+    let line_breaks = text.bytes().take(bytes_before).filter(|byte| *byte == b'\n').count();
+    (1 + line_breaks).min(text.lines().count()).max(1)
 }
 
 /// The errors that can be found without reading the settings into their types, and the places of texts that can't be

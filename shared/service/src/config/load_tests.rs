@@ -133,7 +133,15 @@ fn a_bad_value_is_named() {
         ("origins = ['a.cn/path']\n[bus]\nurl = 'memory:'", vec![], "origins"),
         ("[bus]", vec![], "url"),
         ("", vec![], "bus"),
-        ("[bus", vec![], "line 1"),
+        ("[bus", vec![], "line 1:"),
+        ("= 1", vec![], "line 1:"),
+        ("a = 1\n= 1\n", vec![], "line 2:"),
+        ("a = 1\r\n\r\n= 1\r\n", vec![], "line 3:"),
+        ("a = 1\nb = \nc = 1\n", vec![], "line 2:"),
+        ("a = 1\n  b c\n", vec![], "line 2:"),
+        ("a = 1\na = 2\n", vec![], "line 2:"),
+        ("# ä\n[bus\n", vec![], "line 2:"),
+        ("a = '''\nb\n", vec![], "line 2:"),
     ] {
         let error = read(toml, &env).unwrap_err();
         assert!(error.contains(named), "{toml:?} {env:?}: {error}");

@@ -11,7 +11,32 @@ use super::{
 };
 
 /// Schemes whose pages have no origin, or that have no pages.
-const OTHER_SCHEMES: [&str; 6] = ["about", "blob", "data", "ftp", "javascript", "mailto"];
+const OTHER_SCHEMES: [&str; 24] = [
+    "about",
+    "amqp",
+    "amqps",
+    "blob",
+    "data",
+    "ftp",
+    "ftps",
+    "grpc",
+    "grpcs",
+    "h2c",
+    "javascript",
+    "ldap",
+    "ldaps",
+    "mailto",
+    "mysql",
+    "postgres",
+    "postgresql",
+    "sftp",
+    "smtp",
+    "ssh",
+    "tcp",
+    "tls",
+    "udp",
+    "unix",
+];
 
 /// The web origins whose pages may open scenes. In configuration: a list, or one text with commas.
 #[derive(Debug, Clone, Default)]
@@ -31,14 +56,10 @@ impl Origins {
         Ok(())
     }
 
-    /// Origins that an attacker on the network can speak for.
+    /// Origins that others than the site can speak for: an attacker on the network, or another app. Their scheme may be a
+    /// slip, too.
     pub fn warnings(&self) -> impl Iterator<Item = ConfigWarning> {
-        let exposed = self.0.iter().filter(|origin| Url::parse(origin).is_ok_and(|url| is_exposed(&url)));
-        exposed.map(|origin| {
-            let problem =
-                format!("pages of {origin} come unencrypted, so whoever changes them on the way gets their logins");
-            ConfigWarning::at("origins", problem)
-        })
+        self.0.iter().filter_map(|origin| Some(ConfigWarning::at("origins", doubt(origin)?)))
     }
 }
 
@@ -62,6 +83,19 @@ impl<'de> Deserialize<'de> for Origins {
         };
         text_list(from)?.into_iter().map(checked).collect::<Result<_, _>>().map(Self)
     }
+}
+
+/// What is doubtful about an origin that a page can have.
+fn doubt(origin: &str) -> Option<String> {
+    if !origin.starts_with("http://") && !origin.starts_with("https://") {
+        return Some(format!(
+            "{origin} is an origin of pages inside apps, and other apps may have the same; if it is a website, it begins \
+             with https://"
+        ));
+    }
+    let is_exposed = Url::parse(origin).is_ok_and(|url| is_exposed(&url));
+    is_exposed
+        .then(|| format!("pages of {origin} come unencrypted, so whoever changes them on the way gets their logins"))
 }
 
 /// What of an origin an operator may mean, when it isn't one.
@@ -93,6 +127,7 @@ fn problem(written: &str) -> Option<String> {
             "is the address of a socket; write the origin of the page that opens it, such as {}://{authority}",
             scheme.replacen("ws", "http", 1)
         )),
+        _ if is_slip_for_https(scheme) => Some(format!("has a scheme of no page; write https://{authority}")),
         _ if is_app_origin(scheme, authority) => None,
         _ => Some(NO_ORIGIN.to_owned()),
     }
@@ -108,6 +143,16 @@ fn as_browsers_write_it(address: &str) -> Option<String> {
     is_host.then(|| url.origin().ascii_serialization())
 }
 
+/// Whether somebody meant `http` or `https`, as in `htps` and `htttp`: no app has a scheme of only these letters.
+fn is_slip_for_https(scheme: &str) -> bool {
+    scheme.len() > 2 && scheme.bytes().all(|letter| b"htps".contains(&letter.to_ascii_lowercase()))
+}
+
+/// Whether a server of Redis, or of its kin, is meant: `redis`, `rediss-sentinel`.
+fn is_redis(scheme: &str) -> bool {
+    ["redis", "valkey"].iter().any(|name| scheme.starts_with(name))
+}
+
 /// Whether a page in an app's web view, or of a browser's extension, can have this origin, such as
 /// `capacitor://localhost`. Unlike hosts of the web, its host is whatever the app writes.
 fn is_app_origin(scheme: &str, authority: &str) -> bool {
@@ -116,7 +161,7 @@ fn is_app_origin(scheme: &str, authority: &str) -> bool {
     let (host, port) = authority.split_once(':').unwrap_or((authority, "1"));
     let is_host =
         !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-    is_scheme && is_host && port.parse::<u16>().is_ok() && !OTHER_SCHEMES.contains(&scheme)
+    is_scheme && is_host && port.parse::<u16>().is_ok() && !OTHER_SCHEMES.contains(&scheme) && !is_redis(scheme)
 }
 
 #[cfg(test)]
@@ -157,6 +202,11 @@ mod tests {
             "https://www.example.com,https://a.cn",
             "https://$host",
             "ftp://example.com",
+            "redis://h",
+            "rediss-sentinel://h:26379",
+            "valkey://h",
+            "tcp://10.0.0.1:80",
+            "postgres://db",
             "javascript://a",
             "^https://.*",
             "://localhost",
@@ -194,6 +244,12 @@ mod tests {
             ("https://WWW.example.com", "write https://www.example.com"),
             ("https://例子.cn", "write https://xn--fsqu00a.cn"),
             ("https://user@example.com", "write https://example.com"),
+            ("htps://www.example.com", "write https://www.example.com"),
+            ("htttp://localhost:3000", "write https://localhost:3000"),
+            ("httpss://a.cn", "write https://a.cn"),
+            ("hhtps://a.cn", "write https://a.cn"),
+            ("ttps://a.cn", "write https://a.cn"),
+            ("HTPS://a.cn", "write https://a.cn"),
         ] {
             let error = read(&[origin]).unwrap_err();
             assert!(error.contains(advice) && error.contains(&format!("{origin:?}")), "{origin}: {error}");
@@ -207,5 +263,11 @@ mod tests {
         let origins: Origins = origins.into_iter().map(str::to_owned).collect();
         let warnings: Vec<_> = origins.warnings().map(|warning| warning.to_string()).collect();
         assert!(matches!(&*warnings, [one] if one.starts_with("origins: pages of http://a.cn come")), "{warnings:?}");
+        // The second is a slip that may be an app's scheme.
+        for origin in ["capacitor://localhost", "htrps://a.cn", "chrome-extension://abcdef"] {
+            let origins: Origins = [origin.to_owned()].into_iter().collect();
+            let warnings: Vec<_> = origins.warnings().map(|warning| warning.to_string()).collect();
+            assert!(matches!(&*warnings, [one] if one.contains(origin) && one.contains("begins with https://")));
+        }
     }
 }

@@ -74,23 +74,19 @@ impl<'a> SecretUses<'a> {
         }
     }
 
-    /// Refuses the first secret that is used twice. What is being rotated away is allowed, because that is how two uses
+    /// Refuses each secret that is used twice. What is being rotated away is allowed, because that is how two uses
     /// get secrets of their own without downtime.
     pub fn check(&self) -> Result<(), ConfigError> {
-        match self.shared().find(SharedSecret::is_refused) {
-            Some(shared) => Err(ConfigError::at(&shared.second.place, shared.problem())),
-            None => Ok(()),
-        }
+        let refused = self.shared().filter(SharedSecret::is_refused);
+        ConfigError::all(refused.map(|shared| Err(ConfigError::at(&shared.second.place, shared.problem()))))
     }
 
-    /// Refuses the setting at `place` if it `holds` one of these secrets. One that is rotated away is allowed.
+    /// Refuses the setting at `place` if it `holds` any of these secrets. One that is rotated away is allowed.
     pub fn check_not_in(&self, place: impl Display, holds: impl Fn(&Secret) -> bool) -> Result<(), ConfigError> {
-        match self.0.iter().find(|it| !it.is_previous && holds(it.secret)) {
-            Some(it) => {
-                Err(ConfigError::at(place, format_args!("has the secret of {}, too; each needs its own", it.place)))
-            }
-            None => Ok(()),
-        }
+        let held = self.0.iter().filter(|it| !it.is_previous && holds(it.secret));
+        ConfigError::all(held.map(|it| {
+            Err(ConfigError::at(&place, format_args!("has the secret of {}, too; each needs its own", it.place)))
+        }))
     }
 
     /// The secrets that are used twice and not refused.
@@ -152,6 +148,23 @@ mod tests {
         uses.add("api_keys.shop.key", &one);
         let refused = uses.check().unwrap_err().to_string();
         assert_eq!(refused, "api_keys.shop.key: is the secret of key_secret, too; each needs its own");
+    }
+
+    #[test]
+    fn each_secret_that_serves_two_purposes_is_named() {
+        let (one, other) = (rotating("one", None), rotating("other", None));
+        let mut uses = SecretUses::default();
+        for (place, secret) in [("a", &one), ("b", &other), ("c", &one), ("d", &other), ("e", &one)] {
+            uses.add(place, secret);
+        }
+        let texts = |checked: Result<(), ConfigError>| checked.unwrap_err().texts();
+        let own = |place: &str, other: &str| format!("{place}: is the secret of {other}, too; each needs its own");
+        assert_eq!(texts(uses.check()), [own("c", "a"), own("d", "b"), own("e", "a")]);
+        let held = texts(uses.check_not_in("bus.url", |secret| secret.text() == "other"));
+        assert!(
+            matches!(&*held, [b, d] if b.contains("the secret of b,") && d.contains("the secret of d,")),
+            "{held:?}"
+        );
     }
 
     #[test]

@@ -79,8 +79,7 @@ pub struct DrainConfig {
 impl DrainConfig {
     /// Refuses times for which no pod is given: at most 300 seconds of notice, and an hour for the closes.
     pub fn check(self) -> Result<(), ConfigError> {
-        self.notice.check("drain.notice", 0..=300)?;
-        self.window.check("drain.window", 0..=3600)
+        ConfigError::all([self.notice.check("drain.notice", 0..=300), self.window.check("drain.window", 0..=3600)])
     }
 }
 

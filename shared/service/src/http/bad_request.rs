@@ -23,6 +23,8 @@ pub enum BadRequest {
     Http2,
     /// Request line and headers are longer, or more, than a listener reads.
     HeadTooLarge,
+    /// So many clients send a large head, and slowly, that this one gets no memory for its own.
+    LargeHeads,
     /// Two servers could read the request differently: it lacks its `Host`, or has a header twice.
     Ambiguous,
     /// It isn't HTTP/1.1, or not in its right form.
@@ -53,6 +55,11 @@ impl BadRequest {
             Self::HeadTooLarge => {
                 "refused a request with more than 64 KB or 200 lines of headers: mostly the site's domain has too many \
                  cookies, or a proxy adds too much"
+            }
+            Self::LargeHeads => {
+                "closed a connection in the middle of a request with more than 16 KB of headers, because 256 others were \
+                 just as far: perhaps somebody attacks with headers that arrive slowly; a proxy that reads whole requests \
+                 first (nginx does) keeps them away"
             }
             Self::Ambiguous => {
                 "refused a request that two servers could read differently: if it came from a proxy or a health check, \

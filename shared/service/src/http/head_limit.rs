@@ -1,8 +1,8 @@
 //! How much a request's head may have: its request line and its headers. Proxies pass 32 KB (nginx) to 64 KB (AWS's load
 //! balancers), and the cookies of a site with many tools take 16 KB.
 //!
-//! hyper reads twice as much, so that what is a little too large gets an answer that pages can read. Beyond that it
-//! answers 431 by itself, without a body.
+//! hyper reads a little more (8 KB, 8 lines), so that most of what is too large gets an answer that pages can read. Beyond
+//! that it answers 431 by itself, without a body.
 //!
 //! See docs/decisions/067-heads-of-64-kilobytes.md.
 

@@ -32,6 +32,7 @@ use crate::{
     },
     http::{ambiguous::refuse_ambiguous, client_address::PeerAddress},
     listener::{
+        large_heads::LargeHeads,
         serve::{AcceptedSocket, ConnectionTimeouts, serve_connection},
         spare_descriptors::SpareDescriptors,
     },
@@ -72,6 +73,7 @@ pub struct Listener {
     socket: TcpListener,
     admission: Admission,
     timeouts: ConnectionTimeouts,
+    large_heads: LargeHeads,
     spare: SpareDescriptors,
     /// What becomes of a connection that takes a spare descriptor.
     without_descriptors: Exhausted,
@@ -112,6 +114,7 @@ impl Listener {
             socket,
             admission: admission.clone(),
             timeouts,
+            large_heads: LargeHeads::default(),
             spare: SpareDescriptors::new(SPARE_DESCRIPTORS),
             without_descriptors: Exhausted::Reject,
         };
@@ -149,6 +152,7 @@ impl Listener {
                         let serving = serve_connection(
                             accepted,
                             self.timeouts,
+                            self.large_heads.clone(),
                             app.clone(),
                             bad_requests.clone(),
                             shutdown.clone(),

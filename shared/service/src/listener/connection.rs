@@ -64,11 +64,8 @@ impl AsyncRead for Connection {
         let Self { stream, head_timer, .. } = &mut *self;
         let Some(head_timer) = head_timer else { return Pin::new(stream).poll_read(cx, to) };
         let filled = to.filled().len();
-        let read = Pin::new(&mut stream.take(READ_AT_ONCE)).poll_read(cx, to);
-        if let Poll::Ready(Ok(())) = read {
-            head_timer.bytes_received(&to.filled()[filled..]);
-        }
-        read
+        std::task::ready!(Pin::new(&mut stream.take(READ_AT_ONCE)).poll_read(cx, to))?;
+        Poll::Ready(head_timer.bytes_received(&to.filled()[filled..]).map_err(io::Error::other))
     }
 }
 

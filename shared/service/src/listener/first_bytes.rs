@@ -14,7 +14,7 @@ const PROXY_V1: &[u8] = b"PROXY ";
 const HTTP2: &[u8] = b"PRI * HTTP/2.0";
 /// The type of a TLS record that has a handshake message: RFC 8446, section 5.1.
 const TLS_HANDSHAKE: &[u8] = b"\x16";
-/// In HTTP, bytes before the first blank are the method. What follows may be private.
+/// In HTTP, bytes before the first blank are the method. What follows may be secret.
 const WORD_END: [u8; 3] = *b" \r\n";
 
 /// The first bytes of a request.
@@ -52,12 +52,23 @@ impl FirstBytes {
     }
 }
 
-/// The first word, with escapes for what can't be shown.
+/// The first word if it can be a method, else only the first byte: what is left of a body that was longer than its
+/// request said is read as a request, too, and may be a part of a secret.
 impl fmt::Display for FirstBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = self.as_slice().split(|byte| WORD_END.contains(byte)).next().unwrap_or_default();
-        write!(f, "begins with \"{}\"", word.escape_ascii())
+        let method = str::from_utf8(word).ok().filter(|word| word.bytes().all(is_of_method));
+        match (method, word) {
+            (Some(method), _) => write!(f, "begins with \"{method}\""),
+            (None, [first, ..]) => write!(f, "begins with the byte 0x{first:02x}, and no method of HTTP"),
+            (None, []) => Ok(()),
+        }
     }
+}
+
+/// Whether a method has such characters. All that are registered have capitals and dashes only.
+fn is_of_method(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte == b'-'
 }
 
 #[cfg(test)]
@@ -100,11 +111,24 @@ mod tests {
         for (bytes, shown) in [
             (&b"GET /wechat/demo?signature=secret"[..], "GET"),
             (b"GARBAGE", "GARBAGE"),
-            (b"\x16\x03\x01", "\\x16\\x03\\x01"),
             (b"A-VERY-LONG-METHOD-OF-NOBODY", "A-VERY-LONG-METH"),
             (b"", ""),
         ] {
             assert_eq!(of(bytes).to_string(), format!("begins with \"{shown}\""));
+        }
+    }
+
+    #[test]
+    fn the_log_shows_no_part_of_a_body_that_is_read_as_a_request() {
+        for (bytes, first) in [
+            (&b"Zq3-secret_grant\"}"[..], "5a"),
+            (b"SECRETGRANT1", "53"),
+            (b"\"grant\":\"ABC\"", "22"),
+            (b"SECRET=", "53"),
+            ("S\u{e9}cret".as_bytes(), "53"),
+            (b"\x16\x03\x01", "16"),
+        ] {
+            assert_eq!(of(bytes).to_string(), format!("begins with the byte 0x{first}, and no method of HTTP"));
         }
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod admin;
 pub(crate) mod connection;
 mod first_bytes;
 pub(crate) mod head_timer;
+mod large_heads;
 mod probes;
 mod serve;
 mod spare_descriptors;

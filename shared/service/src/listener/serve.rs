@@ -1,6 +1,6 @@
 //! Serves the requests of one connection, until it ends in one of the ways that [`accept`](super::accept) shows.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -23,7 +23,12 @@ use crate::{
         client_address::PeerAddress,
         head_limit::{MAX_HEAD_BYTES, MAX_HEADERS},
     },
-    listener::{connection::Connection, first_bytes::FirstBytes, head_timer::HeadTimer},
+    listener::{
+        connection::Connection,
+        first_bytes::FirstBytes,
+        head_timer::HeadTimer,
+        large_heads::{LargeHeads, TooManyLargeHeads},
+    },
     shutdown::Shutdown,
 };
 
@@ -33,9 +38,9 @@ pub(super) const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same on a rejected connection.
 const REJECTED_HEADERS_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most bytes of a head that are read: what is a little too large gets an answer that pages can read.
-const READ_HEAD_BYTES: usize = 2 * MAX_HEAD_BYTES;
-/// The most headers of a request that are read.
-const READ_HEADERS: usize = MAX_HEADERS + 56;
+const READ_HEAD_BYTES: usize = MAX_HEAD_BYTES + 8 * 1024;
+/// The most headers of a request that are read. hyper gets memory for as many with each request.
+const READ_HEADERS: usize = MAX_HEADERS + 8;
 
 /// A response that closes the connection without sending a byte. WeChat takes this as "deliver the message again".
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -68,6 +73,7 @@ pub(super) struct AcceptedSocket {
 pub(super) async fn serve_connection(
     accepted: AcceptedSocket,
     ConnectionTimeouts { idle, unread }: ConnectionTimeouts,
+    large_heads: LargeHeads,
     app: Router,
     bad_requests: BadRequests,
     shutdown: Shutdown,
@@ -76,10 +82,10 @@ pub(super) async fn serve_connection(
     let overloaded = admitted.overloaded();
     let idle = if overloaded.is_some() { REJECTED_HEADERS_TIMEOUT.min(idle) } else { idle };
     let headers_timeout = HEADERS_TIMEOUT.min(idle);
-    let head_timer = Arc::new(HeadTimer::started());
+    let head_timer = Arc::new(HeadTimer::started(large_heads));
     let connection = Connection::new(stream, admitted, &head_timer, unread);
     let service = tower::service_fn(|mut request: axum::http::Request<Incoming>| {
-        head_timer.head_received();
+        let was_large = head_timer.head_received();
         request.extensions_mut().insert(peer);
         let is_rejected = overloaded.is_some();
         if let Some(overloaded) = overloaded.clone() {
@@ -90,8 +96,9 @@ pub(super) async fn serve_connection(
         async move {
             let Ok(mut response) = answering.await;
             head_timer.request_answered();
-            // A rejected client has to try again on a new connection, which may be admitted then.
-            if is_rejected && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            // A rejected client has to try again on a new connection, which may be admitted then. And hyper would keep the
+            // memory of a large head until the next request.
+            if (is_rejected || was_large) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             // hyper closes the connection of a service that fails.
@@ -140,5 +147,14 @@ fn bad_request(error: &hyper::Error, first_bytes: FirstBytes) -> Option<BadReque
     if error.is_parse_too_large() {
         return Some(BadRequest::HeadTooLarge);
     }
+    if is_one_large_head_too_many(error) {
+        return Some(BadRequest::LargeHeads);
+    }
     error.is_parse().then(|| first_bytes.explain())
+}
+
+/// Whether the connection has ended with [`TooManyLargeHeads`].
+fn is_one_large_head_too_many(error: &hyper::Error) -> bool {
+    let read = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    read.and_then(io::Error::get_ref).is_some_and(|cause| cause.is::<TooManyLargeHeads>())
 }

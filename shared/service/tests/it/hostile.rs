@@ -9,7 +9,7 @@ use scenecast_service::{
     shutdown::Shutdown,
 };
 use scenecast_testing::{exchange, metric_value, until};
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::fixtures::TEST_TIMEOUT;
 
@@ -27,6 +27,22 @@ async fn listener() -> std::net::SocketAddr {
         .route("/smuggled", get(|| async { "smuggled" }));
     tokio::spawn(listener.serve(app, Shutdown::never()));
     address
+}
+
+/// Serves `served`, and counts in this registry what is no request.
+async fn counting_listener(metrics: &Metrics) -> std::net::SocketAddr {
+    let limits = AdmissionLimits { connections: 500, ..AdmissionLimits::default() };
+    let admission = Admission::new(limits, TrustedProxies::default(), Rejections::new(metrics));
+    let any = "127.0.0.1:0".parse().unwrap();
+    let listener = Listener::bind_with_admission("tests", any, &admission, TEST_TIMEOUT).await.unwrap();
+    let address = listener.address();
+    tokio::spawn(listener.serve(Router::new().route("/", get(|| async { "served" })), Shutdown::never()));
+    address
+}
+
+/// A request that is served.
+fn usual() -> &'static str {
+    "GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
 }
 
 #[tokio::test]
@@ -91,7 +107,9 @@ async fn requests_that_are_too_long_are_refused() {
     for request in [
         format!("GET /{} HTTP/1.1\r\nHost: here\r\n\r\n", "x".repeat(1 << 20)),
         format!("GET / HTTP/1.1\r\nHost: here\r\nA: {}\r\n\r\n", "x".repeat(1 << 20)),
-        format!("GET / HTTP/1.1\r\nHost: here\r\n{}\r\n", "a: b\r\n".repeat(257)),
+        // Just beyond what is read for an answer that pages can read.
+        format!("GET / HTTP/1.1\r\nHost: here\r\n{}\r\n", format!("A: {}\r\n", "x".repeat(4000)).repeat(21)),
+        format!("GET / HTTP/1.1\r\nHost: here\r\n{}\r\n", "a: b\r\n".repeat(209)),
         format!("GET / HTTP/1.1\r\nHost: here\r\n{}\r\n", "a: b\r\n".repeat(100_000)),
         format!("GET / HTTP/1.1\r\nHost: here\r\n{}", "x".repeat(1 << 20)),
     ] {
@@ -118,28 +136,45 @@ async fn unusual_but_unambiguous_requests_are_served() {
 }
 
 #[tokio::test]
-async fn as_many_headers_as_proxies_pass_are_served_on_one_connection_after_another() {
+async fn as_many_headers_as_proxies_pass_are_served_and_a_large_head_is_the_last_of_its_connection() {
     let address = listener().await;
-    let cookies = format!("Cookie: {}\r\n", "x".repeat(4000)).repeat(15);
+    let cookies = |lines: usize| format!("Cookie: {}\r\n", "x".repeat(4000)).repeat(lines);
     let many = "X-Added-By-A-Proxy: yes\r\n".repeat(190);
-    let requests: String = [&cookies, &many, "", &cookies]
+    let requests: String = [cookies(3), many, String::new(), cookies(3), cookies(15), String::new()]
         .map(|headers| format!("GET / HTTP/1.1\r\nHost: here\r\n{headers}\r\n"))
         .concat();
-    let last = "GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
-    let (statuses, answer) = exchange(address, format!("{requests}{last}").as_bytes()).await;
+    let (statuses, answer) = exchange(address, requests.as_bytes()).await;
     assert_eq!(statuses, [200; 5], "{answer}");
+    assert_eq!(answer.matches("connection: close").count(), 1, "{answer}");
+}
+
+/// What an address holds of memory, if it sends large heads slowly, is bounded for all together.
+#[tokio::test]
+async fn only_so_many_clients_send_large_heads_at_a_time() {
+    let metrics = Metrics::new();
+    let address = counting_listener(&metrics).await;
+    let refused = || metric_value(&metrics.text(), "scenecast_bad_requests_total", &[("why", "large_heads")]).unwrap();
+    let unfinished = format!("GET / HTTP/1.1\r\nHost: here\r\nCookie: {}", "x".repeat(17_000));
+    let whole = format!("{unfinished}\r\nConnection: close\r\n\r\n");
+    let mut slow = vec![];
+    for _ in 0..257 {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(unfinished.as_bytes()).await.unwrap();
+        slow.push(client);
+    }
+    until("one of them is refused", async || refused() > 0.5).await;
+    assert_eq!(exchange(address, whole.as_bytes()).await.0, [0; 0], "closed, with no answer");
+    assert_eq!(exchange(address, usual().as_bytes()).await.0, [200]);
+    assert!((refused() - 2.0).abs() < 0.1, "{}", refused());
+    slow.truncate(128);
+    until("there is room again", async || exchange(address, whole.as_bytes()).await.0 == [200]).await;
 }
 
 #[tokio::test]
 async fn what_is_no_request_is_counted_by_what_it_is() {
     let metrics = Metrics::new();
-    let limits = AdmissionLimits { connections: 100, ..AdmissionLimits::default() };
-    let admission = Admission::new(limits, TrustedProxies::default(), Rejections::new(&metrics));
-    let any = "127.0.0.1:0".parse().unwrap();
-    let listener = Listener::bind_with_admission("tests", any, &admission, TEST_TIMEOUT).await.unwrap();
-    let address = listener.address();
-    tokio::spawn(listener.serve(Router::new().route("/", get(|| async { "served" })), Shutdown::never()));
-    let request = "GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
+    let address = counting_listener(&metrics).await;
+    let request = usual();
     let large = "Cookie: x\r\n".repeat(20_000);
     for (sent, why) in [
         (format!("PROXY TCP4 203.0.113.7 10.0.0.1 5678 443\r\n{request}"), "proxy_protocol"),
