@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    connection::{managed::ConnectionState, pool::ConnectionPool},
+    connection::{pool::ConnectionPool, state::ConnectionState},
     inspection::{
         each_connection::{PrimaryConnection, for_each_connection},
         server_run::ServerRun,
