@@ -95,6 +95,12 @@ impl NameResolver {
         }
     }
 
+    /// The look-up of this host that is in progress, if one is: after [`NameResolver::resolve`], that means that its
+    /// answer was an older one.
+    pub fn in_progress(&self, host: &str) -> Option<impl Future<Output = Outcome> + Send + use<>> {
+        self.0.known.lock().get(host)?.in_progress.clone().filter(|look_up| look_up.peek().is_none())
+    }
+
     /// Waits until an address of the host is known, so that the time of a connection to it isn't spent on that. Returns
     /// at once where one was known before.
     pub async fn wait_until_known(&self, host: &str) -> Result<(), NameError> {

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use prometheus::IntGaugeVec;
 use scenecast_metrics::Metrics;
+use scenecast_names::NameResolver;
 use sha1::{Digest, Sha1};
 use tokio::sync::Notify;
 
@@ -55,6 +56,7 @@ impl Script {
 #[derive(Clone)]
 pub struct Redis {
     pub(crate) address: RedisAddress,
+    pub(crate) names: NameResolver,
     pub(crate) router: CommandRouter,
     acknowledger: ReplicaAcknowledger,
     pub(crate) connected: IntGaugeVec,
@@ -72,6 +74,11 @@ impl std::fmt::Debug for Redis {
 impl Redis {
     /// Starts to connect and returns at once. Commands wait for the connection, at most as long as a command may take.
     pub fn connect(address: &RedisAddress, metrics: &Metrics) -> Self {
+        Self::connect_with_names(address, metrics, NameResolver::system())
+    }
+
+    /// [`Redis::connect`], with the servers' names looked up so.
+    pub fn connect_with_names(address: &RedisAddress, metrics: &Metrics, names: NameResolver) -> Self {
         let help = "1 while every connection of this kind to Redis is up.";
         let connected = metrics.gauge_vec("redis_connected", help, &["connection"]);
         let topology_metrics = TopologyMetrics {
@@ -84,13 +91,13 @@ impl Redis {
         };
         let refresh = Arc::<Notify>::default();
 
-        let commands = node_pool(address, ConnectionHealth::new("commands", &connected, refresh.clone()));
+        let commands = node_pool(&names, address, ConnectionHealth::new("commands", &connected, refresh.clone()));
         let acknowledgements =
-            node_pool(address, ConnectionHealth::new("acknowledgements", &connected, Arc::default()));
+            node_pool(&names, address, ConnectionHealth::new("acknowledgements", &connected, Arc::default()));
         let sentinels = {
-            let address = address.clone();
+            let (names, address) = (names.clone(), address.clone());
             let health = ConnectionHealth::new("sentinels", &connected, Arc::default());
-            ConnectionPool::new(move |sentinel| address.sentinel_config(sentinel), ExpectedRole::Any, health)
+            ConnectionPool::new(names, move |sentinel| address.sentinel_config(sentinel), ExpectedRole::Any, health)
         };
 
         let source = TopologySource::new(address.layout(), sentinels, address.min_replicas());
@@ -107,7 +114,7 @@ impl Redis {
         let losses = RecentLosses::watch(&topology, &commands);
         let router = CommandRouter::new(commands, topology, refusals.clone());
         let redis =
-            Self { address: address.clone(), router, acknowledger, connected, refusals, missing_rights, losses };
+            Self { address: address.clone(), names, router, acknowledger, connected, refusals, missing_rights, losses };
         redis.check_rights("connection", CONNECTION_RIGHTS.iter().copied());
         if matches!(address.layout(), Layout::Cluster { .. }) {
             redis.check_rights("cluster", CLUSTER_RIGHTS.iter().copied());
@@ -229,10 +236,10 @@ impl Redis {
 }
 
 /// The pool of connections of one kind to the servers that have data.
-pub(crate) fn node_pool(address: &RedisAddress, health: Arc<ConnectionHealth>) -> ConnectionPool {
+pub(crate) fn node_pool(names: &NameResolver, address: &RedisAddress, health: Arc<ConnectionHealth>) -> ConnectionPool {
     let expected_role = address.expected_role();
     let address = address.clone();
-    ConnectionPool::new(move |node| address.config(node), expected_role, health)
+    ConnectionPool::new(names.clone(), move |node| address.config(node), expected_role, health)
 }
 
 fn read_hash(key: &str, fields: &[&'static str]) -> [RedisCommand; 2] {

@@ -37,7 +37,7 @@ use tokio::{
 
 use crate::{
     command::{RedisCommand, send_all_on_one_connection},
-    connection::{managed::ConnectionState, pool::ConnectionPool},
+    connection::{pool::ConnectionPool, state::ConnectionState},
     error::{RedisError, RedisErrorKind},
     inspection::refusals::RefusalCounter,
     reply::Reply,

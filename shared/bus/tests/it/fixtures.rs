@@ -6,6 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{FutureExt, StreamExt, stream};
 use scenecast_bus::{BusError, BusUrl, Mailbox, Notice, SceneReader, SceneWriter, Watch};
 use scenecast_metrics::Metrics;
+use scenecast_names::NameResolver;
 use scenecast_redis::Redis;
 pub(crate) use scenecast_scene::testing::{GRANT_LIFE, acceptance, account, confirm, log_in, person, scan};
 use scenecast_scene::{
@@ -126,6 +127,15 @@ pub(crate) fn callback_at(url: &BusUrl) -> (TestBus, Metrics) {
     let metrics = Metrics::new();
     let redis = connect(url, &metrics).expect("a callback pod needs Redis");
     (TestBus { reader: None, writer: SceneWriter::over(&redis) }, metrics)
+}
+
+/// A pod that watches and settles, and looks names up so.
+pub(crate) fn pod_with_names(url: &str, names: NameResolver) -> (TestBus, Metrics) {
+    KeptLog::start("info,fred=error");
+    let metrics = Metrics::new();
+    let redis = Redis::connect_with_names(&url.parse().unwrap(), &metrics, names);
+    let (reader, writer) = (SceneReader::over(&redis, &metrics), SceneWriter::over(&redis));
+    (TestBus { reader: Some(reader), writer }, metrics)
 }
 
 fn connect(url: &BusUrl, metrics: &Metrics) -> Option<Redis> {

@@ -1,149 +1,105 @@
-//! Finds the IP addresses of a server's name, apart from the client.
+//! The IP addresses of a server, which the client is given in place of its name.
 //!
 //! The client gives each attempt to connect two seconds, its own look-up of the name included. A resolver that lost a
-//! packet answers after five. So names are resolved here, where nothing else waits for it, and an address that was good
-//! once is used until there is another.
+//! packet answers after five. So names are resolved here, before each attempt, and an address that was good once is used
+//! while the name server says nothing.
 //!
 //! See docs/decisions/075-names-are-resolved-outside-of-connect-limits.md.
 
-use std::{io, net::IpAddr, pin::pin, time::Duration};
+use std::net::IpAddr;
 
 use fred::types::config::Server;
-use tokio::{
-    net::lookup_host,
-    sync::Notify,
-    time::{sleep, timeout},
-};
+use scenecast_names::{NameError, NameResolver};
 
-use crate::connection::unreachable::UnreachableCause;
-
-/// A look-up that takes longer is said in the log.
-const SLOW_LOOKUP: Duration = Duration::from_secs(2);
-/// The pause after a look-up that failed, while no address is known.
-const RETRY_DELAY: Duration = Duration::from_millis(300);
-
-/// The addresses of one server, one of which is in use.
+/// The addresses of one server.
 pub(crate) struct ServerAddresses {
+    names: NameResolver,
     node: Server,
-    /// `None` if the server is known by its address, which never changes.
-    name: Option<ResolvedName>,
-}
-
-/// A name that was resolved at least once.
-struct ResolvedName {
-    in_use: IpAddr,
+    last_good: Option<IpAddr>,
 }
 
 impl ServerAddresses {
-    /// Resolves the server's name, however long that takes. `report` is told why it takes long.
-    pub(crate) async fn find(node: &Server, report: impl Fn(&UnreachableCause)) -> Self {
-        let is_address = node.host.parse::<IpAddr>().is_ok();
-        let name = if is_address { None } else { Some(ResolvedName::find(node, report).await) };
-        Self { node: node.clone(), name }
+    pub(crate) fn new(names: NameResolver, node: Server) -> Self {
+        Self { names, node, last_good: None }
     }
 
-    /// The server at the address in use. Its certificate still has to be for its name.
-    pub(crate) fn in_use(&self) -> Server {
-        let Some(name) = &self.name else { return self.node.clone() };
-        let mut server = Server::new(name.in_use.to_string(), self.node.port);
+    /// The server at each of its addresses, in the order in which to try them. Its certificate still has to be for its
+    /// name. Fails if the name was never resolved.
+    pub(crate) async fn look_up(&self) -> Result<Vec<Server>, NameError> {
+        if self.is_known_by_address() {
+            return Ok(vec![self.node.clone()]);
+        }
+        let mut addresses = self.names.resolve(&self.node.host).await?.to_vec();
+        move_to_front(&mut addresses, self.last_good);
+        Ok(addresses.into_iter().map(|address| self.at(address)).collect())
+    }
+
+    /// Remembers that it could be used at this address, so that it is tried there first.
+    pub(crate) fn remember(&mut self, server: &Server) {
+        self.last_good = server.host.parse().ok();
+    }
+
+    /// Returns when a look-up that was too slow for the last [`ServerAddresses::look_up`] says that the server isn't at
+    /// this address any more; otherwise never.
+    pub(crate) fn moved_from(&self, server: &Server) -> impl Future<Output = ()> + use<> {
+        let late = self.names.in_progress(&self.node.host);
+        let address = server.host.parse::<IpAddr>().ok();
+        async move {
+            if let Some(look_up) = late
+                && let Ok(addresses) = look_up.await
+                && !address.is_some_and(|address| addresses.contains(&address))
+            {
+                return;
+            }
+            std::future::pending().await
+        }
+    }
+
+    fn is_known_by_address(&self) -> bool {
+        self.node.host.parse::<IpAddr>().is_ok()
+    }
+
+    fn at(&self, address: IpAddr) -> Server {
+        let mut server = Server::new(address.to_string(), self.node.port);
         server.tls_server_name = Some(self.node.host.clone());
         server
     }
-
-    /// Looks the name up again after each notification on `attempt_failed`. Returns when another address is in use.
-    pub(crate) async fn until_another(&mut self, attempt_failed: &Notify, report: impl Fn(&UnreachableCause)) {
-        let Some(name) = &mut self.name else { return std::future::pending().await };
-        loop {
-            attempt_failed.notified().await;
-            match look_up(&self.node, &report).await {
-                Ok(addresses) if name.learn(&addresses) => return,
-                Ok(_) => {}
-                Err(error) => report(&UnreachableCause::NameResolution(error.to_string())),
-            }
-        }
-    }
 }
 
-impl ResolvedName {
-    async fn find(node: &Server, report: impl Fn(&UnreachableCause)) -> Self {
-        loop {
-            match look_up(node, &report).await {
-                Ok(addresses) => return Self { in_use: addresses[0] },
-                Err(error) => report(&UnreachableCause::NameResolution(error.to_string())),
-            }
-            sleep(RETRY_DELAY).await;
-        }
+/// Name servers change the order of a name's addresses from answer to answer.
+fn move_to_front(addresses: &mut [IpAddr], first: Option<IpAddr>) {
+    if let Some(position) = addresses.iter().position(|address| Some(*address) == first) {
+        addresses[..=position].rotate_right(1);
     }
-
-    /// Takes a new answer in, after the address in use has failed. Returns whether another one is in use now.
-    fn learn(&mut self, addresses: &[IpAddr]) -> bool {
-        let before = self.in_use;
-        let position = addresses.iter().position(|address| *address == before);
-        self.in_use = addresses[position.map_or(0, |position| (position + 1) % addresses.len())];
-        self.in_use != before
-    }
-}
-
-/// The addresses of a server's name; at least one.
-async fn look_up(node: &Server, report: impl Fn(&UnreachableCause)) -> io::Result<Vec<IpAddr>> {
-    let answer = patiently(lookup_host((&*node.host, node.port)), report).await?;
-    let addresses: Vec<_> = answer.map(|address| address.ip()).collect();
-    if addresses.is_empty() { Err(io::Error::other("the name has no address")) } else { Ok(addresses) }
-}
-
-/// Waits for the answer, and reports if that takes long.
-async fn patiently<T>(lookup: impl Future<Output = T>, report: impl Fn(&UnreachableCause)) -> T {
-    let mut lookup = pin!(lookup);
-    if let Ok(answer) = timeout(SLOW_LOOKUP, &mut lookup).await {
-        return answer;
-    }
-    report(&UnreachableCause::SlowNameResolution);
-    lookup.await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn after_a_failed_attempt_another_address_of_the_name_is_used() {
-        let [a, b, c] = [1, 2, 3].map(|last| IpAddr::from([10, 0, 0, last]));
-        for (in_use, found, next) in [
-            (a, vec![a], a),
-            (a, vec![b], b),
-            (a, vec![a, b], b),
-            (b, vec![a, b], a),
-            // Resolvers change the order from answer to answer.
-            (b, vec![b, a], a),
-            (c, vec![a, b], a),
-        ] {
-            let mut name = ResolvedName { in_use };
-            assert_eq!((name.learn(&found), name.in_use), (next != in_use, next), "{in_use} {found:?}");
-        }
+    fn system(host: &str) -> ServerAddresses {
+        ServerAddresses::new(NameResolver::system(), Server::new(host, 7000))
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_look_up_may_take_longer_than_an_attempt_to_connect() {
-        for (seconds, told) in [(1, 0), (5, 1), (30, 1)] {
-            let slow = std::cell::Cell::new(0);
-            let lookup = async { sleep(Duration::from_secs(seconds)).await };
-            patiently(lookup, |cause| {
-                assert_eq!(cause, &UnreachableCause::SlowNameResolution);
-                slow.set(slow.get() + 1);
-            })
-            .await;
-            assert_eq!(slow.get(), told, "{seconds}");
+    #[test]
+    fn the_address_that_was_good_is_tried_first_if_the_name_still_has_it() {
+        let [a, b, c] = [1, 2, 3].map(|last| IpAddr::from([10, 0, 0, last]));
+        for (last_good, found, order) in
+            [(None, [a, b], [a, b]), (Some(a), [a, b], [a, b]), (Some(b), [a, b], [b, a]), (Some(c), [a, b], [a, b])]
+        {
+            let mut addresses = found;
+            move_to_front(&mut addresses, last_good);
+            assert_eq!(addresses, order, "{last_good:?}");
         }
     }
 
     #[tokio::test]
     async fn a_name_is_connected_to_by_address_and_checked_by_name() {
-        let by_name = ServerAddresses::find(&Server::new("localhost", 7000), |cause| panic!("{cause}")).await.in_use();
+        let by_name = system("localhost").look_up().await.unwrap().remove(0);
         assert!(by_name.host.parse::<IpAddr>().unwrap().is_loopback());
         assert_eq!((by_name.port, by_name.tls_server_name.as_deref()), (7000, Some("localhost")));
         for address in ["10.0.0.1", "fd00::1"] {
-            let node = Server::new(address, 7000);
-            assert_eq!(ServerAddresses::find(&node, |cause| panic!("{cause}")).await.in_use(), node);
+            assert_eq!(system(address).look_up().await.unwrap(), [Server::new(address, 7000)]);
         }
     }
 }

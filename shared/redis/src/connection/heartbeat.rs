@@ -7,14 +7,14 @@
 //! | answer | what is done |
 //! |---|---|
 //! | none for 5 s | the client is replaced |
-//! | `ROLE` says that it is a replica | the connection counts as down, and the client is replaced after a pause |
+//! | `ROLE` says that it is a replica | the client is replaced: by one at another address of the name, or after a pause |
 //! | an error to `PING`, such as `LOADING` | the same |
-//! | anything else, also an error to `ROLE` | the connection is up. The user may lack the right, or a proxy not know it |
+//! | anything else, also an error to `ROLE` | it is connected. The user may lack the right, or a proxy not know it |
 //!
 //! See docs/decisions/008-a-silent-redis-client-is-replaced.md.
 //! See docs/decisions/034-a-connection-leads-to-a-primary-or-is-down.md.
 
-use std::time::Duration;
+use std::{ops::Range, pin::pin, time::Duration};
 
 use fred::{
     clients::Client,
@@ -23,12 +23,11 @@ use fred::{
     types::config::{Options, Server},
 };
 use tokio::{
-    sync::{
-        Notify,
-        broadcast::{Receiver, error::RecvError},
-    },
+    sync::{Notify, broadcast::Receiver},
+    task::JoinError,
     time::sleep,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     command::RedisCommand,
@@ -44,8 +43,12 @@ const HEARTBEAT_PERIOD: Duration = Duration::from_secs(1);
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(5);
 /// The pause before a server that ended the connection meanwhile is asked again.
 const RETRY_DELAY: Duration = Duration::from_millis(50);
+/// The pause before the next client, where the server can't be reached or has ended the connection. It is short, because
+/// all pages of the pod wait; a few attempts a second from each pod do no harm to a server that refuses all of them. It
+/// is random, so that many pods don't reconnect at the same moment.
+const RECONNECT_DELAY_MS: Range<u64> = 50..300;
 /// The pause before the next client, where the server can be reached and is of no use.
-const UNUSABLE_PAUSE_MS: std::ops::Range<u64> = 300..600;
+const UNUSABLE_PAUSE_MS: Range<u64> = 300..600;
 
 /// Which servers a connection may lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +62,12 @@ pub(crate) enum ExpectedRole {
 /// Why a client has to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ConnectionFailure {
-    /// The client's task ended by itself.
+    /// The attempt to connect has failed. `was_open` is whether the server had accepted the connection and wasn't heard
+    /// of since.
+    Unreachable { error: Error, was_open: bool },
+    /// The connection has ended.
+    Lost,
+    /// The client's task has panicked.
     ClientEnded(String),
     /// The server doesn't answer.
     Silent,
@@ -68,54 +76,47 @@ pub(crate) enum ConnectionFailure {
     /// The server answers `PING` with this error.
     Refuses(Error),
     /// Its name leads to another address now.
-    OtherAddress,
+    Moved,
 }
+
+/// The client's task. It ends by itself if the first attempt to connect fails.
+pub(crate) type ClientTask = AbortOnDropHandle<Result<(), Error>>;
 
 /// What a client reports of itself.
 pub(crate) struct ClientEvents {
     pub(crate) connects: Receiver<Server>,
-    /// An error, and the server that it came from if the client was connected.
+    /// An error that ends the connection, and the server that it came from if the client was connected.
     pub(crate) errors: Receiver<(Error, Option<Server>)>,
-}
-
-/// What becomes of a client's connection.
-pub(crate) enum LinkChange {
-    /// It has reached a usable server.
-    Up,
-    /// It has lost its server, or is connected anew.
-    Down,
-    /// An attempt to connect has failed. `was_open` is whether the server had accepted the connection and wasn't heard
-    /// of since.
-    AttemptFailed { error: Error, was_open: bool },
 }
 
 /// What a server's answers say of it.
 #[derive(Debug, PartialEq, Eq)]
 enum Heartbeat {
     Usable,
-    /// The connection ended before the answer. The client reconnects by itself.
+    /// The connection ended before the answer.
     Interrupted,
     Failed(ConnectionFailure),
 }
 
-/// Calls `on_change` for whatever becomes of the client's connection. Returns when the client has to be replaced. A
-/// notification on `doubts` asks the server at once.
+/// Watches over the one connection that this client makes. Calls `on_connected` once it leads to a usable server. Returns
+/// when the client has to be replaced. A notification on `doubts` asks the server at once.
 pub(crate) async fn watch_over(
     client: &Client,
+    task: ClientTask,
+    events: ClientEvents,
     expected: ExpectedRole,
-    mut events: ClientEvents,
     doubts: &Notify,
-    mut on_change: impl FnMut(LinkChange),
+    on_connected: impl FnOnce(),
 ) -> ConnectionFailure {
-    /// The client's connection, as far as its events say.
-    #[derive(PartialEq, Eq)]
-    enum Link {
-        Down,
-        Unconfirmed,
-        Confirmed,
+    let ClientEvents { mut connects, errors } = events;
+    let mut end = pin!(end_of(task, errors));
+    tokio::select! {
+        biased;
+        end = &mut end => return end.before_it_was_usable(false),
+        _ = connects.recv() => {}
     }
-    let mut link = Link::Down;
-    let mut pause = HEARTBEAT_PERIOD;
+    let mut on_connected = Some(on_connected);
+    let mut pause = Duration::ZERO;
     loop {
         let heartbeat = async {
             tokio::select! {
@@ -125,47 +126,59 @@ pub(crate) async fn watch_over(
             ask(client, expected).await
         };
         tokio::select! {
-            // Errors first. When an error and a connect are both waiting, the connect usually came second. If it came
-            // first, the server is asked in vain.
             biased;
-            error = events.errors.recv() => match error {
-                Ok((error, _)) => {
-                    on_change(match link {
-                        Link::Confirmed => LinkChange::Down,
-                        Link::Unconfirmed => LinkChange::AttemptFailed { error, was_open: true },
-                        Link::Down => LinkChange::AttemptFailed { error, was_open: false },
-                    });
-                    link = Link::Down;
-                }
-                Err(RecvError::Lagged(_)) => {
-                    link = Link::Down;
-                    on_change(LinkChange::Down);
-                }
-                Err(RecvError::Closed) => return ConnectionFailure::ClientEnded("its events ended".to_owned()),
-            },
-            connect = events.connects.recv() => match connect {
-                Ok(_) | Err(RecvError::Lagged(_)) => {
-                    // The client doesn't always report an error before it connects again.
-                    if link == Link::Confirmed {
-                        on_change(LinkChange::Down);
-                    }
-                    link = Link::Unconfirmed;
-                    pause = Duration::ZERO;
-                }
-                Err(RecvError::Closed) => return ConnectionFailure::ClientEnded("its events ended".to_owned()),
+            end = &mut end => return match on_connected {
+                Some(_) => end.before_it_was_usable(true),
+                None => end.of_a_usable_connection(),
             },
             heartbeat = heartbeat => match heartbeat {
                 Heartbeat::Failed(failure) => return failure,
                 Heartbeat::Interrupted => pause = RETRY_DELAY,
                 Heartbeat::Usable => {
                     pause = HEARTBEAT_PERIOD;
-                    if link == Link::Unconfirmed {
-                        link = Link::Confirmed;
-                        on_change(LinkChange::Up);
+                    if let Some(on_connected) = on_connected.take() {
+                        on_connected();
                     }
                 }
             },
         }
+    }
+}
+
+/// How a client's connection has ended, or its attempt to make one.
+enum ConnectionEnd {
+    Error(Error),
+    Panic(JoinError),
+}
+
+impl ConnectionEnd {
+    fn before_it_was_usable(self, was_open: bool) -> ConnectionFailure {
+        match self {
+            Self::Error(error) => ConnectionFailure::Unreachable { error, was_open },
+            Self::Panic(panic) => ConnectionFailure::ClientEnded(panic.to_string()),
+        }
+    }
+
+    fn of_a_usable_connection(self) -> ConnectionFailure {
+        match self {
+            Self::Error(_) => ConnectionFailure::Lost,
+            Self::Panic(panic) => ConnectionFailure::ClientEnded(panic.to_string()),
+        }
+    }
+}
+
+/// Waits for the end of the connection. Until this is dropped, the client keeps what it was given to send.
+async fn end_of(mut task: ClientTask, mut errors: Receiver<(Error, Option<Server>)>) -> ConnectionEnd {
+    tokio::select! {
+        biased;
+        error = errors.recv() => ConnectionEnd::Error(error.map_or_else(|_| Error::new_canceled(), |(error, _)| error)),
+        ended = &mut task => match ended {
+            Ok(Err(error)) => ConnectionEnd::Error(error),
+            Ok(Ok(())) => ConnectionEnd::Error(Error::new_canceled()),
+            Err(panic) if panic.is_panic() => ConnectionEnd::Panic(panic),
+            // The process ends.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 
@@ -200,13 +213,16 @@ impl ConnectionFailure {
     /// How long to wait before the next client connects.
     pub(crate) fn pause(&self) -> Duration {
         match self {
-            Self::ClientEnded(_) | Self::Silent | Self::OtherAddress => Duration::ZERO,
+            Self::Silent | Self::Moved => Duration::ZERO,
+            Self::Unreachable { .. } | Self::Lost | Self::ClientEnded(_) => reconnect_delay(),
             Self::Replica | Self::Refuses(_) => Duration::from_millis(rand::random_range(UNUSABLE_PAUSE_MS)),
         }
     }
 
+    /// Says it in the log. Causes of attempts that failed, and a lost connection, are reported elsewhere.
     pub(crate) fn log(&self, node: &Server) {
         match self {
+            Self::Unreachable { .. } | Self::Lost => {}
             Self::ClientEnded(how) => {
                 tracing::error!(%node, how, "the Redis client has stopped by itself; starting a new one");
             }
@@ -220,7 +236,7 @@ impl ConnectionFailure {
                 "this address leads to a replica of Redis, where nobody can log in; connecting again until it leads to \
                  the primary. If this lasts, check whether the failover is over, and which server is behind the address"
             ),
-            Self::OtherAddress => tracing::debug!(%node, "trying another address of this name"),
+            Self::Moved => tracing::info!(%node, "the name leads to another address now; connecting to it there"),
             Self::Refuses(error) => tracing::warn!(
                 %node, %error,
                 "Redis can be reached, and takes no commands; connecting again until it does. If this lasts, see what \
@@ -228,6 +244,11 @@ impl ConnectionFailure {
             ),
         }
     }
+}
+
+/// A pause before the next attempt to connect.
+pub(crate) fn reconnect_delay() -> Duration {
+    Duration::from_millis(rand::random_range(RECONNECT_DELAY_MS))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::{
 
 use fred::types::config::{Config, Server};
 use parking_lot::RwLock;
+use scenecast_names::NameResolver;
 
 use crate::connection::{
     health::ConnectionHealth,
@@ -27,6 +28,7 @@ const DEFAULT_MESSAGE_CAPACITY: usize = 32;
 pub(crate) struct ConnectionPool(Arc<PoolState>);
 
 struct PoolState {
+    names: NameResolver,
     config: Box<dyn Fn(&Server) -> Config + Send + Sync>,
     expected_role: ExpectedRole,
     health: Arc<ConnectionHealth>,
@@ -43,11 +45,13 @@ struct PooledConnection {
 impl ConnectionPool {
     /// An empty pool. `config` returns how to reach a server, which must have the expected role.
     pub(crate) fn new(
+        names: NameResolver,
         config: impl Fn(&Server) -> Config + Send + Sync + 'static,
         expected_role: ExpectedRole,
         health: Arc<ConnectionHealth>,
     ) -> Self {
-        Self(Arc::new(PoolState { config: Box::new(config), expected_role, health, connections: RwLock::default() }))
+        let config = Box::new(config);
+        Self(Arc::new(PoolState { names, config, expected_role, health, connections: RwLock::default() }))
     }
 
     /// The connection to this server, made now if there is none.
@@ -65,8 +69,9 @@ impl ConnectionPool {
         drop(connections);
         let connect = || {
             let reporter = self.0.health.reporter(node.clone());
+            let (names, config) = (self.0.names.clone(), (self.0.config)(node));
             let (connection, task) =
-                ManagedConnection::start((self.0.config)(node), message_capacity, self.0.expected_role, reporter);
+                ManagedConnection::start(names, config, message_capacity, self.0.expected_role, reporter);
             PooledConnection { connection, was_used: AtomicBool::new(true), _task: task }
         };
         let mut connections = self.0.connections.write();

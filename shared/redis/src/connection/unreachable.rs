@@ -13,7 +13,6 @@ use crate::error::{error_code, is_unknown_command, text_of};
 pub(crate) enum UnreachableCause {
     /// The name has no address, or the resolver says nothing. It has the resolver's words.
     NameResolution(String),
-    SlowNameResolution,
     NothingListens,
     NoRoute,
     /// Connected or not: nothing came back in time.
@@ -110,13 +109,8 @@ impl fmt::Display for UnreachableCause {
             Self::NameResolution(error) => {
                 return write!(
                     f,
-                    "name resolution: its name can't be resolved ({error}). Check the name in bus.url, and that this \
-                     pod's DNS answers. An address that was good before is tried meanwhile"
+                    "its name can't be resolved ({error}). Check the name in bus.url, and that this pod's DNS answers"
                 );
-            }
-            Self::SlowNameResolution => {
-                "name resolution: DNS takes more than 2 seconds. Check that this pod's DNS answers, and that the \
-                 network between them drops no packets. An address that was good before is tried meanwhile"
             }
             Self::NothingListens => {
                 "nothing listens at its port. Check that Redis runs there, and host and port in bus.url"

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    connection::{managed::ConnectionState, pool::ConnectionPool},
+    connection::{pool::ConnectionPool, state::ConnectionState},
     topology::refresher::Topology,
 };
 

@@ -4,7 +4,7 @@
 //! | what happened | how it is noticed |
 //! |---|---|
 //! | `FLUSHALL`, `FLUSHDB`, `SWAPDB` | `INFO commandstats` counts them. It is asked when a key is missing, and so is never late |
-//! | a restart without its data, a failover that lost writes | the primary was connected to anew |
+//! | a restart without its data, a failover that lost writes | the primary was connected to anew, or not at the first try |
 //!
 //! The gateways that hold the pages notice the same, and have their scenes opened again within seconds.
 //!
@@ -25,10 +25,10 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    connection::{managed::ConnectionState, pool::ConnectionPool},
+    connection::{pool::ConnectionPool, state::ConnectionState},
     inspection::{
         each_connection::{PrimaryConnection, for_each_connection},
-        server_run::ServerRun,
+        server_run::{BetweenRuns, ServerRun},
     },
     topology::refresher::Topology,
 };
@@ -41,7 +41,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// From when on Redis has kept the keys that its replicas acknowledged, as far as this pod can know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeptSince {
-    /// The pod began to look then, and nothing was lost since. What was before, it can't know.
+    /// The pod saw its primaries for the first time then, and nothing was lost since. What was before, it can't know.
     Beginning(SystemTime),
     /// Keys may have been lost at any time until then.
     Loss(SystemTime),
@@ -61,8 +61,8 @@ struct PrimaryPasts {
 
 #[derive(Debug)]
 struct PrimaryPast {
-    /// Of the connection that this was learnt over.
-    generation: u64,
+    /// Of the connection that was looked at last. `None` before the first.
+    generation: Option<u64>,
     /// As it was seen last. `None` if it wasn't seen yet, or doesn't tell.
     run: Option<ServerRun>,
     seen_at: SystemTime,
@@ -120,10 +120,8 @@ impl RecentLosses {
             }
             // Nobody knows whether it is the same run as before.
             (run, Some(lost_at)) => {
-                pasts.note_loss(lost_at);
-                if let Some(past) = pasts.by_node.get_mut(&node) {
-                    past.run = run;
-                }
+                let before = std::mem::replace(&mut pasts.past(&node).run, run);
+                pasts.note_loss(if before.is_some() { lost_at } else { SystemTime::now() });
             }
             (_, None) => {}
         }
@@ -141,21 +139,20 @@ impl RecentLosses {
 
     /// Whether this primary may have lost keys within the last seconds.
     pub(crate) async fn may_have_lost_keys(&self, node: &Server, connection: &ConnectionState) -> bool {
-        if let Some(is_doubted) = self.is_doubted(node, connection) {
-            return is_doubted;
-        }
         let Some(client) = connection.connected_client() else { return true };
-        let Some(run) = ServerRun::ask(client).await else { return false };
-        self.observe(node, run, connection.lost_at)
+        // It is asked also while it is doubted: another loss, noticed only after that, would double the time of doubt.
+        if let Some(run) = ServerRun::ask(client).await {
+            self.observe(node, run, connection.lost_at);
+        }
+        self.is_doubted(node, connection)
     }
 
-    /// `None` if only the primary itself can tell.
-    fn is_doubted(&self, node: &Server, connection: &ConnectionState) -> Option<bool> {
+    fn is_doubted(&self, node: &Server, connection: &ConnectionState) -> bool {
         let pasts = self.0.lock();
-        match pasts.by_node.get(node).filter(|past| Some(past.generation) == connection.generation) {
-            Some(past) => past.doubted_until.is_some_and(|until| Instant::now() < until).then_some(true),
+        match pasts.by_node.get(node).filter(|past| past.generation == connection.generation) {
+            Some(past) => past.doubted_until.is_some_and(|until| Instant::now() < until),
             // The connection is so new that it wasn't looked at yet.
-            None => Some(!(connection.lost_at.is_none() && pasts.is_original(node))),
+            None => !(connection.lost_at.is_none() && pasts.is_original(node)),
         }
     }
 }
@@ -180,28 +177,56 @@ impl PrimaryPasts {
     fn begin(&mut self, node: Server, generation: u64, is_first: bool) {
         let is_believed = is_first && self.is_original(&node);
         let doubted_until = (!is_believed).then(|| Instant::now() + DOUBT_LASTS);
-        let (run, seen_at) = match self.by_node.remove(&node) {
-            Some(past) => (past.run, past.seen_at),
-            None => (None, SystemTime::now()),
-        };
-        self.by_node.insert(node, PrimaryPast { generation, run, seen_at, doubted_until });
+        let past = self.past(&node);
+        past.generation = Some(generation);
+        past.doubted_until = doubted_until;
+    }
+
+    fn past(&mut self, node: &Server) -> &mut PrimaryPast {
+        let new = || PrimaryPast { generation: None, run: None, seen_at: SystemTime::now(), doubted_until: None };
+        self.by_node.entry(node.clone()).or_insert_with(new)
     }
 
     /// Compares this run with the one that was seen before. `lost_at` is when the connection was lost last. Returns
     /// whether keys may have been lost between both.
     fn observe(&mut self, node: &Server, run: ServerRun, lost_at: Option<SystemTime>) -> bool {
-        let Some(past) = self.by_node.get_mut(node) else { return false };
-        let now = SystemTime::now();
-        let seen_at = std::mem::replace(&mut past.seen_at, now);
-        let before = past.run.replace(run);
-        let (Some(before), Some(run)) = (before, &past.run) else { return false };
-        if before == *run {
+        if !self.by_node.contains_key(node) && !self.is_original(node) {
             return false;
         }
-        let is_same_run = before.id == run.id;
+        let now = SystemTime::now();
+        let past = self.past(node);
+        let Some(before) = &past.run else {
+            past.run = Some(run);
+            past.seen_at = now;
+            if self.is_original(node) {
+                self.note_first_sight(now, lost_at.is_some());
+            }
+            return false;
+        };
+        let between = run.since(before);
+        if between == BetweenRuns::Reversed {
+            return false;
+        }
+        past.run = Some(run);
+        let seen_at = std::mem::replace(&mut past.seen_at, now);
+        let lost_until = match between {
+            BetweenRuns::Nothing | BetweenRuns::Reversed => return false,
+            BetweenRuns::Emptied => now,
+            BetweenRuns::AnotherRun => lost_at.map_or(seen_at, |lost_at| lost_at.max(seen_at)),
+        };
         past.doubted_until = Some(Instant::now() + DOUBT_LASTS);
-        self.note_loss(if is_same_run { now } else { lost_at.map_or(seen_at, |lost_at| lost_at.max(seen_at)) });
+        self.note_loss(lost_until);
         true
+    }
+
+    /// One of the first primaries has told for the first time which run it is. If it couldn't be connected to at once, it
+    /// may have lost meanwhile what other pods had written. (One that comes later has what its replicas had, or nothing.)
+    fn note_first_sight(&mut self, now: SystemTime, was_away: bool) {
+        match self.kept_since {
+            _ if was_away => self.note_loss(now),
+            KeptSince::Beginning(_) => self.kept_since = KeptSince::Beginning(now),
+            KeptSince::Loss(_) => {}
+        }
     }
 
     fn note_loss(&mut self, until: SystemTime) {

@@ -5,7 +5,7 @@
 //!
 //! See docs/decisions/035-a-missing-right-stops-a-login-before-it-is-stored.md.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use fred::{
     clients::Client,
@@ -33,8 +33,10 @@ pub(crate) const CONNECTION_RIGHTS: &[&str] = &["ping", "role", "info", "time"];
 /// What connections to the nodes of a Cluster need beside that.
 pub(crate) const CLUSTER_RIGHTS: &[&str] = &["cluster slots", "cluster nodes", "asking"];
 
-/// A command that is answered by a message, not by an answer. A server knows it if it knows `SSUBSCRIBE`.
-const NOT_ANSWERED: &str = "sunsubscribe";
+/// Commands that are never sent only to ask whether they are known. The first is answered by a message, not by an
+/// answer; a server knows it if it knows `SSUBSCRIBE`. The second says something of the next command on the connection,
+/// which another task may send.
+const NEVER_SENT_TO_ASK: [&str; 2] = ["sunsubscribe", "asking"];
 
 /// How often it is asked again while a right is missing. Redis keeps the connections of a user that it is granted to.
 const RECHECK_PERIOD: Duration = Duration::from_secs(5);
@@ -143,19 +145,20 @@ impl PartRights {
     /// they change nothing.
     async fn ask_which_are_known(&self, client: &Client) -> Option<Lacks<'_>> {
         let mut lacks = Lacks { rights_are_unknown: true, ..Lacks::NOTHING };
-        for command in &self.commands {
-            let name = command.split(' ').next().unwrap_or_default();
-            if name == NOT_ANSWERED {
+        let mut asked = HashSet::from(NEVER_SENT_TO_ASK);
+        for name in self.commands.iter().map(name_of) {
+            if !asked.insert(name) {
                 continue;
             }
-            match send_bare(client, name).await {
-                Err(error) if is_unknown_command(&error) => lacks.unknown.push(command),
-                Err(error) if is_forbidden(&error) => lacks.forbidden.push(command),
+            let lacking = match send_bare(client, name).await {
+                Err(error) if is_unknown_command(&error) => &mut lacks.unknown,
+                Err(error) if is_forbidden(&error) => &mut lacks.forbidden,
                 Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Canceled | ErrorKind::IO) => {
                     return None;
                 }
-                Ok(_) | Err(_) => {}
-            }
+                Ok(_) | Err(_) => continue,
+            };
+            lacking.extend(self.commands.iter().map(String::as_str).filter(|command| name_of(command) == name));
         }
         Some(lacks)
     }
@@ -167,6 +170,11 @@ impl Lacks<'_> {
     fn count(&self) -> usize {
         self.forbidden.len() + self.unknown.len()
     }
+}
+
+/// The name of a command that is written with arguments.
+fn name_of(command: &(impl AsRef<str> + ?Sized)) -> &str {
+    command.as_ref().split(' ').next().unwrap_or_default()
 }
 
 /// Whether `ACL DRYRUN` doesn't know the command that it is asked about.

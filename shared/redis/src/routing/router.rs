@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     command::{RedisCommand, send_all},
-    connection::{managed::COMMAND_LIMIT, pool::ConnectionPool},
+    connection::{client_settings::COMMAND_LIMIT, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind, error_code},
     inspection::refusals::RefusalCounter,
     reply::Reply,
@@ -173,7 +173,12 @@ impl CommandRouter {
         deadline: Instant,
     ) -> Result<Replies, RedisError> {
         let connection = self.pool.get(node);
-        let permit = connection.permit(deadline).await?;
+        let permit = match connection.permit(deadline).await {
+            Ok(permit) => permit,
+            // Another server may own the slots by now.
+            Err(_) if connection.was_removed() => return Ok(vec![Err(Error::new_canceled()); commands.len()]),
+            Err(error) => return Err(error),
+        };
         let replies = timeout_at(deadline, send_all(&permit.client, commands, asking)).await;
         let replies = replies.map_err(|_| RedisError::timed_out(node))?;
         self.refusals.observe(node, &replies);

@@ -21,7 +21,7 @@ pub(super) async fn watch_for_emptying(connection: PrimaryConnection, topology: 
     let mut known = None;
     loop {
         if let Some(ServerRun { emptied, .. }) = ServerRun::ask(&client).await
-            && known.replace(emptied).is_some_and(|known| known != emptied)
+            && known.replace(emptied).is_some_and(|known| known < emptied)
         {
             tracing::error!(
                 %node,

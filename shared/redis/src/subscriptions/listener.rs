@@ -13,7 +13,7 @@ use tokio::sync::{
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    connection::{managed::ConnectionState, pool::ConnectionPool},
+    connection::{pool::ConnectionPool, state::ConnectionState},
     subscriptions::event::{EventHandler, PubSubEvent},
     topology::{refresher::Topology, slots::SlotTable},
 };

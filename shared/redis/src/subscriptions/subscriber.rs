@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use fred::{
-    clients::Client,
-    error::Error,
-    interfaces::{ClientLike, PubsubInterface},
-    types::config::Server,
-};
+use fred::{clients::Client, error::Error, interfaces::PubsubInterface, types::config::Server};
 use futures_util::future::join_all;
 
 use crate::{
@@ -42,7 +37,7 @@ impl Redis {
     pub fn subscriptions(&self, on_event: impl Fn(PubSubEvent) + Send + Sync + 'static) -> Subscriber {
         let topology = self.router.topology().clone();
         let health = ConnectionHealth::new("subscriptions", &self.connected, topology.refresh_notify());
-        let nodes = node_pool(&self.address, health);
+        let nodes = node_pool(&self.names, &self.address, health);
         let on_event: EventHandler = Arc::new(on_event);
         let (table, handler) = (topology.clone(), on_event.clone());
         let watch = move |connection| watch_for_emptying(connection, table.clone(), handler.clone());
@@ -95,8 +90,9 @@ impl Subscriber {
                 "can't tell which channels Redis has subscribed; reconnecting, to subscribe to all again. If this \
                  repeats, check that the ACL of this pod's Redis user allows SUNSUBSCRIBE"
             );
-            // Fails only if the client is being replaced, which reconnects, too.
-            let _ = client.force_reconnection().await;
+            if let Some(connection) = self.nodes.get_existing(primary) {
+                connection.replace();
+            }
         }
         outcomes
     }

@@ -28,7 +28,7 @@ impl FaultProxy {
     }
 
     /// As [`FaultProxy::start`], at this address.
-    pub(crate) async fn start_at(address: SocketAddr, upstreams: Vec<SocketAddr>) -> Self {
+    pub async fn start_at(address: SocketAddr, upstreams: Vec<SocketAddr>) -> Self {
         Self::listen(address, upstreams, Arc::new(|_, _, _| {})).await
     }
 

@@ -87,6 +87,7 @@ async fn commands_that_a_server_does_not_know_are_named_when_its_pod_connects() 
     let needed = ["role", "wait", "ssubscribe", "evalsha", "eval", "time", "spublish"];
     for also in [&[][..], &["acl"]] {
         let server = RedisServer::start_without(&[&needed, also].concat()).await;
+        let version = version_of(&server).await;
         for (pod, password, part, unknown) in [
             ("gateway", GATEWAY_PASSWORD, "connection", "unknown=\"role, time\""),
             ("gateway", GATEWAY_PASSWORD, "watching", "unknown=\"ssubscribe wx:scene\""),
@@ -99,10 +100,38 @@ async fn commands_that_a_server_does_not_know_are_named_when_its_pod_connects() 
         ] {
             let _metrics = connect(&server, pod, pod, password);
             let node = format!("node={} ", server.address());
-            let line = ["ERROR", &node, "version=\"7.0.15\"", &format!("part=\"{part}\""), unknown];
+            let line = ["ERROR", &node, &version, &format!("part=\"{part}\""), unknown];
             until(unknown, async || !KeptLog::lines_with(&line).is_empty()).await;
         }
     }
+}
+
+/// As log lines have it.
+async fn version_of(server: &RedisServer) -> String {
+    let info = server.cli(&["INFO", "server"]).await.unwrap();
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap();
+    format!("version=\"{}\"", version.trim())
+}
+
+/// `ASKING` would be meant for the next command on the connection, whoever sends it.
+#[tokio::test]
+async fn where_rights_cannot_be_asked_for_each_name_is_sent_once_and_asking_never() {
+    let server = RedisServer::start().await;
+    server.add_user("old", "password", &format!("{} -acl", acl_rules("callback"))).await;
+    let metrics = Metrics::new();
+    let redis = Redis::connect(&server.url_for("old", "password").parse().unwrap(), &metrics);
+    redis.check_rights("some", ["asking", "zadd a", "lpush a b", "zadd b", "lpush b a", "sunsubscribe a", "zadd c"]);
+    let primary = server.address().to_string();
+    let labels = [("primary", &*primary), ("part", "some")];
+    let missing = || metric_value(&metrics.text(), "scenecast_redis_missing_rights", &labels);
+    until("it was asked", async || missing().is_some()).await;
+    assert_eq!(missing(), Some(0.0), "all are known");
+    let stats = server.cli(&["INFO", "commandstats"]).await.unwrap();
+    let stats_of = |name: &str| stats.lines().find(|line| line.starts_with(&format!("cmdstat_{name}:")));
+    for name in ["zadd", "lpush"] {
+        assert!(stats_of(name).is_some_and(|stats| stats.contains("rejected_calls=1,")), "{stats}");
+    }
+    assert_eq!(stats_of("asking"), None);
 }
 
 /// Then nobody knows whether there are replicas.

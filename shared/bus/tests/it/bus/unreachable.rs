@@ -109,7 +109,8 @@ async fn the_log_says_once_why_redis_cannot_be_reached_and_no_password() {
         with_ca(WrongSetup::new(&at("rediss", "u", tls.address(), ""), "certificates of its clients, and"), &tls),
         WrongSetup::new(&at("rediss", "callback", plain.address(), ""), "in place of rediss"),
         WrongSetup::new(&at("rediss", "u", web_in_place_of_tls, ""), "doesn't speak TLS"),
-        WrongSetup::new(&format!("redis://u:{SECRET}@no-such-host.invalid:6379"), "name resolution"),
+        // So long a label that the system asks no name server.
+        WrongSetup::new(&format!("redis://u:{SECRET}@{}:6379", "redis".repeat(14)), "can't be resolved"),
         WrongSetup::new(&at("redis", "u", nothing, ""), "nothing listens"),
         WrongSetup::new(&at("redis", "u", mute, ""), "doesn't answer within 2 seconds"),
         WrongSetup::new(&at("redis", "u", closing, ""), "closes the connection at once"),
@@ -126,6 +127,8 @@ async fn the_log_says_once_why_redis_cannot_be_reached_and_no_password() {
         assert_eq!(setup.lines().len(), 1, "{:?}", setup.lines());
         assert_eq!(connected(&setup.node), [""; 0]);
     }
+    let failed_look_ups = KeptLog::lines_with(&["name resolution of a server failed", "redisredis"]);
+    assert_eq!(failed_look_ups.len(), 1, "{failed_look_ups:?}");
     drop(only_client);
     until("it is connected", async || !connected(&full.address().to_string()).is_empty()).await;
     assert!(!KeptLog::text().contains(SECRET));

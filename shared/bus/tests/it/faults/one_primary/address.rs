@@ -86,6 +86,8 @@ async fn an_idle_gateway_subscribes_at_the_new_primary_and_reads_what_it_missed(
     let (callback, _) = callback(&redis.old.url());
     callback.open(scene(1), &opening()).await.unwrap();
     let (mut watch, _) = gateway.watch(scene(1), 0).await.unwrap();
+    let is_open = async || redis.new.cli(&["EXISTS", &redis_name(scene(1))]).await.as_deref() == Ok("1");
+    until("the replica has the scene", is_open).await;
     redis.fail_over().await;
     until("the gateway says that it has no primary", async || {
         connected(&metrics, "subscriptions") == Some(0.0) && connected(&metrics, "commands") == Some(0.0)

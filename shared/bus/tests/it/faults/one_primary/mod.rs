@@ -4,6 +4,7 @@ mod address;
 mod buffers;
 mod crowd;
 mod memory;
+mod names;
 mod replica;
 mod restart;
 mod slow;

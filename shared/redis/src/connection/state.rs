@@ -1,0 +1,40 @@
+//! The state of a connection, as those who use it see it.
+
+use std::time::SystemTime;
+
+use fred::clients::Client;
+
+/// The state of a connection.
+#[derive(Clone, Default)]
+pub(crate) struct ConnectionState {
+    /// `None` while it isn't connected to a usable server.
+    client: Option<Client>,
+    /// Counts how many times it has connected; `None` while it isn't connected.
+    pub(crate) generation: Option<u64>,
+    last_generation: u64,
+    /// When it was lost last, or first couldn't be made. `None` if neither was so far.
+    pub(crate) lost_at: Option<SystemTime>,
+}
+
+impl ConnectionState {
+    /// The client, while it is connected.
+    pub(crate) fn connected_client(&self) -> Option<&Client> {
+        self.client.as_ref()
+    }
+
+    /// Notes that this client has reached a usable server.
+    pub(crate) fn set_connected(&mut self, client: &Client) {
+        self.last_generation += 1;
+        self.generation = Some(self.last_generation);
+        self.client = Some(client.clone());
+    }
+
+    /// Notes that the connection was lost, or couldn't be made.
+    pub(crate) fn set_lost(&mut self) {
+        if self.client.is_some() || self.lost_at.is_none() {
+            self.lost_at = Some(SystemTime::now());
+        }
+        self.generation = None;
+        self.client = None;
+    }
+}
