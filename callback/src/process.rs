@@ -95,10 +95,13 @@ impl CallbackServer {
             clock: config.clock.clone(),
         };
         let accounts = AccountRegistry::new(Accounts::new(config, &services));
+        let replays = ReplayGuard::new(store.clone());
+        tokio::spawn(date_losses_for_plain_accounts(replays.clone(), accounts.clone()));
         let routes = RouteBuilder {
             config,
             bus,
             store,
+            replays,
             metrics: callback_metrics,
             users: services.users.clone(),
             accounts: accounts.clone(),
@@ -125,11 +128,18 @@ impl CallbackServer {
     }
 }
 
+/// Only the signatures of plain mode have to be remembered, and a reload may bring the first account of it.
+async fn date_losses_for_plain_accounts(replays: ReplayGuard, accounts: AccountRegistry) {
+    accounts.wait_for(Accounts::any_plain).await;
+    replays.date_losses();
+}
+
 /// What the routes are built from.
 struct RouteBuilder<'a, B> {
     config: &'a CallbackConfig<B>,
     bus: SceneWriter,
     store: Store,
+    replays: ReplayGuard,
     metrics: CallbackMetrics,
     users: Users,
     accounts: AccountRegistry,
@@ -177,7 +187,7 @@ impl<B> RouteBuilder<'_, B> {
         let limits = self.config.limits;
         InboundState {
             accounts: self.accounts.clone(),
-            replays: ReplayGuard::new(self.store.clone()),
+            replays: self.replays.clone(),
             message_rate: RateLimit::per_second(limits.deliveries_per_second),
             invalid_delivery_rate: AddressRateLimit::per_minute(limits.requests_per_address),
             rejections: self.rejections.clone(),

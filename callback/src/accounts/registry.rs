@@ -40,6 +40,13 @@ impl AccountRegistry {
         self.0.borrow().clone()
     }
 
+    /// Waits until there are such accounts.
+    pub(crate) async fn wait_for(&self, condition: impl Fn(&Accounts) -> bool) {
+        let mut current = self.0.subscribe();
+        // It can't fail: the sender is kept here.
+        _ = current.wait_for(|accounts| condition(accounts)).await;
+    }
+
     pub(crate) fn replace(&self, accounts: Arc<Accounts>) {
         self.0.send_replace(accounts);
     }
@@ -103,6 +110,11 @@ impl Accounts {
                 .values()
                 .find(|account| account.settings.path.as_ref().is_some_and(|own_path| own_path.as_str() == path)),
         }
+    }
+
+    /// Whether WeChat delivers to one of them in plain mode.
+    pub(crate) fn any_plain(&self) -> bool {
+        self.all_official().any(|account| account.settings.encryption().is_none())
     }
 
     /// All Official Accounts.

@@ -50,6 +50,12 @@ impl ReplayGuard {
         Self(store)
     }
 
+    /// From now on learns within a second when Redis loses what was remembered. Call it once, when signatures begin to be
+    /// claimed.
+    pub fn date_losses(&self) {
+        self.0.date_losses();
+    }
+
     /// Uses up a signature for this content, and checks whether it came with another one before. The caller has verified
     /// the signature, which was made at this time, in unix seconds by our clock. It stands for all that it covers, in
     /// whichever account, order and spelling it came.

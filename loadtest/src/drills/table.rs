@@ -59,6 +59,9 @@ impl fmt::Display for TableRow<'_> {
                 write!(f, "\n    {what}: {}", counts.join(", "))?;
             }
         }
+        if tally.ended_with_the_data > 0 {
+            write!(f, "\n    ended with the data of Redis, before they were redeemed: {}", tally.ended_with_the_data)?;
+        }
         for check in checks.iter().filter(|check| !check.holds) {
             write!(f, "\n    NOT SO: {}", check.what)?;
         }

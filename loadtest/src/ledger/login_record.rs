@@ -44,6 +44,14 @@ impl LoginRecord {
         self.page_returned.is_none_or(|returned| returned < *scanned)
     }
 
+    /// Whether Redis lost it with all of its data, which was over by then: the login was settled before, as its phone or its
+    /// page shows, and its grant was not redeemed yet. Nothing can keep such a login, as docs/redis.md says.
+    pub(super) fn ended_with_the_data(&self, lost_by: Instant) -> bool {
+        let seen = [self.accepted, self.page_told].into_iter().flatten().min();
+        let is_unknown = self.redeem_refusal.as_deref() == Some("grant_unknown");
+        self.redeemed.is_empty() && is_unknown && seen.is_some_and(|seen| seen <= lost_by)
+    }
+
     /// Whether its page has learned of it, and the site has redeemed its grant.
     pub(super) fn is_delivered(&self) -> bool {
         self.page_told.is_some() && !self.redeemed.is_empty()

@@ -33,6 +33,7 @@ pub struct Ledger {
     reconnects: Vec<Instant>,
     moves: Vec<PageMove>,
     problems: BTreeMap<String, u64>,
+    data_lost_by: Option<Instant>,
 }
 
 /// A draining gateway sent a page to another gateway.
@@ -103,6 +104,11 @@ impl Ledger {
         }
     }
 
+    /// Redis has lost every copy of its data, and is back without it.
+    pub fn data_lost(&mut self, by: Instant) {
+        self.data_lost_by = Some(by);
+    }
+
     /// A page that lost its connection reconnects.
     pub fn reconnected(&mut self, at: Instant) {
         self.reconnects.push(at);
@@ -128,9 +134,11 @@ impl Ledger {
         self.problems.get(code).copied().unwrap_or_default()
     }
 
-    /// The number of accepted logins that are not delivered yet.
+    /// The number of accepted logins that are not delivered yet, and may still be.
     pub fn outstanding(&self) -> usize {
-        self.logins.values().filter(|login| login.accepted.is_some() && !login.is_delivered()).count()
+        let ended = |login: &LoginRecord| self.data_lost_by.is_some_and(|lost_by| login.ended_with_the_data(lost_by));
+        let waits = |login: &&LoginRecord| login.accepted.is_some() && !login.is_delivered() && !ended(login);
+        self.logins.values().filter(waits).count()
     }
 
     /// The 99th percentile of the time from scan to page, over the delivered logins that were scanned in this period.
@@ -142,7 +150,7 @@ impl Ledger {
 
     /// The sums. A login is late if its page learned of it more than `late_after` after its phone.
     pub fn tally(&self, late_after: Duration) -> Tally {
-        let mut tally = Tally::of(self.logins.values(), late_after);
+        let mut tally = Tally::of(self.logins.values(), late_after, self.data_lost_by);
         tally.reconnects = BurstRate::of(&self.reconnects);
         tally.problems = self.problems.clone();
         tally

@@ -20,6 +20,8 @@ pub struct Tally {
     pub late: u64,
     /// Accepted logins that were never delivered.
     pub lost: u64,
+    /// Accepted logins that ended with the data of Redis, before their grant was redeemed. Not counted as lost.
+    pub ended_with_the_data: u64,
     /// Logins that were redeemed more than once.
     pub doubled: u64,
     /// Logins that were redeemed as another user than the one who scanned.
@@ -48,12 +50,16 @@ impl Tally {
         self.lost == 0 && self.doubled == 0 && self.mixed_up == 0
     }
 
-    pub(super) fn of<'a>(logins: impl Iterator<Item = &'a LoginRecord>, late_after: Duration) -> Self {
+    pub(super) fn of<'a>(
+        logins: impl Iterator<Item = &'a LoginRecord>,
+        late_after: Duration,
+        data_lost_by: Option<Instant>,
+    ) -> Self {
         let mut tally = Self::default();
         let mut told_waiting_pages = vec![];
         let mut times = vec![];
         for login in logins {
-            tally.add(login, late_after);
+            tally.add(login, late_after, data_lost_by);
             if let Some((_, took)) = login.scan_to_page() {
                 times.push(took);
             }
@@ -67,7 +73,7 @@ impl Tally {
         tally
     }
 
-    fn add(&mut self, login: &LoginRecord, late_after: Duration) {
+    fn add(&mut self, login: &LoginRecord, late_after: Duration, data_lost_by: Option<Instant>) {
         let Some((who, _)) = &login.scanned else { return };
         self.scanned += 1;
         self.refused += login.refused;
@@ -80,6 +86,9 @@ impl Tally {
             Some(took) if login.is_delivered() => {
                 self.delivered += 1;
                 self.late += u64::from(took > late_after);
+            }
+            _ if data_lost_by.is_some_and(|lost_by| login.ended_with_the_data(lost_by)) => {
+                self.ended_with_the_data += 1;
             }
             _ => {
                 self.lost += 1;

@@ -92,6 +92,37 @@ fn a_login_is_lost_without_a_page_or_without_a_redemption() {
 }
 
 #[test]
+fn a_login_that_nobody_had_redeemed_when_redis_lost_its_data_breaks_no_promise() {
+    let at = Instant::now();
+    let unknown = || Redemption::Refused("grant_unknown".to_owned());
+    // Its phone was told 100 ms after `at`.
+    for (lost_by, page_told, redemption, lost) in [
+        (Some(ms(100)), None, unknown(), 0),
+        (Some(ms(99)), Some(ms(99)), unknown(), 0),
+        (Some(ms(99)), Some(ms(150)), unknown(), 1),
+        (None, Some(ms(99)), unknown(), 1),
+        (Some(ms(100)), Some(ms(99)), Redemption::Refused("grant_used".to_owned()), 1),
+    ] {
+        let mut ledger = accepted(at);
+        if let Some(page_told) = page_told {
+            ledger.page_told(scene(0), at + page_told);
+        }
+        if let Some(lost_by) = lost_by {
+            ledger.data_lost(at + lost_by);
+        }
+        assert_eq!(ledger.outstanding(), 1, "it may still be redeemed");
+        ledger.redeemed(scene(0), redemption);
+        let tally = ledger.tally(LATE);
+        assert_eq!((tally.lost, tally.ended_with_the_data), (lost, 1 - lost), "{lost_by:?} {page_told:?}");
+        assert_eq!((tally.accepted, tally.delivered), (1, 0));
+        assert_eq!(ledger.outstanding() == 0, lost == 0, "nobody waits for it");
+    }
+    let mut ledger = accepted(at);
+    ledger.data_lost(at + ms(200));
+    assert_eq!(ledger.tally(LATE).lost, 1, "its grant was never refused");
+}
+
+#[test]
 fn a_login_that_is_redeemed_twice_is_doubled() {
     let mut ledger = accepted(Instant::now());
     ledger.page_told(scene(0), Instant::now());

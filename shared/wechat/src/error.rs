@@ -10,7 +10,7 @@ pub enum MessageError {
     /// It isn't well-formed XML with one root, or is cut short.
     #[error("the body is not one well-formed XML document")]
     NotXml,
-    /// It has a document type. WeChat sends none, and a document type can define entities for an attack.
+    /// It begins with a document type. WeChat sends none, and a document type can define entities for an attack.
     #[error("the body has a document type")]
     Doctype,
     #[error("the body refers to an entity that XML doesn't predefine")]
@@ -32,17 +32,11 @@ pub enum MessageError {
 }
 
 impl MessageError {
-    /// Whether a text that was copied into the body as a person wrote it can be the reason. It can end its own element, so
-    /// it can write whatever comes after WeChat's first elements.
+    /// Whether a text that was copied into the body as a person wrote it can be the reason.
     pub fn may_come_from_a_text(self) -> bool {
         match self {
-            Self::NotUtf8
-            | Self::NotXml
-            | Self::Doctype
-            | Self::UnknownEntity
-            | Self::DuplicateElement
-            | Self::TooComplex => true,
-            Self::Json | Self::ThirdPartyPlatform | Self::InvalidElement(_) => false,
+            Self::NotUtf8 | Self::NotXml | Self::UnknownEntity | Self::DuplicateElement | Self::TooComplex => true,
+            Self::Json | Self::Doctype | Self::ThirdPartyPlatform | Self::InvalidElement(_) => false,
         }
     }
 }

@@ -52,6 +52,8 @@ impl XmlElement {
         let mut tree = TreeBuilder::default();
         loop {
             match reader.read_event().map_err(|_| MessageError::NotXml)? {
+                // Inside the root a person may have written them.
+                Event::DocType(_) | Event::Decl(_) if tree.has_begun() => return Err(MessageError::NotXml),
                 Event::DocType(_) => return Err(MessageError::Doctype),
                 Event::Start(tag) => tree.open(tag.name().as_ref())?,
                 Event::Empty(tag) => {
@@ -138,6 +140,11 @@ impl TreeBuilder {
         }
         parent.children.push(closed);
         Ok(())
+    }
+
+    /// Whether the root has begun.
+    fn has_begun(&self) -> bool {
+        self.elements > 0
     }
 
     fn add_text(&mut self, text: &str) -> Result<(), MessageError> {

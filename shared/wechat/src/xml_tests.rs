@@ -100,6 +100,24 @@ fn a_line_break_is_one_character() {
 }
 
 #[test]
+fn only_before_the_root_is_a_document_type_one() {
+    for (document, error) in [
+        ("<!DOCTYPE a><xml/>", MessageError::Doctype),
+        (
+            "<?xml version=\"1.0\"?><!-- a --><!doctype a [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><xml>&e;</xml>",
+            MessageError::Doctype,
+        ),
+        ("<xml><a><!DOCTYPE a></a></xml>", MessageError::NotXml),
+        ("<xml><a><!doctype a [<!ENTITY e SYSTEM \"file:///etc/passwd\">]>&e;</a></xml>", MessageError::NotXml),
+        ("<xml/><!DOCTYPE a>", MessageError::NotXml),
+        ("<xml><a>1<?xml version=\"1.0\"?></a></xml>", MessageError::NotXml),
+    ] {
+        assert_eq!(XmlElement::read(document.as_bytes()), Err(error), "{document}");
+        assert_eq!(error.may_come_from_a_text(), error == MessageError::NotXml);
+    }
+}
+
+#[test]
 fn nested_elements_are_taken_one_after_another() {
     let document = "<xml><Event>subscribe_msg_popup_event</Event><SubscribeMsgPopupEvent>\
                     <List><TemplateId><![CDATA[a]]></TemplateId><PopupScene>2</PopupScene></List>\

@@ -46,6 +46,8 @@ async fn a_text_that_breaks_its_message_is_acknowledged_and_never_acted_upon() {
             "]]></Content><!DOCTYPE a [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><Content>&e;<![CDATA[",
             "]]><!-- a --><![CDATA[",
             "]]><?a b?><![CDATA[",
+            "1]]><?xml version=\"1.0\"?><![CDATA[",
+            "]]></Content></xml><!DOCTYPE a><xml><Content><![CDATA[",
             "]]></Content>",
             "]]><MsgType>event</MsgType><![CDATA[",
             "]]></Content><MsgType>event</MsgType><Content><![CDATA[",

@@ -1,6 +1,6 @@
 //! One Redis server goes away, comes back, and is slow.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scenecast_testing::RedisServer;
 
@@ -24,12 +24,13 @@ pub(super) const RESTART: Drill = Drill {
 pub(super) const EMPTIED: Drill = Drill {
     name: "redis-emptied",
     proves: "Redis is killed and comes back without its data: the scene of every waiting page is opened again, with \
-             the code that the page shows.",
+             the code that the page shows. Only a login whose grant waits to be redeemed at that moment ends with the data.",
     run: |load| {
         // A page that is away when the data is lost can't get its login when it comes back.
         let load = Load { restless: false, ..load };
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<RedisServer>| {
             environment.cluster.redis.restart_empty().await;
+            environment.crowd.ledger().data_lost(Instant::now());
             environment.load.run_for(10, 3).await;
         }))
     },

@@ -85,10 +85,7 @@ impl Store {
         };
         Self(match redis {
             None => StoreBackend::Memory(Arc::default()),
-            Some(redis) => {
-                redis.date_losses();
-                StoreBackend::Redis(redis, Arc::new(scripts()))
-            }
+            Some(redis) => StoreBackend::Redis(redis, Arc::new(scripts())),
         })
     }
 
@@ -193,6 +190,14 @@ impl Store {
                 let (stored, kept_since) = redis.set_once(name, value, life).await?;
                 Ok((stored.filter(|stored| stored != value), kept_since))
             }
+        }
+    }
+
+    /// From now on learns within a second when Redis loses what it kept, so that [`Store::put_once`] tells no much later
+    /// moment. That asks each primary once a second. Call it once.
+    pub fn date_losses(&self) {
+        if let StoreBackend::Redis(redis, _) = &self.0 {
+            redis.date_losses();
         }
     }
 

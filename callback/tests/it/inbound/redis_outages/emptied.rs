@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use scenecast_callback::config::Mode;
 use scenecast_scene::internal::REOPEN_PATH;
-use scenecast_testing::until;
+use scenecast_testing::{RedisServer, until};
 use serde_json::json;
 
-use crate::world::{CallbackWorld, LIFE, answer, event, opening, problem, signed};
+use crate::world::{CallbackWorld, LIFE, answer, encryption::set_mode, event, opening, problem, signed};
 
 #[tokio::test]
 async fn a_query_that_was_seen_before_redis_was_emptied_is_good_for_no_forged_login() {
@@ -35,4 +36,34 @@ async fn a_query_that_was_seen_before_redis_was_emptied_is_good_for_no_forged_lo
     .await;
     forged.abort();
     assert!(world.history(scene).await.is_empty());
+}
+
+/// How often Redis was asked how it is, without the question of this call.
+async fn inspections(redis: &RedisServer) -> u64 {
+    let stats = redis.cli(&["INFO", "commandstats"]).await.unwrap();
+    let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_info:calls="));
+    calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn only_accounts_in_plain_mode_have_redis_asked_each_second_whether_it_was_emptied() {
+    let safe = CallbackWorld::with(Some(RedisServer::start().await), |settings| {
+        settings.accounts.values_mut().for_each(|account| set_mode(account, Mode::Safe));
+    })
+    .await;
+    let plain = CallbackWorld::over_redis().await;
+    let [safe, plain] = [&safe, &plain].map(|world| world.redis.as_ref().unwrap());
+    let mut own = 0;
+    let mut asked_by_plain = async |times: u64| {
+        until("the callback in plain mode asks", async || {
+            own += 1;
+            inspections(plain).await - (own - 1) >= times
+        })
+        .await;
+    };
+    // Each asks some times when it connects.
+    asked_by_plain(5).await;
+    safe.cli(&["CONFIG", "RESETSTAT"]).await.unwrap();
+    asked_by_plain(7).await;
+    assert_eq!(inspections(safe).await, 0, "nobody has asked since then");
 }
