@@ -123,6 +123,30 @@ impl PageRefusal {
             }
         }
     }
+
+    /// The refusal for an answer that says that a scene was opened, in a form that this version can't read. It goes to the
+    /// log, without what is in it.
+    pub(crate) fn for_unreadable_answer(answer: &[u8]) -> Self {
+        tracing::error!(
+            bytes = answer.len(),
+            to_do = advice_on_unreadable(answer),
+            "what answers at callback.url said yes in a form that this gateway can't read"
+        );
+        Self::CallbackUnavailable("the callback's answer can't be read")
+    }
+}
+
+const SOMETHING_ELSE: &str = "callback.url leads to something else than a callback, or to a proxy that answers in its \
+                              place; it has to be listen.internal of the callbacks, such as http://callback:8082";
+
+/// What an operator has to do after an answer that this gateway can't read. A callback's is never empty.
+fn advice_on_unreadable(answer: &[u8]) -> &'static str {
+    if answer.is_empty() {
+        return SOMETHING_ELSE;
+    }
+    "during a deploy, a callback of another version may answer so: see that gateways and callbacks become the same version; \
+     otherwise callback.url leads to something else than a callback: it has to be listen.internal of the callbacks, such \
+     as http://callback:8082"
 }
 
 /// What an operator has to do after an answer that isn't meant for pages. `code` is empty if the answer isn't one of
@@ -141,10 +165,7 @@ fn advice(status: u16, code: &str) -> &'static str {
         (502..=504, "") => {
             "callback.url leads to a proxy that reaches no callback; see whether callbacks run, and what its log says"
         }
-        (_, "") => {
-            "callback.url leads to something else than a callback, or to a proxy that answers in its place; it has to be \
-             listen.internal of the callbacks, such as http://callback:8082"
-        }
+        (_, "") => SOMETHING_ELSE,
         _ => "see the callbacks' log; during a deploy, a callback of another version may answer so",
     }
 }

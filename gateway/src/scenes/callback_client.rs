@@ -11,7 +11,7 @@ use scenecast_scene::{
 };
 use scenecast_service::{
     config::HttpUrl,
-    outbound::{NameResolver, OutboundClient},
+    outbound::{NameResolver, OutboundClient, TransportError},
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,7 @@ impl CallbackClient {
     /// Opens a scene, and returns the code by which the phone finds it.
     pub(crate) async fn open(&self, call: &internal::OpenCall) -> Result<internal::OpenedHandle, PageRefusal> {
         let answer = self.http.post(internal::OPEN_PATH, call).await?;
-        serde_json::from_slice(&answer).map_err(|_| PageRefusal::for_callback_answer(200, ""))
+        serde_json::from_slice(&answer).map_err(|_| PageRefusal::for_unreadable_answer(&answer))
     }
 
     pub(crate) async fn cancel(&self, scene: SceneId) -> Result<(), PageRefusal> {
@@ -93,23 +93,10 @@ impl SignedHttp {
         let signature = internal::sign(&self.secrets, unix_now(), path, &body);
         let request = self.client.request(Method::POST, self.base.join(path));
         let request = request.header(internal::HEADER, signature).body(body);
-        let mut response = self.client.send(request).await.map_err(|error| {
-            tracing::warn!(
-                %error,
-                path,
-                "no callback answered a call; if this goes on, check callback.url and the callbacks' internal listener"
-            );
-            PageRefusal::CallbackUnavailable("the callback gives no answer")
-        })?;
+        let response = self.client.send(request).await.map_err(|error| no_answer(path, &error))?;
         let status = response.status();
         let may_be_ours = may_be_json(response.headers());
-        let mut answer = Vec::new();
-        while let Ok(Some(chunk)) = response.chunk().await {
-            answer.extend_from_slice(&chunk);
-            if answer.len() > MAX_ANSWER_BYTES {
-                return Err(PageRefusal::CallbackUnavailable("the callback's answer is too long"));
-            }
-        }
+        let answer = read_body(path, response).await?;
         if status.is_success() && (may_be_ours || answer.is_empty()) {
             return Ok(answer);
         }
@@ -148,6 +135,34 @@ impl SignedHttp {
             queue.finish(&missing);
         }
     }
+}
+
+/// The body of an answer, whole.
+async fn read_body(path: &str, mut response: reqwest::Response) -> Result<Vec<u8>, PageRefusal> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(path, &error.into()))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER_BYTES {
+            tracing::error!(
+                path,
+                limit = MAX_ANSWER_BYTES,
+                "what answers at callback.url sends more bytes than a callback does; callback.url has to be listen.internal \
+                 of the callbacks"
+            );
+            return Err(PageRefusal::CallbackUnavailable("the callback's answer is too long"));
+        }
+    }
+    Ok(body)
+}
+
+/// The refusal where a call got no answer, or a part of one.
+fn no_answer(path: &str, error: &TransportError) -> PageRefusal {
+    tracing::warn!(
+        %error,
+        path,
+        "no callback answered a call; if this goes on, check callback.url and the callbacks' internal listener"
+    );
+    PageRefusal::CallbackUnavailable("the callback gives no answer")
 }
 
 /// The calls for those of the scenes that haven't ended by now.

@@ -66,7 +66,10 @@ async fn a_wrong_callback_url_and_a_foreign_key_secret_have_a_line_that_says_wha
     let mut gateway = GatewayProcess::start_with(1024, &[("SCENECAST_CALLBACK__URL", &url)]).await;
     for (status, (kind, body), said) in [
         ("200 OK", HTML, "something else than a callback"),
-        ("200 OK", ("application/json", "[]"), "something else than a callback"),
+        ("200 OK", ("application/json", ""), "something else than a callback"),
+        ("200 OK", ("application/json", "[]"), "a callback of another version may answer so"),
+        ("200 OK", ("application/json", r#"{"nfc":{"url":"x"}}"#), "a callback of another version may answer so"),
+        ("200 OK", ("application/json", r#"{"qr":{"url":1}}"#), "otherwise callback.url leads to something else"),
         ("404 Not Found", HTML, "something else than a callback"),
         ("403 Forbidden", HTML, "something else than a callback"),
         ("404 Not Found", (PROBLEM, r#"{"code":"not_found"}"#), "another listener of Scenecast"),
@@ -78,6 +81,12 @@ async fn a_wrong_callback_url_and_a_foreign_key_secret_have_a_line_that_says_wha
         assert_eq!(gateway.problem_of_a_page().await.0, "callback_unavailable", "{status}");
         gateway.logs(said).await;
     }
+    server.answers("200 OK", "application/json", &" ".repeat(300_000));
+    assert_eq!(gateway.problem_of_a_page().await.0, "callback_unavailable");
+    gateway.logs("more bytes than a callback").await;
+    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{".clone_into(&mut server.0.lock());
+    assert_eq!(gateway.problem_of_a_page().await.0, "callback_unavailable");
+    gateway.logs("no callback answered a call").await;
     "SSH-2.0-OpenSSH\r\n".clone_into(&mut server.0.lock());
     assert_eq!(gateway.problem_of_a_page().await.0, "callback_unavailable");
     gateway.logs("invalid HTTP version parsed").await;

@@ -1,13 +1,14 @@
-//! Keeps everything that is logged while the tests of a process run, so that they can search it.
+//! Keeps what is logged while tests run, so that they can search it.
 
 use std::{
     io::{self, Write},
-    sync::{Mutex, Once},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, Once},
 };
 
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::Subscriber;
+use tracing_subscriber::{EnvFilter, Layer, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 
-static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static OF_PROCESS: LazyLock<LogText> = LazyLock::new(LogText::default);
 
 /// What this process has logged.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ impl KeptLog {
     pub fn start(filter: &str) {
         static BEGUN: Once = Once::new();
         BEGUN.call_once(|| {
-            let kept = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| KeptLog);
+            let kept = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(OF_PROCESS.clone());
             let shown = tracing_subscriber::fmt::layer().with_test_writer();
             let layers =
                 kept.with_filter(EnvFilter::new(filter)).and_then(shown.with_filter(EnvFilter::new("info,fred=error")));
@@ -29,23 +30,56 @@ impl KeptLog {
 
     /// All lines so far.
     pub fn text() -> String {
-        String::from_utf8_lossy(&WRITTEN.lock().expect("no test panics while it writes a line")).into_owned()
+        OF_PROCESS.text()
     }
 
     /// The lines so far that contain all of these parts.
     pub fn lines_with(parts: &[&str]) -> Vec<String> {
-        let has_all = |line: &&str| parts.iter().all(|part| line.contains(part));
-        Self::text().lines().filter(has_all).map(str::to_owned).collect()
+        OF_PROCESS.lines_with(parts)
     }
 }
 
-impl Write for KeptLog {
+/// What was logged while [`LogText::subscriber`] was the subscriber of a thread, or written otherwise. Clones are the same
+/// text.
+#[derive(Debug, Clone, Default)]
+pub struct LogText(Arc<Mutex<Vec<u8>>>);
+
+impl LogText {
+    /// A subscriber of `tracing` that adds all lines to this text, from level `info`.
+    pub fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {
+        tracing_subscriber::fmt().with_ansi(false).with_writer(self.clone()).finish()
+    }
+
+    /// All lines so far.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    /// The lines so far that contain all of these parts.
+    pub fn lines_with(&self, parts: &[&str]) -> Vec<String> {
+        let has_all = |line: &&str| parts.iter().all(|part| line.contains(part));
+        self.text().lines().filter(has_all).map(str::to_owned).collect()
+    }
+
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().expect("no test panics while it writes a line")
+    }
+}
+
+impl Write for LogText {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        WRITTEN.lock().expect("no test panics while it writes a line").extend_from_slice(line);
-        Ok(line.len())
+        self.bytes().write(line)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl MakeWriter<'_> for LogText {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
     }
 }

@@ -27,7 +27,7 @@ pub use fault_proxy::{
     proxy::FaultProxy,
     state::{Direction, ProxyMode},
 };
-pub use kept_log::KeptLog;
+pub use kept_log::{KeptLog, LogText};
 pub use metric::{metric_value, series_value};
 pub use nginx::Nginx;
 pub use redis::{

@@ -32,7 +32,7 @@ async fn a_scan_finds_out_whether_the_page_is_still_there() {
         world.settle(scanned, scan("Ann")).await;
     }
     // An idle page whose network died in silence is noticed after 35 s only.
-    let silence = tokio::time::timeout(Duration::from_secs(4), there.next_message());
+    let silence = tokio::time::timeout(Duration::from_secs(7), there.next_message());
     let (cancelled, silence) = tokio::join!(callback.next_cancelled(), silence);
     assert_eq!((cancelled, world.reader.watched_scenes()), (left.id, 1));
     assert!(silence.is_err(), "a page that is there stays: {silence:?}");

@@ -7,8 +7,9 @@ use scenecast_browsers::{
     cookie_browser::{CookieBrowser, SocketMessage},
     login_page::LoginPage,
 };
+use scenecast_testing::LogText;
 
-use crate::fixtures::{GatewayWorld, KeptLog, ORIGIN, assert_problem, close_code, frame, send};
+use crate::fixtures::{GatewayWorld, ORIGIN, assert_problem, close_code, frame, send};
 
 /// The origins of pages that aren't ours, though some look so.
 const OTHERS: [&str; 7] = [
@@ -120,12 +121,14 @@ async fn the_operator_is_told_which_origin_was_refused_and_what_to_do_once_a_sec
         (&long, "origin=https://xxx", "add exactly this text to origins"),
     ] {
         let world = GatewayWorld::new().await;
-        let (log, _guard) = KeptLog::start();
+        // The gateway runs on the thread of its test.
+        let log = LogText::default();
+        let _guard = tracing::subscriber::set_default(log.subscriber());
         let since = Instant::now();
         for _ in 0..20 {
             send(from_page(&world, origin, Method::POST, "/v1/scenes")).await;
         }
-        let lines = log.lines_with("refused a page");
+        let lines = log.lines_with(&["refused a page"]);
         assert!((1..=1 + since.elapsed().as_secs()).contains(&(lines.len() as u64)), "{lines:?}");
         assert!(lines[0].contains(logged) && lines[0].contains(advice) && lines[0].len() < 800, "{lines:?}");
     }

@@ -204,18 +204,15 @@ pub async fn reject_overloaded(request: Request, next: Next) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use scenecast_testing::metric_value;
+    use scenecast_testing::{LogText, metric_value};
 
     use super::*;
-    use crate::telemetry::captured_log::CapturedLog;
 
     #[test]
     fn a_thousand_rejections_are_counted_and_logged_once() {
-        let log = CapturedLog::default();
+        let log = LogText::default();
         let metrics = Metrics::new();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || {
+        tracing::subscriber::with_default(log.subscriber(), || {
             let rejections = Rejections::new(&metrics);
             (0..1000).for_each(|_| rejections.count(RejectReason::NoRejectSlot));
         });

@@ -107,18 +107,15 @@ impl BadRequests {
 
 #[cfg(test)]
 mod tests {
-    use scenecast_testing::metric_value;
+    use scenecast_testing::{LogText, metric_value};
 
     use super::*;
-    use crate::telemetry::captured_log::CapturedLog;
 
     #[test]
     fn each_kind_is_counted_and_logged_once_a_second() {
-        let log = CapturedLog::default();
+        let log = LogText::default();
         let metrics = Metrics::new();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || {
+        tracing::subscriber::with_default(log.subscriber(), || {
             let bad_requests = BadRequests::new(&metrics);
             for _ in 0..500 {
                 bad_requests.count(BadRequest::ProxyProtocol, Some(([10, 0, 0, 7], 1).into()), "PROXY");

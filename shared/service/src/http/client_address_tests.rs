@@ -1,9 +1,10 @@
 //! Whose request it is: honest proxies, careless ones, and clients that invent hops.
 
 use axum::http::HeaderValue;
+use scenecast_testing::LogText;
 
 use super::*;
-use crate::{admission::rate_limit::AddressRateLimit, telemetry::captured_log::CapturedLog};
+use crate::admission::rate_limit::AddressRateLimit;
 
 const UNREADABLE: [&[u8]; 15] = [
     b"",
@@ -136,10 +137,8 @@ fn unreadable_clients_are_limited_as_one_client_for_each_proxy() {
 
 #[test]
 fn the_log_says_which_proxy_forwards_what_at_most_once_a_second() {
-    let log = CapturedLog::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    tracing::subscriber::with_default(subscriber, || {
+    let log = LogText::default();
+    tracing::subscriber::with_default(log.subscriber(), || {
         // Another test may have used up this second's line.
         let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while log.text().is_empty() && std::time::Instant::now() < until {

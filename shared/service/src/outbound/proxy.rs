@@ -65,8 +65,9 @@ pub fn tell_of_unused_proxies(environment: impl Iterator<Item = (String, String)
 
 #[cfg(test)]
 mod tests {
+    use scenecast_testing::LogText;
+
     use super::*;
-    use crate::telemetry::captured_log::CapturedLog;
 
     #[test]
     fn a_proxy_is_an_address_and_shows_no_password() {
@@ -89,11 +90,9 @@ mod tests {
     #[test]
     fn a_proxy_of_the_environment_is_told_of_without_its_password() {
         let told = |variables: &[(&str, &str)]| {
-            let log = CapturedLog::default();
-            let writer = log.clone();
-            let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+            let log = LogText::default();
             let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-            tracing::subscriber::with_default(subscriber, || tell_of_unused_proxies(variables));
+            tracing::subscriber::with_default(log.subscriber(), || tell_of_unused_proxies(variables));
             log.text()
         };
         let log =

@@ -136,15 +136,14 @@ impl Losses {
 
 #[cfg(test)]
 mod tests {
+    use scenecast_testing::LogText;
+
     use super::*;
-    use crate::telemetry::captured_log::CapturedLog;
 
     #[test]
     fn lost_traces_are_said_once_and_so_is_that_they_are_sent_again() {
-        let log = CapturedLog::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || {
+        let log = LogText::default();
+        tracing::subscriber::with_default(log.subscriber(), || {
             let losses = Losses::default();
             for is_lost in [false, true, true, true, false, false, true] {
                 if is_lost { losses.report(5, &"connection refused") } else { losses.report_sent() }

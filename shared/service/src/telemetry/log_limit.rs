@@ -45,14 +45,14 @@ impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for LogLimiter<M> {
 
 #[cfg(test)]
 mod tests {
+    use scenecast_testing::LogText;
+
     use super::*;
-    use crate::telemetry::captured_log::CapturedLog;
 
     #[test]
     fn warnings_are_limited_by_call_site_and_other_levels_are_not_limited() {
-        let log = CapturedLog::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(LogLimiter::new(move || writer.clone())).finish();
+        let log = LogText::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(LogLimiter::new(log.clone())).finish();
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..1000 {
                 tracing::warn!("Redis is away");

@@ -1,7 +1,5 @@
 //! Log lines and traces.
 
-#[cfg(test)]
-pub(crate) mod captured_log;
 mod export;
 pub(crate) mod log_limit;
 pub(crate) mod start;
