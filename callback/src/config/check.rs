@@ -24,18 +24,16 @@ pub(super) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-/// Refuses two places with the same value, which only one of them can have.
+/// Refuses each place with the value of another, which only one of them can have.
 pub(super) fn check_own<T: Ord>(
     values: impl IntoIterator<Item = (String, T)>,
     setting: &str,
 ) -> Result<(), ConfigError> {
     let mut seen = BTreeMap::new();
-    for (at, value) in values {
-        if let Some(other) = seen.insert(value, at.clone()) {
-            return bad(&format!("{at}.{setting}"), &format!("is that of {other} too"));
-        }
-    }
-    Ok(())
+    ConfigError::all(values.into_iter().map(|(at, value)| match seen.insert(value, at.clone()) {
+        Some(other) => bad(&format!("{at}.{setting}"), &format!("is that of {other} too")),
+        None => Ok(()),
+    }))
 }
 
 pub(super) fn bad(at: &str, why: &str) -> Result<(), ConfigError> {

@@ -104,6 +104,26 @@ fn a_mistake_that_opens_a_hole_or_can_not_work_is_refused() {
 }
 
 #[test]
+fn a_mistake_of_two_accounts_is_named_for_each() {
+    let same = ["other", "third"].map(|name| {
+        let account = OTHER.replace("accounts.other", &format!("accounts.{name}"));
+        account.replace("wxfedcba0123456789", "wx0123456789abcdef").replace("theTokenOfTheOther456", DEMO_TOKEN)
+            + "mode = 'plain'\n"
+    });
+    let aes_key = ("SCENECAST_INTERNAL_SECRET__CURRENT", "GFEDCBA9876543210zyxwvutsrqponmlkjihgfedcba");
+    let error = read_two(OTHER, &same.concat(), &[aes_key]).unwrap_err();
+    for name in ["other", "third"] {
+        for (setting, problem) in [
+            ("app_id", "is that of accounts."),
+            ("aes_key", "is the secret of internal_secret"),
+            ("token", "is that of accounts.demo too"),
+        ] {
+            assert!(error.contains(&format!("accounts.{name}.{setting}: {problem}")), "{name}.{setting}: {error}");
+        }
+    }
+}
+
+#[test]
 fn a_probable_mistake_is_warned_of() {
     const AES_KEY: &str = "GFEDCBA9876543210zyxwvutsrqponmlkjihgfedcba";
     let with_webhooks = |url: &str| {

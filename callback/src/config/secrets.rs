@@ -68,21 +68,17 @@ impl<B> CallbackConfig<B> {
     /// An account's AES key is none of the secrets that let somebody in here: WeChat and all who set the account up there
     /// know it.
     fn check_aes_keys(&self) -> Result<(), ConfigError> {
-        for (name, account) in &self.accounts {
-            let Some(keys) = &account.aes_key else { continue };
+        ConfigError::all(self.accounts.iter().map(|(name, account)| {
+            let Some(keys) = &account.aes_key else { return Ok(()) };
             let is_same = |secret: &Rotating| keys.current.is_written(secret.current.text());
             let api_key = self.api_keys.iter().find(|(_, api_key)| is_same(&api_key.key));
             let other = match api_key {
                 Some((name, _)) => format!("api_keys.{name}.key"),
                 None if is_same(&self.internal_secret) => "internal_secret".to_owned(),
-                None => continue,
+                None => return Ok(()),
             };
-            return bad(
-                &format!("accounts.{name}.aes_key"),
-                &format!("is the secret of {other}, too; each needs its own"),
-            );
-        }
-        Ok(())
+            bad(&format!("accounts.{name}.aes_key"), &format!("is the secret of {other}, too; each needs its own"))
+        }))
     }
 
     /// An account in plain mode has a token that no account in another mode has: their deliveries show signatures that the
@@ -92,15 +88,14 @@ impl<B> CallbackConfig<B> {
     fn check_plain_tokens(&self) -> Result<(), ConfigError> {
         let is_plain = |account: &AccountSettings| account.mode == Mode::Plain;
         let encrypted = || self.accounts.iter().filter(|(_, account)| !is_plain(account));
-        for (name, account) in self.accounts.iter().filter(|(_, account)| is_plain(account)) {
+        let plain = self.accounts.iter().filter(|(_, account)| is_plain(account));
+        ConfigError::all(plain.map(|(name, account)| {
             let shares =
                 |other: &AccountSettings| account.token.any(|token| other.token.any(|it| it.bytes() == token.bytes()));
-            if let Some((other, _)) = encrypted().find(|(_, other)| shares(other)) {
-                let why = format!("is that of accounts.{other} too, which is not in plain mode: use another token");
-                return bad(&format!("accounts.{name}.token"), &why);
-            }
-        }
-        Ok(())
+            let Some((other, _)) = encrypted().find(|(_, other)| shares(other)) else { return Ok(()) };
+            let why = format!("is that of accounts.{other} too, which is not in plain mode: use another token");
+            bad(&format!("accounts.{name}.token"), &why)
+        }))
     }
 
     /// Secrets that can be used and should be others.

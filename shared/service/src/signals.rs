@@ -2,7 +2,7 @@
 //!
 //! | signal | what the process does |
 //! |---|---|
-//! | SIGTERM, SIGINT | shuts down; on the second it ends at once |
+//! | SIGTERM, SIGINT | shuts down; on the second, a second or more later, it ends at once |
 //! | SIGHUP | whoever took it over acts; else it stops a process in a terminal, and is ignored by others |
 //! | SIGUSR1, SIGUSR2 | ignored |
 //!
@@ -10,9 +10,16 @@
 //!
 //! See docs/decisions/079-signals-are-caught-before-anything-else.md.
 
-use std::{future::pending, io::IsTerminal};
+use std::{future::pending, io::IsTerminal, time::Duration};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::Instant,
+};
+
+/// What comes so soon after the first signal to stop is the same one: `timeout` sends it to the process and to its group,
+/// and a terminal's Ctrl-C may reach both a process and its parent, which passes it on.
+const SAME_WITHIN: Duration = Duration::from_secs(1);
 
 /// The signals from the start of the process on. What came before somebody waited isn't lost.
 #[derive(Debug)]
@@ -94,10 +101,45 @@ impl StopSignals {
     /// Waits for the second of them: somebody doesn't want to wait for the drain.
     pub(crate) async fn second(mut self) {
         self.next().await;
+        let first = Instant::now();
+        tracing::info!("got a signal to stop; a second one, a second or more later, ends the process at once");
         self.next().await;
+        while first.elapsed() < SAME_WITHIN {
+            tracing::info!("ignored a signal to stop that came within a second of the first");
+            self.next().await;
+        }
     }
 }
 
 fn catch(kind: SignalKind) -> Signal {
     signal(kind).expect("a process may handle the signals that end it")
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal as SignalName, getpid, kill_process};
+    use tokio::{task::yield_now, time::advance};
+
+    use super::*;
+
+    /// The handlers of this process catch them, so no test ends.
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_to_stop_that_is_repeated_at_once_is_the_same() {
+        let mut sent = StopSignals::catch();
+        let mut send = async |name| {
+            kill_process(getpid(), name).unwrap();
+            sent.next().await;
+            yield_now().await;
+        };
+        let second = tokio::spawn(StopSignals::catch().second());
+        yield_now().await;
+        for name in [SignalName::TERM, SignalName::TERM, SignalName::INT] {
+            send(name).await;
+            assert!(!second.is_finished(), "{name:?}");
+        }
+        advance(SAME_WITHIN).await;
+        assert!(!second.is_finished());
+        send(SignalName::TERM).await;
+        second.await.unwrap();
+    }
 }

@@ -11,32 +11,12 @@ use super::{
 };
 
 /// Schemes whose pages have no origin, or that have no pages.
-const OTHER_SCHEMES: [&str; 24] = [
-    "about",
-    "amqp",
-    "amqps",
-    "blob",
-    "data",
-    "ftp",
-    "ftps",
-    "grpc",
-    "grpcs",
-    "h2c",
-    "javascript",
-    "ldap",
-    "ldaps",
-    "mailto",
-    "mysql",
-    "postgres",
-    "postgresql",
-    "sftp",
-    "smtp",
-    "ssh",
-    "tcp",
-    "tls",
-    "udp",
-    "unix",
+const OTHER_SCHEMES: [&str; 21] = [
+    "about", "amqp", "amqps", "blob", "data", "ftp", "ftps", "grpc", "grpcs", "h2c", "ldap", "ldaps", "mailto",
+    "mysql", "sftp", "smtp", "ssh", "tcp", "tls", "udp", "unix",
 ];
+/// How more of them begin, such as `rediss-sentinel`.
+const OTHER_FAMILIES: [&str; 4] = ["javascript", "postgres", "redis", "valkey"];
 
 /// The web origins whose pages may open scenes. In configuration: a list, or one text with commas.
 #[derive(Debug, Clone, Default)]
@@ -77,11 +57,14 @@ impl FromIterator<String> for Origins {
 
 impl<'de> Deserialize<'de> for Origins {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let checked = |written: String| match problem(&written) {
-            Some(problem) => Err(de::Error::custom(format!("{written:?} {problem}"))),
-            None => Ok(written),
-        };
-        text_list(from)?.into_iter().map(checked).collect::<Result<_, _>>().map(Self)
+        let origins = text_list(from)?;
+        let problems = origins.iter().filter_map(|written| Some(format!("{written:?} {}", problem(written)?)));
+        let problems: Vec<_> = problems.collect();
+        if problems.is_empty() {
+            Ok(origins.into_iter().collect())
+        } else {
+            Err(de::Error::custom(problems.join("; ")))
+        }
     }
 }
 
@@ -148,9 +131,9 @@ fn is_slip_for_https(scheme: &str) -> bool {
     scheme.len() > 2 && scheme.bytes().all(|letter| b"htps".contains(&letter.to_ascii_lowercase()))
 }
 
-/// Whether a server of Redis, or of its kin, is meant: `redis`, `rediss-sentinel`.
-fn is_redis(scheme: &str) -> bool {
-    ["redis", "valkey"].iter().any(|name| scheme.starts_with(name))
+/// Whether nobody's page has an origin with this scheme.
+fn is_of_no_page(scheme: &str) -> bool {
+    OTHER_SCHEMES.contains(&scheme) || OTHER_FAMILIES.iter().any(|family| scheme.starts_with(family))
 }
 
 /// Whether a page in an app's web view, or of a browser's extension, can have this origin, such as
@@ -161,7 +144,7 @@ fn is_app_origin(scheme: &str, authority: &str) -> bool {
     let (host, port) = authority.split_once(':').unwrap_or((authority, "1"));
     let is_host =
         !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-    is_scheme && is_host && port.parse::<u16>().is_ok() && !OTHER_SCHEMES.contains(&scheme) && !is_redis(scheme)
+    is_scheme && is_host && port.parse::<u16>().is_ok() && !is_of_no_page(scheme)
 }
 
 #[cfg(test)]
@@ -254,6 +237,12 @@ mod tests {
             let error = read(&[origin]).unwrap_err();
             assert!(error.contains(advice) && error.contains(&format!("{origin:?}")), "{origin}: {error}");
         }
+    }
+
+    #[test]
+    fn each_origin_that_is_none_is_named() {
+        let error = read(&["htps://a.cn", "https://b.cn", "redis://c"]).unwrap_err();
+        assert!(error.contains("a.cn\"") && error.contains("redis://c") && !error.contains("b.cn"), "{error}");
     }
 
     #[test]
