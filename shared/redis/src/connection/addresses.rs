@@ -51,7 +51,7 @@ impl ServerAddresses {
             {
                 return;
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -111,7 +111,7 @@ impl RecentLosses {
 
     async fn connected(self, connection: PrimaryConnection) {
         let PrimaryConnection { node, client, generation, lost_at } = connection;
-        self.0.lock().begin(node.clone(), generation, lost_at.is_none());
+        self.0.lock().begin(&node, generation, lost_at.is_none());
         let run = ServerRun::ask(&client).await;
         let mut pasts = self.0.lock();
         match (run, lost_at) {
@@ -174,10 +174,10 @@ impl PrimaryPasts {
     }
 
     /// There is a new connection to this primary.
-    fn begin(&mut self, node: Server, generation: u64, is_first: bool) {
-        let is_believed = is_first && self.is_original(&node);
+    fn begin(&mut self, node: &Server, generation: u64, is_first: bool) {
+        let is_believed = is_first && self.is_original(node);
         let doubted_until = (!is_believed).then(|| Instant::now() + DOUBT_LASTS);
-        let past = self.past(&node);
+        let past = self.past(node);
         past.generation = Some(generation);
         past.doubted_until = doubted_until;
     }

@@ -14,7 +14,7 @@ fn run(id: &str, emptied: u64) -> ServerRun {
 fn pasts() -> PrimaryPasts {
     let mut pasts = PrimaryPasts::new();
     pasts.follow(vec![node(1)]);
-    pasts.begin(node(1), 1, true);
+    pasts.begin(&node(1), 1, true);
     assert!(!pasts.observe(&node(1), run("a", 0), None));
     assert!(matches!(pasts.kept_since, KeptSince::Beginning(_)));
     pasts
@@ -25,14 +25,14 @@ fn a_primary_that_was_replaced_is_forgotten() {
     let [old, new] = [node(1), node(2)];
     let mut pasts = PrimaryPasts::new();
     pasts.follow(vec![old.clone()]);
-    pasts.begin(old.clone(), 1, true);
+    pasts.begin(&old, 1, true);
     pasts.follow(vec![old.clone()]);
     assert!(pasts.by_node[&old].doubted_until.is_none());
     pasts.follow(vec![new]);
     pasts.follow(vec![old.clone()]);
     // Its next connection is the first of a new client, and has the same generation.
     assert!(!pasts.by_node.contains_key(&old));
-    pasts.begin(old.clone(), 1, true);
+    pasts.begin(&old, 1, true);
     assert!(pasts.by_node[&old].doubted_until.is_some());
 }
 
@@ -44,12 +44,12 @@ fn a_primary_that_was_away_when_the_pod_began_may_have_lost_everything_until_it_
         pasts.follow(vec![node(1)]);
         let failed_at = SystemTime::now();
         if !claim_comes_first {
-            pasts.begin(node(1), 1, false);
+            pasts.begin(&node(1), 1, false);
         }
         assert!(!pasts.observe(&node(1), run("a", 0), Some(failed_at)));
         assert!(matches!(pasts.kept_since, KeptSince::Loss(until) if until > failed_at), "{:?}", pasts.kept_since);
         let until = pasts.kept_since;
-        pasts.begin(node(1), 1, false);
+        pasts.begin(&node(1), 1, false);
         assert!(pasts.by_node[&node(1)].doubted_until.is_some());
         assert!(!pasts.observe(&node(1), run("a", 0), Some(failed_at)));
         assert_eq!(pasts.kept_since, until, "it is seen for the first time once");
@@ -64,12 +64,12 @@ fn a_pod_begins_when_it_has_seen_each_of_its_first_primaries() {
     pasts.follow(vec![node(1), node(2)]);
     let mut sights = vec![began];
     for first in [node(1), node(2)] {
-        pasts.begin(first.clone(), 1, true);
+        pasts.begin(&first, 1, true);
         pasts.observe(&first, run("a", 0), None);
         sights.push(pasts.kept_since);
     }
     pasts.follow(vec![node(1), node(2), node(3)]);
-    pasts.begin(node(3), 1, true);
+    pasts.begin(&node(3), 1, true);
     // It may have been connected to before it was a primary, and lost.
     pasts.observe(&node(3), run("c", 0), Some(SystemTime::now()));
     let times = sights.iter().map(|since| match since {
@@ -101,7 +101,7 @@ fn within_one_run_only_a_higher_count_is_a_loss() {
 fn a_lost_connection_to_the_same_run_loses_nothing() {
     let mut pasts = pasts();
     let lost_at = SystemTime::now();
-    pasts.begin(node(1), 2, false);
+    pasts.begin(&node(1), 2, false);
     assert!(!pasts.observe(&node(1), run("a", 0), Some(lost_at)));
     assert!(matches!(pasts.kept_since, KeptSince::Beginning(_)));
 }
@@ -110,7 +110,7 @@ fn a_lost_connection_to_the_same_run_loses_nothing() {
 fn a_new_run_may_have_lost_what_was_written_until_the_connection_was_lost() {
     let mut pasts = pasts();
     let lost_at = SystemTime::now() + Duration::from_secs(1);
-    pasts.begin(node(1), 2, false);
+    pasts.begin(&node(1), 2, false);
     assert!(pasts.observe(&node(1), run("b", 0), Some(lost_at)));
     assert_eq!(pasts.kept_since, KeptSince::Loss(lost_at));
     // Another server stood in for a moment, before the connection was confirmed.

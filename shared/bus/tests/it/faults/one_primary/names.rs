@@ -172,7 +172,7 @@ fn is_applied(settled: &Settled) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_server_that_is_silent_changes_nothing_until_it_answers() {
-    let redis = TwoAddresses::with_replica().await;
+    let redis = TwoAddresses::start([RedisServer::start().await, RedisServer::start().await]).await;
     let [a, b] = [&ADDRESSES[..1], &ADDRESSES[1..]];
     let name_server = NameServer::start(&[("redis.test", a)]);
     let (pod, metrics) = pod_with_names(&redis.url(), name_server.resolver());
@@ -184,7 +184,7 @@ async fn a_name_server_that_is_silent_changes_nothing_until_it_answers() {
         redis.proxies[0].connections() == 2 * before && is_connected(&metrics)
     })
     .await;
-    // The late answer has the address in use among others, the first of which is no primary's.
+    // The late answer has the address in use among others.
     name_server.answer(&[("redis.test", &[ADDRESSES[1], ADDRESSES[0]])]);
     log_in_at(&redis.servers[0], &pod, 2).await;
     assert_eq!(redis.proxies[0].connections(), 2 * before, "the connections work");
@@ -193,8 +193,9 @@ async fn a_name_server_that_is_silent_changes_nothing_until_it_answers() {
     until("it is connected again", async || redis.proxies[0].connections() == 3 * before && is_connected(&metrics))
         .await;
     // The late answer has it no more.
-    redis.fail_over().await;
     name_server.answer(&[("redis.test", b)]);
+    until("all connections have moved", async || redis.proxies[1].connections() == before && is_connected(&metrics))
+        .await;
     log_in_at(&redis.servers[1], &pod, 3).await;
 }
 
