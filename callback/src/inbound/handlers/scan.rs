@@ -114,7 +114,8 @@ async fn with_aside<M, A>(main: impl Future<Output = M>, aside: impl Future<Outp
 /// Whether somebody is known to have answered about this scene. One that has ended without an answer may still get one,
 /// too late.
 async fn is_answered(delivery: &Delivery<'_>, scene: SceneId) -> bool {
-    let read = delivery.services.bus.snapshot(scene).await;
+    // Boxed, because otherwise the future of each delivery would hold all of this one's memory.
+    let read = Box::pin(delivery.services.bus.snapshot(scene)).await;
     let state = read.ok().flatten().map(|snapshot| snapshot.state);
     matches!(state, Some(SceneState::Confirmed | SceneState::Redeemed | SceneState::Declined))
 }
