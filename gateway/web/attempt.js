@@ -8,9 +8,9 @@ import { onLook } from './page.js';
 import { PageTimer } from './page_timer.js';
 import { Patience } from './patience.js';
 import { PollTransport } from './poll_transport.js';
+import { Reconnection } from './reconnection.js';
 import { SocketTransport } from './socket_transport.js';
 import { StreamTransport } from './stream_transport.js';
-import { TransportSelector } from './transport_selector.js';
 
 /** @typedef {import('./messages.js').Message} Message */
 /** @typedef {import('./details.js').Shown} Shown */
@@ -21,18 +21,6 @@ import { TransportSelector } from './transport_selector.js';
 const EXPIRY_GRACE = 3_000;
 /** The longest delay that the module waits by itself when the gateway refuses, in s. */
 const MAX_RETRY_DELAY = 30;
-/**
- * Backoff between connections, in ms. The pages of a pod that fails come back over the first delay; pods without room for
- * them say when to come back.
- */
-const BACKOFF = { first: 1_000, longest: 15_000 };
-
-/**
- * After a dead connection, the page connects at once: that says nothing about the pod, and pages notice it one by one.
- * If one died, the browser may have others in its pool that died with it, so the page tries as often as this.
- */
-const MAX_DEAD = 3;
-
 /** The problem codes that mean that the scene is gone. */
 const GONE_CODES = new Set(['scene_expired', 'key_invalid']);
 /** The states in which a kept scene can still log the page in. */
@@ -46,8 +34,8 @@ export class Attempt extends EventTarget {
   #patience = new Patience();
   /** What is wrong with the options. @type {import('./connection_end.js').Problem | null} */
   #optionProblem;
-  /** @type {TransportSelector<SocketTransport | StreamTransport | PollTransport>} */
-  #selector;
+  /** @type {Reconnection<SocketTransport | StreamTransport | PollTransport>} */
+  #reconnection;
   /** The transport of the current connection. @type {SocketTransport | StreamTransport | PollTransport | undefined} */
   #transport;
   /** The body of the call that opens a scene. */
@@ -70,12 +58,6 @@ export class Attempt extends EventTarget {
   #isActive = false;
   /** Whether the page got `offline` or `trouble`, and no `online` since. */
   #isOffline = false;
-  /** Connections lost since the last message with a state. */
-  #failures = 0;
-  /** Connections that were dead, since the last message with a state. */
-  #dead = 0;
-  /** Whether the page has waited in vain for a first message since all transports had failed, or from the start. */
-  #wasLate = false;
   /** Aborts the current connection, its listeners, and its timer. */
   #connection = new AbortController();
   #timer = new PageTimer();
@@ -86,11 +68,12 @@ export class Attempt extends EventTarget {
     this.#request = request;
     this.#optionProblem = problem;
     this.#gateway = new Gateway(api, this.#patience, request.locale);
-    this.#selector = new TransportSelector([
+    const transports = [
       ...(SocketTransport.supported ? [new SocketTransport(this.#gateway, this.#request)] : []),
       ...(StreamTransport.supported ? [new StreamTransport(this.#gateway)] : []),
       ...(PollTransport.supported ? [new PollTransport(this.#gateway)] : []),
-    ]);
+    ];
+    this.#reconnection = new Reconnection(transports, this.#patience);
     if (keepOnReload) this.#kept = new KeptScene(api, this.#request);
     this.#begin();
   }
@@ -118,7 +101,7 @@ export class Attempt extends EventTarget {
 
   #start() {
     this.#isActive = true;
-    this.#failures = 0;
+    this.#reconnection.reset();
     if (!this.#optionProblem) return this.#connectAnew();
     // The page has yet to add its listeners.
     const problem = this.#optionProblem;
@@ -194,13 +177,13 @@ export class Attempt extends EventTarget {
    * @returns {Promise<ConnectionEnd>}
    */
   async #run(signal) {
-    const transport = this.#selector.begin();
+    const transport = this.#reconnection.begin();
     this.#transport = transport;
     if (!transport) return ConnectionEnd.refused(UNSUPPORTED);
     const onMessage = (/** @type {Message} */ message) => {
       if (signal.aborted) return;
       this.#patience.messageReceived();
-      this.#selector.messageReceived();
+      this.#reconnection.messageReceived();
       this.#handle(message);
     };
     try {
@@ -281,8 +264,7 @@ export class Attempt extends EventTarget {
 
   /** @param {number} expiresIn Seconds. */
   #stateReceived(expiresIn) {
-    this.#failures = 0;
-    this.#dead = 0;
+    this.#reconnection.reset();
     this.#isOffline = false;
     if (this.#scene) this.#scene.expires = performance.now() + expiresIn * 1000;
     // If the gateway sends nothing by then, the connection is dead.
@@ -305,34 +287,20 @@ export class Attempt extends EventTarget {
     const isTooLong = (problem?.retryAfter ?? 0) > MAX_RETRY_DELAY;
     if (problem && (kind === 'refused' || isTooLong)) return this.#end('problem', problem);
     if (kind === 'unusable') {
-      this.#selector.remove();
+      this.#reconnection.removeTransport();
       return this.#connect();
     }
     // In all other cases the gateway has said when to come back.
     const isBroken = kind === 'lost' || kind === 'late' || kind === 'silent';
-    if (kind === 'silent' || (isBroken && this.#dead)) this.#dead += 1;
-    const nextTransport = isBroken ? this.#selector.connectionBroke() : 'same';
-    const wasDead = isBroken && this.#dead > 0 && this.#dead <= MAX_DEAD;
-    if (kind === 'late') this.#wasLate = true;
-    if (nextTransport === 'untried' || wasDead) return this.#connect();
-    // Not sooner: connections of the browser's pool may be dead, and say nothing about the network.
-    if (nextTransport === 'first') this.#allFailed();
+    const retryIn = isBroken ? this.#reconnection.delayAfter(kind) : delay;
+    if (retryIn === null) return this.#connect();
 
     const signal = this.#resetConnection();
     this.#onLeave(signal);
-    if (isBroken) {
-      delay = Math.random() * Math.min(BACKOFF.longest, BACKOFF.first * 2 ** this.#failures++);
-      onLook(() => this.#connectAnew(), signal);
-    }
-    this.#timer.set(delay, () => this.#connect(), () => this.#connectAnew());
+    if (isBroken) onLook(() => this.#connectAnew(), signal);
+    this.#timer.set(retryIn, () => this.#connect(), () => this.#connectAnew());
     this.#isOffline = true;
-    this.#emit('offline', { retryIn: delay / 1000 });
-  }
-
-  /** On a network where nothing came in time, all transports get more of it. */
-  #allFailed() {
-    if (this.#wasLate) this.#patience.grow();
-    this.#wasLate = false;
+    this.#emit('offline', { retryIn: retryIn / 1000 });
   }
 
   /**

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 const ENTRY: &str = include_str!("../../web/scenecast.js");
 /// The modules that [`ENTRY`] imports.
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 16] = [
     include_str!("../../web/attempt.js"),
     include_str!("../../web/connection_end.js"),
     include_str!("../../web/details.js"),
@@ -19,6 +19,7 @@ const PARTS: [&str; 15] = [
     include_str!("../../web/page_timer.js"),
     include_str!("../../web/patience.js"),
     include_str!("../../web/poll_transport.js"),
+    include_str!("../../web/reconnection.js"),
     include_str!("../../web/socket_transport.js"),
     include_str!("../../web/stream_transport.js"),
     include_str!("../../web/transport_selector.js"),
