@@ -170,7 +170,7 @@ mod tests {
     fn a_large_head_has_a_place_until_it_is_complete_or_its_connection_ends() {
         let large_heads = LargeHeads::one();
         let [one, other] = [(); 2].map(|()| HeadTimer::started(large_heads.clone()));
-        let usual = [0; LARGE_HEAD_BYTES];
+        let usual = vec![0; LARGE_HEAD_BYTES];
         assert!(one.bytes_received(&usual).is_ok() && other.bytes_received(&usual).is_ok());
         for _ in 0..3 {
             assert!(one.bytes_received(b"more").is_ok());
@@ -178,7 +178,7 @@ mod tests {
         }
         assert!(one.head_received(), "it was large");
         assert!(other.bytes_received(b"more").is_ok());
-        assert!(one.bytes_received(&[0; 2 * LARGE_HEAD_BYTES]).is_ok(), "a body takes no place");
+        assert!(one.bytes_received(&usual.repeat(2)).is_ok(), "a body takes no place");
         one.request_answered();
         assert!(one.bytes_received(&usual).is_ok());
         assert!(one.bytes_received(b"more").is_err(), "the next head is counted anew");

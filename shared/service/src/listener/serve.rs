@@ -156,5 +156,6 @@ fn bad_request(error: &hyper::Error, first_bytes: FirstBytes) -> Option<BadReque
 /// Whether the connection has ended with [`TooManyLargeHeads`].
 fn is_one_large_head_too_many(error: &hyper::Error) -> bool {
     let read = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    read.and_then(io::Error::get_ref).is_some_and(|cause| cause.is::<TooManyLargeHeads>())
+    let Some(cause) = read.and_then(io::Error::get_ref) else { return false };
+    cause.is::<TooManyLargeHeads>()
 }
