@@ -53,6 +53,21 @@ async fn a_signature_that_was_used_before_redis_lost_it_is_good_for_no_other_con
     }
 }
 
+/// Another pod had claimed it, and nobody was connected when that was lost.
+#[tokio::test]
+async fn a_signature_that_redis_lost_before_a_pod_first_saw_it_is_good_for_no_other_content() {
+    let mut server = RedisServer::start().await;
+    let url = server.url_for("callback", CALLBACK_PASSWORD);
+    let used_at = unix_now().as_secs();
+    assert_eq!(ReplayGuard::new(store(&url)).claim("s", used_at, BODY).await, Ok(Genuine));
+    server.stop().await;
+    let guard = ReplayGuard::new(store(&url));
+    assert!(guard.claim("s", used_at, ANOTHER).await.is_err(), "there is no Redis");
+    server.restart_empty().await;
+    until("Redis is back", async || guard.claim("s", used_at, ANOTHER).await.is_ok()).await;
+    assert_eq!(guard.claim("s", used_at, ANOTHER).await, Ok(Forgotten));
+}
+
 #[tokio::test]
 async fn a_pod_believes_no_signature_that_is_older_than_the_pod() {
     let server = RedisServer::start().await;

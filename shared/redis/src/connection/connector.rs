@@ -38,7 +38,7 @@ pub(crate) struct Connector {
     requests: ConnectionRequests,
     state: watch::Sender<ConnectionState>,
     reporter: HealthReporter,
-    /// What the log has said since it was connected last.
+    /// What the last try ended with. The log has said it.
     told: Vec<ConnectionFailure>,
 }
 
@@ -88,9 +88,13 @@ impl Connector {
         let pause = failures.last().map_or_else(reconnect_delay, ConnectionFailure::pause);
         self.reporter.report(false);
         self.state.send_modify(ConnectionState::set_lost);
-        for failure in failures {
-            self.tell(failure);
+        for failure in &failures {
+            // The same one time after the other is said once.
+            if !self.told.contains(failure) {
+                self.tell(failure);
+            }
         }
+        self.told = failures;
         pause
     }
 
@@ -119,17 +123,12 @@ impl Connector {
         failure
     }
 
-    /// Says a failure in the log; the same once until it is connected.
-    fn tell(&mut self, failure: ConnectionFailure) {
-        if self.told.contains(&failure) {
-            return;
-        }
+    fn tell(&self, failure: &ConnectionFailure) {
         failure.log(self.reporter.node());
-        if let ConnectionFailure::Unreachable { error, was_open } = &failure
+        if let ConnectionFailure::Unreachable { error, was_open } = failure
             && let Some(cause) = UnreachableCause::of(error, self.settings.config.tls.is_some(), *was_open)
         {
             self.reporter.report_unreachable(&cause);
         }
-        self.told.push(failure);
     }
 }

@@ -146,15 +146,15 @@ pub(crate) async fn watch_over(
 }
 
 /// How a client's connection has ended, or its attempt to make one.
-enum ConnectionEnd {
+enum ClientEnd {
     Error(Error),
     Panic(JoinError),
 }
 
-impl ConnectionEnd {
+impl ClientEnd {
     fn before_it_was_usable(self, was_open: bool) -> ConnectionFailure {
         match self {
-            Self::Error(error) => ConnectionFailure::Unreachable { error, was_open },
+            Self::Error(error) => ConnectionFailure::Unreachable { error: without_arguments(error), was_open },
             Self::Panic(panic) => ConnectionFailure::ClientEnded(panic.to_string()),
         }
     }
@@ -168,14 +168,14 @@ impl ConnectionEnd {
 }
 
 /// Waits for the end of the connection. Until this is dropped, the client keeps what it was given to send.
-async fn end_of(mut task: ClientTask, mut errors: Receiver<(Error, Option<Server>)>) -> ConnectionEnd {
+async fn end_of(mut task: ClientTask, mut errors: Receiver<(Error, Option<Server>)>) -> ClientEnd {
     tokio::select! {
         biased;
-        error = errors.recv() => ConnectionEnd::Error(error.map_or_else(|_| Error::new_canceled(), |(error, _)| error)),
+        error = errors.recv() => ClientEnd::Error(error.map_or_else(|_| Error::new_canceled(), |(error, _)| error)),
         ended = &mut task => match ended {
-            Ok(Err(error)) => ConnectionEnd::Error(error),
-            Ok(Ok(())) => ConnectionEnd::Error(Error::new_canceled()),
-            Err(panic) if panic.is_panic() => ConnectionEnd::Panic(panic),
+            Ok(Err(error)) => ClientEnd::Error(error),
+            Ok(Ok(())) => ClientEnd::Error(Error::new_canceled()),
+            Err(panic) if panic.is_panic() => ClientEnd::Panic(panic),
             // The process ends.
             Err(_) => std::future::pending().await,
         },
