@@ -22,6 +22,8 @@ async fn serve(config: GatewayConfig, signals: Signals) -> Result<(), ListenErro
 
     let gateway = Gateway::bind(&config, scenes, census, Stages::new(&metrics), &metrics, &shutdown).await?;
     serve_admin(config.listen.admin, &metrics, &shutdown).await?;
-    tokio::join!(gateway.serve(), shutdown.run_until_signal(signals));
+    // The shutdown knows when the last page has left; the gateway would wait for pages that might still come.
+    tokio::spawn(gateway.serve());
+    shutdown.run_until_signal(signals).await;
     Ok(())
 }

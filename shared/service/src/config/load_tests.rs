@@ -128,6 +128,9 @@ fn a_bad_value_is_named() {
         ("[bus]\nurl = 'memory:'\n[token]\ncurrent = ''", vec![], "token.current"),
         ("[bus]\nurl = 'memory:'\n[secret]\ncurrent = 'too short'", vec![], "secret"),
         ("[bus]\nurl = 'memory:'\n[telemetry]\nlog = 'x=y=z'", vec![], "telemetry.log"),
+        ("[bus]\nurl = 'memory:'\n[telemetry]\nlog = 'inof'", vec![], "telemetry.log"),
+        ("[bus]\nurl = 'memory:'\n[telemetry]\nlog = 'info,warning'", vec![], "telemetry.log"),
+        ("[bus]\nurl = 'memory:'\n[telemetry]\nlog = ''", vec![], "telemetry.log"),
         ("[bus]\nurl = 'memory:'\n[telemetry]\ntrace_share = 7", vec![], "telemetry.trace_share"),
         ("[bus]\nurl = 'memory:'\n[telemetry]\notlp_endpoint = 'collector:4318'", vec![], "telemetry.otlp_endpoint"),
         ("origins = ['a.cn/path']\n[bus]\nurl = 'memory:'", vec![], "origins"),
@@ -233,7 +236,7 @@ fn all_that_is_wrong_is_said_at_once_with_the_variable_that_set_it() {
         "token.previous: begins or ends with a blank",
         "(set by SCENECAST_TOKEN__PREVIOUS)",
         "token.current: is missing",
-        "telemetry.log: must be a level",
+        "telemetry.log: must be one of off, error, warn, info, debug, trace, or target=level pairs",
         "telemetry.trace_share: must be between 0 and 1",
     ] {
         assert!(error.contains(expected), "{expected}: {error}");

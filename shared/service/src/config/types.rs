@@ -123,10 +123,15 @@ impl TryFrom<String> for LogFilter {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match tracing_subscriber::EnvFilter::try_new(&text) {
-            Ok(_) => Ok(Self(text)),
-            Err(error) => Err(format!("must be a level, or target=level pairs with commas ({error})")),
+        const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+        // Any other bare word would be a target, and all else would be silent.
+        let is_clear = |directive: &str| {
+            directive.contains('=') || LEVELS.iter().any(|level| directive.trim().eq_ignore_ascii_case(level))
+        };
+        if text.split(',').all(is_clear) && tracing_subscriber::EnvFilter::try_new(&text).is_ok() {
+            return Ok(Self(text));
         }
+        Err(format!("must be one of {}, or target=level pairs with commas", LEVELS.join(", ")))
     }
 }
 
