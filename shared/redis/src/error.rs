@@ -80,11 +80,20 @@ impl From<Error> for RedisError {
             ("WRONGTYPE", _) | (_, ErrorKind::Parse) => RedisErrorKind::Malformed,
             ("NOGROUP", _) => RedisErrorKind::NoGroup,
             ("BUSYGROUP", _) => RedisErrorKind::GroupExists,
-            (_, ErrorKind::Timeout | ErrorKind::Canceled | ErrorKind::IO) => RedisErrorKind::NoAnswer,
+            (_, ErrorKind::Timeout) => RedisErrorKind::NoAnswer,
+            _ if connection_ended(&error) => RedisErrorKind::NoAnswer,
             _ => RedisErrorKind::Refused,
         };
         Self { kind, message: error.to_string().into(), cause: Some(error) }
     }
+}
+
+/// Whether the connection ended before the command's answer came.
+pub(crate) fn connection_ended(error: &Error) -> bool {
+    // The client was dropped with the command: nobody holds the other end of the answer's channel any more. (Errors of
+    // Redis begin with a code in capitals.)
+    let was_dropped = || *error.kind() == ErrorKind::Unknown && error.details() == "channel closed";
+    matches!(error.kind(), ErrorKind::Canceled | ErrorKind::IO) || was_dropped()
 }
 
 /// The code in capitals with which each error of Redis begins, for example `MOVED`. The rest of the text is for humans.
@@ -144,6 +153,8 @@ mod tests {
             ("BUSYGROUP Consumer Group name already exists", RedisErrorKind::GroupExists),
             ("OOM command not allowed", RedisErrorKind::Refused),
             ("ERR says NOPERM and NOGROUP in its text", RedisErrorKind::Refused),
+            // This the client library says itself.
+            ("channel closed", RedisErrorKind::NoAnswer),
             ("", RedisErrorKind::Refused),
         ] {
             assert_eq!(RedisError::from(Error::new(ErrorKind::Unknown, text)).kind(), kind, "{text}");

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use crate::{
     command::{RedisCommand, send_all, send_bare},
     connection::pool::ConnectionPool,
-    error::{is_forbidden, is_unknown_command},
+    error::{connection_ended, is_forbidden, is_unknown_command},
     inspection::{
         each_connection::{PrimaryConnection, for_each_connection},
         series::PrimarySeries,
@@ -153,7 +153,7 @@ impl PartRights {
             let lacking = match send_bare(client, name).await {
                 Err(error) if is_unknown_command(&error) => &mut lacks.unknown,
                 Err(error) if is_forbidden(&error) => &mut lacks.forbidden,
-                Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Canceled | ErrorKind::IO) => {
+                Err(error) if *error.kind() == ErrorKind::Timeout || connection_ended(&error) => {
                     return None;
                 }
                 Ok(_) | Err(_) => continue,

@@ -8,12 +8,12 @@
 //! | `READONLY`, `LOADING`, `MASTERDOWN`, `CLUSTERDOWN` | a failover, or a server that starts | try again later |
 //! | the connection ended | the server may have failed over | try again later |
 
-use fred::{
-    error::{Error, ErrorKind},
-    types::config::Server,
-};
+use fred::{error::Error, types::config::Server};
 
-use crate::{error::error_code, topology::slots::Slot};
+use crate::{
+    error::{connection_ended, error_code},
+    topology::slots::Slot,
+};
 
 /// What to do about an error, so that the command succeeds.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) enum Redirect {
 impl Redirect {
     /// `None` if the error is final. `answered_by` is the server that gave it.
     pub(crate) fn from_error(error: &Error, answered_by: &Server) -> Option<Self> {
-        if matches!(error.kind(), ErrorKind::Canceled | ErrorKind::IO) {
+        if connection_ended(error) {
             return Some(Self::TryAgain);
         }
         let target = || parse_address(error.details().split(' ').nth(2)?, answered_by);
@@ -56,6 +56,8 @@ fn parse_address(text: &str, answered_by: &Server) -> Option<Server> {
 
 #[cfg(test)]
 mod tests {
+    use fred::error::ErrorKind;
+
     use super::*;
 
     fn redirect(text: &str) -> Option<Redirect> {
@@ -73,7 +75,9 @@ mod tests {
 
     #[test]
     fn a_temporary_error_asks_for_another_try() {
-        for text in ["TRYAGAIN Multiple keys", "READONLY You can't", "LOADING Redis is", "CLUSTERDOWN The cluster"] {
+        let of_redis = ["TRYAGAIN Multiple keys", "READONLY You can't", "LOADING Redis is", "CLUSTERDOWN The cluster"];
+        // What the client library says when its client ends with a command in flight.
+        for text in of_redis.into_iter().chain(["channel closed"]) {
             assert_eq!(redirect(text), Some(Redirect::TryAgain), "{text}");
         }
     }
