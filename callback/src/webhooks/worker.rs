@@ -165,7 +165,8 @@ impl WebhookWorker {
     }
 
     async fn measure(&self, outbox: &Outbox) {
-        let (waiting, dead) = tokio::join!(outbox.waiting(&self.account), outbox.dead(&self.account));
+        let waiting = outbox.waiting(&self.account).await;
+        let dead = outbox.dead(&self.account).await;
         for (gauge, length) in [(&self.sender.metrics.backlog, waiting), (&self.sender.metrics.dead, dead)] {
             if let Ok(length) = length {
                 gauge.with_label_values(&[self.account.as_str()]).set(i64::try_from(length).unwrap_or(i64::MAX));
