@@ -9,7 +9,7 @@ use super::{bare_page::BarePage, scripted_gateway::ScriptedGateway};
 use scenecast_browsers::chromium::{Browser, ScreenSize};
 
 /// Within this time a page has its code if it uses the next transport at once. A silent socket would take 8 s.
-const AT_ONCE: Duration = Duration::from_secs(5);
+const AT_ONCE: Duration = Duration::from_secs(7);
 
 const NO_FETCH: &str = "window.fetch = undefined";
 const THROWING_FETCH: &str = "window.fetch = () => { throw new TypeError('fetch') }";
