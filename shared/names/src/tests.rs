@@ -5,6 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use scenecast_testing::LogText;
 use tokio::time::sleep;
 
 use super::*;
@@ -112,26 +113,10 @@ async fn a_name_that_was_never_found_fails_with_its_reason() {
     assert_eq!(server.ask().await, (None, 15_000));
 }
 
-/// What was logged, of this thread.
-#[derive(Clone, Default)]
-struct LogLines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for LogLines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_log_says_when_look_ups_begin_to_fail_or_be_slow_and_when_they_work_again() {
-    let log = LogLines::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _logged = tracing::subscriber::set_default(subscriber);
+    let log = LogText::default();
+    let _logged = tracing::subscriber::set_default(log.subscriber());
     let (good, slow) = (Answer::After(1, OLD), Answer::After(5000, OLD));
     let mut answers = vec![good, good];
     answers.extend([Answer::Fails, Answer::Empty, Answer::Fails, good, good]);
@@ -141,7 +126,7 @@ async fn the_log_says_when_look_ups_begin_to_fail_or_be_slow_and_when_they_work_
         server.ask().await;
         sleep(Duration::from_secs(10)).await;
     }
-    let log = String::from_utf8(log.0.lock().clone()).unwrap();
+    let log = log.text();
     let said: Vec<_> = log.lines().map(|line| line.split("name resolution of a server ").nth(1).unwrap()).collect();
     assert!(
         matches!(&*said, [failed, again, longer, quick] if failed.starts_with("failed")

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex, MutexGuard, Once},
 };
 
-use tracing::Subscriber;
+use tracing::{Dispatch, Subscriber, subscriber::NoSubscriber};
 use tracing_subscriber::{EnvFilter, Layer, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 
 static OF_PROCESS: LazyLock<LogText> = LazyLock::new(LogText::default);
@@ -47,6 +47,10 @@ pub struct LogText(Arc<Mutex<Vec<u8>>>);
 impl LogText {
     /// A subscriber of `tracing` that adds all lines to this text, from level `info`.
     pub fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {
+        // Of a single subscriber `tracing` takes for granted that all threads have it. A thread without one that reaches a
+        // log line first would silence the line for this one.
+        static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
+        LazyLock::force(&ANOTHER);
         tracing_subscriber::fmt().with_ansi(false).with_writer(self.clone()).finish()
     }
 
