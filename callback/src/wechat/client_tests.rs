@@ -10,7 +10,7 @@ use tokio::{
 use super::*;
 
 #[derive(Debug, Deserialize)]
-struct Answer {
+struct ConnectionNumber {
     connection: u32,
 }
 
@@ -61,10 +61,10 @@ async fn end_at_next_call(mut stream: TcpStream, ending: Ending) {
     }
 }
 
-async fn second_call(ending: Ending) -> Result<Answer, CallError> {
+async fn second_call(ending: Ending) -> Result<ConnectionNumber, CallError> {
     let calls = Metrics::new().counter_vec("calls", "Calls.", &["call", "result"]);
     let client = WechatClient::new(server(ending).await, NameResolver::system(), None, calls);
-    let ask = ApiCall::<Answer> {
+    let ask = ApiCall::<ConnectionNumber> {
         path: "/cgi-bin/user/info",
         subject: CallSubject::Person,
         query: vec![],

@@ -191,15 +191,17 @@ async fn a_redelivered_scan_does_not_replace_the_question_of_a_later_scan() {
     }
 }
 
+/// The whole answer to a message that is delivered once.
+async fn answer_to(world: &CallbackWorld, body: String) -> String {
+    world.delivery("demo", &signed(), body).send().await.unwrap().text().await.unwrap()
+}
+
 #[tokio::test]
 async fn with_two_open_questions_a_typed_answer_is_about_the_later_scan_also_after_redeliveries() {
     for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let ((first, _), (second, _)) = (world.open().await, world.open().await);
         let now = unix_now().as_secs();
-        let hears = async |body: String| {
-            let answered = world.delivery("demo", &signed(), body).send().await.unwrap();
-            answered.text().await.unwrap()
-        };
+        let hears = async |body: String| answer_to(&world, body).await;
         let scan = |scene: SceneId, created| event_at(created, "SCAN", &scene.to_string());
         let answer = text_at(now - 3, "1");
         hears(scan(first, now - 4)).await;
@@ -248,10 +250,7 @@ async fn a_redelivered_scan_does_not_replace_the_question_of_a_later_scan_of_the
     for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let ((first, _), (second, _)) = (world.open().await, world.open().await);
         let now = unix_now().as_secs();
-        let hears = async |body: String| {
-            let answered = world.delivery("demo", &signed(), body).send().await.unwrap();
-            said(&answered.text().await.unwrap()).to_owned()
-        };
+        let hears = async |body: String| said(&answer_to(&world, body).await).to_owned();
         let scan = |scene: SceneId| event_at(now, "SCAN", &scene.to_string());
         hears(scan(first)).await;
         hears(scan(second)).await;
@@ -267,10 +266,7 @@ async fn an_answer_whose_first_delivery_never_arrived_answers_no_later_scan_of_t
     for world in CallbackWorld::each_asking(Confirmation::Tap).await {
         let ((first, _), (second, _)) = (world.open().await, world.open().await);
         let now = unix_now().as_secs();
-        let hears = async |body: String| {
-            let answered = world.delivery("demo", &signed(), body).send().await.unwrap();
-            said(&answered.text().await.unwrap()).to_owned()
-        };
+        let hears = async |body: String| said(&answer_to(&world, body).await).to_owned();
         hears(event_at(now - 5, "SCAN", &first.to_string())).await;
         let answers = ["1", "0", "57"].map(|typed| text_at(now, typed));
         hears(event_at(now, "SCAN", &second.to_string())).await;

@@ -24,10 +24,10 @@ const ADDRESSES: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), IpAddr:
 /// What the name server says. `None` while it is silent.
 type Zone = Option<HashMap<&'static str, Vec<IpAddr>>>;
 
-/// A name server whose answers the test changes.
-struct NameServer(watch::Sender<Zone>);
+/// Names whose addresses the test changes, as a name server would.
+struct SwitchedNames(watch::Sender<Zone>);
 
-impl NameServer {
+impl SwitchedNames {
     fn start(names: &[(&'static str, &[IpAddr])]) -> Self {
         let server = Self(watch::Sender::new(None));
         server.answer(names);
@@ -108,8 +108,8 @@ async fn log_in_at(server: &RedisServer, pod: &TestBus, number: u128) {
 async fn a_failover_that_only_changes_the_name_is_followed() {
     for what in ["keeps its connections", "closes its connections", "is something else now", "is gone"] {
         let redis = TwoAddresses::with_replica().await;
-        let name_server = NameServer::start(&[("redis.test", &ADDRESSES[..1])]);
-        let (pod, metrics) = pod_with_names(&redis.url(), name_server.resolver());
+        let names = SwitchedNames::start(&[("redis.test", &ADDRESSES[..1])]);
+        let (pod, metrics) = pod_with_names(&redis.url(), names.resolver());
         log_in_at(&redis.servers[0], &pod, 1).await;
         redis.fail_over().await;
         until("the failover is noticed", async || !is_connected(&metrics)).await;
@@ -119,7 +119,7 @@ async fn a_failover_that_only_changes_the_name_is_followed() {
             "is gone" => redis.proxies[0].refuse_connections(),
             _ => {}
         }
-        name_server.answer(&[("redis.test", &ADDRESSES[1..])]);
+        names.answer(&[("redis.test", &ADDRESSES[1..])]);
         until(what, async || is_connected(&metrics)).await;
         log_in_at(&redis.servers[1], &pod, 2).await;
     }
@@ -129,8 +129,8 @@ async fn a_failover_that_only_changes_the_name_is_followed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_the_addresses_of_a_name_the_one_of_the_primary_is_used() {
     let redis = TwoAddresses::with_replica().await;
-    let name_server = NameServer::start(&[("redis.test", &ADDRESSES)]);
-    let (pod, metrics) = pod_with_names(&redis.url(), name_server.resolver());
+    let names = SwitchedNames::start(&[("redis.test", &ADDRESSES)]);
+    let (pod, metrics) = pod_with_names(&redis.url(), names.resolver());
     log_in_at(&redis.servers[0], &pod, 1).await;
     redis.fail_over().await;
     until("the new primary is connected to", async || redis.proxies[1].connections() > 0 && is_connected(&metrics))
@@ -143,10 +143,10 @@ async fn shards_that_swap_their_addresses_keep_their_keys_apart() {
     const SCENES: u128 = 12;
     let redis = TwoAddresses::start([RedisServer::start().await, RedisServer::start().await]).await;
     let [a, b] = [&ADDRESSES[..1], &ADDRESSES[1..]];
-    let name_server = NameServer::start(&[("redis-0.test", a), ("redis-1.test", b)]);
+    let names = SwitchedNames::start(&[("redis-0.test", a), ("redis-1.test", b)]);
     let port = redis.port();
     let url = format!("redis-shards://callback:{CALLBACK_PASSWORD}@redis-0.test:{port}?node=redis-1.test:{port}");
-    let (pod, _) = pod_with_names(&url, name_server.resolver());
+    let (pod, _) = pod_with_names(&url, names.resolver());
     for_each_scene(SCENES, |n| {
         let pod = &pod;
         async move { until("it is open", async || pod.open(scene(n), &opening()).await.is_ok()).await }
@@ -156,7 +156,7 @@ async fn shards_that_swap_their_addresses_keep_their_keys_apart() {
     let before = keys().await;
     redis.proxies[0].set_upstreams(vec![redis.servers[1].address()]);
     redis.proxies[1].set_upstreams(vec![redis.servers[0].address()]);
-    name_server.answer(&[("redis-0.test", b), ("redis-1.test", a)]);
+    names.answer(&[("redis-0.test", b), ("redis-1.test", a)]);
     redis.proxies.iter().for_each(FaultProxy::disconnect_all);
     for_each_scene(SCENES, |n| {
         let pod = &pod;
@@ -171,13 +171,13 @@ fn is_applied(settled: &Settled) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_server_that_is_silent_changes_nothing_until_it_answers() {
+async fn a_names_that_is_silent_changes_nothing_until_it_answers() {
     let redis = TwoAddresses::start([RedisServer::start().await, RedisServer::start().await]).await;
     let [a, b] = [&ADDRESSES[..1], &ADDRESSES[1..]];
-    let name_server = NameServer::start(&[("redis.test", a)]);
-    let (pod, metrics) = pod_with_names(&redis.url(), name_server.resolver());
+    let names = SwitchedNames::start(&[("redis.test", a)]);
+    let (pod, metrics) = pod_with_names(&redis.url(), names.resolver());
     log_in_at(&redis.servers[0], &pod, 1).await;
-    name_server.fall_silent();
+    names.fall_silent();
     let before = redis.proxies[0].connections();
     redis.proxies[0].disconnect_all();
     until("it is connected at the last good address", async || {
@@ -185,15 +185,15 @@ async fn a_name_server_that_is_silent_changes_nothing_until_it_answers() {
     })
     .await;
     // The late answer has the address in use among others.
-    name_server.answer(&[("redis.test", &[ADDRESSES[1], ADDRESSES[0]])]);
+    names.answer(&[("redis.test", &[ADDRESSES[1], ADDRESSES[0]])]);
     log_in_at(&redis.servers[0], &pod, 2).await;
     assert_eq!(redis.proxies[0].connections(), 2 * before, "the connections work");
-    name_server.fall_silent();
+    names.fall_silent();
     redis.proxies[0].disconnect_all();
     until("it is connected again", async || redis.proxies[0].connections() == 3 * before && is_connected(&metrics))
         .await;
     // The late answer has it no more.
-    name_server.answer(&[("redis.test", b)]);
+    names.answer(&[("redis.test", b)]);
     until("all connections have moved", async || redis.proxies[1].connections() == before && is_connected(&metrics))
         .await;
     log_in_at(&redis.servers[1], &pod, 3).await;
@@ -203,9 +203,9 @@ async fn a_name_server_that_is_silent_changes_nothing_until_it_answers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_where_nothing_listens_costs_neither_warning_nor_doubt() {
     let redis = TwoAddresses::with_replica().await;
-    let name_server = NameServer::start(&[("half-dead.test", &[IpAddr::from([127, 0, 0, 4]), ADDRESSES[0]])]);
+    let names = SwitchedNames::start(&[("half-dead.test", &[IpAddr::from([127, 0, 0, 4]), ADDRESSES[0]])]);
     let url = redis.url().replace("redis.test", "half-dead.test");
-    let (pod, metrics) = pod_with_names(&url, name_server.resolver());
+    let (pod, metrics) = pod_with_names(&url, names.resolver());
     until("it is connected", async || is_connected(&metrics)).await;
     let settled = pod.settle(scene(404), &cause("scan"), &scan("ann")).await;
     assert_eq!(settled, Ok(Settled::Unknown), "a pod that starts doubts nothing");
