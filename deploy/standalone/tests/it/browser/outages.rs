@@ -1,10 +1,10 @@
 //! How long a page waits for the gateway on a slow network, and after an outage.
 
-use scenecast_browsers::chromium::{Browser, ScreenSize};
+use scenecast_browsers::chromium::Browser;
 use scenecast_testing::until;
 use serde_json::{Value, json};
 
-use super::scripted_gateway::{ScriptedConnection, ScriptedGateway};
+use super::scripted_gateway::{ScriptedConnection, ScriptedGateway, scripted_page};
 
 /// Stops the clock by which the module measures: it shows `ahead`, in ms. Keeps in `waits` how long the module is ready to
 /// wait for the gateway. Such a wait is over in a moment, unless it is the longest, or `isAnswered`.
@@ -46,10 +46,7 @@ const ONLY_POLLS: &str = "window.ReadableStream = undefined;";
 const START: &str = "start('a');";
 
 async fn page(script: &str) -> (Browser, ScriptedGateway) {
-    let gateway = ScriptedGateway::start().await;
-    let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
-    browser.visit(&gateway.page).await;
-    browser.see("#ready").await;
+    let (browser, gateway) = scripted_page().await;
     browser.run(&[CLOCK, script].concat()).await;
     (browser, gateway)
 }

@@ -2,27 +2,19 @@
 
 use std::time::Duration;
 
-use scenecast_browsers::chromium::{Browser, ScreenSize};
+use scenecast_browsers::chromium::Browser;
 use scenecast_testing::until;
 use serde_json::{Value, json};
 
-use super::scripted_gateway::{ScriptedConnection, ScriptedGateway};
-
-async fn page() -> (Browser, ScriptedGateway) {
-    let gateway = ScriptedGateway::start().await;
-    let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
-    browser.visit(&gateway.page).await;
-    browser.see("#ready").await;
-    (browser, gateway)
-}
+use super::scripted_gateway::{ScriptedConnection, ScriptedGateway, next_event, scripted_page};
 
 /// A page with an open scene that lasts so many seconds.
 async fn opened_for(seconds: u32) -> (Browser, ScriptedGateway, ScriptedConnection) {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     browser.run("start('a')").await;
     let mut connection = gateway.connection().await;
     connection.send(opened(seconds)).await;
-    assert_eq!(next(&browser).await.0, "opened");
+    assert_eq!(next_event(&browser).await.0, "opened");
     (browser, gateway, connection)
 }
 
@@ -32,11 +24,6 @@ fn opened(seconds: u32) -> Value {
 
 fn resume() -> Value {
     json!({ "resume": { "key": "key-1", "after": 0 } })
-}
-
-/// The next event that the module dispatches: its type and detail.
-async fn next(browser: &Browser) -> (String, Value) {
-    serde_json::from_value(browser.run_async("nextEvent(done)").await).expect("type and detail")
 }
 
 async fn set_clock(browser: &Browser, hours: i32) {
@@ -51,7 +38,7 @@ async fn a_page_whose_clock_is_set_still_comes_back_to_its_scene() {
         let remaining = browser.run("return attempt.remaining").await.as_f64().expect("a number");
         assert!((60.0..=120.0).contains(&remaining), "{remaining}");
         connection.drop_without_close();
-        assert_eq!(next(&browser).await.0, "offline");
+        assert_eq!(next_event(&browser).await.0, "offline");
         assert_eq!(gateway.connection().await.first, resume());
     }
 }
@@ -63,8 +50,8 @@ async fn a_page_whose_clock_is_set_back_asks_the_gateway_at_the_end_of_its_scene
     let mut connection = gateway.connection().await;
     assert_eq!(connection.first, resume());
     connection.send(json!({ "type": "expired" })).await;
-    assert_eq!(next(&browser).await.0, "offline");
-    assert_eq!(next(&browser).await.0, "expired");
+    assert_eq!(next_event(&browser).await.0, "offline");
+    assert_eq!(next_event(&browser).await.0, "expired");
 }
 
 #[tokio::test]
@@ -84,7 +71,7 @@ async fn a_page_whose_clock_is_set_back_goes_on_polling() {
         };
         start('a');
     ";
-    let (browser, _gateway) = page().await;
+    let (browser, _gateway) = scripted_page().await;
     browser.run(POLLS).await;
     until("the page polls again", async || browser.run("return asked >= 3").await == true).await;
 }
@@ -102,7 +89,7 @@ async fn a_page_on_a_slow_network_waits_longer_each_time() {
         };
         start('a');
     ";
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     browser.run(SHORTEN).await;
     until("the page has reached its longest wait", async || {
         browser.run("return waits.filter((ms) => ms === 64_000).length > 1").await == true
@@ -127,7 +114,7 @@ async fn a_page_on_a_slow_network_waits_longer_each_time() {
 /// The next event that isn't about a lost connection.
 async fn opened_event(browser: &Browser) -> (String, Value) {
     loop {
-        let event = tokio::time::timeout(Duration::from_secs(20), next(browser)).await.expect("an event");
+        let event = tokio::time::timeout(Duration::from_secs(20), next_event(browser)).await.expect("an event");
         if event.0 != "offline" {
             return event;
         }

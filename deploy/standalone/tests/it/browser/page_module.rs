@@ -2,32 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use scenecast_browsers::chromium::{Browser, ScreenSize};
+use scenecast_browsers::chromium::Browser;
 use scenecast_testing::until;
 use serde_json::{Value, json};
 
-use super::scripted_gateway::{ScriptedConnection, ScriptedGateway};
-
-/// A page that has loaded the module and not yet begun a login.
-async fn page() -> (Browser, ScriptedGateway) {
-    let gateway = ScriptedGateway::start().await;
-    let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
-    load(&browser, &gateway).await;
-    (browser, gateway)
-}
-
-async fn load(browser: &Browser, gateway: &ScriptedGateway) {
-    browser.visit(&gateway.page).await;
-    browser.see("#ready").await;
-}
+use super::scripted_gateway::{ScriptedConnection, ScriptedGateway, next_event, scripted_page};
 
 /// A page with an open scene that lasts so many seconds.
 async fn opened_for(seconds: u32) -> (Browser, ScriptedGateway, ScriptedConnection) {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     browser.run("start('a')").await;
     let mut connection = gateway.connection().await;
     connection.send(opened(seconds)).await;
-    assert_eq!(next(&browser).await.0, "opened");
+    assert_eq!(next_event(&browser).await.0, "opened");
     (browser, gateway, connection)
 }
 
@@ -61,20 +48,15 @@ fn problem(code: &str) -> Value {
     json!({ "type": "problem", "code": code, "detail": "what is wrong", "retry_after": 30 })
 }
 
-/// The next event that the module dispatches: its type and detail.
-async fn next(browser: &Browser) -> (String, Value) {
-    serde_json::from_value(browser.run_async("nextEvent(done)").await).expect("type and detail")
-}
-
 #[tokio::test]
 async fn a_scene_is_opened_and_its_code_handed_over_as_a_picture() {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     browser.run("start('a')").await;
     let mut connection = gateway.connection().await;
     assert_eq!(connection.first, open());
 
     connection.send(opened(120)).await;
-    let (event, detail) = next(&browser).await;
+    let (event, detail) = next_event(&browser).await;
     assert_eq!(event, "opened");
     assert_eq!(detail["qr"]["url"], "https://qr.test/x");
     assert!(detail["qr"]["image"].as_str().unwrap().starts_with("data:image/svg+xml,"));
@@ -86,14 +68,14 @@ async fn a_scene_is_opened_and_its_code_handed_over_as_a_picture() {
 async fn a_code_may_be_a_mini_programs_or_be_typed() {
     let image = json!({ "image": "data:image/jpeg;base64,/9j/" });
     for (field, value, name) in [("mini_program", image, "miniProgram"), ("code", json!("48201937"), "code")] {
-        let (browser, mut gateway) = page().await;
+        let (browser, mut gateway) = scripted_page().await;
         browser.run("start('a')").await;
         let mut opened = json!({ "type": "opened", "scene": "scene-1", "key": "key-1", "expires_in": 120 });
         opened[field] = value.clone();
         gateway.connection().await.send(opened).await;
         let mut expected = json!({ "scene": "scene-1", "expiresIn": 120 });
         expected[name] = value;
-        assert_eq!(next(&browser).await, ("opened".to_owned(), expected));
+        assert_eq!(next_event(&browser).await, ("opened".to_owned(), expected));
     }
 }
 
@@ -103,16 +85,16 @@ async fn a_page_is_told_the_number_to_show_and_whether_to_ask_before_it_goes_on(
     let mut scan = scanned(5);
     scan["number"] = json!(42);
     connection.send(scan).await;
-    assert_eq!(next(&browser).await.1, json!({ "name": "Lin", "avatar": "data:,", "number": 42 }));
+    assert_eq!(next_event(&browser).await.1, json!({ "name": "Lin", "avatar": "data:,", "number": 42 }));
     let mut login = confirmed(9);
     login["typed"] = json!(true);
     connection.send(login).await;
-    assert_eq!(next(&browser).await.1, json!({ "name": "Lin", "avatar": "data:,", "grant": "g", "typed": true }));
+    assert_eq!(next_event(&browser).await.1, json!({ "name": "Lin", "avatar": "data:,", "grant": "g", "typed": true }));
 }
 
 #[tokio::test]
 async fn a_scene_is_opened_with_the_pages_language() {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     // A page whose connection is dropped comes back.
     let mut held = vec![];
     for (lang, sent) in
@@ -129,9 +111,9 @@ async fn a_scene_is_opened_with_the_pages_language() {
 async fn a_lost_connection_is_resumed_and_repeats_are_dropped() {
     let (browser, mut gateway, mut connection) = opened_page().await;
     connection.send(scanned(5)).await;
-    assert_eq!(next(&browser).await, ("scanned".to_owned(), json!({ "name": "Lin", "avatar": "data:," })));
+    assert_eq!(next_event(&browser).await, ("scanned".to_owned(), json!({ "name": "Lin", "avatar": "data:," })));
     connection.drop_without_close();
-    assert_eq!(next(&browser).await.0, "offline");
+    assert_eq!(next_event(&browser).await.0, "offline");
 
     let mut connection = gateway.connection().await;
     assert_eq!(connection.first, json!({ "resume": { "key": "key-1", "after": 5 } }));
@@ -139,9 +121,9 @@ async fn a_lost_connection_is_resumed_and_repeats_are_dropped() {
     connection.send(resumed("scanned")).await;
     connection.send(scanned(5)).await;
     connection.send(confirmed(9)).await;
-    assert_eq!(next(&browser).await, ("online".to_owned(), json!({ "state": "scanned" })));
+    assert_eq!(next_event(&browser).await, ("online".to_owned(), json!({ "state": "scanned" })));
     let login = json!({ "name": "Lin", "avatar": "data:,", "grant": "g", "typed": false });
-    assert_eq!(next(&browser).await, ("confirmed".to_owned(), login));
+    assert_eq!(next_event(&browser).await, ("confirmed".to_owned(), login));
 }
 
 #[tokio::test]
@@ -151,16 +133,16 @@ async fn the_backoff_grows_to_a_cap_and_starts_again_after_an_answer() {
     browser.run("Math.random = () => 0.01").await;
     connection.drop_without_close();
     for retry_in in [0.01, 0.02, 0.04, 0.08, 0.15, 0.15] {
-        assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": retry_in })));
+        assert_eq!(next_event(&browser).await, ("offline".to_owned(), json!({ "retryIn": retry_in })));
         gateway.connection().await.drop_without_close();
     }
-    assert_eq!(next(&browser).await.0, "offline");
+    assert_eq!(next_event(&browser).await.0, "offline");
 
     let mut connection = gateway.connection().await;
     connection.send(resumed("open")).await;
-    assert_eq!(next(&browser).await.0, "online");
+    assert_eq!(next_event(&browser).await.0, "online");
     connection.drop_without_close();
-    assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.01 })));
+    assert_eq!(next_event(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.01 })));
 }
 
 #[tokio::test]
@@ -175,7 +157,7 @@ async fn a_page_whose_connection_breaks_tries_again_within_a_second() {
             ))
             .await;
         connection.drop_without_close();
-        assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.999 })));
+        assert_eq!(next_event(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.999 })));
         assert_eq!(gateway.connection().await.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
     }
 }
@@ -184,11 +166,11 @@ async fn a_page_whose_connection_breaks_tries_again_within_a_second() {
 async fn a_page_is_told_of_trouble_behind_the_gateway_and_of_its_end() {
     let (browser, _gateway, mut connection) = opened_page().await;
     connection.send(json!({ "type": "trouble" })).await;
-    assert_eq!(next(&browser).await, ("trouble".to_owned(), json!({})));
+    assert_eq!(next_event(&browser).await, ("trouble".to_owned(), json!({})));
     connection.send(resumed("open")).await;
-    assert_eq!(next(&browser).await, ("online".to_owned(), json!({ "state": "open" })));
+    assert_eq!(next_event(&browser).await, ("online".to_owned(), json!({ "state": "open" })));
     connection.send(confirmed(9)).await;
-    assert_eq!(next(&browser).await.0, "confirmed");
+    assert_eq!(next_event(&browser).await.0, "confirmed");
 }
 
 #[tokio::test]
@@ -197,7 +179,7 @@ async fn a_page_reconnects_after_the_delay_that_a_restarting_gateway_sends() {
     browser.run("Math.random = () => 0").await;
     let left = Instant::now();
     connection.close(1012, "retry_after_ms=700").await;
-    assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.7 })));
+    assert_eq!(next_event(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.7 })));
 
     let connection = gateway.connection().await;
     assert_eq!(connection.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
@@ -206,27 +188,27 @@ async fn a_page_reconnects_after_the_delay_that_a_restarting_gateway_sends() {
 
 #[tokio::test]
 async fn an_overloaded_gateway_is_asked_again_for_a_scene() {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     browser.run("start('a')").await;
     gateway.connection().await.close(1013, "retry_after_ms=50").await;
-    assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.05 })));
+    assert_eq!(next_event(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.05 })));
     assert_eq!(gateway.connection().await.first, open());
 }
 
 #[tokio::test]
 async fn after_a_dead_connection_a_page_still_waits_as_long_as_an_overloaded_gateway_says() {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     browser.run("start('a')").await;
     let mut silent = gateway.connection().await;
     let mut with_heartbeats = opened(120);
     with_heartbeats["heartbeat"] = json!(1);
     silent.send(with_heartbeats).await;
-    assert_eq!(next(&browser).await.0, "opened");
+    assert_eq!(next_event(&browser).await.0, "opened");
     for _ in 0..2 {
         let connection = gateway.connection().await;
         assert_eq!(connection.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
         connection.close(1013, "retry_after_ms=700").await;
-        assert_eq!(next(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.7 })));
+        assert_eq!(next_event(&browser).await, ("offline".to_owned(), json!({ "retryIn": 0.7 })));
     }
 }
 
@@ -258,7 +240,7 @@ async fn a_violation_that_blocks_no_connection_leaves_the_page_its_socket() {
             .await;
         connection.drop_without_close();
         for _ in 0..2 {
-            assert_eq!(next(&browser).await.0, "offline", "{disposition} {directive}");
+            assert_eq!(next_event(&browser).await.0, "offline", "{disposition} {directive}");
         }
         assert_eq!(gateway.connection().await.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
     }
@@ -284,7 +266,7 @@ async fn a_poll_passes_over_an_event_of_a_newer_gateway_once() {
         };
         start('a');
     ";
-    let (browser, _gateway) = page().await;
+    let (browser, _gateway) = scripted_page().await;
     browser.run(POLLS).await;
     until("the page polls again", async || browser.run("return asked.length").await == 3).await;
     assert_eq!(browser.run("return asked").await, json!(["0", "7", "7"]));
@@ -293,30 +275,30 @@ async fn a_poll_passes_over_an_event_of_a_newer_gateway_once() {
 
 #[tokio::test]
 async fn a_page_waits_for_a_short_retry_delay_and_reports_a_long_one_as_a_problem() {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     browser.run("start('a')").await;
     for (seconds, event) in [(5, "offline"), (600, "problem")] {
         let mut connection = gateway.connection().await;
         connection.send(json!({ "type": "problem", "code": "later", "detail": "…", "retry_after": seconds })).await;
         connection.close(1013, "retry_after_ms=50").await;
-        assert_eq!(next(&browser).await.0, event);
+        assert_eq!(next_event(&browser).await.0, event);
     }
 }
 
 #[tokio::test]
 async fn after_a_refusal_a_page_does_not_reconnect_by_itself() {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     // A reconnect would come at once, before the renewal below.
     browser.run("Math.random = () => 0; start('a')").await;
     for code in [1003, 1008, 1009] {
         let mut connection = gateway.connection().await;
         assert_eq!(connection.first, open());
         connection.send(opened(120)).await;
-        assert_eq!(next(&browser).await.0, "opened");
+        assert_eq!(next_event(&browser).await.0, "opened");
         connection.send(problem("too_long")).await;
         connection.close(code, "policy").await;
         let expected = json!({ "code": "too_long", "detail": "what is wrong", "retryAfter": 30 });
-        assert_eq!(next(&browser).await, ("problem".to_owned(), expected));
+        assert_eq!(next_event(&browser).await, ("problem".to_owned(), expected));
         browser.run("attempt.renew()").await;
     }
 }
@@ -326,26 +308,26 @@ async fn a_key_that_the_gateway_no_longer_accepts_means_expired() {
     for code in ["scene_expired", "key_invalid"] {
         let (browser, mut gateway, connection) = opened_page().await;
         connection.drop_without_close();
-        assert_eq!(next(&browser).await.0, "offline");
+        assert_eq!(next_event(&browser).await.0, "offline");
         let mut connection = gateway.connection().await;
         connection.send(problem(code)).await;
         connection.close(1008, code).await;
-        assert_eq!(next(&browser).await, ("expired".to_owned(), json!({})));
+        assert_eq!(next_event(&browser).await, ("expired".to_owned(), json!({})));
     }
 }
 
 #[tokio::test]
 async fn each_end_is_dispatched_and_only_a_renewal_opens_another_scene() {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     browser.run("Math.random = () => 0; start('a')").await;
     for end in ["declined", "cancelled", "expired", "confirmed"] {
         let mut connection = gateway.connection().await;
         assert_eq!(connection.first, open());
         connection.send(opened(120)).await;
-        assert_eq!(next(&browser).await.0, "opened");
+        assert_eq!(next_event(&browser).await.0, "opened");
         connection.send(json!({ "type": end, "seq": 1, "delivery": "d", "grant": "g" })).await;
         connection.close(1000, "").await;
-        assert_eq!(next(&browser).await.0, end);
+        assert_eq!(next_event(&browser).await.0, end);
         browser.run("attempt.renew()").await;
     }
 }
@@ -353,24 +335,24 @@ async fn each_end_is_dispatched_and_only_a_renewal_opens_another_scene() {
 #[tokio::test]
 async fn a_gateway_that_is_silent_when_the_scene_ends_counts_as_disconnected() {
     let (browser, mut gateway, _silent) = opened_for(1).await;
-    assert_eq!(next(&browser).await.0, "offline");
+    assert_eq!(next_event(&browser).await.0, "offline");
     let mut connection = gateway.connection().await;
     assert_eq!(connection.first, json!({ "resume": { "key": "key-1", "after": 0 } }));
     connection.send(json!({ "type": "expired" })).await;
-    assert_eq!(next(&browser).await.0, "expired");
+    assert_eq!(next_event(&browser).await.0, "expired");
 }
 
 #[tokio::test]
 async fn cancelling_deletes_the_scene_with_its_key() {
     let (browser, mut gateway, _connection) = opened_page().await;
     browser.run("attempt.cancel()").await;
-    assert_eq!(next(&browser).await, ("cancelled".to_owned(), json!({})));
+    assert_eq!(next_event(&browser).await, ("cancelled".to_owned(), json!({})));
     assert_eq!(gateway.cancelled().await, ("scene-1".to_owned(), "Bearer key-1".to_owned()));
 }
 
 #[tokio::test]
 async fn a_hidden_page_opens_its_scene_when_it_becomes_visible() {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     browser.hide().await;
     browser.run("start('a')").await;
     // A request takes long enough for a connection to arrive, if the page made one.
@@ -386,7 +368,7 @@ async fn a_hidden_page_keeps_its_connection_and_is_not_renewed() {
     browser.hide().await;
     connection.send(json!({ "type": "expired" })).await;
     connection.close(1000, "").await;
-    assert_eq!(next(&browser).await.0, "expired");
+    assert_eq!(next_event(&browser).await.0, "expired");
     browser.run("attempt.renew()").await;
     browser.run_async("fetch('/').then(() => done())").await;
     let visible_at = Instant::now();

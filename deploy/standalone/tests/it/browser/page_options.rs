@@ -1,26 +1,12 @@
 //! The options of `login()`: what can be understood is understood, and all the rest is named before anything connects.
 
-use scenecast_browsers::chromium::{Browser, ScreenSize};
 use serde_json::{Value, json};
 
-use super::scripted_gateway::ScriptedGateway;
-
-async fn page() -> (Browser, ScriptedGateway) {
-    let gateway = ScriptedGateway::start().await;
-    let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
-    browser.visit(&gateway.page).await;
-    browser.see("#ready").await;
-    (browser, gateway)
-}
-
-/// The next event that the module dispatches: its type and detail.
-async fn next(browser: &Browser) -> (String, Value) {
-    serde_json::from_value(browser.run_async("nextEvent(done)").await).expect("type and detail")
-}
+use super::scripted_gateway::{next_event, scripted_page};
 
 #[tokio::test]
 async fn options_that_cant_be_used_are_named_before_the_page_connects() {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     for (options, named) in [
         ("", "login() takes an object"),
         ("null", "login() takes an object"),
@@ -45,18 +31,18 @@ async fn options_that_cant_be_used_are_named_before_the_page_connects() {
         ("{ account: 'x y', state: '' }", "account has to be 1 to 32 of a-z, 0-9 and -; state is empty"),
     ] {
         browser.run(&format!("startWith({options})")).await;
-        let (event, detail) = next(&browser).await;
+        let (event, detail) = next_event(&browser).await;
         assert_eq!((event.as_str(), &detail["code"]), ("problem", &json!("option_invalid")), "{options}");
         assert!(detail["detail"].as_str().is_some_and(|detail| detail.contains(named)), "{options}: {detail}");
     }
     browser.run("attempt.renew()").await;
-    assert_eq!(next(&browser).await.0, "problem", "another try changes nothing");
+    assert_eq!(next_event(&browser).await.0, "problem", "another try changes nothing");
     assert!(!gateway.has_connection());
 }
 
 #[tokio::test]
 async fn what_can_be_understood_of_options_is_understood() {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     let open = |state: Value, locale: &str| json!({ "open": { "account": "demo", "state": state, "locale": locale } });
     // A page whose connection is dropped comes back.
     let mut held = Vec::new();
@@ -83,7 +69,7 @@ async fn what_can_be_understood_of_options_is_understood() {
 
 #[tokio::test]
 async fn an_option_that_does_not_exist_is_named_and_left_out() {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     let keep = "window.warned = []; console.warn = (...words) => warned.push(words.join(' '));";
     browser.run(&format!("{keep} startWith({{ account: 'demo', state: 'a', keeponreload: true }})")).await;
     assert_eq!(
@@ -97,7 +83,7 @@ async fn an_option_that_does_not_exist_is_named_and_left_out() {
 /// A bundler moves the module's text to an address of the site, or makes it a part of another script.
 #[tokio::test]
 async fn a_module_that_was_bundled_has_to_be_told_the_gateway() {
-    let (browser, mut gateway) = page().await;
+    let (browser, mut gateway) = scripted_page().await;
     let events = "for (const type of ['problem', 'opened']) \
                     attempt.addEventListener(type, ({ detail }) => { window.got = detail; });";
     let bundled = "const text = await (await fetch('/v1/scenecast.js')).text(); \
@@ -117,7 +103,7 @@ async fn a_module_that_was_bundled_has_to_be_told_the_gateway() {
 /// A server that renders pages has no document either.
 #[tokio::test]
 async fn the_module_can_be_loaded_where_there_is_no_document() {
-    let (browser, _gateway) = page().await;
+    let (browser, _gateway) = scripted_page().await;
     let loaded = browser
         .run_async(
             "const worker = `import('${location.origin}/v1/scenecast.js')\

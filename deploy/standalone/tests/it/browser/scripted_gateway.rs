@@ -16,11 +16,13 @@ use axum::{
     response::Html,
     routing::{delete, get, post},
 };
+use scenecast_browsers::chromium::{Browser, ScreenSize};
 use scenecast_gateway::page_module;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc};
 
-/// A page around the module: `start` begins a login, `startWith` does so with these options, `nextEvent` gives the next event that the module dispatched.
+/// A page around the module: `start` begins a login, `startWith` does so with these options, `nextEvent` gives the next
+/// event that the module dispatched.
 const PAGE: &str = r"<!doctype html><script type=module>
 import { login } from '/v1/scenecast.js';
 const TYPES = [
@@ -182,4 +184,18 @@ async fn refuse_scene(State(senders): State<Arc<ScriptedGatewaySenders>>) -> Sta
 async fn redeem(State(senders): State<Arc<ScriptedGatewaySenders>>, Json(request): Json<Value>) -> Json<Value> {
     let _ = senders.redeemed.send(request["grant"].as_str().expect("a grant is text").to_owned());
     Json(json!({ "account": "demo", "openid": "oLin", "profile": { "name": "Lin" } }))
+}
+
+/// A page that has loaded the module and not yet begun a login, and the gateway that it will ask.
+pub(super) async fn scripted_page() -> (Browser, ScriptedGateway) {
+    let gateway = ScriptedGateway::start().await;
+    let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
+    browser.visit(&gateway.page).await;
+    browser.see("#ready").await;
+    (browser, gateway)
+}
+
+/// The next event that the page's module dispatches: its type and detail.
+pub(super) async fn next_event(browser: &Browser) -> (String, Value) {
+    serde_json::from_value(browser.run_async("nextEvent(done)").await).expect("type and detail")
 }
