@@ -1,8 +1,8 @@
 # Two commands matter: `cargo run` shows a login, `make test` checks everything. While you work, `make check` is the
 # fast loop.
 
-PACKAGES := redis-server chromium chromium-driver nginx prometheus
-PROGRAMS := redis-server chromium chromedriver nginx promtool
+PACKAGES := redis-server chromium chromium-driver nginx prometheus procps
+PROGRAMS := redis-server chromium chromedriver nginx promtool pkill
 # Where Debian has nginx.
 export PATH := $(PATH):/usr/sbin
 
