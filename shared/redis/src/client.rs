@@ -103,7 +103,7 @@ impl Redis {
         let source = TopologySource::new(address.layout(), sentinels, address.min_replicas());
         let topology = Topology::start(source, commands.clone(), refresh, topology_metrics);
         let refusals = RefusalCounter::new(metrics);
-        let acknowledger = ReplicaAcknowledger::new(&topology, acknowledgements, refusals.clone());
+        let acknowledger = ReplicaAcknowledger::new(&topology, acknowledgements, commands.clone(), refusals.clone());
         tokio::spawn(for_each_connection(topology.clone(), commands.clone(), settings::check));
         let help = "By how many seconds the clock of this primary is ahead of this pod's; negative if it is behind.";
         let skews = metrics.seconds_gauge_vec("redis_clock_skew_seconds", help, &["primary"]);

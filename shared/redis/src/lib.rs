@@ -17,7 +17,7 @@
 //! | `subscriptions` | pub/sub, and events that say when messages may have been lost |
 //! | `replication` | waits until replicas have a write |
 //! | `inspection` | warns about configurations and clocks that can lose scenes, and about missing rights |
-//! | `error`, `reply`, `role` | why a command failed; what Redis answered; what it says of its role |
+//! | `error`, `reply`, `role`, `history` | why a command failed; what Redis answered; what it says of its role and of what it copies |
 //!
 //! ```text
 //!  values, streams ┬─▶ client ─▶ replication ─▶ routing ─▶ topology ─┬─▶ connection ─┬─▶ fred ─▶ Redis
@@ -29,6 +29,7 @@ mod client;
 mod command;
 mod connection;
 mod error;
+mod history;
 mod inspection;
 mod replication;
 mod reply;

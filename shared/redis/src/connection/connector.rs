@@ -18,7 +18,7 @@ use crate::connection::{
     client_settings::ClientSettings,
     health::HealthReporter,
     heartbeat::{ClientEvents, ConnectionFailure, ExpectedRole, reconnect_delay, watch_over},
-    state::ConnectionState,
+    state::{ConnectedClient, ConnectionState},
     unreachable::UnreachableCause,
 };
 
@@ -106,10 +106,11 @@ impl Connector {
         let client_task = AbortOnDropHandle::new(client.connect());
         let moved = self.addresses.moved_from(server);
         let mut is_connected = false;
-        let on_connected = || {
+        let on_connected = |history| {
             is_connected = true;
             self.reporter.report(true);
-            self.state.send_modify(|state| state.set_connected(&client));
+            let connected = ConnectedClient { client: client.clone(), history };
+            self.state.send_modify(|state| state.set_connected(connected));
         };
         let watched = watch_over(&client, client_task, events, self.expected_role, &self.requests.doubts, on_connected);
         let failure = tokio::select! {

@@ -32,6 +32,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     command::RedisCommand,
     error::{error_code, without_arguments},
+    history::ReplicationHistory,
     reply::Reply,
     role,
 };
@@ -106,7 +107,7 @@ pub(crate) async fn watch_over(
     events: ClientEvents,
     expected: ExpectedRole,
     doubts: &Notify,
-    on_connected: impl FnOnce(),
+    on_connected: impl FnOnce(ReplicationHistory),
 ) -> ConnectionFailure {
     let ClientEvents { mut connects, errors } = events;
     let mut end = pin!(end_of(task, errors));
@@ -123,7 +124,11 @@ pub(crate) async fn watch_over(
                 () = sleep(pause) => {}
                 () = doubts.notified() => {}
             }
-            ask(client, expected).await
+            let heartbeat = ask(client, expected).await;
+            // Asked before anybody can write to the server.
+            let is_first = heartbeat == Heartbeat::Usable && on_connected.is_some();
+            let history = if is_first { ReplicationHistory::ask(client).await } else { ReplicationHistory::default() };
+            (heartbeat, history)
         };
         tokio::select! {
             biased;
@@ -131,13 +136,13 @@ pub(crate) async fn watch_over(
                 Some(_) => end.before_it_was_usable(true),
                 None => end.of_a_usable_connection(),
             },
-            heartbeat = heartbeat => match heartbeat {
+            (heartbeat, history) = heartbeat => match heartbeat {
                 Heartbeat::Failed(failure) => return failure,
                 Heartbeat::Interrupted => pause = RETRY_DELAY,
                 Heartbeat::Usable => {
                     pause = HEARTBEAT_PERIOD;
                     if let Some(on_connected) = on_connected.take() {
-                        on_connected();
+                        on_connected(history);
                     }
                 }
             },

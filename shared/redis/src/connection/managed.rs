@@ -41,9 +41,10 @@ use crate::{
         connector::{ConnectionRequests, Connector},
         health::HealthReporter,
         heartbeat::ExpectedRole,
-        state::ConnectionState,
+        state::{ConnectedClient, ConnectionState},
     },
     error::{RedisError, RedisErrorKind},
+    history::ReplicationHistory,
 };
 
 /// How many commands may wait for an answer; more are refused at once.
@@ -64,6 +65,8 @@ pub(crate) type ConnectionTask = AbortOnDropHandle<()>;
 /// The right to have one command in flight, and the client to send it with.
 pub(crate) struct CommandPermit<'a> {
     pub(crate) client: Client,
+    /// That of the server before the command.
+    pub(crate) history: ReplicationHistory,
     _permit: SemaphorePermit<'a>,
 }
 
@@ -102,12 +105,12 @@ impl ManagedConnection {
         let permit = self.permits.try_acquire().map_err(|_| {
             RedisError::new(RedisErrorKind::Overloaded, "too many commands are waiting for this Redis server already")
         })?;
-        let known = self.state.borrow().connected_client().cloned();
-        let client = match known {
-            Some(client) => client,
+        let known = self.state.borrow().connected().cloned();
+        let ConnectedClient { client, history } = match known {
+            Some(connected) => connected,
             None => Box::pin(self.next_client(deadline)).await?,
         };
-        Ok(CommandPermit { client, _permit: permit })
+        Ok(CommandPermit { client, history, _permit: permit })
     }
 
     /// Whether its server isn't needed any more. Then it will never be connected again.
@@ -115,10 +118,10 @@ impl ManagedConnection {
         self.state.has_changed().is_err()
     }
 
-    async fn next_client(&self, deadline: Instant) -> Result<Client, RedisError> {
+    async fn next_client(&self, deadline: Instant) -> Result<ConnectedClient, RedisError> {
         let mut state = self.state.clone();
-        let connected = timeout_at(deadline, state.wait_for(|state| state.connected_client().is_some())).await;
-        let client = connected.ok().and_then(|state| state.ok()?.connected_client().cloned());
+        let connected = timeout_at(deadline, state.wait_for(|state| state.connected().is_some())).await;
+        let client = connected.ok().and_then(|state| state.ok()?.connected().cloned());
         client.ok_or_else(|| RedisError::new(RedisErrorKind::NoAnswer, "there is no connection to this Redis server"))
     }
 

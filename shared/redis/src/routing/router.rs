@@ -22,6 +22,7 @@ use crate::{
     command::{RedisCommand, send_all},
     connection::{client_settings::COMMAND_LIMIT, pool::ConnectionPool},
     error::{RedisError, RedisErrorKind, error_code},
+    history::ReplicationHistory,
     inspection::refusals::RefusalCounter,
     reply::Reply,
     routing::redirect::Redirect,
@@ -42,6 +43,8 @@ pub(crate) struct RoutedReplies {
     pub(crate) node: Server,
     /// Whether the slot's owner sent us to `node` by ASK. Until the slot has moved, subscribers stay at the owner.
     pub(crate) is_ask_target: bool,
+    /// That of `node` before the commands.
+    pub(crate) history: ReplicationHistory,
 }
 
 /// Sends commands to the owners of their keys' slots. Clones share the connections.
@@ -73,10 +76,10 @@ impl CommandRouter {
         let mut asking = false;
         let mut redirects_in_a_row = 0;
         loop {
-            let replies = self.send(&node, commands, asking, deadline).await?;
+            let (replies, history) = self.send(&node, commands, asking, deadline).await?;
             let redirect = replies.iter().find_map(|reply| Redirect::from_error(reply.as_ref().err()?, &node));
             let Some(redirect) = redirect.filter(|_| Instant::now() + RETRY_DELAY <= deadline) else {
-                return Ok(RoutedReplies { replies, node, is_ask_target: asking });
+                return Ok(RoutedReplies { replies, node, is_ask_target: asking, history });
             };
             if redirect == Redirect::TryAgain || redirects_in_a_row == MAX_REDIRECTS_IN_A_ROW {
                 redirects_in_a_row = 0;
@@ -149,7 +152,7 @@ impl CommandRouter {
         let Some(node) = owner else { return vec![Err(no_primary()); batch.len()] };
         let commands: Vec<_> = batch.iter().flat_map(|(_, commands)| commands.iter().cloned()).collect();
         let mut replies = match self.send(node, &commands, false, deadline).await {
-            Ok(replies) => replies.into_iter(),
+            Ok((replies, _)) => replies.into_iter(),
             Err(error) => return vec![Err(error); batch.len()],
         };
         let mut outcomes = Vec::with_capacity(batch.len());
@@ -171,18 +174,20 @@ impl CommandRouter {
         commands: &[RedisCommand],
         asking: bool,
         deadline: Instant,
-    ) -> Result<Replies, RedisError> {
+    ) -> Result<(Replies, ReplicationHistory), RedisError> {
         let connection = self.pool.get(node);
         let permit = match connection.permit(deadline).await {
             Ok(permit) => permit,
             // Another server may own the slots by now.
-            Err(_) if connection.was_removed() => return Ok(vec![Err(Error::new_canceled()); commands.len()]),
+            Err(_) if connection.was_removed() => {
+                return Ok((vec![Err(Error::new_canceled()); commands.len()], ReplicationHistory::default()));
+            }
             Err(error) => return Err(error),
         };
         let replies = timeout_at(deadline, send_all(&permit.client, commands, asking)).await;
         let replies = replies.map_err(|_| RedisError::timed_out(node))?;
         self.refusals.observe(node, &replies);
-        Ok(replies)
+        Ok((replies, permit.history))
     }
 
     /// The slot's primary. While it has none, waits for one until the deadline.

@@ -17,9 +17,9 @@
 //!  table:     ├──── A: 0–6999 ────┤├────────── B: 7000–16383 ──────────────┤
 //! ```
 //!
-//! A write must be acknowledged by every replica of its primary that hasn't failed. A replica that has just been promoted
-//! has none yet: its old primary and the other replicas still have to follow it. Until they do, or have failed, they count
-//! as its replicas: one of them may be promoted in turn.
+//! A write must be acknowledged by every replica of its primary that hasn't failed. A server that has just been promoted
+//! has none yet: the one that was the primary and the other replicas still have to follow it. Until they do, or have
+//! failed, they count as its replicas: one of them may be promoted in turn.
 //!
 //! See docs/decisions/016-a-moved-slot-is-as-safe-as-its-new-node.md.
 
@@ -237,14 +237,16 @@ impl ClusterState {
         self.min_replicas.required(required, up + expected, claim.replicas.len() + expected)
     }
 
-    /// How many nodes of a promoted replica's shard still have to follow it: its old primary, and the other replicas.
-    fn expected_replicas(&self, promoted: &str, owners: &[(&String, &SlotClaim)]) -> usize {
-        let Some((old_primary, _)) = self.followed.get(promoted) else { return 0 };
+    /// How many nodes of a primary's shard still have to follow it: its old primary, and the replicas of both. One that
+    /// was replaced and promoted again, before anybody asked, is waited for by them, too.
+    fn expected_replicas(&self, primary: &str, owners: &[(&String, &SlotClaim)]) -> usize {
+        let old_primary = self.followed.get(primary).map(|(old_primary, _)| old_primary);
         let has_a_place = |node: &String| {
             owners.iter().any(|(id, claim)| *id == node || claim.replicas.iter().any(|replica| replica.id == *node))
         };
-        let shard = self.followed.iter().filter(|(_, (primary, _))| primary == old_primary).map(|(replica, _)| replica);
-        shard.chain([old_primary]).filter(|node| self.alive.contains(*node) && !has_a_place(node)).count()
+        let is_in_the_shard = |followed: &String| followed == primary || Some(followed) == old_primary;
+        let shard = self.followed.iter().filter(|(_, (followed, _))| is_in_the_shard(followed)).map(|(node, _)| node);
+        shard.chain(old_primary).filter(|node| self.alive.contains(*node) && !has_a_place(node)).count()
     }
 }
 

@@ -159,6 +159,17 @@ fn a_promoted_replica_waits_for_its_old_primary_and_the_other_replicas_to_follow
 }
 
 #[test]
+fn a_primary_that_was_replaced_and_promoted_again_unseen_waits_for_its_replicas_to_follow_it() {
+    let now = Instant::now();
+    let mut state = ClusterState::default();
+    state.merge(vec![shard(A, &[(A, "master", "-", 1), (R, "slave", A, 1)])], now);
+    let after = || shard(A, &[(A, "master", "-", 3), (R, "master", "-", 2)]);
+    assert_eq!(required(&state.merge(vec![after()], now), A), RequiredAcks::count(1));
+    let long_after = now + CLAIM_LIFETIME + Duration::from_secs(1);
+    assert_eq!(required(&state.merge(vec![after()], long_after), A), RequiredAcks::count(0));
+}
+
+#[test]
 fn a_promoted_replica_waits_for_nobody_who_is_gone_or_serves_other_slots() {
     let now = Instant::now();
     let mut state = ClusterState::default();

@@ -162,6 +162,17 @@ impl RedisCluster {
         self.until_ok().await;
     }
 
+    /// Makes this replica the primary, whatever the others think of it (`FORCE`, `TAKEOVER`), and waits until it is one.
+    /// What it didn't have yet is lost.
+    pub async fn force_failover_to(&self, replica: usize, option: &str) {
+        // Refused until it knows that it is a replica.
+        until("the replica takes the order", async || {
+            self.nodes[replica].cli(&["CLUSTER", "FAILOVER", option]).await.is_ok_and(|answer| answer.trim() == "OK")
+        })
+        .await;
+        self.until_primary(replica).await;
+    }
+
     /// Waits until this node is a primary.
     pub async fn until_primary(&self, node: usize) {
         until("the replica is a primary", async || self.view(node).await.is_primary).await;

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod cost;
+mod flips;
 mod membership;
 mod min_replicas;
 mod partition;

@@ -1,6 +1,8 @@
 //! A settle is accepted only when the replicas have it, if there are any.
 
 use scenecast_bus::BusError;
+use scenecast_metrics::Metrics;
+use scenecast_redis::{Redis, RedisErrorKind, Script};
 use scenecast_scene::Settled;
 use scenecast_testing::{RedisServer, until};
 
@@ -49,6 +51,29 @@ async fn a_settle_is_undecided_until_the_replica_has_it() {
     let settled = settle_until_answered(&bus, scene(1), "scan", scan("ann")).await;
     assert!(matches!(settled, Settled::Repeated(_)), "{settled:?}");
     assert_eq!(next_event_kind(&mut watch).await, "scanned");
+}
+
+/// One that is made a replica loses what the new primary doesn't have. When it is promoted again, its replicas
+/// acknowledge whatever it is asked for.
+#[tokio::test]
+async fn a_write_counts_only_if_its_server_has_been_the_primary_ever_since() {
+    let primary = RedisServer::start().await;
+    let replica = RedisServer::start_replica_of(&primary).await;
+    let redis = Redis::connect(&primary.url().parse().unwrap(), &Metrics::new());
+    let write = Script::new("return redis.call('SET', KEYS[1], 'value')");
+    let (_, written) = redis.write(&write, "key", &[]).await.unwrap();
+    redis.wait_for_replicas(&written).await.unwrap();
+    for role in [["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"]] {
+        primary.cli(&role).await.unwrap();
+    }
+    replica.until_in_sync().await;
+    let outcome = redis.wait_for_replicas(&written).await;
+    assert_eq!(outcome.unwrap_err().kind(), RedisErrorKind::NotAcknowledged);
+    until("what is written from then on counts", async || match redis.write(&write, "key", &[]).await {
+        Ok((_, written)) => redis.wait_for_replicas(&written).await.is_ok(),
+        Err(_) => false,
+    })
+    .await;
 }
 
 #[tokio::test]

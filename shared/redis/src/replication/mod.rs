@@ -18,9 +18,14 @@
 //! ([`RequiredAcks`]): any of them may be the next primary. `WAIT` says only how many have the fence, so where
 //! sentinels name the replicas, `ROLE` goes before and after it, and tells which ones have it.
 //!
+//! A server that was made a replica after a write, and then a primary again, has lost the write, and acknowledges all the
+//! same. Its [`ReplicationHistory`] tells: a write counts only in the one that the server had before.
+//!
 //! See docs/decisions/007-a-login-counts-once-all-promotable-replicas-have-it.md.
 //! See docs/decisions/016-a-moved-slot-is-as-safe-as-its-new-node.md.
 //! See docs/decisions/038-an-acknowledgement-names-its-replicas.md.
+
+mod round;
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -28,7 +33,7 @@ use std::{
     time::Duration,
 };
 
-use fred::{clients::Client, error::Error, types::config::Server};
+use fred::{clients::Client, types::config::Server};
 use parking_lot::Mutex;
 use tokio::{
     sync::oneshot,
@@ -39,8 +44,9 @@ use crate::{
     command::{RedisCommand, send_all_on_one_connection},
     connection::{pool::ConnectionPool, state::ConnectionState},
     error::{RedisError, RedisErrorKind},
+    history::ReplicationHistory,
     inspection::refusals::RefusalCounter,
-    reply::Reply,
+    replication::round::Acknowledgement,
     role::PrimaryRole,
     routing::{redirect::Redirect, router::RoutedReplies},
     topology::{
@@ -50,14 +56,10 @@ use crate::{
     },
 };
 
-/// How long one `WAIT` may take, in milliseconds.
-const WAIT_LIMIT_MS: &str = "1000";
 /// How long a round waits for its connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// How long a write waits in all: for the end of the running round, and for its own.
 const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(2);
-/// How long a fence is kept, in milliseconds.
-const FENCE_LIFE_MS: &str = "60000";
 /// How many fences a round tries. The slot of one may just be moving to another server.
 const MAX_FENCES: usize = 3;
 /// Among this many keys, nearly every slot has one.
@@ -70,11 +72,18 @@ pub struct WritePosition {
     pub(crate) node: Server,
     /// Whether the slot is still being moved to `node`, so that it may own no slot yet.
     pub(crate) is_ask_target: bool,
+    /// That of `node` before the write.
+    history: ReplicationHistory,
 }
 
 impl WritePosition {
     pub(crate) fn new(key: &str, routed: &RoutedReplies) -> Self {
-        Self { slot: Slot::of(key), node: routed.node.clone(), is_ask_target: routed.is_ask_target }
+        Self {
+            slot: Slot::of(key),
+            node: routed.node.clone(),
+            is_ask_target: routed.is_ask_target,
+            history: routed.history.clone(),
+        }
     }
 }
 
@@ -83,6 +92,8 @@ impl WritePosition {
 pub(crate) struct ReplicaAcknowledger {
     topology: Topology,
     nodes: ConnectionPool,
+    /// The connections that writes go over.
+    commands: ConnectionPool,
     /// The writes that wait for the next round of each primary. A primary has an entry while its rounds run.
     waiting: Arc<Mutex<HashMap<Server, Vec<AckWaiter>>>>,
     refusals: RefusalCounter,
@@ -92,14 +103,21 @@ struct AckWaiter {
     slot: Slot,
     /// The replicas that must have the write.
     required: RequiredReplicas,
+    /// That of the server before the write.
+    history: ReplicationHistory,
     acknowledged: oneshot::Sender<bool>,
 }
 
 impl ReplicaAcknowledger {
-    /// `nodes` must be used for nothing else. Connections to servers without replicas are ended.
-    pub(crate) fn new(topology: &Topology, nodes: ConnectionPool, refusals: RefusalCounter) -> Self {
+    /// `nodes` must be used for nothing else. Connections to servers without replicas are ended. Writes go over `commands`.
+    pub(crate) fn new(
+        topology: &Topology,
+        nodes: ConnectionPool,
+        commands: ConnectionPool,
+        refusals: RefusalCounter,
+    ) -> Self {
         tokio::spawn(end_unneeded_connections(topology.clone(), nodes.clone()));
-        Self { topology: topology.clone(), nodes, waiting: Arc::default(), refusals }
+        Self { topology: topology.clone(), nodes, commands, waiting: Arc::default(), refusals }
     }
 
     /// Returns when all replicas that may be promoted have the write; at once if there are none.
@@ -165,7 +183,7 @@ impl ReplicaAcknowledger {
     /// The receiver gets whether the next round reached the replicas.
     fn join_next_round(&self, written: &WritePosition, required: RequiredReplicas) -> oneshot::Receiver<bool> {
         let (acknowledged, outcome) = oneshot::channel();
-        let waiter = AckWaiter { slot: written.slot, required, acknowledged };
+        let waiter = AckWaiter { slot: written.slot, required, history: written.history.clone(), acknowledged };
         match self.waiting.lock().entry(written.node.clone()) {
             Entry::Occupied(mut running) => running.get_mut().push(waiter),
             Entry::Vacant(idle) => {
@@ -182,11 +200,30 @@ impl ReplicaAcknowledger {
             let replicas = waiters.iter().map(|waiter| waiter.required.count).max().unwrap_or(1);
             let names = waiters.iter().any(|waiter| !waiter.required.named.is_empty());
             let acknowledged = self.run_round(&node, waiters[0].slot, replicas, names).await;
+            if let Some(acknowledged) = &acknowledged {
+                self.replace_older_connection(&node, &acknowledged.history);
+            }
             for waiter in waiters {
-                let is_enough = acknowledged.as_ref().is_some_and(|acknowledged| acknowledged.meets(&waiter.required));
+                let is_enough = acknowledged.as_ref().is_some_and(|acknowledged| {
+                    acknowledged.history == waiter.history && acknowledged.meets(&waiter.required)
+                });
                 // Fails if the waiter's time was up.
                 let _ = waiter.acknowledged.send(is_enough);
             }
+        }
+    }
+
+    /// Ends the connection for commands if the server has begun another history since it was made: what goes over it
+    /// counts no more.
+    fn replace_older_connection(&self, node: &Server, history: &ReplicationHistory) {
+        if let Some(connection) = self.commands.get_existing(node)
+            && connection.state().borrow().connected().is_some_and(|connected| connected.history != *history)
+        {
+            tracing::info!(
+                %node,
+                "this Redis server is another one than before, or was a replica for a moment; connecting to it anew"
+            );
+            connection.replace();
         }
     }
 
@@ -215,7 +252,7 @@ impl ReplicaAcknowledger {
         for fence in fences.take(MAX_FENCES) {
             let client = self.connected_client(node).await?;
             // On another connection, which wrote nothing, WAIT would count every replica at once.
-            let replies = send_all_on_one_connection(&client, &round(&fence, replicas, names), asking).await;
+            let replies = send_all_on_one_connection(&client, &round::commands(&fence, replicas, names), asking).await;
             if let Some(acknowledged) = Acknowledgement::parse(&replies) {
                 return Some(acknowledged).filter(|acknowledged| asking || self.still_counts(node, acknowledged));
             }
@@ -244,41 +281,6 @@ impl ReplicaAcknowledger {
         let is_connected = |state: &ConnectionState| state.connected_client().is_some();
         let connected = timeout(CONNECT_LIMIT, connection.wait_for(is_connected)).await;
         connected.ok()?.ok()?.connected_client().cloned()
-    }
-}
-
-/// The commands of a round.
-fn round(fence: &str, replicas: usize, names: bool) -> Vec<RedisCommand> {
-    let set = RedisCommand::new("SET", [fence, "", "PX", FENCE_LIFE_MS]);
-    let wait = RedisCommand::new("WAIT", [replicas.to_string().as_str(), WAIT_LIMIT_MS]);
-    if names { vec![set, RedisCommand::role(), wait, RedisCommand::role()] } else { vec![set, wait] }
-}
-
-/// Who has acknowledged a round's fence.
-struct Acknowledgement {
-    /// How many replicas.
-    count: usize,
-    /// Which ones, if that was asked.
-    by: Option<Vec<Server>>,
-}
-
-impl Acknowledgement {
-    /// Reads the replies to [`round`]. `None` if a command was refused, or the server is no primary.
-    fn parse(replies: &[Result<Reply, Error>]) -> Option<Self> {
-        let (wait, by) = match replies {
-            [Ok(_), Ok(wait)] => (wait, None),
-            [Ok(_), Ok(before), Ok(wait), Ok(after)] => {
-                let fence = PrimaryRole::parse(before)?.offset();
-                (wait, Some(PrimaryRole::parse(after)?.replicas_at(fence)))
-            }
-            _ => return None,
-        };
-        Some(Self { count: usize::try_from(wait.as_u64()?).ok()?, by })
-    }
-
-    fn meets(&self, required: &RequiredReplicas) -> bool {
-        let has_the_named = || self.by.as_ref().is_some_and(|by| required.are_met_by(by));
-        self.count >= required.count && (required.named.is_empty() || has_the_named())
     }
 }
 
