@@ -6,6 +6,13 @@ use scenecast_scene::{Language, Number, SceneId};
 
 use crate::visible_text::meant;
 
+/// Words for yes, in simplified and traditional characters.
+const YES: &str = "1 一 y yes ok okay confirm 是 是的 是我 好 好的 对 对的 同意 确认 确定 确认登录 确定登录 \
+    對 對的 確認 確定 確認登錄 確定登錄 確認登入 確定登入";
+/// The same for no.
+const NO: &str = "0 零 〇 2 二 n no decline cancel 不 不是 不是我 不对 不要 否 取消 拒绝 不同意 不确认 不登录 \
+    不對 拒絕 不確認 不登錄 不登入";
+
 /// The answer of a person who was asked about a scene.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoginAnswer {
@@ -21,17 +28,11 @@ impl LoginAnswer {
     /// Reads an answer as people type it, in either language, in simplified or traditional characters, and with digits of
     /// every form; `None` for every other text.
     pub(crate) fn read(typed: &str) -> Option<Self> {
-        match plain(typed).to_lowercase().as_str() {
-            "1" | "一" | "y" | "yes" | "ok" | "okay" | "confirm" => Some(Self::Yes),
-            "是" | "是的" | "是我" | "好" | "好的" | "同意" => Some(Self::Yes),
-            "对" | "对的" | "确认" | "确定" | "确认登录" | "确定登录" => Some(Self::Yes),
-            "對" | "對的" | "確認" | "確定" | "確認登錄" | "確定登錄" | "確認登入" | "確定登入" => {
-                Some(Self::Yes)
-            }
-            "0" | "零" | "〇" | "2" | "二" | "n" | "no" | "decline" | "cancel" => Some(Self::No),
-            "不" | "不是" | "不是我" | "否" | "取消" | "不要" | "不同意" => Some(Self::No),
-            "不对" | "拒绝" | "不确认" | "不登录" => Some(Self::No),
-            "不對" | "拒絕" | "不確認" | "不登錄" | "不登入" => Some(Self::No),
+        let typed = plain(typed).to_lowercase();
+        let is_among = |words: &str| words.split(' ').any(|word| word == typed);
+        match typed.as_str() {
+            _ if is_among(YES) => Some(Self::Yes),
+            _ if is_among(NO) => Some(Self::No),
             digits if digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit()) => {
                 digits.parse().ok().map(Self::Pick)
             }
@@ -129,6 +130,7 @@ mod tests {
     fn other_texts_are_not_answers() {
         for typed in [
             "",
+            "yes ok",
             "!",
             "3",
             "09",
