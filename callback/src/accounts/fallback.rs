@@ -5,6 +5,8 @@ use scenecast_scene::AccountName;
 use scenecast_wechat::ErrorCode;
 use strum::IntoStaticStr;
 
+use crate::wechat::{CallError, PauseReason};
+
 /// Why an account gives no QR codes now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
@@ -20,16 +22,19 @@ pub(crate) enum FallbackReason {
     Forbidden,
     /// WeChat refuses QR codes, or the access token for them, for another reason.
     Refused,
+    /// WeChat gives no answers for a while.
+    Unanswered,
 }
 
 impl FallbackReason {
-    /// Why pages get no QR codes after WeChat's refusal of one; `None` if a page that comes back soon may get one.
-    pub(crate) fn of(refusal: ErrorCode) -> Option<Self> {
-        match refusal {
-            ErrorCode::Busy => None,
-            ErrorCode::DayQuota => Some(Self::DayQuota),
-            ErrorCode::Forbidden => Some(Self::Forbidden),
-            _ => Some(Self::Refused),
+    /// Why pages get no QR codes after this error; `None` if a page that comes back soon may get one.
+    pub(crate) fn of(error: &CallError) -> Option<Self> {
+        match (error, error.code()) {
+            (CallError::NotMade(PauseReason::Unanswered), _) => Some(Self::Unanswered),
+            (_, None | Some(ErrorCode::Busy)) => None,
+            (_, Some(ErrorCode::DayQuota)) => Some(Self::DayQuota),
+            (_, Some(ErrorCode::Forbidden)) => Some(Self::Forbidden),
+            (_, Some(_)) => Some(Self::Refused),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a page shows, so that a phone finds its scene: the best handle that the account can give now.
 //!
 //! ```text
-//! Official Account:  QR code ──refused, or none left today──▶ code of its fallback mini program ──fails──▶ typed code
+//! Official Account:  QR code ──refused, paused, or none left today──▶ code of its fallback mini program ──fails──▶ typed code
 //! mini program:      its own code
 //! ```
 //!
@@ -29,7 +29,7 @@ use crate::{
     metrics::HandleMetrics,
     problems::from_refusal,
     stores::{DailyQuota, KeptCode, KeptCodes, MakingLease, TypedCode, TypedCodes},
-    wechat::{CallError, QR_CODE},
+    wechat::{CallError, PauseReason, QR_CODE},
 };
 
 /// How often a call looks whether another call has made the code.
@@ -248,7 +248,7 @@ fn log_not_kept(scene: SceneId, kept: Result<(), StoreError>) {
 }
 
 fn no_qr_code(account: &Account, scene: SceneId, error: &CallError) -> NoQrCode {
-    match error.code().and_then(FallbackReason::of) {
+    match FallbackReason::of(error) {
         Some(reason) => NoQrCode::Fallback(reason),
         None => {
             tracing::warn!(
@@ -267,6 +267,10 @@ async fn mini_program_code(mini_program: &MiniProgram, wanted: HandleRequest<'_>
 }
 
 fn log_no_code(mini_program: &AccountName, scene: SceneId, error: &CallError) {
+    if matches!(error, CallError::NotMade(_)) {
+        // The line of the pause stands for all of its pages.
+        return;
+    }
     tracing::warn!(
         account = %mini_program, %scene, %error,
         "could not make a mini program's code; the page gets a typed code, or is told to come back"
@@ -278,13 +282,15 @@ fn refusal(error: &CallError) -> OpenRefusal {
     match error {
         CallError::TooSlow
         | CallError::Unreachable(_)
-        | CallError::NoOtherToken
         | CallError::Foreign(_)
+        | CallError::NotMade(PauseReason::Unanswered)
         | CallError::Answer(ApiError::Malformed(_)) => OpenRefusal::WechatUnavailable,
-        CallError::Answer(ApiError::Refused { code, .. }) | CallError::NotMade(code) => match code {
-            ErrorCode::Busy | ErrorCode::StaleToken | ErrorCode::MinuteQuota => OpenRefusal::WechatUnavailable,
-            ErrorCode::DayQuota => OpenRefusal::Quota,
-            _ => OpenRefusal::NotGranted,
-        },
+        CallError::Answer(ApiError::Refused { code, .. }) | CallError::NotMade(PauseReason::Refused(code)) => {
+            match code {
+                ErrorCode::Busy | ErrorCode::StaleToken | ErrorCode::MinuteQuota => OpenRefusal::WechatUnavailable,
+                ErrorCode::DayQuota => OpenRefusal::Quota,
+                _ => OpenRefusal::NotGranted,
+            }
+        }
     }
 }

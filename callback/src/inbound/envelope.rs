@@ -100,7 +100,7 @@ impl DeliveryQuery {
     pub(super) fn verify(&self, account: &Account, clock: &WechatClock) -> Result<BareSignature<'_>, Problem> {
         let signed = self.signed("signature", self.signature.as_deref())?;
         let now_secs = unix_now().as_secs();
-        let (ahead_secs, timely) = match observed(signed.verify(&account.settings.token, now_secs), clock) {
+        let (ahead_secs, timely) = match observed(signed.verify(&account.settings.token, now_secs), now_secs, clock) {
             Err(error @ (SignatureError::Mismatch | SignatureError::NoTime)) => return Err(bad_signature(error)),
             Ok(VerifiedSignature { ahead_secs, .. }) => (ahead_secs, Ok(())),
             Err(error @ SignatureError::Stale { ahead_secs }) => (ahead_secs, Err(error)),
@@ -208,13 +208,14 @@ fn check_form(form: Form, expected: Form) -> Result<(), Problem> {
     }
 }
 
-/// The outcome of a check, after the clock has learned from it.
+/// The outcome of a check that was made at this time, after the clock has learned from it.
 fn observed<'t>(
     checked: Result<VerifiedSignature<'t>, SignatureError>,
+    now_secs: u64,
     clock: &WechatClock,
 ) -> Result<VerifiedSignature<'t>, SignatureError> {
     if let Ok(VerifiedSignature { ahead_secs, .. }) | Err(SignatureError::Stale { ahead_secs }) = checked {
-        clock.observe(ahead_secs);
+        clock.observe(now_secs, ahead_secs);
     }
     checked
 }
@@ -229,8 +230,8 @@ fn decrypt<'a>(
     clock: &WechatClock,
 ) -> Result<ReceivedMessage<'a>, OpenError> {
     let settings = &account.settings;
-    let verify =
-        |message: &EncryptedMessage| signed.verify_encrypted(&message.encrypted, &settings.token, unix_now().as_secs());
+    let now_secs = unix_now().as_secs();
+    let verify = |message: &EncryptedMessage| signed.verify_encrypted(&message.encrypted, &settings.token, now_secs);
     let encrypted = match EncryptedMessage::parse(body) {
         Ok(encrypted) => encrypted.ok_or_else(|| mode_mismatch("encrypted"))?,
         Err(error) if !error.may_come_from_a_text() => return Err(bad_message(error).into()),
@@ -241,7 +242,7 @@ fn decrypt<'a>(
                 .ok_or_else(|| bad_message(error))?
         }
     };
-    let VerifiedSignature { token, .. } = observed(verify(&encrypted), clock)?;
+    let VerifiedSignature { token, .. } = observed(verify(&encrypted), now_secs, clock)?;
     let (message, key) =
         AesKey::decrypt_with_any(keys, &encrypted.encrypted, &settings.app_id).map_err(|error| match error {
             DecryptError::AnotherApp => wrong_account(),

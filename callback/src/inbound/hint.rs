@@ -25,8 +25,30 @@ pub(super) fn told(path: &str) -> &str {
     path.get(..MAX_PATH_BYTES).unwrap_or(path)
 }
 
-/// What is probably wrong; `None` if nothing is known.
-pub(super) fn hint(state: &InboundState, uri: &Uri) -> Option<String> {
+/// What to do about a request that was refused with this code, or what is probably wrong.
+pub(super) fn hint(state: &InboundState, uri: &Uri, code: &str) -> Option<String> {
+    guess(state, uri).or_else(|| advice(code).map(ToOwned::to_owned))
+}
+
+/// What to do about a refusal with this code, if there is more to say than its detail does.
+fn advice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "signature_invalid" => "if it was WeChat, compare the token with WeChat's console",
+        "signature_reused" => {
+            "the token is right, so either somebody has seen a request of WeChat and sends another message with its query, \
+             or a proxy before the callbacks changes bodies; set mode = \"safe\", here and at WeChat, and change the token"
+        }
+        "mode_mismatch" => "if it was WeChat, compare the mode (消息加解密方式) with WeChat's console",
+        "undecryptable" => "if it was WeChat, compare the AES key (EncodingAESKey) with WeChat's console",
+        "wrong_account" => {
+            "if it was WeChat, compare original_id and app_id with WeChat's console, and the address there"
+        }
+        _ => return None,
+    })
+}
+
+/// What is probably wrong with the address or the query; `None` if nothing is known.
+fn guess(state: &InboundState, uri: &Uri) -> Option<String> {
     let accounts = state.accounts.current();
     let Some(account) = accounts.at_path(uri.path()) else { return meant_path(&accounts, uri.path()) };
     let Ok(query) = DeliveryQuery::read(uri) else {

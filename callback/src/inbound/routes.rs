@@ -56,7 +56,7 @@ async fn verify(State(state): State<Arc<InboundState>>, uri: Uri) -> Result<Resp
             path = told(uri.path()),
             code = problem.code,
             detail = problem.detail,
-            hint = hint(&state, &uri),
+            hint = hint(&state, &uri, problem.code),
             "refused to verify an address for WeChat; if it was WeChat's console, compare the address (URL) and the token \
              there with this configuration"
         );
@@ -108,9 +108,9 @@ async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Re
                 path = told(uri.path()),
                 code = problem.code,
                 detail = problem.detail,
-                hint = hint(&state, &uri),
-                "refused a request to WeChat's address; if it was WeChat, compare token, AES key and mode with \
-                 WeChat's console"
+                hint = hint(&state, &uri, problem.code),
+                "refused a request to WeChat's address; if it was WeChat, WeChat's console and this configuration differ, or \
+                 a proxy between them changes requests"
             );
             (problem.code, Some(problem.into_response()))
         }

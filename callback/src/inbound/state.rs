@@ -53,7 +53,8 @@ pub(super) enum ClaimObstacle {
     NoAnswer,
     #[error(
         "Redis was emptied or has restarted, or this pod has, since the message was signed, so nobody knows whether its \
-         signature was used before; in mode safe signatures need no memory"
+         signature was used before; if this lasts for more than some seconds, compare this pod's clock with WeChat's; in \
+         mode safe signatures need no memory"
     )]
     Forgotten,
 }

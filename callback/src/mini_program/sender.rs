@@ -16,7 +16,7 @@ use crate::{
     accounts::MiniProgram,
     problems::from_refusal,
     stores::{JsCodeLookup, JsCodeSender, JsCodes, SessionRefusal},
-    wechat::CallError,
+    wechat::{CallError, PauseReason},
 };
 
 /// How often we look whether another call has WeChat's answer.
@@ -84,7 +84,10 @@ async fn ask_wechat(
         }
         Some(ErrorCode::JsCodeInvalid) => sender_at_another_pod(js_codes, account, call, Instant::now()).await,
         _ => {
-            tracing::warn!(%account, %error, "WeChat did not say who sent a js_code; the phone is told why");
+            // The line of a pause stands for all of its calls.
+            if !matches!(error, CallError::NotMade(_)) {
+                tracing::warn!(%account, %error, "WeChat did not say who sent a js_code; the phone is told why");
+            }
             let refusal = refusal(&error);
             if let Err(error) = js_codes.remember_refusal(call, refusal).await {
                 tracing::warn!(%account, %error, "could not store that WeChat did not answer; equal calls wait in vain");
@@ -134,15 +137,17 @@ fn refusal(error: &CallError) -> SessionRefusal {
     match error {
         CallError::TooSlow
         | CallError::Unreachable(_)
-        | CallError::NoOtherToken
         | CallError::Foreign(_)
+        | CallError::NotMade(PauseReason::Unanswered)
         | CallError::Answer(ApiError::Malformed(_)) => SessionRefusal::Unavailable,
-        CallError::Answer(ApiError::Refused { code, .. }) | CallError::NotMade(code) => match code {
-            ErrorCode::Busy => SessionRefusal::Unavailable,
-            ErrorCode::MinuteQuota => SessionRefusal::MinuteQuota,
-            ErrorCode::PersonBlocked => SessionRefusal::PersonBlocked,
-            _ => SessionRefusal::MiniProgram,
-        },
+        CallError::Answer(ApiError::Refused { code, .. }) | CallError::NotMade(PauseReason::Refused(code)) => {
+            match code {
+                ErrorCode::Busy => SessionRefusal::Unavailable,
+                ErrorCode::MinuteQuota => SessionRefusal::MinuteQuota,
+                ErrorCode::PersonBlocked => SessionRefusal::PersonBlocked,
+                _ => SessionRefusal::MiniProgram,
+            }
+        }
     }
 }
 

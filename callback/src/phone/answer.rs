@@ -1,9 +1,17 @@
 //! What people answer to a question on the phone: how typed answers are read, and links in a reply that send an answer.
 //! No I/O.
 
+use icu_normalizer::ComposingNormalizer;
 use scenecast_scene::{Language, Number, SceneId};
 
 use crate::visible_text::meant;
+
+/// Words for yes, in simplified and traditional characters.
+const YES: &str = "1 一 y yes ok okay confirm 是 是的 是我 好 好的 对 对的 同意 确认 确定 确认登录 确定登录 \
+    對 對的 確認 確定 確認登錄 確定登錄 確認登入 確定登入";
+/// The same for no.
+const NO: &str = "0 零 〇 2 二 n no decline cancel 不 不是 不是我 不对 不要 否 取消 拒绝 不同意 不确认 不登录 \
+    不對 拒絕 不確認 不登錄 不登入";
 
 /// The answer of a person who was asked about a scene.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,16 +25,14 @@ pub(crate) enum LoginAnswer {
 }
 
 impl LoginAnswer {
-    /// Reads an answer as people type it, in either language; `None` for every other text.
+    /// Reads an answer as people type it, in either language, in simplified or traditional characters, and with digits of
+    /// every form; `None` for every other text.
     pub(crate) fn read(typed: &str) -> Option<Self> {
-        let typed: String = meant(typed).chars().map(narrow).collect();
-        match typed.to_lowercase().as_str() {
-            "1" | "y" | "yes" | "ok" | "是" | "是的" | "是我" | "确认" | "同意" | "确认登录" | "confirm" => {
-                Some(Self::Yes)
-            }
-            "0" | "2" | "n" | "no" | "不" | "不是" | "否" | "取消" | "拒绝" | "不是我" | "decline" => {
-                Some(Self::No)
-            }
+        let typed = plain(typed).to_lowercase();
+        let is_among = |words: &str| words.split(' ').any(|word| word == typed);
+        match typed.as_str() {
+            _ if is_among(YES) => Some(Self::Yes),
+            _ if is_among(NO) => Some(Self::No),
             digits if digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit()) => {
                 digits.parse().ok().map(Self::Pick)
             }
@@ -53,12 +59,24 @@ impl LoginAnswer {
     }
 }
 
-/// The half-width form of a full-width letter or digit.
-fn narrow(c: char) -> char {
-    match c {
-        '！'..='～' => char::from_u32(u32::from(c) - u32::from('！') + u32::from('!')).unwrap_or(c),
-        c => c,
-    }
+/// What a person meant to type, in the plain form of each character: full-width, circled, bracketed and with a full stop
+/// are forms of a digit (Unicode's compatibility forms, NFKC).
+fn plain(typed: &str) -> String {
+    let typed: String = meant(typed).chars().map(digit_in_black_circle).collect();
+    meant(&ComposingNormalizer::new_nfkc().normalize(&typed))
+}
+
+/// Some circled digits are no compatibility forms.
+fn digit_in_black_circle(c: char) -> char {
+    let first = match c {
+        '❶'..='❾' => '❶',
+        '➀'..='➈' => '➀',
+        '➊'..='➒' => '➊',
+        '⓵'..='⓽' => '⓵',
+        '⓿' => return '0',
+        _ => return c,
+    };
+    char::from_digit(u32::from(c) - u32::from(first) + 1, 10).unwrap_or(c)
 }
 
 #[cfg(test)]
@@ -97,9 +115,22 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_read_in_traditional_characters_and_with_digits_of_every_form() {
+        let yes = "确定 確定 確認 确认登录 確認登入 好的 好 對 是的。 ① ❶ ➀ ➊ ⓵ ⑴ ⒈ (1) 1️⃣ １． 𝟏 ㊀ 一 ＯＫ Ｙ";
+        let no = "不對 拒絕 不要 不同意 ⓪ ⓿ 〇 零 ② ❷ ⑵ ⒉ ２。 二 Ｎｏ CANCEL";
+        let pick = "⑤⑦ ❺❼ ５７ 5７ 𝟓𝟕 「⑤⑦」。";
+        for (typed, answer) in [(yes, LoginAnswer::Yes), (no, LoginAnswer::No), (pick, LoginAnswer::Pick(number(57)))] {
+            for typed in typed.split(' ') {
+                assert_eq!(LoginAnswer::read(typed), Some(answer), "{typed}");
+            }
+        }
+    }
+
+    #[test]
     fn other_texts_are_not_answers() {
         for typed in [
             "",
+            "yes ok",
             "!",
             "3",
             "09",
@@ -114,6 +145,12 @@ mod tests {
             "yes?",
             "1]]>",
             "你好",
+            "好吗",
+            "好的？",
+            "不好",
+            "③",
+            "½",
+            "确认不是我",
             "1\n2",
             &"1".repeat(60_000),
         ] {

@@ -2,14 +2,14 @@
 //!
 //! WeChat's `stable_token`, in its normal mode, answers the current token until five minutes before the token's end.
 //! From then on it answers a new token, and the old one stays valid until its end. So asking is harmless, and asking
-//! early is useless. A token that ended early (because other software forced a refresh) is replaced by asking again. We
-//! never force a refresh: that has a quota of 20 a day, and a second forced refresh ends the token of all other
-//! clients.
+//! early is useless. A token that ended early (because other software forced a refresh) is replaced by asking again. Until
+//! WeChat gives a token, calls fail at once: a token that WeChat has refused is used by nobody. We never force a refresh:
+//! that has a quota of 20 a day, and a second forced refresh ends the token of all other clients.
 //!
 //! ```text
 //! get ─▶ the token of this process, if it lasts          (renewed in the background when it nears its end)
-//!   └──▶ renew: one task of this process
-//!          └──▶ the token of the store, if another pod has fetched one
+//!   └──▶ renew: one task of this process, whose failure is that of all who waited
+//!          └──▶ the token of the store, if another pod has fetched one; nothing else during a pause
 //!          └──▶ take the lease ─▶ ask WeChat ─▶ store ─▶ give the lease back
 //!          └──▶ another pod has the lease: look again every 30 ms, for 3 s at most; then ask WeChat
 //! ```
@@ -92,33 +92,28 @@ impl AccessTokenSource {
             let source = self.clone();
             let old = token.clone();
             tokio::spawn(async move {
-                if let Err(error) = source.renew(Some(&old)).await {
-                    tracing::warn!(
+                match source.renew(Some(&old)).await {
+                    // The line of the pause stands for these.
+                    Ok(_) | Err(CallError::NotMade(_)) => {}
+                    Err(error) => tracing::warn!(
                         account = %source.0.account, %error,
                         "could not renew the access token before its end; tried again in ten seconds"
-                    );
+                    ),
                 }
             });
         }
         Ok(token)
     }
 
-    /// Another token than this one, which WeChat has refused. Answers the same token if WeChat gives no other: the
-    /// caller tries it once more, and WeChat isn't asked for a token again at once.
+    /// The token to use in place of this one, which WeChat has refused. It is the same token if WeChat gives no other:
+    /// the caller tries it once more, and WeChat isn't asked for a token again at once. If this fails, nobody uses the
+    /// refused token any more.
     pub(crate) async fn replace(&self, refused: &str) -> Result<String, CallError> {
-        match self.renew(Some(refused)).await {
-            Ok(token) => {
-                if token == refused {
-                    self.0.state.lock().record_failure(&CallError::NoOtherToken);
-                }
-                Ok(token)
-            }
-            Err(CallError::NoOtherToken) => Ok(refused.to_owned()),
-            Err(error) => Err(error),
-        }
+        let is_dead = self.0.state.lock().refuse(refused);
+        if is_dead { self.renew(None).await } else { Ok(refused.to_owned()) }
     }
 
-    /// A token other than `old`: of this process, of another pod, or from WeChat.
+    /// A token other than `old` and the refused one: of this process, of another pod, or from WeChat.
     async fn renew(&self, old: Option<&str>) -> Result<String, CallError> {
         let source = self.clone();
         let old = old.map(ToOwned::to_owned);
@@ -128,12 +123,48 @@ impl AccessTokenSource {
     }
 
     async fn renew_once(&self, old: Option<&str>) -> Result<String, CallError> {
-        let fits = |stored: &StoredToken| lasts(stored) && Some(stored.token.as_str()) != old;
+        let asked_at = Instant::now();
         let _renewing = self.0.renewing.lock().await;
-        if let Some(stored) = self.0.state.lock().stored().filter(|stored| fits(stored)) {
-            return Ok(stored.token.clone());
+        let refused = self.0.state.lock().refused();
+        let fits = |stored: &StoredToken| {
+            let token = Some(stored.token.as_str());
+            lasts(stored) && token != old && token != refused.as_deref()
+        };
+        if let Some(renewed) = self.renewed_since(asked_at, fits) {
+            return renewed;
         }
-        let renewed = match self.renew_with_pods(fits).await {
+        let stored = match self.0.circuit.check(STABLE_TOKEN) {
+            Ok(()) => self.fetch_for_pods(fits).await,
+            Err(paused) => self.fetched_by_another_pod(fits).await.ok_or(paused),
+        }?;
+        let token = stored.token.clone();
+        self.0.state.lock().keep(stored);
+        Ok(token)
+    }
+
+    /// What another task of this process got meanwhile.
+    fn renewed_since(
+        &self,
+        asked_at: Instant,
+        fits: impl Fn(&StoredToken) -> bool,
+    ) -> Option<Result<String, CallError>> {
+        let state = self.0.state.lock();
+        match state.stored().filter(|stored| fits(stored)) {
+            Some(stored) => Some(Ok(stored.token.clone())),
+            None => state.failure_since(asked_at).map(Err),
+        }
+    }
+
+    /// The token that another pod has fetched while this pod doesn't ask WeChat.
+    async fn fetched_by_another_pod(&self, fits: impl Fn(&StoredToken) -> bool) -> Option<StoredToken> {
+        let stored = self.0.store.get(&self.0.credentials.app_id).await.ok().flatten().filter(fits)?;
+        self.0.circuit.end(STABLE_TOKEN);
+        Some(stored)
+    }
+
+    /// The token that another pod has fetched, or one from WeChat, for all pods if Redis can tell them.
+    async fn fetch_for_pods(&self, fits: impl Fn(&StoredToken) -> bool) -> Result<StoredToken, CallError> {
+        match self.renew_with_pods(fits).await {
             Ok(renewed) => renewed,
             Err(error) => {
                 tracing::warn!(
@@ -142,12 +173,7 @@ impl AccessTokenSource {
                 );
                 self.fetch().await
             }
-        };
-        renewed.map(|stored| {
-            let token = stored.token.clone();
-            self.0.state.lock().keep(stored);
-            token
-        })
+        }
     }
 
     /// Takes the token that another pod has fetched, or fetches one for all pods.
@@ -189,17 +215,14 @@ impl AccessTokenSource {
         }
     }
 
-    /// Asks WeChat for a token, unless that failed a moment ago.
+    /// Asks WeChat for a token, unless there is a pause.
     async fn fetch(&self) -> Result<StoredToken, CallError> {
-        self.0.circuit.check(STABLE_TOKEN)?;
-        self.0.state.lock().check_pause()?;
-        let fetched = self.ask_wechat().await;
+        self.0.circuit.start(STABLE_TOKEN)?;
+        let answer = self.ask_wechat().await;
+        let fetched = self.0.circuit.record(STABLE_TOKEN, CallSubject::Account, answer);
         match &fetched {
             Ok(_) => tracing::info!(account = %self.0.account, "fetched an access token"),
-            Err(error) => {
-                self.0.circuit.record(STABLE_TOKEN, CallSubject::Account, error);
-                self.0.state.lock().record_failure(error);
-            }
+            Err(error) => self.0.state.lock().record_failure(error),
         }
         fetched
     }

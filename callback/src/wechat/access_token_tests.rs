@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
+use futures_util::future::join_all;
 use scenecast_bus::{BusConfig, Store};
 use scenecast_metrics::Metrics;
 use scenecast_service::{
@@ -10,9 +11,9 @@ use scenecast_service::{
     outbound::NameResolver,
     shutdown::Shutdown,
 };
-use scenecast_simulator::{SimulatedAccount, Simulator};
+use scenecast_simulator::{CallFailure, SimulatedAccount, Simulator};
 
-use super::*;
+use super::{super::pause::PauseReason, *};
 use crate::clock::Clock;
 
 fn demo() -> AccountName {
@@ -67,6 +68,47 @@ async fn a_dead_token_is_replaced_once_however_many_find_out() {
     assert_ne!(fresh, dead);
     assert_eq!(token.replace(&dead).await.unwrap(), fresh);
     assert_eq!(simulator.calls(STABLE_TOKEN).total(), 2);
+}
+
+#[tokio::test]
+async fn a_dead_token_is_used_by_nobody_until_wechat_or_another_pod_has_a_token() {
+    let store = Store::over(None);
+    let (token, simulator) = token_over(store.clone()).await;
+    let dead = token.get().await.unwrap();
+    simulator.fail_calls(STABLE_TOKEN, 1000, CallFailure::Code(40164));
+    let asked = simulator.calls(STABLE_TOKEN).total();
+    assert_eq!(token.replace(&dead).await.unwrap_err().code(), Some(ErrorCode::Address));
+    let paused = CallError::NotMade(PauseReason::Refused(ErrorCode::Address));
+    for _ in 0..3 {
+        assert_eq!(token.get().await, Err(paused.clone()), "though Redis still has the dead one");
+        assert_eq!(token.replace(&dead).await, Err(paused.clone()));
+    }
+    assert_eq!(simulator.calls(STABLE_TOKEN).total(), asked + 1);
+    let fresh = StoredToken { token: "of another pod".into(), expires_at: unix_now_ms() + 7_200_000 };
+    TokenStore::new(store).put(SimulatedAccount::SAMPLE_APP_ID, &fresh, Duration::from_secs(7200)).await.unwrap();
+    assert_eq!(token.get().await.unwrap(), fresh.token);
+    assert_eq!(token.0.circuit.check(STABLE_TOKEN), Ok(()), "it is over");
+}
+
+#[tokio::test]
+async fn a_refused_token_that_wechat_gives_again_is_tried_again_and_asked_for_once() {
+    let (token, simulator) = token_over(Store::over(None)).await;
+    let refused = token.get().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(token.replace(&refused).await.unwrap(), refused);
+        assert_eq!(token.get().await.unwrap(), refused);
+    }
+    assert_eq!(simulator.calls(STABLE_TOKEN).total(), 2);
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_token_share_one_failure_and_a_hiccup_is_no_pause() {
+    let (token, simulator) = token_over(Store::over(None)).await;
+    simulator.fail_calls(STABLE_TOKEN, 1, CallFailure::Html);
+    let waiting = join_all((0..20).map(|_| token.get())).await;
+    assert!(waiting.iter().all(|got| matches!(got, Err(CallError::Foreign(_)))), "{waiting:?}");
+    assert_eq!(simulator.calls(STABLE_TOKEN).total(), 1);
+    token.get().await.unwrap();
 }
 
 #[tokio::test]

@@ -38,44 +38,43 @@ impl AccountCalls {
     /// Fails if this call, which takes an access token, would not be made now.
     pub(crate) async fn prepare(&self, call: &'static str, by: Instant) -> Result<(), CallError> {
         self.circuit.check(call)?;
-        answered_by(by, self.token.get()).await.map(drop)
+        // Boxed, as in `call`.
+        Box::pin(answered_by(by, self.token.get())).await.map(drop)
     }
 
     /// Makes a call that takes an access token.
     pub(crate) async fn call<T>(&self, ask: &ApiCall<T>, by: Instant) -> Result<T, CallError> {
-        answered_by(by, self.with_token(ask)).await
+        // Boxed, because otherwise the futures of each delivery would hold all of this one's memory.
+        Box::pin(self.with_token(ask, by)).await
     }
 
     /// Makes a call without an access token.
     pub(crate) async fn call_without_token<T>(&self, ask: &ApiCall<T>) -> Result<T, CallError> {
-        self.circuit.check(ask.path)?;
-        let answer = answered_by(call_deadline(), self.client.send(ask, None)).await;
-        answer.inspect_err(|error| self.circuit.record(ask.path, ask.subject, error))
+        self.circuit.start(ask.path)?;
+        let answer = Box::pin(answered_by(call_deadline(), self.client.send(ask, None))).await;
+        self.circuit.record(ask.path, ask.subject, answer)
     }
 
-    async fn with_token<T>(&self, ask: &ApiCall<T>) -> Result<T, CallError> {
+    /// The token's own failures say nothing of this call, and are recorded where the token comes from.
+    async fn with_token<T>(&self, ask: &ApiCall<T>, by: Instant) -> Result<T, CallError> {
         self.circuit.check(ask.path)?;
-        let token = self.token.get().await?;
-        let answer = match self.client.send(ask, Some(&token)).await {
+        let token = answered_by(by, self.token.get()).await?;
+        self.circuit.start(ask.path)?;
+        let answer = match answered_by(by, self.client.send(ask, Some(&token))).await {
             Err(error) if error.code() == Some(ErrorCode::StaleToken) => {
                 tracing::info!(
                     account = %self.account, %error,
                     "WeChat refuses the access token; asking for another one and calling again"
                 );
-                let token = self.token.replace(&token).await?;
-                self.client.send(ask, Some(&token)).await
+                let token = answered_by(by, self.token.replace(&token)).await?;
+                answered_by(by, self.client.send(ask, Some(&token))).await
             }
             answered => answered,
         };
-        answer.inspect_err(|error| self.circuit.record(ask.path, ask.subject, error))
+        self.circuit.record(ask.path, ask.subject, answer)
     }
 }
 
-fn answered_by<T>(
-    deadline: Instant,
-    call: impl Future<Output = Result<T, CallError>>,
-) -> impl Future<Output = Result<T, CallError>> {
-    // Boxed, because otherwise the futures of each delivery would hold all of this one's memory.
-    let call = timeout_at(deadline, Box::pin(call));
-    async { call.await.unwrap_or(Err(CallError::TooSlow)) }
+async fn answered_by<T>(deadline: Instant, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    timeout_at(deadline, call).await.unwrap_or(Err(CallError::TooSlow))
 }

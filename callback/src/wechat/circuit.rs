@@ -1,5 +1,5 @@
-//! Calls that are not made for a while, because WeChat's refusal will last: asking again would not help, and WeChat
-//! punishes clients that keep asking.
+//! Calls that are not made for a while. Either WeChat's refusal will last: asking again would not help, and WeChat
+//! punishes clients that keep asking. Or WeChat gives no answers: each page would wait for nothing.
 //!
 //! | WeChat's refusal | the call is made again |
 //! |---|---|
@@ -9,30 +9,45 @@
 //!
 //! A call about one person is made for the next person at once, unless the refusal is surely about the account.
 //!
+//! A call is unanswered if WeChat is away, too slow or busy, or if something else answers. One or two of these in a row
+//! are a hiccup. From the third on there is a pause of seconds:
+//!
+//! ```text
+//! made ──three in a row unanswered──▶ paused ──2 s──▶ one call is tried ──answered──▶ made
+//!                                       ▲                     │
+//!                                       └──twice as long──unanswered
+//! ```
+//!
 //! A day's quota can come back before midnight: WeChat raises it, or its owner clears it. So it is tried every hour.
 //! Each pod learns of a refusal by itself, and forgets it when it restarts or the account's settings change.
 //!
 //! See docs/decisions/028-wechat-is-not-asked-what-it-has-refused.md and
-//! docs/decisions/070-any-refusal-of-wechat-pauses-its-own-call.md.
+//! docs/decisions/070-any-refusal-of-wechat-pauses-its-own-call.md and
+//! docs/decisions/083-a-wechat-that-gives-no-answer-is-left-alone-for-seconds.md.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Weak},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use prometheus::IntGaugeVec;
 use scenecast_scene::AccountName;
 use scenecast_wechat::ErrorCode;
 
-use super::client::{CallError, CallSubject};
+use super::{
+    client::{CallError, CallSubject},
+    pause::{PauseReason, UnansweredCalls},
+};
 use crate::clock::Clock;
 
 /// For what may pass soon, what an operator has to fix, and what we don't know.
 const A_MINUTE: Duration = Duration::from_secs(60);
 /// For what lasts, and for which WeChat punishes those who keep asking.
 const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+/// How long others wait for the call that is tried after a pause, unless its answer comes sooner.
+const TRIAL: Duration = Duration::from_secs(4);
 
 /// How long a call is not made after WeChat refused it with this code; `None` if it may be made at once.
 fn pause(code: ErrorCode, subject: CallSubject) -> Option<Duration> {
@@ -55,93 +70,191 @@ struct CircuitState {
     account: AccountName,
     clock: Clock,
     gauge: IntGaugeVec,
-    open: Mutex<BTreeMap<&'static str, OpenCircuit>>,
+    calls: Mutex<Calls>,
+}
+
+#[derive(Default)]
+struct Calls {
+    paused: BTreeMap<&'static str, Pause>,
+    unanswered: BTreeMap<&'static str, UnansweredCalls>,
 }
 
 /// Why a call is not made, and until when.
 #[derive(Debug, Clone, Copy)]
-struct OpenCircuit {
-    why: ErrorCode,
+struct Pause {
+    why: PauseReason,
     until: SystemTime,
+    /// Whether it lasts only for as long as one call is tried.
+    is_trial: bool,
 }
 
 impl Circuit {
     /// `gauge` is 1 by account, call and reason for as long as a call is not made.
     pub(crate) fn new(account: AccountName, clock: Clock, gauge: IntGaugeVec) -> Self {
-        Self(Arc::new(CircuitState { account, clock, gauge, open: Mutex::default() }))
+        Self(Arc::new(CircuitState { account, clock, gauge, calls: Mutex::default() }))
     }
 
-    /// Whether this call may be made now.
+    /// Whether this call would be made now.
     pub(crate) fn check(&self, call: &'static str) -> Result<(), CallError> {
-        self.0.close_expired();
-        match self.0.open.lock().get(call) {
-            Some(OpenCircuit { why, .. }) => Err(CallError::NotMade(*why)),
-            None => Ok(()),
+        not_paused(&self.0.calls_now(), call)
+    }
+
+    /// Whether this call may be made now. If so, its caller makes it, and records its answer.
+    pub(crate) fn start(&self, call: &'static str) -> Result<(), CallError> {
+        let mut calls = self.0.calls_now();
+        not_paused(&calls, call)?;
+        if calls.unanswered.get(call).is_some_and(|unanswered| unanswered.pause().is_some()) {
+            self.pause(&mut calls, call, PauseReason::Unanswered, TRIAL).is_trial = true;
+        }
+        Ok(())
+    }
+
+    /// Learns from the answer to this call whether it is paused now. Gives the answer, but where a pause began because
+    /// WeChat gives none: then the caller learns of the pause.
+    pub(crate) fn record<T>(
+        &self,
+        call: &'static str,
+        subject: CallSubject,
+        answer: Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        match answer {
+            Err(error) if error.is_unanswered(subject) => Err(self.record_unanswered(call, error)),
+            Err(error) => {
+                if error.code().is_some() {
+                    self.record_answered(call);
+                }
+                self.record_refusal(call, subject, &error);
+                Err(error)
+            }
+            Ok(answer) => {
+                self.record_answered(call);
+                Ok(answer)
+            }
         }
     }
 
-    /// Opens the circuit of this call, if the error is a refusal that will last.
-    pub(crate) fn record(&self, call: &'static str, subject: CallSubject, error: &CallError) {
+    /// Ends the pause of this call: what it is made for was got in another way.
+    pub(crate) fn end(&self, call: &'static str) {
+        let mut calls = self.0.calls.lock();
+        calls.unanswered.remove(call);
+        if let Some(pause) = calls.paused.remove(call) {
+            self.0.hide(call, pause.why);
+            tracing::info!(
+                account = %self.0.account, call, why = pause.why.label(),
+                "the pause of this call ends early, because another pod has got what it is for"
+            );
+        }
+    }
+
+    fn record_answered(&self, call: &'static str) {
+        let mut calls = self.0.calls.lock();
+        let before = calls.unanswered.remove(call).unwrap_or_default();
+        if before.pause().is_none() {
+            return;
+        }
+        if calls.paused.get(call).is_some_and(|pause| pause.why == PauseReason::Unanswered) {
+            calls.paused.remove(call);
+            self.0.hide(call, PauseReason::Unanswered);
+        }
+        tracing::info!(account = %self.0.account, call, "WeChat answers this call again");
+    }
+
+    fn record_unanswered(&self, call: &'static str, error: CallError) -> CallError {
+        let mut calls = self.0.calls_now();
+        if let Some(Pause { why, is_trial: false, .. }) = calls.paused.get(call) {
+            // The call was on its way when the pause began.
+            return CallError::NotMade(*why);
+        }
+        let unanswered = calls.unanswered.entry(call).or_default();
+        unanswered.count();
+        let Some(pause) = unanswered.pause() else { return error };
+        self.pause(&mut calls, call, PauseReason::Unanswered, pause);
+        tracing::warn!(
+            account = %self.0.account, call, %error, ?pause,
+            "WeChat gives no answer to this call; it is not made again before `pause` is over, and then one call is tried"
+        );
+        CallError::NotMade(PauseReason::Unanswered)
+    }
+
+    fn record_refusal(&self, call: &'static str, subject: CallSubject, error: &CallError) {
         let Some(why) = error.code() else { return };
         let account = &self.0.account;
         if why == ErrorCode::Mistake {
             tracing::error!(%account, call, %error, "WeChat says that our call is wrong; please report this as a bug");
         }
         let Some(pause) = pause(why, subject) else { return };
-        let until = self.0.clock.now() + pause;
-        let before = self.0.open.lock().insert(call, OpenCircuit { why, until });
-        if let Some(before) = before {
+        let mut calls = self.0.calls_now();
+        let is_paused = calls.paused.contains_key(call);
+        self.pause(&mut calls, call, PauseReason::Refused(why), pause);
+        if !is_paused {
+            // Otherwise another call was in flight, and its refusal was logged already.
+            log_refusal(account, call, error, why, pause);
+        }
+    }
+
+    fn pause<'a>(&self, calls: &'a mut Calls, call: &'static str, why: PauseReason, pause: Duration) -> &'a mut Pause {
+        if let Some(before) = calls.paused.remove(call) {
             self.0.hide(call, before.why);
         }
         self.0.gauge.with_label_values(&self.0.labels(call, why)).set(1);
-        if before.is_some() {
-            // Another call was in flight, and its refusal was logged already.
-            return;
-        }
-        match why {
-            ErrorCode::Credentials | ErrorCode::Address | ErrorCode::AddressUnconfirmed => tracing::error!(
-                %account, call, %error, ?pause,
-                "WeChat does not accept this account's app id, secret or our address: \
-                 fix the configuration, here or at WeChat"
-            ),
-            ErrorCode::Restricted => tracing::error!(
-                %account, call, %error, ?pause,
-                "WeChat has restricted this account: its owner finds the reason in WeChat's console"
-            ),
-            ErrorCode::StaleToken => tracing::error!(
-                %account, call, %error, ?pause,
-                "WeChat refuses even a new access token; does other software fetch tokens for this account? If this \
-                 repeats, reset the account's secret"
-            ),
-            _ => tracing::warn!(
-                %account, call, %error, ?pause,
-                "WeChat refuses this call; it is not made again before `pause` is over"
-            ),
-        }
         let this = Arc::downgrade(&self.0);
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
-            if let Some(this) = Weak::upgrade(&this) {
-                this.close_expired();
+            if let Some(this) = this.upgrade() {
+                drop(this.calls_now());
             }
         });
+        let until = self.0.clock.now() + pause;
+        calls.paused.entry(call).or_insert(Pause { why, until, is_trial: false })
+    }
+}
+
+fn not_paused(calls: &Calls, call: &str) -> Result<(), CallError> {
+    calls.paused.get(call).map_or(Ok(()), |pause| Err(CallError::NotMade(pause.why)))
+}
+
+fn log_refusal(account: &AccountName, call: &str, error: &CallError, why: ErrorCode, pause: Duration) {
+    match why {
+        ErrorCode::Credentials | ErrorCode::Address | ErrorCode::AddressUnconfirmed => tracing::error!(
+            %account, call, %error, ?pause,
+            "WeChat does not accept this account's app id, secret or our address: \
+             fix the configuration, here or at WeChat"
+        ),
+        ErrorCode::Restricted => tracing::error!(
+            %account, call, %error, ?pause,
+            "WeChat has restricted this account: its owner finds the reason in WeChat's console"
+        ),
+        ErrorCode::StaleToken => tracing::error!(
+            %account, call, %error, ?pause,
+            "WeChat refuses even a new access token; does other software fetch tokens for this account? If this \
+             repeats, reset the account's secret"
+        ),
+        _ => tracing::warn!(
+            %account, call, %error, ?pause,
+            "WeChat refuses this call; it is not made again before `pause` is over"
+        ),
     }
 }
 
 impl CircuitState {
-    fn labels<'a>(&'a self, call: &'a str, why: ErrorCode) -> [&'a str; 3] {
-        [self.account.as_str(), call, why.label()]
+    /// The calls, without the pauses that are over.
+    fn calls_now(&self) -> MutexGuard<'_, Calls> {
+        let now = self.clock.now();
+        let mut calls = self.calls.lock();
+        calls.paused.retain(|call, pause| {
+            let lasts = pause.until > now;
+            if !lasts {
+                self.hide(call, pause.why);
+                self.log_over(call, pause.why);
+            }
+            lasts
+        });
+        calls
     }
 
-    fn close_expired(&self) {
-        let now = self.clock.now();
-        let mut open = self.open.lock();
-        let is_over = |circuit: &OpenCircuit| circuit.until <= now;
-        let over: Vec<_> =
-            open.iter().filter(|(_, circuit)| is_over(circuit)).map(|(call, circuit)| (*call, circuit.why)).collect();
-        for (call, why) in over {
-            open.remove(call);
-            self.hide(call, why);
+    /// That WeChat answers again is only known when it does.
+    fn log_over(&self, call: &str, why: PauseReason) {
+        if let PauseReason::Refused(why) = why {
             tracing::info!(
                 account = %self.account, call, why = why.label(),
                 "the pause after WeChat's refusal is over; this call may be made again"
@@ -149,7 +262,11 @@ impl CircuitState {
         }
     }
 
-    fn hide(&self, call: &str, why: ErrorCode) {
+    fn labels<'a>(&'a self, call: &'a str, why: PauseReason) -> [&'a str; 3] {
+        [self.account.as_str(), call, why.label()]
+    }
+
+    fn hide(&self, call: &str, why: PauseReason) {
         // An error means that the gauge didn't show it.
         let _ = self.gauge.remove_label_values(&self.labels(call, why));
     }
@@ -158,79 +275,12 @@ impl CircuitState {
 impl Drop for CircuitState {
     /// An account that was removed shows nothing.
     fn drop(&mut self) {
-        for (call, OpenCircuit { why, .. }) in &*self.open.lock() {
+        for (call, Pause { why, .. }) in &self.calls.lock().paused {
             self.hide(call, *why);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use scenecast_metrics::Metrics;
-    use scenecast_wechat::ApiError;
-
-    use super::*;
-
-    const CALL: &str = "/cgi-bin/qrcode/create";
-
-    fn circuit() -> (Circuit, Clock, Metrics) {
-        let (clock, metrics) = (Clock::default(), Metrics::new());
-        let gauge = metrics.gauge_vec("wechat_circuit_open", "Calls.", &["account", "call", "why"]);
-        (Circuit::new("demo".parse().unwrap(), clock.clone(), gauge), clock, metrics)
-    }
-
-    fn refusal(number: i64) -> CallError {
-        ApiError::Refused { code: ErrorCode::from_number(number), number, message: String::new() }.into()
-    }
-
-    #[test]
-    fn each_code_has_its_pause() {
-        for (numbers, of_account, of_person) in [
-            (&[-1][..], None, None),
-            (&[40003, 43004, 46004, 40029, 40163, 40226, 45011, 12345, 99999], Some(A_MINUTE), None),
-            (&[47001, 40053, 41030, 40129, 40169, 40097, 45029, 40159], Some(A_MINUTE), None),
-            (&[40001, 40014, 41001, 42001], Some(A_MINUTE), Some(A_MINUTE)),
-            (&[40013, 40125, 40243, 41002, 41004, 40164, 45035, 61004], Some(A_MINUTE), Some(A_MINUTE)),
-            (&[50002, 50007], Some(AN_HOUR), None),
-            (&[45009, 89503, 48001, 48004, 50001, 61007], Some(AN_HOUR), Some(AN_HOUR)),
-        ] {
-            for number in numbers {
-                let code = ErrorCode::from_number(*number);
-                assert_eq!(pause(code, CallSubject::Account), of_account, "{number}");
-                assert_eq!(pause(code, CallSubject::Person), of_person, "{number}");
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_refused_call_is_not_made_until_its_pause_is_over_and_other_calls_are() {
-        let (circuit, clock, metrics) = circuit();
-        assert_eq!(circuit.check(CALL), Ok(()));
-        circuit.record(CALL, CallSubject::Account, &refusal(45009));
-        circuit.record(CALL, CallSubject::Account, &refusal(45009));
-        assert_eq!(circuit.check(CALL), Err(CallError::NotMade(ErrorCode::DayQuota)));
-        assert_eq!(circuit.check("/cgi-bin/user/info"), Ok(()));
-        let shown = format!("scenecast_wechat_circuit_open{{account=\"demo\",call=\"{CALL}\",why=\"day_quota\"}} 1");
-        assert!(metrics.text().contains(&shown), "{}", metrics.text());
-        clock.advance(AN_HOUR);
-        assert_eq!(circuit.check(CALL), Ok(()));
-        assert!(!metrics.text().contains("circuit_open"), "{}", metrics.text());
-    }
-
-    #[tokio::test]
-    async fn a_refusal_that_does_not_last_stops_no_call() {
-        let (circuit, ..) = circuit();
-        for error in [refusal(-1), CallError::TooSlow, CallError::NoOtherToken] {
-            circuit.record(CALL, CallSubject::Account, &error);
-            assert_eq!(circuit.check(CALL), Ok(()), "{error}");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_account_that_was_removed_shows_nothing() {
-        let (circuit, _, metrics) = circuit();
-        circuit.record(CALL, CallSubject::Account, &refusal(48001));
-        drop(circuit);
-        assert!(!metrics.text().contains("circuit_open"), "{}", metrics.text());
-    }
-}
+#[path = "circuit_tests.rs"]
+mod tests;

@@ -18,6 +18,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
+use super::pause::PauseReason;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// For one attempt at a call.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -50,20 +52,29 @@ pub(crate) enum CallError {
         "the answer is not WeChat's, but {0}; a proxy on the way to WeChat may have answered, or wechat.api_base is wrong"
     )]
     Foreign(ForeignAnswer),
-    /// The call was not made: WeChat refused it before, and that refusal lasts.
-    #[error("the call was not made, because WeChat refused it before ({})", .0.label())]
-    NotMade(ErrorCode),
-    /// WeChat refuses an access token, and gives us no other one.
-    #[error("WeChat refuses an access token that it still gives")]
-    NoOtherToken,
+    /// The call, or the one for its access token, was not made. The log has said so when the pause began.
+    #[error("the call was not made, because {0}")]
+    NotMade(PauseReason),
 }
 
 impl CallError {
     /// WeChat's error code, of its answer to this call or to an earlier one.
     pub(crate) fn code(&self) -> Option<ErrorCode> {
         match self {
-            Self::Answer(ApiError::Refused { code, .. }) | Self::NotMade(code) => Some(*code),
+            Self::Answer(ApiError::Refused { code, .. }) | Self::NotMade(PauseReason::Refused(code)) => Some(*code),
             _ => None,
+        }
+    }
+
+    /// Whether WeChat gave no answer, so that the next such call would get none, either. For a call about a person it
+    /// has to be surely not about that person: a firewall may answer to odd input.
+    pub(super) fn is_unanswered(&self, subject: CallSubject) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TooSlow => true,
+            Self::Answer(ApiError::Refused { code, .. }) => *code == ErrorCode::Busy,
+            Self::Foreign(answer) => subject == CallSubject::Account || answer.is_server_error(),
+            Self::Answer(ApiError::Malformed(_)) => subject == CallSubject::Account,
+            Self::NotMade(_) => false,
         }
     }
 
@@ -74,7 +85,6 @@ impl CallError {
             Self::Answer(ApiError::Refused { code, .. }) => code.label(),
             Self::Answer(ApiError::Malformed(_)) | Self::Foreign(_) => "nonsense",
             Self::NotMade(_) => "not_made",
-            Self::NoOtherToken => "no_other_token",
         }
     }
 }
@@ -96,6 +106,10 @@ impl ForeignAnswer {
         let is_told = !media_type.is_empty() && media_type.len() <= MAX_MEDIA_TYPE_BYTES;
         let media_type = if is_told { media_type } else { "an unknown type" };
         Self { status: head.status().as_u16(), media_type: media_type.to_owned(), bytes }
+    }
+
+    fn is_server_error(&self) -> bool {
+        self.status >= 500
     }
 }
 
@@ -137,7 +151,12 @@ pub(crate) struct ResponseFormat<T> {
 
 impl<T: DeserializeOwned> ResponseFormat<T> {
     /// JSON of this shape.
-    pub(crate) const JSON: Self = Self { max_bytes: MAX_JSON_BYTES, read: |answer| parse_answer(&answer) };
+    pub(crate) const JSON: Self = Self::json(|answer| parse_answer(&answer));
+
+    /// JSON that this function reads.
+    pub(crate) const fn json(read: fn(Vec<u8>) -> Result<T, ApiError>) -> Self {
+        Self { max_bytes: MAX_JSON_BYTES, read }
+    }
 }
 
 impl ResponseFormat<CodeImage> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scenecast_scene::{OpenId, SceneId};
-use scenecast_wechat::{ApiError, CallbackIps, QrCode, UserInfo};
+use scenecast_wechat::{ApiError, CallbackIps, QrCode, UserInfo, parse_answer};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -46,11 +46,9 @@ impl OfficialAccountApi {
                 "action_name": "QR_STR_SCENE",
                 "action_info": { "scene": { "scene_str": scene.to_string() } },
             })),
-            format: ResponseFormat::JSON,
+            format: ResponseFormat::json(|answer| drawable_code(&answer)),
         };
-        let code = self.0.call(&ask, by).await?;
-        let drawable = code.url.starts_with("http") && code.url.len() <= MAX_URL_BYTES;
-        if drawable { Ok(code) } else { Err(ApiError::Malformed(code.url.len()).into()) }
+        self.0.call(&ask, by).await
     }
 
     /// The addresses from which WeChat delivers.
@@ -75,5 +73,26 @@ impl OfficialAccountApi {
             format: ResponseFormat::JSON,
         };
         self.0.call(&ask, call_deadline()).await
+    }
+}
+
+/// The QR code in this answer, if its content is one that WeChat may have made.
+fn drawable_code(answer: &[u8]) -> Result<QrCode, ApiError> {
+    let code: QrCode = parse_answer(answer)?;
+    let drawable = code.url.starts_with("http") && code.url.len() <= MAX_URL_BYTES;
+    if drawable { Ok(code) } else { Err(ApiError::Malformed(answer.len())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_that_cannot_be_drawn_is_no_answer() {
+        let read = |url: &str| drawable_code(format!(r#"{{"ticket":"t","url":"{url}"}}"#).as_bytes());
+        assert_eq!(read("http://weixin.qq.com/q/02").unwrap().url, "http://weixin.qq.com/q/02");
+        for odd in ["", "weixin://q/02", &format!("http://{}", "q".repeat(MAX_URL_BYTES))] {
+            assert!(matches!(read(odd), Err(ApiError::Malformed(_))), "{odd}");
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! The access token that this process has, when it is due to be renewed, and how long WeChat isn't asked again after it
-//! gave none. No I/O.
+//! The access token that this process has, when it is due to be renewed, and which one WeChat has refused. No I/O.
+//!
+//! See docs/decisions/083-a-wechat-that-gives-no-answer-is-left-alone-for-seconds.md.
 
 use std::time::{Duration, Instant};
 
@@ -16,27 +17,28 @@ const JITTER_MS: u64 = 120_000;
 const MARGIN_MS: u64 = 5_000;
 /// The pause after an attempt to renew ahead of the end.
 const RENEW_PAUSE_MS: u64 = 10_000;
-/// The pause after WeChat gave no token. It doubles with each failure.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// WeChat isn't asked again for so long after it gave a token that it had refused.
+const CONFIRMED_FOR: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 pub(super) struct TokenState {
     token: Option<HeldToken>,
+    /// The token that WeChat refused last. It is dead, unless WeChat itself gives it again.
+    refused: Option<String>,
     failure: Option<FetchFailure>,
 }
 
 struct HeldToken {
     stored: StoredToken,
     renew_at: u64,
+    /// Until when WeChat isn't asked for another one, if WeChat gave this one after it had refused it.
+    confirmed_until: Option<Instant>,
 }
 
 /// WeChat gave no token.
 struct FetchFailure {
     error: CallError,
-    /// How many times in a row.
-    times: u32,
-    retry_at: Instant,
+    at: Instant,
 }
 
 /// A token that a call may use now.
@@ -63,29 +65,44 @@ impl TokenState {
         self.token.as_ref().map(|held| &held.stored)
     }
 
-    /// The last failure, for as long as its pause lasts.
-    pub(super) fn check_pause(&self) -> Result<(), CallError> {
-        match &self.failure {
-            Some(failure) if Instant::now() < failure.retry_at => Err(failure.error.clone()),
-            _ => Ok(()),
+    /// WeChat has refused this token, so nobody uses it any more. `false` if WeChat gave it again a moment ago, and
+    /// would give no other.
+    pub(super) fn refuse(&mut self, token: &str) -> bool {
+        let held = self.token.take_if(|held| held.stored.token == token);
+        if held.as_ref().and_then(|held| held.confirmed_until).is_some_and(|until| Instant::now() < until) {
+            self.token = held;
+            return false;
         }
+        self.refused = Some(token.to_owned());
+        true
+    }
+
+    /// The token that WeChat refused last.
+    pub(super) fn refused(&self) -> Option<String> {
+        self.refused.clone()
+    }
+
+    /// Why WeChat gave no token, if it was asked since then.
+    pub(super) fn failure_since(&self, then: Instant) -> Option<CallError> {
+        self.failure.as_ref().filter(|failure| failure.at >= then).map(|failure| failure.error.clone())
     }
 
     pub(super) fn record_failure(&mut self, error: &CallError) {
-        let before = self.failure.as_ref().map_or(0, |failure| failure.times);
-        let pause = FIRST_PAUSE.saturating_mul(1 << before.min(10)).min(LONGEST_PAUSE);
-        self.failure = Some(FetchFailure { error: error.clone(), times: before + 1, retry_at: Instant::now() + pause });
+        self.failure = Some(FetchFailure { error: error.clone(), at: Instant::now() });
     }
 
     /// Replaces the token. Earlier failures are over.
     pub(super) fn keep(&mut self, stored: StoredToken) {
+        let was_refused = self.refused.as_ref() == Some(&stored.token);
+        let confirmed_until = was_refused.then(|| Instant::now() + CONFIRMED_FOR);
         let renew_at = if self.token.as_ref().is_some_and(|old| old.stored.token == stored.token) {
             // WeChat gave the old token again. The next attempt waits a little.
             unix_now_ms() + RENEW_PAUSE_MS
         } else {
             stored.expires_at.saturating_sub(RENEW_AHEAD_MS - rand::random_range(0..JITTER_MS))
         };
-        *self = Self { token: Some(HeldToken { stored, renew_at }), failure: None };
+        let refused = self.refused.take().filter(|_| !was_refused);
+        *self = Self { token: Some(HeldToken { stored, renew_at, confirmed_until }), refused, failure: None };
     }
 }
 

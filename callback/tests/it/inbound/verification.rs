@@ -1,9 +1,10 @@
 //! WeChat verifies that an address belongs to the account.
 
 use reqwest::{Response, StatusCode};
+use scenecast_callback::config::Mode;
 use scenecast_scene::Rotating;
 
-use crate::world::{CallbackWorld, TOKEN, event, name, problem, signed, signed_by, unix_now};
+use crate::world::{CallbackWorld, ORIGINAL_ID, TOKEN, event, name, problem, signed, signed_by, unix_now};
 
 async fn get(world: &CallbackWorld, account: &str, query: &str) -> Response {
     world.http.get(format!("http://{}/wechat/{account}?{query}", world.pod().public)).send().await.unwrap()
@@ -73,6 +74,30 @@ async fn the_log_says_why_a_verification_was_refused() {
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     let log = crate::world::logs::text();
     assert!(log.lines().any(|line| line.contains("refused a request to WeChat") && line.contains("of account other")));
+}
+
+#[tokio::test]
+async fn the_log_says_what_to_do_about_each_refused_message() {
+    let world = CallbackWorld::in_mode(None, Mode::Plain).await;
+    let now = unix_now().as_secs();
+    let query = signed();
+    let message = event("SCAN", "a-poster");
+    let first = world.delivery("demo", &query, message.clone()).send().await.unwrap();
+    assert_eq!(first.status(), StatusCode::OK);
+    let encrypted = format!("{}&encrypt_type=aes", signed());
+    let of_another = message.replace(ORIGINAL_ID, "gh_another");
+    for (query, body, code, said) in [
+        (query, event("SCAN", "another-poster"), "signature_reused", "change the token"),
+        (signed_by("wrongToken", now), message.clone(), "signature_invalid", "compare the token with"),
+        (encrypted, message.clone(), "mode_mismatch", "compare the mode"),
+        (signed(), of_another, "wrong_account", "compare original_id"),
+    ] {
+        let refused = world.delivery("demo", &query, body).send().await.unwrap();
+        assert_eq!(problem(refused, StatusCode::FORBIDDEN).await, code);
+        let log = crate::world::logs::text();
+        let is_said = |line: &str| line.contains(&format!("code=\"{code}\"")) && line.contains(said);
+        assert!(log.lines().any(is_said), "{code}");
+    }
 }
 
 #[tokio::test]

@@ -314,6 +314,28 @@ async fn each_refusal_of_a_js_code_has_its_own_problem() {
 }
 
 #[tokio::test]
+async fn js_codes_cost_no_calls_while_wechat_gives_no_answers_and_odd_answers_stop_nobody() {
+    let world = that_asks(Confirmation::Tap).await;
+    let scene = open(&world).await;
+    let refused = async || {
+        let refused = world.miniapp(world.pod(), "scan", &scan_of(scene, &world.js_code("chen"))).await;
+        problem(refused, StatusCode::SERVICE_UNAVAILABLE).await
+    };
+    // Html and 403 may be a firewall's answers to what a stranger made up.
+    for (failure, calls) in [(CallFailure::Html, 6), (CallFailure::Status(403), 6), (CallFailure::Status(502), 3)] {
+        let before = world.simulator.calls(SESSION).total();
+        world.simulator.fail_calls(SESSION, 1000, failure);
+        for _ in 0..6 {
+            assert_eq!(refused().await, "wechat_unavailable", "{failure:?}");
+        }
+        assert_eq!(world.simulator.calls(SESSION).total() - before, calls, "{failure:?}");
+        world.simulator.set_faults(scenecast_simulator::Faults::default());
+    }
+    world.pass(Duration::from_secs(2));
+    assert_eq!(scan(&world, "chen", scene).await["state"], "scanned");
+}
+
+#[tokio::test]
 async fn while_redis_is_away_the_phone_is_told_to_come_back_and_the_repeated_call_works() {
     let mut world = with(Some(RedisServer::start().await), Confirmation::Tap).await;
     let scene = open(&world).await;

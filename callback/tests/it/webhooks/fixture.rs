@@ -121,6 +121,10 @@ impl Backend {
         Self::answering(|_| std::future::pending()).await
     }
 
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// JSON to this backend, tried again after a second.
     pub(crate) fn json(&self) -> WebhookSettings {
         settings(WebhookTarget::Json(self.url.join("hook").unwrap().to_string().try_into().unwrap()))

@@ -3,6 +3,7 @@
 mod bad_sites;
 mod deliver;
 mod fixture;
+mod proxy;
 mod rollout;
 
 pub(crate) use fixture::Backend;

@@ -78,29 +78,48 @@ async fn wrong_credentials_are_an_error_in_the_log_and_pause_the_call() {
 }
 
 #[tokio::test]
-async fn while_wechat_gives_no_token_it_is_asked_less_and_less_often() {
-    let world = CallbackWorld::new().await;
-    for failure in [CallFailure::Html, CallFailure::Empty, CallFailure::Closed] {
+async fn while_wechat_gives_no_token_pages_get_typed_codes_and_it_is_asked_less_and_less_often() {
+    // A call whose connection is closed is repeated at once.
+    for (failure, attempts) in [(CallFailure::Html, 1), (CallFailure::Status(502), 1), (CallFailure::Closed, 2)] {
+        let world = CallbackWorld::new().await;
         world.simulator.fail_calls(STABLE_TOKEN, 1000, failure);
-        let asked = world.simulator.calls(STABLE_TOKEN).total();
-        for _ in 0..20 {
+        for hiccup in 0..2 {
             let refused = world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await;
             let code = problem(refused, StatusCode::SERVICE_UNAVAILABLE).await;
-            assert_eq!(code, "wechat_unavailable", "{failure:?}");
+            assert_eq!(code, "wechat_unavailable", "{failure:?} {hiccup}");
         }
-        let asked = world.simulator.calls(STABLE_TOKEN).total() - asked;
-        assert!(asked <= 2, "{failure:?}: {asked} calls for 20 pages");
+        for _ in 0..20 {
+            assert!(open_typed(&world).await, "{failure:?}");
+        }
+        assert_eq!(world.simulator.calls(STABLE_TOKEN).total(), 3 * attempts, "{failure:?}");
+        world.pass(Duration::from_secs(2));
+        assert!(open_typed(&world).await, "{failure:?}: its call is tried");
+        world.pass(Duration::from_secs(3));
+        assert!(open_typed(&world).await, "{failure:?}: the second pause is longer");
+        assert_eq!(world.simulator.calls(STABLE_TOKEN).total(), 4 * attempts, "{failure:?}");
         world.simulator.set_faults(Faults::default());
+        world.pass(Duration::from_secs(1));
+        world.open().await;
     }
-    let gets_one = async || {
-        world.call(world.pod(), OPEN_PATH, &opening(new_scene("demo"), "demo", LIFE)).await.status() == StatusCode::OK
-    };
-    let again = async {
-        while !gets_one().await {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), again).await.expect("it goes on once WeChat does");
+}
+
+#[tokio::test]
+async fn a_dead_token_costs_one_call_while_wechat_refuses_another() {
+    let create = "/cgi-bin/qrcode/create";
+    let mut world = CallbackWorld::over_redis().await;
+    world.open().await;
+    world.simulator.expire_tokens();
+    world.simulator.fail_calls(STABLE_TOKEN, 1000, CallFailure::Code(40164));
+    let (calls, asked) = (world.simulator.calls(create).total(), world.simulator.calls(STABLE_TOKEN).total());
+    for _ in 0..10 {
+        assert!(open_typed(&world).await);
+    }
+    assert_eq!(world.simulator.calls(create).total() - calls, 1, "it found out");
+    assert_eq!(world.simulator.calls(STABLE_TOKEN).total() - asked, 1);
+    world.simulator.set_faults(Faults::default());
+    let other_pod = world.add_pod().await;
+    open_on_all(&world, &[other_pod]).await;
+    assert!(!open_typed(&world).await, "another pod has got a token, so the pause is over");
 }
 
 #[tokio::test]
@@ -150,5 +169,7 @@ async fn an_answer_that_is_not_wechats_is_told_with_its_status_and_kind() {
         assert_eq!(problem(refused, StatusCode::SERVICE_UNAVAILABLE).await, "wechat_unavailable", "{failure:?}");
         let log = crate::world::logs::text();
         assert!(log.contains(&format!("the answer is not WeChat's, but {told}")), "{failure:?}");
+        // More in a row would be a pause.
+        world.open().await;
     }
 }

@@ -3,3 +3,4 @@
 mod access_token;
 mod outbound;
 mod refusals;
+mod unanswered;

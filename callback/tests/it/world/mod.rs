@@ -3,6 +3,7 @@
 mod accounts;
 mod answers;
 pub(crate) mod encryption;
+mod https_proxy;
 pub(crate) mod logs;
 mod messages;
 mod phones;
@@ -30,6 +31,7 @@ use self::accounts::{config, simulated, simulated_mini_program};
 pub(crate) use self::{
     accounts::demo,
     answers::*,
+    https_proxy::HttpsProxy,
     messages::*,
     phones::person,
     pods::Pod,
