@@ -97,14 +97,21 @@ impl Redis {
         let sentinels = {
             let (names, address) = (names.clone(), address.clone());
             let health = ConnectionHealth::new("sentinels", &connected, Arc::default());
-            ConnectionPool::new(names, move |sentinel| address.sentinel_config(sentinel), ExpectedRole::Any, health)
+            ConnectionPool::new(
+                names,
+                move |sentinel| address.sentinel_config(sentinel),
+                ExpectedRole::Sentinel,
+                health,
+            )
         };
 
         let source = TopologySource::new(address.layout(), sentinels, address.min_replicas());
         let topology = Topology::start(source, commands.clone(), refresh, topology_metrics);
         let refusals = RefusalCounter::new(metrics);
         let acknowledger = ReplicaAcknowledger::new(&topology, acknowledgements, refusals.clone());
-        tokio::spawn(for_each_connection(topology.clone(), commands.clone(), settings::check));
+        let has_nodes = matches!(address.layout(), Layout::Cluster { .. });
+        let check = move |connection| settings::check(connection, has_nodes);
+        tokio::spawn(for_each_connection(topology.clone(), commands.clone(), check));
         let help = "By how many seconds the clock of this primary is ahead of this pod's; negative if it is behind.";
         let skews = metrics.seconds_gauge_vec("redis_clock_skew_seconds", help, &["primary"]);
         let measure = move |connection| clock::measure(connection, skews.clone());
@@ -112,11 +119,11 @@ impl Redis {
         let help = "Commands that this part of the pod needs, and that this primary forbids its user or doesn't know.";
         let missing_rights = metrics.gauge_vec("redis_missing_rights", help, &["primary", "part"]);
         let losses = RecentLosses::watch(&topology, &commands);
-        let router = CommandRouter::new(commands, topology, refusals.clone());
+        let router = CommandRouter::new(commands, topology, refusals.clone(), has_nodes);
         let redis =
             Self { address: address.clone(), names, router, acknowledger, connected, refusals, missing_rights, losses };
         redis.check_rights("connection", CONNECTION_RIGHTS.iter().copied());
-        if matches!(address.layout(), Layout::Cluster { .. }) {
+        if has_nodes {
             redis.check_rights("cluster", CLUSTER_RIGHTS.iter().copied());
         }
         redis
