@@ -17,6 +17,7 @@ use crate::{
         clock,
         each_connection::for_each_connection,
         losses::RecentLosses,
+        one_server,
         refusals::RefusalCounter,
         rights::{CLUSTER_RIGHTS, CONNECTION_RIGHTS, PartRights},
         settings,
@@ -58,6 +59,7 @@ pub struct Redis {
     pub(crate) address: RedisAddress,
     pub(crate) names: NameResolver,
     pub(crate) router: CommandRouter,
+    acknowledgements: ConnectionPool,
     acknowledger: ReplicaAcknowledger,
     pub(crate) connected: IntGaugeVec,
     pub(crate) refusals: RefusalCounter,
@@ -108,7 +110,7 @@ impl Redis {
         let source = TopologySource::new(address.layout(), sentinels, address.min_replicas());
         let topology = Topology::start(source, commands.clone(), refresh, topology_metrics);
         let refusals = RefusalCounter::new(metrics);
-        let acknowledger = ReplicaAcknowledger::new(&topology, acknowledgements, refusals.clone());
+        let acknowledger = ReplicaAcknowledger::new(&topology, acknowledgements.clone(), refusals.clone());
         let has_nodes = matches!(address.layout(), Layout::Cluster { .. });
         let check = move |connection| settings::check(connection, has_nodes);
         tokio::spawn(for_each_connection(topology.clone(), commands.clone(), check));
@@ -120,8 +122,17 @@ impl Redis {
         let missing_rights = metrics.gauge_vec("redis_missing_rights", help, &["primary", "part"]);
         let losses = RecentLosses::watch(&topology, &commands);
         let router = CommandRouter::new(commands, topology, refusals.clone(), has_nodes);
-        let redis =
-            Self { address: address.clone(), names, router, acknowledger, connected, refusals, missing_rights, losses };
+        let redis = Self {
+            address: address.clone(),
+            names,
+            router,
+            acknowledgements,
+            acknowledger,
+            connected,
+            refusals,
+            missing_rights,
+            losses,
+        };
         redis.check_rights("connection", CONNECTION_RIGHTS.iter().copied());
         if has_nodes {
             redis.check_rights("cluster", CLUSTER_RIGHTS.iter().copied());
@@ -136,6 +147,27 @@ impl Redis {
         let commands = commands.into_iter().map(Into::into).collect();
         let rights = PartRights { part, commands, user: self.address.user(), missing: self.missing_rights.clone() };
         rights.watch(self.router.topology(), self.router.pool());
+    }
+
+    /// Looks whether what is written is read again at once, and whether all connections lead to one server, where an address
+    /// should lead to a single one. Says so if not. `key` is written and read for that, and is used for nothing else.
+    pub fn check_address(&self, key: String) {
+        if self.compare_runs(&self.acknowledgements) {
+            let check = move |connection| one_server::check_reads(connection, key.clone());
+            tokio::spawn(for_each_connection(self.router.topology().clone(), self.router.pool().clone(), check));
+        }
+    }
+
+    /// Compares the servers to which these connections lead with those of the connections for commands. Returns false
+    /// where servers name each other, so that there is nothing to compare.
+    pub(crate) fn compare_runs(&self, others: &ConnectionPool) -> bool {
+        let is_fixed = matches!(self.address.layout(), Layout::Independent(_));
+        if is_fixed {
+            let others = others.clone();
+            let compare = move |connection| one_server::check_runs(connection, others.clone());
+            tokio::spawn(for_each_connection(self.router.topology().clone(), self.router.pool().clone(), compare));
+        }
+        is_fixed
     }
 
     /// Calls a script with one key. It may be called twice, if the first answer is lost.
