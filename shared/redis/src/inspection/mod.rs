@@ -4,7 +4,8 @@
 //! inspected, too. `settings` warns about a configuration that can lose scenes; `clock` compares clocks; `rights` checks
 //! what our user may do; `one_server` looks whether an address leads to one primary;
 //! `refusals` counts what Redis refuses all the same; `losses` knows who may have lost keys,
-//! and `server_run` tells one run of a server from the next. `series` is a metric's value about one primary.
+//! and `server_run` tells one run of a server from the next. `shared_question` is one
+//! question for many that ask at a time. `series` is a metric's value about one primary.
 
 pub(crate) mod clock;
 pub(crate) mod each_connection;
@@ -15,3 +16,4 @@ pub(crate) mod rights;
 mod series;
 pub(crate) mod server_run;
 pub(crate) mod settings;
+pub(crate) mod shared_question;
