@@ -16,6 +16,7 @@ mod qr;
 mod reopen_queue;
 mod request;
 mod service;
+mod shown_codes;
 
 pub(crate) use open_fault::{fault_of_value, open_fault};
 pub(crate) use request::{Locale, OpenRequest, OpenedScene, Visitor};
