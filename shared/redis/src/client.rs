@@ -17,7 +17,6 @@ use crate::{
         clock,
         each_connection::for_each_connection,
         losses::RecentLosses,
-        one_server,
         refusals::RefusalCounter,
         rights::{CLUSTER_RIGHTS, CONNECTION_RIGHTS, PartRights},
         settings,
@@ -59,7 +58,9 @@ pub struct Redis {
     pub(crate) address: RedisAddress,
     pub(crate) names: NameResolver,
     pub(crate) router: CommandRouter,
-    acknowledgements: ConnectionPool,
+    pub(crate) acknowledgements: ConnectionPool,
+    /// Whether its key exists.
+    exists: Script,
     acknowledger: ReplicaAcknowledger,
     pub(crate) connected: IntGaugeVec,
     pub(crate) refusals: RefusalCounter,
@@ -127,6 +128,7 @@ impl Redis {
             names,
             router,
             acknowledgements,
+            exists: Script::new("return redis.call('EXISTS', KEYS[1])"),
             acknowledger,
             connected,
             refusals,
@@ -147,27 +149,6 @@ impl Redis {
         let commands = commands.into_iter().map(Into::into).collect();
         let rights = PartRights { part, commands, user: self.address.user(), missing: self.missing_rights.clone() };
         rights.watch(self.router.topology(), self.router.pool());
-    }
-
-    /// Looks whether what is written is read again at once, and whether all connections lead to one server, where an address
-    /// should lead to a single one. Says so if not. `key` is written and read for that, and is used for nothing else.
-    pub fn check_address(&self, key: String) {
-        if self.compare_runs(&self.acknowledgements) {
-            let check = move |connection| one_server::check_reads(connection, key.clone());
-            tokio::spawn(for_each_connection(self.router.topology().clone(), self.router.pool().clone(), check));
-        }
-    }
-
-    /// Compares the servers to which these connections lead with those of the connections for commands. Returns false
-    /// where servers name each other, so that there is nothing to compare.
-    pub(crate) fn compare_runs(&self, others: &ConnectionPool) -> bool {
-        let is_fixed = matches!(self.address.layout(), Layout::Independent(_));
-        if is_fixed {
-            let others = others.clone();
-            let compare = move |connection| one_server::check_runs(connection, others.clone());
-            tokio::spawn(for_each_connection(self.router.topology().clone(), self.router.pool().clone(), compare));
-        }
-        is_fixed
     }
 
     /// Calls a script with one key. It may be called twice, if the first answer is lost.
@@ -268,9 +249,28 @@ impl Redis {
         let read_at = WritePosition::new(key, &routed);
         let hash = parse_hash(&routed.replies)?;
         if hash.0.iter().all(Option::is_none) {
+            self.confirm_unread(key).await?;
             self.wait_for_replicas(&read_at).await?;
         }
         Ok(hash)
+    }
+
+    /// To be called when a read found nothing: asks again by a script, which every proxy sends to the primary. An error says
+    /// that the primary has the key.
+    ///
+    /// See docs/decisions/087-one-address-leads-to-one-primary.md.
+    async fn confirm_unread(&self, key: &str) -> Result<(), RedisError> {
+        let is_there = self.has_fixed_primaries() && self.call(&self.exists, key, &[]).await? == Reply::Integer(1);
+        if is_there {
+            let message = "Redis has a key that a read didn't find. If this repeats, a proxy sends reads to replicas";
+            return Err(RedisError::new(RedisErrorKind::RecentLoss, message));
+        }
+        Ok(())
+    }
+
+    /// Whether `bus.url` names all primaries, so that anything may be at their addresses.
+    pub(crate) fn has_fixed_primaries(&self) -> bool {
+        matches!(self.address.layout(), Layout::Independent(_))
     }
 }
 

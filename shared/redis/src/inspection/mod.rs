@@ -10,7 +10,7 @@
 pub(crate) mod clock;
 pub(crate) mod each_connection;
 pub(crate) mod losses;
-pub(crate) mod one_server;
+mod one_server;
 pub(crate) mod refusals;
 pub(crate) mod rights;
 mod series;

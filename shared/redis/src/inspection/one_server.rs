@@ -15,9 +15,13 @@ use fred::{clients::Client, types::config::Server};
 use tokio::time::sleep;
 
 use crate::{
+    client::Redis,
     command::{RedisCommand, send_all},
     connection::pool::ConnectionPool,
-    inspection::{each_connection::PrimaryConnection, server_run::ServerRun},
+    inspection::{
+        each_connection::{PrimaryConnection, for_each_connection},
+        server_run::ServerRun,
+    },
     reply::Reply,
 };
 
@@ -31,8 +35,29 @@ const LIFE_MS: &str = "60000";
 /// after the other.
 const COMPARE_PERIOD: Duration = Duration::from_secs(2);
 
+impl Redis {
+    /// Looks whether what is written is read again at once, and whether all connections lead to one server, where an address
+    /// should lead to a single one. Says so if not. `key` is written and read for that, and is used for nothing else.
+    pub fn check_address(&self, key: String) {
+        if self.has_fixed_primaries() {
+            self.compare_runs(&self.acknowledgements);
+            let check = move |connection| check_reads(connection, key.clone());
+            tokio::spawn(for_each_connection(self.router.topology().clone(), self.router.pool().clone(), check));
+        }
+    }
+
+    /// Compares the servers to which these connections lead with those of the connections for commands.
+    pub(crate) fn compare_runs(&self, others: &ConnectionPool) {
+        if self.has_fixed_primaries() {
+            let others = others.clone();
+            let compare = move |connection| check_runs(connection, others.clone());
+            tokio::spawn(for_each_connection(self.router.topology().clone(), self.router.pool().clone(), compare));
+        }
+    }
+}
+
 /// Writes to this key, and says if it isn't read again. Until it is cancelled, or has said so.
-pub(crate) async fn check_reads(connection: PrimaryConnection, key: String) {
+async fn check_reads(connection: PrimaryConnection, key: String) {
     let PrimaryConnection { node, client, .. } = connection;
     while !has_stale_read(&client, &key).await {
         sleep(PERIOD).await;
@@ -68,7 +93,7 @@ fn reads(answer: &Reply, value: &str) -> bool {
 
 /// Compares the server of this connection with the one to which the connection in `others` leads. Says if it stays another.
 /// Until it is cancelled, or has said so.
-pub(crate) async fn check_runs(connection: PrimaryConnection, others: ConnectionPool) {
+async fn check_runs(connection: PrimaryConnection, others: ConnectionPool) {
     let PrimaryConnection { node, client, .. } = connection;
     let mut differed = false;
     loop {

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
+use scenecast_bus::BusError;
 use scenecast_metrics::Metrics;
 use scenecast_redis::Redis;
 use scenecast_testing::{CALLBACK_PASSWORD, FaultProxy, KeptLog, RedisServer, SplittingProxy, until};
 
-use crate::fixtures::{callback, pod};
+use crate::fixtures::{callback, opening, pod, scene};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_names_an_address_that_leads_to_more_than_one_primary() {
@@ -26,7 +27,12 @@ async fn the_log_names_an_address_that_leads_to_more_than_one_primary() {
     let _subscriptions = gateway.subscriptions(|_| ());
     // This replica is late for ever.
     primary.disconnect_replicas().await;
-    let _callback = callback(&splitting.url_for("callback", CALLBACK_PASSWORD));
+    let (callback, _) = callback(&splitting.url_for("callback", CALLBACK_PASSWORD));
+    // Whoever asks has to come back: the answer isn't final.
+    callback.open(scene(1), &opening()).await.unwrap();
+    let read = callback.snapshot(scene(1)).await;
+    assert!(matches!(&read, Err(BusError::Undecided(error)) if error.to_string().contains("proxy")), "{read:?}");
+    assert_eq!(callback.snapshot(scene(2)).await, Ok(None), "it is nowhere");
     let is_told = |what: &str, address| !KeptLog::lines_with(&[what, &node(address)]).is_empty();
     until("reads at a replica are noticed", async || is_told("isn't read again", splitting.address())).await;
     until("several primaries are noticed", async || is_told("different Redis servers", in_turn.address())).await;
