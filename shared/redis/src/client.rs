@@ -1,6 +1,9 @@
 //! [`Redis`]: the commands that the bus and the stores use.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use prometheus::IntGaugeVec;
 use scenecast_metrics::Metrics;
@@ -38,6 +41,9 @@ pub const CLIENT_LOG_FILTER: &str = "fred=error";
 /// The fields of a hash, and its remaining life in milliseconds (−1: for ever, −2: there is no such key).
 type Hash = (Vec<Option<String>>, i64);
 
+/// Says whether a key is there.
+static EXISTS: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('EXISTS', KEYS[1])"));
+
 /// A Lua script. Its source is sent once to each server; later calls send only its digest.
 #[derive(Debug, Clone)]
 pub struct Script {
@@ -59,8 +65,6 @@ pub struct Redis {
     pub(crate) names: NameResolver,
     pub(crate) router: CommandRouter,
     pub(crate) acknowledgements: ConnectionPool,
-    /// Whether its key exists.
-    exists: Script,
     acknowledger: ReplicaAcknowledger,
     pub(crate) connected: IntGaugeVec,
     pub(crate) refusals: RefusalCounter,
@@ -128,7 +132,6 @@ impl Redis {
             names,
             router,
             acknowledgements,
-            exists: Script::new("return redis.call('EXISTS', KEYS[1])"),
             acknowledger,
             connected,
             refusals,
@@ -260,8 +263,7 @@ impl Redis {
     ///
     /// See docs/decisions/087-one-address-leads-to-one-primary.md.
     async fn confirm_unread(&self, key: &str) -> Result<(), RedisError> {
-        let is_there = self.has_fixed_primaries() && self.call(&self.exists, key, &[]).await? == Reply::Integer(1);
-        if is_there {
+        if self.has_fixed_primaries() && self.call(&EXISTS, key, &[]).await? == Reply::Integer(1) {
             let message = "Redis has a key that a read didn't find. If this repeats, a proxy sends reads to replicas";
             return Err(RedisError::new(RedisErrorKind::RecentLoss, message));
         }

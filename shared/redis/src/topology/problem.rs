@@ -169,9 +169,9 @@ mod tests {
             TopologyProblem::NoSentinel(Server::new("b", 6379)),
         ];
         let mut told = ToldProblems::default();
-        assert_eq!(told.add(vec![no_answer.clone(), no_answer.clone()]), [no_answer.clone()]);
-        assert_eq!(told.add(vec![a.clone(), no_answer.clone()]), [a.clone()]);
-        assert_eq!(told.add(vec![b.clone()]), [b.clone()]);
+        assert_eq!(told.add(vec![no_answer.clone(), no_answer.clone()]), std::slice::from_ref(&no_answer));
+        assert_eq!(told.add(vec![a.clone(), no_answer.clone()]), std::slice::from_ref(&a));
+        assert_eq!(told.add(vec![b.clone()]), std::slice::from_ref(&b));
         for again in [&no_answer, &a, &b] {
             assert_eq!(told.add(vec![again.clone()]), []);
         }
