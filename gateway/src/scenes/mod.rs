@@ -13,10 +13,10 @@
 mod callback_client;
 mod open_fault;
 mod qr;
+mod remembered_codes;
 mod reopen_queue;
 mod request;
 mod service;
-mod shown_codes;
 
 pub(crate) use open_fault::{fault_of_value, open_fault};
 pub(crate) use request::{Locale, OpenRequest, OpenedScene, Visitor};

@@ -17,9 +17,9 @@ use scenecast_service::admission::{AddressRateLimit, RateLimit, RejectReason, Re
 use super::{
     callback_client::CallbackClient,
     qr,
+    remembered_codes::RememberedCodes,
     reopen_queue::{MissingScene, Pushed, QueueFull},
     request::{DisplayedCode, OpenRequest, OpenedScene, Visitor},
-    shown_codes::ShownCodes,
 };
 use crate::{config::GatewayConfig, metrics::GatewayMetrics, refusal::PageRefusal};
 
@@ -37,7 +37,7 @@ pub(crate) struct SceneService {
     callback: CallbackClient,
     open_limit: AddressRateLimit,
     reopen_limit: AddressRateLimit,
-    shown_codes: Mutex<ShownCodes>,
+    remembered_codes: Mutex<RememberedCodes>,
     rejections: Rejections,
     scene_life: Duration,
     metrics: Arc<GatewayMetrics>,
@@ -62,7 +62,7 @@ impl SceneService {
             ),
             open_limit: AddressRateLimit::per_minute(config.limits.scenes_per_address),
             reopen_limit: AddressRateLimit::per_minute(config.limits.scenes_per_address),
-            shown_codes: Mutex::default(),
+            remembered_codes: Mutex::default(),
             rejections,
             scene_life: config.scene_life.duration(),
             metrics,
@@ -136,7 +136,7 @@ impl SceneService {
         if let internal::OpenedHandle::Typed { code } = &handle {
             let now = Instant::now();
             let ends = now + Duration::from_millis(call.life_ms);
-            self.shown_codes.lock().add(call.scene, code.clone(), ends, now);
+            self.remembered_codes.lock().add(call.scene, code.clone(), ends, now);
         }
         Ok(handle)
     }
@@ -185,7 +185,7 @@ impl SceneService {
     }
 
     fn push_missing(&self, claims: Claims, page: PageInfo, ends: Instant) -> Result<Pushed, PageRefusal> {
-        let typed_code = self.shown_codes.lock().of(claims.scene);
+        let typed_code = self.remembered_codes.lock().of(claims.scene);
         let missing = MissingScene { claims, page, typed_code, ends };
         self.callback.reopening().push(missing).map_err(|QueueFull| {
             self.rejections.count(RejectReason::Reopening);

@@ -15,13 +15,13 @@ const CAPACITY: usize = 65_536;
 
 /// Codes by scene, each until its scene ends.
 #[derive(Debug, Default)]
-pub(super) struct ShownCodes {
+pub(super) struct RememberedCodes {
     codes: HashMap<SceneId, String>,
     /// The same scenes and when they end, oldest first.
     order: VecDeque<(SceneId, Instant)>,
 }
 
-impl ShownCodes {
+impl RememberedCodes {
     /// The page of this scene shows this code, until then. The oldest codes are forgotten if there are too many.
     pub(super) fn add(&mut self, scene: SceneId, code: String, ends: Instant, now: Instant) {
         while self.order.front().is_some_and(|(_, ends)| *ends <= now) || self.order.len() >= CAPACITY {
@@ -52,22 +52,22 @@ mod tests {
 
     #[test]
     fn a_code_is_known_until_its_scene_ends() {
-        let (mut shown, now, life) = (ShownCodes::default(), Instant::now(), Duration::from_secs(120));
-        shown.add(scene(1), "12345678".to_owned(), now + life, now);
-        assert_eq!((shown.of(scene(1)).as_deref(), shown.of(scene(2))), (Some("12345678"), None));
-        shown.add(scene(1), "87654321".to_owned(), now + life, now);
-        assert_eq!(shown.of(scene(1)).as_deref(), Some("87654321"), "it got another one");
-        shown.add(scene(2), "12345678".to_owned(), now + 2 * life, now + life);
-        assert_eq!((shown.of(scene(1)), shown.of(scene(2)).as_deref()), (None, Some("12345678")));
-        assert_eq!((shown.codes.len(), shown.order.len()), (1, 1));
+        let (mut known, now, life) = (RememberedCodes::default(), Instant::now(), Duration::from_secs(120));
+        known.add(scene(1), "12345678".to_owned(), now + life, now);
+        assert_eq!((known.of(scene(1)).as_deref(), known.of(scene(2))), (Some("12345678"), None));
+        known.add(scene(1), "87654321".to_owned(), now + life, now);
+        assert_eq!(known.of(scene(1)).as_deref(), Some("87654321"), "it got another one");
+        known.add(scene(2), "12345678".to_owned(), now + 2 * life, now + life);
+        assert_eq!((known.of(scene(1)), known.of(scene(2)).as_deref()), (None, Some("12345678")));
+        assert_eq!((known.codes.len(), known.order.len()), (1, 1));
     }
 
     #[test]
     fn only_so_many_codes_are_remembered() {
-        let (mut shown, now) = (ShownCodes::default(), Instant::now());
+        let (mut known, now) = (RememberedCodes::default(), Instant::now());
         let ends = now + Duration::from_secs(120);
-        (0..=CAPACITY).for_each(|number| shown.add(scene(number), "12345678".to_owned(), ends, now));
-        assert_eq!((shown.codes.len(), shown.order.len()), (CAPACITY, CAPACITY));
-        assert!(shown.of(scene(0)).is_none() && shown.of(scene(CAPACITY)).is_some());
+        (0..=CAPACITY).for_each(|number| known.add(scene(number), "12345678".to_owned(), ends, now));
+        assert_eq!((known.codes.len(), known.order.len()), (CAPACITY, CAPACITY));
+        assert!(known.of(scene(0)).is_none() && known.of(scene(CAPACITY)).is_some());
     }
 }
