@@ -97,20 +97,25 @@ async fn open(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Resul
     Ok(Json(opened))
 }
 
-/// Opens again the scenes that Redis has lost, and answers how many. Skips scenes that exist, and scenes whose account
-/// isn't here.
+/// Opens again the scenes that Redis has lost, with the codes that their pages show, and answers how many. Skips scenes that
+/// exist, and scenes whose account isn't here.
 async fn reopen(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Result<Json<usize>, Problem> {
     let lost: Vec<ReopenCall> = verified_body(&calls.secret, request).await?;
     if lost.len() > MAX_REOPEN_BATCH {
         return Err(Problem::bad_request(format!("there are more than {MAX_REOPEN_BATCH} scenes")));
     }
     let accounts = calls.accounts.current();
-    let openings = lost.into_iter().filter_map(|ReopenCall { scene, account, binding, page, life_ms }| {
+    let openings = lost.into_iter().filter_map(|ReopenCall { scene, account, binding, page, life_ms, typed_code }| {
         let is_here = accounts.has(&account);
-        is_here.then_some((scene, NewScene { account, binding, page, life: life(life_ms)? }))
+        is_here.then_some((scene, NewScene { account, binding, page, life: life(life_ms)? }, typed_code))
     });
     let opened = stream::iter(openings)
-        .map(async |(scene, opening)| calls.bus.open(scene, &opening).await.map_err(|error| from_bus(scene, &error)))
+        .map(async |(scene, opening, typed_code)| {
+            if let Some(code) = typed_code {
+                calls.handles.restore_typed(&opening.account, scene, opening.life, &code).await?;
+            }
+            calls.bus.open(scene, &opening).await.map_err(|error| from_bus(scene, &error))
+        })
         .buffer_unordered(REOPENED_AT_ONCE)
         .try_fold(0, async |opened, is_new| Ok(opened + usize::from(is_new)))
         .await?;

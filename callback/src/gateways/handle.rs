@@ -110,11 +110,41 @@ impl HandleFactory {
     async fn still_finds(&self, wanted: HandleRequest<'_>, handle: &OpenedHandle) -> Result<bool, Problem> {
         let OpenedHandle::Typed { code } = handle else { return Ok(true) };
         let HandleRequest { account, scene, life, .. } = wanted;
+        self.restore(account, scene, life, code).await
+    }
+
+    /// Makes sure that the code which the page of a lost scene shows finds it again.
+    ///
+    /// See docs/decisions/088-a-lost-code-is-stored-anew-by-the-gateway-that-showed-it.md.
+    pub(crate) async fn restore_typed(
+        &self,
+        account: &AccountName,
+        scene: SceneId,
+        life: Duration,
+        code: &str,
+    ) -> Result<(), Problem> {
+        if !self.restore(account, scene, life, code).await? {
+            tracing::warn!(
+                %account, %scene,
+                "a page shows a code to be typed that Redis lost and that leads to another page now; whoever types it gets no \
+                 answer on this page until it is loaded anew"
+            );
+        }
+        Ok(())
+    }
+
+    async fn restore(
+        &self,
+        account: &AccountName,
+        scene: SceneId,
+        life: Duration,
+        code: &str,
+    ) -> Result<bool, Problem> {
         let Some(code) = code.parse::<TypedCode>().ok() else { return Ok(false) };
         self.codes.restore(account, &code, scene, life).await.map_err(|error| {
             tracing::warn!(
                 %account, %scene, %error,
-                "Redis did not say whether a page's typed code still finds it; the page is told to come back"
+                "Redis did not say whether a page's typed code still finds it; it is asked again"
             );
             from_refusal(OpenRefusal::BusUnavailable)
         })

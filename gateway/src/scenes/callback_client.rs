@@ -170,12 +170,13 @@ fn unexpired(missing: &[MissingScene], now: Instant) -> Vec<internal::ReopenCall
     missing
         .iter()
         .filter(|scene| scene.ends > now)
-        .map(|MissingScene { claims, page, ends }| internal::ReopenCall {
+        .map(|MissingScene { claims, page, typed_code, ends }| internal::ReopenCall {
             scene: claims.scene,
             account: claims.account.clone(),
             binding: claims.binding,
             page: page.clone(),
             life_ms: millis(*ends - now),
+            typed_code: typed_code.clone(),
         })
         .collect()
 }

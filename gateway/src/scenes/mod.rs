@@ -8,11 +8,13 @@
 //! | `open_fault` | what is wrong with a request to open a scene |
 //! | `callback_client` | the calls to the callback |
 //! | `reopen_queue` | scenes that wait to be opened again |
+//! | `remembered_codes` | the codes to be typed that pages of this gateway show |
 //! | `qr` | draws a QR code |
 
 mod callback_client;
 mod open_fault;
 mod qr;
+mod remembered_codes;
 mod reopen_queue;
 mod request;
 mod service;

@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 pub(super) struct MissingScene {
     pub(super) claims: Claims,
     pub(super) page: PageInfo,
+    /// The code that its page shows, if it has to be typed and this gateway knows it.
+    pub(super) typed_code: Option<String>,
     pub(super) ends: Instant,
 }
 
@@ -110,11 +112,11 @@ mod tests {
         let keys = KeyRing::new(Rotating::fixed("what-gateways-sign-their-keys-with"));
         let life = Duration::from_secs(120);
         let (_, claims) = keys.issue(&"demo".parse().unwrap(), None, life, SystemTime::now());
-        MissingScene { claims, page: PageInfo::default(), ends: Instant::now() + life }
+        MissingScene { claims, page: PageInfo::default(), typed_code: None, ends: Instant::now() + life }
     }
 
     fn again(scene: &MissingScene) -> MissingScene {
-        MissingScene { claims: scene.claims.clone(), page: PageInfo::default(), ends: scene.ends }
+        MissingScene { claims: scene.claims.clone(), page: PageInfo::default(), typed_code: None, ends: scene.ends }
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use parking_lot::Mutex;
 use scenecast_bus::SceneReader;
 use scenecast_metrics::Stage;
 use scenecast_scene::{
@@ -16,6 +17,7 @@ use scenecast_service::admission::{AddressRateLimit, RateLimit, RejectReason, Re
 use super::{
     callback_client::CallbackClient,
     qr,
+    remembered_codes::RememberedCodes,
     reopen_queue::{MissingScene, Pushed, QueueFull},
     request::{DisplayedCode, OpenRequest, OpenedScene, Visitor},
 };
@@ -35,6 +37,7 @@ pub(crate) struct SceneService {
     callback: CallbackClient,
     open_limit: AddressRateLimit,
     reopen_limit: AddressRateLimit,
+    remembered_codes: Mutex<RememberedCodes>,
     rejections: Rejections,
     scene_life: Duration,
     metrics: Arc<GatewayMetrics>,
@@ -59,6 +62,7 @@ impl SceneService {
             ),
             open_limit: AddressRateLimit::per_minute(config.limits.scenes_per_address),
             reopen_limit: AddressRateLimit::per_minute(config.limits.scenes_per_address),
+            remembered_codes: Mutex::default(),
             rejections,
             scene_life: config.scene_life.duration(),
             metrics,
@@ -128,7 +132,13 @@ impl SceneService {
                  append the browser's address to X-Forwarded-For"
             );
         }
-        self.callback.open(call).await
+        let handle = self.callback.open(call).await?;
+        if let internal::OpenedHandle::Typed { code } = &handle {
+            let now = Instant::now();
+            let ends = now + Duration::from_millis(call.life_ms);
+            self.remembered_codes.lock().add(call.scene, code.clone(), ends, now);
+        }
+        Ok(handle)
     }
 
     /// Has a scene cancelled whose page is gone and can't come back. Tries again for some seconds.
@@ -155,7 +165,7 @@ impl SceneService {
 
     /// The same for a page that has watched the scene since before it was lost: such pages have no limit.
     pub(crate) fn reopen_held(&self, claims: Claims, page: PageInfo, ends: Instant) -> Result<(), PageRefusal> {
-        if self.push_missing(MissingScene { claims, page, ends })? == Pushed::Queued {
+        if self.push_missing(claims, page, ends)? == Pushed::Queued {
             self.metrics.scenes_lost.inc();
         }
         Ok(())
@@ -168,13 +178,15 @@ impl SceneService {
             return Ok(());
         }
         self.check_rate(&self.reopen_limit, visitor.limited_as)?;
-        if self.push_missing(MissingScene { claims, page: visitor.page, ends })? == Pushed::Queued {
+        if self.push_missing(claims, visitor.page, ends)? == Pushed::Queued {
             self.metrics.stages.count(Stage::Opened);
         }
         Ok(())
     }
 
-    fn push_missing(&self, missing: MissingScene) -> Result<Pushed, PageRefusal> {
+    fn push_missing(&self, claims: Claims, page: PageInfo, ends: Instant) -> Result<Pushed, PageRefusal> {
+        let typed_code = self.remembered_codes.lock().of(claims.scene);
+        let missing = MissingScene { claims, page, typed_code, ends };
         self.callback.reopening().push(missing).map_err(|QueueFull| {
             self.rejections.count(RejectReason::Reopening);
             PageRefusal::CallbackUnavailable("too many scenes wait to be opened again")

@@ -6,6 +6,7 @@ use reqwest::{Method, RequestBuilder, header::HeaderValue};
 use scenecast_browsers::login_page::LoginPage;
 use scenecast_scene::{Language, PageInfo};
 use scenecast_testing::RedisServer;
+use serde_json::Value;
 
 use crate::fixtures::{GatewayWorld, LIFE, ORIGIN, RecordingCallback, Scene, frame};
 
@@ -78,6 +79,28 @@ async fn a_scene_that_redis_loses_while_its_page_waits_keeps_what_is_known_of_it
     assert_eq!(opened.1, known);
     redis.restart_empty().await;
     assert_eq!(callback.next_reopened().await, opened);
+}
+
+#[tokio::test]
+async fn a_scene_that_redis_lost_is_opened_again_with_the_code_to_be_typed_that_its_page_shows() {
+    let mut redis = RedisServer::start().await;
+    let mut callback = RecordingCallback::start_without_qr_codes().await;
+    let world = GatewayWorld::with_callback(&redis, &callback).await;
+    let mut page = LoginPage::connect_for(ANN.parse().unwrap(), &world.address.to_string(), ORIGIN).await.unwrap();
+    page.send_text("{\"open\":{\"account\":\"demo\"}}").await.unwrap();
+    assert_eq!(frame(&mut page).await.kind, "opened");
+    redis.restart_empty().await;
+    assert_eq!(callback.next_restored().await.as_deref(), Some("12345678"), "as the feed of its socket notices");
+    let request = same_origin(&world, Method::POST, "/v1/scenes").header("origin", ORIGIN);
+    let opened = request.body("{\"account\":\"demo\"}").send().await.unwrap();
+    let opened: Value = serde_json::from_str(&opened.text().await.unwrap()).unwrap();
+    let text = |field: &str| opened[field].as_str().unwrap().to_owned();
+    let scene = Scene { id: text("scene").parse().unwrap(), key: text("key") };
+    assert_eq!(bare(&world, &scene, "?wait=0").send().await.unwrap().status(), 200);
+    assert_eq!(callback.next_restored().await.as_deref(), Some("12345678"), "as a poll finds");
+    let elsewhere = Scene::issue(LIFE, SystemTime::now());
+    assert_eq!(bare(&world, &elsewhere, "?wait=0").send().await.unwrap().status(), 200);
+    assert_eq!(callback.next_restored().await, None, "another gateway opened it");
 }
 
 #[tokio::test]

@@ -8,13 +8,14 @@ use scenecast_scene::{Cause, NewScene, SceneId, SceneSnapshot, Settled, Transiti
 use crate::{error::BusError, memory::MemoryScenes, redis::writer::RedisWriter};
 
 /// The commands of a writer, also those in its scripts.
-const SETTLING: [&str; 11] = [
+const SETTLING: [&str; 12] = [
     "evalsha digest 0",
     "eval script 0",
     "exists wx:scene",
     "time",
     "hmget wx:scene state",
     "hset wx:scene state open",
+    "pexpire wx:scene 0",
     "pexpireat wx:scene 0",
     "pttl wx:scene",
     "spublish wx:scene event",
@@ -36,6 +37,7 @@ impl SceneWriter {
     /// A writer over this Redis.
     pub fn over(redis: &Redis) -> Self {
         redis.check_rights("settling", SETTLING);
+        redis.check_address(format!("wx:reads:{:016x}", rand::random::<u64>()));
         Self(WriterBackend::Redis(Box::new(RedisWriter::new(redis.clone()))))
     }
 

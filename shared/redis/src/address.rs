@@ -238,8 +238,7 @@ impl RedisAddress {
     pub(crate) fn expected_role(&self) -> ExpectedRole {
         match self.layout() {
             Layout::Independent(_) | Layout::Sentinel { .. } => ExpectedRole::Primary,
-            // The nodes themselves say who the primaries are, and replicas are asked, too.
-            Layout::Cluster { .. } => ExpectedRole::Any,
+            Layout::Cluster { .. } => ExpectedRole::Node,
         }
     }
 

@@ -1,6 +1,9 @@
 //! [`Redis`]: the commands that the bus and the stores use.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use prometheus::IntGaugeVec;
 use scenecast_metrics::Metrics;
@@ -38,6 +41,9 @@ pub const CLIENT_LOG_FILTER: &str = "fred=error";
 /// The fields of a hash, and its remaining life in milliseconds (−1: for ever, −2: there is no such key).
 type Hash = (Vec<Option<String>>, i64);
 
+/// Says whether a key is there.
+static EXISTS: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('EXISTS', KEYS[1])"));
+
 /// A Lua script. Its source is sent once to each server; later calls send only its digest.
 #[derive(Debug, Clone)]
 pub struct Script {
@@ -58,6 +64,7 @@ pub struct Redis {
     pub(crate) address: RedisAddress,
     pub(crate) names: NameResolver,
     pub(crate) router: CommandRouter,
+    pub(crate) acknowledgements: ConnectionPool,
     acknowledger: ReplicaAcknowledger,
     pub(crate) connected: IntGaugeVec,
     pub(crate) refusals: RefusalCounter,
@@ -97,14 +104,22 @@ impl Redis {
         let sentinels = {
             let (names, address) = (names.clone(), address.clone());
             let health = ConnectionHealth::new("sentinels", &connected, Arc::default());
-            ConnectionPool::new(names, move |sentinel| address.sentinel_config(sentinel), ExpectedRole::Any, health)
+            ConnectionPool::new(
+                names,
+                move |sentinel| address.sentinel_config(sentinel),
+                ExpectedRole::Sentinel,
+                health,
+            )
         };
 
         let source = TopologySource::new(address.layout(), sentinels, address.min_replicas());
         let topology = Topology::start(source, commands.clone(), refresh, topology_metrics);
         let refusals = RefusalCounter::new(metrics);
-        let acknowledger = ReplicaAcknowledger::new(&topology, acknowledgements, commands.clone(), refusals.clone());
-        tokio::spawn(for_each_connection(topology.clone(), commands.clone(), settings::check));
+        let acknowledger =
+            ReplicaAcknowledger::new(&topology, acknowledgements.clone(), commands.clone(), refusals.clone());
+        let has_nodes = matches!(address.layout(), Layout::Cluster { .. });
+        let check = move |connection| settings::check(connection, has_nodes);
+        tokio::spawn(for_each_connection(topology.clone(), commands.clone(), check));
         let help = "By how many seconds the clock of this primary is ahead of this pod's; negative if it is behind.";
         let skews = metrics.seconds_gauge_vec("redis_clock_skew_seconds", help, &["primary"]);
         let measure = move |connection| clock::measure(connection, skews.clone());
@@ -112,11 +127,20 @@ impl Redis {
         let help = "Commands that this part of the pod needs, and that this primary forbids its user or doesn't know.";
         let missing_rights = metrics.gauge_vec("redis_missing_rights", help, &["primary", "part"]);
         let losses = RecentLosses::watch(&topology, &commands);
-        let router = CommandRouter::new(commands, topology, refusals.clone());
-        let redis =
-            Self { address: address.clone(), names, router, acknowledger, connected, refusals, missing_rights, losses };
+        let router = CommandRouter::new(commands, topology, refusals.clone(), has_nodes);
+        let redis = Self {
+            address: address.clone(),
+            names,
+            router,
+            acknowledgements,
+            acknowledger,
+            connected,
+            refusals,
+            missing_rights,
+            losses,
+        };
         redis.check_rights("connection", CONNECTION_RIGHTS.iter().copied());
-        if matches!(address.layout(), Layout::Cluster { .. }) {
+        if has_nodes {
             redis.check_rights("cluster", CLUSTER_RIGHTS.iter().copied());
         }
         redis
@@ -229,9 +253,27 @@ impl Redis {
         let read_at = WritePosition::new(key, &routed);
         let hash = parse_hash(&routed.replies)?;
         if hash.0.iter().all(Option::is_none) {
+            self.confirm_unread(key).await?;
             self.wait_for_replicas(&read_at).await?;
         }
         Ok(hash)
+    }
+
+    /// To be called when a read found nothing: asks again by a script, which every proxy sends to the primary. An error says
+    /// that the primary has the key.
+    ///
+    /// See docs/decisions/087-one-address-leads-to-one-primary.md.
+    async fn confirm_unread(&self, key: &str) -> Result<(), RedisError> {
+        if self.has_fixed_primaries() && self.call(&EXISTS, key, &[]).await? == Reply::Integer(1) {
+            let message = "Redis has a key that a read didn't find. If this repeats, a proxy sends reads to replicas";
+            return Err(RedisError::new(RedisErrorKind::RecentLoss, message));
+        }
+        Ok(())
+    }
+
+    /// Whether `bus.url` names all primaries, so that anything may be at their addresses.
+    pub(crate) fn has_fixed_primaries(&self) -> bool {
+        matches!(self.address.layout(), Layout::Independent(_))
     }
 }
 

@@ -6,7 +6,16 @@ use crate::{command::array_items, reply::Reply};
 
 /// Whether this answer to `ROLE` is a primary's.
 pub(crate) fn is_primary(role: &Reply) -> bool {
-    array_items(role).first().and_then(Reply::as_str).is_some_and(|role| role == "master")
+    has_name(role, "master")
+}
+
+/// Whether this answer to `ROLE` is a sentinel's.
+pub(crate) fn is_sentinel(role: &Reply) -> bool {
+    has_name(role, "sentinel")
+}
+
+fn has_name(role: &Reply, name: &str) -> bool {
+    array_items(role).first().and_then(Reply::as_str).is_some_and(|role| role == name)
 }
 
 /// A primary's answer to `ROLE`.

@@ -5,11 +5,7 @@ use std::time::Duration;
 use scenecast_scene::time::millis;
 
 use crate::{
-    client::Redis,
-    command::RedisCommand,
-    error::RedisError,
-    inspection::{losses::KeptSince, server_run::ServerRun},
-    replication::WritePosition,
+    client::Redis, command::RedisCommand, error::RedisError, inspection::losses::KeptSince, replication::WritePosition,
 };
 
 impl Redis {
@@ -68,17 +64,13 @@ impl Redis {
         value: &str,
         life: Duration,
     ) -> Result<(Option<String>, KeptSince), RedisError> {
-        // In this order, so that a loss between both is seen.
-        let commands = [set_if_absent(key, value, life), ServerRun::command()];
-        let routed = self.router.execute(key, &commands).await?;
+        let routed = self.router.execute(key, &[set_if_absent(key, value, life)]).await?;
         let written = WritePosition::new(key, &routed);
-        let mut replies = routed.replies.into_iter();
-        let stored = replies.next().unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?.convert()?;
-        if let Some(run) = replies.next().and_then(|info| ServerRun::read(info.ok()?)) {
-            let lost_at = self.router.pool().get(&written.node).state().borrow().lost_at;
-            self.losses.observe(&written.node, run, lost_at);
-        }
-        self.wait_for_replicas(&written).await?;
+        let reply = routed.replies.into_iter().next();
+        let stored = reply.unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?.convert()?;
+        // After the value was set, so that a loss between both is seen.
+        let looked = self.losses.look_for_losses(&written.node, self.router.pool());
+        tokio::try_join!(looked, self.wait_for_replicas(&written))?;
         Ok((stored, self.losses.kept_since()))
     }
 

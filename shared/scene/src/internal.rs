@@ -104,6 +104,10 @@ pub struct ReopenCall {
     pub page: PageInfo,
     /// The rest of the scene's life, in milliseconds.
     pub life_ms: u64,
+    /// The code that its page shows, if it has to be typed and the gateway knows it. Redis may have lost it, too. Gateways
+    /// of versions before 0.3 don't tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed_code: Option<String>,
 }
 
 /// Cancels a scene, because its page gave up.

@@ -35,6 +35,7 @@ fn a_full_batch_of_the_longest_scenes_is_within_the_limit() {
             chosen_id: Some("\"".repeat(64).parse().unwrap()),
         },
         life_ms: u64::MAX,
+        typed_code: Some("1".repeat(18)),
     };
     let batch: Vec<&ReopenCall> = std::iter::repeat_n(&longest, MAX_REOPEN_BATCH).collect();
     assert!(serde_json::to_vec(&batch).unwrap().len() <= MAX_BODY_BYTES);

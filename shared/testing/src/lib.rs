@@ -3,7 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `test_backend` | memory, and every layout of Redis: what the contract tests run over |
-//! | `redis` | a Redis server, Sentinel, Cluster, shards; moving slots; partitions; a proxy that records |
+//! | `redis` | a Redis server, Sentinel, Cluster, shards; moving slots; partitions; proxies that record, or split reads from writes |
 //! | `fault_proxy` | a TCP proxy that delays, disconnects and drops |
 //! | `nginx` | nginx, with any configuration |
 //! | `kept_log` | what was logged |
@@ -38,6 +38,7 @@ pub use redis::{
     server::RedisServer,
     shards::RedisShards,
     slot_move::SlotMove,
+    splitting_proxy::SplittingProxy,
     usage::ProcessUsage,
     users::{CALLBACK_PASSWORD, EXPORTER_PASSWORD, GATEWAY_PASSWORD, OPERATOR_PASSWORD, acl_rules},
 };

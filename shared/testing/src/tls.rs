@@ -25,15 +25,18 @@ impl CertificateAuthority {
         Self { issuer: Issuer::new(params, key), certificate }
     }
 
-    /// Writes its certificate as `ca.pem`, and a new server certificate and key as `server.pem` and `server.key`.
+    /// Writes its certificate and key as `ca.pem` and `ca.key`, and a new server certificate and key as `server.pem` and `server.key`.
     pub(crate) fn write_to(&self, files: &Path) {
         let key = KeyPair::generate().expect("a key can be made");
         let server = CertificateParams::new(["127.0.0.1".to_owned()])
             .and_then(|params| params.signed_by(&key, &self.issuer))
             .expect("the address is a valid name");
-        for (name, pem) in
-            [("ca.pem", &self.certificate), ("server.pem", &server.pem()), ("server.key", &key.serialize_pem())]
-        {
+        for (name, pem) in [
+            ("ca.pem", &self.certificate),
+            ("ca.key", &self.issuer.key().serialize_pem()),
+            ("server.pem", &server.pem()),
+            ("server.key", &key.serialize_pem()),
+        ] {
             fs::write(files.join(name), pem).expect("the directory can be written to");
         }
     }

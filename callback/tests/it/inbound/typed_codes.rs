@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use scenecast_callback::{config::Confirmation, stores::TypedCodes};
-use scenecast_scene::SceneId;
+use scenecast_scene::{SceneId, internal::REOPEN_PATH};
 use scenecast_simulator::{DeliveryOutcome, Faults};
+use serde_json::json;
 
-use crate::world::{CallbackWorld, LIFE, event, name, reply, signed};
+use crate::world::{CallbackWorld, LIFE, answer, event, name, new_scene, opening, reply, signed};
 
 const DONE: &str = "You are logged in. Please go back to the page.";
 const UNKNOWN: &str = "This code is wrong or has expired.";
@@ -45,6 +47,27 @@ async fn a_typed_code_logs_in_as_a_scan_does_and_the_page_is_told_that_it_was_ty
             assert!(world.login(scene).await.typed);
         }
         assert_eq!((typed(&world, "found"), typed(&world, "unknown")), (3, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_redis_lost_logs_in_once_its_scene_is_opened_again() {
+    for world in CallbackWorld::each_asking(Confirmation::None).await {
+        let [lost, other, unreadable] = [(); 3].map(|()| new_scene("demo"));
+        let reopening = |scene: SceneId, code: &str| {
+            let mut call = json!(opening(scene, "demo", LIFE));
+            call["typed_code"] = code.into();
+            call
+        };
+        assert!(is_unknown(&world.say("bo", "48201937").await));
+        let calls = [reopening(lost, "48201937"), reopening(unreadable, "4820")];
+        assert_eq!(answer(world.call(world.pod(), REOPEN_PATH, &json!(calls)).await, StatusCode::OK).await, 2);
+        // A call whose answer was lost is repeated. The code of another page that is open isn't taken from it.
+        let calls = [reopening(lost, "48201937"), reopening(other, "48201937")];
+        assert_eq!(answer(world.call(world.pod(), REOPEN_PATH, &json!(calls)).await, StatusCode::OK).await, 1);
+        assert_eq!(reply(&world.say("bo", "48201937").await), DONE);
+        assert!(world.login(lost).await.typed);
+        assert!(world.reader().read(other).await.unwrap().unwrap().events.is_empty());
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Connector {
     requests: ConnectionRequests,
     state: watch::Sender<ConnectionState>,
     reporter: HealthReporter,
-    /// What the last try ended with. The log has said it.
+    /// What tries have ended with since it was connected last. The log has said it.
     told: Vec<ConnectionFailure>,
 }
 
@@ -88,13 +88,13 @@ impl Connector {
         let pause = failures.last().map_or_else(reconnect_delay, ConnectionFailure::pause);
         self.reporter.report(false);
         self.state.send_modify(ConnectionState::set_lost);
-        for failure in &failures {
-            // The same one time after the other is said once.
-            if !self.told.contains(failure) {
-                self.tell(failure);
+        for failure in failures {
+            // Each is said once, also if several take turns.
+            if !self.told.iter().any(|told| failure.is_like(told)) {
+                self.tell(&failure);
+                self.told.push(failure);
             }
         }
-        self.told = failures;
         pause
     }
 
@@ -127,7 +127,8 @@ impl Connector {
     fn tell(&self, failure: &ConnectionFailure) {
         failure.log(self.reporter.node());
         if let ConnectionFailure::Unreachable { error, was_open } = failure
-            && let Some(cause) = UnreachableCause::of(error, self.settings.config.tls.is_some(), *was_open)
+            && let Some(cause) =
+                UnreachableCause::of(error, self.settings.config.tls.is_some(), self.expected_role, *was_open)
         {
             self.reporter.report_unreachable(&cause);
         }

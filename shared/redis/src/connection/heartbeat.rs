@@ -7,7 +7,7 @@
 //! | answer | what is done |
 //! |---|---|
 //! | none for 5 s | the client is replaced |
-//! | `ROLE` says that it is a replica | the client is replaced: by one at another address of the name, or after a pause |
+//! | `ROLE` says that it is a replica, or a sentinel | the client is replaced: by one at another address of the name, or after a pause |
 //! | an error to `PING`, such as `LOADING` | the same |
 //! | anything else, also an error to `ROLE` | it is connected. The user may lack the right, or a proxy not know it |
 //!
@@ -56,8 +56,9 @@ const UNUSABLE_PAUSE_MS: Range<u64> = 300..600;
 pub(crate) enum ExpectedRole {
     /// Only a primary is of use.
     Primary,
-    /// Any node, or a sentinel.
-    Any,
+    /// Any node of a Cluster: the nodes themselves say who the primaries are, and replicas are asked, too.
+    Node,
+    Sentinel,
 }
 
 /// Why a client has to be replaced.
@@ -74,6 +75,8 @@ pub(crate) enum ConnectionFailure {
     Silent,
     /// The address leads to a replica.
     Replica,
+    /// The address leads to a sentinel, which has no scenes.
+    Sentinel,
     /// The server answers `PING` with this error.
     Refuses(Error),
     /// Its name leads to another address now.
@@ -192,7 +195,7 @@ async fn ask(client: &Client, expected: ExpectedRole) -> Heartbeat {
     let ask_role = async {
         match expected {
             ExpectedRole::Primary => RedisCommand::role().send(&patient).await.ok(),
-            ExpectedRole::Any => None,
+            ExpectedRole::Node | ExpectedRole::Sentinel => None,
         }
     };
     let (pong, role) = tokio::join!(patient.ping::<()>(None), ask_role);
@@ -201,6 +204,9 @@ async fn ask(client: &Client, expected: ExpectedRole) -> Heartbeat {
 
 /// `role` is the answer to `ROLE`, if there is one.
 fn judge(pong: Result<(), Error>, role: Option<&Reply>) -> Heartbeat {
+    if role.is_some_and(role::is_sentinel) {
+        return Heartbeat::Failed(ConnectionFailure::Sentinel);
+    }
     if role.is_some_and(|role| !role::is_primary(role)) {
         return Heartbeat::Failed(ConnectionFailure::Replica);
     }
@@ -220,7 +226,17 @@ impl ConnectionFailure {
         match self {
             Self::Silent | Self::Moved => Duration::ZERO,
             Self::Unreachable { .. } | Self::Lost | Self::ClientEnded(_) => reconnect_delay(),
-            Self::Replica | Self::Refuses(_) => Duration::from_millis(rand::random_range(UNUSABLE_PAUSE_MS)),
+            Self::Replica | Self::Sentinel | Self::Refuses(_) => {
+                Duration::from_millis(rand::random_range(UNUSABLE_PAUSE_MS))
+            }
+        }
+    }
+
+    /// Whether the log needs no second line for this one. The words after an error's code may differ each time.
+    pub(crate) fn is_like(&self, told: &Self) -> bool {
+        match (self, told) {
+            (Self::Refuses(error), Self::Refuses(told)) => error_code(error) == error_code(told),
+            _ => self == told,
         }
     }
 
@@ -240,6 +256,11 @@ impl ConnectionFailure {
                 %node,
                 "this address leads to a replica of Redis, where nobody can log in; connecting again until it leads to \
                  the primary. If this lasts, check whether the failover is over, and which server is behind the address"
+            ),
+            Self::Sentinel => tracing::error!(
+                %node,
+                "this address leads to a sentinel, and bus.url takes it for a Redis server. Begin bus.url with \
+                 redis-sentinel and add ?sentinelServiceName=, or name the port of Redis itself"
             ),
             Self::Moved => tracing::info!(%node, "the name leads to another address now; connecting to it there"),
             Self::Refuses(error) => tracing::warn!(
@@ -285,6 +306,11 @@ mod tests {
         for pong in [Ok(()), refusal("MASTERDOWN Link with MASTER is down"), refusal("LOADING Redis is loading")] {
             assert_eq!(judge(pong, Some(&role("slave"))), Heartbeat::Failed(ConnectionFailure::Replica));
         }
+    }
+
+    #[test]
+    fn a_sentinel_is_no_replica() {
+        assert_eq!(judge(Ok(()), Some(&role("sentinel"))), Heartbeat::Failed(ConnectionFailure::Sentinel));
     }
 
     #[test]

@@ -6,7 +6,10 @@ use std::fmt;
 
 use fred::error::{Error, ErrorKind};
 
-use crate::error::{error_code, is_unknown_command, text_of};
+use crate::{
+    connection::heartbeat::ExpectedRole,
+    error::{error_code, is_forbidden, is_unknown_command, text_of},
+};
 
 /// Why an attempt to connect failed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,6 +29,8 @@ pub(crate) enum UnreachableCause {
     NoTls,
     ForeignName,
     UntrustedCertificate,
+    /// The server shows the certificate of an authority, its own.
+    AuthorityAsServer,
     /// Any other fault of the certificate, in the TLS library's words.
     BadCertificate(String),
     WantsCertificate,
@@ -33,7 +38,17 @@ pub(crate) enum UnreachableCause {
     Tls(String),
     NotRedis,
     WrongPassword,
+    WrongSentinelPassword,
     NoPassword,
+    NoSentinelPassword,
+    /// Our user may not use a database by its number.
+    DatabaseForbidden,
+    /// It knows no numbers of databases, as a sentinel.
+    NoDatabases,
+    /// It has fewer databases.
+    NoSuchDatabase,
+    /// A node of a Cluster, which has no numbers of databases.
+    ClusterNode,
     TooManyClients,
     NoHello,
     /// Redis refuses the connection, in its own words.
@@ -42,9 +57,9 @@ pub(crate) enum UnreachableCause {
 }
 
 impl UnreachableCause {
-    /// What an error of the client says. `tls` is whether the connection uses TLS, and `was_open` whether the server
-    /// had accepted it and was not heard of since. `None` if it says nothing.
-    pub(crate) fn of(error: &Error, tls: bool, was_open: bool) -> Option<Self> {
+    /// What an error of the client says. `tls` is whether the connection uses TLS, `expected` what it should lead to, and
+    /// `was_open` whether the server had accepted it and was not heard of since. `None` if it says nothing.
+    pub(crate) fn of(error: &Error, tls: bool, expected: ExpectedRole, was_open: bool) -> Option<Self> {
         let text = error.details();
         let cause = match error.kind() {
             ErrorKind::Canceled if was_open => Self::ClosedAtOnce { tls },
@@ -52,14 +67,14 @@ impl UnreachableCause {
             ErrorKind::Timeout => Self::NoAnswer { tls },
             ErrorKind::Protocol | ErrorKind::Parse => Self::NotRedis,
             ErrorKind::IO | ErrorKind::Tls => Self::of_io(text, tls),
-            _ => Self::of_answer(error),
+            _ => Self::of_answer(error, expected),
         };
         Some(cause)
     }
 
     /// `text` is an error of the operating system or of the TLS library, as `Debug` writes it.
     fn of_io(text: &str, tls: bool) -> Self {
-        const OF_TEXT: [(&str, UnreachableCause); 8] = [
+        const OF_TEXT: [(&str, UnreachableCause); 9] = [
             ("kind: ConnectionRefused", UnreachableCause::NothingListens),
             ("kind: HostUnreachable", UnreachableCause::NoRoute),
             ("kind: NetworkUnreachable", UnreachableCause::NoRoute),
@@ -67,6 +82,7 @@ impl UnreachableCause {
             ("InvalidCertificate(NotValidForName", UnreachableCause::ForeignName),
             ("InvalidCertificate(UnknownIssuer)", UnreachableCause::UntrustedCertificate),
             ("InvalidCertificate(BadSignature)", UnreachableCause::UntrustedCertificate),
+            ("CaUsedAsEndEntity", UnreachableCause::AuthorityAsServer),
             ("CertificateRequired", UnreachableCause::WantsCertificate),
         ];
         const CLOSED: [&str; 4] = ["ConnectionReset", "ConnectionAborted", "BrokenPipe", "UnexpectedEof"];
@@ -90,14 +106,31 @@ impl UnreachableCause {
     }
 
     /// The server's answer to `HELLO` or `SELECT`.
-    fn of_answer(error: &Error) -> Self {
-        match error_code(error) {
-            "WRONGPASS" => Self::WrongPassword,
-            "NOAUTH" => Self::NoPassword,
-            "NOPROTO" => Self::NoHello,
+    fn of_answer(error: &Error, expected: ExpectedRole) -> Self {
+        match (error_code(error), expected) {
+            ("WRONGPASS", ExpectedRole::Sentinel) => Self::WrongSentinelPassword,
+            ("WRONGPASS", _) => Self::WrongPassword,
+            ("NOAUTH", ExpectedRole::Sentinel) => Self::NoSentinelPassword,
+            ("NOAUTH", _) => Self::NoPassword,
+            ("NOPROTO", _) => Self::NoHello,
+            _ if error.details().to_ascii_lowercase().contains("select") => Self::of_select(error),
+            _ if error.details().starts_with("ERR DB index is out of range") => Self::NoSuchDatabase,
             _ if error.details().starts_with("ERR max number of clients") => Self::TooManyClients,
             _ if is_unknown_command(error) => Self::NoHello,
             _ => Self::Refused(text_of(error).to_owned()),
+        }
+    }
+
+    /// The server's answer to `SELECT`, which it names.
+    fn of_select(error: &Error) -> Self {
+        if is_forbidden(error) {
+            Self::DatabaseForbidden
+        } else if is_unknown_command(error) {
+            Self::NoDatabases
+        } else if error.details().ends_with("not allowed in cluster mode") {
+            Self::ClusterNode
+        } else {
+            Self::Refused(text_of(error).to_owned())
         }
     }
 }
@@ -145,6 +178,10 @@ impl fmt::Display for UnreachableCause {
                 "its certificate is signed by an authority that this pod doesn't trust. Name the authority's PEM file in \
                  bus.ca"
             }
+            Self::AuthorityAsServer => {
+                "its certificate is the one of an authority (CA:TRUE), as openssl req -x509 makes it, and no server may use \
+                 that. Sign a certificate for the server with it, and name the authority's PEM file in bus.ca"
+            }
             Self::BadCertificate(fault) => {
                 return write!(f, "its certificate is not valid ({fault}). Give the server another one");
             }
@@ -158,11 +195,33 @@ impl fmt::Display for UnreachableCause {
             }
             Self::WrongPassword => {
                 "it refuses the user or the password (WRONGPASS). Compare bus.url with the users of this server; each \
-                 server has its own. In a URL, special characters are written as %40"
+                 server has its own. In a URL, special characters are written as %40. If a sentinel is at this port, begin \
+                 bus.url with redis-sentinel"
             }
-            Self::NoPassword => {
-                "it wants a user and a password (NOAUTH). Write them into bus.url; those of sentinels as \
-                 sentinelUsername and sentinelPassword"
+            Self::WrongSentinelPassword => {
+                "it refuses the user or the password for sentinels (WRONGPASS). Compare sentinelUsername and \
+                 sentinelPassword in bus.url with the users of this sentinel, which aren't those of Redis. With requirepass \
+                 there is no user. If Redis itself is at this port, name the port of a sentinel"
+            }
+            Self::NoPassword => "it wants a user and a password (NOAUTH). Write them into bus.url, before the @",
+            Self::NoSentinelPassword => {
+                "it wants a password (NOAUTH), and Redis's own isn't sent to sentinels. Add sentinelPassword, and \
+                 sentinelUsername if the sentinel has users, to bus.url. If Redis itself is at this port, name the port of a \
+                 sentinel, or begin bus.url with redis in place of redis-sentinel"
+            }
+            Self::DatabaseForbidden => {
+                "its user may not choose a database (SELECT). Remove the number after the port from bus.url: Scenecast needs \
+                 a Redis of its own, and deploy/redis/users.acl doesn't grant +select"
+            }
+            Self::NoDatabases => {
+                "it doesn't know SELECT. Remove the number after the port from bus.url. If a sentinel is at this port, begin \
+                 bus.url with redis-sentinel"
+            }
+            Self::NoSuchDatabase => {
+                "it has no database with this number. Remove the number after the port from bus.url"
+            }
+            Self::ClusterNode => {
+                "it is a node of a Redis Cluster. Begin bus.url with redis-cluster, and remove the number after the port"
             }
             Self::TooManyClients => {
                 "it has as many clients as its maxclients allows. Raise maxclients there, or find who holds so many \
@@ -183,7 +242,7 @@ mod tests {
     use super::*;
 
     fn cause(kind: ErrorKind, text: &'static str) -> UnreachableCause {
-        UnreachableCause::of(&Error::new(kind, text), true, false).unwrap()
+        UnreachableCause::of(&Error::new(kind, text), true, ExpectedRole::Primary, false).unwrap()
     }
 
     /// A test with servers holds the others.
@@ -194,8 +253,7 @@ mod tests {
         assert_eq!(io("Os { code: 113, kind: HostUnreachable, message: \"No route to host\" }"), NoRoute);
         assert_eq!(io("Os { code: 110, kind: TimedOut, message: \"timed out\" }"), NoAnswer { tls: true });
         let certificate = |fault: &str| format!("Custom {{ kind: InvalidData, error: InvalidCertificate({fault}) }}");
-        let of_certificate =
-            |fault: &str| UnreachableCause::of(&Error::new(ErrorKind::IO, certificate(fault)), true, false).unwrap();
+        let of_certificate = |fault: &str| UnreachableCause::of_io(&certificate(fault), true);
         assert_eq!(of_certificate("Expired"), BadCertificate("Expired".to_owned()));
         assert_eq!(of_certificate("BadSignature"), UntrustedCertificate);
         assert!(matches!(io("Custom { kind: InvalidData, error: AlertReceived(HandshakeFailure) }"), Tls(_)));
@@ -205,6 +263,6 @@ mod tests {
 
     #[test]
     fn a_connection_that_this_pod_ends_itself_says_nothing() {
-        assert_eq!(UnreachableCause::of(&Error::new_canceled(), false, false), None);
+        assert_eq!(UnreachableCause::of(&Error::new_canceled(), false, ExpectedRole::Primary, false), None);
     }
 }

@@ -25,10 +25,12 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    connection::{pool::ConnectionPool, state::ConnectionState},
+    connection::{client_settings::COMMAND_LIMIT, pool::ConnectionPool, state::ConnectionState},
+    error::{RedisError, RedisErrorKind},
     inspection::{
         each_connection::{PrimaryConnection, for_each_connection},
         server_run::{BetweenRuns, ServerRun},
+        shared_question::SharedQuestion,
     },
     topology::refresher::Topology,
 };
@@ -49,7 +51,10 @@ pub enum KeptSince {
 
 /// What is known of the primaries. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct RecentLosses(Arc<Mutex<PrimaryPasts>>);
+pub(crate) struct RecentLosses {
+    pasts: Arc<Mutex<PrimaryPasts>>,
+    questions: Arc<Mutex<HashMap<Server, Arc<SharedQuestion>>>>,
+}
 
 #[derive(Debug)]
 struct PrimaryPasts {
@@ -72,7 +77,7 @@ struct PrimaryPast {
 impl RecentLosses {
     /// Starts to remember what happens to the primaries. `nodes` are the connections for commands.
     pub(crate) fn watch(topology: &Topology, nodes: &ConnectionPool) -> Self {
-        let losses = Self(Arc::new(Mutex::new(PrimaryPasts::new())));
+        let losses = Self { pasts: Arc::new(Mutex::new(PrimaryPasts::new())), questions: Arc::default() };
         tokio::spawn(losses.clone().follow_primaries(topology.clone()));
         let remember = losses.clone();
         let inspect = move |connection| remember.clone().connected(connection);
@@ -90,19 +95,42 @@ impl RecentLosses {
 
     /// From when on keys were kept, at all primaries.
     pub(crate) fn kept_since(&self) -> KeptSince {
-        self.0.lock().kept_since
+        self.pasts.lock().kept_since
+    }
+
+    /// Asks this primary for its run, once for all that do so at the same time. Whatever it lost before this call is known
+    /// then. Where our user may not ask, nothing is.
+    pub(crate) async fn look_for_losses(&self, node: &Server, nodes: &ConnectionPool) -> Result<(), RedisError> {
+        let question = self.questions.lock().entry(node.clone()).or_default().clone();
+        let ask = async || {
+            let connection = nodes.get(node);
+            let permit = connection.permit(Instant::now() + COMMAND_LIMIT).await?;
+            let answer = ServerRun::command().send(&permit.client).await.map_err(RedisError::from);
+            if let Err(error) = &answer
+                && error.kind() == RedisErrorKind::NoAnswer
+            {
+                return Err(error.clone());
+            }
+            if let Some(run) = answer.ok().and_then(ServerRun::read) {
+                let lost_at = connection.state().borrow().lost_at;
+                self.observe(node, run, lost_at);
+            }
+            Ok(())
+        };
+        question.ask(ask).await
     }
 
     /// This primary has just told which run it is. Returns whether keys may have been lost since it told so last.
-    pub(crate) fn observe(&self, node: &Server, run: ServerRun, lost_at: Option<SystemTime>) -> bool {
-        self.0.lock().observe(node, run, lost_at)
+    fn observe(&self, node: &Server, run: ServerRun, lost_at: Option<SystemTime>) -> bool {
+        self.pasts.lock().observe(node, run, lost_at)
     }
 
     async fn follow_primaries(self, topology: Topology) {
         let mut tables = topology.subscribe();
         loop {
             let primaries = tables.borrow_and_update().nodes();
-            self.0.lock().follow(primaries);
+            self.questions.lock().retain(|node, _| primaries.contains(node));
+            self.pasts.lock().follow(primaries);
             if tables.changed().await.is_err() {
                 return;
             }
@@ -111,9 +139,9 @@ impl RecentLosses {
 
     async fn connected(self, connection: PrimaryConnection) {
         let PrimaryConnection { node, client, generation, lost_at } = connection;
-        self.0.lock().begin(&node, generation, lost_at.is_none());
+        self.pasts.lock().begin(&node, generation, lost_at.is_none());
         let run = ServerRun::ask(&client).await;
-        let mut pasts = self.0.lock();
+        let mut pasts = self.pasts.lock();
         match (run, lost_at) {
             (Some(run), _) if run.id.is_some() || lost_at.is_none() => {
                 pasts.observe(&node, run, lost_at);
@@ -148,7 +176,7 @@ impl RecentLosses {
     }
 
     fn is_doubted(&self, node: &Server, connection: &ConnectionState) -> bool {
-        let pasts = self.0.lock();
+        let pasts = self.pasts.lock();
         match pasts.by_node.get(node).filter(|past| past.generation == connection.generation) {
             Some(past) => past.doubted_until.is_some_and(|until| Instant::now() < until),
             // The connection is so new that it wasn't looked at yet.

@@ -15,6 +15,8 @@ const MIN_MAJOR_VERSION: u32 = 7;
 /// What is wrong with a server, or can't be seen.
 #[derive(Debug, PartialEq, Eq)]
 enum Finding<'a> {
+    /// A node of a Cluster, which `bus.url` takes for a server with all keys.
+    NodeOfCluster,
     TooOld {
         version: &'a str,
     },
@@ -27,11 +29,15 @@ enum Finding<'a> {
     MayForgetASecond,
 }
 
-/// Says nothing about a server that doesn't answer. That our user may not run `INFO`, the check of rights says.
-pub(crate) async fn check(connection: PrimaryConnection) {
+/// `has_nodes` is whether `bus.url` names a Cluster. Says nothing about a server that doesn't answer. That our user may not
+/// run `INFO`, the check of rights says.
+pub(crate) async fn check(connection: PrimaryConnection, has_nodes: bool) {
     let PrimaryConnection { node, client, .. } = connection;
     let answer = RedisCommand::new("INFO", [""; 0]).send(&client).await;
     let Some(info) = answer.ok().and_then(Reply::into_string) else { return };
+    if fact(&info, "redis_mode:") == Some("cluster") && !has_nodes {
+        Finding::NodeOfCluster.log(&node);
+    }
     for finding in findings(&info) {
         finding.log(&node);
     }
@@ -71,6 +77,11 @@ fn findings(info: &str) -> Vec<Finding<'_>> {
 impl Finding<'_> {
     fn log(&self, node: &Server) {
         match self {
+            Self::NodeOfCluster => tracing::error!(
+                %node,
+                "this server is a node of a Redis Cluster, and bus.url takes it for one with all keys: logins whose keys \
+                 other nodes have fail, and a failover isn't followed. Begin bus.url with redis-cluster"
+            ),
             Self::TooOld { version } => {
                 tracing::warn!(%node, version, "Redis is too old for sharded pub/sub; upgrade it to 7.0 or newer");
             }

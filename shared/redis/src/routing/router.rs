@@ -53,11 +53,18 @@ pub(crate) struct CommandRouter {
     pool: ConnectionPool,
     topology: Topology,
     refusals: RefusalCounter,
+    /// Whether servers say which other one has a slot. Only nodes of a Cluster may: of any others nobody knows the replicas.
+    follows_redirects: bool,
 }
 
 impl CommandRouter {
-    pub(crate) fn new(pool: ConnectionPool, topology: Topology, refusals: RefusalCounter) -> Self {
-        Self { pool, topology, refusals }
+    pub(crate) fn new(
+        pool: ConnectionPool,
+        topology: Topology,
+        refusals: RefusalCounter,
+        follows_redirects: bool,
+    ) -> Self {
+        Self { pool, topology, refusals, follows_redirects }
     }
 
     pub(crate) fn pool(&self) -> &ConnectionPool {
@@ -78,7 +85,10 @@ impl CommandRouter {
         loop {
             let (replies, history) = self.send(&node, commands, asking, deadline).await?;
             let redirect = replies.iter().find_map(|reply| Redirect::from_error(reply.as_ref().err()?, &node));
-            let Some(redirect) = redirect.filter(|_| Instant::now() + RETRY_DELAY <= deadline) else {
+            let may_follow = |redirect: &Redirect| {
+                Instant::now() + RETRY_DELAY <= deadline && (self.follows_redirects || *redirect == Redirect::TryAgain)
+            };
+            let Some(redirect) = redirect.filter(may_follow) else {
                 return Ok(RoutedReplies { replies, node, is_ask_target: asking, history });
             };
             if redirect == Redirect::TryAgain || redirects_in_a_row == MAX_REDIRECTS_IN_A_ROW {

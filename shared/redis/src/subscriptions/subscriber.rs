@@ -42,6 +42,7 @@ impl Redis {
         let (table, handler) = (topology.clone(), on_event.clone());
         let watch = move |connection| watch_for_emptying(connection, table.clone(), handler.clone());
         tokio::spawn(for_each_connection(topology.clone(), self.router.pool().clone(), watch));
+        self.compare_runs(&nodes);
         tokio::spawn(follow_topology(topology.clone(), nodes.clone(), on_event));
         Subscriber { topology, nodes, refusals: self.refusals.clone() }
     }

@@ -20,6 +20,7 @@
 pub(crate) mod acks;
 pub(crate) mod cluster;
 mod limits;
+pub(crate) mod problem;
 pub(crate) mod refresher;
 pub(crate) mod sentinel;
 mod sentinel_poll;

@@ -11,11 +11,11 @@ use tokio::{
 
 use crate::{
     connection::pool::ConnectionPool,
-    error::RedisError,
     topology::{
         acks::{AckObstacle, RequiredAcks},
+        problem::{ToldProblems, TopologyProblem},
         slots::{Primary, SlotTable},
-        source::TopologySource,
+        source::{TopologyAnswer, TopologySource},
     },
 };
 
@@ -56,7 +56,7 @@ impl Topology {
         let (publisher, table) = watch::channel(Arc::new(SlotTable::empty()));
         let (asked, asked_at) = watch::channel(Instant::now());
         let initial = source.initial_table();
-        let refresher = TopologyRefresher { source, nodes, publisher, asked, metrics, last_error: None };
+        let refresher = TopologyRefresher { source, nodes, publisher, asked, metrics, told: ToldProblems::default() };
         refresher.publish(initial);
         tokio::spawn(refresher.run(refresh.clone()));
         Self { table, asked_at, refresh }
@@ -102,8 +102,7 @@ struct TopologyRefresher {
     publisher: watch::Sender<Arc<SlotTable>>,
     asked: watch::Sender<Instant>,
     metrics: TopologyMetrics,
-    /// The error of the last refresh, so that a lasting one is logged only once.
-    last_error: Option<RedisError>,
+    told: ToldProblems,
 }
 
 impl TopologyRefresher {
@@ -112,13 +111,11 @@ impl TopologyRefresher {
         loop {
             let current = self.publisher.borrow().clone();
             let asked_at = Instant::now();
-            match self.source.query(&current, &self.nodes, ask_all).await {
-                Ok(table) => {
-                    self.last_error = None;
-                    self.publish(table);
-                    self.asked.send_replace(asked_at);
-                }
-                Err(error) => self.report(error),
+            let TopologyAnswer { table, problems } = self.source.query(&current, &self.nodes, ask_all).await;
+            self.report(problems);
+            if let Some(table) = table {
+                self.publish(table);
+                self.asked.send_replace(asked_at);
             }
             let table = self.publisher.borrow().clone();
             self.nodes.remove_idle(|node| table.has_primary(node));
@@ -128,15 +125,17 @@ impl TopologyRefresher {
         }
     }
 
-    fn report(&mut self, error: RedisError) {
-        if self.last_error.as_ref() != Some(&error) {
+    fn report(&mut self, problems: Vec<TopologyProblem>) {
+        if problems.is_empty() && self.told.clear() {
+            tracing::info!("the primaries of Redis can be found again");
+        }
+        for problem in self.told.add(problems) {
             tracing::warn!(
-                %error,
-                "can't find out which Redis server is the primary; using what was known before. If this lasts, check \
-                 that the Redis servers and sentinels of bus.url are up and reachable"
+                %problem,
+                "can't find out at each server which ones are the primaries of Redis; using what is known, and trying again \
+                 until it works"
             );
         }
-        self.last_error = Some(error);
     }
 
     fn publish(&self, table: SlotTable) {

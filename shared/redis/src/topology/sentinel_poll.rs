@@ -9,11 +9,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     command::{RedisCommand, send_all},
     connection::pool::ConnectionPool,
-    error::{RedisError, RedisErrorKind},
+    error::RedisError,
     reply::Reply,
     topology::{
         acks::{MinReplicas, RequiredAcks},
         limits::{ANSWER_LIMIT, STRAGGLER_LIMIT},
+        problem::TopologyProblem,
         sentinel::{SentinelAnswer, SentinelPeer, SentinelReplies, SentinelState, distinct, majority},
         slots::Primary,
     },
@@ -55,9 +56,10 @@ impl SentinelPoll {
         }
     }
 
-    /// Asks all of them at once. Fails while none has ever named a primary.
-    pub(crate) async fn primary(&mut self) -> Result<Primary, RedisError> {
-        let (answers, refused, error) = self.ask_all().await;
+    /// Asks all of them at once. There is no primary while none has ever named one. While there is one, only problems that
+    /// last are told.
+    pub(crate) async fn primary(&mut self) -> (Option<Primary>, Vec<TopologyProblem>) {
+        let (answers, refused, mut problems) = self.ask_all().await;
         if refused && !self.has_warned {
             self.has_warned = true;
             tracing::warn!(
@@ -68,7 +70,10 @@ impl SentinelPoll {
         }
         self.learn_sentinels(&answers);
         let primary = self.state.merge(&answers, &self.configured, self.min_replicas, Instant::now().into_std());
-        primary.ok_or(error)
+        if primary.is_some() {
+            problems.retain(TopologyProblem::is_lasting);
+        }
+        (primary, problems)
     }
 
     /// Whether this primary may have replicas that have to be waited for, and that no sentinel lists.
@@ -77,12 +82,12 @@ impl SentinelPoll {
     }
 
     /// Waits for a majority, and a moment longer for the others. Returns what was answered in time, whether a sentinel
-    /// refused a command, and the last error, for use if there was no answer.
-    async fn ask_all(&self) -> (Vec<SentinelAnswer>, bool, RedisError) {
+    /// refused a command, and why others gave no answer.
+    async fn ask_all(&self) -> (Vec<SentinelAnswer>, bool, Vec<TopologyProblem>) {
         let mut asked: FuturesUnordered<_> = self.addresses().map(|sentinel| self.ask(sentinel)).collect();
         let mut answers = vec![];
         let mut refused = false;
-        let mut last_error = RedisError::new(RedisErrorKind::NoAnswer, "no sentinel answers");
+        let mut problems = vec![];
         let mut limit = pin!(sleep(ANSWER_LIMIT));
         let mut is_majority = false;
         loop {
@@ -92,10 +97,13 @@ impl SentinelPoll {
                         answers.push(answer);
                         refused |= has_refused;
                     }
-                    Err(error) => last_error = error,
+                    Err(problem) => problems.push(problem),
                 },
-                () = &mut limit, if !asked.is_empty() => return (answers, refused, last_error),
-                else => return (answers, refused, last_error),
+                () = &mut limit, if !asked.is_empty() => {
+                    problems.push(TopologyProblem::NoAnswer);
+                    return (answers, refused, problems);
+                }
+                else => return (answers, refused, problems),
             }
             if !is_majority && distinct(&answers) >= majority(&answers, &self.configured) {
                 is_majority = true;
@@ -109,7 +117,7 @@ impl SentinelPoll {
     }
 
     /// Returns its answer, and whether it refused one of the commands that it may refuse.
-    async fn ask(&self, sentinel: &Server) -> Result<(SentinelAnswer, bool), RedisError> {
+    async fn ask(&self, sentinel: &Server) -> Result<(SentinelAnswer, bool), TopologyProblem> {
         let service = self.service.as_str();
         let about = |subcommand: &'static str| RedisCommand::new("SENTINEL", [subcommand, service]);
         let commands = [
@@ -127,11 +135,12 @@ impl SentinelPoll {
         let answers: [Result<Reply, Error>; 5] = answers.try_into().expect("send_all returns one answer per command");
         let [id, peers, primary, replicas, address] = answers;
         let refused = [&id, &peers, &address].into_iter().any(Result::is_err);
+        let problem = |error| TopologyProblem::at_sentinel(sentinel, service, error);
         let replies = SentinelReplies {
             id: id.ok(),
             peers: peers.ok(),
-            primary: Some(primary?),
-            replicas: Some(replicas?),
+            primary: Some(primary.map_err(problem)?),
+            replicas: Some(replicas.map_err(problem)?),
             address: address.ok(),
         };
         let answer = SentinelAnswer::parse(sentinel, replies).ok_or_else(RedisError::malformed)?;

@@ -163,6 +163,11 @@ impl SlotTable {
         self.primary_of(slot).map(|primary| &primary.node)
     }
 
+    /// Whether each slot has an owner.
+    pub(crate) fn has_all_slots(&self) -> bool {
+        all_slots().all(|slot| self.owner(slot).is_some())
+    }
+
     pub(crate) fn primaries(&self) -> impl Iterator<Item = &Primary> {
         self.primaries.iter()
     }

@@ -17,6 +17,7 @@ use crate::{
         acks::{AckObstacle, MinReplicas, RequiredAcks, RequiredReplicas},
         cluster::{ClusterState, ClusterView},
         limits::{ANSWER_LIMIT, STRAGGLER_LIMIT},
+        problem::TopologyProblem,
         sentinel_poll::SentinelPoll,
         slots::{Primary, SlotTable},
     },
@@ -32,6 +33,24 @@ pub(crate) enum TopologySource {
         seeds: Vec<Server>,
         state: ClusterState,
     },
+}
+
+/// What a source tells.
+pub(crate) struct TopologyAnswer {
+    /// `None` if it can't tell now.
+    pub(crate) table: Option<SlotTable>,
+    /// What is in the way.
+    pub(crate) problems: Vec<TopologyProblem>,
+}
+
+impl TopologyAnswer {
+    fn known(table: SlotTable) -> Self {
+        Self { table: Some(table), problems: vec![] }
+    }
+
+    fn unknown(problems: Vec<TopologyProblem>) -> Self {
+        Self { table: None, problems }
+    }
 }
 
 /// Primaries that nobody watches over.
@@ -70,25 +89,24 @@ impl TopologySource {
 
     /// Asks for the table, over the connections in `nodes`. `ask_all` asks every node of a Cluster, because the table
     /// has probably changed; otherwise one is enough.
-    pub(crate) async fn query(
-        &mut self,
-        current: &SlotTable,
-        nodes: &ConnectionPool,
-        ask_all: bool,
-    ) -> Result<SlotTable, RedisError> {
+    pub(crate) async fn query(&mut self, current: &SlotTable, nodes: &ConnectionPool, ask_all: bool) -> TopologyAnswer {
         match self {
-            Self::Fixed(primaries) => Ok(primaries.update_required_acks(current, nodes).await),
+            Self::Fixed(primaries) => TopologyAnswer::known(primaries.update_required_acks(current, nodes).await),
             Self::Sentinels(sentinels) => {
-                let mut primary = sentinels.primary().await?;
+                let (primary, problems) = sentinels.primary().await;
+                let Some(mut primary) = primary else { return TopologyAnswer::unknown(problems) };
                 if !current.has_primary(&primary.node)
                     && let Err(error) = confirm_promotion(&primary.node, nodes).await
                 {
-                    return without_acknowledgements(current).ok_or(error);
+                    return match without_acknowledgements(current) {
+                        Some(table) => TopologyAnswer { table: Some(table), problems },
+                        None => TopologyAnswer::unknown(vec![error.into()]),
+                    };
                 }
                 if sentinels.may_overlook_replicas(&primary) {
                     primary.required_acks = required_by_role(&primary.node, nodes).await;
                 }
-                Ok(SlotTable::rendezvous(vec![primary]))
+                TopologyAnswer { table: Some(SlotTable::rendezvous(vec![primary])), problems }
             }
             Self::Cluster { seeds, state } => {
                 let mut asked = current.nodes();
@@ -96,12 +114,17 @@ impl TopologySource {
                     // Each node knows the whole Cluster. A random one is asked, because any one may be cut off.
                     asked = vec![asked.swap_remove(rand::random_range(0..asked.len()))];
                 }
-                let (mut views, mut error) = ask_cluster_nodes(nodes, &asked).await;
+                let (mut views, mut problems) = ask_cluster_nodes(nodes, &asked).await;
                 if views.is_empty() {
                     asked = [current.nodes(), seeds.clone()].concat();
-                    (views, error) = ask_cluster_nodes(nodes, &asked).await;
+                    (views, problems) = ask_cluster_nodes(nodes, &asked).await;
                 }
-                if views.is_empty() { Err(error) } else { Ok(state.merge(views, Instant::now().into_std())) }
+                if views.is_empty() {
+                    return TopologyAnswer::unknown(problems);
+                }
+                let table = state.merge(views, Instant::now().into_std());
+                let problems = if table.has_all_slots() { vec![] } else { vec![TopologyProblem::SlotsWithoutNode] };
+                TopologyAnswer { table: Some(table), problems }
             }
         }
     }
@@ -180,22 +203,25 @@ fn without_acknowledgements(current: &SlotTable) -> Option<SlotTable> {
     (!obstacles.is_empty()).then(|| current.clone().with_required_acks(obstacles))
 }
 
-async fn ask_cluster_nodes(nodes: &ConnectionPool, asked: &[Server]) -> (Vec<ClusterView>, RedisError) {
+/// The views of the nodes that answered, and why others didn't.
+async fn ask_cluster_nodes(nodes: &ConnectionPool, asked: &[Server]) -> (Vec<ClusterView>, Vec<TopologyProblem>) {
     let views = asked.iter().map(async |node| {
         let command = |subcommand| RedisCommand::new("CLUSTER", [subcommand]);
-        let [slots, lines] = ask(nodes, node, [command("SLOTS"), command("NODES")]).await?;
-        ClusterView::parse(slots, &lines.into_string().unwrap_or_default(), node).ok_or_else(RedisError::malformed)
+        let answers = ask(nodes, node, [command("SLOTS"), command("NODES")]).await;
+        let [slots, lines] = answers.map_err(|error| TopologyProblem::at_node(node, error))?;
+        let view = ClusterView::parse(slots, &lines.into_string().unwrap_or_default(), node);
+        view.ok_or_else(|| RedisError::malformed().into())
     });
     collect(views).await
 }
 
-/// Waits for answers. Returns those that came in time, and the last error, for use if there was none.
+/// Waits for answers. Returns those that came in time, and the other problems, for use if there was none.
 async fn collect<T>(
-    answers: impl Iterator<Item = impl Future<Output = Result<T, RedisError>>>,
-) -> (Vec<T>, RedisError) {
+    answers: impl Iterator<Item = impl Future<Output = Result<T, TopologyProblem>>>,
+) -> (Vec<T>, Vec<TopologyProblem>) {
     let mut answers: FuturesUnordered<_> = answers.collect();
     let mut collected = vec![];
-    let mut last_error = RedisError::new(RedisErrorKind::NoAnswer, "no node of the Cluster answers");
+    let mut problems = vec![];
     let mut limit = pin!(sleep(ANSWER_LIMIT));
     loop {
         tokio::select! {
@@ -206,10 +232,13 @@ async fn collect<T>(
                     }
                     collected.push(answer);
                 }
-                Err(error) => last_error = error,
+                Err(problem) => problems.push(problem),
             },
-            () = &mut limit, if !answers.is_empty() => return (collected, last_error),
-            else => return (collected, last_error),
+            () = &mut limit, if !answers.is_empty() => {
+                problems.push(TopologyProblem::NoAnswer);
+                return (collected, problems);
+            }
+            else => return (collected, problems),
         }
     }
 }

@@ -13,7 +13,8 @@
 //!                    │                            │
 //!   4. connections of the pod ──────────too many──┤
 //!                    │                            ▼
-//!                 served             one of 256 reject slots is free?
+//!                 served         one of 256 reject slots is free,
+//!                                and its address has fewer than 32?
 //!                                      │ yes                  │ no
 //!                                      ▼                      ▼
 //!                           each request is answered     closed at once
@@ -48,7 +49,8 @@ use crate::{
 };
 use scenecast_metrics::Metrics;
 
-/// How many rejected connections get an answer at a time. Connections beyond are closed without one.
+/// How many rejected connections get an answer at a time, and one address an eighth of them. Connections beyond are closed
+/// without one.
 const MAX_REJECT_SLOTS: usize = 256;
 /// How many rejected clients may be kept waiting at a time, unless a pod says otherwise.
 const DELAYED_CLOSES: usize = 512;
@@ -98,7 +100,7 @@ pub struct Admission(Arc<AdmissionState>);
 #[derive(Debug)]
 struct AdmissionState {
     connections: Arc<Semaphore>,
-    reject_slots: Arc<Semaphore>,
+    reject_slots: HeldConnections,
     delayed_closes: Arc<HeldConnections>,
     connection_rate: RateLimit,
     connection_rate_by_address: AddressRateLimit,
@@ -139,7 +141,7 @@ impl Admission {
     pub fn new(limits: AdmissionLimits, proxies: TrustedProxies, rejections: Rejections) -> Self {
         Self(Arc::new(AdmissionState {
             connections: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
-            reject_slots: Arc::new(Semaphore::new(MAX_REJECT_SLOTS)),
+            reject_slots: HeldConnections::new(MAX_REJECT_SLOTS),
             delayed_closes: Arc::new(HeldConnections::new(limits.delayed_closes)),
             connection_rate: RateLimit::per_second(limits.connections_per_second),
             connection_rate_by_address: AddressRateLimit::per_second(limits.connections_per_second_of_address),
@@ -170,18 +172,20 @@ impl Admission {
                 self.0.rejections.count(RejectReason::AddressConnectRate);
                 None
             }
-            Err(reason) => self.reject(reason),
+            Err(reason) => self.reject(peer, reason),
         }
     }
 
-    /// Turns a connection away for this reason. `None` means: close it at once.
-    pub(crate) fn reject(&self, reason: RejectReason) -> Option<Admitted> {
-        let Ok(permit) = self.0.reject_slots.clone().try_acquire_owned() else {
+    /// Turns a connection of this peer away for this reason. `None` means: close it at once.
+    pub(crate) fn reject(&self, peer: SocketAddr, reason: RejectReason) -> Option<Admitted> {
+        // A proxy's connection belongs to many clients.
+        let client = (!self.0.proxies.is_trusted(peer.ip())).then(|| peer.ip());
+        let Some(place) = self.0.reject_slots.hold(client) else {
             self.0.rejections.count(RejectReason::NoRejectSlot);
             return None;
         };
         self.0.rejections.count(reason);
-        Some(Admitted::Rejected { slot: RejectSlot::new(permit, self.0.delayed_closes.clone()), reason })
+        Some(Admitted::Rejected { slot: RejectSlot::new(place, self.0.delayed_closes.clone()), reason })
     }
 
     fn check_limits(&self, peer: SocketAddr) -> Result<Admitted, RejectReason> {

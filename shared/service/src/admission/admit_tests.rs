@@ -73,7 +73,8 @@ fn an_address_that_connects_too_often_leaves_room_for_others() {
 #[test]
 fn without_a_free_reject_slot_a_connection_is_closed() {
     let (admission, metrics) = admission(AdmissionLimits { connections: 1, ..AdmissionLimits::default() });
-    let client = peer([203, 0, 113, 1]);
+    // It stands for many clients, and has no share.
+    let client = peer([10, 0, 0, 1]);
     let mut held: Vec<_> = (0..=MAX_REJECT_SLOTS).map(|_| admission.admit(client)).collect();
     assert_eq!(reason(held[0].as_ref()), None);
     assert_eq!(reason(held[1].as_ref()), Some(RejectReason::Connections));
@@ -81,6 +82,24 @@ fn without_a_free_reject_slot_a_connection_is_closed() {
     assert_eq!(rejected(&metrics, "unheard"), Some(1.0));
     held.remove(0);
     assert_eq!(reason(admission.admit(client).as_ref()), None, "there is room again");
+}
+
+#[test]
+fn one_address_leaves_reject_slots_to_others() {
+    let (admission, metrics) = admission(AdmissionLimits { connections: 0, ..AdmissionLimits::default() });
+    let told = |admitted: &[Option<Admitted>]| admitted.iter().flatten().count();
+    let share = MAX_REJECT_SLOTS / 8;
+    let flood: Vec<_> = (0..1000).map(|_| admission.admit(peer([203, 0, 113, 1]))).collect();
+    assert_eq!(told(&flood), share);
+    assert_eq!(rejected(&metrics, "unheard"), Some(968.0));
+    let out_of_descriptors = || admission.reject(peer([203, 0, 113, 1]), RejectReason::Descriptors);
+    assert!(out_of_descriptors().is_none(), "the share is the same for whatever reason");
+    let other = admission.admit(peer([203, 0, 113, 2]));
+    assert_eq!(reason(other.as_ref()), Some(RejectReason::Connections), "another address is told");
+    let of_a_proxy: Vec<_> = (0..MAX_REJECT_SLOTS).map(|_| admission.admit(peer([192, 0, 2, 1]))).collect();
+    assert_eq!(told(&of_a_proxy), MAX_REJECT_SLOTS - share - 1, "a proxy stands for many clients");
+    drop(flood);
+    assert!(out_of_descriptors().is_some(), "its slots are free again");
 }
 
 #[tokio::test(start_paused = true)]

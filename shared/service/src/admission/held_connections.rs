@@ -1,9 +1,10 @@
-//! Connections that are held without an answer until their clients have left: so many at a time, and of one address a
-//! share of them, so that one client can't take the places of all others.
+//! Connections that are kept though there is no room for them: until they are told so, or without an answer until their
+//! clients have left. So many at a time, and of one address a share of them, so that one client can't take the places of
+//! all others.
 
 use std::{net::IpAddr, sync::Arc};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admission::connection_slots::{ConnectionSlot, ConnectionSlots};
 
@@ -13,14 +14,14 @@ const SHARES: usize = 8;
 /// The places for held connections.
 #[derive(Debug)]
 pub struct HeldConnections {
-    all: Semaphore,
+    all: Arc<Semaphore>,
     by_address: Arc<ConnectionSlots>,
 }
 
 /// A place. Dropping it gives the place back.
 #[derive(Debug)]
-pub struct HeldConnection<'a> {
-    _place: SemaphorePermit<'a>,
+pub struct HeldConnection {
+    _place: OwnedSemaphorePermit,
     _share: Option<ConnectionSlot>,
 }
 
@@ -29,14 +30,17 @@ impl HeldConnections {
     /// for many clients.
     pub fn new(at_most: usize) -> Self {
         let share = u32::try_from(at_most.div_ceil(SHARES)).unwrap_or(u32::MAX);
-        Self { all: Semaphore::new(at_most.min(Semaphore::MAX_PERMITS)), by_address: ConnectionSlots::new(share) }
+        Self {
+            all: Arc::new(Semaphore::new(at_most.min(Semaphore::MAX_PERMITS))),
+            by_address: ConnectionSlots::new(share),
+        }
     }
 
     /// A place for one more connection of this client, if it is known. `None` if all are taken, or the client has its
     /// share.
-    pub fn hold(&self, client: Option<IpAddr>) -> Option<HeldConnection<'_>> {
+    pub fn hold(&self, client: Option<IpAddr>) -> Option<HeldConnection> {
         let share = client.map(|client| self.by_address.take(client)).transpose().ok()?.flatten();
-        Some(HeldConnection { _place: self.all.try_acquire().ok()?, _share: share })
+        Some(HeldConnection { _place: self.all.clone().try_acquire_owned().ok()?, _share: share })
     }
 }
 

@@ -10,7 +10,7 @@
 //!                         problem+json with 503 or 429, and Retry-After
 //! ```
 //!
-//! A rejected connection holds one of a few reject slots. A client that would come back at once (some pages do) is kept
+//! A rejected connection holds one of a few reject slots, of which one address gets an eighth. A client that would come back at once (some pages do) is kept
 //! waiting before its connection is closed. So that this doesn't use up the reject slots, the wait has a limit of its own:
 //!
 //! ```text
@@ -31,10 +31,12 @@ use axum::{
 use parking_lot::Mutex;
 use prometheus::IntCounterVec;
 use strum::VariantArray;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
-    admission::{held_connections::HeldConnections, rate_limit::RateLimit},
+    admission::{
+        held_connections::{HeldConnection, HeldConnections},
+        rate_limit::RateLimit,
+    },
     http::{bad_request::BadRequests, problem::Problem},
 };
 use scenecast_metrics::Metrics;
@@ -135,13 +137,13 @@ pub struct Overloaded {
 /// The reject slot of a connection. [`Overloaded::wait_before_close`] exchanges it for a place of its own.
 #[derive(Debug)]
 pub(crate) struct RejectSlot {
-    permit: Mutex<Option<OwnedSemaphorePermit>>,
+    place: Mutex<Option<HeldConnection>>,
     delayed_closes: Arc<HeldConnections>,
 }
 
 impl RejectSlot {
-    pub(crate) fn new(permit: OwnedSemaphorePermit, delayed_closes: Arc<HeldConnections>) -> Arc<Self> {
-        Arc::new(Self { permit: Mutex::new(Some(permit)), delayed_closes })
+    pub(crate) fn new(place: HeldConnection, delayed_closes: Arc<HeldConnections>) -> Arc<Self> {
+        Arc::new(Self { place: Mutex::new(Some(place)), delayed_closes })
     }
 }
 
@@ -189,7 +191,7 @@ impl Overloaded {
     pub async fn wait_before_close(&self, client: Option<IpAddr>, delay: Duration) {
         let Some(slot) = &self.slot else { return tokio::time::sleep(delay).await };
         let Some(_held) = slot.delayed_closes.hold(client) else { return };
-        drop(slot.permit.lock().take());
+        drop(slot.place.lock().take());
         tokio::time::sleep(delay).await;
     }
 }

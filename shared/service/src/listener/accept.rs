@@ -184,7 +184,7 @@ impl Listener {
         if self.spare.refill() || self.without_descriptors == Exhausted::Serve {
             self.admission.admit(peer)
         } else {
-            self.admission.reject(RejectReason::Descriptors)
+            self.admission.reject(peer, RejectReason::Descriptors)
         }
     }
 }

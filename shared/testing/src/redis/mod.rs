@@ -9,5 +9,6 @@ pub(crate) mod sentinel;
 pub(crate) mod server;
 pub(crate) mod shards;
 pub(crate) mod slot_move;
+pub(crate) mod splitting_proxy;
 pub(crate) mod usage;
 pub(crate) mod users;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use scenecast_bus::{BusError, Notice, Store, StoreError};
 use scenecast_metrics::Metrics;
 use scenecast_redis::{Redis, RedisErrorKind};
@@ -91,4 +92,19 @@ async fn a_scene_is_not_called_unknown_right_after_redis_came_back() {
         settled = settle_missing(&callback).await;
     }
     assert!(is_recent_loss(&settled), "{settled:?}");
+}
+
+#[tokio::test]
+async fn what_is_put_at_the_same_time_asks_once_for_losses() {
+    const AT_A_TIME: u64 = 500;
+    let server = RedisServer::start().await;
+    let url = server.url_for("callback", CALLBACK_PASSWORD).parse().unwrap();
+    let store = Store::over(Some(Redis::connect(&url, &Metrics::new())));
+    let put = async |n: u64| store.put_once(&format!("replay:{n}"), "body", Duration::from_secs(9)).await;
+    assert_eq!(put(0).await.unwrap().0, None);
+    let before = server.usage().await.calls("info");
+    let stored = join_all((1..=AT_A_TIME).map(put)).await;
+    assert!(stored.iter().all(|stored| matches!(stored, Ok((None, _)))), "{stored:?}");
+    let asked = server.usage().await.calls("info") - before;
+    assert!(0 < asked && asked < AT_A_TIME / 5, "{asked}");
 }

@@ -6,6 +6,8 @@ mod clock;
 mod contract;
 mod foreign;
 mod losses;
+mod one_server;
+mod other_layouts;
 mod outages;
 mod permissions;
 mod rights;

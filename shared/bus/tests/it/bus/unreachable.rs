@@ -95,7 +95,7 @@ async fn the_log_says_once_why_redis_cannot_be_reached_and_no_password() {
     let setups = [
         WrongSetup::new(&at("redis", "callback", plain.address(), ""), "WRONGPASS"),
         WrongSetup::new(&format!("redis://@127.0.0.1:{}", plain.port()), "NOAUTH"),
-        WrongSetup::new(&at("redis", "no-select", plain.address(), "/1"), "'select' command"),
+        WrongSetup::new(&at("redis", "no-select", plain.address(), "/1"), "may not choose a database"),
         WrongSetup::new(&at("redis", "able", full.address(), ""), "maxclients"),
         WrongSetup::new(&at("redis", "callback", tls.address(), ""), "begin bus.url with rediss"),
         WrongSetup::new(&at("rediss", "callback", foreign.address(), ""), "bus.ca"),
