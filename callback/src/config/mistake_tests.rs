@@ -49,6 +49,9 @@ fn a_mistake_that_opens_a_hole_or_can_not_work_is_refused() {
         ("api-key-of-the-blog", "CHANGE_ME_CHANGE_ME", "api_keys.blog.key.current: still has the placeholder"),
         ("api-key-of-the-blog", "schlüssel-des-blogs", "api_keys.blog.key: must be ASCII"),
         ("api-key-of-the-blog", "blogblogblogblogblog", "6 different characters"),
+        ("[api_keys.blog]", "[api_keys.\"\"]", "api_keys: \"\" must be of a-z"),
+        ("[api_keys.blog]", "[api_keys.\"b\\nlog\"]", "api_keys: \"b\\nlog\" must be of a-z"),
+        ("[api_keys.blog]", "[api_keys.\" blog\"]", "api_keys: \" blog\" must be of a-z"),
         ("gh_ba9876543210", "gh_0123456789ab", "accounts.other.original_id: is that of accounts.demo too"),
         ("gh_ba9876543210", "wxfedcba0123456789", "accounts.other.original_id: must be"),
         ("gh_ba9876543210", "gh_", "accounts.other.original_id: must be"),
@@ -174,6 +177,11 @@ fn a_probable_mistake_is_warned_of() {
         ("https://api.weixin.qq.com", "http://api.weixin.qq.com", "wechat.api_base: AppSecrets go there unencrypted"),
         (BLOG, &exposed, "accounts.other.webhooks: who logged in goes to the site unencrypted"),
         ("['demo', 'other']", "['demo']", "accounts.other: no API key is for it"),
+        (
+            "original_id = 'gh_ba9876543210'",
+            "original_id = 'gh_ba9876543210'\ncheck_source_address = true",
+            "accounts.other.check_source_address: trusted_proxies is empty",
+        ),
         ("redis://127.0.0.1:6379", "redis://gateway:p@redis:6379", "bus.url: its user is the gateways'"),
     ] {
         let warnings: Vec<_> = read_two(from, to, &[]).unwrap().warnings().iter().map(ToString::to_string).collect();

@@ -250,7 +250,9 @@ impl<B> CallbackConfig<B> {
     fn check_api_keys(&self) -> Result<(), ConfigError> {
         ConfigError::all(self.api_keys.iter().map(|(name, key)| {
             // The key belongs into an environment variable, whose name can't tell capitals.
-            if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_') {
+            if name.is_empty()
+                || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+            {
                 return bad("api_keys", &format!("{name:?} must be of a-z, 0-9, - and _"));
             }
             let accounts = format!("api_keys.{name}.accounts");

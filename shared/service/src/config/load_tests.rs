@@ -34,6 +34,8 @@ struct SampleConfig {
     names: Vec<String>,
     #[serde(default)]
     accounts: HashMap<String, HashMap<String, HashMap<String, String>>>,
+    #[serde(default)]
+    api_keys: HashMap<String, HashMap<String, String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -243,6 +245,63 @@ fn all_that_is_wrong_is_said_at_once_with_the_variable_that_set_it() {
     }
     let errors: Vec<_> = error.split("; ").filter(|text| text.contains(": ")).collect();
     assert!(!error.replace("hushes: there", "").contains("hush"), "{errors:#?}");
+}
+
+#[test]
+fn a_setting_that_nobody_knows_is_that_whatever_its_text_is() {
+    let bus = "[bus]\nurl = 'memory:'\n";
+    for (toml, env, expected) in [
+        (String::new(), ("SCENECAST_HUSHES", "${HUSH}"), "hushes: there is no such setting"),
+        (String::new(), ("SCENECAST_BUS__URLS", "hush\n"), "bus.urls: there is no such setting; there are url, limit"),
+        ("[tokens]\ncurrent = '<hush>'".to_owned(), ("", ""), "tokens: there is no such setting"),
+        ("'' = '<hush>'".to_owned(), ("", ""), "\"\": there is no such setting"),
+        ("\"a\\nb\" = '<hush>'".to_owned(), ("", ""), "\"a\\nb\": there is no such setting"),
+    ] {
+        let error =
+            read(&if toml.starts_with('[') { bus.to_owned() + &toml } else { toml + "\n" + bus }, &[env]).unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
+        assert!(!error.contains("placeholder") && !error.contains("blank") && !error.contains("hush "), "{error}");
+    }
+    // What is wrong with another setting is said, too.
+    let error = read("token = '<hush>'\n[bus]\nurl = 'memory:'", &[("SCENECAST_HUSHES", "${HUSH}")]).unwrap_err();
+    assert!(error.contains("token: still has the placeholder") && error.contains("hushes: there is no"), "{error}");
+}
+
+#[test]
+fn a_variable_that_names_nothing_or_is_empty_is_named() {
+    let bus = "[bus]\nurl = 'memory:'";
+    for name in ["SCENECAST_", "SCENECAST___", "SCENECAST_BUS__", "SCENECAST___URL", "SCENECAST_ACCOUNTS____WORDS"] {
+        let error = read(bus, &[(name, "hush")]).unwrap_err();
+        assert!(error.starts_with(&format!("{name}: this variable names no setting")), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+        assert!(read(bus, &[(name, "")]).is_ok());
+    }
+    for (toml, name, expected) in [
+        ("", "SCENECAST_BUS__URL", "bus.url: is missing: SCENECAST_BUS__URL is empty, and so sets nothing"),
+        (
+            "[bus]\nurl = 'memory:'\n[token]\nprevious = 'old'",
+            "SCENECAST_TOKEN__CURRENT",
+            "token.current: is missing: SCENECAST_",
+        ),
+        (
+            "[bus]\nurl = 'memory:'\n[accounts.a-b.words]\nx = 'y'",
+            "SCENECAST_ACCOUNTS__A_B__WORDS__CURRENT",
+            "accounts.a-b.words.current: is missing: SCENECAST_ACCOUNTS__A_B__WORDS__CURRENT is empty",
+        ),
+    ] {
+        let error = read(toml, &[(name, "")]).unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
+        let error = read(toml, &[("SCENECAST_OTHER", "")]).unwrap_err();
+        assert!(error.contains("is missing; set it in the file"), "{error}");
+    }
+}
+
+#[test]
+fn a_wildcard_is_no_placeholder() {
+    for origins in ["origins = '*'", "origins = ['*']", "origins = ['https://a.cn', '*']"] {
+        let error = read(&format!("{origins}\n[bus]\nurl = 'memory:'"), &[]).unwrap_err();
+        assert!(error.starts_with("origins: \"*\" has a wildcard; name each origin in full"), "{error}");
+    }
 }
 
 #[test]

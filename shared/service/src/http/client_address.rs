@@ -106,6 +106,11 @@ impl TryFrom<Networks> for TrustedProxies {
 }
 
 impl TrustedProxies {
+    /// Whether no proxy is trusted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether this is the address of one of the proxies.
     pub fn is_trusted(&self, peer: IpAddr) -> bool {
         self.0.contains(peer)
