@@ -11,6 +11,7 @@ use super::{
     place::{is_within, join},
     read::read,
     read_error::{BadSetting, Fault},
+    rest::{Required, check_rest},
     texts::bad_texts,
 };
 
@@ -18,9 +19,9 @@ use super::{
 ///
 /// See docs/decisions/056-a-setting-is-refused-or-warned-of.md.
 pub trait Validate: DeserializeOwned {
-    /// The places that have to be set, so that an error names all that are not. `*` is any name that is there:
-    /// `accounts.*.secret`. A place that isn't listed is only named once all that are listed are set.
-    const REQUIRED: &'static [&'static str] = &[];
+    /// The settings that have to be there, so that an error names all that are not. A place that isn't listed is only
+    /// named once all that are listed are set, and then hides what is wrong elsewhere.
+    const REQUIRED: &'static [Required] = &[];
 
     /// Checks values that depend on each other. Names those that are wrong; see [`ConfigError::all`].
     fn validate(&self) -> Result<(), ConfigError>;
@@ -106,6 +107,8 @@ pub fn load_with_file<T: Validate>(
             errors.extend(unreadable.map(|error| with_source(error, &variables)));
         }
     }
+    let bad = errors.iter().filter_map(place_of).map(ToOwned::to_owned).collect();
+    errors.extend(check_rest::<T>(settings, &bad).into_iter().map(|error| with_source(error, &variables)));
     Err(ConfigError::of(errors).expect("settings that can be read are only refused for an error"))
 }
 
@@ -132,7 +135,7 @@ fn find_bad<T: Validate>(settings: &Table, variables: &Variables) -> (Vec<Config
     }
     let missing = T::REQUIRED
         .iter()
-        .flat_map(|place| missing(settings, "", place))
+        .flat_map(|required| missing(settings, "", required.place()))
         .map(|place| error_for(BadSetting { place, fault: Fault::Missing }, variables));
     errors.extend(missing);
     (errors, places)
@@ -145,7 +148,7 @@ fn unknown_places<T: Validate>(settings: &Table) -> Vec<String> {
 }
 
 /// The places below `above` that aren't set, of those that `required` stands for.
-fn missing(table: &Table, above: &str, required: &str) -> Vec<String> {
+pub(super) fn missing(table: &Table, above: &str, required: &str) -> Vec<String> {
     let (name, rest) = required.split_once('.').map_or((required, None), |(name, rest)| (name, Some(rest)));
     let below = |name: &str, value: Option<&Value>| match (value, rest) {
         (Some(Value::Table(table)), Some(rest)) => missing(table, &join(above, name), rest),

@@ -80,7 +80,8 @@ fn optional_strong_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<O
 }
 
 impl Validate for SampleConfig {
-    const REQUIRED: &'static [&'static str] = &["bus.url", "accounts.*.words.current"];
+    const REQUIRED: &'static [Required] =
+        &[Required::new("bus.url", "memory:"), Required::new("accounts.*.words.current", "stand-in")];
 
     fn validate(&self) -> Result<(), ConfigError> {
         match self.bus.limit {
@@ -245,6 +246,29 @@ fn all_that_is_wrong_is_said_at_once_with_the_variable_that_set_it() {
     }
     let errors: Vec<_> = error.split("; ").filter(|text| text.contains(": ")).collect();
     assert!(!error.replace("hushes: there", "").contains("hush"), "{errors:#?}");
+}
+
+#[test]
+fn what_can_not_be_read_hides_no_check_of_another_section() {
+    let limit = "bus.limit: must be at least 1";
+    for (toml, env, is_checked) in [
+        ("wide = 'many'\n[bus]\nurl = 'memory:'\nlimit = 0", ("", ""), true),
+        ("secret = '${HUSH}'\n[bus]\nurl = 'memory:'\nlimit = 0", ("", ""), true),
+        ("[bus]\nurl = 'memory:'\nlimit = 0", ("SCENECAST_HUSHES", "x-y"), true),
+        ("[bus]\nurl = 'memory:'\nlimit = 0", ("SCENECAST_LISTEN__PUBLIC", "here"), true),
+        ("[bus]\nurl = 'memory:'\nlimit = 0\n[accounts.a.words]\nx = 'y'", ("", ""), true),
+        ("[bus]\nurl = 'memory:'\nlimit = 0\n[accounts]\na = 'text'", ("", ""), true),
+        ("[bus]\nurl = 'memory:'\nlimit = 0\n[accounts.'a b.c'.words]\ncurrent = ' '", ("", ""), true),
+        // In the same section it could be wrong.
+        ("[bus]\nlimit = 0", ("", ""), false),
+        ("[bus]\nurl = 'http://x'\nlimit = 0", ("", ""), false),
+        // Others may refer to accounts.
+        ("accounts = 'text'\n[bus]\nurl = 'memory:'\nlimit = 0", ("", ""), false),
+    ] {
+        let error = read(toml, &[env]).unwrap_err();
+        assert_eq!(error.contains(limit), is_checked, "{toml}: {error}");
+        assert!(error.contains("; ") || !is_checked, "{error}");
+    }
 }
 
 #[test]
