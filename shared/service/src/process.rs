@@ -15,8 +15,9 @@ use crate::{
     config::{
         environment_warnings,
         error::{ConfigError, ConfigWarning},
-        load::{Validate, load},
+        load::load,
         types::TelemetryConfig,
+        validate::Validate,
     },
     descriptors::{ConnectionCeiling, fit_to_process},
     listener::accept::ListenError,

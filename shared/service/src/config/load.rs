@@ -2,35 +2,18 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use serde::de::DeserializeOwned;
-use toml::{Table, Value};
+use toml::Table;
 
 use super::{
     environment::{Variables, variable_for},
-    error::{ConfigError, ConfigWarning},
-    place::{is_within, join},
+    error::ConfigError,
+    place::is_within,
     read::read,
     read_error::{BadSetting, Fault},
-    rest::{Required, check_rest},
+    rest::check_rest,
     texts::bad_texts,
+    validate::{Validate, missing},
 };
-
-/// A configuration with rules that its types alone can't express.
-///
-/// See docs/decisions/056-a-setting-is-refused-or-warned-of.md.
-pub trait Validate: DeserializeOwned {
-    /// The settings that have to be there, so that an error names all that are not. A place that isn't listed is only
-    /// named once all that are listed are set, and then hides what is wrong elsewhere.
-    const REQUIRED: &'static [Required] = &[];
-
-    /// Checks values that depend on each other. Names those that are wrong; see [`ConfigError::all`].
-    fn validate(&self) -> Result<(), ConfigError>;
-
-    /// The values that can be used and are probably mistakes.
-    fn warnings(&self) -> Vec<ConfigWarning> {
-        vec![]
-    }
-}
 
 /// A configuration file that was read, but not checked.
 #[derive(Debug)]
@@ -145,22 +128,6 @@ fn find_bad<T: Validate>(settings: &Table, variables: &Variables) -> (Vec<Config
 fn unknown_places<T: Validate>(settings: &Table) -> Vec<String> {
     let bad = read::<T>(settings, BTreeSet::new()).err().unwrap_or_default();
     bad.into_iter().filter(|bad| matches!(bad.fault, Fault::Unknown(_))).map(|bad| bad.place).collect()
-}
-
-/// The places below `above` that aren't set, of those that `required` stands for.
-pub(super) fn missing(table: &Table, above: &str, required: &str) -> Vec<String> {
-    let (name, rest) = required.split_once('.').map_or((required, None), |(name, rest)| (name, Some(rest)));
-    let below = |name: &str, value: Option<&Value>| match (value, rest) {
-        (Some(Value::Table(table)), Some(rest)) => missing(table, &join(above, name), rest),
-        (None, None) => vec![join(above, name)],
-        (None, Some(rest)) if above.is_empty() && !rest.contains('*') => vec![join(name, rest)],
-        // What stands in place of a table is refused when it is read, and other tables may be absent.
-        (Some(_), _) | (None, Some(_)) => vec![],
-    };
-    if name == "*" {
-        return table.iter().flat_map(|(name, value)| below(name, Some(value))).collect();
-    }
-    below(name, table.get(name))
 }
 
 fn error_for(setting: BadSetting, variables: &Variables) -> ConfigError {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use scenecast_scene::Rotating;
 
 use super::*;
-use crate::config::{Origins, TelemetryConfig, listen_address, strong_secret};
+use crate::config::{Origins, Required, TelemetryConfig, listen_address, strong_secret};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,44 +9,10 @@ use toml::{Table, Value};
 
 use super::{
     error::ConfigError,
-    load::{Validate, missing},
     place::{is_within, join},
     read::read,
+    validate::{Required, Validate, missing},
 };
-
-/// A setting that has to be there.
-#[derive(Debug, Clone, Copy)]
-pub struct Required {
-    place: &'static str,
-    stand_in: &'static str,
-}
-
-impl Required {
-    /// The setting at this place; `*` is any name that is there: `accounts.*.secret`. While it is missing or can't be read,
-    /// `stand_in` is in its place, so that the other sections can be checked. It has to be a good value, and no secret
-    /// that another setting may have.
-    pub const fn new(place: &'static str, stand_in: &'static str) -> Self {
-        Self { place, stand_in }
-    }
-
-    /// Where it is.
-    pub const fn place(&self) -> &'static str {
-        self.place
-    }
-
-    /// What this place has below the given one; `None` if it is elsewhere, or the same.
-    fn below(&self, place: &str) -> Option<&'static str> {
-        let mut rest = self.place;
-        for name in place.split('.') {
-            let (first, below) = rest.split_once('.')?;
-            if first != "*" && first != name {
-                return None;
-            }
-            rest = below;
-        }
-        Some(rest)
-    }
-}
 
 /// What the checks find in other sections than those of the `bad` places. Nothing if these are so bad that a
 /// check of others could be wrong.
