@@ -9,13 +9,14 @@ use scenecast_service::{
     process,
     process::Cli,
     shutdown::Shutdown,
-    signals::Signals,
+    signals::{HeldSignals, Signals},
 };
 
 fn main() -> ExitCode {
+    let held = HeldSignals::hold();
     let cli = Cli::from_process();
     let file = cli.config.clone();
-    process::run(&cli, "scenecast-callback", |config, signals| serve(config, file, signals))
+    process::run(&cli, held, "scenecast-callback", |config, signals| serve(config, file, signals))
 }
 
 async fn serve(config: CallbackConfig, file: Option<PathBuf>, mut signals: Signals) -> Result<(), ListenError> {

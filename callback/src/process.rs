@@ -11,7 +11,7 @@ use scenecast_metrics::{Metrics, Stages};
 use scenecast_scene::AccountName;
 use scenecast_service::{
     admission::{AddressRateLimit, Admission, HeldConnections, RateLimit, Rejections, reject_overloaded},
-    http::{TrustedProxies, refuse_large_heads, with_client_address, with_problems},
+    http::{ListenerKind, MisplacedRequests, TrustedProxies, refuse_large_heads, with_client_address, with_problems},
     listener::{ListenError, Listener, probes},
     outbound::NameResolver,
     shutdown::Shutdown,
@@ -152,7 +152,8 @@ impl<B> RouteBuilder<'_, B> {
         let proxies = self.config.trusted_proxies.clone();
         let admission = Admission::new(self.config.limits.public(), proxies.clone(), self.rejections.clone());
         let routes = inbound::router(self.inbound()).merge(mini_program::router(self.mini_programs(), &admission));
-        let routes = with_problems(routes).layer(from_fn_with_state(proxies, with_client_address));
+        let routes = with_problems(routes, &self.misplaced_at(ListenerKind::Wechat))
+            .layer(from_fn_with_state(proxies, with_client_address));
         UnboundListener {
             clients: "WeChat",
             address: self.config.listen.public,
@@ -168,13 +169,18 @@ impl<B> RouteBuilder<'_, B> {
         let routes = gateways::router(self.gateway_calls())
             .merge(redeem_router(self.redeem()))
             .merge(users_router(self.users()));
+        let routes = with_problems(routes, &self.misplaced_at(ListenerKind::Internal));
         UnboundListener {
             clients: "gateways and sites",
             address: self.config.listen.internal,
             admission,
             keep_alive: self.config.limits.keep_alive.duration(),
-            router: self.with_probes(with_problems(routes).layer(from_fn(reject_overloaded))),
+            router: self.with_probes(routes.layer(from_fn(reject_overloaded))),
         }
+    }
+
+    fn misplaced_at(&self, listener: ListenerKind) -> MisplacedRequests {
+        MisplacedRequests::at(listener, self.rejections.bad_requests())
     }
 
     /// Routes with the limit of their heads, and probes beside them.
@@ -191,6 +197,7 @@ impl<B> RouteBuilder<'_, B> {
             message_rate: RateLimit::per_second(limits.deliveries_per_second),
             invalid_delivery_rate: AddressRateLimit::per_minute(limits.requests_per_address),
             rejections: self.rejections.clone(),
+            misplaced: self.misplaced_at(ListenerKind::Wechat),
             wechat_clock: WechatClock::new(self.metrics.wechat_clock_ahead.clone()),
             stale_room: HeldConnections::new(HELD_STALE_DELIVERIES),
             metrics: self.metrics.clone(),

@@ -41,12 +41,13 @@ mod transport;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, middleware::from_fn_with_state};
 use futures_util::future::{join, join_all};
 use scenecast_bus::{Census, SceneReader};
 use scenecast_metrics::{Metrics, Stages};
 use scenecast_service::{
     admission::{Admission, Rejections},
+    http::{ListenerKind, MisplacedRequests, tell_of_misplaced},
     listener::{ListenError, Listener, probes},
     shutdown::Shutdown,
 };
@@ -98,7 +99,9 @@ impl Gateway {
         let public = (listen("browsers", config.listen.public).await?, public.merge(probes(shutdown)));
         let qr_on_open = match &config.compatible.qr_on_open {
             Some(route) => {
-                let routes = compatible::qr_on_open_router(&route.account, &state);
+                let misplaced = MisplacedRequests::at(ListenerKind::Browsers, admission.bad_requests());
+                let routes = compatible::qr_on_open_router(&route.account, &state)
+                    .layer(from_fn_with_state(misplaced, tell_of_misplaced));
                 let routes = http::for_pages(routes, &state, &config.origins, &config.trusted_proxies, &admission);
                 Some((listen("QR codes on open", route.listen).await?, routes.merge(probes(shutdown))))
             }

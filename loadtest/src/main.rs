@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use scenecast_loadtest::drills;
-use scenecast_service::process;
+use scenecast_service::{process, signals::HeldSignals};
 
 /// The other two parties of a login, as programs.
 #[derive(Debug, Parser)]
@@ -17,8 +17,12 @@ enum Program {
 }
 
 fn main() -> ExitCode {
+    let held = HeldSignals::hold();
     match Program::parse() {
-        Program::Simulator(cli) => process::run(&cli, "scenecast-simulator", scenecast_simulator::serve),
-        Program::Drill(cli) => drills::run(&cli),
+        Program::Simulator(cli) => process::run(&cli, held, "scenecast-simulator", scenecast_simulator::serve),
+        Program::Drill(cli) => {
+            drop(held);
+            drills::run(&cli)
+        }
     }
 }

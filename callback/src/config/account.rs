@@ -8,7 +8,7 @@ use scenecast_wechat::AesKey;
 use serde::Deserialize;
 
 use super::{
-    check::{bad, check_app_id, check_grant_life, is_word},
+    check::{check_app_id, check_grant_life, check_site, is_word, require},
     delivery_path::DeliveryPath,
 };
 use crate::{phone::Texts, webhooks::WebhookSettings};
@@ -128,9 +128,7 @@ impl Confirmation {
 
 /// Checks the values; the error names all bad ones.
 pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), ConfigError> {
-    let require = |is_good: bool, setting: &str, requirement: &str| {
-        if is_good { Ok(()) } else { bad(&format!("{at}.{setting}"), requirement) }
-    };
+    let require = |is_good, setting: &str, requirement: &str| require(is_good, &format!("{at}.{setting}"), requirement);
     let fits =
         |token: &Secret| (3..=32).contains(&token.bytes().len()) && token.bytes().iter().all(u8::is_ascii_alphanumeric);
     ConfigError::all([
@@ -157,6 +155,6 @@ pub(super) fn check(at: &str, account: &AccountSettings) -> Result<(), ConfigErr
             "profile_wait_ms",
             "must be at most 2000: WeChat waits 5 seconds for all of a login",
         ),
-        require(account.site.as_ref().is_none_or(|site| !site.trim().is_empty()), "site", "must not be empty"),
+        check_site(at, account.site.as_deref()),
     ])
 }

@@ -10,10 +10,8 @@ pub(super) fn check_grant_life(at: &str, life: Seconds) -> Result<(), ConfigErro
 
 /// Refuses what is no app id, such as the account's original id in its place.
 pub(super) fn check_app_id(at: &str, app_id: &str) -> Result<(), ConfigError> {
-    if app_id.strip_prefix("wx").is_some_and(is_word) {
-        return Ok(());
-    }
-    bad(
+    require(
+        app_id.strip_prefix("wx").is_some_and(is_word),
         &format!("{at}.app_id"),
         "must be the AppID as WeChat's console shows it: wx and letters and digits, such as wx0123456789abcdef",
     )
@@ -34,6 +32,15 @@ pub(super) fn check_own<T: Ord>(
         Some(other) => bad(&format!("{at}.{setting}"), &format!("is that of {other} too")),
         None => Ok(()),
     }))
+}
+
+/// Refuses a site's name that nobody could read.
+pub(super) fn check_site(at: &str, site: Option<&str>) -> Result<(), ConfigError> {
+    require(site.is_none_or(|site| !site.trim().is_empty()), &format!("{at}.site"), "must not be empty")
+}
+
+pub(super) fn require(is_good: bool, at: &str, requirement: &str) -> Result<(), ConfigError> {
+    if is_good { Ok(()) } else { bad(at, requirement) }
 }
 
 pub(super) fn bad(at: &str, why: &str) -> Result<(), ConfigError> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     account::Confirmation,
-    check::{bad, check_app_id, check_grant_life},
+    check::{check_app_id, check_grant_life, check_site, require},
 };
 use crate::{webhooks::WebhookSettings, wechat::EnvVersion};
 
@@ -43,15 +43,18 @@ fn default_page() -> String {
     "pages/login/login".to_owned()
 }
 
-/// Checks the values; the error names the first bad one.
+/// Checks the values; the error names all bad ones.
 pub(super) fn check(at: &str, settings: &MiniProgramSettings) -> Result<(), ConfigError> {
-    check_app_id(at, &settings.app_id)?;
     let is_path = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
-    if settings.page.is_empty() || settings.page.starts_with('/') || !settings.page.bytes().all(is_path) {
-        return bad(&format!("{at}.page"), "must be a page as app.json names it, such as pages/login/login");
-    }
-    if settings.site.as_ref().is_some_and(|site| site.trim().is_empty()) {
-        return bad(&format!("{at}.site"), "must not be empty");
-    }
-    check_grant_life(at, settings.grant_life)
+    let page = &settings.page;
+    ConfigError::all([
+        check_app_id(at, &settings.app_id),
+        require(
+            !page.is_empty() && !page.starts_with('/') && page.bytes().all(is_path),
+            &format!("{at}.page"),
+            "must be a page as app.json names it, such as pages/login/login",
+        ),
+        check_site(at, settings.site.as_deref()),
+        check_grant_life(at, settings.grant_life),
+    ])
 }

@@ -49,6 +49,9 @@ fn a_mistake_that_opens_a_hole_or_can_not_work_is_refused() {
         ("api-key-of-the-blog", "CHANGE_ME_CHANGE_ME", "api_keys.blog.key.current: still has the placeholder"),
         ("api-key-of-the-blog", "schlüssel-des-blogs", "api_keys.blog.key: must be ASCII"),
         ("api-key-of-the-blog", "blogblogblogblogblog", "6 different characters"),
+        ("[api_keys.blog]", "[api_keys.\"\"]", "api_keys: \"\" must be of a-z"),
+        ("[api_keys.blog]", "[api_keys.\"b\\nlog\"]", "api_keys: \"b\\nlog\" must be of a-z"),
+        ("[api_keys.blog]", "[api_keys.\" blog\"]", "api_keys: \" blog\" must be of a-z"),
         ("gh_ba9876543210", "gh_0123456789ab", "accounts.other.original_id: is that of accounts.demo too"),
         ("gh_ba9876543210", "wxfedcba0123456789", "accounts.other.original_id: must be"),
         ("gh_ba9876543210", "gh_", "accounts.other.original_id: must be"),
@@ -174,6 +177,11 @@ fn a_probable_mistake_is_warned_of() {
         ("https://api.weixin.qq.com", "http://api.weixin.qq.com", "wechat.api_base: AppSecrets go there unencrypted"),
         (BLOG, &exposed, "accounts.other.webhooks: who logged in goes to the site unencrypted"),
         ("['demo', 'other']", "['demo']", "accounts.other: no API key is for it"),
+        (
+            "original_id = 'gh_ba9876543210'",
+            "original_id = 'gh_ba9876543210'\ncheck_source_address = true",
+            "accounts.other.check_source_address: trusted_proxies is empty",
+        ),
         ("redis://127.0.0.1:6379", "redis://gateway:p@redis:6379", "bus.url: its user is the gateways'"),
     ] {
         let warnings: Vec<_> = read_two(from, to, &[]).unwrap().warnings().iter().map(ToString::to_string).collect();
@@ -286,7 +294,9 @@ fn all_that_is_missing_and_all_mistakes_are_said_at_once() {
         let variable = place.replace('.', "__").to_uppercase();
         format!("{place}: is missing; set it in the file, or by SCENECAST_{variable}")
     });
-    assert_eq!(bare, expected);
+    let (missing, checked) = bare.split_at(expected.len());
+    assert_eq!(missing, expected);
+    assert_eq!(checked, ["accounts: there must be at least one, or one of mini_programs"]);
 
     let variables = [
         ("SCENECAST_LISTEN__PUBLIC", "0.0.0.0:9081"),
@@ -296,9 +306,18 @@ fn all_that_is_missing_and_all_mistakes_are_said_at_once() {
         ("SCENECAST_API_KEYS__SHOP__ACCOUNTS", "demo,nobody"),
         ("SCENECAST_MINI_PROGRAMS__DEMO__APP_ID", "mini"),
         ("SCENECAST_MINI_PROGRAMS__DEMO__SECRET", "internal-secret-of-16"),
+        ("SCENECAST_MINI_PROGRAMS__DEMO__PAGE", "/pages"),
+        ("SCENECAST_MINI_PROGRAMS__DEMO__GRANT_LIFE", "0"),
+        ("SCENECAST_API_KEYS__BLOG__KEY", "api-key-of-the-blog"),
+        ("SCENECAST_API_KEYS__BLOG__ACCOUNTS", "none,nobody"),
     ];
     let error = read(&sample(), &variables).unwrap_err();
     for named in [
+        "mini_programs.demo.page: must be a page",
+        "mini_programs.demo.grant_life: must be 1 to 600",
+        "mini_programs.demo: there is an Official Account of this name",
+        "api_keys.blog.accounts: there is no account none",
+        "api_keys.blog.accounts: there is no account nobody",
         "listen.admin: has the port of listen.public",
         "drain.window: must be 0 to 3600 seconds (set by SCENECAST_DRAIN__WINDOW)",
         "accounts.demo.app_id: must be the AppID",
@@ -309,6 +328,48 @@ fn all_that_is_missing_and_all_mistakes_are_said_at_once() {
     ] {
         assert!(error.contains(named), "{named}: {error}");
     }
+}
+
+#[test]
+fn a_setting_that_can_not_be_read_hides_nothing_and_blames_no_other() {
+    let mini = "[mini_programs.mini]\napp_id = 'wxfedcba9876543210'\nsecret = 'the-secret-of-the-mini-program-x'\n";
+    let webhooks = "url = 'https://a.cn'\nsecret = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD'\n";
+    let all = format!("{mini}[mini_programs.mini.webhooks]\n{webhooks}[accounts.other.webhooks]\n{webhooks}{BLOG}");
+    let errors = |bad: &[(&str, &str)]| read_two(BLOG, &all, bad).unwrap_err();
+    let mistake = ("SCENECAST_DRAIN__WINDOW", "9999");
+    for required in CallbackConfig::REQUIRED {
+        let section = ["accounts", "mini_programs", "api_keys"].into_iter().zip(["other", "mini", "blog"]);
+        let name = section.into_iter().find(|(section, _)| required.place().starts_with(section)).map_or("", |it| it.1);
+        let place = required.place().replace('*', name);
+        // Another variable has set the current one.
+        let place = if place == "internal_secret" { format!("{place}.current") } else { place };
+        let variable = format!("SCENECAST_{}", place.to_uppercase().replace('.', "__"));
+        let error = errors(&[(&variable, "${HUSH}"), mistake]);
+        assert!(error.contains(&format!("{place}: still has")) && error.contains("drain.window: must be"), "{error}");
+        assert_eq!(error.matches("(set by ").count(), 2, "{error}");
+        assert_eq!(error.matches(": ").count(), 2, "nothing else: {error}");
+    }
+    // Two that depend on what can't be read, and one that doesn't.
+    let error = errors(&[
+        ("SCENECAST_ACCOUNTS__OTHER__MODE", "open"),
+        ("SCENECAST_LISTEN__PUBLIC", "localhost:9081"),
+        ("SCENECAST_ACCOUNTS__DEMO__GRANT_LIFE", "0"),
+    ]);
+    assert!(error.contains("accounts.demo.grant_life: must be 1 to 600"), "{error}");
+    assert_eq!(error.matches("(set by ").count(), 3, "{error}");
+}
+
+#[test]
+fn each_text_and_each_setting_of_webhooks_that_is_bad_is_named() {
+    let webhooks = "[accounts.demo.webhooks]\nformat = 'form'\nurl = 'https://a.cn'\nsecret = 'whsec_!'\nretry_after = 1\n\
+                    retry_for = 1\n";
+    let error = read_two(BLOG, &format!("{webhooks}{BLOG}"), &[]).unwrap_err();
+    for named in ["retry_after must", "retry_for must", "format form takes", "secret: "] {
+        assert!(error.contains(named), "{named}: {error}");
+    }
+    let texts = "[accounts.other.texts]\nwelcome = '{nobody}'\nlogged_in = '{nothing}'\n";
+    let error = read_two(BLOG, &format!("{texts}{BLOG}"), &[]).unwrap_err();
+    assert!(error.contains("welcome: ") && error.contains("logged_in: "), "{error}");
 }
 
 #[test]

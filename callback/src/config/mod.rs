@@ -28,8 +28,8 @@ use scenecast_bus::BusConfig;
 use scenecast_scene::{AccountName, Rotating};
 use scenecast_service::{
     config::{
-        ConfigError, ConfigWarning, DrainConfig, HttpUrl, TelemetryConfig, Validate, check_listeners, defaults,
-        listen_address, strong_secret,
+        ConfigError, ConfigWarning, DrainConfig, HttpUrl, Required, TelemetryConfig, Validate, check_listeners,
+        defaults, listen_address, strong_secret,
     },
     descriptors::ConnectionCeiling,
     http::TrustedProxies,
@@ -40,7 +40,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::{clock::Clock, phone::GeoDatabase};
-use check::{bad, check_own};
+use check::{bad, check_own, require};
 
 pub use crate::{
     webhooks::{Endpoint, WebhookSettings, WebhookTarget},
@@ -152,22 +152,22 @@ pub struct ApiKey {
 }
 
 impl Validate for CallbackConfig {
-    const REQUIRED: &'static [&'static str] = &[
-        "listen.public",
-        "listen.internal",
-        "listen.admin",
-        "bus.url",
-        "internal_secret",
-        "accounts.*.app_id",
-        "accounts.*.secret",
-        "accounts.*.token",
-        "accounts.*.original_id",
-        "accounts.*.webhooks.secret",
-        "mini_programs.*.app_id",
-        "mini_programs.*.secret",
-        "mini_programs.*.webhooks.secret",
-        "api_keys.*.key",
-        "api_keys.*.accounts",
+    const REQUIRED: &'static [Required] = &[
+        Required::new("listen.public", "127.0.0.1:0"),
+        Required::new("listen.internal", "127.0.0.1:0"),
+        Required::new("listen.admin", "127.0.0.1:0"),
+        Required::new("bus.url", "redis://stand-in"),
+        Required::new("internal_secret", "stand-in of the internal_secret"),
+        Required::new("accounts.*.app_id", "wxStandIn"),
+        Required::new("accounts.*.secret", "stand-in of an AppSecret"),
+        Required::new("accounts.*.token", "standIn"),
+        Required::new("accounts.*.original_id", "gh_standIn"),
+        Required::new("accounts.*.webhooks.secret", "whsec_c3RhbmQtaW4gb2YgYSBzZWNyZXQgaGVyZQ=="),
+        Required::new("mini_programs.*.app_id", "wxStandIn"),
+        Required::new("mini_programs.*.secret", "stand-in of an AppSecret"),
+        Required::new("mini_programs.*.webhooks.secret", "whsec_c3RhbmQtaW4gb2YgYSBzZWNyZXQgaGVyZQ=="),
+        Required::new("api_keys.*.key", "stand-in of an API key"),
+        Required::new("api_keys.*.accounts", "stand-in"),
     ];
 
     fn validate(&self) -> Result<(), ConfigError> {
@@ -237,31 +237,27 @@ impl<B> CallbackConfig<B> {
     }
 
     fn check_mini_programs(&self) -> Result<(), ConfigError> {
-        ConfigError::all(self.mini_programs.iter().map(|(name, mini_program)| {
+        ConfigError::all(self.mini_programs.iter().flat_map(|(name, mini_program)| {
             let at = format!("mini_programs.{name}");
-            mini_program::check(&at, mini_program)?;
-            if self.accounts.contains_key(name) {
-                return bad(&at, "there is an Official Account of this name");
-            }
-            Ok(())
+            let is_own = !self.accounts.contains_key(name);
+            [mini_program::check(&at, mini_program), require(is_own, &at, "there is an Official Account of this name")]
         }))
     }
 
     fn check_api_keys(&self) -> Result<(), ConfigError> {
-        ConfigError::all(self.api_keys.iter().map(|(name, key)| {
-            // The key belongs into an environment variable, whose name can't tell capitals.
-            if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_') {
-                return bad("api_keys", &format!("{name:?} must be of a-z, 0-9, - and _"));
-            }
-            let accounts = format!("api_keys.{name}.accounts");
-            if key.accounts.is_empty() {
-                return bad(&accounts, "must name at least one account");
-            }
-            if let Some(unknown) = key.accounts.iter().find(|account| !self.has(account)) {
-                return bad(&accounts, &format!("there is no account {unknown}"));
-            }
-            Ok(())
-        }))
+        ConfigError::all(self.api_keys.iter().map(|(name, key)| self.check_api_key(name, key)))
+    }
+
+    fn check_api_key(&self, name: &str, key: &ApiKey) -> Result<(), ConfigError> {
+        // The key belongs into an environment variable, whose name can't tell capitals.
+        let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        let is_name = !name.is_empty() && name.bytes().all(is_plain);
+        let named = require(is_name, "api_keys", &format!("{name:?} must be of a-z, 0-9, - and _"));
+        let at = format!("api_keys.{name}.accounts");
+        let some = require(!key.accounts.is_empty(), &at, "must name at least one account");
+        let unknown = key.accounts.iter().filter(|account| !self.has(account));
+        let known = unknown.map(|unknown| bad(&at, &format!("there is no account {unknown}")));
+        ConfigError::all([named, some].into_iter().chain(known))
     }
 
     fn has(&self, account: &AccountName) -> bool {

@@ -18,6 +18,7 @@ impl<B> CallbackConfig<B> {
         warnings.extend(self.unencrypted_warnings());
         warnings.extend(self.unredeemable_warnings());
         warnings.extend(self.hasty_warnings());
+        warnings.extend(self.source_address_warnings());
         warnings.extend(keep_alive_warning(self.limits.keep_alive));
         warnings
     }
@@ -53,6 +54,18 @@ impl<B> CallbackConfig<B> {
         hasty.map(|(at, _)| {
             let at = format!("{at}.grant_life");
             ConfigWarning::at(at, "is shorter than 10 seconds, so a slow page or backend redeems too late")
+        })
+    }
+
+    /// Behind a proxy that isn't trusted, each message comes from the proxy's address, which is none of WeChat's.
+    fn source_address_warnings(&self) -> impl Iterator<Item = ConfigWarning> {
+        let checked = self.accounts.iter().filter(|(_, account)| account.check_source_address);
+        checked.filter(|_| self.trusted_proxies.is_empty()).map(|(name, _)| {
+            ConfigWarning::at(
+                format_args!("accounts.{name}.check_source_address"),
+                "trusted_proxies is empty, so all messages are refused if a proxy or load balancer is before the \
+                 callbacks: they come from its address; name it in trusted_proxies",
+            )
         })
     }
 

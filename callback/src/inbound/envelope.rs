@@ -79,7 +79,7 @@ pub(super) struct DeliveryQuery {
     #[serde(default)]
     signature: Option<String>,
     #[serde(default)]
-    msg_signature: Option<String>,
+    pub(super) msg_signature: Option<String>,
     #[serde(default)]
     encrypt_type: Option<String>,
     #[serde(default)]

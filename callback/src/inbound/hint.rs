@@ -55,15 +55,22 @@ fn guess(state: &InboundState, uri: &Uri) -> Option<String> {
         let is_empty = uri.query().is_none_or(str::is_empty);
         return is_empty.then(|| "the request has no query; does a proxy before the callbacks cut it off?".to_owned());
     };
-    let Some(signed) = query.bare_signature() else {
-        return Some("it is signed as WeCom (企业微信) signs, which is another service".to_owned());
-    };
+    let Some(signed) = query.bare_signature() else { return Some(unsigned_hint(&query).to_owned()) };
     let is_signed_for = |tokens| signed.verify(tokens, unix_now().as_secs()).err() != Some(SignatureError::Mismatch);
     if is_signed_for(&account.settings.token) {
         return None;
     }
     let other = accounts.all_official().find(|other| is_signed_for(&other.settings.token))?;
     Some(format!("it is signed with the token of account {}, so this may be the wrong address", other.name))
+}
+
+/// What is wrong with a query without `signature`.
+fn unsigned_hint(query: &DeliveryQuery) -> &'static str {
+    if query.msg_signature.is_some() {
+        "it is signed as WeCom (企业微信) signs, which is another service"
+    } else {
+        "its query has no signature, so it isn't WeChat's, or a proxy before the callbacks takes parameters out of the query"
+    }
 }
 
 /// The path of an account that differs from this one by what people overlook.

@@ -47,9 +47,12 @@ async fn leave_overload_unanswered(request: Request, next: Next) -> Response {
 }
 
 /// WeChat asks whether this address belongs to the account.
-async fn verify(State(state): State<Arc<InboundState>>, uri: Uri) -> Result<Response, Problem> {
+async fn verify(State(state): State<Arc<InboundState>>, request: Request) -> Result<Response, Problem> {
+    let peer = request.extensions().get().copied();
+    let uri = request.uri().clone();
     let verified = verified(&state, &uri).await;
     if let Err(problem) = &verified
+        && !state.is_misplaced(problem, &uri, peer)
         && is_meant_for_wechat(&uri)
     {
         tracing::warn!(
@@ -93,6 +96,7 @@ async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Re
     let arrival = Arrival::now();
     let client = client_address(request.extensions());
     let uri = request.uri().clone();
+    let peer = request.extensions().get().copied();
     let (outcome, response) = match receive(&state, request, arrival).await {
         Ok(answer) => (answer.outcome, answer.response),
         // Beyond its rate, an invalid delivery is neither logged nor answered.
@@ -104,14 +108,16 @@ async fn deliver(State(state): State<Arc<InboundState>>, request: Request) -> Re
             return leave_stale_unanswered(&state, client, arrival, ahead_secs).await;
         }
         Err(DeliveryRefusal::Problem(problem)) => {
-            tracing::warn!(
-                path = told(uri.path()),
-                code = problem.code,
-                detail = problem.detail,
-                hint = hint(&state, &uri, problem.code),
-                "refused a request to WeChat's address; if it was WeChat, WeChat's console and this configuration differ, or \
-                 a proxy between them changes requests"
-            );
+            if !state.is_misplaced(&problem, &uri, peer) {
+                tracing::warn!(
+                    path = told(uri.path()),
+                    code = problem.code,
+                    detail = problem.detail,
+                    hint = hint(&state, &uri, problem.code),
+                    "refused a request to WeChat's address; if it was WeChat, WeChat's console and this configuration \
+                     differ, or a proxy between them changes requests"
+                );
+            }
             (problem.code, Some(problem.into_response()))
         }
     };

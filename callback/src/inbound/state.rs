@@ -2,11 +2,11 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use axum::http::Extensions;
+use axum::http::{Extensions, StatusCode, Uri};
 use scenecast_scene::internal::OpenRefusal;
 use scenecast_service::{
     admission::{AddressRateLimit, HeldConnections, RateLimit, Rejections},
-    http::{ClientAddress, Problem},
+    http::{ClientAddress, MisplacedRequests, PeerAddress, Problem},
 };
 use tokio::time::Instant;
 
@@ -31,6 +31,7 @@ pub(crate) struct InboundState {
     /// Limits requests that are none of WeChat's, for each address.
     pub(crate) invalid_delivery_rate: AddressRateLimit,
     pub(crate) rejections: Rejections,
+    pub(crate) misplaced: MisplacedRequests,
     pub(crate) wechat_clock: WechatClock,
     /// How many deliveries out of time may be held without an answer.
     pub(crate) stale_room: HeldConnections,
@@ -81,6 +82,11 @@ impl InboundState {
         account.ok_or_else(|| {
             if path.starts_with("/wechat/") { from_refusal(OpenRefusal::AccountUnknown) } else { Problem::not_found() }
         })
+    }
+
+    /// Whether a refused request belongs to another listener. The log says to which.
+    pub(super) fn is_misplaced(&self, refusal: &Problem, uri: &Uri, peer: Option<PeerAddress>) -> bool {
+        refusal.status == StatusCode::NOT_FOUND && self.misplaced.tell(uri, peer)
     }
 }
 

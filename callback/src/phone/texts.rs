@@ -1,6 +1,9 @@
 //! An account's own words, by phrase and language.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use scenecast_scene::Language;
 use serde::{Deserialize, de};
@@ -30,20 +33,24 @@ enum TextSetting {
 }
 
 impl TryFrom<BTreeMap<Phrase, TextSetting>> for Texts {
-    type Error = TextError;
+    type Error = String;
 
-    fn try_from(written: BTreeMap<Phrase, TextSetting>) -> Result<Self, TextError> {
+    fn try_from(written: BTreeMap<Phrase, TextSetting>) -> Result<Self, String> {
         let mut texts = Self::default();
+        let mut problems = BTreeSet::new();
         for (phrase, written) in written {
             let each = match written {
                 TextSetting::All(text) => [Language::Zh, Language::En].map(|language| (language, text.clone())).into(),
                 TextSetting::Each(each) => each,
             };
             for (language, text) in each {
-                texts = texts.with(phrase, language, &text)?;
+                match texts.clone().with(phrase, language, &text) {
+                    Ok(with) => texts = with,
+                    Err(error) => drop(problems.insert(error.to_string())),
+                }
             }
         }
-        Ok(texts)
+        if problems.is_empty() { Ok(texts) } else { Err(problems.into_iter().collect::<Vec<_>>().join("; ")) }
     }
 }
 

@@ -114,22 +114,28 @@ impl TryFrom<WebhookTable> for WebhookSettings {
     fn try_from(table: WebhookTable) -> Result<Self, String> {
         let WebhookTable { format, url, followed_url, unfollowed_url, secret, retry_after, retry_for } = table;
         let target = match (format, url, followed_url, unfollowed_url) {
-            (WebhookFormat::Json, Some(url), None, None) => WebhookTarget::Json(url),
-            (WebhookFormat::Json, ..) => return Err("format json takes url, and neither of the others".to_owned()),
+            (WebhookFormat::Json, Some(url), None, None) => Ok(WebhookTarget::Json(url)),
+            (WebhookFormat::Json, ..) => Err("format json takes url, and neither of the others"),
             (WebhookFormat::Form, None, Some(followed), Some(unfollowed)) => {
-                WebhookTarget::Form { followed, unfollowed }
+                Ok(WebhookTarget::Form { followed, unfollowed })
             }
-            (WebhookFormat::Form, ..) => {
-                return Err("format form takes followed_url and unfollowed_url, and no url".to_owned());
-            }
+            (WebhookFormat::Form, ..) => Err("format form takes followed_url and unfollowed_url, and no url"),
         };
+        let signer = WebhookSigner::new(&secret).map_err(|error| format!("secret: {error}"));
+        let mut problems = vec![];
         if !(6..=3600).contains(&retry_after.duration().as_secs()) {
-            return Err("retry_after must be 6 to 3600 seconds: an attempt may take 5".to_owned());
+            problems.push("retry_after must be 6 to 3600 seconds: an attempt may take 5".to_owned());
         }
         if !(60..=7 * 24 * 60 * 60).contains(&retry_for.duration().as_secs()) {
-            return Err("retry_for must be a minute to a week, in seconds".to_owned());
+            problems.push("retry_for must be a minute to a week, in seconds".to_owned());
         }
-        let signer = WebhookSigner::new(&secret).map_err(|error| format!("secret: {error}"))?;
-        Ok(Self { target, signer, retry_after, retry_for })
+        match (target, signer) {
+            (Ok(target), Ok(signer)) if problems.is_empty() => Ok(Self { target, signer, retry_after, retry_for }),
+            (target, signer) => {
+                problems.extend(target.err().map(ToOwned::to_owned));
+                problems.extend(signer.err());
+                Err(problems.join("; "))
+            }
+        }
     }
 }

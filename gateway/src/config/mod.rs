@@ -16,8 +16,8 @@ use scenecast_scene::Rotating;
 use scenecast_service::{
     config,
     config::{
-        ConfigError, ConfigWarning, HttpUrl, Origins, Seconds, SecretUses, TelemetryConfig, Validate, check_listeners,
-        defaults, keep_alive_warning, listen_address, strong_secret,
+        ConfigError, ConfigWarning, HttpUrl, Origins, Required, Seconds, SecretUses, TelemetryConfig, Validate,
+        check_listeners, defaults, keep_alive_warning, listen_address, strong_secret,
     },
     descriptors::ConnectionCeiling,
     http::TrustedProxies,
@@ -155,7 +155,13 @@ impl<B> GatewayConfig<B> {
 }
 
 impl Validate for GatewayConfig {
-    const REQUIRED: &'static [&'static str] = &["bus.url", "callback.url", "key_secret", "internal_secret", "origins"];
+    const REQUIRED: &'static [Required] = &[
+        Required::new("bus.url", "redis://stand-in"),
+        Required::new("callback.url", "http://stand-in"),
+        Required::new("key_secret", "stand-in of the key_secret"),
+        Required::new("internal_secret", "stand-in of the internal_secret"),
+        Required::new("origins", "https://stand-in"),
+    ];
 
     fn validate(&self) -> Result<(), ConfigError> {
         ConfigError::all([

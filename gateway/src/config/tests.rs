@@ -172,6 +172,15 @@ fn all_that_is_missing_and_all_mistakes_are_said_at_once() {
         format!("{place}: is missing; set it in the file, or by SCENECAST_{variable}")
     });
     assert_eq!(missing, expected);
+    for required in GatewayConfig::REQUIRED {
+        // Other variables have set the current ones.
+        let current = if required.place().ends_with("secret") { ".current" } else { "" };
+        let place = format!("{}{current}", required.place());
+        let variable = format!("SCENECAST_{}", place.to_uppercase().replace('.', "__"));
+        let error = load_with(&[(&variable, "${HUSH}"), ("SCENECAST_DRAIN__NOTICE", "301")]).unwrap_err();
+        assert!(error.contains(&format!("{place}: still has")) && error.contains("drain.notice: must be"), "{error}");
+        assert_eq!(error.matches("(set by ").count(), 2, "nothing else: {error}");
+    }
     let mistakes = [
         ("SCENECAST_SCENE_LIFE", "5"),
         ("SCENECAST_LIMITS__UNREAD", "0"),

@@ -52,10 +52,13 @@ pub(crate) async fn shed_excess(queue: &DrainQueue, mut census: Census, sheds: b
 /// Logs when reports to the census begin to fail, and when they work again.
 fn log_change(reports: &Result<GatewayReports, StoreError>, was_reported: bool) {
     match reports {
+        Err(error) if was_reported && error.is_outage() => tracing::info!(
+            "this gateway moves no pages to other gateways while Redis gives no answer: it can't report its own"
+        ),
         Err(error) if was_reported => tracing::warn!(
             %error,
             "this gateway can't report its pages to Redis (census:*), so it moves no pages to other gateways; check \
-             that Redis is there and that the gateway's Redis user may write census:*"
+             that the gateway's Redis user may write census:*"
         ),
         Ok(_) if !was_reported => tracing::info!("this gateway reports its pages to Redis again"),
         _ => {}

@@ -17,7 +17,10 @@ use scenecast_scene::{Claims, SceneId};
 use scenecast_service::{
     admission::{Admission, admit_clients, reject_overloaded},
     config::Origins,
-    http::{Problem, TrustedProxies, read_body, refuse_large_heads, with_client_address, with_problems},
+    http::{
+        ListenerKind, MisplacedRequests, Problem, TrustedProxies, read_body, refuse_large_heads, with_client_address,
+        with_problems,
+    },
 };
 use serde::Deserialize;
 
@@ -56,7 +59,8 @@ pub(crate) fn router(
         .layer(from_fn(reject_overloaded))
         .route("/v1/ws", get(open_socket))
         .with_state(state.clone());
-    let api = for_pages(with_problems(requests.merge(compatible)), state, origins, proxies, admission);
+    let misplaced = MisplacedRequests::at(ListenerKind::Browsers, admission.bad_requests());
+    let api = for_pages(with_problems(requests.merge(compatible), &misplaced), state, origins, proxies, admission);
     Router::new().route("/v1/scenecast.js", get(serve_page_module)).merge(api)
 }
 

@@ -98,3 +98,10 @@ async fn a_wrong_callback_url_and_a_foreign_key_secret_have_a_line_that_says_wha
     assert_eq!(frame(&mut page).await.code, "key_invalid");
     gateway.logs("compare key_secret of all gateways").await;
 }
+
+/// What connects to Redis says why it can't. A second warning would send the operator after a right that isn't missing.
+#[tokio::test]
+async fn redis_that_is_away_is_not_taken_for_a_missing_right() {
+    let mut gateway = GatewayProcess::start_with(1024, &[]).await;
+    gateway.logs("moves no pages to other gateways while Redis gives no answer").await;
+}

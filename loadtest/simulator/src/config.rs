@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use scenecast_scene::AccountName;
 use scenecast_service::{
-    config::{ConfigError, DrainConfig, TelemetryConfig, Validate, check_listeners, listen_address},
+    config::{ConfigError, DrainConfig, Required, TelemetryConfig, Validate, check_listeners, listen_address},
     process::Binary,
 };
 use serde::{Deserialize, de};
@@ -49,27 +49,26 @@ fn public_url<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Url, D::Error
 }
 
 impl Validate for SimulatorConfig {
-    const REQUIRED: &'static [&'static str] = &[
-        "listen.public",
-        "listen.admin",
-        "public_url",
-        "accounts.*.app_id",
-        "accounts.*.secret",
-        "accounts.*.token",
-        "accounts.*.original_id",
+    const REQUIRED: &'static [Required] = &[
+        Required::new("listen.public", "127.0.0.1:0"),
+        Required::new("listen.admin", "127.0.0.1:0"),
+        Required::new("public_url", "http://stand-in"),
+        Required::new("accounts.*.app_id", "wxStandIn"),
+        Required::new("accounts.*.secret", "stand-in of an AppSecret"),
+        Required::new("accounts.*.token", "standIn"),
+        Required::new("accounts.*.original_id", "gh_standIn"),
     ];
 
     fn validate(&self) -> Result<(), ConfigError> {
-        if self.public_url.path() != "/" || self.public_url.query().is_some() {
-            return Err(ConfigError::at("public_url", "must end after the host and port"));
-        }
-        check_listeners(&[("listen.public", self.listen.public), ("listen.admin", self.listen.admin)])?;
-        self.drain.check()?;
-        for (name, account) in &self.accounts {
-            check_account(name, account)?;
-        }
-        self.check_own("app_id", |account| &account.app_id)?;
-        self.check_own("original_id", |account| &account.original_id)
+        let is_base = self.public_url.path() == "/" && self.public_url.query().is_none();
+        let accounts = self.accounts.iter().map(|(name, account)| check_account(name, account));
+        ConfigError::all(accounts.chain([
+            require(is_base, "public_url", "must end after the host and port"),
+            check_listeners(&[("listen.public", self.listen.public), ("listen.admin", self.listen.admin)]),
+            self.drain.check(),
+            self.check_own("app_id", |account| &account.app_id),
+            self.check_own("original_id", |account| &account.original_id),
+        ]))
     }
 }
 
@@ -77,35 +76,35 @@ impl SimulatorConfig {
     /// Refuses two accounts with the same value of this setting: at WeChat each has its own.
     fn check_own(&self, setting: &str, value: impl Fn(&SimulatedAccount) -> &str) -> Result<(), ConfigError> {
         let mut seen = BTreeMap::new();
-        for (name, account) in &self.accounts {
-            if let Some(other) = seen.insert(value(account), name) {
-                return Err(ConfigError::at(
-                    format_args!("accounts.{name}.{setting}"),
-                    format_args!("is that of accounts.{other}, too"),
-                ));
-            }
-        }
-        Ok(())
+        ConfigError::all(self.accounts.iter().map(|(name, account)| match seen.insert(value(account), name) {
+            Some(other) => Err(ConfigError::at(
+                format_args!("accounts.{name}.{setting}"),
+                format_args!("is that of accounts.{other}, too"),
+            )),
+            None => Ok(()),
+        }))
     }
 }
 
+fn require(is_good: bool, at: &str, requirement: &str) -> Result<(), ConfigError> {
+    if is_good { Ok(()) } else { Err(ConfigError::at(at, requirement)) }
+}
+
+/// Checks the values; the error names all bad ones.
 fn check_account(name: &AccountName, account: &SimulatedAccount) -> Result<(), ConfigError> {
-    let error = |setting: &str, must: &str| Err(ConfigError::at(format_args!("accounts.{name}.{setting}"), must));
+    let require = |is_good, setting: &str, must: &str| require(is_good, &format!("accounts.{name}.{setting}"), must);
     let token = account.token.bytes();
-    if !(3..=32).contains(&token.len()) || !token.iter().all(u8::is_ascii_alphanumeric) {
-        return error("token", "must be 3 to 32 letters and digits");
-    }
-    if !account.app_id.starts_with("wx") {
-        return error("app_id", "must begin with wx");
-    }
-    if !account.original_id.starts_with("gh_") {
-        return error("original_id", "must begin with gh_");
-    }
-    match account.kind {
-        AccountKind::Official if account.callbacks.is_empty() => error("callbacks", "must name at least one address"),
-        AccountKind::MiniProgram if account.pages.is_empty() => error("pages", "must name at least one page"),
-        AccountKind::Official | AccountKind::MiniProgram => Ok(()),
-    }
+    let is_token = (3..=32).contains(&token.len()) && token.iter().all(u8::is_ascii_alphanumeric);
+    let (setting, is_set, must) = match account.kind {
+        AccountKind::Official => ("callbacks", !account.callbacks.is_empty(), "must name at least one address"),
+        AccountKind::MiniProgram => ("pages", !account.pages.is_empty(), "must name at least one page"),
+    };
+    ConfigError::all([
+        require(is_token, "token", "must be 3 to 32 letters and digits"),
+        require(account.app_id.starts_with("wx"), "app_id", "must begin with wx"),
+        require(account.original_id.starts_with("gh_"), "original_id", "must begin with gh_"),
+        require(is_set, setting, must),
+    ])
 }
 
 impl Binary for SimulatorConfig {
@@ -155,6 +154,31 @@ mod tests {
     fn quotas_default_to_those_of_a_verified_service_account() {
         let quota = account(&config_with(&[("SCENECAST_ACCOUNTS__DEMO__QUOTA__QR_CODES", "3")]).unwrap(), "demo").quota;
         assert_eq!((quota.qr_codes, quota.tokens), (3, 2000));
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let bad = [
+            ("SCENECAST_ACCOUNTS__DEMO__TOKEN", "ab"),
+            ("SCENECAST_ACCOUNTS__DEMO__ORIGINAL_ID", "1"),
+            ("SCENECAST_ACCOUNTS__DEMO__KIND", "mini_program"),
+            ("SCENECAST_ACCOUNTS__MINI__APP_ID", "gh_0"),
+            ("SCENECAST_PUBLIC_URL", "http://127.0.0.1:8083/wechat"),
+            ("SCENECAST_LISTEN__ADMIN", "0.0.0.0:8083"),
+            ("SCENECAST_DRAIN__WINDOW", "3601"),
+        ];
+        let error = config_with(&bad).unwrap_err();
+        assert!(
+            bad.iter().filter(|(name, _)| !name.ends_with("KIND")).all(|(name, _)| error.contains(name)),
+            "{error}"
+        );
+        assert!(error.contains("accounts.demo.pages"), "{error}");
+        // What can't be read hides none of the rest but its own section's.
+        let error =
+            config_with(&[bad.as_slice(), &[("SCENECAST_TELEMETRY__TRACE_SHARE", "much")]].concat()).unwrap_err();
+        for (name, _) in bad.iter().filter(|(name, _)| !name.ends_with("KIND")) {
+            assert!(error.contains(name), "{name}: {error}");
+        }
     }
 
     #[test]

@@ -1,12 +1,17 @@
-//! Parses `bus.url`: where Redis is, its layout, and how to connect.
+//! Where Redis is, its layout, and how to connect, as `bus.url` says.
 
-use std::{borrow::Cow, fmt, path::Path, str::FromStr, sync::Arc};
+use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
 use fred::types::config::{Config, Server, ServerConfig, TlsConfig};
 use serde::{Deserialize, de};
-use url::{Host, Url};
 
-use crate::{connection::heartbeat::ExpectedRole, tls, topology::acks::MinReplicas};
+use crate::{
+    address_error::RedisAddressError,
+    address_text::{AddressText, without_brackets},
+    connection::heartbeat::ExpectedRole,
+    tls,
+    topology::acks::MinReplicas,
+};
 
 /// Where Redis is, and how to connect. `Debug` hides it, because it may have a password.
 #[derive(Clone)]
@@ -39,16 +44,8 @@ pub(crate) enum Layout {
     },
 }
 
-/// The query parameters that are allowed, by the part of the scheme after `redis`.
-const QUERY_PARAMETERS: [(&str, &[&str]); 4] = [
-    ("", &[]),
-    ("-sentinel", &["node", "sentinelServiceName", "sentinelUsername", "sentinelPassword", "sentinelTls"]),
-    ("-cluster", &["node"]),
-    ("-shards", &["node"]),
-];
-
 impl FromStr for RedisAddress {
-    type Err = &'static str;
+    type Err = RedisAddressError;
 
     /// Parses one of these. `rediss…` is the same with TLS. An IPv6 address is in brackets. The error doesn't contain the
     /// text, which may have a password.
@@ -62,30 +59,8 @@ impl FromStr for RedisAddress {
     ///   nothing of each other. Every pod must write each address in the same way, because the text decides which
     ///   primary has which keys.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "must be redis://[user:password@]host:port[/db], or redis-sentinel://, redis-cluster:// \
-            or redis-shards:// with its nodes, or the same with rediss for TLS";
-        if text == "memory:" {
-            return Err("memory: works only where everything runs in one process; this pod needs the URL of a Redis");
-        }
-        let (scheme, rest) = text.split_once("://").ok_or(EXPECTED)?;
-        let scheme = scheme.strip_prefix("redis").ok_or(EXPECTED)?;
-        let (kind, has_tls) = scheme.strip_prefix('s').map_or((scheme, false), |kind| (kind, true));
-        let (_, parameters) = QUERY_PARAMETERS.into_iter().find(|(known, _)| *known == kind).ok_or(EXPECTED)?;
-        // For the client's parser, which doesn't know shards: their nodes are written as those of a Cluster. TLS is
-        // added below.
-        let client_url = format!("redis{}://{rest}", kind.replace("-shards", "-cluster"));
-        let url = Url::parse(&client_url).map_err(|_| EXPECTED)?;
-        if !url.query_pairs().all(|(name, _)| parameters.contains(&&*name)) || url.fragment().is_some() {
-            return Err(EXPECTED);
-        }
-        check_passwords(&url)?;
-        let has_many_primaries = matches!(kind, "-cluster" | "-shards");
-        if has_many_primaries && !matches!(url.path(), "" | "/") {
-            return Err("a Cluster and shards have no database numbers; remove what comes after the port");
-        }
-        let other_nodes = other_nodes(&url)?;
-        let sentinels_have_tls = sentinels_have_tls(&url)?.unwrap_or(has_tls);
-        let config = Config::from_url(&without_nodes(url)).map_err(|_| EXPECTED)?;
+        let AddressText { kind, has_tls, sentinels_have_tls, other_nodes, client_url } = AddressText::parse(text)?;
+        let config = Config::from_url(&client_url).map_err(|_| RedisAddressError::Unreadable)?;
         let mut address = ParsedAddress::new(kind, config, other_nodes);
         if has_tls {
             address.config.tls = Some(native_tls()?);
@@ -97,58 +72,8 @@ impl FromStr for RedisAddress {
     }
 }
 
-fn native_tls() -> Result<TlsConfig, &'static str> {
-    tls::native().map_err(|_| "can't read the system's CA certificates; install ca-certificates")
-}
-
-/// Refuses a user without a password: what is left where the variable of a password was never set.
-fn check_passwords(url: &Url) -> Result<(), &'static str> {
-    if !url.username().is_empty() && url.password().is_none_or(str::is_empty) {
-        return Err("names a user of Redis without a password; put it between the user and the @");
-    }
-    let is_set = |name: &str| url.query_pairs().any(|(parameter, value)| parameter == name && !value.is_empty());
-    let is_empty = url.query_pairs().any(|(parameter, value)| parameter == "sentinelPassword" && value.is_empty());
-    if is_empty || is_set("sentinelUsername") && !is_set("sentinelPassword") {
-        return Err("names a user of the sentinels without a password; put it into sentinelPassword");
-    }
-    Ok(())
-}
-
-/// The servers in the parameters `node`.
-fn other_nodes(url: &Url) -> Result<Vec<Server>, &'static str> {
-    let nodes = url.query_pairs().filter(|(name, _)| name == "node");
-    let parse = |(_, node): (_, Cow<str>)| {
-        parse_node(&node).ok_or("must write each node as host:port, with brackets around an IPv6 address")
-    };
-    nodes.map(parse).collect()
-}
-
-/// Parses `host:port`.
-fn parse_node(node: &str) -> Option<Server> {
-    let (host, port) = node.rsplit_once(':')?;
-    // Without brackets, an IPv6 address ends in what looks like a port.
-    let is_ambiguous = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
-    let host = Host::parse(host).ok().filter(|_| !is_ambiguous)?.to_string();
-    Some(without_brackets(Server::new(host, port.parse().ok()?)))
-}
-
-/// The URL as the client's parser understands it: that doesn't know nodes with IPv6 addresses.
-fn without_nodes(mut url: Url) -> String {
-    let others: Vec<_> = url
-        .query_pairs()
-        .filter(|(name, _)| name != "node")
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect();
-    url.query_pairs_mut().clear().extend_pairs(others);
-    url.into()
-}
-
-/// What `sentinelTls` says.
-fn sentinels_have_tls(url: &Url) -> Result<Option<bool>, &'static str> {
-    let parameter = url.query_pairs().find(|(name, _)| name == "sentinelTls");
-    let parse =
-        |(_, value): (_, Cow<str>)| value.parse().map_err(|_| "must have sentinelTls=true or sentinelTls=false");
-    parameter.map(parse).transpose()
+fn native_tls() -> Result<TlsConfig, RedisAddressError> {
+    tls::native().map_err(|_| RedisAddressError::NoCertificates)
 }
 
 impl<'de> Deserialize<'de> for RedisAddress {
@@ -180,12 +105,6 @@ impl ParsedAddress {
         };
         Self { layout, config, sentinel_config, min_replicas: MinReplicas::default() }
     }
-}
-
-/// An IPv6 address has brackets in a URL, but must have none when it is resolved.
-fn without_brackets(server: Server) -> Server {
-    let host = server.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    host.map(|host| Server::new(host, server.port)).unwrap_or(server)
 }
 
 impl RedisAddress {

@@ -114,7 +114,7 @@ fn an_invalid_address_is_refused_and_the_error_does_not_contain_it() {
         "redis-cluster://callback:@c:1",
         "redis-shards://callback:@c:1",
     ] {
-        let error = text.parse::<RedisAddress>().map(drop).unwrap_err();
+        let error = text.parse::<RedisAddress>().map(drop).unwrap_err().to_string();
         assert!(!error.contains("secret"), "{text}: {error}");
     }
     assert_eq!(format!("{:?}", parse("redis://ann:secret@r")), "redis://…");
@@ -129,4 +129,116 @@ fn a_ca_file_is_refused_if_it_is_missing_has_no_certificate_or_tls_is_off() {
     std::fs::write(&file, "no certificate").unwrap();
     assert!(trusting("rediss://r").contains("certificate"));
     assert!(trusting("redis://r").contains("rediss"));
+}
+
+#[test]
+fn each_mistake_in_an_address_is_named_by_its_part() {
+    use RedisAddressError::*;
+    let sentinel = "redis-sentinel://s?sentinelServiceName=m";
+    for (text, expected) in [
+        ("", Scheme),
+        ("localhost:6379", Scheme),
+        ("redis:6379", Scheme),
+        ("http://redis:6379", Scheme),
+        ("valkey://redis", Scheme),
+        ("Redis://redis", Scheme),
+        ("redis+tls://redis", Scheme),
+        ("redis-sentinels://redis", Scheme),
+        ("memory:", Memory),
+        ("redis://", NoHost),
+        ("redis://:6379", NoHost),
+        ("redis://u:hush@", NoHost),
+        ("redis://u:hush@:6379", NoHost),
+        ("redis://u:hush@/0", NoHost),
+        ("redis:///0", NoHost),
+        ("redis://re dis", Host),
+        ("redis://[hush]", Host),
+        ("redis://[::1", Host),
+        ("redis://a:1,b:2", Port),
+        ("redis://a,b:2", SeveralHosts),
+        ("redis-sentinel://u:hush@a,b,c:26379?sentinelServiceName=m", SeveralHosts),
+        ("redis://redis:port", Port),
+        ("redis://redis:0", Port),
+        ("redis://redis:65536", Port),
+        ("redis://redis:6379:6380", Port),
+        ("redis://redis:-1", Port),
+        ("redis://fd00::1:6379", Port),
+        ("redis://u:hush", Port),
+        ("redis://u:hu/sh@redis:6379", RawDelimiter),
+        ("redis://u:12/hush@redis:6379", RawDelimiter),
+        ("redis://u:hu?sh@redis:6379", RawDelimiter),
+        ("redis://u:hu#sh@redis:6379", RawDelimiter),
+        ("redis://:/hush@redis", RawDelimiter),
+        ("redis://u:hu@sh/hush@redis", RawDelimiter),
+        ("redis-sentinel://u:hu/sh@s?sentinelServiceName=m", RawDelimiter),
+        ("redis-sentinel://u:hu?sh@s?sentinelServiceName=m", RawDelimiter),
+        ("redis://u:100%Et@redis", PercentEncoding),
+        ("redis://u:hush%@redis", PercentEncoding),
+        ("redis://u:hush%2@redis", PercentEncoding),
+        ("redis://u:hush%E4@redis", PercentEncoding),
+        ("redis://u%zz:hush@redis", PercentEncoding),
+        (&format!("{sentinel}&sentinelPassword=hush%zz"), PercentEncoding),
+        ("redis://redis#hush", Fragment),
+        ("redis://redis/0#", Fragment),
+        (&format!("{sentinel}&sentinelPassword=hu#sh"), Fragment),
+        ("redis://redis/hush", Database),
+        ("redis://redis/256", Database),
+        ("redis://redis/-1", Database),
+        ("redis://redis/0/1", Database),
+        ("redis://redis/db0", Database),
+        ("redis-cluster://c/1", NoDatabases),
+        ("redis-shards://c/1", NoDatabases),
+        ("redis-sentinel://s", NoServiceName),
+        ("redis-sentinel://s?sentinelServiceName=", NoServiceName),
+        (&format!("{sentinel}&sentinelServiceName=n"), RepeatedParameter("sentinelServiceName")),
+        (&format!("{sentinel}&sentinelTls=hush"), SentinelTls),
+        ("redis-cluster://c?node=hush", Node),
+        ("redis-cluster://c?node=hush:0", Node),
+        ("redis-cluster://c?node=hush:1&node=", Node),
+        ("redis://u@redis", NoPassword),
+        ("redis://u:@redis", NoPassword),
+        (&format!("{sentinel}&sentinelPassword="), NoSentinelPassword),
+        (&format!("{sentinel}&sentinelUsername=hush"), NoSentinelPassword),
+        (&format!("{sentinel}&sentinelPassword=hu+sh"), Plus),
+        (&format!("{sentinel}&sentinelUsername=hu+sh&sentinelPassword=p"), Plus),
+    ] {
+        let error = text.parse::<RedisAddress>().map(drop).unwrap_err();
+        assert_eq!(error, expected, "{text}");
+        assert!(!error.to_string().contains("hush"), "{text}: {error}");
+    }
+}
+
+#[test]
+fn an_unknown_parameter_is_named_unless_it_may_be_a_part_of_a_password() {
+    for (text, said) in [
+        ("redis://redis?timeout=hush", "has no parameter timeout here; redis:// takes none"),
+        ("redis://redis?node=hush:1", "has no parameter node here; redis:// takes none; other layouts have their own"),
+        ("redis-cluster://c?sentinelTls=true", "has no parameter sentinelTls here; there are node"),
+        (
+            "redis-sentinel://s?sentinelservicename=hush",
+            "has no parameter sentinelservicename here; there are node, sent",
+        ),
+        (
+            "redis-sentinel://s?sentinelServiceName=m&sentinelPassword=a&hush",
+            "has no parameter of such a name (a & in a",
+        ),
+        (
+            "redis-sentinel://s?sentinelServiceName=m&sentinelPassword=a&hush=b",
+            "has no parameter of such a name (a & in",
+        ),
+        ("redis://redis?9hush", "has no parameter of such a name"),
+    ] {
+        let error = text.parse::<RedisAddress>().map(drop).unwrap_err().to_string();
+        assert!(error.starts_with(said) && !error.contains("hush"), "{text}: {error}");
+    }
+}
+
+#[test]
+fn what_is_odd_and_right_is_read() {
+    let password = |text: &str| parse(text).config(&Server::new("r", 1)).password.unwrap();
+    assert_eq!(password("redis://u:a@b@redis"), "a@b");
+    assert_eq!(password("redis://u:a:b@redis:"), "a:b");
+    assert_eq!(password("redis://:a+b&c=d@redis/15"), "a+b&c=d");
+    let sentinels = parse("redis-sentinel://s?sentinelServiceName=m&sentinelPassword=a@b%2B/c?d");
+    assert_eq!(sentinels.sentinel_config(&Server::new("r", 1)).password.as_deref(), Some("a@b+/c?d"));
 }

@@ -7,6 +7,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `address`, `tls` | where Redis is, and which certificates are trusted |
+//! | `address_text`, `address_error` | reads `bus.url`, and says which part of it is wrong |
 //! | `topology` | the slot table, and how it is kept up to date |
 //! | `connection` | one connection to each server, which always comes back |
 //! | `command` | a command as plain data, and how it is sent to one server |
@@ -25,6 +26,8 @@
 //! ```
 
 mod address;
+mod address_error;
+mod address_text;
 mod client;
 mod command;
 mod connection;
@@ -42,6 +45,7 @@ mod topology;
 mod values;
 
 pub use address::RedisAddress;
+pub use address_error::RedisAddressError;
 pub use client::{CLIENT_LOG_FILTER, Redis, Script};
 pub use error::{RedisError, RedisErrorKind};
 pub use inspection::losses::KeptSince;

@@ -15,13 +15,14 @@ use crate::{
     config::{
         environment_warnings,
         error::{ConfigError, ConfigWarning},
-        load::{Validate, load},
+        load::load,
         types::TelemetryConfig,
+        validate::Validate,
     },
     descriptors::{ConnectionCeiling, fit_to_process},
     listener::accept::ListenError,
     outbound::tell_of_unused_proxies,
-    signals::{Signals, StopSignals},
+    signals::{HeldSignals, Signals, StopSignals},
     telemetry,
 };
 
@@ -80,18 +81,29 @@ pub fn main<C: Binary, F>(name: &'static str, serve: impl FnOnce(C, Signals) -> 
 where
     F: Future<Output = Result<(), ListenError>>,
 {
-    run(&Cli::from_process(), name, serve)
+    let held = HeldSignals::hold();
+    run(&Cli::from_process(), held, name, serve)
 }
 
-/// As [`main`], for a binary that has this command line under a subcommand.
-pub fn run<C: Binary, F>(cli: &Cli, name: &'static str, serve: impl FnOnce(C, Signals) -> F) -> ExitCode
+/// As [`main`], for a binary that has this command line under a subcommand, or uses it itself. Signals are `held` from its
+/// first statement on, and come once they have handlers.
+pub fn run<C: Binary, F>(
+    cli: &Cli,
+    held: HeldSignals,
+    name: &'static str,
+    serve: impl FnOnce(C, Signals) -> F,
+) -> ExitCode
 where
     F: Future<Output = Result<(), ListenError>>,
 {
-    match cli.command.unwrap_or(CliCommand::Serve) {
+    let command = cli.command.unwrap_or(CliCommand::Serve);
+    // A signal ends the other commands at once.
+    let held = (command == CliCommand::Serve).then_some(held);
+    match command {
         CliCommand::Serve => {
             // Before the configuration is read: as PID 1 a process without handlers never gets its SIGTERM.
             let server = ServingProcess::start();
+            drop(held);
             with_config(cli, |config| server.run(name, config, serve))
         }
         CliCommand::CheckConfig => with_config(cli, |config: C| {

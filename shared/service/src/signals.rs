@@ -1,4 +1,4 @@
-//! The signals that a process gets. They are caught before anything else happens.
+//! The signals that a process gets. They are held back before anything else happens, and then caught.
 //!
 //! | signal | what the process does |
 //! |---|---|
@@ -12,6 +12,7 @@
 
 use std::{future::pending, io::IsTerminal, time::Duration};
 
+use nix::sys::signal::{SigSet, Signal as SignalName};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::Instant,
@@ -20,6 +21,30 @@ use tokio::{
 /// What comes so soon after the first signal to stop is the same one: `timeout` sends it to the process and to its group,
 /// and a terminal's Ctrl-C may reach both a process and its parent, which passes it on.
 const SAME_WITHIN: Duration = Duration::from_secs(1);
+
+/// The signals that are caught once the process has its handlers.
+const CAUGHT: [SignalName; 5] =
+    [SignalName::SIGTERM, SignalName::SIGINT, SignalName::SIGHUP, SignalName::SIGUSR1, SignalName::SIGUSR2];
+
+/// Holds signals back from the process's first thread, and from those that it starts, until this is dropped: they come
+/// then. For PID 1 the kernel drops a signal that has no handler, but not one that is held back.
+#[derive(Debug)]
+pub struct HeldSignals(SigSet);
+
+impl HeldSignals {
+    /// The first statement of a process that serves.
+    pub fn hold() -> Self {
+        let held: SigSet = CAUGHT.into_iter().collect();
+        held.thread_block().expect("a thread may hold any signal back");
+        Self(held)
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        self.0.thread_unblock().expect("a thread may take any signal");
+    }
+}
 
 /// The signals from the start of the process on. What came before somebody waited isn't lost.
 #[derive(Debug)]
@@ -117,10 +142,24 @@ fn catch(kind: SignalKind) -> Signal {
 
 #[cfg(test)]
 mod tests {
-    use rustix::process::{Signal as SignalName, getpid, kill_process};
-    use tokio::{task::yield_now, time::advance};
+    use rustix::process::{Signal as SentSignal, getpid, kill_process};
+    use tokio::{
+        task::yield_now,
+        time::{advance, timeout},
+    };
 
     use super::*;
+
+    /// The signal would end the process of the tests otherwise. It is one that no other test sends.
+    #[tokio::test]
+    async fn what_came_before_the_handlers_comes_once_they_are_there() {
+        let held = HeldSignals::hold();
+        nix::sys::signal::raise(SignalName::SIGUSR2).unwrap();
+        let mut signals = Signals::catch();
+        assert!(timeout(Duration::ZERO, signals.user_defined_2.recv()).await.is_err(), "it is held back");
+        drop(held);
+        signals.user_defined_2.recv().await;
+    }
 
     /// The handlers of this process catch them, so no test ends.
     #[tokio::test(start_paused = true)]
@@ -133,13 +172,13 @@ mod tests {
         };
         let second = tokio::spawn(StopSignals::catch().second());
         yield_now().await;
-        for name in [SignalName::TERM, SignalName::TERM, SignalName::INT] {
+        for name in [SentSignal::TERM, SentSignal::TERM, SentSignal::INT] {
             send(name).await;
             assert!(!second.is_finished(), "{name:?}");
         }
         advance(SAME_WITHIN).await;
         assert!(!second.is_finished());
-        send(SignalName::TERM).await;
+        send(SentSignal::TERM).await;
         second.await.unwrap();
     }
 }

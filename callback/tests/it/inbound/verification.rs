@@ -1,6 +1,6 @@
 //! WeChat verifies that an address belongs to the account.
 
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use scenecast_callback::config::Mode;
 use scenecast_scene::Rotating;
 
@@ -62,6 +62,8 @@ async fn the_log_says_why_a_verification_was_refused() {
         ("/wechat/demo", signed_by(TOKEN, now - 360), "s behind this server's clock"),
         ("/wechat/demo", signed_by(TOKEN, now + 400), "s ahead of this server's clock"),
         ("/wechat/demo", of_wecom, "WeCom"),
+        ("/wechat/demo", "timestamp=1&nonce=2".to_owned(), "its query has no signature"),
+        ("/wechat/demo", "timestamp=1&nonce=2&encrypt_type=aes".to_owned(), "its query has no signature"),
         ("/wechat/demo", String::new(), "does a proxy before the callbacks cut it off?"),
     ] {
         let query = if query.is_empty() { query } else { format!("?{query}&echostr=echo") };
@@ -98,6 +100,48 @@ async fn the_log_says_what_to_do_about_each_refused_message() {
         let is_said = |line: &str| line.contains(&format!("code=\"{code}\"")) && line.contains(said);
         assert!(log.lines().any(is_said), "{code}");
     }
+}
+
+#[tokio::test]
+async fn requests_for_another_listener_are_named_at_both_ports() {
+    let world = CallbackWorld::new().await;
+    let pod = world.pod();
+    let (public, internal) = (pod.public, pod.internal);
+    let counted = || world.metric("scenecast_bad_requests_total{why=\"misplaced\"}");
+    for (address, method, path) in [
+        (public, Method::POST, "/v1/redeem"),
+        (public, Method::GET, "/v1/accounts/demo/users/o-hush"),
+        (public, Method::PUT, "/v1/accounts/demo/users/o-hush/registration"),
+        (public, Method::POST, "/internal/scenes/open"),
+        (public, Method::POST, "/v1/scenes"),
+        (public, Method::GET, "/v1/ws"),
+        (public, Method::OPTIONS, "/v1/scenes"),
+        (public, Method::GET, "/v1/scenecast.js"),
+        (public, Method::GET, "/metrics"),
+        (internal, Method::POST, "/wechat/demo"),
+        (internal, Method::GET, "/own/path?signature=s&timestamp=1&nonce=2&echostr=e"),
+        (internal, Method::POST, "/v1/miniapp/confirm"),
+        (internal, Method::POST, "/v1/scenes"),
+        (internal, Method::GET, "/metrics"),
+    ] {
+        let before = counted();
+        let refused = world.http.request(method, format!("http://{address}{path}")).send().await.unwrap();
+        assert!(matches!(refused.status().as_u16(), 404 | 405), "{path}: {}", refused.status());
+        assert!(!refused.text().await.unwrap().contains("listen"), "{path}");
+        assert_eq!(counted(), before + 1, "{path}");
+    }
+    let log = crate::world::logs::text();
+    let all_of = |said: &[&str]| log.lines().any(|line| said.iter().all(|said| line.contains(said)));
+    assert!(
+        all_of(&["belongs to another listener", "/v1/redeem", "belongs to the callbacks' listen.internal"]),
+        "{log}"
+    );
+    assert!(!all_of(&["a request to WeChat's address; if it was WeChat", "path=\"/v1/"]), "named once, and rightly");
+    let before = counted();
+    for (address, path) in [(public, "/"), (public, "/wechat/nobody"), (internal, "/v1/redeem"), (internal, "/x")] {
+        assert!(world.http.get(format!("http://{address}{path}")).send().await.unwrap().status().is_client_error());
+    }
+    assert_eq!(counted(), before);
 }
 
 #[tokio::test]

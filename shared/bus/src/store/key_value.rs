@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use scenecast_redis::{KeptSince, Redis, RedisError, Reply, Script};
+use scenecast_redis::{KeptSince, Redis, RedisError, RedisErrorKind, Reply, Script};
 use scenecast_scene::time::millis;
 
 use crate::store::{
@@ -38,6 +38,14 @@ impl StoreError {
     /// Whether calling again can help.
     pub fn is_undecided(&self) -> bool {
         !matches!(self, Self::Malformed { .. })
+    }
+
+    /// Whether Redis is away. Who connects to it says why in the log.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Undecided(error) => matches!(error.kind(), RedisErrorKind::NoAnswer | RedisErrorKind::NoPrimary),
+            Self::Contended | Self::Malformed { .. } => false,
+        }
     }
 
     /// What is stored, or was answered, isn't what we store.

@@ -6,7 +6,7 @@
 //! | `SCENECAST_ACCOUNTS__DEMO_MINI__SECRET` | `accounts.demo-mini.secret`: `_` stands for a dash where the file has the name with one, and in new names of accounts and mini programs |
 //! | `SCENECAST_API_KEYS__SHOP__ACCOUNTS` | a list: its items are separated by commas |
 //!
-//! An empty variable sets nothing.
+//! An empty variable sets nothing. If what it could set is missing, the error says that it is empty.
 //!
 //! See docs/decisions/080-we-read-settings-ourselves.md.
 
@@ -16,7 +16,7 @@ use toml::{Table, Value};
 
 use super::{
     error::{ConfigError, ConfigWarning},
-    place::is_within,
+    place::{is_within, join},
 };
 
 const PREFIX: &str = "SCENECAST_";
@@ -25,41 +25,62 @@ const CONFIG_FILE: &str = "SCENECAST_CONFIG";
 /// The tables whose names have dashes and no underscores.
 const DASHED_NAMES: [&str; 2] = ["accounts", "mini_programs"];
 
+const NAMES_NO_SETTING: &str =
+    "this variable names no setting; `__` stands between two names, as in SCENECAST_BUS__URL; unset it";
+
 /// Which variable has set which setting.
 #[derive(Debug, Default)]
-pub(super) struct Variables(BTreeMap<String, String>);
+pub(super) struct Variables {
+    /// The names of the variables, by the place of what they set.
+    by_place: BTreeMap<String, String>,
+    /// The same of those that are empty.
+    empty: BTreeMap<String, String>,
+}
 
 impl Variables {
-    /// Lays the variables over these settings. Also returns which of them contradict each other.
+    /// Lays the variables over these settings. Also returns which of them contradict each other, or name no setting.
     pub(super) fn lay_over(
         settings: &mut Table,
         env: impl IntoIterator<Item = (String, String)>,
     ) -> (Self, Vec<ConfigError>) {
-        let ours = env.into_iter().filter(|(name, value)| is_setting(name, value) && !value.is_empty());
+        let ours = env.into_iter().filter(|(name, value)| is_setting(name, value));
         let by_name: BTreeMap<String, String> = ours.collect();
         let mut variables = Self::default();
         let mut errors = vec![];
         for (name, value) in by_name {
             let path = name[PREFIX.len()..].to_ascii_lowercase();
             let path: Vec<_> = path.split("__").collect();
+            if value.is_empty() {
+                variables.empty.insert(place_in(settings, &path), name);
+                continue;
+            }
+            if path.contains(&"") {
+                errors.push(ConfigError::at(&name, NAMES_NO_SETTING));
+                continue;
+            }
             let place = set(settings, &mut vec![], &path, value);
             if let Some(other) = variables.contradicting(&place) {
                 errors.push(ConfigError::at(&place, format_args!("{other} and {name} exclude each other; unset one")));
             }
-            variables.0.insert(place, name);
+            variables.by_place.insert(place, name);
         }
         (variables, errors)
     }
 
     /// A variable that has set this setting, or one of which it is a part.
     fn contradicting(&self, place: &str) -> Option<&str> {
-        self.0.iter().find(|(set, _)| is_within(place, set)).map(|(_, name)| name.as_str())
+        self.by_place.iter().find(|(set, _)| is_within(place, set)).map(|(_, name)| name.as_str())
     }
 
     /// The variables that have set this setting, a part of it, or what it is a part of.
     pub(super) fn behind(&self, place: &str) -> Vec<&str> {
         let concerns = |set: &str| is_within(set, place) || is_within(place, set);
-        self.0.iter().filter(|(set, _)| concerns(set)).map(|(_, name)| name.as_str()).collect()
+        self.by_place.iter().filter(|(set, _)| concerns(set)).map(|(_, name)| name.as_str()).collect()
+    }
+
+    /// The empty variables that could have set this setting, or a part of it.
+    pub(super) fn empty_behind(&self, place: &str) -> Vec<&str> {
+        self.empty.iter().filter(|(set, _)| is_within(set, place)).map(|(_, name)| name.as_str()).collect()
     }
 }
 
@@ -75,13 +96,29 @@ fn set(table: &mut Table, above: &mut Vec<String>, path: &[&str], value: String)
     above.push(name.clone());
     if rest.is_empty() {
         table.insert(name, Value::String(value));
-        return above.join(".");
+        return place(above);
     }
     let below = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
     if !below.is_table() {
         *below = Value::Table(Table::new());
     }
     set(below.as_table_mut().expect("it was made one"), above, rest, value)
+}
+
+/// The place of what a variable could set.
+fn place_in(settings: &Table, path: &[&str]) -> String {
+    let mut below = Some(settings);
+    let mut names: Vec<String> = vec![];
+    for written in path {
+        let name = name_in(below.unwrap_or(&Table::new()), &names, written);
+        below = below.and_then(|table| table.get(&name)?.as_table());
+        names.push(name);
+    }
+    place(&names)
+}
+
+fn place(names: &[String]) -> String {
+    names.iter().fold(String::new(), |above, name| join(&above, name))
 }
 
 /// The name in this table that a variable means, which can't have a dash.
@@ -174,6 +211,15 @@ mod tests {
             variable_for("accounts.demo-mini.aes_key.current"),
             "SCENECAST_ACCOUNTS__DEMO_MINI__AES_KEY__CURRENT"
         );
+    }
+
+    #[test]
+    fn an_empty_variable_sets_nothing() {
+        let (settings, variables, errors) =
+            laid_over("[bus]\nurl = 'a'", &[("SCENECAST_BUS__URL", ""), ("SCENECAST_", "")]);
+        assert_eq!((settings["bus"]["url"].as_str(), errors.len()), (Some("a"), 0));
+        assert_eq!((variables.behind("bus"), variables.empty_behind("bus")), (vec![], vec!["SCENECAST_BUS__URL"]));
+        assert!(variables.empty_behind("bus.url.x").is_empty() && variables.empty_behind("bu").is_empty());
     }
 
     #[test]

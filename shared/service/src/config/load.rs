@@ -2,34 +2,18 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use serde::de::DeserializeOwned;
-use toml::{Table, Value};
+use toml::Table;
 
 use super::{
     environment::{Variables, variable_for},
-    error::{ConfigError, ConfigWarning},
-    place::{is_within, join},
+    error::ConfigError,
+    place::is_within,
     read::read,
     read_error::{BadSetting, Fault},
+    rest::check_rest,
     texts::bad_texts,
+    validate::{Validate, missing},
 };
-
-/// A configuration with rules that its types alone can't express.
-///
-/// See docs/decisions/056-a-setting-is-refused-or-warned-of.md.
-pub trait Validate: DeserializeOwned {
-    /// The places that have to be set, so that an error names all that are not. `*` is any name that is there:
-    /// `accounts.*.secret`. A place that isn't listed is only named once all that are listed are set.
-    const REQUIRED: &'static [&'static str] = &[];
-
-    /// Checks values that depend on each other. Names those that are wrong; see [`ConfigError::all`].
-    fn validate(&self) -> Result<(), ConfigError>;
-
-    /// The values that can be used and are probably mistakes.
-    fn warnings(&self) -> Vec<ConfigWarning> {
-        vec![]
-    }
-}
 
 /// A configuration file that was read, but not checked.
 #[derive(Debug)]
@@ -88,7 +72,7 @@ pub fn load_with_file<T: Validate>(
 ) -> Result<T, ConfigError> {
     let mut settings = file.map(|file| file.sections.clone()).unwrap_or_default();
     let (variables, mut errors) = Variables::lay_over(&mut settings, env);
-    let (found, bad) = find_bad(&settings, T::REQUIRED);
+    let (found, bad) = find_bad::<T>(&settings, &variables);
     errors.extend(found.into_iter().map(|error| with_source(error, &variables)));
     match read::<T>(&settings, bad) {
         Ok(config) if errors.is_empty() => {
@@ -102,10 +86,12 @@ pub fn load_with_file<T: Validate>(
             let is_new = |setting: &BadSetting| {
                 setting.fault != Fault::Missing || !named.iter().any(|place| is_within(place, &setting.place))
             };
-            let unreadable = unreadable.into_iter().filter(is_new).map(error_for);
+            let unreadable = unreadable.into_iter().filter(is_new).map(|setting| error_for(setting, &variables));
             errors.extend(unreadable.map(|error| with_source(error, &variables)));
         }
     }
+    let bad = errors.iter().filter_map(place_of).map(ToOwned::to_owned).collect();
+    errors.extend(check_rest::<T>(settings, &bad).into_iter().map(|error| with_source(error, &variables)));
     Err(ConfigError::of(errors).expect("settings that can be read are only refused for an error"))
 }
 
@@ -117,45 +103,49 @@ fn line_at(text: &str, bytes_before: usize) -> usize {
 
 /// The errors that can be found without reading the settings into their types, and the places of texts that can't be
 /// meant.
-fn find_bad(settings: &Table, required: &[&str]) -> (Vec<ConfigError>, BTreeSet<String>) {
+fn find_bad<T: Validate>(settings: &Table, variables: &Variables) -> (Vec<ConfigError>, BTreeSet<String>) {
     let mut errors = vec![];
     let mut places = BTreeSet::new();
-    for bad in bad_texts(settings) {
+    let mut bad_texts = bad_texts(settings);
+    if !bad_texts.is_empty() {
+        // Whatever is wrong with its text, a setting that nobody knows is reported as such when the settings are read.
+        let unknown = unknown_places::<T>(settings);
+        bad_texts.retain(|bad| !unknown.iter().any(|place| is_within(&bad.place, place)));
+    }
+    for bad in bad_texts {
         errors.push(ConfigError::at(&bad.place, bad.problem));
         places.insert(bad.place);
     }
-    let missing = required
+    let missing = T::REQUIRED
         .iter()
-        .flat_map(|place| missing(settings, "", place))
-        .map(|place| error_for(BadSetting { place, fault: Fault::Missing }));
+        .flat_map(|required| missing(settings, "", required.place()))
+        .map(|place| error_for(BadSetting { place, fault: Fault::Missing }, variables));
     errors.extend(missing);
     (errors, places)
 }
 
-/// The places below `above` that aren't set, of those that `required` stands for.
-fn missing(table: &Table, above: &str, required: &str) -> Vec<String> {
-    let (name, rest) = required.split_once('.').map_or((required, None), |(name, rest)| (name, Some(rest)));
-    let below = |name: &str, value: Option<&Value>| match (value, rest) {
-        (Some(Value::Table(table)), Some(rest)) => missing(table, &join(above, name), rest),
-        (None, None) => vec![join(above, name)],
-        (None, Some(rest)) if above.is_empty() && !rest.contains('*') => vec![join(name, rest)],
-        // What stands in place of a table is refused when it is read, and other tables may be absent.
-        (Some(_), _) | (None, Some(_)) => vec![],
-    };
-    if name == "*" {
-        return table.iter().flat_map(|(name, value)| below(name, Some(value))).collect();
-    }
-    below(name, table.get(name))
+/// The places of settings that nobody knows.
+fn unknown_places<T: Validate>(settings: &Table) -> Vec<String> {
+    let bad = read::<T>(settings, BTreeSet::new()).err().unwrap_or_default();
+    bad.into_iter().filter(|bad| matches!(bad.fault, Fault::Unknown(_))).map(|bad| bad.place).collect()
 }
 
-fn error_for(setting: BadSetting) -> ConfigError {
+fn error_for(setting: BadSetting, variables: &Variables) -> ConfigError {
     match setting.fault {
-        Fault::Missing => {
-            let variable = variable_for(&setting.place);
-            ConfigError::at(&setting.place, format_args!("is missing; set it in the file, or by {variable}"))
-        }
-        Fault::Unreadable(requirement) => ConfigError::at(&setting.place, requirement),
+        Fault::Missing => ConfigError::at(&setting.place, how_to_set(&setting.place, variables)),
+        Fault::Unknown(requirement) | Fault::Unreadable(requirement) => ConfigError::at(&setting.place, requirement),
     }
+}
+
+fn how_to_set(place: &str, variables: &Variables) -> String {
+    let empty = variables.empty_behind(place);
+    if empty.is_empty() {
+        return format!("is missing; set it in the file, or by {}", variable_for(place));
+    }
+    format!(
+        "is missing: {} is empty, and so sets nothing; was its Secret or its shell variable filled?",
+        empty.join(", ")
+    )
 }
 
 fn place_of(error: &ConfigError) -> Option<&str> {

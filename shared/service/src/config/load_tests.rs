@@ -7,7 +7,7 @@ use serde::Deserialize;
 use scenecast_scene::Rotating;
 
 use super::*;
-use crate::config::{Origins, TelemetryConfig, listen_address, strong_secret};
+use crate::config::{Origins, Required, TelemetryConfig, listen_address, strong_secret};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +34,8 @@ struct SampleConfig {
     names: Vec<String>,
     #[serde(default)]
     accounts: HashMap<String, HashMap<String, HashMap<String, String>>>,
+    #[serde(default)]
+    api_keys: HashMap<String, HashMap<String, String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,7 +80,8 @@ fn optional_strong_secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<O
 }
 
 impl Validate for SampleConfig {
-    const REQUIRED: &'static [&'static str] = &["bus.url", "accounts.*.words.current"];
+    const REQUIRED: &'static [Required] =
+        &[Required::new("bus.url", "memory:"), Required::new("accounts.*.words.current", "stand-in")];
 
     fn validate(&self) -> Result<(), ConfigError> {
         match self.bus.limit {
@@ -243,6 +246,86 @@ fn all_that_is_wrong_is_said_at_once_with_the_variable_that_set_it() {
     }
     let errors: Vec<_> = error.split("; ").filter(|text| text.contains(": ")).collect();
     assert!(!error.replace("hushes: there", "").contains("hush"), "{errors:#?}");
+}
+
+#[test]
+fn what_can_not_be_read_hides_no_check_of_another_section() {
+    let limit = "bus.limit: must be at least 1";
+    for (toml, env, is_checked) in [
+        ("wide = 'many'\n[bus]\nurl = 'memory:'\nlimit = 0", ("", ""), true),
+        ("secret = '${HUSH}'\n[bus]\nurl = 'memory:'\nlimit = 0", ("", ""), true),
+        ("[bus]\nurl = 'memory:'\nlimit = 0", ("SCENECAST_HUSHES", "x-y"), true),
+        ("[bus]\nurl = 'memory:'\nlimit = 0", ("SCENECAST_LISTEN__PUBLIC", "here"), true),
+        ("[bus]\nurl = 'memory:'\nlimit = 0\n[accounts.a.words]\nx = 'y'", ("", ""), true),
+        ("[bus]\nurl = 'memory:'\nlimit = 0\n[accounts]\na = 'text'", ("", ""), true),
+        ("[bus]\nurl = 'memory:'\nlimit = 0\n[accounts.'a b.c'.words]\ncurrent = ' '", ("", ""), true),
+        // In the same section it could be wrong.
+        ("[bus]\nlimit = 0", ("", ""), false),
+        ("[bus]\nurl = 'http://x'\nlimit = 0", ("", ""), false),
+        // Others may refer to accounts.
+        ("accounts = 'text'\n[bus]\nurl = 'memory:'\nlimit = 0", ("", ""), false),
+    ] {
+        let error = read(toml, &[env]).unwrap_err();
+        assert_eq!(error.contains(limit), is_checked, "{toml}: {error}");
+        assert!(error.contains("; ") || !is_checked, "{error}");
+    }
+}
+
+#[test]
+fn a_setting_that_nobody_knows_is_that_whatever_its_text_is() {
+    let bus = "[bus]\nurl = 'memory:'\n";
+    for (toml, env, expected) in [
+        (String::new(), ("SCENECAST_HUSHES", "${HUSH}"), "hushes: there is no such setting"),
+        (String::new(), ("SCENECAST_BUS__URLS", "hush\n"), "bus.urls: there is no such setting; there are url, limit"),
+        ("[tokens]\ncurrent = '<hush>'".to_owned(), ("", ""), "tokens: there is no such setting"),
+        ("'' = '<hush>'".to_owned(), ("", ""), "\"\": there is no such setting"),
+        ("\"a\\nb\" = '<hush>'".to_owned(), ("", ""), "\"a\\nb\": there is no such setting"),
+    ] {
+        let error =
+            read(&if toml.starts_with('[') { bus.to_owned() + &toml } else { toml + "\n" + bus }, &[env]).unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
+        assert!(!error.contains("placeholder") && !error.contains("blank") && !error.contains("hush "), "{error}");
+    }
+    // What is wrong with another setting is said, too.
+    let error = read("token = '<hush>'\n[bus]\nurl = 'memory:'", &[("SCENECAST_HUSHES", "${HUSH}")]).unwrap_err();
+    assert!(error.contains("token: still has the placeholder") && error.contains("hushes: there is no"), "{error}");
+}
+
+#[test]
+fn a_variable_that_names_nothing_or_is_empty_is_named() {
+    let bus = "[bus]\nurl = 'memory:'";
+    for name in ["SCENECAST_", "SCENECAST___", "SCENECAST_BUS__", "SCENECAST___URL", "SCENECAST_ACCOUNTS____WORDS"] {
+        let error = read(bus, &[(name, "hush")]).unwrap_err();
+        assert!(error.starts_with(&format!("{name}: this variable names no setting")), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+        assert!(read(bus, &[(name, "")]).is_ok());
+    }
+    for (toml, name, expected) in [
+        ("", "SCENECAST_BUS__URL", "bus.url: is missing: SCENECAST_BUS__URL is empty, and so sets nothing"),
+        (
+            "[bus]\nurl = 'memory:'\n[token]\nprevious = 'old'",
+            "SCENECAST_TOKEN__CURRENT",
+            "token.current: is missing: SCENECAST_",
+        ),
+        (
+            "[bus]\nurl = 'memory:'\n[accounts.a-b.words]\nx = 'y'",
+            "SCENECAST_ACCOUNTS__A_B__WORDS__CURRENT",
+            "accounts.a-b.words.current: is missing: SCENECAST_ACCOUNTS__A_B__WORDS__CURRENT is empty",
+        ),
+    ] {
+        let error = read(toml, &[(name, "")]).unwrap_err();
+        assert!(error.starts_with(expected), "{error}");
+        let error = read(toml, &[("SCENECAST_OTHER", "")]).unwrap_err();
+        assert!(error.contains("is missing; set it in the file"), "{error}");
+    }
+}
+
+#[test]
+fn a_wildcard_is_no_placeholder() {
+    for origins in ["origins = '*'", "origins = ['*']", "origins = ['https://a.cn', '*']"] {
+        let error = read(&format!("{origins}\n[bus]\nurl = 'memory:'"), &[]).unwrap_err();
+        assert!(error.starts_with("origins: \"*\" has a wildcard; name each origin in full"), "{error}");
+    }
 }
 
 #[test]

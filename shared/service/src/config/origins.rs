@@ -1,6 +1,6 @@
 //! The web origins whose pages may open scenes: of the web, and of web views in apps. No I/O.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::{Deserialize, de};
 use url::{Host, Url};
@@ -58,7 +58,7 @@ impl FromIterator<String> for Origins {
 impl<'de> Deserialize<'de> for Origins {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let origins = text_list(from)?;
-        let problems = origins.iter().filter_map(|written| Some(format!("{written:?} {}", problem(written)?)));
+        let problems = origins.iter().filter_map(|written| Some(format!("{:?} {}", shown(written), problem(written)?)));
         let problems: Vec<_> = problems.collect();
         if problems.is_empty() {
             Ok(origins.into_iter().collect())
@@ -66,6 +66,15 @@ impl<'de> Deserialize<'de> for Origins {
             Err(de::Error::custom(problems.join("; ")))
         }
     }
+}
+
+/// What an error shows of a text that is no origin: nothing that may be a password or a token in an address.
+fn shown(written: &str) -> Cow<'_, str> {
+    let (scheme, rest) = written.split_once("://").map_or(("", written), |(scheme, rest)| (scheme, rest));
+    let hidden_from = if rest.contains('@') { Some(0) } else { rest.find(['?', '#']) };
+    let Some(hidden_from) = hidden_from else { return Cow::Borrowed(written) };
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    Cow::Owned(format!("{scheme}{separator}{}…", &rest[..hidden_from]))
 }
 
 /// What is doubtful about an origin that a page can have.
@@ -106,14 +115,21 @@ fn problem(written: &str) -> Option<String> {
             Some(origin) => Some(format!("is not written as browsers write it; write {origin}")),
             None => Some(NO_ORIGIN.to_owned()),
         },
-        "ws" | "wss" => Some(format!(
-            "is the address of a socket; write the origin of the page that opens it, such as {}://{authority}",
-            scheme.replacen("ws", "http", 1)
+        "ws" | "wss" => Some(advice(
+            "is the address of a socket; write the origin of the page that opens it, such as",
+            &format!("{}://{authority}", scheme.replacen("ws", "http", 1)),
         )),
-        _ if is_slip_for_https(scheme) => Some(format!("has a scheme of no page; write https://{authority}")),
+        _ if is_slip_for_https(scheme) => {
+            Some(advice("has a scheme of no page; write", &format!("https://{authority}")))
+        }
         _ if is_app_origin(scheme, authority) => None,
         _ => Some(NO_ORIGIN.to_owned()),
     }
+}
+
+/// What to write: the origin of this address, if it has one.
+fn advice(text: &str, address: &str) -> String {
+    as_browsers_write_it(address).map_or(NO_ORIGIN.to_owned(), |origin| format!("{text} {origin}"))
 }
 
 /// The origin of a page with this address of the web, if it is one.
@@ -235,7 +251,32 @@ mod tests {
             ("HTPS://a.cn", "write https://a.cn"),
         ] {
             let error = read(&[origin]).unwrap_err();
-            assert!(error.contains(advice) && error.contains(&format!("{origin:?}")), "{origin}: {error}");
+            assert!(error.contains(advice) && error.contains(&format!("{:?}", shown(origin))), "{origin}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_or_a_token_in_an_address_is_not_shown() {
+        for (origin, said) in [
+            (
+                "https://user:hush@www.example.com",
+                "\"https://…\" is not written as browsers write it; write https://www.",
+            ),
+            ("https://www.example.com/login?token=hush", "\"https://www.example.com/login…\" is not written as"),
+            ("https://www.example.com#hush", "\"https://www.example.com…\" is not written as"),
+            ("https://www.example.com/?mail=a@hush.cn", "\"https://…\" is not written as"),
+            ("https://user:hu?hush@www.example.com", "\"https://…\" is not an origin"),
+            ("wss://user:hush@www.example.com/x?token=hush", "such as https://www.example.com"),
+            ("htps://user:hush@www.example.com", "write https://www.example.com"),
+            ("htps://www.example.com?token=hush", "write https://www.example.com"),
+            ("user:hush@www.example.com", "\"…\" lacks its scheme; write https://www.example.com"),
+            ("redis://:hush@redis:6379", "\"redis://…\" is not an origin"),
+            ("capacitor://user:hush@localhost", "\"capacitor://…\" is not an origin"),
+            ("https://user:hush@*.example.com", "\"https://…\" has a wildcard"),
+            ("file://user:hush@host/", "\"file://…\" is no origin of your own"),
+        ] {
+            let error = read(&[origin]).unwrap_err();
+            assert!(error.contains(said) && !error.contains("hush"), "{origin}: {error}");
         }
     }
 

@@ -19,7 +19,8 @@ fn is_stand_in(text: &str) -> bool {
     };
     let between =
         |mark: &str| text.strip_prefix(mark).and_then(|rest| rest.strip_suffix(mark)).is_some_and(is_variable);
-    let has_only_filler = !text.is_empty() && text.chars().all(is_filler);
+    // A star alone is a wildcard, and each setting says for itself what it takes in place of one.
+    let has_only_filler = !matches!(text, "" | "*") && text.chars().all(is_filler);
     has_only_filler
         || text.strip_prefix('$').is_some_and(|name| is_variable(name) && has_no_small_letter(name))
         || ["%", "@", "__"].into_iter().any(between)
@@ -114,6 +115,7 @@ mod tests {
     fn real_values_are_no_placeholders() {
         for text in [
             "",
+            "*",
             "hush-hush",
             "3f9a$c{1}d<2>e(4)%5%",
             "$2b$12$abcdefghijklmnopqrstuv",

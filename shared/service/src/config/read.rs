@@ -31,7 +31,7 @@ pub(super) fn read<T: DeserializeOwned>(settings: &Table, left_out: BTreeSet<Str
                 let setting = error.into_setting();
                 let is_new = match setting.fault {
                     Fault::Missing => known.incomplete.insert(setting.place.clone()),
-                    Fault::Unreadable(_) => known.left_out.insert(setting.place.clone()),
+                    Fault::Unknown(_) | Fault::Unreadable(_) => known.left_out.insert(setting.place.clone()),
                 };
                 if !is_new {
                     return Err(bad);

@@ -21,6 +21,8 @@ pub(super) struct BadSetting {
 pub(super) enum Fault {
     /// It isn't there, and has no default.
     Missing,
+    /// There is no such setting. The text says which there are.
+    Unknown(String),
     /// It can't be read. The text says what it has to be.
     Unreadable(String),
 }
@@ -29,14 +31,21 @@ pub(super) enum Fault {
 #[derive(Debug)]
 pub(super) struct ReadError {
     place: Option<String>,
-    /// The field that is missing, below the place.
-    missing: Option<&'static str>,
+    kind: ReadErrorKind,
     requirement: String,
+}
+
+#[derive(Debug)]
+enum ReadErrorKind {
+    /// This field is missing, below the place.
+    MissingField(&'static str),
+    UnknownField,
+    Other,
 }
 
 impl ReadError {
     pub(super) fn new(requirement: impl Display) -> Self {
-        Self { place: None, missing: None, requirement: requirement.to_string() }
+        Self { place: None, kind: ReadErrorKind::Other, requirement: requirement.to_string() }
     }
 
     /// The error of the value at this place, unless it has a place already.
@@ -47,9 +56,10 @@ impl ReadError {
 
     pub(super) fn into_setting(self) -> BadSetting {
         let place = self.place.unwrap_or_default();
-        match self.missing {
-            Some(field) => BadSetting { place: join(&place, field), fault: Fault::Missing },
-            None => BadSetting { place, fault: Fault::Unreadable(self.requirement) },
+        match self.kind {
+            ReadErrorKind::MissingField(field) => BadSetting { place: join(&place, field), fault: Fault::Missing },
+            ReadErrorKind::UnknownField => BadSetting { place, fault: Fault::Unknown(self.requirement) },
+            ReadErrorKind::Other => BadSetting { place, fault: Fault::Unreadable(self.requirement) },
         }
     }
 }
@@ -94,11 +104,12 @@ impl de::Error for ReadError {
     }
 
     fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(format_args!("there is no such setting; there are {}", expected.join(", ")))
+        let requirement = format_args!("there is no such setting; there are {}", expected.join(", "));
+        Self { kind: ReadErrorKind::UnknownField, ..Self::new(requirement) }
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self { missing: Some(field), ..Self::new("is missing") }
+        Self { kind: ReadErrorKind::MissingField(field), ..Self::new("is missing") }
     }
 
     fn duplicate_field(field: &'static str) -> Self {

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::placeholder::is_placeholder;
+use super::{place::join, placeholder::is_placeholder};
 
 /// The table of an account's own words, `accounts.<name>.texts`. Braces and blanks mean something else there, and the
 /// words are checked where they are read. An account, a mini program or a site may have this name, too.
@@ -24,17 +24,17 @@ pub(super) fn bad_texts(settings: &Table) -> Vec<BadText> {
     found
 }
 
-/// `above` is the table's place, and a dot.
+/// `above` is the table's place.
 fn find_below(above: &str, settings: &Table, found: &mut Vec<BadText>) {
     for (name, value) in settings {
-        find_in(&format!("{above}{name}"), value, found);
+        find_in(&join(above, name), value, found);
     }
 }
 
 fn find_in(place: &str, value: &Value, found: &mut Vec<BadText>) {
     match value {
         Value::Table(_) if has_words(place) => {}
-        Value::Table(settings) => find_below(&format!("{place}."), settings, found),
+        Value::Table(settings) => find_below(place, settings, found),
         Value::Array(values) => values.iter().for_each(|value| find_in(place, value, found)),
         Value::String(text) => {
             found.extend(problem(text).map(|problem| BadText { place: place.to_owned(), problem }));

@@ -1,5 +1,5 @@
-//! Requests that no route sees, because they aren't HTTP/1.1 as we read it. Mostly a proxy is configured for something
-//! else, so the log says for what, and what to change.
+//! Requests that no route sees, because they aren't HTTP/1.1 as we read it, or belong to another listener. Mostly a proxy
+//! is configured for something else, so the log says for what, and what to change.
 //!
 //! See docs/decisions/066-what-is-no-request-is-named.md.
 
@@ -29,6 +29,8 @@ pub enum BadRequest {
     Ambiguous,
     /// It isn't HTTP/1.1, or not in its right form.
     Malformed,
+    /// It is for another listener, of this process or of another.
+    Misplaced,
 }
 
 impl BadRequest {
@@ -68,6 +70,10 @@ impl BadRequest {
             Self::Malformed => {
                 "refused a request that isn't HTTP/1.1; if a proxy or a health check sent it, set its protocol towards this \
                  port to HTTP/1.1. The internet's scanners send such, too"
+            }
+            Self::Misplaced => {
+                "refused a request that belongs to another listener: correct the address or the port where the sender has \
+                 it, or the route of the proxy before this one. The internet's scanners send such, too"
             }
         }
     }

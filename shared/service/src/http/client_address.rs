@@ -93,19 +93,24 @@ impl TryFrom<Networks> for TrustedProxies {
     type Error = String;
 
     fn try_from(networks: Networks) -> Result<Self, String> {
-        if let Some(network) = networks.too_wide() {
-            return Err(format!(
+        let too_wide = networks.too_wide().map(|network| {
+            format!(
                 "{network} has clients in it, and each could claim any address; name the networks of your own proxies"
-            ));
-        }
-        match networks.never_matches() {
-            Some(network) => Err(format!("{network} is never seen; write IPv4 addresses as IPv4")),
-            None => Ok(Self(networks)),
-        }
+            )
+        });
+        let unseen =
+            networks.never_matches().map(|network| format!("{network} is never seen; write IPv4 addresses as IPv4"));
+        let problems: Vec<_> = too_wide.into_iter().chain(unseen).collect();
+        if problems.is_empty() { Ok(Self(networks)) } else { Err(problems.join("; ")) }
     }
 }
 
 impl TrustedProxies {
+    /// Whether no proxy is trusted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether this is the address of one of the proxies.
     pub fn is_trusted(&self, peer: IpAddr) -> bool {
         self.0.contains(peer)

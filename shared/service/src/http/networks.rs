@@ -48,20 +48,23 @@ static IPV4_MAPPED: LazyLock<IpNet> = LazyLock::new(|| "::ffff:0:0/96".parse().e
 static PRIVATE_IPV6: LazyLock<[IpNet; 2]> =
     LazyLock::new(|| ["fc00::/7", "fe80::/10"].map(|network| network.parse().expect("a network")));
 
-/// A text is not an address or a network.
+/// Texts that are no addresses and no networks.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not an address or network such as 10.0.0.0/8")]
-pub struct NetworkError(String);
+#[error("{} is not an address or network such as 10.0.0.0/8", quoted(.0))]
+pub struct NetworkError(Vec<String>);
+
+fn quoted(texts: &[String]) -> String {
+    texts.iter().map(|text| format!("{text:?}")).collect::<Vec<_>>().join(", ")
+}
 
 impl TryFrom<Vec<String>> for Networks {
     type Error = NetworkError;
 
     fn try_from(texts: Vec<String>) -> Result<Self, NetworkError> {
-        let parse = |text: String| match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
-            Ok(network) => Ok(network),
-            Err(_) => Err(NetworkError(text)),
-        };
-        texts.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
+        let parse = |text: &String| text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        let networks = texts.iter().filter_map(parse).collect();
+        let bad: Vec<_> = texts.into_iter().filter(|text| parse(text).is_none()).collect();
+        if bad.is_empty() { Ok(Self(networks)) } else { Err(NetworkError(bad)) }
     }
 }
 
@@ -93,5 +96,7 @@ mod tests {
         for bad in [r#""10.0.0.0/33""#, r#"["localhost"]"#, r#"[""]"#, r#"["10.0.0.1", 5]"#] {
             assert!(serde_json::from_str::<Networks>(bad).is_err(), "{bad}");
         }
+        let error = serde_json::from_str::<Networks>(r#""10.0.0.0/33,::1,here""#).unwrap_err().to_string();
+        assert!(error.starts_with(r#""10.0.0.0/33", "here" is not an address"#), "{error}");
     }
 }

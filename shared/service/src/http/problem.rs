@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
+    extract::Request,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
 use scenecast_scene::time::millis;
+
+use super::misplaced::MisplacedRequests;
 
 /// An HTTP error: what went wrong, and whether the caller should try again.
 #[derive(Debug, Clone)]
@@ -26,6 +29,10 @@ pub struct Problem {
 impl Problem {
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+    }
+
+    fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes other methods")
     }
 
     /// A problem without `Retry-After`: the same request would fail again.
@@ -68,9 +75,15 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Answers unknown paths with 404 and unknown methods with 405, both as problems.
-pub fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    routes.fallback(|| async { Problem::not_found() }).method_not_allowed_fallback(|| async {
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes other methods")
-    })
+/// Answers unknown paths with 404 and unknown methods with 405, both as problems. Tells the operator of those that belong to
+/// another listener.
+pub fn with_problems<S: Clone + Send + Sync + 'static>(routes: Router<S>, misplaced: &MisplacedRequests) -> Router<S> {
+    let refuse = |problem: fn() -> Problem| {
+        let misplaced = misplaced.clone();
+        async move |request: Request| {
+            misplaced.tell(request.uri(), request.extensions().get().copied());
+            problem()
+        }
+    };
+    routes.fallback(refuse(Problem::not_found)).method_not_allowed_fallback(refuse(Problem::method_not_allowed))
 }

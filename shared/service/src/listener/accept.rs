@@ -30,7 +30,7 @@ use crate::{
         overload::RejectReason,
         rate_limit::RateLimit,
     },
-    http::{ambiguous::refuse_ambiguous, client_address::PeerAddress},
+    http::{ambiguous::refuse_ambiguous, bad_request::BadRequests, client_address::PeerAddress},
     listener::{
         large_heads::LargeHeads,
         serve::{AcceptedSocket, ConnectionTimeouts, serve_connection},
@@ -135,9 +135,14 @@ impl Listener {
         self.socket.local_addr().expect("a bound socket has an address")
     }
 
+    /// Where what this listener can't serve is counted.
+    pub(super) fn bad_requests(&self) -> &BadRequests {
+        self.admission.bad_requests()
+    }
+
     /// Accepts and serves connections until the process closes them. The process waits for them when it drains.
     pub async fn serve(mut self, app: Router, shutdown: Shutdown) {
-        let bad_requests = self.admission.bad_requests().clone();
+        let bad_requests = self.bad_requests().clone();
         let app = app.layer(from_fn_with_state(bad_requests.clone(), refuse_ambiguous));
         let log_rate = RateLimit::per_second(1);
         loop {

@@ -5,7 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{Router, routing::get};
 
 use crate::{
-    http::problem::with_problems,
+    http::{
+        bad_request::BadRequests,
+        misplaced::{ListenerKind, MisplacedRequests},
+        problem::with_problems,
+    },
     listener::{
         accept::{ListenError, Listener, ListenerLimits},
         probes::probes,
@@ -27,12 +31,14 @@ pub async fn serve_admin(
 ) -> Result<SocketAddr, ListenError> {
     let listener = Listener::bind("probes and metrics", address, LIMITS).await?;
     let address = listener.address();
-    tokio::spawn(listener.serve(router(metrics, shutdown), Shutdown::never()));
+    let router = router(metrics, listener.bad_requests(), shutdown);
+    tokio::spawn(listener.serve(router, Shutdown::never()));
     Ok(address)
 }
 
-fn router(metrics: &Metrics, shutdown: &Shutdown) -> Router {
+fn router(metrics: &Metrics, bad_requests: &BadRequests, shutdown: &Shutdown) -> Router {
     let metrics = metrics.clone();
     let show_metrics = get(move || async move { metrics.text() });
-    with_problems(probes(shutdown).route("/metrics", show_metrics))
+    let misplaced = MisplacedRequests::at(ListenerKind::Admin, bad_requests);
+    with_problems(probes(shutdown).route("/metrics", show_metrics), &misplaced)
 }

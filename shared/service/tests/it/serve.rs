@@ -8,7 +8,7 @@ use scenecast_service::{
     listener::{ListenerLimits, NoAnswer, serve_admin},
     shutdown::Shutdown,
 };
-use scenecast_testing::until;
+use scenecast_testing::{LogText, until};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, sleep},
@@ -124,5 +124,23 @@ async fn our_metrics_have_our_prefix_and_process_metrics_have_their_usual_names(
     for name in ["scenecast_wait_seconds_sum 0.1", "scenecast_open{what=\"door\"} 1", "process_resident_memory_bytes "]
     {
         assert!(text.contains(&format!("\n{name}")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_belongs_to_another_listener_is_named_at_the_one_for_probes() {
+    for (path, belongs_at) in [
+        ("/wechat/demo", "the callbacks' listen.public"),
+        ("/v1/redeem", "the callbacks' listen.internal"),
+        ("/v1/ws", "the gateways' listen.public"),
+    ] {
+        let admin = serve_admin(ANYWHERE.parse().unwrap(), &Metrics::new(), &Shutdown::never()).await.unwrap();
+        let log = LogText::default();
+        let _guard = tracing::subscriber::set_default(log.subscriber());
+        let mut client = Client::connect(admin).await;
+        client.send_get(path).await;
+        assert_eq!(client.read_response().await.0, 404);
+        let lines = log.lines_with(&["belongs to another listener", belongs_at, "it came to listen.admin"]);
+        assert_eq!(lines.len(), 1, "{path}: {}", log.text());
     }
 }
