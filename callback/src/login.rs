@@ -68,6 +68,8 @@ pub(crate) struct CompletedLogin<'a> {
     pub(crate) page: &'a PageInfo,
     /// The person's record, as it was read just now.
     pub(crate) user: Option<&'a User>,
+    /// How many logins this makes, if it was counted when it was settled.
+    pub(crate) counted: Option<u64>,
 }
 
 impl CompletedLogin<'_> {
@@ -80,6 +82,9 @@ impl CompletedLogin<'_> {
     }
 
     async fn count(&self, users: &Users, deadline: Instant) -> Result<Option<u64>, RetryError<StoreError>> {
+        if self.counted.is_some() {
+            return Ok(self.counted);
+        }
         let Person { account, openid, .. } = self.person;
         let count = |user: &mut User| user.count_login(self.delivery, self.received_at);
         let counted =

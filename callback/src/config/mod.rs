@@ -35,6 +35,7 @@ use scenecast_service::{
     http::TrustedProxies,
     outbound::ProxyUrl,
     process::Binary,
+    threads::Threads,
 };
 use serde::Deserialize;
 use url::Url;
@@ -87,6 +88,9 @@ pub struct CallbackConfig<B = BusConfig> {
     /// How much one pod accepts.
     #[serde(default)]
     pub limits: CallbackLimits,
+    /// How many threads do the pod's work.
+    #[serde(default)]
+    pub threads: Threads,
     /// How long it takes to shut down.
     #[serde(default)]
     pub drain: DrainConfig,
@@ -295,6 +299,10 @@ impl Binary for CallbackConfig {
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry
+    }
+
+    fn threads(&self) -> Threads {
+        self.threads
     }
 
     fn connection_ceilings(&mut self) -> Vec<ConnectionCeiling<'_>> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use prometheus::IntCounterVec;
-use scenecast_bus::{BusError, SceneWriter, StoreError};
+use scenecast_bus::{BusError, Replacement, SceneWriter, StoreError};
 use scenecast_metrics::Stages;
 use scenecast_scene::{
     Cause, DeliveryId, OpenId, Person, Profile, Rotating, SceneId, SceneSnapshot, Settled, Transition,
@@ -103,13 +103,37 @@ impl<'a> Delivery<'a> {
 
     /// Settles a scene by the deadline, with this message as the cause.
     pub(super) async fn settle(&self, scene: SceneId, transition: &Transition) -> Result<Settled, UnfinishedDelivery> {
+        Ok(self.settle_along(scene, transition, None).await?.0)
+    }
+
+    /// [`Delivery::settle`] of a transition that logs the sender in. If that counts the login in the sender's record, too, it
+    /// also says how many logins that makes.
+    pub(super) async fn settle_login(
+        &self,
+        scene: SceneId,
+        transition: &Transition,
+    ) -> Result<(Settled, Option<u64>), UnfinishedDelivery> {
+        let stored = self.stored.user.as_ref();
+        let users = &self.services.users;
+        let (counted, logins) =
+            users.counted(&self.account.name, self.openid(), stored, self.id(), self.arrival.unix_ms);
+        let (settled, is_counted) = self.settle_along(scene, transition, Some(&counted)).await?;
+        Ok((settled, is_counted.then_some(logins)))
+    }
+
+    async fn settle_along(
+        &self,
+        scene: SceneId,
+        transition: &Transition,
+        along: Option<&Replacement>,
+    ) -> Result<(Settled, bool), UnfinishedDelivery> {
         let cause = Cause {
             delivery: self.id(),
             received_at: self.arrival.unix_ms,
             traceparent: traceparent(&Span::current()),
         };
         let deadline = self.arrival.decide_by();
-        let settled = retry::settle(&self.services.bus, scene, &cause, transition, deadline).await;
+        let settled = retry::settle_along(&self.services.bus, scene, &cause, transition, along, deadline).await;
         settled.map_err(|error| self.unfinished_by(&error))
     }
 

@@ -57,6 +57,7 @@ pub(super) async fn record_login(
         scene,
         page: &page,
         user,
+        counted: None,
     };
     login.record(users, deadline).await.map(|_| ()).map_err(|_| from_refusal(OpenRefusal::BusUnavailable))
 }

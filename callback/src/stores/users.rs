@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scenecast_bus::{Store, StoreError};
+use scenecast_bus::{Replacement, Store, StoreError};
 use scenecast_scene::{AccountName, DeliveryId, OpenId, Profile};
 use scenecast_wechat::read_unionid;
 use serde::{Deserialize, Serialize};
@@ -213,6 +213,22 @@ impl Users {
             self.store.find_current(&key(account, openid)).await?;
         }
         Ok(changed)
+    }
+
+    /// The record of this person once a login is counted, in place of the one that was read just now. Also how many logins
+    /// that makes.
+    pub fn counted(
+        &self,
+        account: &AccountName,
+        openid: &OpenId,
+        read: Option<&User>,
+        delivery: DeliveryId,
+        now: u64,
+    ) -> (Replacement, u64) {
+        let mut user = read.cloned().unwrap_or_else(|| User::first_seen(now));
+        let logins = user.count_login(delivery, now);
+        let name = key(account, openid);
+        (Replacement { name, read: read.map(to_text), value: to_text(&user), life: self.life }, logins)
     }
 
     async fn update<T: Send>(

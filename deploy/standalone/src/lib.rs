@@ -26,6 +26,7 @@ use scenecast_service::{
     http::TrustedProxies,
     listener::{ListenError, Listener, ListenerLimits, probes, serve_admin},
     shutdown::Shutdown,
+    threads::Threads,
 };
 use scenecast_simulator::{Simulator, http};
 use url::Url;
@@ -177,6 +178,7 @@ fn callback_config(
         wechat: WechatSettings { api_base: base(wechat), picture_base: base(wechat) },
         outbound: OutboundConfig::default(),
         limits: config.callback_limits,
+        threads: Threads::default(),
         drain: config.drain,
         telemetry: config.telemetry.clone(),
         clock: Clock::default(),
@@ -203,6 +205,7 @@ fn gateway_config(
         origins,
         scene_life: config.scene_life,
         compatible: compatible(config.listen.qr_on_open),
+        threads: Threads::default(),
         drain: GatewayDrain {
             notice: config.drain.notice,
             window: config.drain.window,

@@ -22,6 +22,7 @@ use scenecast_service::{
     descriptors::ConnectionCeiling,
     http::TrustedProxies,
     process::Binary,
+    threads::Threads,
 };
 use serde::Deserialize;
 
@@ -68,6 +69,9 @@ pub struct GatewayConfig<B = BusConfig> {
     /// Routes for login pages that were written for other servers.
     #[serde(default)]
     pub compatible: CompatibleConfig,
+    /// How many threads do the pod's work.
+    #[serde(default)]
+    pub threads: Threads,
     /// How the pod shuts down.
     #[serde(default)]
     pub drain: GatewayDrain,
@@ -202,6 +206,10 @@ impl Binary for GatewayConfig {
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry
+    }
+
+    fn threads(&self) -> Threads {
+        self.threads
     }
 
     fn connection_ceilings(&mut self) -> Vec<ConnectionCeiling<'_>> {

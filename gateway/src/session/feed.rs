@@ -229,13 +229,14 @@ impl SceneFeed {
         Ok(sent)
     }
 
+    /// See docs/decisions/099-what-a-login-costs-beside-its-work.md.
     fn login_sent(&self, event: &Event, handover: Handover) {
         let elapsed = unix_now().saturating_sub(Duration::from_millis(event.received_at));
         if handover == Handover::Live {
             self.state.metrics().scan_to_push.observe(elapsed.as_secs_f64());
         }
         let handover: &str = handover.into();
-        tracing::info!(scene = %self.scene(), handover, ms = millis(elapsed), "sent a login to its page");
+        tracing::debug!(scene = %self.scene(), handover, ms = millis(elapsed), "sent a login to its page");
     }
 
     fn act(&mut self, actions: Vec<SessionAction>) {

@@ -36,6 +36,7 @@
 //! | `redis` | scenes in Redis: a hash for each, and a sharded channel of the same name |
 //! | `watch` | this process's watchers, and what each is told |
 //! | `subscriptions` | the reader over Redis: keeps what is subscribed there the same as what is watched here |
+//! | `replacement` | a stored value that is replaced along with a settle |
 //! | `store` | [`Store`]: values under names, and streams, on which the callback's stores stand |
 //! | `census` | which gateways there are, and how many pages each holds |
 //! | `config` | `[bus]` in the configuration |
@@ -53,6 +54,7 @@ mod mailbox;
 mod memory;
 mod reader;
 mod redis;
+mod replacement;
 mod store;
 mod subscriptions;
 mod watch;
@@ -63,6 +65,7 @@ pub use config::{BusConfig, BusUrl};
 pub use error::BusError;
 pub use mailbox::Mailbox;
 pub use reader::SceneReader;
+pub use replacement::Replacement;
 pub use scenecast_redis::{CLIENT_LOG_FILTER, KeptSince, PendingEntry, StreamEntry};
 pub use store::{
     key_value::{Store, StoreError},

@@ -5,7 +5,7 @@
 use scenecast_redis::Redis;
 use scenecast_scene::{Cause, NewScene, SceneId, SceneSnapshot, Settled, Transition};
 
-use crate::{error::BusError, memory::MemoryScenes, redis::writer::RedisWriter};
+use crate::{error::BusError, memory::MemoryScenes, redis::writer::RedisWriter, replacement::Replacement};
 
 /// The commands of a writer, also those in its scripts.
 const SETTLING: [&str; 12] = [
@@ -60,10 +60,24 @@ impl SceneWriter {
     ///
     /// See docs/decisions/039-a-negative-answer-is-acknowledged-too.md.
     pub async fn settle(&self, scene: SceneId, cause: &Cause, transition: &Transition) -> Result<Settled, BusError> {
+        Ok(self.settle_along(scene, cause, transition, None).await?.0)
+    }
+
+    /// [`SceneWriter::settle`], which also replaces a value of the store over the same Redis, if it changes the scene as the
+    /// transition asks. Says whether it has replaced the value, too. If not, replace it by
+    /// [`Store::update_from`](crate::Store::update_from): others have changed it, or the scene was settled before, or it is
+    /// at another server.
+    pub async fn settle_along(
+        &self,
+        scene: SceneId,
+        cause: &Cause,
+        transition: &Transition,
+        along: Option<&Replacement>,
+    ) -> Result<(Settled, bool), BusError> {
         let step = transition.step();
         match &self.0 {
-            WriterBackend::Memory(scenes) => Ok(scenes.settle(scene, cause, &step)),
-            WriterBackend::Redis(redis) => redis.settle(scene, cause, &step).await,
+            WriterBackend::Memory(scenes) => Ok((scenes.settle(scene, cause, &step), false)),
+            WriterBackend::Redis(redis) => redis.settle(scene, cause, &step, along).await,
         }
     }
 

@@ -155,6 +155,15 @@ impl Redis {
         rights.watch(self.router.topology(), self.router.pool());
     }
 
+    /// Whether all keys are at one server, so that a script may use any of them.
+    pub fn is_one_server(&self) -> bool {
+        match self.address.layout() {
+            Layout::Independent(servers) => servers.len() == 1,
+            Layout::Sentinel { .. } => true,
+            Layout::Cluster { .. } => false,
+        }
+    }
+
     /// Calls a script with one key. It may be called twice, if the first answer is lost.
     pub async fn call(&self, script: &Script, key: &str, args: &[String]) -> Result<Reply, RedisError> {
         Ok(self.write(script, key, args).await?.0)

@@ -5,6 +5,7 @@
 //! | [`config`] | a TOML file, environment variables that override it, and checks |
 //! | [`descriptors`] | how many files the process may open, and the limits of connections that fit |
 //! | [`process`] | the command line: `serve`, `check-config`, `healthcheck` |
+//! | [`threads`] | how many threads do a process's work |
 //! | [`telemetry`] | log lines and traces |
 //! | [`http`] | problem+json, request bodies within limits, client addresses |
 //! | [`admission`] | which connections and requests a pod accepts, and what the others are told |
@@ -23,3 +24,4 @@ pub mod process;
 pub mod shutdown;
 pub mod signals;
 pub mod telemetry;
+pub mod threads;

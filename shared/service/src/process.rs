@@ -24,6 +24,7 @@ use crate::{
     outbound::tell_of_unused_proxies,
     signals::{HeldSignals, Signals, StopSignals},
     telemetry,
+    threads::{Threads, single_thread},
 };
 
 /// `EX_USAGE` of sysexits.h.
@@ -64,6 +65,10 @@ pub trait Binary: Validate {
     fn admin(&self) -> SocketAddr;
     /// The settings of logs and traces.
     fn telemetry(&self) -> &TelemetryConfig;
+    /// How many threads do its work.
+    fn threads(&self) -> Threads {
+        Threads::all_cores()
+    }
     /// The limits of connections, which are lowered at the start if they don't fit the limit of open files.
     fn connection_ceilings(&mut self) -> Vec<ConnectionCeiling<'_>> {
         vec![]
@@ -135,7 +140,7 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
 }
 
-/// A process that will serve: it has a runtime, and gets its signals.
+/// A process that will serve: it has a runtime with one thread, and gets its signals.
 struct ServingProcess {
     runtime: Runtime,
     signals: Signals,
@@ -145,7 +150,7 @@ struct ServingProcess {
 
 impl ServingProcess {
     fn start() -> Self {
-        let runtime = Runtime::new().expect("the system gives threads to a process that starts");
+        let runtime = single_thread();
         let entered = runtime.enter();
         let signals = Signals::catch();
         let hurry = StopSignals::catch();
@@ -169,6 +174,8 @@ impl ServingProcess {
             return ExitCode::from(EXIT_BAD_CONFIG);
         }
         let Self { runtime, signals, hurry } = self;
+        // Signals that were caught in one runtime reach whoever waits for them in another one.
+        let runtime = config.threads().runtime(runtime);
         let code = runtime.block_on(async {
             tokio::select! {
                 served = serve(config, signals) => exit_code(&served),

@@ -58,13 +58,15 @@ async fn confirm(delivery: &Delivery<'_>, scene: SceneId, picked: Option<Number>
     let typed = delivery.stored.question.is_none_or(|question| question.typed || question.scene != scene);
     let login = acceptance(delivery, scene, delivery.person().await, typed);
     let confirm = Transition::Confirm { account: delivery.account.name.clone(), login, picked };
-    let settled = delivery.settle(scene, &confirm).await?;
+    let (settled, counted) = delivery.settle_login(scene, &confirm).await?;
     count_stage(&delivery.services.stages, &settled);
     match settled {
         Settled::Applied(snapshot) | Settled::Repeated(snapshot) if snapshot.state == SceneState::Declined => {
             Ok(delivery.reply_about(Phrase::WrongNumber, scene, &snapshot))
         }
-        Settled::Applied(snapshot) | Settled::Repeated(snapshot) => logged_in(delivery, scene, &snapshot).await,
+        Settled::Applied(snapshot) | Settled::Repeated(snapshot) => {
+            logged_in(delivery, scene, &snapshot, counted).await
+        }
         // A number was asked for and none was picked, or the reverse.
         Settled::Refused(SettleRefusal::Guard(SceneField::Number), snapshot) => {
             Ok(question_text(delivery, scene, &snapshot))

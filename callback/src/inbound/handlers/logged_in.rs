@@ -11,8 +11,13 @@ use crate::{
     stores::User,
 };
 
-/// The sender is logged in on this scene.
-pub(super) async fn logged_in(delivery: &Delivery<'_>, scene: SceneId, snapshot: &SceneSnapshot) -> HandlerResult {
+/// The sender is logged in on this scene. `counted` is how many logins that makes, if the login is counted already.
+pub(super) async fn logged_in(
+    delivery: &Delivery<'_>,
+    scene: SceneId,
+    snapshot: &SceneSnapshot,
+    counted: Option<u64>,
+) -> HandlerResult {
     let reply = |logins| delivery.reply_with(Phrase::LoggedIn, &ReplyFacts { scene: Some((scene, snapshot)), logins });
     let page = snapshot.page();
     let user = user_who_follows(delivery);
@@ -30,6 +35,7 @@ pub(super) async fn logged_in(delivery: &Delivery<'_>, scene: SceneId, snapshot:
         scene,
         page: &page,
         user: user.as_ref(),
+        counted,
     };
     match login.record(&delivery.services.users, delivery.arrival.decide_by()).await {
         Ok(logins) => Ok(reply(logins)),

@@ -44,8 +44,14 @@ async fn settle_scan(delivery: &Delivery<'_>, scene: SceneId, typed: bool) -> Re
     let settings = &delivery.account.settings;
     let acceptance = acceptance(delivery, scene, delivery.person().await, typed);
     let transition = login::transition_of_scan(settings.confirmation, delivery.account.name.clone(), acceptance);
-    let (settled, before_is_answered) = settle_and_look_back(delivery, scene, &transition).await?;
     let asks = delivery.asks_for_confirmation();
+    let (settled, counted, before_is_answered) = if asks {
+        let (settled, before_is_answered) = settle_and_look_back(delivery, scene, &transition).await?;
+        (settled, None, before_is_answered)
+    } else {
+        let (settled, counted) = delivery.settle_login(scene, &transition).await?;
+        (settled, counted, false)
+    };
     login::count_stage(&delivery.services.stages, &settled);
     let next = next_step(&settled, asks, &delivery.account.name, delivery.openid());
     let is_repeated = matches!(settled, Settled::Repeated(_));
@@ -54,7 +60,7 @@ async fn settle_scan(delivery: &Delivery<'_>, scene: SceneId, typed: bool) -> Re
         Settled::Unknown => None,
     };
     let reply = match (next, &snapshot) {
-        (NextStep::LogIn, Some(snapshot)) => logged_in(delivery, scene, snapshot).await?,
+        (NextStep::LogIn, Some(snapshot)) => logged_in(delivery, scene, snapshot, counted).await?,
         (NextStep::Ask, Some(snapshot)) => {
             let since = delivery.message.created;
             let question = PendingQuestion { scene, typed, since, replaces_another: false };

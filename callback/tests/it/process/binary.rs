@@ -44,7 +44,14 @@ pub(crate) fn sample(change: impl Fn(String) -> String) -> tempfile::NamedTempFi
 
 #[tokio::test]
 async fn the_process_lives_without_redis_and_ends_on_sigterm() {
-    let file = sample(|sample| sample);
+    for threads in [1, 2] {
+        live_and_end(&format!("threads = {threads}")).await;
+    }
+}
+
+async fn live_and_end(threads: &str) {
+    let with_threads = |sample: String| sample.replace("threads = 1", threads);
+    let file = sample(with_threads);
     let mut process = binary(file.path(), "serve").stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
     let listens = loop {
@@ -63,7 +70,8 @@ async fn the_process_lives_without_redis_and_ends_on_sigterm() {
         assert_no_secrets(&answer.text().await.unwrap());
     }
     let port = admin.rsplit(':').next().unwrap();
-    let same = sample(|sample| sample.replace("admin = \"127.0.0.1:0\"", &format!("admin = \"127.0.0.1:{port}\"")));
+    let admin = format!("admin = \"127.0.0.1:{port}\"");
+    let same = sample(|sample| with_threads(sample).replace("admin = \"127.0.0.1:0\"", &admin));
     assert!(binary(same.path(), "healthcheck").status().await.unwrap().success());
 
     let pid = process.id().unwrap().to_string();

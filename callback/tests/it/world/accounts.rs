@@ -18,6 +18,7 @@ use scenecast_scene::{Language, Rotating};
 use scenecast_service::{
     config::{DrainConfig, Seconds, TelemetryConfig},
     http::TrustedProxies,
+    threads::Threads,
 };
 use url::Url;
 
@@ -107,6 +108,7 @@ pub(super) fn config(wechat: &Url) -> TestConfig {
         },
         outbound: OutboundConfig::default(),
         limits: CallbackLimits::default(),
+        threads: Threads::default(),
         drain: DrainConfig::default(),
         telemetry: TelemetryConfig::default(),
         clock: noon(),

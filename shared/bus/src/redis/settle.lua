@@ -5,6 +5,10 @@ local scene = KEYS[1]
 local channel, delivery, from, to, life, tombstone, body = unpack(ARGV, 1, 7)
 -- A guard that may be tried once; its name is empty if there is none.
 local tried, value, wrong_to, wrong_body, guards = unpack(ARGV, 8, 12)
+-- A value that is replaced along with the step, if it is still the one that was read; its name is empty if there is none.
+-- was_set says whether one was read; its life is in ms, and empty for ever.
+-- See docs/decisions/100-a-login-is-counted-in-the-step-that-settles-it.md.
+local along, was_set, read, written, along_life = unpack(ARGV, 13, 17)
 local names = { 'account', 'binding', 'page', 'who', 'number', 'choices', 'grant', 'person' }
 
 local stored = redis.call('HMGET', scene, 'state', 'expires', 'seq', 'events', 'd:' .. delivery, 'kept', unpack(names))
@@ -29,6 +33,8 @@ local now = math.floor(now_us / 1000)
 
 -- The seq of the event that this call publishes; empty if it publishes none.
 local published_seq = ''
+-- '1' if this call replaces the value along with the step.
+local replaced = ''
 
 local function answer(verdict)
   local now_state = state
@@ -39,6 +45,7 @@ local function answer(verdict)
   for _, name in ipairs(names) do
     parts[#parts + 1] = facts[name]
   end
+  parts[#parts + 1] = replaced
   return parts
 end
 
@@ -48,7 +55,7 @@ end
 if not string.find(from, ',' .. answer('')[2] .. ',', 1, true) then
   return answer('state')
 end
-local arg = 13
+local arg = 18
 for _ = 1, guards do
   if facts[ARGV[arg]] ~= ARGV[arg + 1] then
     return answer(ARGV[arg])
@@ -61,7 +68,7 @@ if tried ~= '' and facts[tried] ~= value then
   if facts[tried] == '' then
     return answer(tried)
   end
-  to, body, life, last = wrong_to, wrong_body, '', arg - 1
+  to, body, life, last, along = wrong_to, wrong_body, '', arg - 1, ''
 end
 
 -- Redis would refuse these only after the scene was written: the login would count, and no page would hear of it.
@@ -99,6 +106,14 @@ if body ~= '' then
 end
 redis.call('HSET', scene, unpack(writes))
 redis.call('PEXPIREAT', scene, string.format('%.0f', expires + tombstone + kept))
+-- An error here leaves the value as it is, for the caller to replace and to hear of the error.
+if along ~= '' and redis.pcall('GET', along) == (was_set == '1' and read) then
+  local set = { 'SET', along, written }
+  if along_life ~= '' then
+    set = { 'SET', along, written, 'PX', along_life }
+  end
+  replaced = redis.pcall(unpack(set)).err and '' or '1'
+end
 if line then
   redis.call('SPUBLISH', channel, line)
   published_seq = seq

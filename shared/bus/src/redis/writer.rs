@@ -12,6 +12,7 @@ use strum::VariantArray;
 use crate::{
     error::BusError,
     redis::{hash::state, scene_name::SceneName},
+    replacement::Replacement,
 };
 
 /// Clones share the connections.
@@ -41,13 +42,21 @@ impl RedisWriter {
         }
     }
 
-    pub(crate) async fn settle(&self, scene: SceneId, cause: &Cause, step: &Step) -> Result<Settled, BusError> {
+    /// Also says whether it has replaced the value.
+    pub(crate) async fn settle(
+        &self,
+        scene: SceneId,
+        cause: &Cause,
+        step: &Step,
+        along: Option<&Replacement>,
+    ) -> Result<(Settled, bool), BusError> {
         let name = SceneName(scene).to_string();
-        let args = settle_args(&name, cause, step);
+        let along = along.filter(|_| self.redis.is_one_server());
+        let args = settle_args(&name, cause, step, along);
         // Otherwise the page would hear of a login that the next primary doesn't know.
         self.redis.until_writes_count(&name).await?;
         let (reply, written) = self.redis.write(&self.settle, &name, &args).await?;
-        let SettleReply { settled, published_seq } =
+        let SettleReply { settled, published_seq, replaced } =
             SettleReply::read(reply).ok_or(BusError::malformed("settle's answer"))?;
         if let (Some(seq), Settled::Applied(snapshot)) = (published_seq, &settled)
             && self.redis.was_written_elsewhere(&written)
@@ -62,7 +71,7 @@ impl RedisWriter {
         // A repeated settle waits, too: the pod that applied it may have died before it had waited. So does one that
         // changed nothing: a primary that was replaced would refuse what its successor has.
         self.redis.wait_for_replicas(&written).await?;
-        Ok(settled)
+        Ok((settled, replaced))
     }
 
     /// Publishes where the scene's watchers are subscribed. While a slot moves, a key can have moved already, and
@@ -105,7 +114,7 @@ fn event_body(cause: &Cause, kind: Option<&EventKind>) -> String {
     event.map(|event| event.body()).unwrap_or_default()
 }
 
-fn settle_args(name: &str, cause: &Cause, step: &Step) -> Vec<String> {
+fn settle_args(name: &str, cause: &Cause, step: &Step, along: Option<&Replacement>) -> Vec<String> {
     let from: Vec<&str> = step.from.iter().map(Into::into).collect();
     let mut args = vec![
         name.to_owned(),
@@ -124,6 +133,8 @@ fn settle_args(name: &str, cause: &Cause, step: &Step) -> Vec<String> {
         None => Default::default(),
     });
     args.push(step.guards.len().to_string());
+    args.push(along.map(|along| along.name.clone()).unwrap_or_default());
+    args.extend(along.cloned().map(Replacement::args).unwrap_or_default());
     for (field, value) in step.guards.iter().chain(&step.sets) {
         args.push(field.name().to_owned());
         args.push(value.clone());
@@ -137,6 +148,8 @@ struct SettleReply {
     settled: Settled,
     /// The `seq` of the event that the script published, if it published one.
     published_seq: Option<String>,
+    /// Whether the script has replaced the value that was to be replaced along with the step.
+    replaced: bool,
 }
 
 impl SettleReply {
@@ -144,13 +157,15 @@ impl SettleReply {
         let mut parts = reply.into_array().into_iter();
         let verdict = parts.next()?.into_string()?;
         if verdict == "unknown" {
-            return Some(Self { settled: Settled::Unknown, published_seq: None });
+            return Some(Self { settled: Settled::Unknown, published_seq: None, replaced: false });
         }
         let state = parts.next()?.into_string()?.parse().ok()?;
         let remaining = Duration::from_millis(parts.next()?.as_u64()?);
         let published_seq = parts.next()?.into_string().filter(|seq| !seq.is_empty());
-        let facts = SceneField::VARIANTS.iter().copied().zip(parts.map(|fact| fact.into_string().unwrap_or_default()));
+        let mut texts = parts.map(|part| part.into_string().unwrap_or_default());
+        let facts = SceneField::VARIANTS.iter().copied().zip(texts.by_ref());
         let facts = facts.filter(|(_, fact)| !fact.is_empty()).collect();
+        let replaced = texts.next().is_some_and(|replaced| !replaced.is_empty());
         let snapshot = SceneSnapshot { state, remaining, fields: facts };
         let settled = match verdict.as_str() {
             "applied" => Settled::Applied(snapshot),
@@ -158,7 +173,7 @@ impl SettleReply {
             "state" => Settled::Refused(SettleRefusal::State(snapshot.state), snapshot),
             guard => Settled::Refused(SettleRefusal::Guard(guard.parse().ok()?), snapshot),
         };
-        Some(Self { settled, published_seq })
+        Some(Self { settled, published_seq, replaced })
     }
 }
 

@@ -10,7 +10,7 @@ use scenecast_redis::{Node, PubSubEvent, Redis, Slot, Slots, Subscriber};
 use scenecast_scene::{Event, SceneId};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    time::{Interval, MissedTickBehavior, interval},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 
 use crate::{
@@ -26,6 +26,10 @@ const COUNT_PERIOD: Duration = Duration::from_secs(3);
 const SWEEP_PERIOD: Duration = Duration::from_secs(30);
 /// How often watchers whose catch-up doesn't end are looked for. They are told within twice that.
 const STALENESS_PERIOD: Duration = Duration::from_secs(1);
+/// How long scenes that nobody watches any more are collected, to be unsubscribed together. Nobody waits for that.
+///
+/// See docs/decisions/097-what-nobody-waits-for-is-sent-together.md.
+const UNSUBSCRIBE_DELAY: Duration = Duration::from_millis(200);
 /// How many changed scenes are taken from the registry's channel at a time.
 const CHANGES_AT_A_TIME: usize = 512;
 
@@ -43,6 +47,8 @@ pub(crate) fn start(redis: &Redis, registry: &WatcherRegistry, changes: Unbounde
         mailboxes: Mailboxes::new(redis.clone()),
         subscriber: redis.subscriptions(move |event| listener.handle(event)),
         workers: HashMap::new(),
+        left: vec![],
+        unsubscribe_at: Instant::now(),
         catch_ups,
     };
     tokio::spawn(manager.run(changes, losses));
@@ -102,6 +108,10 @@ struct SubscriptionManager {
     mailboxes: Mailboxes,
     subscriber: Subscriber,
     workers: HashMap<Node, UnboundedSender<ShardTask>>,
+    /// Changed scenes that weren't given to a worker yet, because nobody watches them.
+    left: Vec<SceneId>,
+    /// When they are, if nothing else is given before.
+    unsubscribe_at: Instant,
     catch_ups: IntCounterVec,
 }
 
@@ -115,15 +125,34 @@ impl SubscriptionManager {
             tokio::select! {
                 Some(lost) = losses.recv() => self.dispatch(lost, ShardTask::CatchUp),
                 _ = changes.recv_many(&mut changed, CHANGES_AT_A_TIME) => {
-                    self.dispatch(changed.drain(..), ShardTask::FollowChanges);
+                    self.follow(changed.drain(..));
                 }
+                () = sleep_until(self.unsubscribe_at), if !self.left.is_empty() => self.follow_left(),
                 _ = count.tick() => {
+                    self.follow_left();
                     self.dispatch(self.registry.subscribed(), |scenes| ShardTask::CompareCount(scenes.len()));
                 }
                 _ = staleness.tick() => self.registry.notify_stale_watchers(),
                 _ = sweep.tick() => self.dispatch(self.registry.scenes(), ShardTask::Sweep),
             }
         }
+    }
+
+    /// Has changed scenes subscribed at once, and those that nobody watches any more a little later.
+    fn follow(&mut self, changed: impl Iterator<Item = SceneId>) {
+        if self.left.is_empty() {
+            self.unsubscribe_at = Instant::now() + UNSUBSCRIBE_DELAY;
+        }
+        let known = self.left.len();
+        self.left.extend(changed);
+        if self.left[known..].iter().any(|scene| self.registry.is_watched(*scene)) {
+            self.follow_left();
+        }
+    }
+
+    fn follow_left(&mut self) {
+        let changed = std::mem::take(&mut self.left);
+        self.dispatch(changed, ShardTask::FollowChanges);
     }
 
     /// Gives each scene to the worker of its primary. Scenes whose slot has no primary are skipped: the next change

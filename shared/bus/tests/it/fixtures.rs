@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{FutureExt, StreamExt, stream};
-use scenecast_bus::{BusError, BusUrl, Mailbox, Notice, SceneReader, SceneWriter, Watch};
+use scenecast_bus::{BusError, BusUrl, Mailbox, Notice, Replacement, SceneReader, SceneWriter, Watch};
 use scenecast_metrics::Metrics;
 use scenecast_names::NameResolver;
 use scenecast_redis::Redis;
@@ -85,6 +85,16 @@ impl TestBus {
 
     pub(crate) async fn settle(&self, scene: SceneId, cause: &Cause, step: &Transition) -> Result<Settled, BusError> {
         self.writer.settle(scene, cause, step).await
+    }
+
+    pub(crate) async fn settle_along(
+        &self,
+        scene: SceneId,
+        cause: &Cause,
+        step: &Transition,
+        along: &Replacement,
+    ) -> Result<(Settled, bool), BusError> {
+        self.writer.settle_along(scene, cause, step, Some(along)).await
     }
 
     pub(crate) async fn snapshot(&self, scene: SceneId) -> Result<Option<SceneSnapshot>, BusError> {

@@ -4,7 +4,13 @@ use std::{io::IsTerminal, time::Duration};
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    layer::{Filter, SubscriberExt},
+    util::SubscriberInitExt,
+};
 
 use crate::{
     config::{error::ConfigError, types::TelemetryConfig},
@@ -26,9 +32,10 @@ pub fn start(
     library_filter: &str,
     config: &TelemetryConfig,
 ) -> Result<TelemetryGuard, ConfigError> {
-    let filter = EnvFilter::builder().parse_lossy(format!("{library_filter},{}", config.log.as_str()));
+    let is_terminal = std::io::stderr().is_terminal();
+    let filter = log_filter(&format!("{library_filter},{}", config.log.as_str()), is_terminal);
     let log = tracing_subscriber::fmt::layer().with_writer(LogLimiter::new(std::io::stderr));
-    let log = if std::io::stderr().is_terminal() {
+    let log = if is_terminal {
         log.with_target(false).boxed()
     } else {
         log.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
@@ -37,9 +44,7 @@ pub fn start(
     let provider = provider.transpose()?;
     let traces = provider.as_ref().map(|provider| {
         // Only our own spans are exported. Libraries have many spans that say little.
-        let ours = tracing_subscriber::filter::filter_fn(|metadata| {
-            metadata.is_span() && metadata.target().starts_with("scenecast")
-        });
+        let ours = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("scenecast"));
         tracing_opentelemetry::layer().with_tracer(provider.tracer(name)).with_filter(ours)
     });
     tracing_subscriber::registry().with(traces).with(log.with_filter(filter)).init();
@@ -54,6 +59,16 @@ pub fn start(
     Ok(TelemetryGuard(provider))
 }
 
+/// Which log lines are written. Lines that show no spans ask for none: where no traces are exported either, a span costs a
+/// login nothing then. A filter may name spans in brackets, and has to see them for that.
+///
+/// See docs/decisions/099-what-a-login-costs-beside-its-work.md.
+fn log_filter<S: Subscriber>(directives: &str, shows_spans: bool) -> impl Filter<S> + use<S> {
+    let needs_spans = shows_spans || directives.contains('[');
+    let events = filter_fn(move |metadata| needs_spans || metadata.is_event());
+    EnvFilter::builder().parse_lossy(directives).and(events)
+}
+
 impl TelemetryGuard {
     /// Sends the remaining traces, within a second. Must be called outside of an async runtime, because the exporter blocks.
     pub fn flush(self) {
@@ -61,6 +76,32 @@ impl TelemetryGuard {
             && let Err(error) = provider.shutdown_with_timeout(FLUSH_TIME)
         {
             tracing::warn!(%error, "the last traces could not be sent and are lost; check telemetry.otlp_endpoint and the collector");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scenecast_testing::LogText;
+    use tracing_subscriber::Registry;
+
+    use super::*;
+
+    #[test]
+    fn a_span_that_nobody_sees_is_not_made() {
+        let all = LogText::default();
+        let span = tracing::subscriber::with_default(all.subscriber(), || tracing::info_span!("delivery"));
+        let metadata = span.metadata().unwrap();
+        for (directives, shows_spans, is_made) in [
+            ("fred=error,info", false, false),
+            ("fred=error,info", true, true),
+            ("info,[delivery]=debug", false, true),
+            ("warn", true, false),
+        ] {
+            let filter = log_filter::<Registry>(directives, shows_spans);
+            // A span that never interests anybody is decided once.
+            let is_never_made = filter.callsite_enabled(metadata).is_never();
+            assert_eq!(!is_never_made, is_made, "{directives} {shows_spans}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Subscriptions: when they count as confirmed, who shares them, and when they end.
 
+use std::time::{Duration, Instant};
+
 use scenecast_scene::SceneId;
 use scenecast_testing::{Direction, ProxyMode, RecordingProxy, RedisCluster, RedisServer, SlotMove};
 
@@ -59,6 +61,29 @@ async fn watchers_of_one_scene_share_a_subscription_that_ends_with_the_last_watc
     assert_eq!((calls(&server, "ssubscribe").await - before, subscribers(&server).await), (2, 1));
     drop(two);
     until("the subscription ends with the last watcher", async || subscribers(&server).await == 0).await;
+}
+
+#[tokio::test]
+async fn pages_that_leave_one_after_the_other_are_unsubscribed_together() {
+    let server = RedisServer::start().await;
+    let (bus, _) = pod(&server.url());
+    let mut watches = vec![];
+    for n in 1..=20 {
+        watches.push(bus.watch(scene(n), 0).await.unwrap());
+    }
+    let began = Instant::now();
+    for watch in watches {
+        drop(watch);
+        tokio::task::yield_now().await;
+    }
+    until("the subscriptions end", async || subscribers(&server).await == 0).await;
+    // Alone, each would have been sent at once.
+    assert!(began.elapsed() >= Duration::from_millis(150), "{:?}", began.elapsed());
+    // One that comes meanwhile takes them along, and doesn't wait.
+    let (leaving, _) = bus.watch(scene(1), 0).await.unwrap();
+    drop(leaving);
+    let _staying = bus.watch(scene(2), 0).await.unwrap();
+    assert_eq!(calls(&server, "sunsubscribe").await, 21);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The contract of the bus. Each test runs over every backend.
 
+mod along;
 mod guards;
 mod life;
 mod repeats;
