@@ -9,6 +9,7 @@
 //! | `descriptors` | a gateway that may open few files |
 //! | `drain` | a gateway that shuts down while pages wait |
 //! | `limits` | what happens beyond the limits |
+//! | `open_bursts` | many pages that open scenes at the same time |
 //! | `wrong_settings` | settings that can be used and are wrong |
 //! | `visitors` | what is told of the page that asks for a scene |
 //! | `hostile` | peers that break the rules on purpose |
@@ -23,6 +24,7 @@ mod drain;
 mod fixtures;
 mod hostile;
 mod limits;
+mod open_bursts;
 mod signals;
 mod slow_clients;
 mod transport;
