@@ -1,6 +1,7 @@
 //! The socket of an accepted connection, as hyper and upgrade handlers use it.
 
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
     sync::{
@@ -98,7 +99,7 @@ impl Connection {
             if room == 0 {
                 return std::future::pending().await;
             }
-            if self.stream.readable().await.is_err() {
+            if poll_fn(|cx| self.stream.poll_read_ready(cx)).await.is_err() {
                 return;
             }
             let mut buffer = [0; 1024];
