@@ -14,6 +14,8 @@ use strum::IntoStaticStr;
 const BUS_RETRY: Duration = Duration::from_secs(2);
 /// How soon a page may retry when no callback gives an answer.
 const CALLBACK_RETRY: Duration = Duration::from_secs(2);
+/// How soon a page may retry that had to wait too long for its turn: as soon as one for which there is no room.
+const CROWDED_RETRY: Duration = Duration::from_secs(5);
 /// How soon a page may retry when WeChat gives no answer.
 const WECHAT_RETRY: Duration = Duration::from_secs(3);
 /// How soon a page may retry when the account's QR codes of today are used up.
@@ -35,6 +37,8 @@ pub(crate) enum PageRefusal {
     AccountUnknown,
     /// No callback gave an answer that the gateway understands.
     CallbackUnavailable(&'static str),
+    /// More pages open scenes than callbacks can open in time.
+    Crowded,
     /// WeChat gives this account no more QR codes today.
     WechatQuota,
     /// WeChat gives this account no code, or one that can't be shown.
@@ -61,6 +65,7 @@ impl PageRefusal {
             Self::SceneExpired => "this scene's time is over",
             Self::TooManyScenes { .. } => "this address opens too many scenes",
             Self::AccountUnknown => "there is no such account here",
+            Self::Crowded => "this server has no room left",
             Self::WechatQuota => "this account's QR codes of today are used up",
             Self::WechatUnavailable => "WeChat makes no QR code right now",
             Self::BusUnavailable => "scenes can't be reached right now",
@@ -73,6 +78,7 @@ impl PageRefusal {
         match self {
             Self::TooManyScenes { retry_after } => Some(*retry_after),
             Self::CallbackUnavailable(_) => Some(CALLBACK_RETRY),
+            Self::Crowded => Some(CROWDED_RETRY),
             Self::WechatQuota => Some(QUOTA_RETRY),
             Self::WechatUnavailable => Some(WECHAT_RETRY),
             Self::BusUnavailable => Some(BUS_RETRY),

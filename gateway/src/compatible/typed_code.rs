@@ -31,7 +31,7 @@ use scenecast_scene::{
     Claims, Key,
     internal::{Handle, OpenedHandle},
 };
-use scenecast_service::{admission::Overloaded, config::defaults, http::Problem};
+use scenecast_service::{admission::Overloaded, config::defaults, http::Problem, listener::Detachable};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -140,6 +140,7 @@ async fn subscribe(State(context): State<RouteContext>, request: Request) -> Res
     let shown = Query::<SubscribeQuery>::try_from_uri(request.uri()).map(|Query(query)| query.id).unwrap_or_default();
     let cookies = cookies_of(&request);
     let visitor = visitor_with_id(&request, None);
+    let detachable = Detachable::of(&request);
     if let Some(overloaded) = request.extensions().get::<Overloaded>() {
         // Of an office, all pages may wait.
         overloaded.wait_before_close(None, with_jitter(REFUSAL_DELAY)).await;
@@ -160,7 +161,12 @@ async fn subscribe(State(context): State<RouteContext>, request: Request) -> Res
         let event = events.next().await?;
         Some((Ok::<_, Infallible>(event), events))
     });
-    (set_cookie, stream_headers(), Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))).into_response()
+    let stream = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    let response = (set_cookie, stream_headers(), stream).into_response();
+    match detachable {
+        Some(detachable) => detachable.stream(response),
+        None => response,
+    }
 }
 
 /// The stream of one page.

@@ -29,6 +29,8 @@ pub struct GatewayLimits {
     pub requests_per_address: u32,
     /// Scenes that each client address opens in a minute, and as many at once.
     pub scenes_per_address: u32,
+    /// Calls to callbacks at a time.
+    pub calls: NonZeroU32,
     /// How long a browser may leave unread what was sent to it.
     pub unread: Seconds,
     /// How long a connection may wait for its next request: 1 to 3600 seconds.
@@ -45,6 +47,11 @@ impl GatewayLimits {
     /// has lost its data.
     pub(crate) fn most_reopening(self) -> usize {
         usize::try_from(self.connections.get()).unwrap_or(usize::MAX).max(LEAST_REOPENING)
+    }
+
+    /// How many calls to callbacks are under way at a time.
+    pub(crate) fn calls_at_a_time(self) -> usize {
+        usize::try_from(self.calls.get()).unwrap_or(usize::MAX)
     }
 
     /// The limit of connections, which all listeners for browsers share.
@@ -80,6 +87,8 @@ impl Default for GatewayLimits {
             sockets_per_address: 5_000,
             requests_per_address: 12_000,
             scenes_per_address: 3_000,
+            // A call takes a few tenths of a second, most of it WeChat's.
+            calls: NonZeroU32::new(256).expect("it isn't zero"),
             // A phone may be without a network for a while.
             unread: Seconds::new(30),
             keep_alive: defaults::keep_alive(),

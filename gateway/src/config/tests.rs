@@ -125,6 +125,7 @@ fn an_error_names_the_invalid_value() {
         ("SCENECAST_TRUSTED_PROXIES", "10.0.0.0/8,::/0", "trusted_proxies"),
         ("SCENECAST_LIMITS__CONNECTIONS", "0", "limits.connections"),
         ("SCENECAST_LIMITS__CONNECTIONS_PER_SECOND", "-1", "limits.connections_per_second"),
+        ("SCENECAST_LIMITS__CALLS", "0", "limits.calls"),
         ("SCENECAST_LIMITS__SCENES_PER_ADDRESS", "many", "limits.scenes_per_address"),
         ("SCENECAST_LIMITS__SCENES_PER_PERSON", "5", "scenes_per_person"),
         ("SCENECAST_KEY_SECRET__CURRENT", "too short", "key_secret"),

@@ -1,6 +1,9 @@
 //! The gateway's calls to a callback, which writes scenes to the bus.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::http::{HeaderMap, header};
 use backon::{ExponentialBuilder, Retryable};
@@ -10,19 +13,25 @@ use scenecast_scene::{
     time::{millis, unix_now},
 };
 use scenecast_service::{
+    admission::{RejectReason, Rejections},
     config::HttpUrl,
     outbound::{NameResolver, OutboundClient, TransportError},
 };
 use serde::{Deserialize, Serialize};
 
-use super::reopen_queue::{MissingScene, ReopenQueue, ReopenReceiver, reopen_queue};
-use crate::refusal::PageRefusal;
+use super::{
+    call_turns::{CallTurns, NoTurnError},
+    reopen_queue::{MissingScene, ReopenQueue, ReopenReceiver, reopen_queue},
+};
+use crate::{config::GatewayLimits, refusal::PageRefusal};
 
 /// The longest time of a call. WeChat's part of it takes a few tenths of a second.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an unused connection is kept: less than the callback keeps it.
 const POOL_IDLE: Duration = Duration::from_secs(60);
+/// How many unused connections are kept. What a burst needed beyond them is given back at once.
+const UNUSED_CONNECTIONS: usize = 16;
 /// The longest answer that the gateway reads, in bytes.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 /// The delay after the first failed attempt to cancel the scene of a page that is gone, doubled after each further one, …
@@ -42,16 +51,18 @@ pub(crate) struct CallbackClient {
 }
 
 impl CallbackClient {
-    /// A client for the callbacks' internal listener at `base`. At most `most_waiting` scenes wait to be opened again.
+    /// A client for the callbacks' internal listener at `base`, within these limits.
     /// Has to be called within a runtime.
-    pub(crate) fn new(base: HttpUrl, secrets: Rotating, most_waiting: usize) -> Self {
-        let limits = reqwest::Client::builder()
+    pub(crate) fn new(base: HttpUrl, secrets: Rotating, limits: GatewayLimits, rejections: Rejections) -> Self {
+        let timeouts = reqwest::Client::builder()
             .timeout(CALL_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE);
-        let client = OutboundClient::new(NameResolver::system(), None, limits);
-        let http = SignedHttp { client, base, secrets };
-        let (reopening, receiver) = reopen_queue(most_waiting);
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(UNUSED_CONNECTIONS);
+        let client = OutboundClient::new(NameResolver::system(), None, timeouts);
+        let http =
+            SignedHttp { client, base, secrets, turns: Arc::new(CallTurns::new(limits.calls_at_a_time())), rejections };
+        let (reopening, receiver) = reopen_queue(limits.most_reopening());
         tokio::spawn(http.clone().reopen_scenes(receiver));
         Self { http, reopening }
     }
@@ -85,10 +96,16 @@ struct SignedHttp {
     client: OutboundClient,
     base: HttpUrl,
     secrets: Rotating,
+    turns: Arc<CallTurns>,
+    rejections: Rejections,
 }
 
 impl SignedHttp {
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
+        let _turn = self.turns.next().await.map_err(|NoTurnError| {
+            self.rejections.count(RejectReason::Calls);
+            PageRefusal::Crowded
+        })?;
         let body = serde_json::to_vec(body).expect("internal calls have string keys only");
         let signature = internal::sign(&self.secrets, unix_now(), path, &body);
         let request = self.client.request(Method::POST, self.base.join(path));

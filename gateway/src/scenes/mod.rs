@@ -7,10 +7,12 @@
 //! | `request` | who asks for a scene, what a page sends for that, and what it gets |
 //! | `open_fault` | what is wrong with a request to open a scene |
 //! | `callback_client` | the calls to the callback |
+//! | `call_turns` | how many calls are under way at a time |
 //! | `reopen_queue` | scenes that wait to be opened again |
 //! | `remembered_codes` | the codes to be typed that pages of this gateway show |
 //! | `qr` | draws a QR code |
 
+mod call_turns;
 mod callback_client;
 mod open_fault;
 mod qr;

@@ -58,7 +58,8 @@ impl SceneService {
             callback: CallbackClient::new(
                 config.callback.url.clone(),
                 config.internal_secret.clone(),
-                config.limits.most_reopening(),
+                config.limits,
+                rejections.clone(),
             ),
             open_limit: AddressRateLimit::per_minute(config.limits.scenes_per_address),
             reopen_limit: AddressRateLimit::per_minute(config.limits.scenes_per_address),

@@ -21,6 +21,7 @@ use scenecast_service::{
         ListenerKind, MisplacedRequests, Problem, TrustedProxies, read_body, refuse_large_heads, with_client_address,
         with_problems,
     },
+    listener::Detachable,
 };
 use serde::Deserialize;
 
@@ -144,7 +145,11 @@ async fn stream_events(
             Problem::bad_request("Last-Event-ID has to be the id of the last event that the page has seen")
         })?,
     };
-    sse::events(state, claims, after, returning_visitor_of(&request)).await
+    let visitor = returning_visitor_of(&request);
+    let detachable = Detachable::of(&request);
+    // Its headers share hyper's buffer, which is 8 KB.
+    drop(request);
+    sse::events(state, claims, after, visitor, detachable).await
 }
 
 /// The query of a poll.
@@ -172,7 +177,10 @@ async fn poll_scene(
     if wait > LONGEST_WAIT {
         return Err(invalid());
     }
-    poll::poll(state, claims, after, wait, returning_visitor_of(&request)).await
+    let visitor = returning_visitor_of(&request);
+    let detachable = Detachable::of(&request);
+    drop(request);
+    poll::poll(state, claims, after, wait, visitor, detachable).await
 }
 
 async fn cancel_scene(

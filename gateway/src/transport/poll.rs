@@ -8,8 +8,9 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
 use scenecast_scene::{Claims, SceneState, time::millis};
-use scenecast_service::http::Problem;
+use scenecast_service::{http::Problem, listener::Detachable};
 use serde_json::value::to_raw_value;
 
 use super::reconnect::reconnect_delay;
@@ -20,16 +21,30 @@ use crate::{
     state::GatewayState,
 };
 
-/// The scene's events after `after`, as soon as there is one. After `wait` without an event: its state.
+/// The scene's events after `after`, as soon as there is one. After `wait` without an event: its state. While it waits, the
+/// response is detached if it may be.
 pub(super) async fn poll(
     state: GatewayState,
     claims: Claims,
     after: u64,
     wait: Duration,
     visitor: Visitor,
+    detachable: Option<Detachable>,
 ) -> Result<Response, Problem> {
-    let mut until = Instant::now() + wait;
-    let mut feed = SceneFeed::watch(state.clone(), claims, after, visitor).await?;
+    let until = Instant::now() + wait;
+    let feed = SceneFeed::watch(state.clone(), claims, after, visitor).await?;
+    let mut answer = Box::pin(answer(state, feed, until));
+    if let Some(answer) = answer.as_mut().now_or_never() {
+        return answer;
+    }
+    match detachable {
+        Some(detachable) => Ok(detachable.later(async move { answer.await.into_response() })),
+        None => answer.await,
+    }
+}
+
+/// What the feed brings until then, or as soon as it brings something.
+async fn answer(state: GatewayState, mut feed: SceneFeed, mut until: Instant) -> Result<Response, Problem> {
     let mut guard = state.metrics().connection_opened(Transport::Poll);
     let mut events = vec![];
     let mut reconnect_after = None;

@@ -26,6 +26,7 @@ fn status(refusal: &PageRefusal) -> StatusCode {
         PageRefusal::SceneMalformed => StatusCode::INTERNAL_SERVER_ERROR,
         PageRefusal::WechatRefused(_) => StatusCode::BAD_GATEWAY,
         PageRefusal::CallbackUnavailable(_)
+        | PageRefusal::Crowded
         | PageRefusal::WechatQuota
         | PageRefusal::WechatUnavailable
         | PageRefusal::BusUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -45,6 +46,7 @@ mod tests {
     fn a_refusal_that_can_be_retried_is_no_fault_of_the_request() {
         for refusal in [
             PageRefusal::CallbackUnavailable("…"),
+            PageRefusal::Crowded,
             PageRefusal::WechatQuota,
             PageRefusal::WechatUnavailable,
             PageRefusal::BusUnavailable,

@@ -12,7 +12,7 @@ use axum::{
 };
 use futures_util::stream;
 use scenecast_scene::{Claims, time::millis};
-use scenecast_service::http::Problem;
+use scenecast_service::{http::Problem, listener::Detachable};
 
 use super::{problem, reconnect::reconnect_delay};
 use crate::{
@@ -22,12 +22,13 @@ use crate::{
     state::GatewayState,
 };
 
-/// The scene's state, and then its events after `after`, until it is over.
+/// The scene's state, and then its events after `after`, until it is over. The response is detached if it may be.
 pub(super) async fn events(
     state: GatewayState,
     claims: Claims,
     after: u64,
     visitor: Visitor,
+    detachable: Option<Detachable>,
 ) -> Result<Response, Problem> {
     let feed = SceneFeed::watch(state.clone(), claims, after, visitor).await?;
     let guard = state.metrics().connection_opened(Transport::Sse);
@@ -36,7 +37,11 @@ pub(super) async fn events(
         let event = stream.next().await?;
         Some((Ok::<_, Infallible>(event), stream))
     });
-    Ok((stream_headers(), Sse::new(events)).into_response())
+    let response = (stream_headers(), Sse::new(events)).into_response();
+    Ok(match detachable {
+        Some(detachable) => detachable.stream(response),
+        None => response,
+    })
 }
 
 /// What has proxies pass on each event of a stream at once, and keep none.

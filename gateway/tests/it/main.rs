@@ -10,6 +10,7 @@
 //! | `drain` | a gateway that shuts down while pages wait |
 //! | `limits` | what happens beyond the limits |
 //! | `misplaced` | requests that belong to another listener |
+//! | `open_bursts` | many pages that open scenes at the same time |
 //! | `wrong_settings` | settings that can be used and are wrong |
 //! | `visitors` | what is told of the page that asks for a scene |
 //! | `hostile` | peers that break the rules on purpose |
@@ -25,6 +26,7 @@ mod fixtures;
 mod hostile;
 mod limits;
 mod misplaced;
+mod open_bursts;
 mod signals;
 mod slow_clients;
 mod transport;

@@ -28,6 +28,11 @@ impl ReplicationHistory {
         Self::command().send(client).await.map(|info| Self::read(&info)).unwrap_or_default()
     }
 
+    /// Whether both are told, and differ.
+    pub(crate) fn is_other_than(&self, before: &Self) -> bool {
+        matches!((&self.0, &before.0), (Some(now), Some(before)) if now != before)
+    }
+
     pub(crate) fn read(info: &Reply) -> Self {
         let info = info.as_str().unwrap_or_default();
         let id = info.lines().find_map(|line| line.strip_prefix("master_replid:")).map(str::trim);

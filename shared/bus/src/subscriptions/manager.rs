@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use prometheus::IntCounterVec;
 use scenecast_metrics::Metrics;
-use scenecast_redis::{Node, PubSubEvent, Redis, Slot, Slots, Subscriber};
+use scenecast_redis::{Node, PubSubEvent, Redis, Slots, Subscriber};
 use scenecast_scene::{Event, SceneId};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -15,15 +15,15 @@ use tokio::{
 
 use crate::{
     redis::{mailboxes::Mailboxes, scene_name::SceneName},
-    subscriptions::shard_worker::{ShardTask, ShardWorker},
+    subscriptions::{
+        shard_worker::{ShardTask, ShardWorker},
+        sweep,
+    },
     watch::registry::{Loss, WatcherRegistry},
 };
 
-/// How often each primary is asked how many subscriptions of ours it has.
-const COUNT_PERIOD: Duration = Duration::from_secs(3);
-/// How often every watched scene is subscribed and its mailbox read again, so that a loss that nobody noticed ends
-/// here.
-const SWEEP_PERIOD: Duration = Duration::from_secs(30);
+/// How often each primary is asked how many subscriptions of ours it has, and some mailboxes are read as a precaution.
+const INSPECTION_PERIOD: Duration = Duration::from_secs(3);
 /// How often watchers whose catch-up doesn't end are looked for. They are told within twice that.
 const STALENESS_PERIOD: Duration = Duration::from_secs(1);
 /// How long scenes that nobody watches any more are collected, to be unsubscribed together. Nobody waits for that.
@@ -72,6 +72,7 @@ impl PubSubListener {
             PubSubEvent::Connected(slots) => self.catch_up(Loss::Subscriptions, &slots, "reconnect"),
             PubSubEvent::Moved(slots) => self.catch_up(Loss::Subscriptions, &slots, "move"),
             PubSubEvent::Emptied(slots) => self.catch_up(Loss::Messages, &slots, "emptied"),
+            PubSubEvent::Replaced(slots) => self.catch_up(Loss::Subscriptions, &slots, "replaced"),
             PubSubEvent::Lagged(slots, messages) => {
                 tracing::warn!(
                     messages,
@@ -93,7 +94,7 @@ impl PubSubListener {
     }
 
     fn mark_lost(&self, loss: Loss, slots: &Slots) -> Vec<SceneId> {
-        self.registry.mark_lost(loss, |scene| slots.contains(Slot::of(&SceneName(scene).to_string())))
+        self.registry.mark_lost(loss, |scene| slots.contains(SceneName(scene).slot()))
     }
 
     fn catch_up(&self, loss: Loss, slots: &Slots, cause: &str) {
@@ -118,9 +119,8 @@ struct SubscriptionManager {
 impl SubscriptionManager {
     async fn run(mut self, mut changes: UnboundedReceiver<SceneId>, mut losses: UnboundedReceiver<Vec<SceneId>>) {
         let mut changed = Vec::with_capacity(CHANGES_AT_A_TIME);
-        let mut sweep = every(SWEEP_PERIOD);
         let mut staleness = every(STALENESS_PERIOD);
-        let mut count = every(COUNT_PERIOD);
+        let mut inspection = every(INSPECTION_PERIOD);
         loop {
             tokio::select! {
                 Some(lost) = losses.recv() => self.dispatch(lost, ShardTask::CatchUp),
@@ -128,12 +128,12 @@ impl SubscriptionManager {
                     self.follow(changed.drain(..));
                 }
                 () = sleep_until(self.unsubscribe_at), if !self.left.is_empty() => self.follow_left(),
-                _ = count.tick() => {
+                _ = inspection.tick() => {
                     self.follow_left();
                     self.dispatch(self.registry.subscribed(), |scenes| ShardTask::CompareCount(scenes.len()));
+                    self.dispatch(sweep::next_step(&self.registry), ShardTask::Sweep);
                 }
                 _ = staleness.tick() => self.registry.notify_stale_watchers(),
-                _ = sweep.tick() => self.dispatch(self.registry.scenes(), ShardTask::Sweep),
             }
         }
     }
@@ -158,13 +158,7 @@ impl SubscriptionManager {
     /// Gives each scene to the worker of its primary. Scenes whose slot has no primary are skipped: the next change
     /// of the topology marks them lost.
     fn dispatch(&mut self, scenes: impl IntoIterator<Item = SceneId>, task: impl Fn(Vec<SceneId>) -> ShardTask) {
-        let mut by_primary: HashMap<Node, Vec<SceneId>> = HashMap::new();
-        for scene in scenes {
-            if let Some(primary) = self.subscriber.primary(&SceneName(scene).to_string()) {
-                by_primary.entry(primary).or_default().push(scene);
-            }
-        }
-        for (primary, scenes) in by_primary {
+        for (primary, scenes) in self.subscriber.by_primary(scenes, |scene| SceneName(*scene).slot()) {
             let worker = self.workers.entry(primary).or_insert_with_key(|primary| {
                 let worker = ShardWorker::new(
                     self.registry.clone(),

@@ -12,3 +12,4 @@
 mod manager;
 pub(crate) mod redis_reader;
 mod shard_worker;
+mod sweep;

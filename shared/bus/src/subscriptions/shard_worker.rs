@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `to_subscribe` | scenes that may have lost their subscription or events | subscribe, then move to `to_read` |
 //! | `to_read` | scenes that are subscribed | read the mailbox, hand it to the registry |
+//! | `to_sweep` | scenes of which no loss is known | move to `to_read`, or to `to_subscribe` where Redis may not have all of our subscriptions |
 //!
 //! The next chunk is subscribed while the mailboxes of the last one are read. What fails goes back to
 //! `to_subscribe`, and the worker pauses: 50 ms first, twice as long each time, at most a second.
@@ -38,9 +39,9 @@ pub(crate) enum ShardTask {
     FollowChanges(Vec<SceneId>),
     /// Events of these scenes may have been lost: subscribe again and read their mailboxes, now.
     CatchUp(Vec<SceneId>),
-    /// The same as a precaution: no loss is known.
-    /// After all tasks before this one, so many scenes should be subscribed here. Catch up if Redis has fewer.
+    /// Read the mailboxes of these scenes as a precaution: no loss is known.
     Sweep(Vec<SceneId>),
+    /// After all tasks before this one, so many scenes should be subscribed here. Catch up if Redis has fewer.
     CompareCount(usize),
 }
 
@@ -52,6 +53,9 @@ pub(crate) struct ShardWorker {
     primary: Node,
     to_subscribe: Vec<SceneId>,
     to_read: Vec<SceneId>,
+    to_sweep: Vec<SceneId>,
+    /// Whether Redis had as many subscriptions as it should when it was asked last.
+    count_agrees: bool,
     /// After a failure: when subscribing continues.
     paused_until: Instant,
     /// How long the pause after the next failure is.
@@ -93,6 +97,8 @@ impl ShardWorker {
             primary,
             to_subscribe: vec![],
             to_read: vec![],
+            to_sweep: vec![],
+            count_agrees: false,
             paused_until: Instant::now(),
             pause: MIN_PAUSE,
             catch_ups,
@@ -116,7 +122,7 @@ impl ShardWorker {
     }
 
     fn is_idle(&self) -> bool {
-        self.to_subscribe.is_empty() && self.to_read.is_empty()
+        self.to_subscribe.is_empty() && self.to_read.is_empty() && self.to_sweep.is_empty()
     }
 
     /// A pause delays only subscribing. Mailboxes are read at once.
@@ -134,6 +140,7 @@ impl ShardWorker {
                     self.paused_until = Instant::now();
                     self.pause = MIN_PAUSE;
                 }
+                ShardTask::Sweep(scenes) if self.count_agrees => self.to_sweep.extend(scenes),
                 ShardTask::Sweep(scenes) => self.enqueue(scenes),
                 ShardTask::CompareCount(expected) => {
                     self.follow_changes(std::mem::take(&mut changed)).await;
@@ -147,6 +154,7 @@ impl ShardWorker {
     /// Catches up if Redis has ended subscriptions without telling.
     async fn compare_count(&mut self, expected: usize) {
         let subscribed = self.subscriber.count(&self.primary).await;
+        self.count_agrees = subscribed == Some(expected);
         if subscribed.is_some_and(|subscribed| subscribed < expected) {
             tracing::warn!(
                 primary = %self.primary, expected, subscribed,
@@ -235,6 +243,7 @@ impl ShardWorker {
             self.registry.begin_catch_up(*scene);
         }
         let mut to_read = std::mem::take(&mut self.to_read);
+        to_read.extend(self.next_swept(CHUNK.saturating_sub(to_read.len())));
         // A scene that is subscribed anew in this chunk is read after that: an earlier read wouldn't have what it
         // misses until then.
         to_read.retain(|scene| chunk.binary_search(scene).is_err());
@@ -242,10 +251,21 @@ impl ShardWorker {
         self.requeue_failed(read);
         self.to_read = self.requeue_failed(subscribed);
         if self.is_idle() {
+            self.to_sweep = vec![];
             // Gives the memory of a large catch-up back.
             self.to_subscribe = vec![];
             self.pause = MIN_PAUSE;
         }
+    }
+
+    /// At most so many of the scenes that are read as a precaution. Their live events wait for that from now on.
+    fn next_swept(&mut self, at_most: usize) -> Vec<SceneId> {
+        let mut swept = self.to_sweep.split_off(self.to_sweep.len().saturating_sub(at_most));
+        swept.retain(|scene| self.registry.is_watched(*scene) && self.is_ours(*scene));
+        for scene in &swept {
+            self.registry.begin_catch_up(*scene);
+        }
+        swept
     }
 
     /// Whether the scene's slot still belongs to this primary. If not, the worker of its new primary has been told,

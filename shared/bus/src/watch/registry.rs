@@ -18,7 +18,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Context, Poll},
 };
@@ -54,6 +54,8 @@ struct RegistryState {
     clock: LogicalClock,
     /// Whether a watcher may be catching up: while none is, no watcher has to be checked for staleness.
     may_be_stale: AtomicBool,
+    /// How many inspections have begun.
+    inspections: AtomicU32,
     /// Called with each scene that gets its first watcher or loses its last.
     on_change: Box<dyn Fn(SceneId) + Send + Sync>,
 }
@@ -63,6 +65,16 @@ struct WatchedScene {
     subscription: Subscription,
     /// When it last had no subscription: a confirmation of a subscribe that was sent before that is ignored.
     unsubscribed_at: LogicalTime,
+    last_read: LastRead,
+}
+
+/// The last read of a scene's mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LastRead {
+    /// Whether Redis didn't have the scene.
+    pub(crate) was_missing: bool,
+    /// During which inspection it was, by [`WatcherRegistry::begin_inspection`].
+    pub(crate) inspection: u32,
 }
 
 enum Subscription {
@@ -82,8 +94,9 @@ impl Default for Subscription {
 struct Watcher(Mutex<Inbox>);
 
 impl WatchedScene {
-    fn new(now: LogicalTime) -> Self {
-        Self { watchers: vec![], subscription: Subscription::default(), unsubscribed_at: now }
+    fn new(now: LogicalTime, inspection: u32) -> Self {
+        let last_read = LastRead { was_missing: false, inspection };
+        Self { watchers: vec![], subscription: Subscription::default(), unsubscribed_at: now, last_read }
     }
 
     /// Whether a read that began at this time has all events from before the subscription.
@@ -100,6 +113,7 @@ impl WatcherRegistry {
             scenes: DashMap::new(),
             clock: LogicalClock::default(),
             may_be_stale: AtomicBool::new(false),
+            inspections: AtomicU32::new(0),
             on_change: Box::new(on_change),
         }))
     }
@@ -108,8 +122,18 @@ impl WatcherRegistry {
         self.0.scenes.len()
     }
 
-    pub(crate) fn scenes(&self) -> Vec<SceneId> {
-        self.0.scenes.iter().map(|entry| *entry.key()).collect()
+    /// Begins the next inspection, and returns its number.
+    pub(crate) fn begin_inspection(&self) -> u32 {
+        self.0.inspections.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    fn inspection(&self) -> u32 {
+        self.0.inspections.load(Ordering::Relaxed)
+    }
+
+    /// The scenes that are due by their last reads.
+    pub(crate) fn scenes_due(&self, is_due: impl Fn(SceneId, LastRead) -> bool) -> Vec<SceneId> {
+        self.0.scenes.iter().filter(|entry| is_due(*entry.key(), entry.last_read)).map(|entry| *entry.key()).collect()
     }
 
     /// The scenes whose subscription is confirmed.
@@ -134,7 +158,7 @@ impl WatcherRegistry {
             Entry::Occupied(entry) => entry.into_ref(),
             Entry::Vacant(entry) => {
                 (self.0.on_change)(scene);
-                entry.insert(WatchedScene::new(self.0.clock.tick()))
+                entry.insert(WatchedScene::new(self.0.clock.tick(), self.inspection()))
             }
         };
         let watcher = Arc::new(Watcher(Mutex::new(Inbox::new(after, self.0.clock.tick()))));
@@ -226,10 +250,11 @@ impl WatcherRegistry {
     /// Hands over the mailbox of this scene, from a read that began at this time; `None` if Redis doesn't have the
     /// scene.
     pub(crate) fn complete_catch_up(&self, scene: SceneId, read_at: LogicalTime, mailbox: Option<&Mailbox>) {
-        let Some(watched) = self.0.scenes.get(&scene) else { return };
+        let Some(mut watched) = self.0.scenes.get_mut(&scene) else { return };
         if !watched.is_covered_by(read_at) {
             return;
         }
+        watched.last_read = LastRead { was_missing: mailbox.is_none(), inspection: self.inspection() };
         for watcher in &watched.watchers {
             let mut inbox = watcher.0.lock();
             if inbox.complete_catch_up(read_at, mailbox) && mailbox.is_none() {
@@ -266,8 +291,10 @@ impl Watch {
     /// Hands over the mailbox that was read for this watcher alone. If there is none, the caller knows it already, so
     /// there is no [`Notice::SceneLost`].
     pub(crate) fn complete_catch_up(&self, read_at: LogicalTime, mailbox: Option<&Mailbox>) {
-        let watched = self.registry.0.scenes.get(&self.scene);
-        if watched.is_some_and(|watched| watched.is_covered_by(read_at)) {
+        let Some(mut watched) = self.registry.0.scenes.get_mut(&self.scene) else { return };
+        if watched.is_covered_by(read_at) {
+            let inspection = self.registry.inspection();
+            watched.last_read = LastRead { was_missing: mailbox.is_none(), inspection };
             self.watcher.0.lock().complete_catch_up(read_at, mailbox);
         }
     }

@@ -21,6 +21,9 @@ pub enum PubSubEvent {
     Moved(Slots),
     /// The primary of these slots was emptied (`FLUSHALL` and the like). The subscriptions still exist.
     Emptied(Slots),
+    /// The server of these slots may have other data than before, though the connections to it stayed: it was a replica for
+    /// a moment, or started again behind a proxy. Its subscriptions may be gone.
+    Replaced(Slots),
     /// This many messages were lost, because they came faster than they were read. They may be of any of these slots.
     /// The subscriptions still exist.
     Lagged(Slots, u64),

@@ -14,6 +14,7 @@
 //! | it is back | `Connected` | subscribe again |
 //! | slots get another primary | `Moved` | subscribe there |
 //! | somebody empties a primary | `Emptied` | have done what it takes to store the keys again |
+//! | a primary was a replica for a moment, or started again unnoticed | `Replaced` | subscribe again, and read what was missed elsewhere |
 //! | messages came faster than they were read | `Lagged` | read what was missed elsewhere |
 //!
 //! Four decisions:
@@ -28,7 +29,7 @@
 //!
 //! See docs/decisions/004-sharded-pub-sub-in-every-layout.md.
 
-mod emptied;
 pub(crate) mod event;
 mod listener;
+mod losses;
 pub(crate) mod subscriber;

@@ -1,6 +1,6 @@
 //! Subscribes and unsubscribes.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use fred::{clients::Client, error::Error, interfaces::PubsubInterface, types::config::Server};
 use futures_util::future::join_all;
@@ -14,9 +14,9 @@ use crate::{
     reply::Reply,
     routing::redirect::Redirect,
     subscriptions::{
-        emptied::watch_for_emptying,
         event::{EventHandler, PubSubEvent},
         listener::follow_topology,
+        losses::watch_for_losses,
     },
     topology::{refresher::Topology, slots::Slot},
 };
@@ -40,7 +40,7 @@ impl Redis {
         let nodes = node_pool(&self.names, &self.address, health);
         let on_event: EventHandler = Arc::new(on_event);
         let (table, handler) = (topology.clone(), on_event.clone());
-        let watch = move |connection| watch_for_emptying(connection, table.clone(), handler.clone());
+        let watch = move |connection| watch_for_losses(connection, table.clone(), handler.clone());
         tokio::spawn(for_each_connection(topology.clone(), self.router.pool().clone(), watch));
         self.compare_runs(&nodes);
         tokio::spawn(follow_topology(topology.clone(), nodes.clone(), on_event));
@@ -52,6 +52,22 @@ impl Subscriber {
     /// The primary that owns the channel's slot now, if one is known.
     pub fn primary(&self, channel: &str) -> Option<Server> {
         self.topology.table().owner(Slot::of(channel)).cloned()
+    }
+
+    /// These items by the primary that owns each one's slot now. Those whose slot has none are left out.
+    pub fn by_primary<T>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        slot_of: impl Fn(&T) -> Slot,
+    ) -> HashMap<Server, Vec<T>> {
+        let table = self.topology.table();
+        let mut by_primary: HashMap<&Server, Vec<T>> = HashMap::new();
+        for item in items {
+            if let Some(primary) = table.owner(slot_of(&item)) {
+                by_primary.entry(primary).or_default().push(item);
+            }
+        }
+        by_primary.into_iter().map(|(primary, items)| (primary.clone(), items)).collect()
     }
 
     /// Subscribes to these channels at this primary, all at the same time. Returns an outcome for each channel, in

@@ -73,6 +73,8 @@ pub enum RejectReason {
     InvalidDeliveries,
     /// More scenes wait to be opened again than may wait, because no callback answers.
     Reopening,
+    /// More calls to callbacks wait for their turn than callbacks answer in time.
+    Calls,
     /// The process has no file descriptor left for the connection.
     Descriptors,
 }
@@ -171,6 +173,7 @@ impl Overloaded {
             | RejectReason::NoRejectSlot
             | RejectReason::Deliveries
             | RejectReason::Reopening
+            | RejectReason::Calls
             | RejectReason::Descriptors => (StatusCode::SERVICE_UNAVAILABLE, "crowded", "this server has no room left"),
             RejectReason::Sockets => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_sockets", "this address has too many connections here")
@@ -240,6 +243,7 @@ mod tests {
             "deliveries",
             "junk",
             "reopening",
+            "calls",
             "descriptors",
         ];
         assert_eq!(labels, expected);

@@ -16,6 +16,8 @@
 //! When the process has no descriptor left, a listener uses one that it kept back (`SpareDescriptors`), to turn the client
 //! away. Probes and metrics are served so.
 //!
+//! A response that takes long may leave the HTTP server, and its connection comes back after it (`detached`).
+//!
 //! Requests on a rejected connection are marked as `Overloaded`. Such a connection has 2 s for its headers, and is
 //! closed after one answer.
 

@@ -1,6 +1,14 @@
 //! Serves the requests of one connection, until it ends in one of the ways that [`accept`](super::accept) shows.
 
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -13,18 +21,20 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tower::ServiceExt;
 
 use crate::{
-    admission::admit::Admitted,
+    admission::{admit::Admitted, overload::Overloaded},
     http::{
         bad_request::{BadRequest, BadRequests},
         client_address::PeerAddress,
         head_limit::{MAX_HEAD_BYTES, MAX_HEADERS},
     },
     listener::{
-        connection::Connection,
+        connection::{Connection, HttpSide},
+        detached::{Detachable, Detached, DetachedResponse, client_stays},
         first_bytes::FirstBytes,
         head_timer::HeadTimer,
         large_heads::{LargeHeads, TooManyLargeHeads},
@@ -81,64 +91,139 @@ pub(super) async fn serve_connection(
     let AcceptedSocket { stream, admitted, peer } = accepted;
     let overloaded = admitted.overloaded();
     let idle = if overloaded.is_some() { REJECTED_HEADERS_TIMEOUT.min(idle) } else { idle };
-    let headers_timeout = HEADERS_TIMEOUT.min(idle);
-    let head_timer = Arc::new(HeadTimer::started(large_heads));
-    let connection = Connection::new(stream, admitted, &head_timer, unread);
-    let service = tower::service_fn(|mut request: axum::http::Request<Incoming>| {
+    let http = HttpSide::new(HeadTimer::started(large_heads));
+    let mut connection = Connection::new(stream, admitted, http.clone(), unread);
+    let server = HttpServer { app, peer, overloaded, idle, http, bad_requests, shutdown };
+    loop {
+        // In a box of its own, which is gone while a response is sent without it.
+        let Some(detached) = Box::pin(server.serve_requests(connection)).await else { return };
+        let is_closing = || server.shutdown.is_closing();
+        connection = tokio::select! {
+            sent = detached.send(is_closing) => match sent {
+                Some(connection) => connection,
+                None => return,
+            },
+            // A client that doesn't read its answer must not hold up the drain.
+            () = server.shutdown.drain_ended() => return,
+        };
+        server.http.head_timer.request_answered();
+    }
+}
+
+/// What a connection's requests are served with.
+struct HttpServer {
+    app: Router,
+    peer: PeerAddress,
+    overloaded: Option<Overloaded>,
+    idle: Duration,
+    http: Arc<HttpSide>,
+    bad_requests: BadRequests,
+    shutdown: Shutdown,
+}
+
+impl HttpServer {
+    /// Serves requests until one has a response that is to be sent without hyper, or the connection has ended.
+    async fn serve_requests(&self, connection: Connection) -> Option<DetachedResponse> {
+        let Self { http, shutdown, idle, .. } = self;
+        let headers_timeout = HEADERS_TIMEOUT.min(*idle);
+        let detached = Mutex::new(None);
+        let service = tower::service_fn(|request| self.answer(request, &detached));
+        let mut serving = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(*idle)
+            .max_buf_size(READ_HEAD_BYTES)
+            .max_headers(READ_HEADERS)
+            .serve_connection(TokioIo::new(connection), TowerToHyperService::new(service))
+            .with_upgrades();
+        let mut closing = false;
+        loop {
+            tokio::select! {
+                served = poll_fn(|cx| poll_until_detached(&mut serving, &detached, cx)) => match served {
+                    Some(Ok(())) => return None,
+                    Some(Err(error)) => {
+                        self.count_error(&error);
+                        return None;
+                    }
+                    None => break,
+                },
+                () = http.head_timer.timed_out(headers_timeout) => {
+                    tracing::debug!("closed a connection, because a request's headers took too long");
+                    return None;
+                }
+                () = shutdown.closing(), if !closing => {
+                    closing = true;
+                    Pin::new(&mut serving).graceful_shutdown();
+                }
+                // A client that doesn't read its answer must not hold up the drain.
+                () = shutdown.drain_ended() => return None,
+            }
+        }
+        let parts = serving.into_parts()?;
+        let connection = parts.io.into_inner().with_unread(&parts.read_buf);
+        let (response, stays) = detached.into_inner()?;
+        Some(DetachedResponse { connection, response, stays })
+    }
+
+    /// The response to a request. One that is to be detached goes to `detached`, and hyper waits until it is dropped.
+    async fn answer(
+        &self,
+        mut request: axum::http::Request<Incoming>,
+        detached: &Mutex<Option<(Response, bool)>>,
+    ) -> Result<Response, NoAnswer> {
+        let head_timer = &self.http.head_timer;
         let was_large = head_timer.head_received();
-        request.extensions_mut().insert(peer);
-        let is_rejected = overloaded.is_some();
-        if let Some(overloaded) = overloaded.clone() {
+        let is_rejected = self.overloaded.is_some();
+        let stays = client_stays(request.headers());
+        // What hyper has yet to send of an earlier response would be lost.
+        if !is_rejected
+            && !was_large
+            && !self.http.has_unsent()
+            && let Some(detachable) = Detachable::for_request(&request)
+        {
+            request.extensions_mut().insert(detachable);
+        }
+        request.extensions_mut().insert(self.peer);
+        if let Some(overloaded) = self.overloaded.clone() {
             request.extensions_mut().insert(overloaded);
         }
-        let answering = app.clone().oneshot(request.map(Body::new));
-        let head_timer = head_timer.clone();
-        async move {
-            let Ok(mut response) = answering.await;
-            head_timer.request_answered();
-            // A rejected client has to try again on a new connection, which may be admitted then. And hyper would keep the
-            // memory of a large head until the next request.
-            if (is_rejected || was_large) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            // hyper closes the connection of a service that fails.
-            match response.extensions().get::<NoAnswer>() {
-                Some(no_answer) => Err(*no_answer),
-                None => Ok(response),
-            }
+        let Ok(mut response) = self.app.clone().oneshot(request.map(Body::new)).await;
+        if response.extensions().get::<Detached>().is_some() {
+            *detached.lock() = Some((response, stays));
+            return std::future::pending().await;
         }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(idle)
-        .max_buf_size(READ_HEAD_BYTES)
-        .max_headers(READ_HEADERS)
-        .serve_connection(TokioIo::new(connection), TowerToHyperService::new(service))
-        .with_upgrades();
-    tokio::pin!(connection);
-    let mut closing = false;
-    loop {
-        tokio::select! {
-            served = &mut connection => {
-                let Err(error) = served else { return };
-                tracing::debug!(%error, "a connection ended with an error");
-                let first_bytes = head_timer.first_bytes();
-                if let Some(why) = bad_request(&error, first_bytes) {
-                    bad_requests.count(why, Some(peer.0), first_bytes);
-                }
-                return;
-            }
-            () = head_timer.timed_out(headers_timeout) => {
-                tracing::debug!("closed a connection, because a request's headers took too long");
-                return;
-            }
-            () = shutdown.closing(), if !closing => {
-                closing = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            // A client that doesn't read its answer must not hold up the drain.
-            () = shutdown.drain_ended() => return,
+        head_timer.request_answered();
+        // A rejected client has to try again on a new connection, which may be admitted then. And hyper would keep the
+        // memory of a large head until the next request.
+        if (is_rejected || was_large) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        // hyper closes the connection of a service that fails.
+        match response.extensions().get::<NoAnswer>() {
+            Some(no_answer) => Err(*no_answer),
+            None => Ok(response),
+        }
+    }
+
+    fn count_error(&self, error: &hyper::Error) {
+        tracing::debug!(%error, "a connection ended with an error");
+        let first_bytes = self.http.head_timer.first_bytes();
+        if let Some(why) = bad_request(error, first_bytes) {
+            self.bad_requests.count(why, Some(self.peer.0), first_bytes);
+        }
+    }
+}
+
+/// How the connection has ended; `None` once there is a response to detach.
+fn poll_until_detached<F: Future + Unpin, T>(
+    serving: &mut F,
+    detached: &Mutex<Option<T>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<F::Output>> {
+    match Pin::new(serving).poll(cx) {
+        Poll::Ready(served) => Poll::Ready(Some(served)),
+        // It is put there within the call above.
+        Poll::Pending if detached.lock().is_some() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
     }
 }
 

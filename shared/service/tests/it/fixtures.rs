@@ -45,15 +45,32 @@ impl Client {
 
     /// Reads a response: its status and body.
     pub(crate) async fn read_response(&mut self) -> (u16, String) {
+        let (head, body) = self.read_whole_response().await;
+        (head[9..12].parse().unwrap(), body)
+    }
+
+    /// Reads a response: its head, in lower case, and its body.
+    pub(crate) async fn read_whole_response(&mut self) -> (String, String) {
+        let head = self.read_head().await;
+        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        let body = self.read_text(length.parse().unwrap()).await;
+        (head, body)
+    }
+
+    /// Reads the head of a response, in lower case.
+    pub(crate) async fn read_head(&mut self) -> String {
         let mut head = vec![];
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.0.read_u8().await.unwrap());
         }
-        let head = String::from_utf8(head).unwrap().to_lowercase();
-        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
-        let mut body = vec![0; length.parse().unwrap()];
-        self.0.read_exact(&mut body).await.unwrap();
-        (head[9..12].parse().unwrap(), String::from_utf8(body).unwrap())
+        String::from_utf8(head).unwrap().to_lowercase()
+    }
+
+    /// Reads so many bytes.
+    pub(crate) async fn read_text(&mut self, length: usize) -> String {
+        let mut text = vec![0; length];
+        self.0.read_exact(&mut text).await.unwrap();
+        String::from_utf8(text).unwrap()
     }
 
     /// Reads until the server closes the connection.

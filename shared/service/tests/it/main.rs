@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
 
+mod detached;
 mod fixtures;
 mod hostile;
 mod outbound;

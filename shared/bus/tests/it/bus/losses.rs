@@ -12,10 +12,11 @@ use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, RedisServer, until}
 use tokio::time::timeout;
 
 use crate::fixtures::{
-    TestBus, callback, cause, next_event_kind, next_notice, opening, pod, scan, scene, settle_until_answered,
+    TestBus, callback, cause, next_event_kind, next_notice, opening, pod, redis_name, scan, scene,
+    settle_until_answered,
 };
 
-/// The sweep would notice after up to 30 s.
+/// The sweep would notice after up to two minutes.
 const SOON: Duration = Duration::from_secs(6);
 
 /// How a scene that isn't there is settled.
@@ -50,6 +51,22 @@ async fn a_page_learns_within_seconds_that_redis_was_emptied() {
         settle_until_answered(&callback, scene(1), "scan", scan("ann")).await;
         assert_eq!(next_event_kind(&mut watch).await, "scanned");
     }
+}
+
+/// A primary that was a replica for a moment has what its primary had, and the connections to it stayed.
+#[tokio::test]
+async fn a_page_learns_within_seconds_that_redis_has_another_history() {
+    let server = RedisServer::start().await;
+    let (gateway, callback) = pods(&server);
+    callback.open(scene(1), &opening()).await.unwrap();
+    let (mut watch, mailbox) = gateway.watch(scene(1), 0).await.unwrap();
+    assert!(mailbox.is_some());
+    until("the gateway has looked at Redis", async || server.usage().await.calls("client|info") > 1).await;
+    server.cli(&["DEL", &redis_name(scene(1))]).await.unwrap();
+    // Redis begins another history, too, when it gets its first replica.
+    let _replica = RedisServer::start_replica_of(&server).await;
+    let notice = timeout(SOON, next_notice(&mut watch)).await;
+    assert_eq!(notice, Ok(Notice::SceneLost));
 }
 
 #[tokio::test]

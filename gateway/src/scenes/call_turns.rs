@@ -1,0 +1,74 @@
+//! How many calls to callbacks are under way at a time. Those beyond wait for their turn, in order.
+//!
+//! Without it each page of a burst would have a connection of its own to a callback: while all of them are slow, nobody
+//! gets an answer in time, and their memory stays.
+//!
+//! See docs/decisions/101-calls-to-callbacks-take-turns.md.
+
+use std::time::Duration;
+
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+/// How long a call waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A call didn't get its turn in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("more calls to callbacks wait than callbacks answer in {PATIENCE:?}")]
+pub(super) struct NoTurnError;
+
+/// The turns of all calls of this process.
+#[derive(Debug)]
+pub(super) struct CallTurns(Semaphore);
+
+impl CallTurns {
+    /// So many calls may be under way at a time.
+    pub(super) fn new(at_a_time: usize) -> Self {
+        Self(Semaphore::new(at_a_time.min(Semaphore::MAX_PERMITS)))
+    }
+
+    /// Waits for a turn, which lasts until it is dropped. A page that leaves meanwhile gives up its place.
+    pub(super) async fn next(&self) -> Result<SemaphorePermit<'_>, NoTurnError> {
+        let turn = timeout(PATIENCE, self.0.acquire()).await.map_err(|_| NoTurnError)?;
+        Ok(turn.expect("turns are never closed"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_beyond_wait_in_order_and_those_that_left_are_passed_over() {
+        let turns = CallTurns::new(2);
+        let under_way = turns.next().await.unwrap();
+        let other = turns.next().await.unwrap();
+        let mut first = Box::pin(turns.next());
+        let mut gone = Box::pin(turns.next());
+        let mut last = Box::pin(turns.next());
+        assert!(first.as_mut().now_or_never().is_none(), "all turns are taken");
+        assert!(gone.as_mut().now_or_never().is_none() && last.as_mut().now_or_never().is_none());
+        drop(gone);
+        drop(under_way);
+        assert!(last.as_mut().now_or_never().is_none(), "the first is before it");
+        let held = first.await.unwrap();
+        assert!(last.as_mut().now_or_never().is_none());
+        drop(other);
+        assert!(last.await.is_ok());
+        drop(held);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_gets_no_turn_in_time_is_told() {
+        let turns = CallTurns::new(1);
+        let under_way = turns.next().await.unwrap();
+        assert_eq!(turns.next().await.err(), Some(NoTurnError));
+        drop(under_way);
+        assert!(turns.next().await.is_ok());
+    }
+}

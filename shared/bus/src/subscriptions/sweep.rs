@@ -1,0 +1,78 @@
+//! Which mailboxes are read as a precaution, so that a loss that nobody noticed ends some time.
+//!
+//! A sweep goes once around all slots, in equal steps, so that no moment has much to read. What was read lately is left out.
+//! Scenes that Redis doesn't have come more often: their gateway may have been refused to open them again.
+//!
+//! See docs/decisions/103-what-may-be-lost-is-noticed-rather-than-searched.md.
+
+use scenecast_scene::SceneId;
+
+use crate::{redis::scene_name::SceneName, watch::registry::WatcherRegistry};
+
+/// In how many steps the sweep goes around: two minutes, at a step each three seconds.
+const STEPS: u32 = 40;
+/// A mailbox is left alone for so many steps after it was read: half a minute.
+const READ_LATELY: u32 = 10;
+
+/// Takes the next step. Returns the scenes whose mailboxes are read now.
+pub(crate) fn next_step(registry: &WatcherRegistry) -> Vec<SceneId> {
+    let step = registry.begin_inspection();
+    let has_its_turn = |scene| u32::from(SceneName(scene).slot().number()) % STEPS == step % STEPS;
+    registry.scenes_due(|scene, last_read| {
+        let was_read_lately = step.wrapping_sub(last_read.inspection) < READ_LATELY;
+        !was_read_lately && (last_read.was_missing || has_its_turn(scene))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    use super::*;
+    use crate::watch::registry::Watch;
+
+    fn scene(number: u128) -> SceneId {
+        URL_SAFE_NO_PAD.encode(number.to_be_bytes()).parse().unwrap()
+    }
+
+    fn numbers(registry: &WatcherRegistry, steps: u32) -> Vec<usize> {
+        (0..steps).map(|_| next_step(registry).len()).collect()
+    }
+
+    #[test]
+    fn each_scene_has_its_turn_once_in_a_sweep_and_never_many_at_a_time() {
+        let registry = WatcherRegistry::new(|_| {});
+        let watches: Vec<Watch> = (0..4000).map(|number| registry.watch(scene(number), 0).0).collect();
+        numbers(&registry, READ_LATELY);
+        let mut swept = HashSet::new();
+        for _ in 0..STEPS {
+            let scenes = next_step(&registry);
+            assert!(scenes.len() < 200, "{} of {} in one step", scenes.len(), watches.len());
+            assert!(scenes.into_iter().all(|scene| swept.insert(scene)), "it had its turn");
+        }
+        assert_eq!(swept.len(), watches.len());
+    }
+
+    #[test]
+    fn a_scene_that_was_read_lately_is_left_alone() {
+        let registry = WatcherRegistry::new(|_| {});
+        let watches: Vec<Watch> = (0..1000).map(|number| registry.watch(scene(number), 0).0).collect();
+        assert_eq!(numbers(&registry, READ_LATELY - 1), [0; READ_LATELY as usize - 1]);
+        assert!(next_step(&registry).len() < watches.len());
+    }
+
+    #[test]
+    fn a_scene_that_redis_does_not_have_is_read_each_half_minute() {
+        let registry = WatcherRegistry::new(|_| {});
+        let (watch, _) = registry.watch(scene(1), 0);
+        registry.confirm_subscription(scene(1), registry.now());
+        watch.complete_catch_up(registry.now(), None);
+        for _ in 0..3 {
+            assert_eq!(numbers(&registry, READ_LATELY - 1), [0; READ_LATELY as usize - 1]);
+            assert_eq!(next_step(&registry), [scene(1)]);
+            registry.complete_catch_up(scene(1), registry.now(), None);
+        }
+    }
+}
