@@ -126,7 +126,13 @@ pub trait LoginTarget: Send + Sync + 'static {
 
     /// Redeems a grant as the site's backend, with retries, until it is final. The default is for targets without
     /// grants, whose logins count as redeemed by `who`.
-    fn redeem(&self, _seat: Seat, _grant: &str, who: OpenId) -> impl Future<Output = Redemption> + Send {
+    fn redeem(
+        &self,
+        _seat: Seat,
+        _scene: SceneId,
+        _grant: String,
+        who: OpenId,
+    ) -> impl Future<Output = Redemption> + Send {
         std::future::ready(Redemption::Of(who))
     }
 }
@@ -148,6 +154,13 @@ pub trait TargetPage: Send + 'static {
 }
 
 impl Seat {
+    /// The address of its browser, as an ingress tells it. Limits are per address, so each browser has its own. The
+    /// addresses are of the network for benchmarks (RFC 2544), because addresses of private networks are not limited.
+    pub fn browser(self) -> Ipv4Addr {
+        let [.., high, middle, low] = self.number.to_be_bytes();
+        Ipv4Addr::new(198, 18 + high % 2, middle, low)
+    }
+
     /// A scene's id for targets that have no scenes: no other page of the run has it.
     pub fn scene(self) -> SceneId {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
