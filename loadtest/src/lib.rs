@@ -3,6 +3,9 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`drills`] | logins go on while something breaks; `scenecast-loadtest drill` |
+//! | [`health`] | whether the generator itself is the limit |
+//! | [`thresholds`] | thresholds in words |
+//! | [`generator`] | pages, and logins at their planned instants |
 //! | [`targets`] | what a run may be aimed at, behind one trait |
 //! | [`results`] | the result of a run, as a file |
 //! | [`measure`] | histograms of times, per phase and second |
@@ -19,10 +22,13 @@
 pub mod cluster;
 pub mod crowd;
 pub mod drills;
+pub mod generator;
+pub mod health;
 pub mod hostile;
 pub mod ledger;
 pub mod measure;
 pub mod plan;
 pub mod results;
 pub mod targets;
+pub mod thresholds;
 pub mod webhook_receiver;

@@ -110,9 +110,9 @@ pub trait LoginTarget: Send + Sync + 'static {
     fn open(&self, seat: Seat)
     -> impl Future<Output = Result<OpenedPage<Self::Page, Self::Trigger>, PageError>> + Send;
 
-    /// Connects a page again after it lost its connection, or dropped it on purpose. It has to hear what it missed, if
-    /// the target promises that.
-    fn reconnect(&self, page: Self::Page, seat: Seat) -> impl Future<Output = Result<Self::Page, PageError>> + Send;
+    /// Connects a page again, after it lost its connection or in place of the one that it has. It has to hear what it
+    /// missed, if the target promises that. It is called again if it fails.
+    fn reconnect(&self, page: &mut Self::Page, seat: Seat) -> impl Future<Output = Result<(), PageError>> + Send;
 
     /// Logs a page in: everything that its person does on the phone. It was planned for `planned`. `news` says what
     /// the page hears meanwhile, such as the number that the person has to pick. `None` if it couldn't even be tried,

@@ -132,9 +132,9 @@ impl LoginTarget for ScenecastTarget {
         Ok(OpenedPage { page: ScenecastPage(page), scene: trigger.scene, trigger })
     }
 
-    async fn reconnect(&self, page: ScenecastPage, seat: Seat) -> Result<ScenecastPage, PageError> {
+    async fn reconnect(&self, page: &mut ScenecastPage, seat: Seat) -> Result<(), PageError> {
         let resuming = page.0.resume(self.gateway_of(seat), &self.origin, seat);
-        Ok(ScenecastPage(timeout(OPEN_WITHIN, resuming).await.map_err(|_| late())??))
+        timeout(OPEN_WITHIN, resuming).await.map_err(|_| late())?
     }
 
     async fn trigger(&self, trigger: LoginCode, planned: Instant, news: &PageNews) -> Option<Triggered> {

@@ -66,14 +66,12 @@ impl SocketPage {
     }
 
     /// Connects again and resumes the scene.
-    pub(super) async fn resume(self, gateway: SocketAddr, origin: &str, seat: Seat) -> Result<Self, PageError> {
-        let Self { stream, key, seq, .. } = self;
-        drop(stream);
-        let mut page = Self { key, seq, ..Self::connect(gateway, origin, seat).await? };
-        let message = json!({ "resume": { "key": &*page.key, "after": page.seq } }).to_string();
-        page.send(0x81, message.as_bytes()).await.map_err(broken)?;
-        page.first_message(|message| (message.kind == "resumed").then_some(())).await?;
-        Ok(page)
+    pub(super) async fn resume(&mut self, gateway: SocketAddr, origin: &str, seat: Seat) -> Result<(), PageError> {
+        let connected = Self::connect(gateway, origin, seat).await?;
+        (self.stream, self.rest) = (connected.stream, connected.rest);
+        let message = json!({ "resume": { "key": &*self.key, "after": self.seq } }).to_string();
+        self.send(0x81, message.as_bytes()).await.map_err(broken)?;
+        self.first_message(|message| (message.kind == "resumed").then_some(())).await
     }
 
     async fn connect(gateway: SocketAddr, origin: &str, seat: Seat) -> Result<Self, PageError> {
