@@ -8,6 +8,8 @@
 //! | `frames`, `http_answer`, `read_buffer` | frames and answers from bytes; one buffer for each thread |
 //! | `phone` | people's phones |
 //! | `delivery_pool` | kept connections to the callbacks |
+//!
+//! See docs/decisions/091-pages-of-the-generator-are-bare-sockets.md.
 
 mod delivery_pool;
 mod frames;
