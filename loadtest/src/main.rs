@@ -1,9 +1,9 @@
-//! `scenecast-loadtest`: the simulator of WeChat, and drills.
+//! `scenecast-loadtest`: the simulator of WeChat, drills, and load.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use scenecast_loadtest::drills;
+use scenecast_loadtest::{drills, run};
 use scenecast_service::{process, signals::HeldSignals};
 
 /// The other two parties of a login, as programs.
@@ -14,6 +14,8 @@ enum Program {
     Simulator(process::Cli),
     /// Break something while people log in, and report what became of each login.
     Drill(drills::DrillCli),
+    /// Log people in at a rate, and measure how long each login takes and what became of it.
+    Run(Box<run::RunCli>),
 }
 
 fn main() -> ExitCode {
@@ -23,6 +25,10 @@ fn main() -> ExitCode {
         Program::Drill(cli) => {
             drop(held);
             drills::run(&cli)
+        }
+        Program::Run(cli) => {
+            drop(held);
+            run::run(&cli)
         }
     }
 }
