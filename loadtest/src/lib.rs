@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`drills`] | logins go on while something breaks; `scenecast-loadtest drill` |
 //! | [`targets`] | what a run may be aimed at, behind one trait |
+//! | [`compare`] | what became better or worse between two results; `scenecast-loadtest compare` |
+//! | [`report`] | a result as an HTML file; `scenecast-loadtest report` |
 //! | [`results`] | the result of a run, as a file |
 //! | [`measure`] | histograms of times, per phase and second |
 //! | [`plan`] | what a run does, and when: a pure function |
@@ -17,12 +19,14 @@
 //! `scenecast-browsers`.
 
 pub mod cluster;
+pub mod compare;
 pub mod crowd;
 pub mod drills;
 pub mod hostile;
 pub mod ledger;
 pub mod measure;
 pub mod plan;
+pub mod report;
 pub mod results;
 pub mod targets;
 pub mod webhook_receiver;

@@ -1,9 +1,9 @@
-//! `scenecast-loadtest`: the simulator of WeChat, and drills.
+//! `scenecast-loadtest`: the simulator of WeChat, drills, reports and comparisons.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use scenecast_loadtest::drills;
+use scenecast_loadtest::{compare, drills, report};
 use scenecast_service::process;
 
 /// The other two parties of a login, as programs.
@@ -14,11 +14,17 @@ enum Program {
     Simulator(process::Cli),
     /// Break something while people log in, and report what became of each login.
     Drill(drills::DrillCli),
+    /// Write the result of a run as one HTML file.
+    Report(report::ReportCli),
+    /// Say what became better or worse between two runs of one plan.
+    Compare(compare::CompareCli),
 }
 
 fn main() -> ExitCode {
     match Program::parse() {
         Program::Simulator(cli) => process::run(&cli, "scenecast-simulator", scenecast_simulator::serve),
         Program::Drill(cli) => drills::run(&cli),
+        Program::Report(cli) => report::run(&cli),
+        Program::Compare(cli) => compare::run(&cli),
     }
 }

@@ -95,7 +95,8 @@ impl ProcessRole {
 impl ProcessSeries {
     /// The last sample at or before this moment.
     pub fn at(&self, at_seconds: f64) -> Option<&ProcessSample> {
-        self.samples.iter().rfind(|sample| sample.at_seconds <= at_seconds)
+        let next = self.samples.partition_point(|sample| sample.at_seconds <= at_seconds);
+        next.checked_sub(1).and_then(|last| self.samples.get(last))
     }
 
     /// CPU time between two moments, in seconds.
