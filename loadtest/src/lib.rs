@@ -2,7 +2,11 @@
 //!
 //! | room | what is in it |
 //! |---|---|
+//! | [`run`] | measures logins at a rate; `scenecast-loadtest run` |
 //! | [`drills`] | logins go on while something breaks; `scenecast-loadtest drill` |
+//! | [`health`] | whether the generator itself is the limit |
+//! | [`thresholds`] | thresholds in words |
+//! | [`generator`] | pages, and logins at their planned instants |
 //! | [`targets`] | what a run may be aimed at, behind one trait |
 //! | [`compare`] | what became better or worse between two results; `scenecast-loadtest compare` |
 //! | [`report`] | a result as an HTML file; `scenecast-loadtest report` |
@@ -11,6 +15,7 @@
 //! | [`plan`] | what a run does, and when: a pure function |
 //! | [`crowd`] | thousands of login pages, the phones before them, and the site's backend |
 //! | [`ledger`] | what each phone was told, and what became of the login |
+//! | [`given_cluster`] | a cluster that somebody else runs |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
 //! | [`hostile`] | clients that take connections and give nothing back |
 //! | [`webhook_receiver`] | a site's server for webhooks |
@@ -22,11 +27,16 @@ pub mod cluster;
 pub mod compare;
 pub mod crowd;
 pub mod drills;
+pub mod generator;
+pub mod given_cluster;
+pub mod health;
 pub mod hostile;
 pub mod ledger;
 pub mod measure;
 pub mod plan;
 pub mod report;
 pub mod results;
+pub mod run;
 pub mod targets;
+pub mod thresholds;
 pub mod webhook_receiver;

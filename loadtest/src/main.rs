@@ -1,9 +1,9 @@
-//! `scenecast-loadtest`: the simulator of WeChat, drills, reports and comparisons.
+//! `scenecast-loadtest`: the simulator of WeChat, drills, load, and what its results say.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use scenecast_loadtest::{compare, drills, report};
+use scenecast_loadtest::{compare, drills, report, run};
 use scenecast_service::process;
 
 /// The other two parties of a login, as programs.
@@ -18,6 +18,8 @@ enum Program {
     Report(report::ReportCli),
     /// Say what became better or worse between two runs of one plan.
     Compare(compare::CompareCli),
+    /// Log people in at a rate, and measure how long each login takes and what became of it.
+    Run(Box<run::RunCli>),
 }
 
 fn main() -> ExitCode {
@@ -26,5 +28,6 @@ fn main() -> ExitCode {
         Program::Drill(cli) => drills::run(&cli),
         Program::Report(cli) => report::run(&cli),
         Program::Compare(cli) => compare::run(&cli),
+        Program::Run(cli) => run::run(&cli),
     }
 }

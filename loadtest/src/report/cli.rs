@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 
 use super::page::{ReportError, run_page};
-use crate::results::{self, ResultFileError};
+use crate::results::{self, ResultFileError, RunResult};
 
 /// What a command answers that can't do what it was asked, such as for a file that isn't there.
 pub const USAGE: u8 = 2;
@@ -63,6 +63,12 @@ fn report(result: &Path, out: &Path) -> Result<(), ReportFileError> {
     let read = results::read(result)?;
     let page = run_page(&read).map_err(|source| ReportFileError::Damaged { path: result.into(), source })?;
     write_page(&page, out)
+}
+
+/// Writes the report of a result to this file.
+pub fn write_report(result: &RunResult, path: &Path) -> Result<(), ReportFileError> {
+    let page = run_page(result).map_err(|source| ReportFileError::Damaged { path: path.into(), source })?;
+    write_page(&page, path)
 }
 
 /// Whether both names lead to one file that is there.

@@ -36,7 +36,7 @@ mod tables;
 mod time_charts;
 
 pub(crate) use cli::is_same_file;
-pub use cli::{ReportCli, ReportFileError, USAGE, run, write_page};
+pub use cli::{ReportCli, ReportFileError, USAGE, run, write_page, write_report};
 pub use comparison_table::ComparisonTable;
 pub(crate) use comparison_table::{ComparisonRow, ComparisonTone};
 pub use condensed::SecondError;

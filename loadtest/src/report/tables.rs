@@ -18,13 +18,18 @@ pub(super) struct TableLine {
     pub(super) cells: Vec<String>,
 }
 
-/// Percentiles of every phase in which people logged in.
+/// Percentiles of every phase in which people logged in, and of the opening of pages.
 pub(super) fn percentiles(run: &ReportedRun) -> Vec<TableLine> {
+    let opened = run.result.phases.iter().filter(|phase| phase.open.summary.count > 0);
+    let opened = opened.map(|phase| (format!("open in {}", phase.phase), &phase.open.summary));
     let lines = run.timed_phases().flat_map(|phase| {
         [("response", &phase.response), ("service", &phase.service), ("lateness", &phase.lateness)]
             .map(|(what, record)| (format!("{what} in {}", phase.phase), &record.summary))
     });
-    lines.map(|(what, summary)| TableLine { name: run.label_of(&what), cells: percentile_cells(summary) }).collect()
+    lines
+        .chain(opened)
+        .map(|(what, summary)| TableLine { name: run.label_of(&what), cells: percentile_cells(summary) })
+        .collect()
 }
 
 fn percentile_cells(summary: &LatencySummary) -> Vec<String> {
