@@ -8,6 +8,8 @@
 //! | [`thresholds`] | thresholds in words |
 //! | [`generator`] | pages, and logins at their planned instants |
 //! | [`targets`] | what a run may be aimed at, behind one trait |
+//! | [`compare`] | what became better or worse between two results; `scenecast-loadtest compare` |
+//! | [`report`] | a result as an HTML file; `scenecast-loadtest report` |
 //! | [`results`] | the result of a run, as a file |
 //! | [`measure`] | histograms of times, per phase and second |
 //! | [`plan`] | what a run does, and when: a pure function |
@@ -22,6 +24,7 @@
 //! `scenecast-browsers`.
 
 pub mod cluster;
+pub mod compare;
 pub mod crowd;
 pub mod drills;
 pub mod generator;
@@ -31,6 +34,7 @@ pub mod hostile;
 pub mod ledger;
 pub mod measure;
 pub mod plan;
+pub mod report;
 pub mod results;
 pub mod run;
 pub mod targets;

@@ -88,6 +88,11 @@ impl Latency {
         if self.is_empty() { Duration::ZERO } else { Duration::from_nanos(self.0.min()) }
     }
 
+    /// The times that were recorded, as exact as the histogram, with how many there are of each.
+    pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
+        self.0.iter_recorded().map(|bucket| (Duration::from_nanos(bucket.value_iterated_to()), bucket.count_at_value()))
+    }
+
     /// In the standard encoding: base64 of `V2Deflate`, in nanoseconds.
     pub fn encode(&self) -> String {
         let mut bytes = vec![];

@@ -95,8 +95,10 @@ impl ProcessRole {
 impl ProcessSeries {
     /// The sample that is nearest to this moment. Whenever a phase changes there is one.
     pub fn at(&self, at_seconds: f64) -> Option<&ProcessSample> {
+        let next = self.samples.partition_point(|sample| sample.at_seconds <= at_seconds);
+        let around = &self.samples[next.saturating_sub(1)..self.samples.len().min(next + 1)];
         let distance = |sample: &ProcessSample| (sample.at_seconds - at_seconds).abs();
-        self.samples.iter().min_by(|one, other| distance(one).total_cmp(&distance(other)))
+        around.iter().min_by(|one, other| distance(one).total_cmp(&distance(other)))
     }
 
     /// CPU time between two moments, in seconds.

@@ -31,6 +31,7 @@ use crate::{
     health::{PreflightNeeds, descriptors, free_memory, port_range, raise_descriptor_limit, shortages},
     measure::{IntervalEntry, write_interval_log},
     plan::{LoginPlan, Segment, WayIn},
+    report,
     results::{self, RunResult, TargetInfo},
     targets::{LoginTarget, PreciseTimer, ScenecastSetup, ScenecastTarget, Seat, SourceAddresses},
     thresholds::{Threshold, ThresholdFile},
@@ -208,9 +209,10 @@ async fn probe(target: &ScenecastTarget, sources: SourceAddresses) -> Result<(),
     }
 }
 
-/// Writes the result and the log of histograms.
+/// Writes the result, its report, and the log of histograms.
 fn keep(result: &RunResult, recorder: &RunRecorder, directory: &Path) -> Result<(), RunError> {
     results::write(result, &directory.join("result.json"))?;
+    report::write_report(result, &directory.join("report.html"))?;
     let path = directory.join("result.hlog");
     let write = || {
         let mut file = BufWriter::new(File::create(&path)?);

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use scenecast_service::config::ConfigError;
 
-use crate::{given_cluster::WatchTargetError, plan::PlanError, results::ResultFileError};
+use crate::{given_cluster::WatchTargetError, plan::PlanError, report::ReportFileError, results::ResultFileError};
 
 /// Why a run can't begin, or its result can't be kept. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,8 @@ pub(super) enum RunError {
     Down { address: String, error: String },
     #[error("{0}")]
     Result(#[from] ResultFileError),
+    #[error("{0}")]
+    Report(#[from] ReportFileError),
     #[error("this process can't {what}: {source}")]
     Process { what: &'static str, source: io::Error },
 }
@@ -45,7 +47,7 @@ impl RunError {
             | Self::Binary { .. }
             | Self::Redis
             | Self::Output { .. } => 2,
-            Self::Cluster(_) | Self::Down { .. } | Self::Result(_) | Self::Process { .. } => 3,
+            Self::Cluster(_) | Self::Down { .. } | Self::Result(_) | Self::Report(_) | Self::Process { .. } => 3,
         }
     }
 }

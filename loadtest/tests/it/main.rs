@@ -5,6 +5,7 @@
 mod cluster;
 mod compatible;
 mod drills;
+mod reports;
 mod run;
 mod simulator_process;
 mod webhook_receiver;
