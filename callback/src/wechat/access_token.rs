@@ -217,9 +217,9 @@ impl AccessTokenSource {
 
     /// Asks WeChat for a token, unless there is a pause.
     async fn fetch(&self) -> Result<StoredToken, CallError> {
-        self.0.circuit.start(STABLE_TOKEN)?;
+        let begun = self.0.circuit.begin(STABLE_TOKEN)?;
         let answer = self.ask_wechat().await;
-        let fetched = self.0.circuit.record(STABLE_TOKEN, CallSubject::Account, answer);
+        let fetched = self.0.circuit.record(begun, CallSubject::Account, answer);
         match &fetched {
             Ok(_) => tracing::info!(account = %self.0.account, "fetched an access token"),
             Err(error) => self.0.state.lock().record_failure(error),

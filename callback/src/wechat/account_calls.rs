@@ -50,16 +50,16 @@ impl AccountCalls {
 
     /// Makes a call without an access token.
     pub(crate) async fn call_without_token<T>(&self, ask: &ApiCall<T>) -> Result<T, CallError> {
-        self.circuit.start(ask.path)?;
+        let begun = self.circuit.begin(ask.path)?;
         let answer = Box::pin(answered_by(call_deadline(), self.client.send(ask, None))).await;
-        self.circuit.record(ask.path, ask.subject, answer)
+        self.circuit.record(begun, ask.subject, answer)
     }
 
     /// The token's own failures say nothing of this call, and are recorded where the token comes from.
     async fn with_token<T>(&self, ask: &ApiCall<T>, by: Instant) -> Result<T, CallError> {
         self.circuit.check(ask.path)?;
         let token = answered_by(by, self.token.get()).await?;
-        self.circuit.start(ask.path)?;
+        let begun = self.circuit.begin(ask.path)?;
         let answer = match answered_by(by, self.client.send(ask, Some(&token))).await {
             Err(error) if error.code() == Some(ErrorCode::StaleToken) => {
                 tracing::info!(
@@ -71,7 +71,7 @@ impl AccountCalls {
             }
             answered => answered,
         };
-        self.circuit.record(ask.path, ask.subject, answer)
+        self.circuit.record(begun, ask.subject, answer)
     }
 }
 

@@ -46,8 +46,9 @@ use crate::clock::Clock;
 const A_MINUTE: Duration = Duration::from_secs(60);
 /// For what lasts, and for which WeChat punishes those who keep asking.
 const AN_HOUR: Duration = Duration::from_secs(60 * 60);
-/// How long others wait for the call that is tried after a pause, unless its answer comes sooner.
-const TRIAL: Duration = Duration::from_secs(4);
+/// How long others wait for the call that is tried after a pause, unless its answer comes sooner. It is longer than a call
+/// may take.
+const TRIAL: Duration = Duration::from_secs(5);
 
 /// How long a call is not made after WeChat refused it with this code; `None` if it may be made at once.
 fn pause(code: ErrorCode, subject: CallSubject) -> Option<Duration> {
@@ -77,6 +78,19 @@ struct CircuitState {
 struct Calls {
     paused: BTreeMap<&'static str, Pause>,
     unanswered: BTreeMap<&'static str, UnansweredCalls>,
+    /// How many calls have begun.
+    begun: u64,
+    /// For each call, which ones began before its last pause or answer. That those get no answer says nothing new.
+    old: BTreeMap<&'static str, u64>,
+}
+
+/// A call that has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "its answer has to be recorded"]
+pub(crate) struct BegunCall {
+    path: &'static str,
+    /// How many had begun by then, with this one.
+    number: u64,
 }
 
 /// Why a call is not made, and until when.
@@ -84,8 +98,6 @@ struct Calls {
 struct Pause {
     why: PauseReason,
     until: SystemTime,
-    /// Whether it lasts only for as long as one call is tried.
-    is_trial: bool,
 }
 
 impl Circuit {
@@ -100,20 +112,21 @@ impl Circuit {
     }
 
     /// Whether this call may be made now. If so, its caller makes it, and records its answer.
-    pub(crate) fn start(&self, call: &'static str) -> Result<(), CallError> {
+    pub(crate) fn begin(&self, call: &'static str) -> Result<BegunCall, CallError> {
         let mut calls = self.0.calls_now();
         not_paused(&calls, call)?;
+        let begun = calls.begin(call);
         if calls.unanswered.get(call).is_some_and(|unanswered| unanswered.pause().is_some()) {
-            self.pause(&mut calls, call, PauseReason::Unanswered, TRIAL).is_trial = true;
+            self.pause(&mut calls, call, PauseReason::Unanswered, TRIAL);
         }
-        Ok(())
+        Ok(begun)
     }
 
     /// Learns from the answer to this call whether it is paused now. Gives the answer, but where a pause began because
     /// WeChat gives none: then the caller learns of the pause.
     pub(crate) fn record<T>(
         &self,
-        call: &'static str,
+        call: BegunCall,
         subject: CallSubject,
         answer: Result<T, CallError>,
     ) -> Result<T, CallError> {
@@ -121,13 +134,13 @@ impl Circuit {
             Err(error) if error.is_unanswered(subject) => Err(self.record_unanswered(call, error)),
             Err(error) => {
                 if error.code().is_some() {
-                    self.record_answered(call);
+                    self.record_answered(call.path);
                 }
-                self.record_refusal(call, subject, &error);
+                self.record_refusal(call.path, subject, &error);
                 Err(error)
             }
             Ok(answer) => {
-                self.record_answered(call);
+                self.record_answered(call.path);
                 Ok(answer)
             }
         }
@@ -148,6 +161,7 @@ impl Circuit {
 
     fn record_answered(&self, call: &'static str) {
         let mut calls = self.0.calls.lock();
+        calls.make_old(call);
         let before = calls.unanswered.remove(call).unwrap_or_default();
         if before.pause().is_none() {
             return;
@@ -159,16 +173,17 @@ impl Circuit {
         tracing::info!(account = %self.0.account, call, "WeChat answers this call again");
     }
 
-    fn record_unanswered(&self, call: &'static str, error: CallError) -> CallError {
+    fn record_unanswered(&self, begun: BegunCall, error: CallError) -> CallError {
+        let call = begun.path;
         let mut calls = self.0.calls_now();
-        if let Some(Pause { why, is_trial: false, .. }) = calls.paused.get(call) {
-            // The call was on its way when the pause began.
-            return CallError::NotMade(*why);
+        if calls.is_old(begun) {
+            return not_paused(&calls, call).err().unwrap_or(error);
         }
         let unanswered = calls.unanswered.entry(call).or_default();
         unanswered.count();
         let Some(pause) = unanswered.pause() else { return error };
         self.pause(&mut calls, call, PauseReason::Unanswered, pause);
+        calls.make_old(call);
         tracing::warn!(
             account = %self.0.account, call, %error, ?pause,
             "WeChat gives no answer to this call; it is not made again before `pause` is over, and then one call is tried"
@@ -192,7 +207,7 @@ impl Circuit {
         }
     }
 
-    fn pause<'a>(&self, calls: &'a mut Calls, call: &'static str, why: PauseReason, pause: Duration) -> &'a mut Pause {
+    fn pause(&self, calls: &mut Calls, call: &'static str, why: PauseReason, pause: Duration) {
         if let Some(before) = calls.paused.remove(call) {
             self.0.hide(call, before.why);
         }
@@ -205,7 +220,22 @@ impl Circuit {
             }
         });
         let until = self.0.clock.now() + pause;
-        calls.paused.entry(call).or_insert(Pause { why, until, is_trial: false })
+        calls.paused.insert(call, Pause { why, until });
+    }
+}
+
+impl Calls {
+    fn begin(&mut self, path: &'static str) -> BegunCall {
+        self.begun += 1;
+        BegunCall { path, number: self.begun }
+    }
+
+    fn make_old(&mut self, path: &'static str) {
+        self.old.insert(path, self.begun);
+    }
+
+    fn is_old(&self, call: BegunCall) -> bool {
+        self.old.get(call.path).is_some_and(|old| call.number <= *old)
     }
 }
 

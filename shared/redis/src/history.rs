@@ -28,6 +28,10 @@ impl ReplicationHistory {
         Self::command().send(client).await.map(|info| Self::read(&info)).unwrap_or_default()
     }
 
+    pub(crate) fn is_told(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether both are told, and differ.
     pub(crate) fn is_other_than(&self, before: &Self) -> bool {
         matches!((&self.0, &before.0), (Some(now), Some(before)) if now != before)

@@ -216,7 +216,8 @@ impl ReplicaAcknowledger {
     /// Ends the connection for commands if the server has begun another history since it was made: what goes over it
     /// counts no more.
     fn replace_older_connection(&self, node: &Server, history: &ReplicationHistory) {
-        if let Some(connection) = self.commands.get_existing(node)
+        if history.is_told()
+            && let Some(connection) = self.commands.get_existing(node)
             && connection.state().borrow().connected().is_some_and(|connected| connected.history != *history)
         {
             tracing::info!(
