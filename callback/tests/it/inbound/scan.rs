@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use scenecast_scene::EventKind;
 use scenecast_simulator::{CallFailure, Faults, PhoneScreen};
+use scenecast_testing::RedisServer;
 
 use crate::world::{CallbackWorld, event, event_at, name, person, reply, signed, unix_now};
 
@@ -27,6 +28,26 @@ async fn a_follower_and_a_new_follower_log_in_by_scanning() {
         assert_eq!(world.pod().metric("scenecast_scenes_total{stage=\"opened\"}"), 3);
         assert_eq!(world.pod().metric("scenecast_scenes_total{stage=\"confirmed\"}"), 3);
         assert_eq!(world.pod().metric("scenecast_deliveries_total{outcome=\"logged_in\"}"), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_one_script_that_also_counts_it() {
+    let redis = RedisServer::start().await;
+    let world = CallbackWorld::with(Some(redis), |settings| {
+        settings.accounts.values_mut().for_each(|account| account.profile_wait_ms = 0);
+    })
+    .await;
+    let redis = world.redis.as_ref().unwrap();
+    // The first login brings the script to Redis.
+    for logins in 1..=3 {
+        let (_, qr_url) = world.open().await;
+        let before = redis.usage().await;
+        let outcome = world.scan("bo", &qr_url).await;
+        assert_eq!(reply(&outcome), "You are logged in. Please go back to the page.");
+        let used = redis.usage().await - before;
+        assert_eq!((used.calls("eval"), used.calls("evalsha")), if logins == 1 { (1, 1) } else { (0, 1) });
+        assert_eq!(world.user("bo").await.logins, logins);
     }
 }
 

@@ -4,7 +4,7 @@ use std::{io::IsTerminal, time::Duration};
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::Subscriber;
+use tracing::{Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::{FilterExt, filter_fn},
@@ -44,7 +44,10 @@ pub fn start(
     let provider = provider.transpose()?;
     let traces = provider.as_ref().map(|provider| {
         // Only our own spans are exported. Libraries have many spans that say little.
-        let ours = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("scenecast"));
+        let ours = filter_fn(|metadata| {
+            metadata.is_span() && *metadata.level() <= Level::INFO && metadata.target().starts_with("scenecast")
+        });
+        let ours = ours.with_max_level_hint(LevelFilter::INFO);
         tracing_opentelemetry::layer().with_tracer(provider.tracer(name)).with_filter(ours)
     });
     tracing_subscriber::registry().with(traces).with(log.with_filter(filter)).init();
@@ -66,6 +69,8 @@ pub fn start(
 fn log_filter<S: Subscriber>(directives: &str, shows_spans: bool) -> impl Filter<S> + use<S> {
     let needs_spans = shows_spans || directives.contains('[');
     let events = filter_fn(move |metadata| needs_spans || metadata.is_event());
+    // Without a hint of its own it would hide the other's, and each line of a library below the level would be looked at.
+    let events = events.with_max_level_hint(LevelFilter::TRACE);
     EnvFilter::builder().parse_lossy(directives).and(events)
 }
 
@@ -99,6 +104,7 @@ mod tests {
             ("warn", true, false),
         ] {
             let filter = log_filter::<Registry>(directives, shows_spans);
+            assert_eq!(filter.max_level_hint(), EnvFilter::new(directives).max_level_hint(), "{directives}");
             // A span that never interests anybody is decided once.
             let is_never_made = filter.callsite_enabled(metadata).is_never();
             assert_eq!(!is_never_made, is_made, "{directives} {shows_spans}");
