@@ -57,8 +57,9 @@ impl SceneFeed {
         request: &OpenRequest,
         visitor: &Visitor,
     ) -> Result<(Self, OpenedScene), PageRefusal> {
-        let (claims, opened) = state.scenes().open(request, visitor).await?;
+        let (claims, opened, turn) = state.scenes().open(request, visitor).await?;
         let (watch, mailbox) = watch(&state, claims.scene, 0).await?;
+        drop(turn);
         let life = Duration::from_secs(opened.expires_in);
         let remaining = mailbox.map_or(life, |mailbox| mailbox.remaining);
         let start = SessionStart { claims, state: SceneState::Open, remaining, has_unseen: false, stored: 0 };
