@@ -70,7 +70,8 @@ impl CallbackClient {
         call: &internal::OpenCall,
     ) -> Result<(internal::OpenedHandle, CallTurn), PageRefusal> {
         let turn = self.http.turn().await?;
-        let answer = self.http.post_in(&turn, internal::OPEN_PATH, call).await?;
+        // In a box of its own: while thousands of pages wait for their turn, they need no room for it.
+        let answer = Box::pin(self.http.post_in(&turn, internal::OPEN_PATH, call)).await?;
         let handle = serde_json::from_slice(&answer).map_err(|_| PageRefusal::for_unreadable_answer(&answer))?;
         Ok((handle, turn))
     }
