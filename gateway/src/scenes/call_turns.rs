@@ -5,10 +5,10 @@
 //!
 //! See docs/decisions/101-calls-to-callbacks-take-turns.md.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
@@ -20,20 +20,27 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[error("more calls to callbacks wait than callbacks answer in {PATIENCE:?}")]
 pub(super) struct NoTurnError;
 
-/// The turns of all calls of this process.
+/// The turns of all calls of this process. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct CallTurns(Arc<Semaphore>);
+
+/// A call's turn, which lasts until this is dropped.
 #[derive(Debug)]
-pub(super) struct CallTurns(Semaphore);
+#[must_use = "the turn is over once this is dropped"]
+pub(crate) struct CallTurn {
+    _permit: OwnedSemaphorePermit,
+}
 
 impl CallTurns {
     /// So many calls may be under way at a time.
     pub(super) fn new(at_a_time: usize) -> Self {
-        Self(Semaphore::new(at_a_time.min(Semaphore::MAX_PERMITS)))
+        Self(Arc::new(Semaphore::new(at_a_time.min(Semaphore::MAX_PERMITS))))
     }
 
-    /// Waits for a turn, which lasts until it is dropped. A page that leaves meanwhile gives up its place.
-    pub(super) async fn next(&self) -> Result<SemaphorePermit<'_>, NoTurnError> {
-        let turn = timeout(PATIENCE, self.0.acquire()).await.map_err(|_| NoTurnError)?;
-        Ok(turn.expect("turns are never closed"))
+    /// Waits for a turn. A page that leaves meanwhile gives up its place.
+    pub(super) async fn next(&self) -> Result<CallTurn, NoTurnError> {
+        let turn = timeout(PATIENCE, self.0.clone().acquire_owned()).await.map_err(|_| NoTurnError)?;
+        Ok(CallTurn { _permit: turn.expect("turns are never closed") })
     }
 }
 

@@ -1,9 +1,6 @@
 //! The gateway's calls to a callback, which writes scenes to the bus.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
 use backon::{ExponentialBuilder, Retryable};
@@ -20,7 +17,7 @@ use scenecast_service::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    call_turns::{CallTurns, NoTurnError},
+    call_turns::{CallTurn, CallTurns, NoTurnError},
     reopen_queue::{MissingScene, ReopenQueue, ReopenReceiver, reopen_queue},
 };
 use crate::{config::GatewayLimits, refusal::PageRefusal};
@@ -60,17 +57,23 @@ impl CallbackClient {
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(UNUSED_CONNECTIONS);
         let client = OutboundClient::new(NameResolver::system(), None, timeouts);
-        let http =
-            SignedHttp { client, base, secrets, turns: Arc::new(CallTurns::new(limits.calls_at_a_time())), rejections };
+        let http = SignedHttp { client, base, secrets, turns: CallTurns::new(limits.calls_at_a_time()), rejections };
         let (reopening, receiver) = reopen_queue(limits.most_reopening());
         tokio::spawn(http.clone().reopen_scenes(receiver));
         Self { http, reopening }
     }
 
-    /// Opens a scene, and returns the code by which the phone finds it.
-    pub(crate) async fn open(&self, call: &internal::OpenCall) -> Result<internal::OpenedHandle, PageRefusal> {
-        let answer = self.http.post(internal::OPEN_PATH, call).await?;
-        serde_json::from_slice(&answer).map_err(|_| PageRefusal::for_unreadable_answer(&answer))
+    /// Opens a scene, and returns the code by which the phone finds it. Who keeps the turn until the page waits for its
+    /// login keeps a burst of pages from waiting for Redis all at once.
+    pub(crate) async fn open(
+        &self,
+        call: &internal::OpenCall,
+    ) -> Result<(internal::OpenedHandle, CallTurn), PageRefusal> {
+        let turn = self.http.turn().await?;
+        // In a box of its own: while thousands of pages wait for their turn, they need no room for it.
+        let answer = Box::pin(self.http.post_in(&turn, internal::OPEN_PATH, call)).await?;
+        let handle = serde_json::from_slice(&answer).map_err(|_| PageRefusal::for_unreadable_answer(&answer))?;
+        Ok((handle, turn))
     }
 
     pub(crate) async fn cancel(&self, scene: SceneId) -> Result<(), PageRefusal> {
@@ -96,16 +99,24 @@ struct SignedHttp {
     client: OutboundClient,
     base: HttpUrl,
     secrets: Rotating,
-    turns: Arc<CallTurns>,
+    turns: CallTurns,
     rejections: Rejections,
 }
 
 impl SignedHttp {
-    async fn post(&self, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
-        let _turn = self.turns.next().await.map_err(|NoTurnError| {
+    async fn turn(&self) -> Result<CallTurn, PageRefusal> {
+        self.turns.next().await.map_err(|NoTurnError| {
             self.rejections.count(RejectReason::Calls);
             PageRefusal::Crowded
-        })?;
+        })
+    }
+
+    /// Makes a call once it is its turn.
+    async fn post(&self, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
+        self.post_in(&self.turn().await?, path, body).await
+    }
+
+    async fn post_in(&self, _: &CallTurn, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
         let body = serde_json::to_vec(body).expect("internal calls have string keys only");
         let signature = internal::sign(&self.secrets, unix_now(), path, &body);
         let request = self.client.request(Method::POST, self.base.join(path));

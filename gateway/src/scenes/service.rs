@@ -15,6 +15,7 @@ use scenecast_scene::{
 use scenecast_service::admission::{AddressRateLimit, RateLimit, RejectReason, Rejections};
 
 use super::{
+    call_turns::CallTurn,
     callback_client::CallbackClient,
     qr,
     remembered_codes::RememberedCodes,
@@ -93,12 +94,12 @@ impl SceneService {
         check_by(&self.compatible_keys, key)
     }
 
-    /// Opens a scene for a page of the own API.
+    /// Opens a scene for a page of the own API. The turn of the call is to be kept until the page waits for its login.
     pub(crate) async fn open(
         &self,
         request: &OpenRequest,
         visitor: &Visitor,
-    ) -> Result<(Claims, OpenedScene), PageRefusal> {
+    ) -> Result<(Claims, OpenedScene, CallTurn), PageRefusal> {
         let binding = request.state.as_ref().map(|state| Binding::of(state.as_str()));
         let (key, claims) = self.keys.issue(&request.account, binding, self.scene_life, SystemTime::now());
         let call = internal::OpenCall {
@@ -111,13 +112,14 @@ impl SceneService {
             handle: Handle::Any,
             may_ask_again: false,
         };
-        let code = match self.open_by_callback(&call).await? {
+        let (handle, turn) = self.open_in_turn(&call).await?;
+        let code = match handle {
             internal::OpenedHandle::Qr { url, .. } => DisplayedCode::Qr { svg: draw_qr(&claims, &url)?, url },
             internal::OpenedHandle::MiniProgram { image } => DisplayedCode::MiniProgram { image },
             internal::OpenedHandle::Typed { code } => DisplayedCode::Code(code),
         };
         let opened = OpenedScene { scene: claims.scene, key, expires_in: self.scene_life.as_secs(), code };
-        Ok((claims, opened))
+        Ok((claims, opened, turn))
     }
 
     /// Has a callback open a scene, unless its client has opened too many in the last minute.
@@ -125,6 +127,10 @@ impl SceneService {
         &self,
         call: &internal::OpenCall,
     ) -> Result<internal::OpenedHandle, PageRefusal> {
+        Ok(self.open_in_turn(call).await?.0)
+    }
+
+    async fn open_in_turn(&self, call: &internal::OpenCall) -> Result<(internal::OpenedHandle, CallTurn), PageRefusal> {
         self.check_rate(&self.open_limit, call.limited_as)?;
         if call.page.address.is_none() {
             tracing::warn!(

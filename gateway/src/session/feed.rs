@@ -57,8 +57,9 @@ impl SceneFeed {
         request: &OpenRequest,
         visitor: &Visitor,
     ) -> Result<(Self, OpenedScene), PageRefusal> {
-        let (claims, opened) = state.scenes().open(request, visitor).await?;
-        let (watch, mailbox) = watch(&state, claims.scene, 0).await?;
+        let (claims, opened, turn) = state.scenes().open(request, visitor).await?;
+        let (watch, mailbox) = Box::pin(watch(&state, claims.scene, 0)).await?;
+        drop(turn);
         let life = Duration::from_secs(opened.expires_in);
         let remaining = mailbox.map_or(life, |mailbox| mailbox.remaining);
         let start = SessionStart { claims, state: SceneState::Open, remaining, has_unseen: false, stored: 0 };
@@ -285,4 +286,19 @@ fn stored_start(claims: Claims, mailbox: &Mailbox, after: u64) -> SessionStart {
 fn unstored_start(claims: Claims) -> SessionStart {
     let remaining = claims.remaining(SystemTime::now());
     SessionStart { claims, state: SceneState::Open, remaining, has_unseen: false, stored: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<'a, F: Future>(_: fn(GatewayState, &'a OpenRequest, &'a Visitor) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_page_that_waits_for_its_turn_is_small() {
+        let size = size_of_future(SceneFeed::open);
+        assert!(size <= 704, "{size} bytes a page");
+    }
 }

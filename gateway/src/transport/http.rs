@@ -128,7 +128,7 @@ async fn open_scene(State(state): State<GatewayState>, request: Request) -> Resu
     let visitor = visitor_of(&request);
     let body = read_body(request.into_body(), MAX_BODY_BYTES).await?;
     let open: OpenRequest = serde_json::from_slice(&body).map_err(|_| Problem::bad_request(open_fault(&body)))?;
-    let (_, opened) = state.scenes().open(&open, &visitor).await?;
+    let (_, opened, _) = state.scenes().open(&open, &visitor).await?;
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((StatusCode::CREATED, headers, Json(opened)).into_response())
 }

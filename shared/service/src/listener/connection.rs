@@ -24,10 +24,10 @@ use crate::{
 
 /// The most bytes that hyper gets at a time: one less than it has room for at first. It doubles its buffer after a read
 /// that fills it, and an idle connection would hold the large buffer.
-const READ_AT_ONCE: u64 = 8 * 1024 - 1;
+const READ_AT_ONCE: usize = 8 * 1024 - 1;
 
 /// The most bytes that are kept of what a peer sends while its response is under way: what hyper takes at once.
-const MAX_UNREAD: usize = READ_AT_ONCE as usize;
+const MAX_UNREAD: usize = READ_AT_ONCE;
 
 /// What the connection and those who serve its requests share.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ impl Connection {
 
     fn poll_read_unread_first(&mut self, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.unread.is_empty() {
-            return Pin::new(&mut (&mut self.stream).take(READ_AT_ONCE)).poll_read(cx, to);
+            return Pin::new(&mut (&mut self.stream).take(READ_AT_ONCE as u64)).poll_read(cx, to);
         }
         let length = self.unread.len().min(to.remaining());
         to.put_slice(&self.unread[..length]);

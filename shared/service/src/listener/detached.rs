@@ -28,9 +28,12 @@ use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use tokio::io::AsyncWriteExt;
 
-use crate::listener::{
-    connection::Connection,
-    response_head::{BodyFraming, LAST_CHUNK, push_chunk, response_head},
+use crate::{
+    listener::{
+        connection::Connection,
+        response_head::{BodyFraming, HeaderLines, LAST_CHUNK, push_chunk, response_head},
+    },
+    shutdown::Shutdown,
 };
 
 /// At most about so many bytes wait to be sent with those that follow.
@@ -99,70 +102,101 @@ pub(super) fn client_stays(headers: &HeaderMap) -> bool {
     !values.flat_map(|value| value.split(',')).any(|option| option.trim().eq_ignore_ascii_case("close"))
 }
 
+/// Sends a response. Returns the connection if it stays for another request.
+pub(super) type Sending<'a> = Pin<Box<dyn Future<Output = Option<Connection>> + Send + 'a>>;
+
 impl DetachedResponse {
-    /// Sends the response. Returns the connection if it stays for another request. `is_closing` says, once the response is
-    /// there, whether the process closes its connections.
-    pub(super) async fn send(self, is_closing: impl Fn() -> bool) -> Option<Connection> {
-        let Self { mut connection, mut response, mut stays } = self;
-        let later = response.extensions_mut().remove::<Detached>()?.0.lock().take();
-        let (mut parts, mut body) = response.into_parts();
-        let mut added = HeaderMap::new();
-        let mut placeholder_body = None;
-        if let Some(later) = later {
-            parts.extensions.clear();
-            let answer = tokio::select! {
-                biased;
-                answer = later => answer,
-                () = connection.peer_left() => return None,
-            };
-            added = parts.headers;
-            placeholder_body = Some(body);
-            (parts, body) = answer.into_parts();
+    /// Sends the response. The connection doesn't stay if the process closes its connections by the time that the response
+    /// is there.
+    ///
+    /// Neither this nor what it calls is an `async fn`: what is taken apart would have a place in each page's task.
+    pub(super) fn send(self, shutdown: &Shutdown) -> Sending<'_> {
+        let Self { connection, mut response, stays } = self;
+        let detached = response.extensions_mut().remove::<Detached>();
+        match detached.and_then(|detached| detached.0.lock().take()) {
+            None => send_now(connection, response, &HeaderLines::default(), stays && !shutdown.is_closing()),
+            Some(later) => {
+                let (parts, placeholder) = response.into_parts();
+                let added = HeaderLines::from(&parts.headers);
+                Box::pin(send_later(connection, later, added, placeholder, stays, shutdown))
+            }
         }
-        stays &= client_stays(&parts.headers) && !is_closing();
-        let framing = body.size_hint().exact().map_or(BodyFraming::Chunked, BodyFraming::Length);
-        let mut unsent = response_head(parts.status, [&parts.headers, &added], framing, stays);
-        drop((parts, added));
-        loop {
-            // What is there already goes along with the head.
-            let part = match body.frame().now_or_never() {
-                Some(part) if unsent.len() < SENT_AT_ONCE => part,
-                Some(part) => {
-                    connection.write_all(&std::mem::take(&mut unsent)).await.ok()?;
-                    part
-                }
-                None => {
-                    connection.write_all(&std::mem::take(&mut unsent)).await.ok()?;
-                    tokio::select! {
-                        biased;
-                        part = body.frame() => part,
-                        () = connection.peer_left() => return None,
-                    }
-                }
-            };
-            match part {
-                None => break,
-                Some(part) => push_part(&mut unsent, &part.ok()?.into_data().unwrap_or_default(), framing),
+    }
+}
+
+/// Waits for a response, with what layers hold in the body of its placeholder, and sends it with the headers that they have
+/// added.
+fn send_later(
+    mut connection: Connection,
+    later: LaterResponse,
+    added: HeaderLines,
+    placeholder: Body,
+    stays: bool,
+    shutdown: &Shutdown,
+) -> impl Future<Output = Option<Connection>> + Send {
+    async move {
+        let response = tokio::select! {
+            biased;
+            response = later => response,
+            () = connection.peer_left() => return None,
+        };
+        drop(placeholder);
+        send_now(connection, response, &added, stays && !shutdown.is_closing()).await
+    }
+}
+
+fn send_now(connection: Connection, response: Response, added: &HeaderLines, stays: bool) -> Sending<'static> {
+    let (parts, body) = response.into_parts();
+    let stays = stays && client_stays(&parts.headers);
+    let framing = body.size_hint().exact().map_or(BodyFraming::Chunked, BodyFraming::Length);
+    let head = response_head(parts.status, &parts.headers, added, framing, stays);
+    Box::pin(send_parts(connection, head, body, framing, stays))
+}
+
+fn send_parts(
+    mut connection: Connection,
+    mut unsent: Vec<u8>,
+    mut body: Body,
+    framing: BodyFraming,
+    stays: bool,
+) -> impl Future<Output = Option<Connection>> + Send {
+    async move {
+        while let Some(part) = next_part(&mut connection, &mut unsent, &mut body).await? {
+            match framing {
+                BodyFraming::Length(_) => unsent.extend_from_slice(&part),
+                BodyFraming::Chunked => push_chunk(&mut unsent, &part),
             }
         }
         if framing == BodyFraming::Chunked {
             unsent.extend_from_slice(LAST_CHUNK);
         }
         connection.write_all(&unsent).await.ok()?;
-        drop(placeholder_body);
-        if !stays {
-            // The client has the whole response, whatever becomes of this.
-            let _ = connection.shutdown().await;
-            return None;
+        if stays {
+            return Some(connection);
         }
-        Some(connection)
+        // The client has the whole response, whatever becomes of this.
+        let _ = connection.shutdown().await;
+        None
     }
 }
 
-fn push_part(to: &mut Vec<u8>, part: &[u8], framing: BodyFraming) {
-    match framing {
-        BodyFraming::Length(_) => to.extend_from_slice(part),
-        BodyFraming::Chunked => push_chunk(to, part),
+/// The next part of the body, or `Some(None)` after the last one. What is unsent is sent before it is waited for. `None` if the
+/// client has left, or the body has failed.
+async fn next_part(connection: &mut Connection, unsent: &mut Vec<u8>, body: &mut Body) -> Option<Option<Bytes>> {
+    let mut ready = body.frame().now_or_never();
+    if ready.is_none() || unsent.len() >= SENT_AT_ONCE {
+        connection.write_all(&std::mem::take(unsent)).await.ok()?;
+    }
+    if ready.is_none() {
+        ready = tokio::select! {
+            biased;
+            part = body.frame() => Some(part),
+            () = connection.peer_left() => return None,
+        };
+    }
+    match ready.flatten() {
+        None => Some(None),
+        Some(frame) => Some(Some(frame.ok()?.into_data().unwrap_or_default())),
     }
 }
 
@@ -179,6 +213,15 @@ mod tests {
             assert_eq!(client_stays(&headers), stays, "{connection}");
         }
         assert!(client_stays(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_response_that_is_waited_for_is_small() {
+        fn size_of_future<A, B, C, D, E, S, F: Future>(_: fn(A, B, C, D, E, S) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size_of_future(send_later);
+        assert!(size <= 256, "{size} bytes");
     }
 
     #[test]

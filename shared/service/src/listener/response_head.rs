@@ -3,7 +3,7 @@
 
 use std::time::SystemTime;
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 
 /// How a body's end is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,21 +14,50 @@ pub(super) enum BodyFraming {
     Chunked,
 }
 
-/// The status line and headers, with the blank line after them. Of a header that is in several of `headers`, the values in
-/// the first count. `stays` is whether the connection stays for another request.
+/// Headers as they are sent, in next to no memory. (In a `HeaderMap`, one value may keep the whole buffer that a request was
+/// read into.)
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct HeaderLines(Box<[u8]>);
+
+impl From<&HeaderMap> for HeaderLines {
+    fn from(headers: &HeaderMap) -> Self {
+        let mut lines = vec![];
+        for (name, value) in headers {
+            push_header(&mut lines, name.as_str(), value.as_bytes());
+        }
+        Self(lines.into())
+    }
+}
+
+impl HeaderLines {
+    /// The name of each header, and its line.
+    fn lines(&self) -> impl Iterator<Item = (HeaderName, &[u8])> {
+        self.0.split_inclusive(|byte| *byte == b'\n').filter_map(|line| {
+            let name = line.split(|byte| *byte == b':').next()?;
+            Some((HeaderName::from_bytes(name).ok()?, line))
+        })
+    }
+}
+
+/// The status line and headers, with the blank line after them. Of `added`, those count that aren't in `headers`. `stays` is
+/// whether the connection stays for another request.
 pub(super) fn response_head(
     status: StatusCode,
-    headers: [&HeaderMap; 2],
+    headers: &HeaderMap,
+    added: &HeaderLines,
     framing: BodyFraming,
     stays: bool,
 ) -> Vec<u8> {
-    let [own, added] = headers;
     let mut head = Vec::with_capacity(512);
     let reason = status.canonical_reason().unwrap_or_default();
     head.extend_from_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).as_bytes());
-    let added = added.iter().filter(|(name, _)| !own.contains_key(*name));
-    for (name, value) in own.iter().chain(added).filter(|(name, _)| !is_of_framing(name)) {
+    for (name, value) in headers.iter().filter(|(name, _)| !is_of_framing(name)) {
         push_header(&mut head, name.as_str(), value.as_bytes());
+    }
+    for (name, line) in added.lines() {
+        if !headers.contains_key(&name) && !is_of_framing(&name) {
+            head.extend_from_slice(line);
+        }
     }
     push_header(&mut head, "date", httpdate::fmt_http_date(SystemTime::now()).as_bytes());
     if !stays {
@@ -55,7 +84,7 @@ pub(super) fn push_chunk(to: &mut Vec<u8>, part: &[u8]) {
 pub(super) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// Whether a header says something that is said here.
-fn is_of_framing(name: &header::HeaderName) -> bool {
+fn is_of_framing(name: &HeaderName) -> bool {
     [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::DATE].contains(name)
 }
 
@@ -84,7 +113,7 @@ mod tests {
     fn a_head_has_the_status_the_headers_and_how_the_body_ends() {
         let mut own = headers(&[("content-type", "application/json"), ("set-cookie", "a=1")]);
         own.append(header::SET_COOKIE, "b=2".parse().unwrap());
-        let head = response_head(StatusCode::OK, [&own, &HeaderMap::new()], BodyFraming::Length(17), true);
+        let head = response_head(StatusCode::OK, &own, &HeaderLines::default(), BodyFraming::Length(17), true);
         let expected = [
             "HTTP/1.1 200 OK",
             "content-type: application/json",
@@ -94,7 +123,8 @@ mod tests {
         ];
         assert_eq!(lines(head), expected);
         let none = HeaderMap::new();
-        let head = response_head(StatusCode::SERVICE_UNAVAILABLE, [&none, &none], BodyFraming::Chunked, false);
+        let head =
+            response_head(StatusCode::SERVICE_UNAVAILABLE, &none, &HeaderLines::default(), BodyFraming::Chunked, false);
         let expected = ["HTTP/1.1 503 Service Unavailable", "connection: close", "transfer-encoding: chunked"];
         assert_eq!(lines(head), expected);
     }
@@ -104,7 +134,7 @@ mod tests {
         let own =
             headers(&[("vary", "origin"), ("date", "yesterday"), ("connection", "close"), ("content-length", "1")]);
         let added = headers(&[("vary", "other"), ("access-control-allow-origin", "*"), ("content-length", "0")]);
-        let head = response_head(StatusCode::OK, [&own, &added], BodyFraming::Length(2), true);
+        let head = response_head(StatusCode::OK, &own, &HeaderLines::from(&added), BodyFraming::Length(2), true);
         let expected = ["HTTP/1.1 200 OK", "vary: origin", "access-control-allow-origin: *", "content-length: 2"];
         assert_eq!(lines(head), expected);
     }

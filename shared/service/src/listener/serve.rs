@@ -34,7 +34,7 @@ use crate::{
     },
     listener::{
         connection::{Connection, HttpSide},
-        detached::{Detachable, Detached, DetachedResponse, client_stays},
+        detached::{Detachable, Detached, DetachedResponse, Sending, client_stays},
         first_bytes::FirstBytes,
         head_timer::HeadTimer,
         large_heads::{LargeHeads, TooManyLargeHeads},
@@ -80,33 +80,36 @@ pub(super) struct AcceptedSocket {
 }
 
 /// Serves a connection's requests by `app`. Counts what is no request.
-pub(super) async fn serve_connection(
+///
+/// Not an `async fn`: that would keep its arguments twice.
+pub(super) fn serve_connection(
     accepted: AcceptedSocket,
     ConnectionTimeouts { idle, unread }: ConnectionTimeouts,
     large_heads: LargeHeads,
     app: Router,
     bad_requests: BadRequests,
     shutdown: Shutdown,
-) {
+) -> impl Future<Output = ()> + Send {
     let AcceptedSocket { stream, admitted, peer } = accepted;
     let overloaded = admitted.overloaded();
     let idle = if overloaded.is_some() { REJECTED_HEADERS_TIMEOUT.min(idle) } else { idle };
     let http = HttpSide::new(HeadTimer::started(large_heads));
     let mut connection = Connection::new(stream, admitted, http.clone(), unread);
     let server = HttpServer { app, peer, overloaded, idle, http, bad_requests, shutdown };
-    loop {
-        // In a box of its own, which is gone while a response is sent without it.
-        let Some(detached) = Box::pin(server.serve_requests(connection)).await else { return };
-        let is_closing = || server.shutdown.is_closing();
-        connection = tokio::select! {
-            sent = detached.send(is_closing) => match sent {
-                Some(connection) => connection,
-                None => return,
-            },
-            // A client that doesn't read its answer must not hold up the drain.
-            () = server.shutdown.drain_ended() => return,
-        };
-        server.http.head_timer.request_answered();
+    async move {
+        loop {
+            // In a box of its own, which is gone while a response is sent without it.
+            let Some(sending) = Box::pin(server.serve_requests(connection)).await else { return };
+            connection = tokio::select! {
+                sent = sending => match sent {
+                    Some(connection) => connection,
+                    None => return,
+                },
+                // A client that doesn't read its answer must not hold up the drain.
+                () = server.shutdown.drain_ended() => return,
+            };
+            server.http.head_timer.request_answered();
+        }
     }
 }
 
@@ -123,7 +126,7 @@ struct HttpServer {
 
 impl HttpServer {
     /// Serves requests until one has a response that is to be sent without hyper, or the connection has ended.
-    async fn serve_requests(&self, connection: Connection) -> Option<DetachedResponse> {
+    async fn serve_requests(&self, connection: Connection) -> Option<Sending<'_>> {
         let Self { http, shutdown, idle, .. } = self;
         let headers_timeout = HEADERS_TIMEOUT.min(*idle);
         let detached = Mutex::new(None);
@@ -161,7 +164,7 @@ impl HttpServer {
         let parts = serving.into_parts()?;
         let connection = parts.io.into_inner().with_unread(&parts.read_buf);
         let (response, stays) = detached.into_inner()?;
-        Some(DetachedResponse { connection, response, stays })
+        Some(DetachedResponse { connection, response, stays }.send(shutdown))
     }
 
     /// The response to a request. One that is to be detached goes to `detached`, and hyper waits until it is dropped.
@@ -243,4 +246,19 @@ fn is_one_large_head_too_many(error: &hyper::Error) -> bool {
     let read = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     let Some(cause) = read.and_then(io::Error::get_ref) else { return false };
     cause.is::<TooManyLargeHeads>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, D, E, G, F: Future>(_: fn(A, B, C, D, E, G) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_a_connection_is_small() {
+        let size = size_of_future(serve_connection);
+        assert!(size <= 400, "{size} bytes");
+    }
 }
