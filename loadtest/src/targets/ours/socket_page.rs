@@ -167,7 +167,7 @@ impl SocketPage {
         match u16::try_from(payload.len()) {
             Ok(short @ 0..126) => frame.push(0x80 | short.to_be_bytes()[1]),
             Ok(long) => {
-                frame.push(0x80 | 126);
+                frame.push(0xfe);
                 frame.extend(long.to_be_bytes());
             }
             Err(_) => return Err(io::ErrorKind::InvalidInput.into()),
