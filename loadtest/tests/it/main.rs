@@ -6,5 +6,6 @@ mod cluster;
 mod compatible;
 mod drills;
 mod reports;
+mod run;
 mod simulator_process;
 mod webhook_receiver;
