@@ -83,6 +83,9 @@ pub(super) enum UnknownReason {
     NotMeasured,
 }
 
+/// One of the histograms of a second.
+type SecondTimesOf = fn(&SecondResult) -> &HistogramRecord;
+
 /// Which way is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
@@ -99,8 +102,7 @@ impl Comparison {
             if [before, after].into_iter().any(|result| result.phase(phase).is_none()) {
                 continue;
             }
-            type Times = fn(&SecondResult) -> &HistogramRecord;
-            let kinds: [(&str, Times); 2] =
+            let kinds: [(&str, SecondTimesOf); 2] =
                 [("response", |second| &second.response), ("service", |second| &second.service)];
             for (kind, times) in kinds {
                 let was = second_times(before, "before", phase, times)?;
@@ -161,7 +163,7 @@ fn second_times(
     result: &RunResult,
     which: &'static str,
     phase: Phase,
-    times: fn(&SecondResult) -> &HistogramRecord,
+    times: SecondTimesOf,
 ) -> Result<SecondTimes, CompareError> {
     let mut histograms = vec![];
     for seconds in seconds(result, phase) {
@@ -257,14 +259,14 @@ fn metrics<S: Statistics>(
         1..FEWEST_SECONDS => UnknownReason::TooFewSeconds,
         _ => UnknownReason::NotMeasured,
     };
-    let intervals = change_intervals(before, after, SEED);
+    let mut metrics = vec![];
     let values = estimates(before).into_iter().zip(estimates(after));
-    let metric =
-        |((name, interval), (before, after)): ((String, Option<ChangeInterval>), (Option<f64>, Option<f64>))| {
-            let outcome = interval.map_or(ChangeOutcome::Unknown(unknown), |interval| judge(interval, good, noise));
-            ComparedMetric { name, unit, before, after, interval, outcome }
-        };
-    names.into_iter().zip(intervals).zip(values).map(metric).collect()
+    for ((name, interval), (before, after)) in names.into_iter().zip(change_intervals(before, after, SEED)).zip(values)
+    {
+        let outcome = interval.map_or(ChangeOutcome::Unknown(unknown), |interval| judge(interval, good, noise));
+        metrics.push(ComparedMetric { name, unit, before, after, interval, outcome });
+    }
+    metrics
 }
 
 pub(super) fn judge(interval: ChangeInterval, good: Direction, noise: f64) -> ChangeOutcome {

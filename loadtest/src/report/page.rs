@@ -20,7 +20,7 @@ use super::{
     tables::{self, TableLine},
     time_charts,
 };
-use crate::results::{RunResult, ThresholdOutcome};
+use crate::results::RunResult;
 
 const STYLE: &str =
     concat!(include_str!("../../vendor/uplot/uPlot.min.css"), include_str!("../../templates/report/report.css"));
@@ -171,10 +171,5 @@ impl RunSection<'_> {
     /// A heading of this run.
     fn heading(&self, text: &str) -> String {
         if self.name.is_empty() { text.to_owned() } else { format!("{text}, {}", self.name) }
-    }
-
-    /// The measured value of a threshold.
-    fn measured(&self, threshold: &ThresholdOutcome) -> String {
-        numbers::measured(threshold.value, &threshold.text)
     }
 }

@@ -6,7 +6,10 @@ use super::{
     page::{comparison_page, run_page},
     sample::SampleRun,
 };
-use crate::{compare::Comparison, results::RunResult};
+use crate::{
+    compare::Comparison,
+    results::{RunResult, SecondResult},
+};
 
 fn short() -> RunResult {
     SampleRun { load_seconds: 12, rate: 20, ..SampleRun::default() }.result()
@@ -53,7 +56,9 @@ fn texts_of_a_result_stay_texts() {
         &mut result.processes[0].name,
         &mut result.plan_hash,
     ];
-    texts.into_iter().for_each(|text| *text = hostile.to_owned());
+    for text in texts {
+        *text = hostile.to_owned();
+    }
     result.tool.arguments.push(hostile.to_owned());
     result.target.notes.push(hostile.to_owned());
     result.target.settings.insert(hostile.to_owned(), hostile.to_owned());
@@ -98,6 +103,9 @@ fn a_result_of_nothing_and_one_without_processes_are_reports_too() {
 
 #[test]
 fn a_report_of_an_hour_is_small() {
-    let page = run_page(&SampleRun { load_seconds: 3600, rate: 1, ..SampleRun::default() }.result()).unwrap();
+    let mut result = short();
+    let second = result.seconds[20].clone();
+    result.seconds = (0..3600).map(|number| SecondResult { second: number, ..second.clone() }).collect();
+    let page = run_page(&result).unwrap();
     assert!(page.len() < 400_000, "{}", page.len());
 }

@@ -74,6 +74,11 @@ impl<'a> ReportedRun<'a> {
     }
 }
 
+/// A phase's name in a sentence.
+pub(super) fn phase_words(phase: Phase) -> String {
+    phase.name().replace('_', " ")
+}
+
 /// The phase by which a run is judged: load, or fault where the load timed nothing.
 pub(super) fn main_phase(result: &RunResult) -> Option<&PhaseResult> {
     let timed = |phase| result.phase(phase).filter(|phase| phase.response.summary.count > 0);

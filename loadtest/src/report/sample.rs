@@ -17,6 +17,8 @@ use crate::{
 const RAMP: u64 = 10;
 const HOLD: u64 = 5;
 const COOL_DOWN: u64 = 5;
+/// When people begin to log in.
+const LOAD_START: u64 = RAMP + HOLD;
 
 /// What an invented run is like.
 #[derive(Debug, Clone)]
@@ -95,12 +97,8 @@ impl SampleRun {
         }
     }
 
-    fn load_start(&self) -> u64 {
-        RAMP + HOLD
-    }
-
     fn load_end(&self) -> u64 {
-        self.load_start() + self.load_seconds
+        LOAD_START + self.load_seconds
     }
 
     fn end(&self) -> u64 {
@@ -108,13 +106,13 @@ impl SampleRun {
     }
 
     fn fault_start(&self) -> Option<u64> {
-        self.fault_before_end.map(|before| self.load_end().saturating_sub(before).max(self.load_start()))
+        self.fault_before_end.map(|before| self.load_end().saturating_sub(before).max(LOAD_START))
     }
 
     fn phase_at(&self, second: u64) -> Phase {
         match second {
             second if second < RAMP => Phase::Ramp,
-            second if second < self.load_start() => Phase::Hold,
+            second if second < LOAD_START => Phase::Hold,
             second if second >= self.load_end() => Phase::CoolDown,
             second if self.fault_start().is_some_and(|from| second >= from) => Phase::Fault,
             _ => Phase::Load,
@@ -163,9 +161,9 @@ impl SampleRun {
     }
 
     fn phase(&self, phase: Phase, times: &TimingSet) -> PhaseResult {
-        let of_phase = (0..self.end()).filter(|second| self.phase_at(*second) == phase);
-        let from = of_phase.clone().next().unwrap_or_default();
-        let to = of_phase.last().map_or(from, |last| last + 1);
+        let mut of_phase = (0..self.end()).filter(|second| self.phase_at(*second) == phase);
+        let from = of_phase.next().unwrap_or_default();
+        let to = of_phase.next_back().unwrap_or(from) + 1;
         let logins = times.response.count();
         let opened = if phase == Phase::Ramp { self.pages.into() } else { logins };
         let costs = [(ProcessRole::Gateway, 180.0), (ProcessRole::Callback, 160.0), (ProcessRole::Redis, 90.0)];
@@ -222,7 +220,7 @@ impl SampleRun {
                 let pages = seconds(u64::from(self.pages).min(u64::from(self.pages) * (second + 1) / RAMP));
                 let rss = if role == ProcessRole::Redis { 800.0 } else { 1300.0 } * pages + 14e6;
                 ProcessSample {
-                    at_seconds: seconds(second) + 0.02,
+                    at_seconds: seconds(second) + 1.02,
                     cpu_seconds,
                     rss_bytes: whole(rss),
                     descriptors: 40,

@@ -3,7 +3,7 @@
 use super::{
     condensed::{self, SecondError},
     numbers,
-    reported::{ReportedRun, main_phase},
+    reported::{ReportedRun, main_phase, phase_words},
     time_charts::float,
 };
 use crate::results::{LatencySummary, ProcessRole, ProcessSeries, RunResult};
@@ -21,10 +21,10 @@ pub(super) struct TableLine {
 /// Percentiles of every phase in which people logged in, and of the opening of pages.
 pub(super) fn percentiles(run: &ReportedRun) -> Vec<TableLine> {
     let opened = run.result.phases.iter().filter(|phase| phase.open.summary.count > 0);
-    let opened = opened.map(|phase| (format!("open in {}", phase.phase), &phase.open.summary));
+    let opened = opened.map(|phase| (format!("open in {}", phase_words(phase.phase)), &phase.open.summary));
     let lines = run.timed_phases().flat_map(|phase| {
         [("response", &phase.response), ("service", &phase.service), ("lateness", &phase.lateness)]
-            .map(|(what, record)| (format!("{what} in {}", phase.phase), &record.summary))
+            .map(|(what, record)| (format!("{what} in {}", phase_words(phase.phase)), &record.summary))
     });
     lines
         .chain(opened)
@@ -52,7 +52,7 @@ pub(super) fn over_time(run: &ReportedRun) -> Result<Vec<TableLine>, SecondError
         TableLine {
             name: run.label_of(&format!("{} s", step.from)),
             cells: vec![
-                step.phase.to_string(),
+                phase_words(step.phase),
                 a_second(step.planned),
                 a_second(step.sent),
                 a_second(step.heard),

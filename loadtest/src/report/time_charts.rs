@@ -4,7 +4,7 @@ use super::{
     chart::{Chart, ChartAxis, ChartLine, ChartMark, ChartStroke, ChartUnit, rounded},
     condensed::TimeStep,
     numbers,
-    reported::ReportedRun,
+    reported::{ReportedRun, phase_words},
 };
 
 /// The value of a step, and `None` where there is none.
@@ -22,7 +22,7 @@ struct TimeLine {
 pub(super) fn marks(runs: &[ReportedRun]) -> Vec<ChartMark> {
     let Some(last) = runs.last() else { return vec![] };
     let phases = last.result.phases.iter().map(|phase| ChartMark {
-        label: phase.phase.name().replace('_', " "),
+        label: phase_words(phase.phase),
         is_fault: false,
         from: phase.from_seconds,
         to: phase.to_seconds,

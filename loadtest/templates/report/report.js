@@ -34,36 +34,48 @@
       : `${Math.floor(seconds / 3600)}:${two((seconds % 3600) / 60)}:${two(seconds % 60)}`;
   };
 
-  const percentile = place => {
-    const nines = Math.max(0, Math.ceil(place) - 2);
-    return `${((1 - 10 ** -place) * 100).toFixed(place % 1 ? nines + 1 : nines)} %`;
-  };
+  const percentile = place => `${Number(((1 - 10 ** -place) * 100).toFixed(Math.max(1, Math.ceil(place) - 1)))} %`;
+  const PERCENTILE_PLACES = [Math.log10(2), 1, 2, 3, 4, 5, 6];
 
-  // Phases and faults, behind the lines.
-  const drawMarks = plot => {
+  // Calls `paint` for each phase and fault, with where it begins and how wide it is. Nothing is painted outside the axes.
+  const eachMark = (plot, paint) => {
     const { ctx, bbox } = plot;
-    const line = devicePixelRatio;
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    ctx.font = `${11 * line}px system-ui, sans-serif`;
-    ctx.textBaseline = "top";
     data.marks.forEach((mark, index) => {
       const from = plot.valToPos(mark.from, "x", true);
-      const width = Math.max(plot.valToPos(mark.to, "x", true) - from, 2 * line);
-      ctx.fillStyle = mark.is_fault ? colour("fault") : index % 2 ? colour("phase") : "transparent";
-      ctx.fillRect(from, bbox.top, width, bbox.height);
-      if (mark.is_fault) {
-        ctx.fillStyle = colour("fault-line");
-        ctx.fillRect(from, bbox.top, line, bbox.height);
-      }
-      const room = mark.is_fault ? bbox.left + bbox.width - from : width;
-      if (ctx.measureText(mark.label).width + 10 * line > room) return;
-      ctx.fillStyle = mark.is_fault ? colour("fault-line") : colour("soft");
-      ctx.fillText(mark.label, from + 5 * line, bbox.top + (mark.is_fault ? 19 : 4) * line);
+      paint(mark, from, Math.max(plot.valToPos(mark.to, "x", true) - from, 2 * devicePixelRatio), index);
     });
     ctx.restore();
+  };
+
+  // Behind the lines.
+  const drawMarks = plot => {
+    const { ctx, bbox } = plot;
+    eachMark(plot, (mark, from, width, index) => {
+      ctx.fillStyle = mark.is_fault ? colour("fault") : index % 2 ? colour("phase") : "transparent";
+      ctx.fillRect(from, bbox.top, width, bbox.height);
+      if (!mark.is_fault) return;
+      ctx.fillStyle = colour("fault-line");
+      ctx.fillRect(from, bbox.top, devicePixelRatio, bbox.height);
+    });
+  };
+
+  // Before the lines. A label that has no room is left out.
+  const drawLabels = plot => {
+    const { ctx, bbox } = plot;
+    const pixel = devicePixelRatio;
+    eachMark(plot, (mark, from, width) => {
+      ctx.font = `${11 * pixel}px system-ui, sans-serif`;
+      ctx.textAlign = "left";
+      ctx.textBaseline = "top";
+      const room = mark.is_fault ? bbox.left + bbox.width - from : width;
+      if (ctx.measureText(mark.label).width + 10 * pixel > room) return;
+      ctx.fillStyle = mark.is_fault ? colour("fault-line") : colour("soft");
+      ctx.fillText(mark.label, from + 5 * pixel, bbox.top + (mark.is_fault ? 19 : 4) * pixel);
+    });
   };
 
   const swatch = line => {
@@ -122,7 +134,9 @@
       size: 26,
       gap: 4,
       space: isTime ? 70 : 60,
-      incrs: isTime ? [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400] : [1],
+      ...(isTime
+        ? { incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400] }
+        : { splits: (_, __, from, to) => PERCENTILE_PLACES.filter(place => place >= from && place <= to) }),
       values: (_, places) => places.map(place => (isTime ? clock(place, longest) : percentile(place))),
     };
     const format = inUnits[chart.unit];
@@ -176,6 +190,7 @@
         ],
         hooks: {
           drawClear: isTime ? [drawMarks] : [],
+          draw: isTime ? [drawLabels] : [],
           setCursor: [plot => show(plot.cursor.left < 0 ? null : plot.cursor.idx)],
         },
       },
