@@ -1,4 +1,4 @@
-//! How many calls to callbacks are under way at a time. Those beyond wait for their turn, in order.
+//! How many pages have a scene opened by callbacks at a time. Those beyond wait for their turn, in order.
 //!
 //! Without it each page of a burst would have a connection of its own to a callback: while all of them are slow, nobody
 //! gets an answer in time, and their memory stays.
@@ -12,8 +12,9 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a call waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a call waits for its turn. With the time of the call itself, that is less than our own page waits: one that
+/// gave up would come back at once, at the end of the queue.
+pub(super) const PATIENCE: Duration = Duration::from_millis(2500);
 
 /// A call didn't get its turn in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

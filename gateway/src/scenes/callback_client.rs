@@ -1,6 +1,9 @@
 //! The gateway's calls to a callback, which writes scenes to the bus.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::http::{HeaderMap, header};
 use backon::{ExponentialBuilder, Retryable};
@@ -15,6 +18,7 @@ use scenecast_service::{
     outbound::{NameResolver, OutboundClient, TransportError},
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use super::{
     call_turns::{CallTurn, CallTurns, NoTurnError},
@@ -29,6 +33,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const POOL_IDLE: Duration = Duration::from_secs(60);
 /// How many unused connections are kept. What a burst needed beyond them is given back at once.
 const UNUSED_CONNECTIONS: usize = 16;
+/// How many scenes of pages that are gone are cancelled at a time.
+const CANCELS_AT_A_TIME: usize = 32;
 /// The longest answer that the gateway reads, in bytes.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 /// The delay after the first failed attempt to cancel the scene of a page that is gone, doubled after each further one, …
@@ -44,7 +50,11 @@ const LONGEST_REOPEN_DELAY: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub(crate) struct CallbackClient {
     http: SignedHttp,
+    /// Taken by pages that open a scene, and only by them: what else there is to do mustn't wait behind a burst.
+    turns: CallTurns,
+    cancels: Arc<Semaphore>,
     reopening: ReopenQueue,
+    rejections: Rejections,
 }
 
 impl CallbackClient {
@@ -57,10 +67,11 @@ impl CallbackClient {
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(UNUSED_CONNECTIONS);
         let client = OutboundClient::new(NameResolver::system(), None, timeouts);
-        let http = SignedHttp { client, base, secrets, turns: CallTurns::new(limits.calls_at_a_time()), rejections };
+        let http = SignedHttp { client, base, secrets };
         let (reopening, receiver) = reopen_queue(limits.most_reopening());
         tokio::spawn(http.clone().reopen_scenes(receiver));
-        Self { http, reopening }
+        let turns = CallTurns::new(limits.calls_at_a_time());
+        Self { http, turns, cancels: Arc::new(Semaphore::new(CANCELS_AT_A_TIME)), reopening, rejections }
     }
 
     /// Opens a scene, and returns the code by which the phone finds it. Who keeps the turn until the page waits for its
@@ -69,14 +80,18 @@ impl CallbackClient {
         &self,
         call: &internal::OpenCall,
     ) -> Result<(internal::OpenedHandle, CallTurn), PageRefusal> {
-        let turn = self.http.turn().await?;
+        let turn = self.turns.next().await.map_err(|NoTurnError| {
+            self.rejections.count(RejectReason::Calls);
+            PageRefusal::Crowded
+        })?;
         // In a box of its own: while thousands of pages wait for their turn, they need no room for it.
-        let answer = Box::pin(self.http.post_in(&turn, internal::OPEN_PATH, call)).await?;
+        let answer = Box::pin(self.http.post(internal::OPEN_PATH, call)).await?;
         let handle = serde_json::from_slice(&answer).map_err(|_| PageRefusal::for_unreadable_answer(&answer))?;
         Ok((handle, turn))
     }
 
     pub(crate) async fn cancel(&self, scene: SceneId) -> Result<(), PageRefusal> {
+        let _permit = self.cancels.acquire().await.expect("it is never closed");
         self.http.post(internal::CANCEL_PATH, &internal::CancelCall { scene }).await.map(drop)
     }
 
@@ -99,24 +114,10 @@ struct SignedHttp {
     client: OutboundClient,
     base: HttpUrl,
     secrets: Rotating,
-    turns: CallTurns,
-    rejections: Rejections,
 }
 
 impl SignedHttp {
-    async fn turn(&self) -> Result<CallTurn, PageRefusal> {
-        self.turns.next().await.map_err(|NoTurnError| {
-            self.rejections.count(RejectReason::Calls);
-            PageRefusal::Crowded
-        })
-    }
-
-    /// Makes a call once it is its turn.
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
-        self.post_in(&self.turn().await?, path, body).await
-    }
-
-    async fn post_in(&self, _: &CallTurn, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
         let body = serde_json::to_vec(body).expect("internal calls have string keys only");
         let signature = internal::sign(&self.secrets, unix_now(), path, &body);
         let request = self.client.request(Method::POST, self.base.join(path));
@@ -221,4 +222,18 @@ fn problem_code(answer: &[u8]) -> String {
         code: String,
     }
     serde_json::from_slice::<ProblemCode>(answer).map(|problem| problem.code).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenes::call_turns::PATIENCE;
+
+    #[test]
+    fn a_page_is_answered_before_our_own_module_gives_up() {
+        let module = include_str!("../../web/patience.js");
+        let (_, rest) = module.split_once("TIMEOUT = { open: ").unwrap();
+        let open = rest.split(',').next().unwrap().replace('_', "").parse().unwrap();
+        assert!(PATIENCE + CALL_TIMEOUT < Duration::from_millis(open));
+    }
 }

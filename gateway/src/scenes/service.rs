@@ -139,13 +139,13 @@ impl SceneService {
                  append the browser's address to X-Forwarded-For"
             );
         }
-        let handle = self.callback.open(call).await?;
+        let (handle, turn) = self.callback.open(call).await?;
         if let internal::OpenedHandle::Typed { code } = &handle {
             let now = Instant::now();
             let ends = now + Duration::from_millis(call.life_ms);
             self.remembered_codes.lock().add(call.scene, code.clone(), ends, now);
         }
-        Ok(handle)
+        Ok((handle, turn))
     }
 
     /// Has a scene cancelled whose page is gone and can't come back. Tries again for some seconds.

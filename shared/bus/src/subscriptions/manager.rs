@@ -47,7 +47,7 @@ pub(crate) fn start(redis: &Redis, registry: &WatcherRegistry, changes: Unbounde
         mailboxes: Mailboxes::new(redis.clone()),
         subscriber: redis.subscriptions(move |event| listener.handle(event)),
         workers: HashMap::new(),
-        left: vec![],
+        without_watchers: vec![],
         unsubscribe_at: Instant::now(),
         catch_ups,
     };
@@ -110,7 +110,7 @@ struct SubscriptionManager {
     subscriber: Subscriber,
     workers: HashMap<Node, UnboundedSender<ShardTask>>,
     /// Changed scenes that weren't given to a worker yet, because nobody watches them.
-    left: Vec<SceneId>,
+    without_watchers: Vec<SceneId>,
     /// When they are, if nothing else is given before.
     unsubscribe_at: Instant,
     catch_ups: IntCounterVec,
@@ -127,10 +127,13 @@ impl SubscriptionManager {
                 _ = changes.recv_many(&mut changed, CHANGES_AT_A_TIME) => {
                     self.follow(changed.drain(..));
                 }
-                () = sleep_until(self.unsubscribe_at), if !self.left.is_empty() => self.follow_left(),
+                () = sleep_until(self.unsubscribe_at), if !self.without_watchers.is_empty() => self.follow_all(),
                 _ = inspection.tick() => {
-                    self.follow_left();
-                    self.dispatch(self.registry.subscribed(), |scenes| ShardTask::CompareCount(scenes.len()));
+                    self.follow_all();
+                    for worker in self.workers.values() {
+                        // It fails only when the process ends.
+                        let _ = worker.send(ShardTask::CompareCount);
+                    }
                     self.dispatch(sweep::next_step(&self.registry), ShardTask::Sweep);
                 }
                 _ = staleness.tick() => self.registry.notify_stale_watchers(),
@@ -140,18 +143,18 @@ impl SubscriptionManager {
 
     /// Has changed scenes subscribed at once, and those that nobody watches any more a little later.
     fn follow(&mut self, changed: impl Iterator<Item = SceneId>) {
-        if self.left.is_empty() {
+        if self.without_watchers.is_empty() {
             self.unsubscribe_at = Instant::now() + UNSUBSCRIBE_DELAY;
         }
-        let known = self.left.len();
-        self.left.extend(changed);
-        if self.left[known..].iter().any(|scene| self.registry.is_watched(*scene)) {
-            self.follow_left();
+        let known = self.without_watchers.len();
+        self.without_watchers.extend(changed);
+        if self.without_watchers[known..].iter().any(|scene| self.registry.is_watched(*scene)) {
+            self.follow_all();
         }
     }
 
-    fn follow_left(&mut self) {
-        let changed = std::mem::take(&mut self.left);
+    fn follow_all(&mut self) {
+        let changed = std::mem::take(&mut self.without_watchers);
         self.dispatch(changed, ShardTask::FollowChanges);
     }
 

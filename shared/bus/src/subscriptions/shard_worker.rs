@@ -4,7 +4,9 @@
 //! |---|---|---|
 //! | `to_subscribe` | scenes that may have lost their subscription or events | subscribe, then move to `to_read` |
 //! | `to_read` | scenes that are subscribed | read the mailbox, hand it to the registry |
-//! | `to_sweep` | scenes of which no loss is known | move to `to_read`, or to `to_subscribe` where Redis may not have all of our subscriptions |
+//! | `to_sweep` | scenes of which no loss is known | read the mailbox, as from `to_read`, while nothing more urgent waits |
+//!
+//! Scenes to be swept go to `to_subscribe` instead where Redis may not have all of our subscriptions.
 //!
 //! The next chunk is subscribed while the mailboxes of the last one are read. What fails goes back to
 //! `to_subscribe`, and the worker pauses: 50 ms first, twice as long each time, at most a second.
@@ -41,8 +43,8 @@ pub(crate) enum ShardTask {
     CatchUp(Vec<SceneId>),
     /// Read the mailboxes of these scenes as a precaution: no loss is known.
     Sweep(Vec<SceneId>),
-    /// After all tasks before this one, so many scenes should be subscribed here. Catch up if Redis has fewer.
-    CompareCount(usize),
+    /// Look whether Redis has as many subscriptions here as it should. Catch up if it has fewer.
+    CompareCount,
 }
 
 /// The worker of one primary.
@@ -142,9 +144,9 @@ impl ShardWorker {
                 }
                 ShardTask::Sweep(scenes) if self.count_agrees => self.to_sweep.extend(scenes),
                 ShardTask::Sweep(scenes) => self.enqueue(scenes),
-                ShardTask::CompareCount(expected) => {
+                ShardTask::CompareCount => {
                     self.follow_changes(std::mem::take(&mut changed)).await;
-                    self.compare_count(expected).await;
+                    self.compare_count().await;
                 }
             }
         }
@@ -152,7 +154,9 @@ impl ShardWorker {
     }
 
     /// Catches up if Redis has ended subscriptions without telling.
-    async fn compare_count(&mut self, expected: usize) {
+    async fn compare_count(&mut self) {
+        // Only this worker subscribes and unsubscribes here, so both numbers are of the same moment.
+        let expected = self.registry.count_subscribed(&self.subscriber.slots_of(&self.primary));
         let subscribed = self.subscriber.count(&self.primary).await;
         self.count_agrees = subscribed == Some(expected);
         if subscribed.is_some_and(|subscribed| subscribed < expected) {
@@ -227,6 +231,7 @@ impl ShardWorker {
     fn requeue_failed(&mut self, batch: BatchOutcome) -> Vec<SceneId> {
         self.to_subscribe.extend(batch.failed);
         if let Some(error) = batch.first_error {
+            self.registry.expect_staleness();
             self.pause_after(&error);
         }
         batch.done
@@ -251,8 +256,8 @@ impl ShardWorker {
         self.requeue_failed(read);
         self.to_read = self.requeue_failed(subscribed);
         if self.is_idle() {
-            self.to_sweep = vec![];
             // Gives the memory of a large catch-up back.
+            self.to_sweep = vec![];
             self.to_subscribe = vec![];
             self.pause = MIN_PAUSE;
         }

@@ -7,7 +7,7 @@
 
 use scenecast_scene::SceneId;
 
-use crate::{redis::scene_name::SceneName, watch::registry::WatcherRegistry};
+use crate::watch::registry::WatcherRegistry;
 
 /// In how many steps the sweep goes around: two minutes, at a step each three seconds.
 const STEPS: u32 = 40;
@@ -17,21 +17,22 @@ const READ_LATELY: u32 = 10;
 /// Takes the next step. Returns the scenes whose mailboxes are read now.
 pub(crate) fn next_step(registry: &WatcherRegistry) -> Vec<SceneId> {
     let step = registry.begin_inspection();
-    let has_its_turn = |scene| u32::from(SceneName(scene).slot().number()) % STEPS == step % STEPS;
-    registry.scenes_due(|scene, last_read| {
+    registry.scenes_due(|slot, last_read| {
         let was_read_lately = step.wrapping_sub(last_read.inspection) < READ_LATELY;
-        !was_read_lately && (last_read.was_missing || has_its_turn(scene))
+        let has_its_turn = u32::from(slot.number()) % STEPS == step % STEPS;
+        !was_read_lately && (last_read.was_missing || has_its_turn)
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::{collections::HashSet, time::Duration};
 
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use scenecast_scene::SceneState;
 
     use super::*;
-    use crate::watch::registry::Watch;
+    use crate::{mailbox::Mailbox, watch::registry::Watch};
 
     fn scene(number: u128) -> SceneId {
         URL_SAFE_NO_PAD.encode(number.to_be_bytes()).parse().unwrap()
@@ -59,8 +60,14 @@ mod tests {
     fn a_scene_that_was_read_lately_is_left_alone() {
         let registry = WatcherRegistry::new(|_| {});
         let watches: Vec<Watch> = (0..1000).map(|number| registry.watch(scene(number), 0).0).collect();
-        assert_eq!(numbers(&registry, READ_LATELY - 1), [0; READ_LATELY as usize - 1]);
-        assert!(next_step(&registry).len() < watches.len());
+        assert_eq!(numbers(&registry, READ_LATELY - 1), [0; READ_LATELY as usize - 1], "all are new");
+        let [read, others @ ..] = &next_step(&registry)[..] else { panic!("none of {} has its turn", watches.len()) };
+        numbers(&registry, STEPS - READ_LATELY + 1);
+        registry.confirm_subscription(*read, registry.now());
+        let mailbox = Mailbox { state: SceneState::Open, remaining: Duration::from_secs(60), events: vec![] };
+        registry.complete_catch_up(*read, registry.now(), Some(&mailbox));
+        numbers(&registry, READ_LATELY - 2);
+        assert_eq!(next_step(&registry), others);
     }
 
     #[test]

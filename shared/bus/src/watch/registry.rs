@@ -25,11 +25,13 @@ use std::{
 
 use dashmap::{DashMap, Entry};
 use parking_lot::Mutex;
+use scenecast_redis::{Slot, Slots};
 use scenecast_scene::{Event, SceneId};
 use tokio::sync::oneshot;
 
 use crate::{
     mailbox::Mailbox,
+    redis::scene_name::SceneName,
     watch::{
         inbox::{Inbox, Notice},
         logical_time::{LogicalClock, LogicalTime},
@@ -66,6 +68,7 @@ struct WatchedScene {
     /// When it last had no subscription: a confirmation of a subscribe that was sent before that is ignored.
     unsubscribed_at: LogicalTime,
     last_read: LastRead,
+    slot: Slot,
 }
 
 /// The last read of a scene's mailbox.
@@ -94,9 +97,9 @@ impl Default for Subscription {
 struct Watcher(Mutex<Inbox>);
 
 impl WatchedScene {
-    fn new(now: LogicalTime, inspection: u32) -> Self {
+    fn new(slot: Slot, now: LogicalTime, inspection: u32) -> Self {
         let last_read = LastRead { was_missing: false, inspection };
-        Self { watchers: vec![], subscription: Subscription::default(), unsubscribed_at: now, last_read }
+        Self { watchers: vec![], subscription: Subscription::default(), unsubscribed_at: now, last_read, slot }
     }
 
     /// Whether a read that began at this time has all events from before the subscription.
@@ -131,15 +134,15 @@ impl WatcherRegistry {
         self.0.inspections.load(Ordering::Relaxed)
     }
 
-    /// The scenes that are due by their last reads.
-    pub(crate) fn scenes_due(&self, is_due: impl Fn(SceneId, LastRead) -> bool) -> Vec<SceneId> {
-        self.0.scenes.iter().filter(|entry| is_due(*entry.key(), entry.last_read)).map(|entry| *entry.key()).collect()
+    /// The scenes that are due by their slots and last reads.
+    pub(crate) fn scenes_due(&self, is_due: impl Fn(Slot, LastRead) -> bool) -> Vec<SceneId> {
+        self.0.scenes.iter().filter(|entry| is_due(entry.slot, entry.last_read)).map(|entry| *entry.key()).collect()
     }
 
-    /// The scenes whose subscription is confirmed.
-    pub(crate) fn subscribed(&self) -> Vec<SceneId> {
+    /// How many scenes of these slots have a confirmed subscription.
+    pub(crate) fn count_subscribed(&self, slots: &Slots) -> usize {
         let is_active = |scene: &WatchedScene| matches!(scene.subscription, Subscription::Active { .. });
-        self.0.scenes.iter().filter(|entry| is_active(entry)).map(|entry| *entry.key()).collect()
+        self.0.scenes.iter().filter(|entry| slots.contains(entry.slot) && is_active(entry)).count()
     }
 
     pub(crate) fn is_watched(&self, scene: SceneId) -> bool {
@@ -158,7 +161,8 @@ impl WatcherRegistry {
             Entry::Occupied(entry) => entry.into_ref(),
             Entry::Vacant(entry) => {
                 (self.0.on_change)(scene);
-                entry.insert(WatchedScene::new(self.0.clock.tick(), self.inspection()))
+                let slot = SceneName(scene).slot();
+                entry.insert(WatchedScene::new(slot, self.0.clock.tick(), self.inspection()))
             }
         };
         let watcher = Arc::new(Watcher(Mutex::new(Inbox::new(after, self.0.clock.tick()))));
@@ -234,6 +238,11 @@ impl WatcherRegistry {
             }
         }
         self.0.may_be_stale.fetch_or(any_is_catching_up, Ordering::SeqCst);
+    }
+
+    /// Mailboxes can't be read now: watchers that wait for theirs have to be told if that lasts.
+    pub(crate) fn expect_staleness(&self) {
+        self.0.may_be_stale.store(true, Ordering::SeqCst);
     }
 
     /// The mailbox of this scene is about to be read. Live events wait for it, so that an event of a subscription

@@ -6,8 +6,10 @@
 //! | it is made a replica and promoted again between two heartbeats | it writes another history |
 //! | it starts again behind a proxy that keeps our connection | it is another run |
 
-use std::time::Duration;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use fred::types::config::Server;
+use parking_lot::Mutex;
 use tokio::time::sleep;
 
 use crate::{
@@ -26,43 +28,91 @@ struct PrimaryData {
     history: ReplicationHistory,
 }
 
-/// Asks until it is cancelled. What was lost before the connection, the event that it is new tells.
+/// What each primary told last, also over an earlier connection: the one that subscribes may have stayed.
+#[derive(Default)]
+struct KnownData(HashMap<Server, PrimaryData>);
+
+/// What became of a primary's data between two answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DataChange {
+    Emptied,
+    /// It may be other data.
+    Replaced,
+}
+
+/// Asks primaries what they have. Clones share what is known.
 ///
 /// See docs/decisions/036-a-scene-is-unknown-only-where-nothing-was-just-lost.md and
 /// docs/decisions/103-what-may-be-lost-is-noticed-rather-than-searched.md.
-pub(super) async fn watch_for_losses(connection: PrimaryConnection, topology: Topology, on_event: EventHandler) {
-    let PrimaryConnection { node, client, .. } = connection;
-    let mut known: Option<PrimaryData> = None;
-    loop {
-        let (run, history) = tokio::join!(ServerRun::ask(&client), ReplicationHistory::ask(&client));
-        if let Some(run) = run {
-            let data = PrimaryData { run, history };
-            let before = known.as_ref();
-            if before.is_some_and(|before| data.run.emptied > before.run.emptied) {
+#[derive(Clone)]
+pub(super) struct LossWatcher {
+    topology: Topology,
+    on_event: EventHandler,
+    known: Arc<Mutex<KnownData>>,
+}
+
+impl LossWatcher {
+    pub(super) fn new(topology: Topology, on_event: EventHandler) -> Self {
+        Self { topology, on_event, known: Arc::default() }
+    }
+
+    /// Asks over this connection, until it is cancelled.
+    pub(super) async fn watch(self, connection: PrimaryConnection) {
+        let PrimaryConnection { node, client, .. } = connection;
+        loop {
+            let (run, history) = tokio::join!(ServerRun::ask(&client), ReplicationHistory::ask(&client));
+            if let Some(run) = run {
+                self.compare(&node, PrimaryData { run, history });
+            }
+            sleep(PERIOD).await;
+        }
+    }
+
+    fn compare(&self, node: &Server, data: PrimaryData) {
+        // Outside of the lock: the handler may take others.
+        let change = self.known.lock().learn(node, data);
+        let slots = || self.topology.table().slots_of(node);
+        match change {
+            None => {}
+            Some(DataChange::Emptied) => {
                 tracing::error!(
                     %node,
                     "somebody has emptied Redis (FLUSHALL, FLUSHDB or SWAPDB): logins and scenes that were there are lost; \
                      having the scenes of open pages opened again"
                 );
-                on_event(PubSubEvent::Emptied(topology.table().slots_of(&node)));
-            } else if before.is_some_and(|before| data.may_be_other_than(before)) {
+                (self.on_event)(PubSubEvent::Emptied(slots()));
+            }
+            Some(DataChange::Replaced) => {
                 tracing::warn!(
                     %node,
-                    "Redis says that its data has another history than a second ago: it may have been a replica meanwhile, \
-                     or have got its first replica; reading again what open pages wait for"
+                    "Redis says that its data has another history than before: it was started again, or was a replica \
+                     meanwhile, or has got its first replica; reading again what open pages wait for"
                 );
-                on_event(PubSubEvent::Replaced(topology.table().slots_of(&node)));
+                (self.on_event)(PubSubEvent::Replaced(slots()));
             }
-            known = Some(data);
         }
-        sleep(PERIOD).await;
+    }
+}
+
+impl KnownData {
+    /// This primary has just told this. Returns what changed since it told something last.
+    fn learn(&mut self, node: &Server, mut data: PrimaryData) -> Option<DataChange> {
+        let before = self.0.remove(node);
+        let change = before.as_ref().and_then(|before| data.change_since(before));
+        if let Some(before) = before.filter(|_| !data.history.is_told()) {
+            data.history = before.history;
+        }
+        self.0.insert(node.clone(), data);
+        change
     }
 }
 
 impl PrimaryData {
-    /// Whether the server may have other data than it had before.
-    fn may_be_other_than(&self, before: &Self) -> bool {
-        self.run.id != before.run.id || self.history.is_other_than(&before.history)
+    fn change_since(&self, before: &Self) -> Option<DataChange> {
+        if self.run.id != before.run.id || self.history.is_other_than(&before.history) {
+            return Some(DataChange::Replaced);
+        }
+        (self.run.emptied > before.run.emptied).then_some(DataChange::Emptied)
     }
 }
 
@@ -70,23 +120,35 @@ impl PrimaryData {
 mod tests {
     use super::*;
 
-    fn data(run: Option<&str>, history: &str) -> PrimaryData {
-        let run = ServerRun { id: run.map(str::to_owned), emptied: 0, told_at: 0 };
+    fn data(run: Option<&str>, history: &str, emptied: u64) -> PrimaryData {
+        let run = ServerRun { id: run.map(str::to_owned), emptied, told_at: 0 };
         PrimaryData { run, history: ReplicationHistory::read(&history.into()) }
     }
 
+    /// What one primary tells, and the changes that are seen.
+    fn changes<const N: usize>(told: [PrimaryData; N]) -> [Option<DataChange>; N] {
+        let mut known = KnownData::default();
+        told.map(|data| known.learn(&Server::new("a", 1), data))
+    }
+
     #[test]
-    fn another_run_or_history_may_have_other_data() {
-        let before = data(Some("a"), "master_replid:1");
-        for (after, is_other) in [
-            (data(Some("a"), "master_replid:1"), false),
-            (data(Some("b"), "master_replid:1"), true),
-            (data(Some("a"), "master_replid:2"), true),
-            // It told nothing this time.
-            (data(Some("a"), ""), false),
+    fn another_run_or_history_may_have_other_data_and_an_emptied_server_has_none() {
+        for (after, change) in [
+            (data(Some("a"), "master_replid:1", 0), None),
+            (data(Some("b"), "master_replid:1", 0), Some(DataChange::Replaced)),
+            (data(Some("a"), "master_replid:2", 0), Some(DataChange::Replaced)),
+            (data(Some("a"), "master_replid:1", 1), Some(DataChange::Emptied)),
+            // It told no history this time.
+            (data(Some("a"), "", 0), None),
         ] {
-            assert_eq!(after.may_be_other_than(&before), is_other);
+            assert_eq!(changes([data(Some("a"), "master_replid:1", 0), after]), [None, change]);
         }
-        assert!(!data(None, "").may_be_other_than(&data(None, "")), "it never tells");
+        assert_eq!(changes([data(None, "", 0), data(None, "", 0)]), [None, None], "it never tells");
+    }
+
+    #[test]
+    fn a_history_that_is_not_told_once_hides_no_change() {
+        let told = ["master_replid:1", "", "master_replid:2"].map(|history| data(Some("a"), history, 0));
+        assert_eq!(changes(told), [None, None, Some(DataChange::Replaced)]);
     }
 }

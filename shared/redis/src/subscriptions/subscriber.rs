@@ -16,9 +16,12 @@ use crate::{
     subscriptions::{
         event::{EventHandler, PubSubEvent},
         listener::follow_topology,
-        losses::watch_for_losses,
+        losses::LossWatcher,
     },
-    topology::{refresher::Topology, slots::Slot},
+    topology::{
+        refresher::Topology,
+        slots::{Slot, Slots},
+    },
 };
 
 /// Subscribes to sharded channels. Clones share the connections.
@@ -39,8 +42,8 @@ impl Redis {
         let health = ConnectionHealth::new("subscriptions", &self.connected, topology.refresh_notify());
         let nodes = node_pool(&self.names, &self.address, health);
         let on_event: EventHandler = Arc::new(on_event);
-        let (table, handler) = (topology.clone(), on_event.clone());
-        let watch = move |connection| watch_for_losses(connection, table.clone(), handler.clone());
+        let losses = LossWatcher::new(topology.clone(), on_event.clone());
+        let watch = move |connection| losses.clone().watch(connection);
         tokio::spawn(for_each_connection(topology.clone(), self.router.pool().clone(), watch));
         self.compare_runs(&nodes);
         tokio::spawn(follow_topology(topology.clone(), nodes.clone(), on_event));
@@ -68,6 +71,11 @@ impl Subscriber {
             }
         }
         by_primary.into_iter().map(|(primary, items)| (primary.clone(), items)).collect()
+    }
+
+    /// The slots that this primary owns now.
+    pub fn slots_of(&self, primary: &Server) -> Slots {
+        self.topology.table().slots_of(primary)
     }
 
     /// Subscribes to these channels at this primary, all at the same time. Returns an outcome for each channel, in

@@ -53,6 +53,21 @@ async fn a_page_learns_within_seconds_that_redis_was_emptied() {
     }
 }
 
+/// The connection that subscribes stays, and so nothing else tells.
+#[tokio::test]
+async fn a_page_learns_within_seconds_that_redis_was_emptied_while_the_connection_for_commands_was_away() {
+    let server = RedisServer::start().await;
+    let (gateway, callback) = pods(&server);
+    callback.open(scene(1), &opening()).await.unwrap();
+    let (mut watch, mailbox) = gateway.watch(scene(1), 0).await.unwrap();
+    assert!(mailbox.is_some());
+    until("the gateway has looked at Redis", async || server.usage().await.calls("client|info") > 0).await;
+    server.kill_clients("TYPE normal SKIPME yes").await;
+    server.cli(&["FLUSHALL"]).await.unwrap();
+    let notice = timeout(SOON, next_notice(&mut watch)).await;
+    assert_eq!(notice, Ok(Notice::SceneLost));
+}
+
 /// A primary that was a replica for a moment has what its primary had, and the connections to it stayed.
 #[tokio::test]
 async fn a_page_learns_within_seconds_that_redis_has_another_history() {
