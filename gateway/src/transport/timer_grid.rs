@@ -23,7 +23,8 @@ fn on_grid_from(origin: Instant, deadline: Instant) -> Instant {
     if beyond == 0 {
         return deadline;
     }
-    deadline + GRID - Duration::from_nanos(u64::try_from(beyond).expect("it is less than a second"))
+    let beyond = Duration::from_nanos(u64::try_from(beyond).expect("it is less than a second"));
+    deadline + GRID.saturating_sub(beyond)
 }
 
 #[cfg(test)]
