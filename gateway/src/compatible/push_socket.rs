@@ -18,7 +18,10 @@ use super::{
 use crate::{
     metrics::{ConnectionGuard, Transport},
     session::{SentLogin, SessionEnd},
-    transport::websocket::{CloseReason, Incoming, Liveness, LivenessCheck, WebSocket, WebSocketUpgrade},
+    transport::{
+        timer_grid::on_grid,
+        websocket::{CloseReason, Incoming, Liveness, LivenessCheck, WebSocket, WebSocketUpgrade},
+    },
 };
 
 /// Makes the text that tells a page of its login.
@@ -94,7 +97,7 @@ impl PushSocket {
             let received = tokio::select! {
                 done = &mut work => return Ok(done),
                 received = self.socket.receive() => Some(received),
-                () = tokio::time::sleep_until(self.liveness.deadline().into()) => None,
+                () = tokio::time::sleep_until(on_grid(self.liveness.deadline()).into()) => None,
             };
             match received {
                 Some(messages) => self.messages_received(messages?)?,

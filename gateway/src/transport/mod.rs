@@ -8,6 +8,7 @@
 //! | `poll` | `GET /v1/scenes/{scene}`: one answer at a time |
 //! | `problem` | a refusal as HTTP problem, with its status |
 //! | `reconnect` | how long a page waits before it reconnects, with jitter |
+//! | `timer_grid` | deadlines that needn't be exact, together for many pages |
 //! | `page_origin` | from pages of which origins a request may come |
 //! | `origin_check` | refuses pages of other origins, and tells them and the operator |
 //! | `cors` | what browsers let pages of other hosts send and read |
@@ -30,6 +31,7 @@ mod poll;
 mod problem;
 mod reconnect;
 mod sse;
+pub(crate) mod timer_grid;
 pub(crate) mod visitor;
 pub(crate) mod websocket;
 

@@ -14,7 +14,7 @@ use futures_util::stream;
 use scenecast_scene::{Claims, time::millis};
 use scenecast_service::{http::Problem, listener::Detachable};
 
-use super::{problem, reconnect::reconnect_delay};
+use super::{problem, reconnect::reconnect_delay, timer_grid::on_grid};
 use crate::{
     metrics::{ConnectionGuard, Transport},
     scenes::Visitor,
@@ -69,7 +69,7 @@ impl SseStream {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        match self.feed.next(Instant::now() + HEARTBEAT).await {
+        match self.feed.next(on_grid(Instant::now() + HEARTBEAT)).await {
             // Not an event: `EventSource` would hand that to the page. One that reads the stream by `fetch` sees it.
             None => Some(Event::default().comment("")),
             Some(SessionUpdate::Event(event, handover)) => {

@@ -32,6 +32,7 @@ use crate::{
     scenes::Visitor,
     session::{ClientMessage, SceneFeed, SentLogin, ServerMessage, SessionUpdate},
     state::GatewayState,
+    transport::timer_grid::on_grid,
 };
 
 /// How long a page may take to acknowledge its login, by closing its socket.
@@ -187,7 +188,7 @@ impl PageConnection {
     /// When something is due: the page's first frame, a sign of life, or a step of its session.
     fn deadline(&self) -> Instant {
         let deadlines = [self.peer.deadline(), self.scene.deadline()];
-        deadlines.into_iter().flatten().fold(self.keep_alive.deadline(), Instant::min)
+        deadlines.into_iter().flatten().fold(on_grid(self.keep_alive.deadline()), Instant::min)
     }
 
     fn handle(&mut self, event: LoopEvent) -> Result<(), CloseReason> {

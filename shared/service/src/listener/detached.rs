@@ -126,6 +126,7 @@ impl DetachedResponse {
 
 /// Waits for a response, with what layers hold in the body of its placeholder, and sends it with the headers that they have
 /// added.
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
 fn send_later(
     mut connection: Connection,
     later: LaterResponse,
@@ -153,6 +154,7 @@ fn send_now(connection: Connection, response: Response, added: &HeaderLines, sta
     Box::pin(send_parts(connection, head, body, framing, stays))
 }
 
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps its arguments twice")]
 fn send_parts(
     mut connection: Connection,
     mut unsent: Vec<u8>,
