@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 
-use super::comparison::{CompareError, Comparison};
+use super::comparison::{CompareError, RunComparison};
 use crate::{
     report::{self, ReportFileError, USAGE},
     results::{self, ResultFileError},
@@ -65,10 +65,10 @@ pub fn run(cli: &CompareCli) -> ExitCode {
     }
 }
 
-fn compare(cli: &CompareCli) -> Result<Comparison, CompareFileError> {
+fn compare(cli: &CompareCli) -> Result<RunComparison, CompareFileError> {
     let CompareCli { before, after, noise, out } = cli;
     let [was, is] = [results::read(before)?, results::read(after)?];
-    let comparison = Comparison::new(&was, &is, *noise).map_err(|source| CompareFileError::Compare {
+    let comparison = RunComparison::new(&was, &is, *noise).map_err(|source| CompareFileError::Compare {
         before: before.clone(),
         after: after.clone(),
         source,

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     measure::{HistogramError, Latency},
     plan::Phase,
+    report::numbers::float,
     results::{Funnel, HistogramRecord, ProcessRole, RunResult, SecondResult},
 };
 
@@ -33,7 +34,7 @@ pub enum CompareError {
 
 /// Two results of one plan, compared.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Comparison {
+pub struct RunComparison {
     pub(super) metrics: Vec<ComparedMetric>,
     /// Changes up to this part of what was are no news: 0.05 is 5 %.
     pub(super) noise: f64,
@@ -88,12 +89,12 @@ type SecondTimesOf = fn(&SecondResult) -> &HistogramRecord;
 
 /// Which way is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(super) enum GoodDirection {
     Up,
     Down,
 }
 
-impl Comparison {
+impl RunComparison {
     /// Compares. Changes up to `noise`, as a part of what was, are no news.
     pub fn new(before: &RunResult, after: &RunResult, noise: f64) -> Result<Self, CompareError> {
         comparable::check(before, after)?;
@@ -113,8 +114,8 @@ impl Comparison {
                 metric(format!("{name} in {phase}"), unit, good, &of(before, phase), &of(after, phase), noise)
             };
             metrics.extend([
-                compare("logins delivered a second", MetricUnit::PerSecond, Direction::Up, delivered),
-                compare("CPU a login", MetricUnit::Microseconds, Direction::Down, cpu_of_logins),
+                compare("logins delivered a second", MetricUnit::PerSecond, GoodDirection::Up, delivered),
+                compare("CPU a login", MetricUnit::Microseconds, GoodDirection::Down, cpu_of_logins),
             ]);
         }
         metrics.push(memory(before, after, noise));
@@ -182,7 +183,7 @@ fn percentiles(name: &str, before: SecondTimes, after: SecondTimes, noise: f64) 
     let [before, after] = [before, after]
         .map(|times| PercentileStatistics { times, percents: PERCENTILES.map(|(_, percent)| percent).to_vec() });
     let names = PERCENTILES.map(|(percentile, _)| format!("{percentile} of {name}")).to_vec();
-    let mut metrics = metrics(names, MetricUnit::Milliseconds, Direction::Down, &before, &after, noise);
+    let mut metrics = metrics(names, MetricUnit::Milliseconds, GoodDirection::Down, &before, &after, noise);
     for (metric, (_, percent)) in metrics.iter_mut().zip(PERCENTILES) {
         let slower = logins * (1.0 - percent / 100.0);
         if slower < FEWEST_SLOWER - 1e-6 && metric.before.is_some() {
@@ -228,7 +229,7 @@ fn memory(before: &RunResult, after: &RunResult, noise: f64) -> ComparedMetric {
     let outcome = match (before, after) {
         (Some(before), Some(after)) => {
             let change = after / before - 1.0;
-            judge(ChangeInterval { low: change, high: change }, Direction::Down, noise)
+            judge(ChangeInterval { low: change, high: change }, GoodDirection::Down, noise)
         }
         _ => ChangeOutcome::Unknown(UnknownReason::NotMeasured),
     };
@@ -238,7 +239,7 @@ fn memory(before: &RunResult, after: &RunResult, noise: f64) -> ComparedMetric {
 fn metric(
     name: String,
     unit: MetricUnit,
-    good: Direction,
+    good: GoodDirection,
     before: &RatioStatistics,
     after: &RatioStatistics,
     noise: f64,
@@ -250,7 +251,7 @@ fn metric(
 fn metrics<S: Statistics>(
     names: Vec<String>,
     unit: MetricUnit,
-    good: Direction,
+    good: GoodDirection,
     before: &S,
     after: &S,
     noise: f64,
@@ -269,19 +270,14 @@ fn metrics<S: Statistics>(
     metrics
 }
 
-pub(super) fn judge(interval: ChangeInterval, good: Direction, noise: f64) -> ChangeOutcome {
+pub(super) fn judge(interval: ChangeInterval, good: GoodDirection, noise: f64) -> ChangeOutcome {
     let ChangeInterval { low, high } = interval;
     match good {
         _ if low >= -noise && high <= noise => ChangeOutcome::Same,
-        Direction::Down if low > noise => ChangeOutcome::Worse,
-        Direction::Down if high < -noise => ChangeOutcome::Better,
-        Direction::Up if high < -noise => ChangeOutcome::Worse,
-        Direction::Up if low > noise => ChangeOutcome::Better,
+        GoodDirection::Down if low > noise => ChangeOutcome::Worse,
+        GoodDirection::Down if high < -noise => ChangeOutcome::Better,
+        GoodDirection::Up if high < -noise => ChangeOutcome::Worse,
+        GoodDirection::Up if low > noise => ChangeOutcome::Better,
         _ => ChangeOutcome::Unknown(UnknownReason::TooMuchSpread),
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn float(count: u64) -> f64 {
-    count as f64
 }

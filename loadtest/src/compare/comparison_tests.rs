@@ -2,7 +2,7 @@
 
 use super::{
     bootstrap::ChangeInterval,
-    comparison::{ChangeOutcome, Comparison, Direction, UnknownReason, judge},
+    comparison::{ChangeOutcome, GoodDirection, RunComparison, UnknownReason, judge},
 };
 use crate::{report::sample::SampleRun, results::RunResult};
 
@@ -12,15 +12,15 @@ fn run(seed: u64, slowness: f64) -> RunResult {
     SampleRun { seed, slowness, ..SampleRun::default() }.result()
 }
 
-fn outcome(comparison: &Comparison, name: &str) -> ChangeOutcome {
+fn outcome(comparison: &RunComparison, name: &str) -> ChangeOutcome {
     comparison.metrics.iter().find(|metric| metric.name == name).unwrap_or_else(|| panic!("{name}")).outcome
 }
 
 #[test]
 fn a_slower_run_is_worse_and_the_other_way_round_better() {
     let (usual, slow) = (run(1, 1.0), run(2, 1.5));
-    let worse = Comparison::new(&usual, &slow, NOISE).unwrap();
-    let better = Comparison::new(&slow, &usual, NOISE).unwrap();
+    let worse = RunComparison::new(&usual, &slow, NOISE).unwrap();
+    let better = RunComparison::new(&slow, &usual, NOISE).unwrap();
     for name in ["p50 of response in load", "p90 of response in load", "p50 of service in load", "CPU a login in load"]
     {
         assert_eq!(
@@ -38,7 +38,7 @@ fn a_slower_run_is_worse_and_the_other_way_round_better() {
 
 #[test]
 fn another_run_of_the_same_is_never_better_or_worse() {
-    let comparison = Comparison::new(&run(1, 1.0), &run(2, 1.0), NOISE).unwrap();
+    let comparison = RunComparison::new(&run(1, 1.0), &run(2, 1.0), NOISE).unwrap();
     let changed: Vec<_> = comparison
         .metrics
         .iter()
@@ -51,7 +51,7 @@ fn another_run_of_the_same_is_never_better_or_worse() {
 #[test]
 fn a_change_below_the_noise_is_no_news() {
     let (usual, slow) = (run(1, 1.0), run(2, 1.5));
-    let comparison = Comparison::new(&usual, &slow, 0.9).unwrap();
+    let comparison = RunComparison::new(&usual, &slow, 0.9).unwrap();
     assert_eq!(outcome(&comparison, "p50 of response in load"), ChangeOutcome::Same);
     assert!(comparison.with(ChangeOutcome::Worse).next().is_none());
 }
@@ -60,9 +60,9 @@ fn a_change_below_the_noise_is_no_news() {
 fn one_lost_login_more_is_worse_whatever_the_noise() {
     let mut lossy = run(1, 1.0);
     lossy.funnel.lost = 1;
-    let comparison = Comparison::new(&run(1, 1.0), &lossy, 0.9).unwrap();
+    let comparison = RunComparison::new(&run(1, 1.0), &lossy, 0.9).unwrap();
     assert!(comparison.breaks_the_promise());
-    let mended = Comparison::new(&lossy, &run(1, 1.0), 0.9).unwrap();
+    let mended = RunComparison::new(&lossy, &run(1, 1.0), 0.9).unwrap();
     assert_eq!(outcome(&mended, "logins lost, doubled or mixed up"), ChangeOutcome::Better);
 }
 
@@ -71,21 +71,21 @@ fn what_was_not_measured_is_not_judged() {
     let mut elsewhere = run(1, 1.0);
     elsewhere.processes.clear();
     elsewhere.phases.iter_mut().for_each(|phase| phase.cost = None);
-    let comparison = Comparison::new(&elsewhere, &elsewhere, NOISE).unwrap();
+    let comparison = RunComparison::new(&elsewhere, &elsewhere, NOISE).unwrap();
     assert!(
         !comparison.metrics.iter().any(|metric| metric.name.starts_with("CPU") || metric.name.starts_with("memory"))
     );
-    let half = Comparison::new(&run(1, 1.0), &elsewhere, NOISE).unwrap();
+    let half = RunComparison::new(&run(1, 1.0), &elsewhere, NOISE).unwrap();
     assert!(matches!(outcome(&half, "CPU a login in load"), ChangeOutcome::Unknown(_)));
     assert_eq!(outcome(&half, "memory a page"), ChangeOutcome::Unknown(UnknownReason::NotMeasured));
     let short = SampleRun { load_seconds: 9, ..SampleRun::default() }.result();
-    let comparison = Comparison::new(&short, &short, NOISE).unwrap();
+    let comparison = RunComparison::new(&short, &short, NOISE).unwrap();
     assert_eq!(outcome(&comparison, "p50 of response in load"), ChangeOutcome::Unknown(UnknownReason::TooFewSeconds));
 }
 
 #[test]
 fn a_wide_interval_is_not_judged() {
-    let judge = |low, high| judge(ChangeInterval { low, high }, Direction::Down, NOISE);
+    let judge = |low, high| judge(ChangeInterval { low, high }, GoodDirection::Down, NOISE);
     assert_eq!(judge(-0.04, 0.04), ChangeOutcome::Same);
     assert_eq!(judge(0.01, 0.2), ChangeOutcome::Unknown(UnknownReason::TooMuchSpread));
     assert_eq!((judge(0.06, 0.2), judge(-0.2, -0.06)), (ChangeOutcome::Worse, ChangeOutcome::Better));
@@ -95,7 +95,7 @@ fn a_wide_interval_is_not_judged() {
 fn a_damaged_histogram_is_named() {
     let mut damaged = run(1, 1.0);
     damaged.seconds[20].service.hdr = "?".to_owned();
-    let error = Comparison::new(&run(1, 1.0), &damaged, NOISE).unwrap_err().to_string();
+    let error = RunComparison::new(&run(1, 1.0), &damaged, NOISE).unwrap_err().to_string();
     assert_eq!(
         error,
         "the result after is damaged: second 20: a histogram can't be read: it is not base64; measure again"

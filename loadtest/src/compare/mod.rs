@@ -20,4 +20,4 @@ mod words;
 
 pub use cli::{CompareCli, run};
 pub use comparable::NotComparableError;
-pub use comparison::{CompareError, Comparison};
+pub use comparison::{CompareError, RunComparison};

@@ -2,7 +2,7 @@
 
 use super::{
     bootstrap::ChangeInterval,
-    comparison::{ChangeOutcome, ComparedMetric, Comparison, MetricUnit, UnknownReason},
+    comparison::{ChangeOutcome, ComparedMetric, MetricUnit, RunComparison, UnknownReason},
 };
 use crate::report::{ComparisonRow, ComparisonTable, ComparisonTone, Headline, Tone, numbers};
 
@@ -13,7 +13,7 @@ const DOUBTFUL: u8 = 3;
 /// How many metrics a sentence names.
 const MOST_NAMES: usize = 4;
 
-impl Comparison {
+impl RunComparison {
     /// 99 if something became worse, 3 if a run can't be relied on, and 0 otherwise. A promise that broke is worse in
     /// any case.
     pub fn exit_code(&self) -> u8 {
@@ -189,8 +189,8 @@ mod tests {
         SampleRun { seed, slowness, ..SampleRun::default() }.result()
     }
 
-    fn compared(before: &RunResult, after: &RunResult) -> Comparison {
-        Comparison::new(before, after, 0.05).unwrap()
+    fn compared(before: &RunResult, after: &RunResult) -> RunComparison {
+        RunComparison::new(before, after, 0.05).unwrap()
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! The numbers that matter, one card each.
 
 use super::{
-    numbers::{self, counted},
+    numbers::{self, counted, float},
     reported::main_phase,
-    time_charts::float,
 };
 use crate::{
     plan::Phase,

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::numbers;
+
 /// Numbers over time or over percentiles.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Chart {
@@ -80,6 +82,21 @@ impl Chart {
     }
 }
 
+impl ChartLine {
+    /// Its least and its largest value.
+    pub(super) fn in_words(&self, unit: ChartUnit) -> String {
+        let values = self.values.iter().flatten().copied();
+        let Some(least) = values.clone().reduce(f64::min) else { return format!("{}: nothing", self.label) };
+        let most = values.fold(least, f64::max);
+        let text = |value| match unit {
+            ChartUnit::Milliseconds => numbers::millis(value),
+            ChartUnit::Bytes => numbers::bytes(value),
+            ChartUnit::PerSecond | ChartUnit::Pages | ChartUnit::Processors => numbers::rate(value),
+        };
+        format!("{}: from {} to {}", self.label, text(least), text(most))
+    }
+}
+
 /// To four digits: more can't be seen, and takes room in the file.
 pub(super) fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
@@ -114,6 +131,19 @@ mod tests {
         for (value, expected) in values.map(rounded).into_iter().zip(expected) {
             assert!((value - expected).abs() <= expected * 1e-12, "{value} {expected}");
         }
+    }
+
+    #[test]
+    fn a_line_in_words_has_its_least_and_its_largest_value() {
+        let line = |values: Vec<Option<f64>>| ChartLine {
+            label: "p50".to_owned(),
+            colour: 1,
+            stroke: ChartStroke::Solid,
+            values,
+        };
+        let found = line(vec![None, Some(2.5), Some(0.8), None, Some(1200.0)]).in_words(ChartUnit::Milliseconds);
+        assert_eq!(found, "p50: from 0.8 ms to 1.2 s");
+        assert_eq!(line(vec![None]).in_words(ChartUnit::Bytes), "p50: nothing");
     }
 
     #[test]

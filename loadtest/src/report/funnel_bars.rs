@@ -2,8 +2,7 @@
 
 use super::{
     headline::with_counts,
-    numbers::{self, counted},
-    time_charts::float,
+    numbers::{self, counted, float},
 };
 use crate::results::{Funnel, RunResult};
 

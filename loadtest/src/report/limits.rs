@@ -2,9 +2,8 @@
 
 use super::{
     headline::sentence,
-    numbers::{self, counted},
+    numbers::{self, counted, float},
     reported::main_phase,
-    time_charts::float,
 };
 use crate::results::RunResult;
 

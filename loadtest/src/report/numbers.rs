@@ -20,6 +20,12 @@ pub(crate) fn count(value: u64) -> String {
     with_commas(&value.to_string())
 }
 
+/// A count as a number with a fraction.
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+pub(crate) fn float(count: u64) -> f64 {
+    count as f64
+}
+
 fn with_commas(number: &str) -> String {
     let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, rest)| (whole, Some(rest)));
     let (sign, whole) = whole.strip_prefix('-').map_or(("", whole), |whole| ("-", whole));

@@ -53,7 +53,7 @@ pub fn comparison_page(before: &RunResult, after: &RunResult, table: ComparisonT
 
 #[derive(Template)]
 #[template(path = "report/page.html")]
-struct Page<'a> {
+struct ReportPage<'a> {
     title: String,
     style: &'static str,
     uplot: &'static str,
@@ -120,7 +120,7 @@ fn page(
     for run in runs {
         numbers.extend(tables::over_time(run)?);
     }
-    let page = Page {
+    let page = ReportPage {
         title,
         style: STYLE,
         uplot: UPLOT,
@@ -146,7 +146,7 @@ fn section<'a>(run: &ReportedRun<'a>) -> RunSection<'a> {
         headline: headline(result),
         began: numbers::moment(result.began_unix_ms),
         took: numbers::duration(result.took_seconds),
-        memory: numbers::bytes(time_charts::float(result.host.memory_bytes)),
+        memory: numbers::bytes(numbers::float(result.host.memory_bytes)),
         cards: cards(result),
         plan: plan_words(&result.plan),
         page_bars: page_bars(&result.funnel),

@@ -7,7 +7,7 @@ use super::{
     sample::SampleRun,
 };
 use crate::{
-    compare::Comparison,
+    compare::RunComparison,
     results::{RunResult, SecondResult},
 };
 
@@ -67,7 +67,7 @@ fn texts_of_a_result_stay_texts() {
     result.funnel.problems.insert(hostile.to_owned(), 1);
     result.completeness.lacks(hostile.to_owned());
     result.verdict = result.judge();
-    let comparison = Comparison::new(&result, &result, 0.05).unwrap();
+    let comparison = RunComparison::new(&result, &result, 0.05).unwrap();
     for page in [run_page(&result).unwrap(), comparison_page(&result, &result, comparison.table()).unwrap()] {
         assert_eq!((page.matches("<script").count(), page.matches("</script").count()), (3, 3));
         assert!(!page.contains("<img"));

@@ -2,9 +2,8 @@
 
 use super::{
     chart::{Chart, ChartAxis, ChartLine, ChartStroke, ChartUnit, rounded},
-    numbers,
+    numbers::{self, float},
     reported::ReportedRun,
-    time_charts::float,
 };
 use crate::{
     measure::{HistogramError, Latency},

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     chart::{Chart, ChartAxis, ChartLine, ChartStroke, ChartUnit, rounded},
+    numbers::float,
     reported::ReportedRun,
-    time_charts::{float, in_words},
 };
 use crate::results::{ProcessRole, ProcessSample, ProcessSeries};
 
@@ -63,7 +63,7 @@ fn chart(
     Chart {
         id,
         title,
-        summary: lines.iter().map(|line| in_words(line, unit)).collect::<Vec<_>>().join("; "),
+        summary: lines.iter().map(|line| line.in_words(unit)).collect::<Vec<_>>().join("; "),
         note: if adds_up { "Processes of one kind are added up.".to_owned() } else { String::new() },
         unit,
         axis: ChartAxis::Time,

@@ -2,9 +2,8 @@
 
 use super::{
     condensed::{self, SecondError},
-    numbers,
+    numbers::{self, float},
     reported::{ReportedRun, main_phase, phase_words},
-    time_charts::float,
 };
 use crate::results::{LatencySummary, ProcessRole, ProcessSeries, RunResult};
 

@@ -3,7 +3,7 @@
 use super::{
     chart::{Chart, ChartAxis, ChartLine, ChartMark, ChartStroke, ChartUnit, rounded},
     condensed::TimeStep,
-    numbers,
+    numbers::float,
     reported::{ReportedRun, phase_words},
 };
 
@@ -94,7 +94,7 @@ fn chart(id: &'static str, title: &'static str, unit: ChartUnit, runs: &[Reporte
             })
         })
         .collect();
-    let summary = drawn.iter().map(|line| in_words(line, unit)).collect::<Vec<_>>().join("; ");
+    let summary = drawn.iter().map(|line| line.in_words(unit)).collect::<Vec<_>>().join("; ");
     Chart {
         id,
         title,
@@ -118,28 +118,10 @@ fn values_of(run: &ReportedRun, line: &TimeLine, points: &[u64]) -> Vec<Option<f
     points.iter().map(value_at).collect()
 }
 
-/// The line's least and largest value.
-pub(super) fn in_words(line: &ChartLine, unit: ChartUnit) -> String {
-    let values = line.values.iter().flatten().copied();
-    let Some(least) = values.clone().reduce(f64::min) else { return format!("{}: nothing", line.label) };
-    let most = values.fold(least, f64::max);
-    let text = |value| match unit {
-        ChartUnit::Milliseconds => numbers::millis(value),
-        ChartUnit::Bytes => numbers::bytes(value),
-        ChartUnit::PerSecond | ChartUnit::Pages | ChartUnit::Processors => numbers::rate(value),
-    };
-    format!("{}: from {} to {}", line.label, text(least), text(most))
-}
-
 fn millis_at(step: &TimeStep, percent: f64) -> Option<f64> {
     (!step.response.is_empty()).then(|| step.response.percentile(percent).as_secs_f64() * 1e3)
 }
 
 fn per_second(count: u64, seconds: f64) -> f64 {
     float(count) / seconds
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-pub(super) fn float(count: u64) -> f64 {
-    count as f64
 }

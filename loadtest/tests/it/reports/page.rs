@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use scenecast_browsers::chromium::{Browser, ScreenSize};
 use scenecast_loadtest::{
-    compare::Comparison,
+    compare::RunComparison,
     report::{self, sample::SampleRun},
     results::RunResult,
 };
@@ -59,7 +59,7 @@ fn compared() -> String {
             ..SampleRun { seed: 2, slowness: 1.5, fault_before_end: Some(20), ..SampleRun::default() }.result()
         },
     );
-    let comparison = Comparison::new(&before, &after, 0.05).unwrap();
+    let comparison = RunComparison::new(&before, &after, 0.05).unwrap();
     report::comparison_page(&before, &after, comparison.table()).unwrap()
 }
 
