@@ -90,9 +90,10 @@ impl From<Error> for RedisError {
 
 /// Whether the connection ended before the command's answer came.
 pub(crate) fn connection_ended(error: &Error) -> bool {
-    // The client was dropped with the command: nobody holds the other end of the answer's channel any more. (Errors of
-    // Redis begin with a code in capitals.)
-    let was_dropped = || *error.kind() == ErrorKind::Unknown && error.details() == "channel closed";
+    // The client was dropped, before it took the command or with it: nobody holds the other end of its channel any more.
+    // (Errors of Redis begin with a code in capitals.)
+    const DROPPED: [&str; 2] = ["channel closed", "Failed to send command to router."];
+    let was_dropped = || *error.kind() == ErrorKind::Unknown && DROPPED.contains(&error.details());
     matches!(error.kind(), ErrorKind::Canceled | ErrorKind::IO) || was_dropped()
 }
 
@@ -155,6 +156,7 @@ mod tests {
             ("ERR says NOPERM and NOGROUP in its text", RedisErrorKind::Refused),
             // This the client library says itself.
             ("channel closed", RedisErrorKind::NoAnswer),
+            ("Failed to send command to router.", RedisErrorKind::NoAnswer),
             ("", RedisErrorKind::Refused),
         ] {
             assert_eq!(RedisError::from(Error::new(ErrorKind::Unknown, text)).kind(), kind, "{text}");

@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn a_temporary_error_asks_for_another_try() {
         let of_redis = ["TRYAGAIN Multiple keys", "READONLY You can't", "LOADING Redis is", "CLUSTERDOWN The cluster"];
-        // What the client library says when its client ends with a command in flight.
-        for text in of_redis.into_iter().chain(["channel closed"]) {
+        // What the client library says when its client has ended, before it took the command or with it.
+        for text in of_redis.into_iter().chain(["channel closed", "Failed to send command to router."]) {
             assert_eq!(redirect(text), Some(Redirect::TryAgain), "{text}");
         }
     }
