@@ -68,7 +68,8 @@ fn broken_promise(funnel: &Funnel) -> Vec<String> {
     let (first, what) = broken.next().unwrap_or((0, "lost"));
     let accepted = counted(funnel.accepted, "accepted login", "accepted logins");
     let verb = if first == 1 { "was" } else { "were" };
-    let others: String = broken.map(|(count, what)| format!(", {} {what}", numbers::count(count))).collect();
+    let add = |text: String, (count, what): (u64, &str)| text + &format!(", {} {what}", numbers::count(count));
+    let others = broken.fold(String::new(), add);
     let mut reasons = vec![format!("{} of {accepted} {verb} {what}{others}.", numbers::count(first))];
     if !funnel.lost_because.is_empty() {
         reasons.push(format!("Lost because: {}.", with_counts(&funnel.lost_because)));

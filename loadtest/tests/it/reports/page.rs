@@ -43,8 +43,8 @@ impl ReportFile {
 /// A run with everything that a report can show.
 fn run() -> RunResult {
     let mut result = SampleRun { fault_before_end: Some(20), ..SampleRun::default() }.result();
-    result.target.summary = "2 gateways </script><img src=x onerror=alert(1)>".to_owned();
-    result.faults[0].what = "gateway 1 </script><script>alert(1)</script>".to_owned();
+    result.target.summary = String::from("2 gateways </script><img src=x onerror=alert(1)>");
+    result.faults[0].what = String::from("gateway 1 </script><script>alert(1)</script>");
     result.funnel.late = 7;
     result.thresholds[0].holds = false;
     result.verdict = result.judge();
@@ -88,7 +88,7 @@ async fn look(browser: &Browser) -> (Value, Value) {
                 ...complaints,
                 ...performance.getEntriesByType('resource').map(entry => `asked for ${entry.name}`),
                 ...[...document.images].map(image => `an image: ${image.src}`),
-                ...(document.documentElement.scrollWidth > innerWidth ? [`wider than the screen: ${document.documentElement.scrollWidth}`] : []),
+                ...(document.documentElement.scrollWidth > document.documentElement.clientWidth ? [`wider than the screen: ${document.documentElement.scrollWidth}`] : []),
             ]",
         )
         .await;
