@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::time::sleep;
 
 use crate::{
+    connection::pool::ConnectionPool,
     history::ReplicationHistory,
     inspection::{each_connection::PrimaryConnection, server_run::ServerRun},
     subscriptions::event::{EventHandler, PubSubEvent},
@@ -26,6 +27,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 struct PrimaryData {
     run: ServerRun,
     history: ReplicationHistory,
+    /// The generation of the connection that subscribed when it told this; `None` if there was none.
+    subscribed_over: Option<u64>,
 }
 
 /// What each primary told last, also over an earlier connection: the one that subscribes may have stayed.
@@ -47,22 +50,26 @@ enum DataChange {
 #[derive(Clone)]
 pub(super) struct LossWatcher {
     topology: Topology,
+    /// The connections that subscribe.
+    nodes: ConnectionPool,
     on_event: EventHandler,
     known: Arc<Mutex<KnownData>>,
 }
 
 impl LossWatcher {
-    pub(super) fn new(topology: Topology, on_event: EventHandler) -> Self {
-        Self { topology, on_event, known: Arc::default() }
+    pub(super) fn new(topology: Topology, nodes: ConnectionPool, on_event: EventHandler) -> Self {
+        Self { topology, nodes, on_event, known: Arc::default() }
     }
 
     /// Asks over this connection, until it is cancelled.
     pub(super) async fn watch(self, connection: PrimaryConnection) {
         let PrimaryConnection { node, client, .. } = connection;
         loop {
+            let subscribing = self.nodes.get_existing(&node);
+            let subscribed_over = subscribing.and_then(|connection| connection.state().borrow().generation);
             let (run, history) = tokio::join!(ServerRun::ask(&client), ReplicationHistory::ask(&client));
             if let Some(run) = run {
-                self.compare(&node, PrimaryData { run, history });
+                self.compare(&node, PrimaryData { run, history, subscribed_over });
             }
             sleep(PERIOD).await;
         }
@@ -109,7 +116,12 @@ impl KnownData {
 
 impl PrimaryData {
     fn change_since(&self, before: &Self) -> Option<DataChange> {
-        if self.run.id != before.run.id || self.history.is_other_than(&before.history) {
+        if self.run.id != before.run.id {
+            // A connection that was made meanwhile leads to the new run, and the event that it is new has told all.
+            let has_stayed = self.subscribed_over.is_some() && self.subscribed_over == before.subscribed_over;
+            return has_stayed.then_some(DataChange::Replaced);
+        }
+        if self.history.is_other_than(&before.history) {
             return Some(DataChange::Replaced);
         }
         (self.run.emptied > before.run.emptied).then_some(DataChange::Emptied)
@@ -122,7 +134,7 @@ mod tests {
 
     fn data(run: Option<&str>, history: &str, emptied: u64) -> PrimaryData {
         let run = ServerRun { id: run.map(str::to_owned), emptied, told_at: 0 };
-        PrimaryData { run, history: ReplicationHistory::read(&history.into()) }
+        PrimaryData { run, history: ReplicationHistory::read(&history.into()), subscribed_over: Some(1) }
     }
 
     /// What one primary tells, and the changes that are seen.
@@ -144,6 +156,14 @@ mod tests {
             assert_eq!(changes([data(Some("a"), "master_replid:1", 0), after]), [None, change]);
         }
         assert_eq!(changes([data(None, "", 0), data(None, "", 0)]), [None, None], "it never tells");
+    }
+
+    #[test]
+    fn another_run_that_the_subscribing_connection_was_made_to_is_told_by_that() {
+        for subscribed_over in [None, Some(2)] {
+            let after = PrimaryData { subscribed_over, ..data(Some("b"), "master_replid:2", 0) };
+            assert_eq!(changes([data(Some("a"), "master_replid:1", 0), after]), [None, None]);
+        }
     }
 
     #[test]

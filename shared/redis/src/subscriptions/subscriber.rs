@@ -42,7 +42,7 @@ impl Redis {
         let health = ConnectionHealth::new("subscriptions", &self.connected, topology.refresh_notify());
         let nodes = node_pool(&self.names, &self.address, health);
         let on_event: EventHandler = Arc::new(on_event);
-        let losses = LossWatcher::new(topology.clone(), on_event.clone());
+        let losses = LossWatcher::new(topology.clone(), nodes.clone(), on_event.clone());
         let watch = move |connection| losses.clone().watch(connection);
         tokio::spawn(for_each_connection(topology.clone(), self.router.pool().clone(), watch));
         self.compare_runs(&nodes);
