@@ -3,6 +3,10 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`drills`] | logins go on while something breaks; `scenecast-loadtest drill` |
+//! | [`targets`] | what a run may be aimed at, behind one trait |
+//! | [`results`] | the result of a run, as a file |
+//! | [`measure`] | histograms of times, per phase and second |
+//! | [`plan`] | what a run does, and when: a pure function |
 //! | [`crowd`] | thousands of login pages, the phones before them, and the site's backend |
 //! | [`ledger`] | what each phone was told, and what became of the login |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
@@ -17,4 +21,8 @@ pub mod crowd;
 pub mod drills;
 pub mod hostile;
 pub mod ledger;
+pub mod measure;
+pub mod plan;
+pub mod results;
+pub mod targets;
 pub mod webhook_receiver;

@@ -1,0 +1,252 @@
+//! Everything that a run is asked to do. Two runs with the same plan have the same hash.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::rate_curve::RateCurve;
+
+/// How planned instants are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Evenly.
+    Uniform,
+    /// As people come who know nothing of each other.
+    Poisson,
+}
+
+/// What a person does on the phone; the setting `confirmation` of the account has to be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum PhoneSteps {
+    /// The scan logs in.
+    None,
+    /// Scans, and then taps yes.
+    Tap,
+    /// Scans, and then picks the number that the page shows.
+    Number,
+}
+
+impl PhoneSteps {
+    /// The value of the setting `confirmation`.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Tap => "tap",
+            Self::Number => "number",
+        }
+    }
+}
+
+/// How a page is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayIn {
+    WebSocket,
+    /// Server-sent events.
+    Sse,
+    /// Long polls.
+    Poll,
+    /// The compatible route with a path socket.
+    PathSocket,
+}
+
+impl WayIn {
+    pub const ALL: [Self; 4] = [Self::WebSocket, Self::Sse, Self::Poll, Self::PathSocket];
+
+    /// Its name on the command line and in the result file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Sse => "sse",
+            Self::Poll => "poll",
+            Self::PathSocket => "path_socket",
+        }
+    }
+}
+
+/// How many of the pages come this way, in proportion to the other weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightedWay {
+    pub way: WayIn,
+    pub weight: u32,
+}
+
+/// How long a person looks at a question before the answer: anything between the two, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ThinkTime {
+    pub from: f64,
+    pub to: f64,
+}
+
+/// Everything that a run is asked to do. It says nothing of the servers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoginPlan {
+    /// What random choices begin with.
+    pub seed: u64,
+    /// How many pages are open at a time.
+    pub pages: u32,
+    /// How many pages open a second, in the ramp.
+    pub opens_per_second: f64,
+    /// How long all pages wait before the first login, in seconds.
+    pub hold_seconds: f64,
+    /// Logins a second, over time.
+    pub rate: RateCurve,
+    pub arrivals: Arrivals,
+    /// How long logins under way may take after the last scan, in seconds. One that takes longer is lost.
+    pub cool_down_seconds: f64,
+    pub phone: PhoneSteps,
+    pub think_time: ThinkTime,
+    pub ways: Vec<WeightedWay>,
+    /// Whether a page that has logged in opens the next scene, so that there are always as many.
+    pub refill: bool,
+    /// How many pages a second are left for good while the load runs. Others come in their place.
+    pub leaves_per_second: f64,
+    /// How many pages a second lose their connection while the load runs, and come back at once.
+    pub reconnects_per_second: f64,
+    /// A login is late if its page learns of it this much later than planned, in seconds.
+    pub late_after_seconds: f64,
+}
+
+/// A plan that can't be run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct PlanError {
+    setting: &'static str,
+    problem: String,
+}
+
+impl LoginPlan {
+    /// Refuses what can't be run.
+    pub fn validate(&self) -> Result<(), PlanError> {
+        let refuse = |setting, problem: String| Err(PlanError { setting, problem });
+        if self.pages == 0 {
+            return refuse("pages", "there has to be at least one".to_owned());
+        }
+        if self.opens_per_second <= 0.0 {
+            return refuse("opens_per_second", "has to be above 0".to_owned());
+        }
+        let amounts = [
+            ("opens_per_second", self.opens_per_second),
+            ("hold_seconds", self.hold_seconds),
+            ("cool_down_seconds", self.cool_down_seconds),
+            ("leaves_per_second", self.leaves_per_second),
+            ("reconnects_per_second", self.reconnects_per_second),
+            ("late_after_seconds", self.late_after_seconds),
+            ("think_time", self.think_time.from),
+            ("think_time", self.think_time.to - self.think_time.from),
+        ];
+        let stages = self.rate.0.iter().flat_map(|stage| [("rate", stage.from), ("rate", stage.to)]);
+        for (setting, amount) in amounts.into_iter().chain(stages) {
+            if !(0.0..=1e6).contains(&amount) {
+                return refuse(setting, format!("{amount} is not a number from 0 to 1000000"));
+            }
+        }
+        if !self.rate.0.iter().all(|stage| (0.001..=1e6).contains(&stage.seconds)) {
+            return refuse("rate", "each stage has to take from 0.001 to 1000000 seconds".to_owned());
+        }
+        if self.ways.iter().map(|way| u64::from(way.weight)).sum::<u64>() == 0 {
+            return refuse("ways", "at least one needs a weight above 0".to_owned());
+        }
+        if !self.refill && self.rate.logins() > f64::from(self.pages) {
+            let (logins, pages) = (self.rate.logins().ceil(), self.pages);
+            return refuse(
+                "pages",
+                format!("{logins} logins need as many pages, or pages that open again; {pages} were asked for"),
+            );
+        }
+        Ok(())
+    }
+
+    /// How long pages open.
+    pub fn ramp(&self) -> Duration {
+        Duration::from_secs_f64(f64::from(self.pages) / self.opens_per_second)
+    }
+
+    /// How page `number` is reached.
+    pub fn way_of(&self, number: u64) -> WayIn {
+        let all: u64 = self.ways.iter().map(|way| u64::from(way.weight)).sum();
+        let mut place = number % all.max(1);
+        for WeightedWay { way, weight } in &self.ways {
+            match place.checked_sub((*weight).into()) {
+                None => return *way,
+                Some(left) => place = left,
+            }
+        }
+        WayIn::WebSocket
+    }
+
+    /// What identifies the plan: the first 16 hexadecimal digits of SHA-256 over its JSON.
+    pub fn hash(&self) -> String {
+        let json = serde_json::to_vec(self).expect("numbers and names can be written as JSON");
+        Sha256::digest(json)[..8].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+}
+
+impl fmt::Display for WayIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> LoginPlan {
+        LoginPlan {
+            seed: 1,
+            pages: 100,
+            opens_per_second: 50.0,
+            hold_seconds: 0.0,
+            rate: RateCurve::constant(10.0, 5.0),
+            arrivals: Arrivals::Poisson,
+            cool_down_seconds: 10.0,
+            phone: PhoneSteps::None,
+            think_time: ThinkTime { from: 0.0, to: 0.0 },
+            ways: vec![WeightedWay { way: WayIn::WebSocket, weight: 3 }, WeightedWay { way: WayIn::Sse, weight: 1 }],
+            refill: false,
+            leaves_per_second: 0.0,
+            reconnects_per_second: 0.0,
+            late_after_seconds: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_plan_that_cannot_be_run_is_refused_by_the_name_of_its_setting() {
+        plan().validate().unwrap();
+        let bad = |change: fn(&mut LoginPlan)| {
+            let mut plan = plan();
+            change(&mut plan);
+            plan.validate().unwrap_err().to_string()
+        };
+        for (refused, named) in [
+            (bad(|plan| plan.pages = 0), "pages: "),
+            (bad(|plan| plan.pages = 49), "pages: 50 logins need"),
+            (bad(|plan| plan.opens_per_second = 0.0), "opens_per_second: "),
+            (bad(|plan| plan.opens_per_second = f64::NAN), "opens_per_second: "),
+            (bad(|plan| plan.rate.0[0].to = f64::INFINITY), "rate: "),
+            (bad(|plan| plan.rate.0[0].seconds = 0.0), "rate: "),
+            (bad(|plan| plan.think_time.from = 1.0), "think_time: "),
+            (bad(|plan| plan.hold_seconds = -1.0), "hold_seconds: "),
+            (bad(|plan| plan.ways.clear()), "ways: "),
+        ] {
+            assert!(refused.starts_with(named), "{refused}");
+        }
+    }
+
+    #[test]
+    fn pages_come_in_the_proportion_of_the_weights() {
+        let ways: Vec<_> = (0..8).map(|number| plan().way_of(number).name()).collect();
+        assert_eq!(ways, ["websocket", "websocket", "websocket", "sse", "websocket", "websocket", "websocket", "sse"]);
+    }
+
+    #[test]
+    fn the_hash_names_the_plan_and_survives_json() {
+        let again: LoginPlan = serde_json::from_str(&serde_json::to_string(&plan()).unwrap()).unwrap();
+        assert_eq!((again.hash(), again.hash().len()), (plan().hash(), 16));
+        assert_ne!(LoginPlan { seed: 2, ..plan() }.hash(), plan().hash());
+    }
+}

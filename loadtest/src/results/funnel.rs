@@ -1,0 +1,97 @@
+//! What became of the logins: how many came how far.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Counts of logins, of a phase or of a whole run. Each login that came far is also counted in all fields before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Funnel {
+    /// How many pages asked for a code.
+    pub asked: u64,
+    /// How many of them showed one.
+    pub opened: u64,
+    /// How many logins were planned.
+    pub planned: u64,
+    /// How many of them were not begun, because no page waited at that moment. Never silently left out.
+    pub without_page: u64,
+    /// How many codes were scanned. (For a peer: how many pushes were sent.)
+    pub scanned: u64,
+    /// How many phones were told that they are logged in. (For a peer: how many pushes were accepted.)
+    pub accepted: u64,
+    /// How many accepted logins reached their page, and were redeemed where the target has grants.
+    pub delivered: u64,
+    /// How many grants were redeemed; 0 for a target without grants.
+    pub redeemed: u64,
+    /// How many accepted logins never reached their page, or could not be redeemed.
+    pub lost: u64,
+    /// How many logins a page or a site got more than once.
+    pub doubled: u64,
+    /// How many logins were redeemed as another person than the one who scanned.
+    pub mixed_up: u64,
+    /// How many delivered logins came later than the plan's limit.
+    pub late: u64,
+    /// How often a phone was told something else, such as to scan again.
+    pub refused: u64,
+    /// How often a phone was told nothing.
+    pub not_told: u64,
+    /// Why logins were lost, with counts.
+    pub lost_because: BTreeMap<String, u64>,
+    /// What pages met instead of a code or a login, by the problem's code, with counts.
+    pub problems: BTreeMap<String, u64>,
+}
+
+impl Funnel {
+    /// Adds everything that another worker or phase counted.
+    pub fn add(&mut self, other: &Self) {
+        for (ours, theirs) in [
+            (&mut self.asked, other.asked),
+            (&mut self.opened, other.opened),
+            (&mut self.planned, other.planned),
+            (&mut self.without_page, other.without_page),
+            (&mut self.scanned, other.scanned),
+            (&mut self.accepted, other.accepted),
+            (&mut self.delivered, other.delivered),
+            (&mut self.redeemed, other.redeemed),
+            (&mut self.lost, other.lost),
+            (&mut self.doubled, other.doubled),
+            (&mut self.mixed_up, other.mixed_up),
+            (&mut self.late, other.late),
+            (&mut self.refused, other.refused),
+            (&mut self.not_told, other.not_told),
+        ] {
+            *ours += theirs;
+        }
+        for (ours, theirs) in [(&mut self.lost_because, &other.lost_because), (&mut self.problems, &other.problems)] {
+            for (reason, count) in theirs {
+                *ours.entry(reason.clone()).or_default() += count;
+            }
+        }
+    }
+
+    /// Whether no login was lost, doubled or mixed up.
+    pub fn keeps_the_promise(&self) -> bool {
+        self.lost == 0 && self.doubled == 0 && self.mixed_up == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adding_adds_every_field() {
+        // Every number of one funnel is 1, whatever fields there are.
+        let mut json = serde_json::to_value(Funnel::default()).unwrap();
+        for (_, field) in json.as_object_mut().unwrap() {
+            *field = if field.is_number() { 1.into() } else { serde_json::json!({ "why": 1 }) };
+        }
+        let one: Funnel = serde_json::from_value(json.clone()).unwrap();
+        let mut two = one.clone();
+        two.add(&one);
+        let doubled = serde_json::to_string(&json).unwrap().replace(":1", ":2");
+        assert_eq!(serde_json::to_value(two).unwrap(), serde_json::from_str::<serde_json::Value>(&doubled).unwrap());
+        assert!(!one.keeps_the_promise() && Funnel::default().keeps_the_promise());
+    }
+}

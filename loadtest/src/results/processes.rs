@@ -1,0 +1,121 @@
+//! CPU and memory of each process over time, and what a login costs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What a process is in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessRole {
+    Gateway,
+    Callback,
+    Redis,
+    /// WeChat, if it is a process of its own. Otherwise it is part of the generator.
+    Simulator,
+    /// The pages and phones: this program itself.
+    Generator,
+    /// A server that is compared with Scenecast.
+    Peer,
+}
+
+/// One process over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessSeries {
+    pub role: ProcessRole,
+    /// Its name, such as `gateway 0`.
+    pub name: String,
+    pub pid: u32,
+    /// One each second, oldest first.
+    pub samples: Vec<ProcessSample>,
+}
+
+/// A process at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProcessSample {
+    pub at_seconds: f64,
+    /// CPU time since the process started, user and system, in seconds.
+    pub cpu_seconds: f64,
+    /// Resident memory.
+    pub rss_bytes: u64,
+    /// Open file descriptors; 0 if unknown.
+    #[serde(default)]
+    pub descriptors: u64,
+}
+
+/// What the logins of a phase cost. The phase's other work (pages that open again, heartbeats) is in it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoginCost {
+    /// How many logins were delivered.
+    pub logins: u64,
+    /// How many pages opened meanwhile.
+    pub opens: u64,
+    /// By role.
+    pub roles: BTreeMap<ProcessRole, RoleCost>,
+    /// CPU time of all processes under test a login (not of the generator and the simulator), in microseconds.
+    pub cpu_us: f64,
+}
+
+/// What the processes of one role cost together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RoleCost {
+    /// CPU time in the phase, in seconds.
+    pub cpu_seconds: f64,
+    /// CPU time a login, in microseconds; 0 without logins.
+    pub cpu_us_per_login: f64,
+    /// CPU time a page that opened, in microseconds, in a phase without logins; 0 otherwise.
+    pub cpu_us_per_open: f64,
+    /// Resident memory at the end of the phase.
+    pub rss_bytes: u64,
+    /// How much memory each connected page added since the run's start; 0 without pages.
+    pub rss_bytes_per_page: f64,
+}
+
+impl ProcessRole {
+    /// Whether it is under test. The others make the load.
+    pub fn is_under_test(self) -> bool {
+        !matches!(self, Self::Simulator | Self::Generator)
+    }
+
+    /// Its name in the result file and in thresholds.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Callback => "callback",
+            Self::Redis => "redis",
+            Self::Simulator => "simulator",
+            Self::Generator => "generator",
+            Self::Peer => "peer",
+        }
+    }
+}
+
+impl ProcessSeries {
+    /// The last sample at or before this moment.
+    pub fn at(&self, at_seconds: f64) -> Option<&ProcessSample> {
+        self.samples.iter().rfind(|sample| sample.at_seconds <= at_seconds)
+    }
+
+    /// CPU time between two moments, in seconds.
+    pub fn cpu_between(&self, from_seconds: f64, to_seconds: f64) -> f64 {
+        let cpu = |at| self.at(at).map(|sample| sample.cpu_seconds);
+        let first = self.samples.first().map_or(0.0, |sample| sample.cpu_seconds);
+        cpu(to_seconds).map_or(0.0, |to| (to - cpu(from_seconds).unwrap_or(first)).max(0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_between_two_moments_is_of_the_samples_before_them() {
+        let sample = |at_seconds, cpu_seconds| ProcessSample { at_seconds, cpu_seconds, ..ProcessSample::default() };
+        let samples = vec![sample(0.1, 1.0), sample(1.0, 1.5), sample(2.0, 4.0)];
+        let series = ProcessSeries { role: ProcessRole::Gateway, name: "gateway 0".to_owned(), pid: 1, samples };
+        assert_eq!(series.cpu_between(1.0, 2.9), 2.5);
+        assert_eq!((series.cpu_between(0.0, 2.0), series.cpu_between(0.0, 0.05)), (3.0, 0.0));
+    }
+}

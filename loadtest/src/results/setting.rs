@@ -1,0 +1,51 @@
+//! Who measured what on which machine.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The program that measured.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ToolInfo {
+    /// `scenecast-loadtest`.
+    pub name: String,
+    /// Its version, such as `0.2.0`.
+    pub version: String,
+    /// `release`, or `debug`, whose times mean little.
+    pub build: String,
+    /// The arguments with which it was started, without the program's name.
+    pub arguments: Vec<String>,
+}
+
+/// The machine on which the generator ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostInfo {
+    pub name: String,
+    /// Such as `Linux 6.1.0`.
+    pub system: String,
+    /// The processor's name, as the system tells it.
+    pub cpu_model: String,
+    /// How many processors the generator may use.
+    pub cpus: u32,
+    pub memory_bytes: u64,
+}
+
+/// What was under test.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TargetInfo {
+    /// `scenecast`, or the name of a peer, such as `nchan`.
+    pub kind: String,
+    /// Its version, if known; empty otherwise.
+    pub version: String,
+    /// One line for people, such as `2 gateways, 2 callbacks, Redis Cluster`.
+    pub summary: String,
+    /// How many processes there are of each role, such as `gateway: 2`.
+    pub topology: BTreeMap<String, u32>,
+    /// Settings that matter, by name. Never a secret.
+    pub settings: BTreeMap<String, String>,
+    /// What a reader has to know for a fair comparison, one sentence each; such as that a peer checks no signature.
+    pub notes: Vec<String>,
+}

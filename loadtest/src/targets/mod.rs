@@ -1,0 +1,15 @@
+//! What a run may be aimed at. Ours and its peers are behind one trait, so that all are measured alike.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `target` | the trait: open a page, trigger it, redeem what it got |
+//! | `page_news` | what a page has heard, for whoever waits for it |
+//! | `source` | connections from many source addresses |
+
+mod page_news;
+mod source;
+mod target;
+
+pub use page_news::{PageEnd, PageNews};
+pub use source::{SourceAddresses, connect};
+pub use target::{Heard, LoginTarget, OpenedPage, PageError, Seat, TargetPage, Triggered};

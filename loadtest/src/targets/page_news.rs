@@ -1,0 +1,99 @@
+//! What a page has heard, for whoever waits for it: the phone for a number, the generator for the login.
+
+use std::{sync::Arc, time::Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// What a page has heard. The page tells, and one task waits. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct PageNews(Arc<NewsBoard>);
+
+/// No two pages share one, so its lock is free.
+#[derive(Debug, Default)]
+struct NewsBoard {
+    heard: Mutex<HeardSoFar>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct HeardSoFar {
+    number: Option<u8>,
+    end: Option<PageEnd>,
+}
+
+/// How a page's wait ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageEnd {
+    /// It heard of its login at this moment, and got this grant.
+    Login { at: Instant, grant: Option<String> },
+    /// It will never hear of a login; the code says why.
+    Never(String),
+}
+
+impl PageNews {
+    /// The page heard that somebody scanned, and shows this number; 0 if there is none.
+    pub fn scanned(&self, number: u8) {
+        self.0.heard.lock().number.get_or_insert(number);
+        self.0.changed.notify_one();
+    }
+
+    /// The page's wait ended. Only the first end counts.
+    pub fn ended(&self, end: PageEnd) {
+        self.0.heard.lock().end.get_or_insert(end);
+        self.0.changed.notify_one();
+    }
+
+    /// Waits for the number that the page shows after the scan. `None` if its wait ended before.
+    pub async fn number(&self) -> Option<u8> {
+        loop {
+            {
+                let heard = self.0.heard.lock();
+                if heard.number.is_some() || heard.end.is_some() {
+                    return heard.number;
+                }
+            }
+            self.0.changed.notified().await;
+        }
+    }
+
+    /// Waits for the end.
+    pub async fn end(&self) -> PageEnd {
+        loop {
+            if let Some(end) = self.0.heard.lock().end.clone() {
+                return end;
+            }
+            self.0.changed.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_learns_what_came_before_and_what_comes_later() {
+        let news = PageNews::default();
+        let login = PageEnd::Login { at: Instant::now(), grant: None };
+        assert_eq!((news.number().now_or_never(), news.end().now_or_never()), (None, None));
+        news.scanned(42);
+        assert_eq!(news.number().await, Some(42));
+        let waits = tokio::spawn({
+            let news = news.clone();
+            async move { news.end().await }
+        });
+        news.ended(login.clone());
+        news.ended(PageEnd::Never("too late".to_owned()));
+        assert_eq!(waits.await.unwrap(), login);
+    }
+
+    #[tokio::test]
+    async fn a_phone_does_not_wait_for_the_number_of_a_page_that_is_gone() {
+        let news = PageNews::default();
+        news.ended(PageEnd::Never("left".to_owned()));
+        assert_eq!(news.number().await, None);
+    }
+}
