@@ -19,8 +19,7 @@ const MAX_UNSENT_BYTES: usize = 64 * 1024;
 /// How long the peer may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// It is sent so often that it isn't built each time.
-static HEARTBEAT_FRAME: LazyLock<Vec<u8>> =
-    LazyLock::new(|| frame(OpCode::Data(Data::Text), ServerMessage::Heartbeat.to_json().as_bytes()));
+static HEARTBEAT_FRAME: LazyLock<Vec<u8>> = LazyLock::new(|| text_frame(&ServerMessage::Heartbeat.to_json()));
 
 thread_local! {
     static READ_BUFFER: RefCell<[u8; 8192]> = const { RefCell::new([0; 8192]) };
@@ -195,6 +194,11 @@ impl WebSocket {
         self.unsent = self.unsent.split_off(sent);
         if self.unsent.len() > MAX_UNSENT_BYTES { Err(SocketError::SlowReader) } else { Ok(()) }
     }
+}
+
+/// The bytes of an unfragmented frame with this text.
+pub(crate) fn text_frame(text: &str) -> Vec<u8> {
+    frame(OpCode::Data(Data::Text), text.as_bytes())
 }
 
 /// The bytes of an unfragmented frame.
