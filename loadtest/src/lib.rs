@@ -3,6 +3,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`drills`] | logins go on while something breaks; `scenecast-loadtest drill` |
+//! | [`peers`] | servers that people use in our place, measured beside Scenecast; `scenecast-loadtest peers` |
 //! | [`targets`] | what a run may be aimed at, behind one trait |
 //! | [`results`] | the result of a run, as a file |
 //! | [`measure`] | histograms of times, per phase and second |
@@ -22,6 +23,7 @@ pub mod drills;
 pub mod hostile;
 pub mod ledger;
 pub mod measure;
+pub mod peers;
 pub mod plan;
 pub mod results;
 pub mod targets;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use scenecast_loadtest::drills;
+use scenecast_loadtest::{drills, peers};
 use scenecast_service::process;
 
 /// The other two parties of a login, as programs.
@@ -14,11 +14,14 @@ enum Program {
     Simulator(process::Cli),
     /// Break something while people log in, and report what became of each login.
     Drill(drills::DrillCli),
+    /// Measure Scenecast beside servers that people use in its place, and print a table.
+    Peers(peers::PeersCli),
 }
 
 fn main() -> ExitCode {
     match Program::parse() {
         Program::Simulator(cli) => process::run(&cli, "scenecast-simulator", scenecast_simulator::serve),
         Program::Drill(cli) => drills::run(&cli),
+        Program::Peers(cli) => peers::run(&cli),
     }
 }

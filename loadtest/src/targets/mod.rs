@@ -5,8 +5,10 @@
 //! | `target` | the trait: open a page, trigger it, redeem what it got |
 //! | `page_news` | what a page has heard, for whoever waits for it |
 //! | `source` | connections from many source addresses |
+//! | [`peers`] | servers that people use in our place |
 
 mod page_news;
+pub mod peers;
 mod source;
 mod target;
 
