@@ -4,6 +4,9 @@
 //! |---|---|
 //! | [`drills`] | logins go on while something breaks; `scenecast-loadtest drill` |
 //! | [`peers`] | servers that people use in our place, measured beside Scenecast; `scenecast-loadtest peers` |
+//! | [`health`] | whether the generator itself is the limit |
+//! | [`thresholds`] | thresholds in words |
+//! | [`generator`] | pages, and logins at their planned instants |
 //! | [`targets`] | what a run may be aimed at, behind one trait |
 //! | [`results`] | the result of a run, as a file |
 //! | [`measure`] | histograms of times, per phase and second |
@@ -20,6 +23,8 @@
 pub mod cluster;
 pub mod crowd;
 pub mod drills;
+pub mod generator;
+pub mod health;
 pub mod hostile;
 pub mod ledger;
 pub mod measure;
@@ -27,4 +32,5 @@ pub mod peers;
 pub mod plan;
 pub mod results;
 pub mod targets;
+pub mod thresholds;
 pub mod webhook_receiver;

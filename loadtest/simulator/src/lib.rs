@@ -47,7 +47,8 @@ pub use api::{read_code, read_drawn};
 pub use api_calls::{ApiCallCounts, LoggedCall, TokenUse};
 pub use config::{SimulatorConfig, SimulatorListeners};
 pub use deliveries::{
-    AnswerError, CallbackAnswer, DeliveryAttempt, DeliveryOutcome, MenuLink, PhoneScreen, VerifyUrlError, menu_links,
+    AnswerError, CallbackAnswer, DeliveryAttempt, DeliveryOutcome, MenuLink, PhoneScreen, SealedDelivery,
+    VerifyUrlError, menu_links,
 };
 pub use encryption::{CiphertextError, EncodingAesKey, EncodingAesKeyError};
 pub use faults::{CallFailure, CallFault, Faults, MarkFail, OddTexts};

@@ -4,6 +4,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `phones` | people scan at a steady rate, however slow the answers are |
+//! | `reply_phrases` | how a phone's user understands the account's replies |
 //! | `login_tab` | a browser tab: opens a scene, waits, reconnects, hands over its grant |
 //! | `slow_reader` | a page that doesn't read what it is sent |
 //! | `path_socket` | pages of the compatible route with a path socket; they don't reconnect |
@@ -16,6 +17,7 @@ mod login_tab;
 mod path_socket;
 mod phones;
 mod ready_pods;
+mod reply_phrases;
 mod shown_codes;
 mod site_backend;
 mod slow_reader;
@@ -31,8 +33,11 @@ use parking_lot::MutexGuard;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
 pub use path_socket::PathSocketPages;
-pub use phones::{Phones, ReplyPhrases};
+pub use phones::Phones;
 pub use ready_pods::{PodAddress, ReadyPods};
+pub(crate) use reply_phrases::ReplyMeaning;
+pub use reply_phrases::ReplyPhrases;
+pub(crate) use site_backend::PageGrant;
 pub use site_backend::SiteBackend;
 pub use state::CrowdConfig;
 

@@ -9,37 +9,20 @@ use std::{
 };
 
 use scenecast_scene::AccountName;
-use scenecast_simulator::{MenuLink, PhoneScreen, Simulator, WeChatUser, menu_links, read_drawn};
-use serde::Deserialize;
+use scenecast_simulator::{Simulator, WeChatUser, read_drawn};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
-use super::{shown_codes::ShownCode, state::CrowdState};
+use super::{
+    reply_phrases::{ReplyMeaning, ReplyPhrases},
+    shown_codes::ShownCode,
+    state::CrowdState,
+};
 use crate::ledger::PhoneResult;
 
 /// The pause before a user scans again, if the phone asks for it.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const MAX_TRIES: u32 = 3;
-
-/// Phrases by which a phone understands the account's replies.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReplyPhrases {
-    /// Phrases that say that the user is logged in.
-    pub accepted: Vec<String>,
-    /// Phrases that ask the user to do the same again.
-    pub again: Vec<String>,
-}
-
-impl Default for ReplyPhrases {
-    /// Phrases of the product's own English texts.
-    fn default() -> Self {
-        Self {
-            accepted: ["You are logged in.", "You have already logged in with this code."].map(str::to_owned).into(),
-            again: ["Please scan again.", "Please send it again."].map(str::to_owned).into(),
-        }
-    }
-}
 
 /// People with phones. Clones share one state.
 #[derive(Debug, Clone)]
@@ -54,19 +37,6 @@ struct PhonesState {
     think_time: Duration,
     next_user: AtomicU64,
     logins: TaskTracker,
-}
-
-enum ReplyMeaning {
-    /// The user is logged in.
-    Accepted,
-    /// The account asks a question. The link says yes.
-    Question(MenuLink),
-    /// The user has to do the same again.
-    Again,
-    /// Another text.
-    Refused,
-    /// No text of the account.
-    Nothing,
 }
 
 impl Phones {
@@ -124,8 +94,9 @@ async fn log_in(phones: Arc<PhonesState>, state: Arc<CrowdState>, code: ShownCod
         let Ok(outcome) = outcome else { return };
         let meaning = phones.phrases.understand(&outcome.shown);
         let result = match meaning {
-            ReplyMeaning::Question(link) => {
-                yes = Some(link);
+            ReplyMeaning::Question(links) => {
+                // The link for yes comes before the one for no.
+                yes = links.into_iter().next();
                 tokio::time::sleep(phones.think_time).await;
                 continue;
             }
@@ -139,20 +110,5 @@ async fn log_in(phones: Arc<PhonesState>, state: Arc<CrowdState>, code: ShownCod
         }
         tries += 1;
         tokio::time::sleep(RETRY_AFTER).await;
-    }
-}
-
-impl ReplyPhrases {
-    fn understand(&self, screen: &PhoneScreen) -> ReplyMeaning {
-        let PhoneScreen::Reply(text) = screen else { return ReplyMeaning::Nothing };
-        let has_any = |phrases: &[String]| phrases.iter().any(|phrase| text.contains(phrase));
-        if has_any(&self.accepted) {
-            return ReplyMeaning::Accepted;
-        }
-        if has_any(&self.again) {
-            return ReplyMeaning::Again;
-        }
-        // The link for yes comes before the one for no.
-        menu_links(text).into_iter().next().map_or(ReplyMeaning::Refused, ReplyMeaning::Question)
     }
 }

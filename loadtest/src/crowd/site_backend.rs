@@ -26,16 +26,17 @@ pub struct SiteBackend {
     callbacks: ReadyPods,
     api_key: String,
     http: reqwest::Client,
-    redeemed: Mutex<Vec<(PageGrant, Instant)>>,
+    /// What may be redeemed again; `None` if nothing is kept for that.
+    redeemed: Option<Mutex<Vec<(PageGrant, Instant)>>>,
 }
 
 /// A grant that a page gave to the backend.
 #[derive(Debug, Clone)]
-pub(super) struct PageGrant {
-    pub(super) scene: SceneId,
-    pub(super) grant: String,
+pub(crate) struct PageGrant {
+    pub(crate) scene: SceneId,
+    pub(crate) grant: String,
     /// The state with which the page opened its scene.
-    pub(super) state: Option<String>,
+    pub(crate) state: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -60,19 +61,24 @@ impl SiteBackend {
     pub fn new(callbacks: ReadyPods, api_key: String) -> Self {
         let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).no_proxy().build();
         let http = http.expect("the TLS library starts");
-        Self { callbacks, api_key, http, redeemed: Mutex::default() }
+        Self { callbacks, api_key, http, redeemed: Some(Mutex::default()) }
+    }
+
+    /// The same, but it keeps nothing of what it redeemed, and so can't redeem it again. For long loads.
+    pub(crate) fn forgetting(self) -> Self {
+        Self { redeemed: None, ..self }
     }
 
     /// Redeems a grant as a new login: under a new idempotency key, repeated until the grant expires.
-    pub(super) async fn redeem(&self, grant: &PageGrant) -> Redemption {
+    pub(crate) async fn redeem(&self, grant: &PageGrant) -> Redemption {
         let idempotency_key = format!("{:032x}", rand::random::<u128>());
         let began = Instant::now();
         let mut last_code = "unanswered".to_owned();
         while began.elapsed() < defaults::grant_life().duration() {
             let pause = match self.request(grant, &idempotency_key).await {
                 Ok(RedeemAnswer::Final(redemption)) => {
-                    if matches!(redemption, Redemption::Of(_)) {
-                        self.redeemed.lock().push((grant.clone(), began));
+                    if let (Redemption::Of(_), Some(redeemed)) = (&redemption, &self.redeemed) {
+                        redeemed.lock().push((grant.clone(), began));
                     }
                     return redemption;
                 }
@@ -90,7 +96,8 @@ impl SiteBackend {
     /// Redeems every grant that may still be valid once more, each under another idempotency key, and passes the
     /// results to `note`.
     pub(super) async fn redeem_again(&self, note: impl Fn(SceneId, Redemption)) {
-        let mut grants = std::mem::take(&mut *self.redeemed.lock());
+        let Some(redeemed) = &self.redeemed else { return };
+        let mut grants = std::mem::take(&mut *redeemed.lock());
         grants.retain(|(_, redeemed)| redeemed.elapsed() < defaults::grant_life().duration());
         stream::iter(grants)
             .for_each_concurrent(REDEEM_AGAIN_AT_ONCE, async |(grant, _)| {

@@ -34,6 +34,8 @@ pub struct Ledger {
     moves: Vec<PageMove>,
     problems: BTreeMap<String, u64>,
     data_lost_by: Option<Instant>,
+    /// The sums over the logins that were closed.
+    closed: Tally,
 }
 
 /// A draining gateway sent a page to another gateway.
@@ -104,6 +106,14 @@ impl Ledger {
         }
     }
 
+    /// Nothing more can come of this login: its sums are kept, and its record is not, so that a long load needs little
+    /// memory. Its times are not in the quantiles and gaps of the tally.
+    pub fn close(&mut self, scene: SceneId, late_after: Duration) {
+        if let Some(login) = self.logins.remove(&scene) {
+            self.closed.add(&login, late_after, self.data_lost_by);
+        }
+    }
+
     /// Redis has lost every copy of its data, and is back without it.
     pub fn data_lost(&mut self, by: Instant) {
         self.data_lost_by = Some(by);
@@ -151,6 +161,7 @@ impl Ledger {
     /// The sums. A login is late if its page learned of it more than `late_after` after its phone.
     pub fn tally(&self, late_after: Duration) -> Tally {
         let mut tally = Tally::of(self.logins.values(), late_after, self.data_lost_by);
+        tally.add_closed(&self.closed);
         tally.reconnects = BurstRate::of(&self.reconnects);
         tally.problems = self.problems.clone();
         tally

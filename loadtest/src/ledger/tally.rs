@@ -73,7 +73,7 @@ impl Tally {
         tally
     }
 
-    fn add(&mut self, login: &LoginRecord, late_after: Duration, data_lost_by: Option<Instant>) {
+    pub(super) fn add(&mut self, login: &LoginRecord, late_after: Duration, data_lost_by: Option<Instant>) {
         let Some((who, _)) = &login.scanned else { return };
         self.scanned += 1;
         self.refused += login.refused;
@@ -95,6 +95,25 @@ impl Tally {
                 let reason = login.redeem_refusal.as_deref().unwrap_or("page was not told");
                 *self.lost_because.entry(reason.to_owned()).or_default() += 1;
             }
+        }
+    }
+}
+
+impl Tally {
+    /// Adds the counts of logins that were closed.
+    pub(super) fn add_closed(&mut self, closed: &Self) {
+        self.scanned += closed.scanned;
+        self.accepted += closed.accepted;
+        self.delivered += closed.delivered;
+        self.late += closed.late;
+        self.lost += closed.lost;
+        self.ended_with_the_data += closed.ended_with_the_data;
+        self.doubled += closed.doubled;
+        self.mixed_up += closed.mixed_up;
+        self.refused += closed.refused;
+        self.not_told += closed.not_told;
+        for (reason, count) in &closed.lost_because {
+            *self.lost_because.entry(reason.clone()).or_default() += count;
         }
     }
 }

@@ -205,3 +205,22 @@ fn the_worst_burst_counts_and_a_few_events_are_no_burst() {
     assert!((rate.peak - 110.0).abs() < 1.0 && (19.0..22.0).contains(&rate.mean), "{rate:?}");
     assert_eq!(BurstRate::of(&[]), BurstRate::default());
 }
+
+#[test]
+fn a_closed_login_keeps_its_sums_and_not_its_record() {
+    let at = Instant::now();
+    let told_late = |ledger: &mut Ledger| ledger.page_told(scene(0), at + ms(5000));
+    let mut closed = accepted(at);
+    told_late(&mut closed);
+    closed.redeemed(scene(0), Redemption::Of(person("bo")));
+    closed.redeemed(scene(0), Redemption::Of(person("ann")));
+    let open = closed.tally(LATE);
+    closed.close(scene(0), LATE);
+    assert!(closed.logins.is_empty());
+    assert_eq!(closed.tally(LATE), Tally { median: ms(0), p99: ms(0), ..open.clone() });
+    assert_eq!((open.delivered, open.late, open.doubled, open.mixed_up), (1, 1, 1, 1));
+    // A lost one keeps why.
+    let mut lost = accepted(at);
+    lost.close(scene(0), LATE);
+    assert_eq!(lost.tally(LATE).lost_because["page was not told"], 1);
+}

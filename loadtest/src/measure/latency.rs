@@ -14,6 +14,7 @@ const LOWEST: u64 = 1_000;
 /// The longest time, in nanoseconds. A longer one counts as this long.
 const HIGHEST: u64 = 3_600_000_000_000;
 const DIGITS: u8 = 3;
+const COARSE_DIGITS: u8 = 2;
 
 /// A histogram of times, in nanoseconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,14 +33,23 @@ pub enum HistogramError {
 
 impl Default for Latency {
     fn default() -> Self {
-        // It grows with the times that come, so one without long times is small.
-        let mut histogram = Histogram::new_with_bounds(LOWEST, 2 * LOWEST, DIGITS).expect("fixed, valid bounds");
-        histogram.auto(true);
-        Self(histogram)
+        Self::with_digits(DIGITS)
     }
 }
 
 impl Latency {
+    /// A histogram to two digits, a tenth as large. There is one for every second of a run.
+    pub fn coarse() -> Self {
+        Self::with_digits(COARSE_DIGITS)
+    }
+
+    fn with_digits(digits: u8) -> Self {
+        // It grows with the times that come, so one without long times is small.
+        let mut histogram = Histogram::new_with_bounds(LOWEST, 2 * LOWEST, digits).expect("fixed, valid bounds");
+        histogram.auto(true);
+        Self(histogram)
+    }
+
     pub fn record(&mut self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(HIGHEST).min(HIGHEST);
         self.0.record(nanos).expect("a histogram that grows takes any time");
@@ -114,9 +124,9 @@ mod tests {
         latency
     }
 
-    /// Whether two times are the same to three digits.
+    /// Whether two times are the same to three digits, or to the microsecond.
     fn is_about(time: Duration, micros: u64) -> bool {
-        time.abs_diff(Duration::from_micros(micros)) <= Duration::from_micros(micros) / 500
+        time.abs_diff(Duration::from_micros(micros)) <= Duration::from_micros(micros / 500 + 1)
     }
 
     #[test]

@@ -38,8 +38,9 @@ impl TimingSet {
 }
 
 /// What was timed in one second of a run.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SecondTimings {
+    /// To two digits, so that a long run takes little memory.
     pub times: TimingSet,
     /// How many logins were planned in it.
     pub planned: u64,
@@ -47,6 +48,13 @@ pub struct SecondTimings {
     pub sent: u64,
     /// How many pages heard of their login in it.
     pub heard: u64,
+}
+
+impl Default for SecondTimings {
+    fn default() -> Self {
+        let times = TimingSet { response: Latency::coarse(), service: Latency::coarse(), lateness: Latency::coarse() };
+        Self { times, planned: 0, sent: 0, heard: 0 }
+    }
 }
 
 /// All times of a run.

@@ -137,7 +137,7 @@ mod tests {
             (whole.replace("\"version\":1,", ""), "a result of version 0"),
             (whole.replace(FORMAT, "k6"), "r.json is not a result of scenecast-loadtest"),
             ("{}".to_owned(), "is not a result of scenecast-loadtest"),
-            ("[]".to_owned(), "r.json is not a whole result"),
+            ("[]".to_owned(), "is not a result of scenecast-loadtest"),
             ("<html></html>".to_owned(), "r.json is not a whole result"),
             (String::new(), "r.json is not a whole result"),
             (whole[..whole.len() / 2].to_owned(), "r.json is not a whole result"),

@@ -2,16 +2,22 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | `ours` | Scenecast |
 //! | `target` | the trait: open a page, trigger it, redeem what it got |
 //! | `page_news` | what a page has heard, for whoever waits for it |
+//! | `timer` | wakes tasks to some ten microseconds |
 //! | `source` | connections from many source addresses |
 //! | [`peers`] | servers that people use in our place |
 
+mod ours;
 mod page_news;
 pub mod peers;
 mod source;
 mod target;
+mod timer;
 
-pub use page_news::{PageEnd, PageNews};
+pub use ours::{LoginCode, ScenecastPage, ScenecastSetup, ScenecastTarget};
+pub use page_news::{PageEnd, PageNews, PageOrder};
 pub use source::{SourceAddresses, connect};
 pub use target::{Heard, LoginTarget, OpenedPage, PageError, Seat, TargetPage, Triggered};
+pub use timer::PreciseTimer;

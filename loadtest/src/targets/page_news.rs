@@ -14,12 +14,23 @@ pub struct PageNews(Arc<NewsBoard>);
 struct NewsBoard {
     heard: Mutex<HeardSoFar>,
     changed: Notify,
+    ordered: Notify,
 }
 
 #[derive(Debug, Default)]
 struct HeardSoFar {
     number: Option<u8>,
     end: Option<PageEnd>,
+    order: Option<PageOrder>,
+}
+
+/// What the person before a page does with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageOrder {
+    /// Closes it.
+    Leave,
+    /// Loses the connection, and comes back.
+    Reconnect,
 }
 
 /// How a page's wait ended.
@@ -54,6 +65,27 @@ impl PageNews {
                 }
             }
             self.0.changed.notified().await;
+        }
+    }
+
+    /// Whether the page's wait is over.
+    pub fn has_ended(&self) -> bool {
+        self.0.heard.lock().end.is_some()
+    }
+
+    /// Makes the page do this. Of several orders the last one counts.
+    pub fn order(&self, order: PageOrder) {
+        self.0.heard.lock().order = Some(order);
+        self.0.ordered.notify_one();
+    }
+
+    /// Waits until the page has to do something.
+    pub async fn ordered(&self) -> PageOrder {
+        loop {
+            if let Some(order) = self.0.heard.lock().order.take() {
+                return order;
+            }
+            self.0.ordered.notified().await;
         }
     }
 

@@ -110,9 +110,9 @@ pub trait LoginTarget: Send + Sync + 'static {
     fn open(&self, seat: Seat)
     -> impl Future<Output = Result<OpenedPage<Self::Page, Self::Trigger>, PageError>> + Send;
 
-    /// Connects a page again after it lost its connection, or dropped it on purpose. It has to hear what it missed, if
-    /// the target promises that.
-    fn reconnect(&self, page: Self::Page, seat: Seat) -> impl Future<Output = Result<Self::Page, PageError>> + Send;
+    /// Connects a page again, after it lost its connection or in place of the one that it has. It has to hear what it
+    /// missed, if the target promises that. It is called again if it fails.
+    fn reconnect(&self, page: &mut Self::Page, seat: Seat) -> impl Future<Output = Result<(), PageError>> + Send;
 
     /// Logs a page in: everything that its person does on the phone. It was planned for `planned`. `news` says what
     /// the page hears meanwhile, such as the number that the person has to pick. `None` if it couldn't even be tried,
@@ -126,7 +126,13 @@ pub trait LoginTarget: Send + Sync + 'static {
 
     /// Redeems a grant as the site's backend, with retries, until it is final. The default is for targets without
     /// grants, whose logins count as redeemed by `who`.
-    fn redeem(&self, _seat: Seat, _grant: &str, who: OpenId) -> impl Future<Output = Redemption> + Send {
+    fn redeem(
+        &self,
+        _seat: Seat,
+        _scene: SceneId,
+        _grant: String,
+        who: OpenId,
+    ) -> impl Future<Output = Redemption> + Send {
         std::future::ready(Redemption::Of(who))
     }
 }
@@ -148,6 +154,13 @@ pub trait TargetPage: Send + 'static {
 }
 
 impl Seat {
+    /// The address of its browser, as an ingress tells it. Limits are per address, so each browser has its own. The
+    /// addresses are of the network for benchmarks (RFC 2544), because addresses of private networks are not limited.
+    pub fn browser(self) -> Ipv4Addr {
+        let [.., high, middle, low] = self.number.to_be_bytes();
+        Ipv4Addr::new(198, 18 + high % 2, middle, low)
+    }
+
     /// A scene's id for targets that have no scenes: no other page of the run has it.
     pub fn scene(self) -> SceneId {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -6,7 +6,7 @@ use scenecast_scene::{AccountName, OpenId, time::unix_now};
 
 use crate::{
     accounts::{AccountKind, HostedAccount},
-    deliveries::{DeliveryMessage, DeliveryOutcome, MenuLink, MessageContent, VerifyUrlError},
+    deliveries::{DeliveryMessage, DeliveryOutcome, MenuLink, MessageContent, SealedDelivery, VerifyUrlError},
     rules::codes::CodeTarget,
     simulator::Simulator,
     users::{ActionError, PhoneAction, WeChatUser},
@@ -25,6 +25,12 @@ impl HeldDelivery {
     /// Delivers the message. Returns when WeChat has an answer or gives up.
     pub async fn deliver(self) -> DeliveryOutcome {
         self.simulator.sender().deliver(self.account, self.message).await
+    }
+
+    /// Signs the message for somebody who posts it with connections of their own. It meets none of the simulator's faults.
+    /// `None` if the account has no callback.
+    pub fn seal(self) -> Option<SealedDelivery> {
+        SealedDelivery::new(self.account, &self.message)
     }
 }
 

@@ -9,6 +9,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `sender` | one delivery in up to three attempts, and the verification of a callback's address |
+//! | `sealed` | a delivery that somebody else posts |
 //! | `mark_fail` | when WeChat stops pushing to an account |
 //! | `attempt` | what a sender reports: attempts, and their outcome |
 //! | `message` | the XML of a message |
@@ -22,6 +23,7 @@ mod mark_fail;
 mod menu_links;
 mod message;
 mod request;
+mod sealed;
 mod sender;
 
 pub use answer::{AnswerError, PhoneScreen};
@@ -29,4 +31,5 @@ pub use attempt::{CallbackAnswer, DeliveryAttempt, DeliveryOutcome, VerifyUrlErr
 pub use menu_links::{MenuLink, menu_links};
 pub(crate) use menu_links::{TextPart, text_parts};
 pub(crate) use message::{DeliveryMessage, MessageContent};
+pub use sealed::SealedDelivery;
 pub(crate) use sender::DeliverySender;

@@ -1,0 +1,45 @@
+//! One login: the phone acts, the page hears of it, the site redeems the grant.
+
+use std::{sync::Arc, time::Instant};
+
+use tokio::time::timeout_at;
+
+use super::{generator_state::GeneratorState, waiting_pages::WaitingPage};
+use crate::{
+    ledger::Redemption,
+    plan::Phase,
+    targets::{LoginTarget, PageEnd},
+};
+
+/// Of this many logins one is redeemed a second time, as another login. That has to be refused.
+const REDEEMED_AGAIN: u64 = 100;
+
+/// Runs the login with this number, planned for this instant. Returns when nothing more can come of it.
+pub(super) async fn log_in<T: LoginTarget>(state: Arc<GeneratorState<T>>, phase: Phase, number: u64, planned: Instant) {
+    let Some(WaitingPage { seat, scene, trigger, news }) = state.waiting.take() else {
+        state.recorder.without_page(phase);
+        return;
+    };
+    let Some(triggered) = state.target.trigger(trigger, planned, &news).await else {
+        state.recorder.problem("the code could not be scanned");
+        state.recorder.without_page(phase);
+        return;
+    };
+    state.recorder.triggered(phase, scene, planned, &triggered);
+    let until = tokio::time::Instant::from_std(triggered.planned) + state.cool_down();
+    if let Ok(PageEnd::Login { at, grant }) = timeout_at(until, news.end()).await {
+        state.recorder.heard(phase, scene, &triggered, at);
+        let redemption = match &grant {
+            Some(grant) => state.target.redeem(seat, scene, grant.clone(), triggered.who.clone()).await,
+            None => Redemption::Of(triggered.who.clone()),
+        };
+        state.recorder.redeemed(phase, scene, redemption);
+        if let (Some(grant), 0) = (grant, number % REDEEMED_AGAIN) {
+            let again = state.target.redeem(seat, scene, grant, triggered.who).await;
+            if matches!(again, Redemption::Of(_)) {
+                state.recorder.redeemed(phase, scene, again);
+            }
+        }
+    }
+    state.recorder.close(phase, scene);
+}

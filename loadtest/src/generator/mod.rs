@@ -1,0 +1,23 @@
+//! The generator: pages that wait, and logins that begin at their planned instants whatever the answers do (an open
+//! loop). A login is paired with its page within this process, by one monotonic clock.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `phases` | the phases of a run, one after the other |
+//! | `pages` | one page: opens, waits, reconnects, opens again |
+//! | `logins` | one login: phone, page, redemption |
+//! | `generator_state` | what all of these share |
+//! | `waiting_pages` | the pages that can be logged in |
+//! | `recording` | everything that was counted and timed |
+//!
+//! Imports point downwards in this table.
+
+mod generator_state;
+mod logins;
+mod pages;
+mod phases;
+mod recording;
+mod waiting_pages;
+
+pub use phases::Generator;
+pub use recording::{LiveCounts, PhaseWindow, Recorded, RunRecorder};

@@ -1,0 +1,106 @@
+//! What this machine is, and what it has left.
+
+use std::io;
+
+use procfs::{Current, CurrentSI};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::results::HostInfo;
+
+/// The port range that Linux has if nobody changed it.
+const USUAL_PORTS: (u64, u64) = (32_768, 60_999);
+
+/// Times of all processors together since the machine started, in ticks; and TCP's retransmits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MachineTimes {
+    pub idle: u64,
+    pub all: u64,
+    pub retransmitted_segments: u64,
+}
+
+impl MachineTimes {
+    /// The share of the time since `before` in which processors were idle, from 0 to 1.
+    pub fn idle_share_since(&self, before: &Self) -> f64 {
+        let [idle, all] = [self.idle.saturating_sub(before.idle), self.all.saturating_sub(before.all)]
+            .map(|ticks| u32::try_from(ticks).map_or(f64::from(u32::MAX), f64::from));
+        if all > 0.0 { idle / all } else { 1.0 }
+    }
+}
+
+/// What the machine's processors have done so far. Zeros where the system doesn't tell.
+pub fn machine_times() -> MachineTimes {
+    let Ok(stat) = procfs::KernelStats::current() else { return MachineTimes::default() };
+    let cpu = stat.total;
+    let idle = cpu.idle + cpu.iowait.unwrap_or(0);
+    let busy =
+        cpu.user + cpu.nice + cpu.system + cpu.irq.unwrap_or(0) + cpu.softirq.unwrap_or(0) + cpu.steal.unwrap_or(0);
+    MachineTimes { idle, all: idle + busy, retransmitted_segments: retransmitted_segments() }
+}
+
+/// What the result file says of this machine.
+pub fn host_info() -> HostInfo {
+    let name = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let cpu_model = procfs::CpuInfo::current().ok().and_then(|cpus| Some(cpus.model_name(0)?.to_owned()));
+    HostInfo {
+        name: name("/proc/sys/kernel/hostname"),
+        system: format!("Linux {}", name("/proc/sys/kernel/osrelease")),
+        cpu_model: cpu_model.unwrap_or_default(),
+        cpus: std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
+        memory_bytes: procfs::Meminfo::current().map_or(0, |memory| memory.mem_total),
+    }
+}
+
+/// The memory that is free, or would be if somebody needed it, in bytes; `None` if the system doesn't tell.
+pub fn free_memory() -> Option<u64> {
+    procfs::Meminfo::current().ok()?.mem_available
+}
+
+/// How many descriptors this process has open, and how many it may have.
+pub fn descriptors() -> (u64, u64) {
+    let used = procfs::process::Process::myself().and_then(|this| this.fd_count()).unwrap_or_default();
+    (u64::try_from(used).unwrap_or(u64::MAX), getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+}
+
+/// Raises the limit of descriptors as far as it may be raised. Processes that are started later inherit it.
+pub fn raise_descriptor_limit() -> io::Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
+}
+
+/// How many ports there are from one source address to one address of a server.
+pub fn port_range() -> u64 {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut ports = range.split_whitespace().filter_map(|port| port.parse().ok());
+    let (low, high) = ports.next().zip(ports.next()).unwrap_or(USUAL_PORTS);
+    (high + 1).saturating_sub(low)
+}
+
+/// TCP segments that were sent again since the machine started.
+fn retransmitted_segments() -> u64 {
+    let snmp = std::fs::read_to_string("/proc/net/snmp").unwrap_or_default();
+    let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+    let names = lines.next().unwrap_or_default().split_whitespace();
+    let values = lines.next().unwrap_or_default().split_whitespace();
+    names.zip(values).find(|(name, _)| *name == "RetransSegs").and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_tells_about_itself() {
+        let host = host_info();
+        assert!(host.cpus > 0 && host.memory_bytes > 0 && host.system.starts_with("Linux "), "{host:?}");
+        let (used, limit) = descriptors();
+        assert!(used > 2 && limit >= used);
+        assert!(port_range() > 1000 && free_memory().is_some());
+    }
+
+    #[test]
+    fn the_idle_share_is_of_the_time_between() {
+        let times = |idle, all| MachineTimes { idle, all, retransmitted_segments: 0 };
+        assert_eq!(times(150, 400).idle_share_since(&times(100, 200)), 0.25);
+        assert_eq!(times(1, 1).idle_share_since(&times(1, 1)), 1.0);
+    }
+}

@@ -1,0 +1,17 @@
+//! Whether the generator itself is the limit, before a run and after it.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `verdict` | whether it did what the plan says. No I/O |
+//! | `preflight` | what would run out, before it does. No I/O |
+//! | `machine` | what this machine is, and what it has left |
+
+mod machine;
+mod preflight;
+mod verdict;
+
+pub use machine::{
+    MachineTimes, descriptors, free_memory, host_info, machine_times, port_range, raise_descriptor_limit,
+};
+pub use preflight::{PreflightNeeds, Shortage, shortages};
+pub use verdict::{HealthEvidence, judge};

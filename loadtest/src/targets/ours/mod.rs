@@ -1,0 +1,166 @@
+//! Scenecast as a target.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `socket_page` | a page on a WebSocket |
+//! | `page_frame` | what a gateway's JSON says to a page |
+//! | `frames`, `read_buffer` | frames from bytes; one buffer for each thread |
+//! | `phone` | people's phones |
+//! | `delivery_pool` | kept connections to the callbacks |
+
+mod delivery_pool;
+mod frames;
+mod page_frame;
+mod phone;
+mod read_buffer;
+mod socket_page;
+
+use std::{
+    net::SocketAddr,
+    ops::RangeInclusive,
+    sync::atomic::AtomicU64,
+    time::{Duration, Instant},
+};
+
+use scenecast_scene::{AccountName, OpenId, SceneId};
+use scenecast_simulator::Simulator;
+use tokio::time::timeout;
+
+use super::{
+    page_news::PageNews,
+    target::{Heard, LoginTarget, OpenedPage, PageError, Seat, TargetPage, Triggered},
+    timer::PreciseTimer,
+};
+use crate::{
+    crowd::{PageGrant, ReplyPhrases, SiteBackend},
+    ledger::Redemption,
+    plan::{PhoneSteps, ThinkTime},
+    results::TargetInfo,
+};
+use phone::People;
+use socket_page::{SocketPage, open_message};
+
+/// How long an open may take, from the connection to the code.
+const OPEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// Where a Scenecast is, and how people behave at it.
+#[derive(Debug)]
+pub struct ScenecastSetup {
+    /// What the result file says of it.
+    pub info: TargetInfo,
+    /// The gateways' public listeners. Pages go to them in turn.
+    pub gateways: Vec<SocketAddr>,
+    pub site: SiteBackend,
+    /// WeChat, as the callbacks know it.
+    pub simulator: Simulator,
+    pub account: AccountName,
+    /// The origin of the pages.
+    pub origin: String,
+    pub phrases: ReplyPhrases,
+    pub steps: PhoneSteps,
+    pub think_time: ThinkTime,
+    /// The numbers of the people who log in, each in turn. Callbacks ask WeChat once for each.
+    pub people: RangeInclusive<u64>,
+    pub timer: PreciseTimer,
+}
+
+/// Scenecast: gateways, callbacks, and a simulated WeChat.
+#[derive(Debug)]
+pub struct ScenecastTarget {
+    info: TargetInfo,
+    gateways: Vec<SocketAddr>,
+    site: SiteBackend,
+    account: AccountName,
+    origin: String,
+    people: People,
+}
+
+/// A page of Scenecast.
+#[derive(Debug)]
+pub struct ScenecastPage(SocketPage);
+
+/// What a page's code says.
+#[derive(Debug)]
+pub struct LoginCode {
+    scene: SceneId,
+    url: Box<str>,
+}
+
+impl ScenecastTarget {
+    pub fn new(setup: ScenecastSetup) -> Self {
+        let people = People {
+            simulator: setup.simulator,
+            account: setup.account.clone(),
+            phrases: setup.phrases,
+            steps: setup.steps,
+            think_time: setup.think_time,
+            timer: setup.timer,
+            numbers: setup.people,
+            next: AtomicU64::new(0),
+            pool: delivery_pool::DeliveryPool::default(),
+        };
+        Self {
+            info: setup.info,
+            gateways: setup.gateways,
+            site: setup.site.forgetting(),
+            account: setup.account,
+            origin: setup.origin,
+            people,
+        }
+    }
+
+    /// The gateway of a page, on its `nth` connection.
+    fn gateway_of(&self, seat: Seat) -> SocketAddr {
+        let gateways = u64::try_from(self.gateways.len()).expect("a count");
+        self.gateways[usize::try_from(seat.number % gateways).expect("less than a count")]
+    }
+}
+
+impl LoginTarget for ScenecastTarget {
+    type Page = ScenecastPage;
+    type Trigger = LoginCode;
+
+    fn info(&self) -> TargetInfo {
+        self.info.clone()
+    }
+
+    async fn open(&self, seat: Seat) -> Result<OpenedPage<ScenecastPage, LoginCode>, PageError> {
+        let message = open_message(self.account.as_str(), &session_of(seat));
+        let opening = SocketPage::open(self.gateway_of(seat), &self.origin, seat, &message);
+        let (page, shown) = timeout(OPEN_WITHIN, opening).await.map_err(|_| late())??;
+        let trigger = LoginCode { scene: shown.scene, url: shown.url.into() };
+        Ok(OpenedPage { page: ScenecastPage(page), scene: trigger.scene, trigger })
+    }
+
+    async fn reconnect(&self, page: &mut ScenecastPage, seat: Seat) -> Result<(), PageError> {
+        let resuming = page.0.resume(self.gateway_of(seat), &self.origin, seat);
+        timeout(OPEN_WITHIN, resuming).await.map_err(|_| late())?
+    }
+
+    async fn trigger(&self, trigger: LoginCode, planned: Instant, news: &PageNews) -> Option<Triggered> {
+        self.people.log_in(&trigger.url, planned, news).await
+    }
+
+    async fn redeem(&self, seat: Seat, scene: SceneId, grant: String, _who: OpenId) -> Redemption {
+        self.site.redeem(&PageGrant { scene, grant, state: Some(session_of(seat)) }).await
+    }
+}
+
+impl TargetPage for ScenecastPage {
+    async fn hear(&mut self) -> Heard {
+        self.0.hear().await
+    }
+
+    async fn close(self) {
+        self.0.close().await;
+    }
+}
+
+/// The browser's session at the site, to which its grant is bound.
+fn session_of(seat: Seat) -> String {
+    format!("session-{}", seat.number)
+}
+
+fn late() -> PageError {
+    PageError::Connection("no answer in time".to_owned())
+}

@@ -1,0 +1,85 @@
+//! What the JSON of a gateway says to a page: the same fields on every transport.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::targets::target::Heard;
+
+/// A gateway's message. Fields that it doesn't have are empty. It borrows, because most are looked at and dropped.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct GatewayMessage<'a> {
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) scene: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) key: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) qr: ShownQr<'a>,
+    pub(super) seq: u64,
+    number: u8,
+    #[serde(borrow)]
+    grant: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) code: Cow<'a, str>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ShownQr<'a> {
+    /// What the code says.
+    #[serde(borrow)]
+    pub(super) url: Cow<'a, str>,
+}
+
+impl<'a> GatewayMessage<'a> {
+    /// Reads a message; `None` if it is no JSON of that kind.
+    pub(super) fn read(json: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
+
+    /// What a page hears by it, if it is news.
+    pub(super) fn heard(&self) -> Option<Heard> {
+        match &*self.kind {
+            "scanned" => Some(Heard::Scanned { number: self.number }),
+            "confirmed" => Some(Heard::Login { grant: Some(self.grant.clone().into_owned()) }),
+            "declined" | "cancelled" | "expired" => Some(Heard::Over { code: self.kind.clone().into_owned() }),
+            "problem" => Some(Heard::Over { code: self.code.clone().into_owned() }),
+            "restart" => Some(Heard::Disconnected { sent_away: true }),
+            // What opens a scene, heartbeats, and that Redis is away for a while.
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(json: &str) -> Option<Heard> {
+        GatewayMessage::read(json.as_bytes()).unwrap().heard()
+    }
+
+    #[test]
+    fn a_page_hears_what_ends_its_wait_and_nothing_else() {
+        let login = Heard::Login { grant: Some("g\"1".to_owned()) };
+        assert_eq!(heard(r#"{"type":"confirmed","seq":2,"grant":"g\"1","name":"张"}"#), Some(login));
+        assert_eq!(heard(r#"{"type":"scanned","seq":1,"number":42}"#), Some(Heard::Scanned { number: 42 }));
+        assert_eq!(heard(r#"{"type":"expired"}"#), Some(Heard::Over { code: "expired".to_owned() }));
+        let refused = heard(r#"{"type":"problem","code":"crowded","detail":"…","retry_after":3}"#);
+        assert_eq!(refused, Some(Heard::Over { code: "crowded".to_owned() }));
+        for quiet in [r#"{"type":"heartbeat"}"#, r#"{"type":"trouble"}"#, r#"{"type":"resumed","state":"open"}"#, "{}"]
+        {
+            assert_eq!(heard(quiet), None, "{quiet}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_none() {
+        for text in ["", "<html>", "[1]", "7", r#"{"type":7}"#] {
+            assert!(GatewayMessage::read(text.as_bytes()).is_none_or(|message| message.heard().is_none()), "{text}");
+        }
+    }
+}

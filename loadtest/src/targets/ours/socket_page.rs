@@ -1,0 +1,209 @@
+//! A page on the gateway's WebSocket. While it waits it is a socket, a key and nothing else.
+
+use std::{io, net::SocketAddr};
+
+use scenecast_scene::SceneId;
+use serde_json::json;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use super::{
+    frames::{Decoded, ServerFrame, decode},
+    page_frame::GatewayMessage,
+    read_buffer::{consume, read_more},
+};
+use crate::targets::{
+    source::connect,
+    target::{Heard, PageError, Seat},
+};
+
+/// The longest head of an answer to the handshake, in bytes.
+const LONGEST_HEAD: usize = 16 * 1024;
+
+/// A page on a WebSocket.
+#[derive(Debug)]
+pub(super) struct SocketPage {
+    stream: TcpStream,
+    /// What has come and is not yet a whole frame. Mostly empty, without memory of its own.
+    rest: Vec<u8>,
+    key: Box<str>,
+    seq: u64,
+}
+
+/// What a page learns when its scene opens.
+#[derive(Debug)]
+pub(super) struct ShownScene {
+    pub(super) scene: SceneId,
+    pub(super) url: String,
+    key: Box<str>,
+}
+
+/// The text of the page's first frame.
+pub(super) fn open_message(account: &str, session: &str) -> String {
+    json!({ "open": { "account": account, "state": session } }).to_string()
+}
+
+impl SocketPage {
+    /// Connects and opens a scene. `host` is the origin whose page it is.
+    pub(super) async fn open(
+        gateway: SocketAddr,
+        origin: &str,
+        seat: Seat,
+        message: &str,
+    ) -> Result<(Self, ShownScene), PageError> {
+        let mut page = Self::connect(gateway, origin, seat).await?;
+        page.send(0x81, message.as_bytes()).await.map_err(broken)?;
+        let shown = page.first_message(|message| {
+            let scene = message.scene.parse().ok()?;
+            (message.kind == "opened").then(|| ShownScene {
+                scene,
+                url: message.qr.url.clone().into_owned(),
+                key: message.key.clone().into(),
+            })
+        });
+        let mut shown = shown.await?;
+        page.key = std::mem::take(&mut shown.key);
+        Ok((page, shown))
+    }
+
+    /// Connects again and resumes the scene.
+    pub(super) async fn resume(&mut self, gateway: SocketAddr, origin: &str, seat: Seat) -> Result<(), PageError> {
+        let connected = Self::connect(gateway, origin, seat).await?;
+        (self.stream, self.rest) = (connected.stream, connected.rest);
+        let message = json!({ "resume": { "key": &*self.key, "after": self.seq } }).to_string();
+        self.send(0x81, message.as_bytes()).await.map_err(broken)?;
+        self.first_message(|message| (message.kind == "resumed").then_some(())).await
+    }
+
+    async fn connect(gateway: SocketAddr, origin: &str, seat: Seat) -> Result<Self, PageError> {
+        let stream = connect(gateway, seat.source).await.map_err(broken)?;
+        let mut page = Self { stream, rest: vec![], key: "".into(), seq: 0 };
+        let key = base64_key(rand::random());
+        let browser = seat.browser();
+        let request = format!(
+            "GET /v1/ws HTTP/1.1\r\nHost: {gateway}\r\nOrigin: {origin}\r\nX-Forwarded-For: {browser}\r\n\
+             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\
+             Sec-WebSocket-Protocol: scenecast.v1\r\n\r\n"
+        );
+        page.stream.write_all(request.as_bytes()).await.map_err(broken)?;
+        loop {
+            if let Some(end) = page.rest.windows(4).position(|four| four == b"\r\n\r\n") {
+                let status = status_of(&page.rest)?;
+                if status != 101 {
+                    return Err(PageError::Protocol(format!("HTTP status {status} in place of a WebSocket")));
+                }
+                consume(&mut page.rest, end + 4);
+                return Ok(page);
+            }
+            if page.rest.len() > LONGEST_HEAD {
+                return Err(PageError::Protocol("no head of an HTTP answer".to_owned()));
+            }
+            if !read_more(&page.stream, &mut page.rest).await.map_err(broken)? {
+                return Err(PageError::Connection("closed in the handshake".to_owned()));
+            }
+        }
+    }
+
+    /// Waits for the message that this function takes.
+    async fn first_message<T: Send>(
+        &mut self,
+        take: impl Fn(&GatewayMessage) -> Option<T> + Send + Sync,
+    ) -> Result<T, PageError> {
+        loop {
+            let mut taken = None;
+            let heard = self
+                .next(&mut |message| {
+                    taken = take(message);
+                    taken.is_some()
+                })
+                .await;
+            match (taken, heard) {
+                (Some(taken), _) => return Ok(taken),
+                (None, Some(Heard::Over { code })) => return Err(PageError::Refused(code)),
+                (None, Some(Heard::Disconnected { .. })) => {
+                    return Err(PageError::Connection("closed before the first answer".to_owned()));
+                }
+                (None, _) => {}
+            }
+        }
+    }
+
+    /// Waits for what comes next. It may be dropped at any moment.
+    pub(super) async fn hear(&mut self) -> Heard {
+        loop {
+            if let Some(heard) = self.next(&mut |_| false).await {
+                return heard;
+            }
+        }
+    }
+
+    /// Waits for the next message. `None` if `takes` took it, or it is no news.
+    async fn next(&mut self, takes: &mut (dyn FnMut(&GatewayMessage) -> bool + Send)) -> Option<Heard> {
+        const LOST: Option<Heard> = Some(Heard::Disconnected { sent_away: false });
+        loop {
+            let (heard, length, pong) = match decode(&self.rest) {
+                Decoded::Incomplete => match read_more(&self.stream, &mut self.rest).await {
+                    Ok(true) => continue,
+                    Ok(false) | Err(_) => return LOST,
+                },
+                Decoded::Invalid => return LOST,
+                Decoded::Frame(ServerFrame::Text(json), length) => {
+                    let Some(message) = GatewayMessage::read(json) else { return LOST };
+                    self.seq = self.seq.max(message.seq);
+                    (if takes(&message) { None } else { message.heard() }, length, None)
+                }
+                Decoded::Frame(ServerFrame::Close(code, _), length) => {
+                    let sent_away = matches!(code, Some(1012 | 1013));
+                    (Some(Heard::Disconnected { sent_away }), length, None)
+                }
+                Decoded::Frame(ServerFrame::Ping(payload), length) => (None, length, Some(payload.to_vec())),
+                Decoded::Frame(ServerFrame::Pong, length) => (None, length, None),
+            };
+            consume(&mut self.rest, length);
+            match pong {
+                Some(payload) if self.send(0x8a, &payload).await.is_err() => return LOST,
+                _ => return heard,
+            }
+        }
+    }
+
+    /// Acknowledges the login, as the page's JavaScript does: by closing the socket.
+    pub(super) async fn close(mut self) {
+        // If it fails, the page has its login all the same.
+        let _ = self.send(0x88, &1000_u16.to_be_bytes()).await;
+    }
+
+    /// Sends a masked frame with at most 65,535 bytes.
+    async fn send(&mut self, first: u8, payload: &[u8]) -> io::Result<()> {
+        let mask: [u8; 4] = rand::random();
+        let mut frame = vec![first];
+        match u16::try_from(payload.len()) {
+            Ok(short @ 0..126) => frame.push(0x80 | short.to_be_bytes()[1]),
+            Ok(long) => {
+                frame.push(0x80 | 126);
+                frame.extend(long.to_be_bytes());
+            }
+            Err(_) => return Err(io::ErrorKind::InvalidInput.into()),
+        }
+        frame.extend(mask);
+        frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        self.stream.write_all(&frame).await
+    }
+}
+
+/// The status of an HTTP answer with this head.
+fn status_of(head: &[u8]) -> Result<u16, PageError> {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let status = std::str::from_utf8(line).ok().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
+    status.ok_or_else(|| PageError::Protocol("no answer of an HTTP server".to_owned()))
+}
+
+/// A random key of a handshake.
+fn base64_key(random: [u8; 16]) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    STANDARD.encode(random)
+}
+
+/// A connection that failed, by a code that is the same for all that failed alike.
+pub(super) fn broken(error: io::Error) -> PageError {
+    PageError::Connection(error.kind().to_string())
+}
