@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit};
 use strum::VariantArray;
 
 use super::{
@@ -18,7 +18,10 @@ use super::{
     contestant::Contestant,
     table::Markdown,
 };
-use crate::results::{HostInfo, ToolInfo};
+use crate::{
+    health::{host_info, raise_descriptor_limit},
+    results::ToolInfo,
+};
 
 /// A message of a peer is as large as the frame by which our page is told of its login.
 const PAYLOAD_BYTES: u32 = 220;
@@ -87,7 +90,7 @@ pub fn run(cli: &PeersCli) -> ExitCode {
     let contestants = if cli.only.is_empty() { Contestant::VARIANTS.to_vec() } else { cli.only.clone() };
     let cache = cli.cache.clone().unwrap_or_else(default_cache);
     let options = CompareOptions { contestants, load: load.clone(), cache, capacity: !cli.no_capacity };
-    let mut comparison = Comparison::new(load, ToolInfo::default(), HostInfo::default());
+    let mut comparison = Comparison::new(load, tool_info(), host_info());
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     runtime.block_on(async {
         tokio::select! {
@@ -112,7 +115,7 @@ impl PeersCli {
             ));
         }
         let needed = u64::from(sockets) + OTHER_DESCRIPTORS;
-        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        let maximum = getrlimit(Resource::Nofile).maximum;
         if maximum.is_some_and(|maximum| maximum < needed) {
             return Err(format!(
                 "{sockets} pages need {needed} descriptors in each process, and the limit is {}; raise it \
@@ -121,7 +124,7 @@ impl PeersCli {
             ));
         }
         // The servers inherit it. If it fails, opening pages says so.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+        let _ = raise_descriptor_limit();
         Ok(ComparedLoad {
             sockets,
             opens_per_second: opens,
@@ -181,6 +184,15 @@ fn finish(comparison: &Comparison, budgets: &PeerBudgets, written: Result<(), St
         return ExitCode::SUCCESS;
     };
     code.into()
+}
+
+fn tool_info() -> ToolInfo {
+    ToolInfo {
+        name: env!("CARGO_PKG_NAME").to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+        arguments: std::env::args().skip(1).collect(),
+    }
 }
 
 /// `peers` in the directory in which Cargo has this program's, or here.

@@ -3,7 +3,6 @@
 use std::{
     io::{self, Write},
     path::PathBuf,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -18,13 +17,17 @@ use super::{
     contestant::Contestant,
     install::{InstalledPeer, install},
     measurement::{MeasurementError, measure},
-    process_usage::MachineTimes,
     running_peer::{PeerStartError, RunningPeer},
+    scenecast::RunningScenecast,
     schedule::interleaved,
 };
 use crate::{
+    health::machine_times,
     results::{HostInfo, TargetInfo, ToolInfo},
-    targets::peers::{PeerKind, PeerTarget},
+    targets::{
+        PreciseTimer,
+        peers::{PeerKind, PeerTarget},
+    },
 };
 
 /// How long the machine is watched before anything starts.
@@ -56,6 +59,7 @@ enum ContestantError {
 
 /// A contestant that can be started.
 enum Startable {
+    Scenecast,
     Peer(InstalledPeer),
 }
 
@@ -103,24 +107,22 @@ impl Comparison {
 
     async fn make_startable(&mut self, contestant: Contestant, options: &CompareOptions) -> Option<Startable> {
         say(format_args!("{contestant}: finding or installing it into {}", options.cache.display()));
-        match install(contestant, &options.cache).await {
-            Ok(Some(peer)) => {
-                let result = ContestantResult {
-                    contestant,
-                    version: peer.version.clone(),
-                    settings: contestant.settings(),
-                    samples: vec![],
-                    capacity: None,
-                };
-                self.contestants.push(result);
-                Some(Startable::Peer(peer))
-            }
-            Ok(None) => None,
+        let startable = match install(contestant, &options.cache).await {
+            Ok(Some(peer)) => Startable::Peer(peer),
+            Ok(None) => Startable::Scenecast,
             Err(error) => {
                 self.note_absent(contestant, error.to_string());
-                None
+                return None;
             }
-        }
+        };
+        self.contestants.push(ContestantResult {
+            contestant,
+            version: startable.version().to_owned(),
+            settings: contestant.settings(),
+            samples: vec![],
+            capacity: None,
+        });
+        Some(startable)
     }
 
     async fn add_sample(&mut self, startable: &Startable) {
@@ -170,13 +172,27 @@ impl Comparison {
 impl Startable {
     fn contestant(&self) -> Contestant {
         match self {
+            Self::Scenecast => Contestant::Scenecast,
             Self::Peer(peer) => peer.contestant,
+        }
+    }
+
+    fn version(&self) -> &str {
+        match self {
+            Self::Scenecast => env!("CARGO_PKG_VERSION"),
+            Self::Peer(peer) => &peer.version,
         }
     }
 
     /// Starts it, and measures it once.
     async fn measure(&self, load: &ComparedLoad) -> Result<ComparisonSample, ContestantError> {
+        let timer = PreciseTimer::start();
         match self {
+            Self::Scenecast => {
+                let mut running = RunningScenecast::start().await;
+                let processes = running.processes();
+                Ok(measure(running.target(timer.clone()), timer, &processes, load).await?)
+            }
             Self::Peer(peer) => {
                 let running = RunningPeer::start(peer).await?;
                 let kind = match peer.contestant {
@@ -188,7 +204,7 @@ impl Startable {
                 let payload = usize::try_from(load.payload_bytes).unwrap_or(0);
                 let target =
                     PeerTarget::new(kind, running.holder(), running.publisher(), payload, TargetInfo::default());
-                Ok(measure(Arc::new(target), &running.processes(), load).await?)
+                Ok(measure(target, timer, &running.processes(), load).await?)
             }
         }
     }
@@ -196,9 +212,9 @@ impl Startable {
 
 /// The share of the machine's processors that others use.
 async fn busy_share() -> f64 {
-    let before = MachineTimes::now();
+    let before = machine_times();
     tokio::time::sleep(WATCH_MACHINE).await;
-    before.zip(MachineTimes::now()).map_or(0.0, |(before, after)| after.busy_share_since(before))
+    1.0 - machine_times().idle_share_since(&before)
 }
 
 /// Says what is going on, beside the table that goes to stdout.

@@ -1,38 +1,33 @@
-//! One run of one contestant: pages open, all wait, then each push is timed from its planned instant to its page.
+//! One run of one contestant: pages open, all wait, and each push is timed from its planned instant to its page.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use procfs::ProcError;
-use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
-use tokio::{
-    runtime::Handle,
-    sync::mpsc::{self, UnboundedSender},
-    task::{JoinSet, spawn_blocking},
-    time::{sleep, timeout},
-};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     comparison::{ComparedLoad, ComparisonSample},
     process_usage::{UsageSoFar, WatchedProcesses},
 };
 use crate::{
+    generator::{Generator, RunRecorder},
     measure::Latency,
-    plan::{Arrivals, RateCurve, Schedule, Segment, WayIn},
-    targets::{Heard, LoginTarget, OpenedPage, PageEnd, PageNews, Seat, SourceAddresses, TargetPage},
+    plan::{Arrivals, LoginPlan, Phase, PhoneSteps, RateCurve, Segment, ThinkTime, WayIn, WeightedWay},
+    results::Funnel,
+    targets::{LoginTarget, PreciseTimer, SourceAddresses},
 };
 
 /// How long all pages wait before their memory is looked at. Some servers still work on what opened.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE_SECONDS: f64 = 5.0;
 /// A push that takes longer counts as lost.
-const LOST_AFTER: Duration = Duration::from_secs(10);
+const LOST_AFTER_SECONDS: f64 = 10.0;
 /// How many source addresses the pages come from.
 const SOURCES: u32 = 4;
-/// Which page is pushed when, is random, and the same in each run.
+/// The seed of each run, so that all are alike.
 const SEED: u64 = 13;
+/// How often the phase is looked at. What happens in that time is a thousandth of a load.
+const PHASE_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Why a run says nothing of its contestant.
 #[derive(Debug, thiserror::Error)]
@@ -40,156 +35,7 @@ pub enum MeasurementError {
     #[error("a server ended while it was measured: {0}")]
     Ended(#[from] ProcError),
     #[error("no page could open: {}", list(.0))]
-    NoPage(BTreeMap<String, u64>),
-}
-
-/// A page that waits.
-struct WaitingPage<T> {
-    trigger: T,
-    news: PageNews,
-}
-
-/// Pages that wait, and their tasks.
-struct OpenedCrowd<T> {
-    pages: Vec<WaitingPage<T>>,
-    /// Why others could not open, with counts.
-    problems: BTreeMap<String, u64>,
-    _tasks: JoinSet<()>,
-}
-
-/// What became of one push.
-struct PushOutcome {
-    /// From the planned instant to the page; `None` if it didn't come.
-    response: Option<Duration>,
-    /// From the planned instant to the actual send.
-    lateness: Option<Duration>,
-}
-
-/// Measures this target, whose processes have just started.
-pub async fn measure<T: LoginTarget>(
-    target: Arc<T>,
-    processes: &WatchedProcesses,
-    load: &ComparedLoad,
-) -> Result<ComparisonSample, MeasurementError> {
-    let before = processes.usage()?;
-    let crowd = open_pages(&target, load).await;
-    if crowd.pages.is_empty() {
-        return Err(MeasurementError::NoPage(crowd.problems));
-    }
-    sleep(SETTLE).await;
-    let open = processes.usage()?;
-    let OpenedCrowd { mut pages, problems, _tasks } = crowd;
-    pages.shuffle(&mut StdRng::seed_from_u64(SEED));
-    let opened = pages.len();
-    let outcomes = push(&target, pages, load).await;
-    let after = processes.usage()?;
-    Ok(sample(&Usages { before, open, after }, opened, &outcomes, load, problems))
-}
-
-async fn open_pages<T: LoginTarget>(target: &Arc<T>, load: &ComparedLoad) -> OpenedCrowd<T::Trigger> {
-    let (opened, mut all_opened) = mpsc::unbounded_channel();
-    let sources = SourceAddresses::loopback(0, SOURCES);
-    let seconds = f64::from(load.sockets) / load.opens_per_second;
-    let target = target.clone();
-    at_planned_instants(RateCurve::constant(load.opens_per_second, seconds), move |number, _| {
-        let seat = Seat { number, source: sources.of(number), way: WayIn::WebSocket };
-        let (target, opened) = (target.clone(), opened.clone());
-        async move {
-            // The receiver waits for all of them.
-            let _ = opened.send(target.open(seat).await);
-        }
-    })
-    .await;
-    let mut crowd = OpenedCrowd { pages: vec![], problems: BTreeMap::new(), _tasks: JoinSet::new() };
-    while let Some(opened) = all_opened.recv().await {
-        match opened {
-            Ok(OpenedPage { page, trigger, .. }) => {
-                let news = PageNews::default();
-                crowd._tasks.spawn(listen(page, news.clone()));
-                crowd.pages.push(WaitingPage { trigger, news });
-            }
-            Err(error) => *crowd.problems.entry(error.code().to_owned()).or_default() += 1,
-        }
-    }
-    crowd
-}
-
-/// Notes what a page hears. Holds it after its login, too: only what a login costs is measured.
-async fn listen(mut page: impl TargetPage, news: PageNews) {
-    loop {
-        match page.hear().await {
-            Heard::Scanned { number } => news.scanned(number),
-            Heard::Login { grant } => news.ended(PageEnd::Login { at: Instant::now(), grant }),
-            Heard::Over { code } => return news.ended(PageEnd::Never(code)),
-            Heard::Disconnected { .. } => return news.ended(PageEnd::Never("disconnected".to_owned())),
-        }
-    }
-}
-
-/// Pushes to each page at most once. Returns when every push has come or is lost.
-async fn push<T: LoginTarget>(
-    target: &Arc<T>,
-    pages: Vec<WaitingPage<T::Trigger>>,
-    load: &ComparedLoad,
-) -> Vec<PushOutcome> {
-    let (done, mut all_done) = mpsc::unbounded_channel();
-    let target = target.clone();
-    let mut pages = pages.into_iter();
-    at_planned_instants(RateCurve::constant(load.rate, load.seconds), move |_, planned| {
-        let page = pages.next();
-        let (target, done) = (target.clone(), done.clone());
-        async move {
-            match page {
-                Some(page) => push_one(&*target, page, planned, &done).await,
-                // A page that could not open is one that is not reached.
-                None => report(&done, PushOutcome { response: None, lateness: None }),
-            }
-        }
-    })
-    .await;
-    let mut outcomes = vec![];
-    while let Some(outcome) = all_done.recv().await {
-        outcomes.push(outcome);
-    }
-    outcomes
-}
-
-async fn push_one<T: LoginTarget>(
-    target: &T,
-    WaitingPage { trigger, news }: WaitingPage<T::Trigger>,
-    planned: Instant,
-    done: &UnboundedSender<PushOutcome>,
-) {
-    let triggered = target.trigger(trigger, planned, &news).await;
-    let response = match timeout(LOST_AFTER, news.end()).await {
-        Ok(PageEnd::Login { at, .. }) => Some(at.saturating_duration_since(planned)),
-        Ok(PageEnd::Never(_)) | Err(_) => None,
-    };
-    let lateness = triggered.map(|triggered| triggered.sent.saturating_duration_since(planned));
-    report(done, PushOutcome { response, lateness });
-}
-
-fn report(done: &UnboundedSender<PushOutcome>, outcome: PushOutcome) {
-    // The receiver waits for all of them.
-    let _ = done.send(outcome);
-}
-
-/// Starts a task at each planned instant of this curve. A thread of its own waits for the instants: the runtime's clock
-/// counts whole milliseconds. Returns when the last task has started.
-async fn at_planned_instants<F>(curve: RateCurve, mut task: impl FnMut(u64, Instant) -> F + Send + 'static)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let runtime = Handle::current();
-    let pace = move || {
-        let begin = Instant::now();
-        for (number, at) in Schedule::new(curve, Arrivals::Uniform, SEED, Segment::WHOLE) {
-            let planned = begin + at;
-            std::thread::sleep(planned.saturating_duration_since(Instant::now()));
-            runtime.spawn(task(number, planned));
-        }
-    };
-    spawn_blocking(pace).await.expect("nothing in it panics");
+    NoPage(Funnel),
 }
 
 /// What the processes had used at three moments.
@@ -199,41 +45,91 @@ struct Usages {
     after: UsageSoFar,
 }
 
-fn sample(
-    usages: &Usages,
-    opened: usize,
-    outcomes: &[PushOutcome],
+/// Measures this target, whose processes have just started.
+pub async fn measure<T: LoginTarget>(
+    target: T,
+    timer: PreciseTimer,
+    processes: &WatchedProcesses,
     load: &ComparedLoad,
-    problems: BTreeMap<String, u64>,
-) -> ComparisonSample {
-    let [mut responses, mut lateness] = [Latency::default(), Latency::default()];
-    for outcome in outcomes {
-        outcome.response.into_iter().for_each(|time| responses.record(time));
-        outcome.lateness.into_iter().for_each(|time| lateness.record(time));
+) -> Result<ComparisonSample, MeasurementError> {
+    let plan = plan(load);
+    let recorder = Arc::new(RunRecorder::begin(Duration::from_secs_f64(plan.late_after_seconds)));
+    let sources = SourceAddresses::loopback(0, SOURCES);
+    let stop = CancellationToken::new();
+    let generator = Generator::new(target, plan, Segment::WHOLE, sources, timer, recorder.clone(), stop);
+    let before = processes.usage()?;
+    let all_open = async {
+        until_load(&recorder).await;
+        processes.usage()
+    };
+    let (_, open) = tokio::join!(generator.run(), all_open);
+    let usages = Usages { before, open: open?, after: processes.usage()? };
+    let funnel = recorder.by_phase().into_values().fold(Funnel::default(), |mut all, (funnel, _)| {
+        all.add(&funnel);
+        all
+    });
+    if funnel.opened == 0 {
+        return Err(MeasurementError::NoPage(funnel));
     }
+    let [response, lateness] = recorder.look(|recorded| {
+        let load = recorded.timings.phases.get(&Phase::Load);
+        load.map(|times| [times.response.clone(), times.lateness.clone()]).unwrap_or_default()
+    });
+    Ok(sample(&usages, funnel, &response, &lateness))
+}
+
+fn plan(load: &ComparedLoad) -> LoginPlan {
+    LoginPlan {
+        seed: SEED,
+        pages: load.sockets,
+        opens_per_second: load.opens_per_second,
+        hold_seconds: SETTLE_SECONDS,
+        rate: RateCurve::constant(load.rate, load.seconds),
+        arrivals: Arrivals::Uniform,
+        cool_down_seconds: LOST_AFTER_SECONDS,
+        phone: PhoneSteps::None,
+        think_time: ThinkTime { from: 0.0, to: 0.0 },
+        ways: vec![WeightedWay { way: WayIn::WebSocket, weight: 1 }],
+        refill: false,
+        leaves_per_second: 0.0,
+        reconnects_per_second: 0.0,
+        late_after_seconds: LOST_AFTER_SECONDS,
+    }
+}
+
+/// Waits until all pages have opened and settled, and the load begins.
+async fn until_load(recorder: &RunRecorder) {
+    let has_begun = || recorder.look(|recorded| recorded.windows.iter().any(|window| window.phase >= Phase::Load));
+    while !has_begun() {
+        sleep(PHASE_INTERVAL).await;
+    }
+}
+
+fn sample(usages: &Usages, funnel: Funnel, response: &Latency, lateness: &Latency) -> ComparisonSample {
     let pushed = usages.after.cpu_since(&usages.open);
-    let each = |cpu: f64, of: u64| cpu * 1e6 / f64::from(u32::try_from(of.max(1)).unwrap_or(u32::MAX));
-    let delivered = responses.count();
-    let opened = u32::try_from(opened).unwrap_or(u32::MAX);
+    let [opened, delivered] =
+        [funnel.opened, response.count()].map(|count| f64::from(u32::try_from(count).unwrap_or(0)));
+    let us_each = |cpu: f64, of: f64| cpu * 1e6 / of.max(1.0);
     let grown = usages.open.holder_rss_bytes.saturating_sub(usages.before.holder_rss_bytes);
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
-    let [p50, p99] = [50.0, 99.0].map(|percent| millis(responses.percentile(percent)));
+    let [p50, p99] = [50.0, 99.0].map(|percent| millis(response.percentile(percent)));
     ComparisonSample {
-        rss_bytes_per_page: f64::from(u32::try_from(grown).unwrap_or(u32::MAX)) / f64::from(opened.max(1)),
-        cpu_us_per_open: each(usages.open.cpu_since(&usages.before).values().sum(), opened.into()),
-        cpu_us_per_push: each(pushed.values().sum(), delivered),
-        cpu_us_per_push_of: pushed.iter().map(|(name, cpu)| ((*name).to_owned(), each(*cpu, delivered))).collect(),
+        rss_bytes_per_page: f64::from(u32::try_from(grown).unwrap_or(u32::MAX)) / opened.max(1.0),
+        cpu_us_per_open: us_each(usages.open.cpu_since(&usages.before).values().sum(), opened),
+        cpu_us_per_push: us_each(pushed.values().sum(), delivered),
+        cpu_us_per_push_of: pushed.iter().map(|(name, cpu)| ((*name).to_owned(), us_each(*cpu, delivered))).collect(),
         p50_ms: p50,
         p99_ms: p99,
-        planned: u64::try_from(outcomes.len()).unwrap_or(u64::MAX),
-        delivered,
-        failed_opens: u64::from(load.sockets.saturating_sub(opened)),
-        problems,
+        planned: funnel.planned,
+        delivered: response.count(),
+        // Pages that could not open try again.
+        failed_opens: funnel.problems.values().sum(),
+        problems: funnel.problems,
         is_generator_limited: millis(lateness.percentile(99.0)) > f64::max(1.0, p50 / 10.0),
     }
 }
 
-fn list(problems: &BTreeMap<String, u64>) -> String {
-    let counted: Vec<_> = problems.iter().map(|(code, count)| format!("{code} ({count})")).collect();
+fn list(funnel: &Funnel) -> String {
+    let counted: Vec<_> = funnel.problems.iter().map(|(code, count)| format!("{code} ({count})")).collect();
     counted.join(", ")
 }

@@ -7,6 +7,7 @@
 //! | `contestant` | who is compared |
 //! | `install` | finds peers, or installs them into a folder |
 //! | `running_peer` | starts a peer's servers |
+//! | `scenecast` | starts ours |
 //! | `process_usage` | CPU time and memory of its processes |
 //! | `measurement` | one run of one contestant |
 //! | `schedule` | in which order everybody is measured |
@@ -29,6 +30,7 @@ mod process_usage;
 mod running_peer;
 #[cfg(test)]
 mod sample;
+mod scenecast;
 mod schedule;
 mod table;
 
@@ -43,7 +45,8 @@ pub use comparison::{
 pub use contestant::Contestant;
 pub use install::{InstallError, InstalledPeer, PeerFiles, install};
 pub use measurement::{MeasurementError, measure};
-pub use process_usage::{MachineTimes, UsageSoFar, WatchedProcess, WatchedProcesses};
+pub use process_usage::{UsageSoFar, WatchedProcess, WatchedProcesses};
 pub use running_peer::{PeerStartError, RunningPeer};
+pub use scenecast::{RunningScenecast, UnredeemedScenecast};
 pub use schedule::interleaved;
 pub use table::Markdown;

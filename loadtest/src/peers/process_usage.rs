@@ -56,32 +56,6 @@ impl UsageSoFar {
     }
 }
 
-/// How busy the machine's processors were between two moments.
-#[derive(Debug, Clone, Copy)]
-pub struct MachineTimes {
-    busy: u64,
-    all: u64,
-}
-
-impl MachineTimes {
-    /// The kernel's counters now; `None` if it doesn't tell.
-    pub fn now() -> Option<Self> {
-        let text = std::fs::read_to_string("/proc/stat").ok()?;
-        let total = text.lines().next()?.strip_prefix("cpu ")?;
-        let ticks: Vec<u64> = total.split_whitespace().map_while(|field| field.parse().ok()).collect();
-        let [_user, _nice, _system, idle, waiting, ..] = ticks[..] else { return None };
-        // The kernel counts guests in `user`, too, so only the first eight are added.
-        let all: u64 = ticks.iter().take(8).sum();
-        Some(Self { busy: all - idle - waiting, all })
-    }
-
-    /// The share of the time since `earlier` in which the processors were busy, from 0 to 1.
-    pub fn busy_share_since(self, earlier: Self) -> f64 {
-        let all = self.all.saturating_sub(earlier.all);
-        if all == 0 { 0.0 } else { to_f64(self.busy.saturating_sub(earlier.busy)) / to_f64(all) }
-    }
-}
-
 fn seconds(ticks: u64) -> f64 {
     to_f64(ticks) / to_f64(ticks_per_second())
 }
@@ -116,12 +90,5 @@ mod tests {
     fn a_process_that_has_ended_is_no_zero() {
         let gone = WatchedProcess { name: "pages", pid: u32::MAX };
         assert!(WatchedProcesses::new(vec![this_process(), gone], "pages").usage().is_err());
-    }
-
-    #[test]
-    fn a_machine_is_busy_between_nothing_and_always() {
-        let one = MachineTimes { busy: 100, all: 1000 };
-        assert!((MachineTimes { busy: 150, all: 1200 }.busy_share_since(one) - 0.25).abs() < 1e-9);
-        assert!(one.busy_share_since(one) == 0.0 && MachineTimes::now().is_some());
     }
 }

@@ -9,10 +9,10 @@
 //! | `delivery_pool` | kept connections to the callbacks |
 
 mod delivery_pool;
-mod frames;
+pub(super) mod frames;
 mod page_frame;
 mod phone;
-mod read_buffer;
+pub(super) mod read_buffer;
 mod socket_page;
 
 use std::{

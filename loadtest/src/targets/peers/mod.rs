@@ -5,12 +5,10 @@
 //! |---|---|
 //! | `nchan`, `ws`, `socket_io`, `centrifugo` | what each peer's protocol is like; no I/O |
 //! | `protocol` | what differs between peers, as a trait |
-//! | `frames` | frames from a server; no I/O |
 //! | `page` | a page of a peer |
 //! | `publisher` | publishes messages |
 
 mod centrifugo;
-mod frames;
 mod nchan;
 mod page;
 mod protocol;
@@ -90,9 +88,9 @@ impl LoginTarget for PeerTarget {
     }
 
     /// A peer doesn't say what was missed: the page subscribes as if it were new.
-    async fn reconnect(&self, page: PeerPage, seat: Seat) -> Result<PeerPage, PageError> {
-        drop(page);
-        PeerPage::open(self.protocol, self.holder, seat).await
+    async fn reconnect(&self, page: &mut PeerPage, seat: Seat) -> Result<(), PageError> {
+        *page = PeerPage::open(self.protocol, self.holder, seat).await?;
+        Ok(())
     }
 
     async fn trigger(&self, scene: SceneId, planned: Instant, _news: &PageNews) -> Option<Triggered> {

@@ -1,29 +1,24 @@
 //! A page of a peer: a WebSocket that is subscribed.
 
-use std::{cell::RefCell, io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use scenecast_browsers::raw_websocket::{FIN, PONG, TEXT, frame_of};
 use scenecast_scene::SceneId;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
-use super::{
-    frames::{ServerFrame, take_frame},
-    protocol::{PeerFrame, PeerProtocol},
+use super::protocol::{PeerFrame, PeerProtocol};
+use crate::targets::{
+    Heard, PageError, Seat, TargetPage, connect,
+    ours::{
+        frames::{Decoded, ServerFrame, decode},
+        read_buffer::{consume, read_more},
+    },
 };
-use crate::targets::{Heard, PageError, Seat, TargetPage, connect};
 
 /// How long a page may take to be subscribed.
 const OPENS_WITHIN: Duration = Duration::from_secs(10);
 /// A longer head isn't one of a WebSocket.
 const MAX_HEAD: usize = 8 * 1024;
-
-thread_local! {
-    static READ_BUFFER: RefCell<[u8; 8192]> = const { RefCell::new([0; 8192]) };
-}
 
 /// A page that is subscribed to its scene's channel.
 pub struct PeerPage {
@@ -66,24 +61,24 @@ impl PeerPage {
              Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         self.stream.write_all(request.as_bytes()).await.map_err(broken)?;
-        let mut head = Vec::with_capacity(256);
         let end = loop {
-            if let Some(end) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            if let Some(end) = self.received.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break end + 4;
             }
-            if head.len() > MAX_HEAD {
+            if self.received.len() > MAX_HEAD {
                 return Err(PageError::Protocol("a head without an end".to_owned()));
             }
-            if self.stream.read_buf(&mut head).await.map_err(broken)? == 0 {
+            if !read_more(&self.stream, &mut self.received).await.map_err(broken)? {
                 return Err(PageError::Connection("closed".to_owned()));
             }
         };
-        self.received.extend_from_slice(&head[end..]);
-        match head.strip_prefix(b"HTTP/1.1 ").and_then(<[u8]>::first_chunk) {
-            Some(b"101") => Ok(()),
-            Some(status) => Err(PageError::Refused(format!("status {}", String::from_utf8_lossy(status)))),
-            None => Err(PageError::Protocol("no HTTP".to_owned())),
+        match self.received.strip_prefix(b"HTTP/1.1 ").and_then(<[u8]>::first_chunk::<3>) {
+            Some(b"101") => {}
+            Some(status) => return Err(PageError::Refused(format!("status {}", String::from_utf8_lossy(status)))),
+            None => return Err(PageError::Protocol("no HTTP".to_owned())),
         }
+        consume(&mut self.received, end);
+        Ok(())
     }
 
     async fn until_subscribed(&mut self) -> Result<(), PageError> {
@@ -99,28 +94,30 @@ impl PeerPage {
     /// What comes next. Answers pings itself. The future may be dropped without loss.
     async fn next(&mut self) -> io::Result<PeerFrame> {
         loop {
-            while let Some(frame) = take_frame(&mut self.received).map_err(io::Error::other)? {
-                match frame {
-                    ServerFrame::Text(text) => match self.protocol.read(&text) {
-                        PeerFrame::Ping(answer) => self.answer(FIN | TEXT, answer.as_bytes())?,
-                        PeerFrame::Other => {}
-                        frame => return Ok(frame),
-                    },
-                    ServerFrame::Ping(payload) => self.answer(FIN | PONG, &payload)?,
-                    ServerFrame::Close => return Err(io::ErrorKind::ConnectionAborted.into()),
-                    ServerFrame::Other => {}
+            let (frame, length) = match decode(&self.received) {
+                Decoded::Frame(ServerFrame::Text(text), length) => {
+                    (self.protocol.read(std::str::from_utf8(text).map_err(io::Error::other)?), length)
                 }
+                Decoded::Frame(ServerFrame::Ping(payload), length) => {
+                    self.answer(FIN | PONG, payload)?;
+                    (PeerFrame::Other, length)
+                }
+                Decoded::Frame(ServerFrame::Pong, length) => (PeerFrame::Other, length),
+                Decoded::Frame(ServerFrame::Close(..), _) => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Decoded::Invalid => return Err(io::ErrorKind::InvalidData.into()),
+                Decoded::Incomplete => {
+                    if !read_more(&self.stream, &mut self.received).await? {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                    continue;
+                }
+            };
+            consume(&mut self.received, length);
+            match frame {
+                PeerFrame::Ping(answer) => self.answer(FIN | TEXT, answer.as_bytes())?,
+                PeerFrame::Other => {}
+                frame => return Ok(frame),
             }
-            self.stream.readable().await?;
-            READ_BUFFER.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
-                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(length) => {
-                    self.received.extend_from_slice(&buffer[..length]);
-                    Ok(())
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-                Err(error) => Err(error),
-            })?;
         }
     }
 
@@ -143,6 +140,11 @@ impl TargetPage for PeerPage {
                 Err(_) => return Heard::Disconnected { sent_away: false },
             }
         }
+    }
+
+    /// The page stays: only what a message costs is measured, and its end would cost the peer more.
+    async fn close(mut self) {
+        while !matches!(self.hear().await, Heard::Disconnected { .. }) {}
     }
 }
 

@@ -1,0 +1,92 @@
+//! Scenecast as its users run it: one gateway, one callback and one Redis, with the settings and logs that are shipped, in
+//! safe mode.
+
+use scenecast_simulator::EncryptionMode;
+use scenecast_testing::RedisServer;
+
+use super::process_usage::{WatchedProcess, WatchedProcesses};
+use crate::{
+    cluster::{API_KEY, Cluster, ORIGIN, Setup},
+    crowd::{ReadyPods, ReplyPhrases, SiteBackend},
+    plan::{PhoneSteps, ThinkTime},
+    results::TargetInfo,
+    targets::{
+        LoginCode, LoginTarget, OpenedPage, PageError, PageNews, PreciseTimer, ScenecastPage, ScenecastSetup,
+        ScenecastTarget, Seat, Triggered,
+    },
+};
+
+/// The process that holds the pages.
+const HOLDER: &str = "gateway";
+/// How long a scene lives, in seconds: longer than any run.
+const SCENE_LIFE: u32 = 600;
+/// Few people log in again and again, so callbacks know them, as they know most people.
+const PEOPLE: u64 = 100;
+
+/// The processes of a Scenecast. Dropping it ends them.
+pub struct RunningScenecast(Cluster);
+
+/// Scenecast, whose grants nobody redeems: a peer has nothing like it.
+pub struct UnredeemedScenecast(ScenecastTarget);
+
+impl RunningScenecast {
+    /// Starts all processes. Returns when they listen.
+    pub async fn start() -> Self {
+        let setup = Setup { mode: EncryptionMode::Safe, scene_life: SCENE_LIFE, ..Setup::default() };
+        let redis = RedisServer::start().await;
+        // As the Redis of the peers. The fixture keeps everything for tests that restart it.
+        redis.set("appendonly", "no").await;
+        Self(Cluster::start_around(redis, setup).await)
+    }
+
+    /// Pages at its gateway, and phones at its callback.
+    pub fn target(&self, timer: PreciseTimer) -> UnredeemedScenecast {
+        let Self(cluster) = self;
+        UnredeemedScenecast(ScenecastTarget::new(ScenecastSetup {
+            info: TargetInfo::default(),
+            gateways: vec![cluster.gateway_address(0)],
+            site: SiteBackend::new(ReadyPods::fixed(vec![cluster.callback_internal(0)]), API_KEY.to_owned()),
+            simulator: cluster.simulator.clone(),
+            account: cluster.account.clone(),
+            origin: ORIGIN.to_owned(),
+            phrases: ReplyPhrases::default(),
+            steps: PhoneSteps::None,
+            think_time: ThinkTime { from: 0.0, to: 0.0 },
+            people: 1..=PEOPLE,
+            timer,
+        }))
+    }
+
+    /// All of its processes. WeChat and its phones are not among them.
+    pub fn processes(&mut self) -> WatchedProcesses {
+        let Self(cluster) = self;
+        let ids = [
+            (HOLDER, cluster.gateway(0).id()),
+            ("callback", cluster.callback(0).id()),
+            ("redis", cluster.redis.process_id()),
+        ];
+        let running = ids.into_iter().filter_map(|(name, pid)| Some(WatchedProcess { name, pid: pid? }));
+        WatchedProcesses::new(running.collect(), HOLDER)
+    }
+}
+
+impl LoginTarget for UnredeemedScenecast {
+    type Page = ScenecastPage;
+    type Trigger = LoginCode;
+
+    fn info(&self) -> TargetInfo {
+        self.0.info()
+    }
+
+    async fn open(&self, seat: Seat) -> Result<OpenedPage<ScenecastPage, LoginCode>, PageError> {
+        self.0.open(seat).await
+    }
+
+    async fn reconnect(&self, page: &mut ScenecastPage, seat: Seat) -> Result<(), PageError> {
+        self.0.reconnect(page, seat).await
+    }
+
+    async fn trigger(&self, trigger: LoginCode, planned: std::time::Instant, news: &PageNews) -> Option<Triggered> {
+        self.0.trigger(trigger, planned, news).await
+    }
+}
