@@ -1,4 +1,6 @@
 //! Budgets: what Scenecast may cost, as ratios to the best peer of the same run. Ratios hold on any machine; times don't.
+//!
+//! See docs/decisions/096-budgets-are-ratios-to-the-best-peer.md.
 
 use std::fmt;
 

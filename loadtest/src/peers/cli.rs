@@ -44,14 +44,17 @@ pub struct PeersCli {
     #[arg(long, default_value_t = 19_000, value_parser = clap::value_parser!(u32).range(1..))]
     sockets: u32,
     /// How many of them open a second
-    #[arg(long, default_value_t = 3_000.0, value_parser = per_second)]
+    #[arg(long, default_value_t = 3_000.0, value_parser = positive)]
     opens: f64,
     /// How many pushes or logins a second
-    #[arg(long, default_value_t = 2_000.0, value_parser = per_second)]
+    #[arg(long, default_value_t = 2_000.0, value_parser = positive)]
     rate: f64,
     /// How long, in seconds
-    #[arg(long, default_value_t = 5.0, value_parser = per_second)]
+    #[arg(long, default_value_t = 5.0, value_parser = positive)]
     seconds: f64,
+    /// How long all pages wait before their memory is looked at, in seconds
+    #[arg(long, default_value_t = 5.0, value_parser = positive)]
+    settle: f64,
     /// How often everybody is measured
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -72,7 +75,7 @@ pub struct PeersCli {
     budgets: Option<PathBuf>,
 }
 
-fn per_second(text: &str) -> Result<f64, &'static str> {
+fn positive(text: &str) -> Result<f64, &'static str> {
     text.parse().ok().filter(|number| (0.1..=1e6).contains(number)).ok_or("must be a number from 0.1 to 1000000")
 }
 
@@ -107,7 +110,7 @@ pub fn run(cli: &PeersCli) -> ExitCode {
 impl PeersCli {
     /// What everybody is asked, or why that can't be done.
     fn load(&self) -> Result<ComparedLoad, String> {
-        let Self { sockets, opens, rate, seconds, rounds, .. } = *self;
+        let Self { sockets, opens, rate, seconds, settle, rounds, .. } = *self;
         if rate * seconds > f64::from(sockets) {
             return Err(format!(
                 "{rate} a second for {seconds} s are more than {sockets} pages, each of which logs in once; \
@@ -130,6 +133,7 @@ impl PeersCli {
             opens_per_second: opens,
             rate,
             seconds,
+            settle_seconds: settle,
             rounds,
             payload_bytes: PAYLOAD_BYTES,
             capacity_p99_ms: 50.0,

@@ -48,6 +48,8 @@ pub struct ComparedLoad {
     pub rate: f64,
     /// How long they are pushed, in seconds.
     pub seconds: f64,
+    /// How long all pages waited before their memory was looked at. Some servers still work on what opened.
+    pub settle_seconds: f64,
     /// How often everybody was measured.
     pub rounds: u32,
     /// The size of a pushed message.

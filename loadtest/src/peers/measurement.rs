@@ -18,8 +18,6 @@ use crate::{
     targets::{LoginTarget, PreciseTimer, SourceAddresses},
 };
 
-/// How long all pages wait before their memory is looked at. Some servers still work on what opened.
-const SETTLE_SECONDS: f64 = 5.0;
 /// A push that takes longer counts as lost.
 const LOST_AFTER_SECONDS: f64 = 10.0;
 /// How many source addresses the pages come from.
@@ -83,7 +81,7 @@ fn plan(load: &ComparedLoad) -> LoginPlan {
         seed: SEED,
         pages: load.sockets,
         opens_per_second: load.opens_per_second,
-        hold_seconds: SETTLE_SECONDS,
+        hold_seconds: load.settle_seconds,
         rate: RateCurve::constant(load.rate, load.seconds),
         arrivals: Arrivals::Uniform,
         cool_down_seconds: LOST_AFTER_SECONDS,

@@ -47,6 +47,7 @@ pub(super) fn comparison() -> Comparison {
             opens_per_second: 3000.0,
             rate: 2000.0,
             seconds: 5.0,
+            settle_seconds: 5.0,
             rounds: 2,
             payload_bytes: 200,
             capacity_p99_ms: 50.0,

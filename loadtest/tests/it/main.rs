@@ -5,5 +5,6 @@
 mod cluster;
 mod compatible;
 mod drills;
+mod peers;
 mod simulator_process;
 mod webhook_receiver;
