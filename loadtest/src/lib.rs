@@ -2,6 +2,7 @@
 //!
 //! | room | what is in it |
 //! |---|---|
+//! | [`run`] | measures logins at a rate; `scenecast-loadtest run` |
 //! | [`drills`] | logins go on while something breaks; `scenecast-loadtest drill` |
 //! | [`peers`] | servers that people use in our place, measured beside Scenecast; `scenecast-loadtest peers` |
 //! | [`health`] | whether the generator itself is the limit |
@@ -13,6 +14,7 @@
 //! | [`plan`] | what a run does, and when: a pure function |
 //! | [`crowd`] | thousands of login pages, the phones before them, and the site's backend |
 //! | [`ledger`] | what each phone was told, and what became of the login |
+//! | [`given_cluster`] | a cluster that somebody else runs |
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
 //! | [`hostile`] | clients that take connections and give nothing back |
 //! | [`webhook_receiver`] | a site's server for webhooks |
@@ -24,6 +26,7 @@ pub mod cluster;
 pub mod crowd;
 pub mod drills;
 pub mod generator;
+pub mod given_cluster;
 pub mod health;
 pub mod hostile;
 pub mod ledger;
@@ -31,6 +34,7 @@ pub mod measure;
 pub mod peers;
 pub mod plan;
 pub mod results;
+pub mod run;
 pub mod targets;
 pub mod thresholds;
 pub mod webhook_receiver;

@@ -40,7 +40,7 @@ use tempfile::TempDir;
 use url::Url;
 
 pub use ingress::Ingress;
-pub use process::{Process, metric};
+pub use process::{Process, find_binary, metric};
 pub use redis::ClusterRedis;
 pub use secrets::{API_KEY, APP_SECRET, MINI_API_KEY, ORIGIN, SECRETS, TOKEN};
 pub use setup::Setup;
@@ -90,9 +90,10 @@ impl<R: ClusterRedis> Cluster<R> {
         let account: AccountName = "demo".parse().expect("a valid name");
         let mini_program: AccountName = "demo-mini".parse().expect("a valid name");
         let sample = SimulatedAccount::sample(APP_SECRET.into(), TOKEN.into());
+        let sample_mini = SimulatedAccount::sample_mini_program(APP_SECRET.into(), TOKEN.into());
         let simulated = BTreeMap::from([
-            (account.clone(), SimulatedAccount { unionid: true, mode: setup.mode, ..sample }),
-            (mini_program.clone(), SimulatedAccount::sample_mini_program(APP_SECRET.into(), TOKEN.into())),
+            (account.clone(), SimulatedAccount { unionid: true, mode: setup.mode, quota: setup.quota, ..sample }),
+            (mini_program.clone(), SimulatedAccount { quota: setup.quota, ..sample_mini }),
         ]);
         let simulator = Simulator::new(wechat.clone(), simulated);
         tokio::spawn(listener.serve(simulator.router(), Shutdown::never()));
@@ -118,16 +119,26 @@ impl<R: ClusterRedis> Cluster<R> {
         let callback = async |n| {
             let redis = self.redis.url_for("callback", CALLBACK_PASSWORD);
             let config = setup.callback_config(n, self.addresses, &redis, &self.wechat);
-            Process::start(CALLBACK, &self.write(&config_file(CALLBACK, n), &config)).await
+            self.start_process(CALLBACK, n, &config, setup).await
         };
         let gateway = async |n| {
             let redis = self.redis.url_for("gateway", GATEWAY_PASSWORD);
             let config = setup.gateway_config(n, self.addresses, &redis);
-            Process::start(GATEWAY, &self.write(&config_file(GATEWAY, n), &config)).await
+            self.start_process(GATEWAY, n, &config, setup).await
         };
         let callbacks = join_all((0..setup.callbacks).map(callback));
         let gateways = join_all((0..setup.gateways).map(gateway));
         (self.callbacks, self.gateways) = join(callbacks, gateways).await;
+    }
+
+    async fn start_process(&self, binary: &str, n: usize, config: &str, setup: &Setup) -> Process {
+        let config = self.write(&config_file(binary, n), config);
+        match &setup.log_files {
+            None => Process::start(binary, &config).await,
+            Some(directory) => {
+                Process::start_logging_to(binary, &config, &directory.join(format!("{binary}-{n}.log"))).await
+            }
+        }
     }
 
     /// The URL of the simulated WeChat.

@@ -1,6 +1,7 @@
 //! One process of ours, started and ended as an orchestrator would, and its metrics.
 
 use std::{
+    fs::File,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
@@ -54,7 +55,29 @@ impl Process {
         Self { child, log }
     }
 
-    /// The lines that it has logged so far.
+    /// Starts one of our binaries, whose log goes to a file. Waits until it serves. It gets none of this terminal's signals.
+    pub async fn start_logging_to(binary: &str, config: &Path, log: &Path) -> Self {
+        let path = find_binary(binary);
+        refuse_if_stale(&path);
+        let file = File::create(log).unwrap_or_else(|error| panic!("can't write {}: {error}", log.display()));
+        let mut child = Command::new(&path)
+            .arg("--config")
+            .arg(config)
+            .stderr(file)
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("can't start {}: {error}", path.display()));
+        let written = || std::fs::read_to_string(log).unwrap_or_default();
+        while !written().contains("\"serving\"") {
+            let ended = child.try_wait().expect("a child can be waited for");
+            assert!(ended.is_none(), "{binary} exited before it served: {}", written());
+            tokio::time::sleep(LOG_POLL).await;
+        }
+        Self { child, log: Arc::default() }
+    }
+
+    /// The lines that it has logged so far. None if they go to a file.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().clone()
     }
@@ -101,8 +124,9 @@ async fn keep_log(mut lines: Lines<BufReader<ChildStderr>>, log: Arc<Mutex<Vec<S
     }
 }
 
-/// The binary in the directory of this executable, or in the one above it if this executable is a test in `deps`.
-fn find_binary(binary: &str) -> PathBuf {
+/// The binary in the directory of this executable, or in the one above it if this executable is a test in `deps`. It need not
+/// exist.
+pub fn find_binary(binary: &str) -> PathBuf {
     let this = std::env::current_exe().expect("a process knows its executable");
     let directories = this.ancestors().skip(1).take(2);
     let found = directories.map(|directory| directory.join(binary)).find(|path| path.exists());
@@ -120,6 +144,9 @@ fn refuse_if_stale(binary: &Path) {
         panic!("{} is older than {source}; run cargo build --workspace", binary.display());
     }
 }
+
+/// How often a log file is read until the process serves.
+const LOG_POLL: Duration = Duration::from_millis(20);
 
 /// How often a process is asked for its metrics before the test fails.
 const METRICS_TRIES: u32 = 20;

@@ -1,8 +1,8 @@
 //! What a cluster consists of, and the configuration of its processes.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
-use scenecast_simulator::{EncryptionMode, SimulatedAccount};
+use scenecast_simulator::{AccountQuota, EncryptionMode, SimulatedAccount};
 use url::Url;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 /// What a cluster consists of.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// The number of gateways. Gateway `n` calls callback `n` (or the last one), unless `callbacks_at` is set.
+    /// The number of gateways. They call the callbacks in turn, each one of them, unless `callbacks_at` is set.
     pub gateways: usize,
     pub callbacks: usize,
     pub mode: EncryptionMode,
@@ -29,6 +29,13 @@ pub struct Setup {
     pub callbacks_at: Option<SocketAddr>,
     /// The URL of WeChat for the callbacks, if it is not the cluster's own simulator.
     pub wechat: Option<Url>,
+    /// The ingress that gateways believe.
+    pub trusted_proxies: &'static str,
+    /// How often both accounts may call WeChat.
+    pub quota: AccountQuota,
+    /// Where processes write their logs, each in a file of its own. Without it their logs are kept in memory. With it they
+    /// also get none of this terminal's signals.
+    pub log_files: Option<PathBuf>,
     /// Lines at the end of every configuration.
     pub settings: String,
     /// Lines in every gateway's configuration, before `settings`. The first ones belong to `[drain]`.
@@ -50,6 +57,9 @@ impl Default for Setup {
             window: 2,
             callbacks_at: None,
             wechat: None,
+            trusted_proxies: "127.0.0.1",
+            quota: AccountQuota::default(),
+            log_files: None,
             settings: String::new(),
             gateway_settings: String::new(),
             callback_settings: String::new(),
@@ -60,7 +70,7 @@ impl Default for Setup {
 impl Setup {
     pub(super) fn gateway_config(&self, n: usize, addresses: Addresses, redis: &str) -> String {
         format!(
-            "origins = ['{ORIGIN}', 'http://{}']\ntrusted_proxies = ['127.0.0.1']\nscene_life = {}\n\
+            "origins = ['{ORIGIN}', 'http://{}']\ntrusted_proxies = ['{}']\nscene_life = {}\n\
              [listen]\npublic = '{}'\nadmin = '{}'\n\
              [bus]\nurl = '{redis}'\n\
              [callback]\nurl = 'http://{}'\n\
@@ -75,10 +85,11 @@ impl Setup {
              [drain]\nnotice = {}\nwindow = {}\n\
              {}{}",
             addresses.ingress(),
+            self.trusted_proxies,
             self.scene_life,
             addresses.gateway_public(n),
             addresses.gateway_admin(n),
-            self.callbacks_at.unwrap_or_else(|| addresses.callback_internal(n.min(self.callbacks - 1))),
+            self.callbacks_at.unwrap_or_else(|| addresses.callback_internal(n % self.callbacks)),
             addresses.gateway_on_open(n),
             self.notice,
             self.window,

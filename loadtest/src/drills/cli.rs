@@ -8,7 +8,6 @@ use std::{
 };
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use scenecast_service::{config, process::environment};
 
 use super::{
@@ -16,8 +15,9 @@ use super::{
     drill::Drill,
     load::Load,
     table::{TableHeader, TableRow},
-    watch::{WatchTarget, watch},
+    watch::watch,
 };
+use crate::{given_cluster::WatchTarget, health::raise_descriptor_limit};
 
 /// Arguments of `scenecast-loadtest drill`.
 #[derive(Debug, Args)]
@@ -87,7 +87,9 @@ fn rate(text: &str) -> Result<f64, &'static str> {
 
 /// Runs the command. Fails if a drill fails.
 pub fn run(cli: &DrillCli) -> ExitCode {
-    raise_file_limit();
+    // Each page is a socket in this process and one in its gateway, which inherits the limit. If it fails, a small load may
+    // still work.
+    let _ = raise_descriptor_limit();
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     let out = &mut io::stdout().lock();
     let passes = match &cli.command {
@@ -133,12 +135,4 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
     // It fails if stderr is closed. Then nobody reads the error.
     let _ = writeln!(io::stderr(), "{error}");
     ExitCode::FAILURE
-}
-
-/// Raises the limit of open files to the maximum. Each page is a socket in this process and one in its gateway, which
-/// inherits the limit.
-fn raise_file_limit() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // If it fails, a small load may still work.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }

@@ -7,6 +7,7 @@ use std::{
 
 use parking_lot::Mutex;
 use scenecast_scene::SceneId;
+use tokio::sync::Notify;
 
 use crate::{
     ledger::{Ledger, Redemption},
@@ -23,6 +24,7 @@ pub struct RunRecorder {
     began_at: SystemTime,
     late_after: Duration,
     recorded: Mutex<Recorded>,
+    phase_changed: Notify,
 }
 
 /// What was recorded so far.
@@ -69,7 +71,13 @@ pub struct LiveCounts {
 impl RunRecorder {
     /// The run begins now. A login is late if its page learns of it this much later than its phone.
     pub fn begin(late_after: Duration) -> Self {
-        Self { began: Instant::now(), began_at: SystemTime::now(), late_after, recorded: Mutex::default() }
+        Self {
+            began: Instant::now(),
+            began_at: SystemTime::now(),
+            late_after,
+            recorded: Mutex::default(),
+            phase_changed: Notify::new(),
+        }
     }
 
     /// When the run began, by the monotonic clock.
@@ -97,11 +105,18 @@ impl RunRecorder {
         let windows = &mut self.recorded.lock().windows;
         end_last(windows, from);
         windows.push(PhaseWindow { phase, from, to: None });
+        self.phase_changed.notify_one();
+    }
+
+    /// Waits until a phase has begun or ended. For one task.
+    pub async fn phase_changed(&self) {
+        self.phase_changed.notified().await;
     }
 
     /// The run is over.
     pub(super) fn finish(&self) {
         end_last(&mut self.recorded.lock().windows, self.began.elapsed());
+        self.phase_changed.notify_one();
     }
 
     /// The phase of now.

@@ -14,7 +14,7 @@ use strum::VariantArray;
 use super::{
     budgets::PeerBudgets,
     compare::CompareOptions,
-    comparison::{ComparedLoad, Comparison},
+    comparison::{ComparedLoad, PeerComparison},
     contestant::Contestant,
     table::Markdown,
 };
@@ -93,7 +93,7 @@ pub fn run(cli: &PeersCli) -> ExitCode {
     let contestants = if cli.only.is_empty() { Contestant::VARIANTS.to_vec() } else { cli.only.clone() };
     let cache = cli.cache.clone().unwrap_or_else(default_cache);
     let options = CompareOptions { contestants, load: load.clone(), cache, capacity: !cli.no_capacity };
-    let mut comparison = Comparison::new(load, tool_info(), host_info());
+    let mut comparison = PeerComparison::new(load, tool_info(), host_info());
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     runtime.block_on(async {
         tokio::select! {
@@ -147,7 +147,7 @@ impl PeersCli {
     }
 
     /// Writes the files that were asked for. The error says what is missing.
-    fn write(&self, comparison: &Comparison) -> Result<(), String> {
+    fn write(&self, comparison: &PeerComparison) -> Result<(), String> {
         let table = Markdown(comparison).to_string();
         // It fails if stdout is closed. Then nobody reads the table.
         let _ = writeln!(io::stdout(), "{table}");
@@ -162,7 +162,7 @@ impl PeersCli {
 }
 
 /// What the comparison comes to.
-fn finish(comparison: &Comparison, budgets: &PeerBudgets, written: Result<(), String>) -> ExitCode {
+fn finish(comparison: &PeerComparison, budgets: &PeerBudgets, written: Result<(), String>) -> ExitCode {
     let outcomes = if budgets.can_judge(comparison) { budgets.check(comparison) } else { vec![] };
     if outcomes.is_empty() {
         say(&format!(

@@ -11,8 +11,8 @@ use scenecast_scene::time::millis;
 use super::{
     capacity::CapacitySearch,
     comparison::{
-        AbsentContestant, ComparedLoad, Comparison, ComparisonSample, ContestantResult, FAIRNESS, FoundCapacity,
-        PEERS_FORMAT, PEERS_VERSION,
+        AbsentContestant, ComparedLoad, ComparisonSample, ContestantResult, FAIRNESS, FoundCapacity, PEERS_FORMAT,
+        PEERS_VERSION, PeerComparison,
     },
     contestant::Contestant,
     install::{InstalledPeer, install},
@@ -51,6 +51,8 @@ pub struct CompareOptions {
 /// Why a run of a contestant gave nothing.
 #[derive(Debug, thiserror::Error)]
 enum ContestantError {
+    #[error("no folder for logs: {0}")]
+    Logs(#[from] io::Error),
     #[error(transparent)]
     Start(#[from] PeerStartError),
     #[error(transparent)]
@@ -63,7 +65,7 @@ enum Startable {
     Peer(InstalledPeer),
 }
 
-impl Comparison {
+impl PeerComparison {
     /// A comparison in which nothing has been measured yet.
     pub fn new(load: ComparedLoad, tool: ToolInfo, host: HostInfo) -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -189,7 +191,7 @@ impl Startable {
         let timer = PreciseTimer::start();
         match self {
             Self::Scenecast => {
-                let mut running = RunningScenecast::start().await;
+                let mut running = RunningScenecast::start().await?;
                 let processes = running.processes();
                 Ok(measure(running.target(timer.clone()), timer, &processes, load).await?)
             }

@@ -18,7 +18,7 @@ pub const FAIRNESS: &str = "A peer's push is one HTTP request that publishes one
 
 /// Everything that was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
+pub struct PeerComparison {
     /// Always [`PEERS_FORMAT`].
     pub format: String,
     /// Always [`PEERS_VERSION`].
@@ -162,7 +162,7 @@ impl ContestantResult {
     }
 }
 
-impl Comparison {
+impl PeerComparison {
     /// Scenecast's median divided by that of the best peer. `None` if one of them has no such figure.
     pub fn ratio_to_best_peer(&self, figure: Figure) -> Option<f64> {
         let median = |result: &ContestantResult| result.spread(figure).map(|spread| spread.median);
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(ratio(Figure::CpuPerPush), Some(2.0));
         assert_eq!(ratio(Figure::BytesPerPage), Some(0.5));
         assert_eq!(ratio(Figure::Capacity), Some(0.75));
-        let without_peers = Comparison { contestants: comparison.contestants[..1].to_vec(), ..comparison };
+        let without_peers = PeerComparison { contestants: comparison.contestants[..1].to_vec(), ..comparison };
         assert_eq!(without_peers.ratio_to_best_peer(Figure::P50), None);
     }
 }

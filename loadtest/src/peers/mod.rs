@@ -34,13 +34,13 @@ mod scenecast;
 mod schedule;
 mod table;
 
-pub use budgets::{BudgetOutcome, BudgetsError, PeerBudgets, run_thresholds};
+pub use budgets::{BudgetOutcome, BudgetsError, PeerBudgets};
 pub use capacity::CapacitySearch;
 pub use cli::{PeersCli, run};
 pub use compare::CompareOptions;
 pub use comparison::{
-    AbsentContestant, ComparedLoad, Comparison, ComparisonSample, ContestantResult, FAIRNESS, Figure, FoundCapacity,
-    PEERS_FORMAT, PEERS_VERSION, Spread,
+    AbsentContestant, ComparedLoad, ComparisonSample, ContestantResult, FAIRNESS, Figure, FoundCapacity, PEERS_FORMAT,
+    PEERS_VERSION, PeerComparison, Spread,
 };
 pub use contestant::Contestant;
 pub use install::{InstallError, InstalledPeer, PeerFiles, install};

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use super::{
     comparison::{
-        AbsentContestant, ComparedLoad, Comparison, ComparisonSample, ContestantResult, FAIRNESS, FoundCapacity,
-        PEERS_FORMAT, PEERS_VERSION,
+        AbsentContestant, ComparedLoad, ComparisonSample, ContestantResult, FAIRNESS, FoundCapacity, PEERS_FORMAT,
+        PEERS_VERSION, PeerComparison,
     },
     contestant::Contestant,
 };
 use crate::results::{HostInfo, ToolInfo};
 
 /// Scenecast, Nchan and ws, measured twice; Centrifugo could not be had.
-pub(super) fn comparison() -> Comparison {
+pub(super) fn comparison() -> PeerComparison {
     let result = |contestant, bytes: f64, cpu: f64, p50, capacity| {
         let sample = |factor: f64| ComparisonSample {
             rss_bytes_per_page: bytes * factor,
@@ -35,7 +35,7 @@ pub(super) fn comparison() -> Comparison {
             capacity: Some(FoundCapacity { per_second: Some(capacity), is_cut_off: false }),
         }
     };
-    Comparison {
+    PeerComparison {
         format: PEERS_FORMAT.to_owned(),
         version: PEERS_VERSION,
         began_unix_ms: 1_796_000_000_000,

@@ -1,8 +1,11 @@
 //! Scenecast as its users run it: one gateway, one callback and one Redis, with the settings and logs that are shipped, in
 //! safe mode.
 
+use std::io;
+
 use scenecast_simulator::EncryptionMode;
 use scenecast_testing::RedisServer;
+use tempfile::TempDir;
 
 use super::process_usage::{WatchedProcess, WatchedProcesses};
 use crate::{
@@ -24,24 +27,34 @@ const SCENE_LIFE: u32 = 600;
 const PEOPLE: u64 = 100;
 
 /// The processes of a Scenecast. Dropping it ends them.
-pub struct RunningScenecast(Cluster);
+pub struct RunningScenecast {
+    cluster: Cluster,
+    _logs: TempDir,
+}
 
 /// Scenecast, whose grants nobody redeems: a peer has nothing like it.
 pub struct UnredeemedScenecast(ScenecastTarget);
 
 impl RunningScenecast {
     /// Starts all processes. Returns when they listen.
-    pub async fn start() -> Self {
-        let setup = Setup { mode: EncryptionMode::Safe, scene_life: SCENE_LIFE, ..Setup::default() };
+    pub async fn start() -> io::Result<Self> {
+        let logs = tempfile::tempdir()?;
+        let setup = Setup {
+            mode: EncryptionMode::Safe,
+            scene_life: SCENE_LIFE,
+            trusted_proxies: "127.0.0.0/8",
+            log_files: Some(logs.path().to_owned()),
+            ..Setup::default()
+        };
         let redis = RedisServer::start().await;
         // As the Redis of the peers. The fixture keeps everything for tests that restart it.
         redis.set("appendonly", "no").await;
-        Self(Cluster::start_around(redis, setup).await)
+        Ok(Self { cluster: Cluster::start_around(redis, setup).await, _logs: logs })
     }
 
     /// Pages at its gateway, and phones at its callback.
     pub fn target(&self, timer: PreciseTimer) -> UnredeemedScenecast {
-        let Self(cluster) = self;
+        let Self { cluster, .. } = self;
         UnredeemedScenecast(ScenecastTarget::new(ScenecastSetup {
             info: TargetInfo::default(),
             gateways: vec![cluster.gateway_address(0)],
@@ -59,7 +72,7 @@ impl RunningScenecast {
 
     /// All of its processes. WeChat and its phones are not among them.
     pub fn processes(&mut self) -> WatchedProcesses {
-        let Self(cluster) = self;
+        let Self { cluster, .. } = self;
         let ids = [
             (HOLDER, cluster.gateway(0).id()),
             ("callback", cluster.callback(0).id()),

@@ -5,13 +5,13 @@ use std::fmt;
 use strum::VariantArray;
 use time::{OffsetDateTime, macros::format_description};
 
-use super::comparison::{Comparison, ContestantResult, Figure, Spread};
+use super::comparison::{ContestantResult, Figure, PeerComparison, Spread};
 
 /// More than this share of the machine was used by others: its times mean little.
 const BUSY_SHARE: f64 = 0.1;
 
 /// Writes a comparison as Markdown.
-pub struct Markdown<'a>(pub &'a Comparison);
+pub struct Markdown<'a>(pub &'a PeerComparison);
 
 impl fmt::Display for Markdown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,7 +21,7 @@ impl fmt::Display for Markdown<'_> {
     }
 }
 
-fn write_table(f: &mut fmt::Formatter<'_>, comparison: &Comparison) -> fmt::Result {
+fn write_table(f: &mut fmt::Formatter<'_>, comparison: &PeerComparison) -> fmt::Result {
     write!(f, "| {} sockets, then {} a second |", comparison.load.sockets, comparison.load.rate)?;
     for figure in Figure::VARIANTS {
         write!(f, " {} |", heading(*figure))?;
@@ -44,8 +44,8 @@ fn write_table(f: &mut fmt::Formatter<'_>, comparison: &Comparison) -> fmt::Resu
     writeln!(f)
 }
 
-fn write_conditions(f: &mut fmt::Formatter<'_>, comparison: &Comparison) -> fmt::Result {
-    let Comparison { tool, host, load, .. } = comparison;
+fn write_conditions(f: &mut fmt::Formatter<'_>, comparison: &PeerComparison) -> fmt::Result {
+    let PeerComparison { tool, host, load, .. } = comparison;
     writeln!(f, "\n{}\n", comparison.fairness)?;
     if !comparison.is_complete {
         writeln!(f, "- **Incomplete: it was interrupted.**")?;

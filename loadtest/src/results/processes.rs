@@ -93,16 +93,16 @@ impl ProcessRole {
 }
 
 impl ProcessSeries {
-    /// The last sample at or before this moment.
+    /// The sample that is nearest to this moment. Whenever a phase changes there is one.
     pub fn at(&self, at_seconds: f64) -> Option<&ProcessSample> {
-        self.samples.iter().rfind(|sample| sample.at_seconds <= at_seconds)
+        let distance = |sample: &ProcessSample| (sample.at_seconds - at_seconds).abs();
+        self.samples.iter().min_by(|one, other| distance(one).total_cmp(&distance(other)))
     }
 
     /// CPU time between two moments, in seconds.
     pub fn cpu_between(&self, from_seconds: f64, to_seconds: f64) -> f64 {
-        let cpu = |at| self.at(at).map(|sample| sample.cpu_seconds);
-        let first = self.samples.first().map_or(0.0, |sample| sample.cpu_seconds);
-        cpu(to_seconds).map_or(0.0, |to| (to - cpu(from_seconds).unwrap_or(first)).max(0.0))
+        let [from, to] = [from_seconds, to_seconds].map(|at| self.at(at).map_or(0.0, |sample| sample.cpu_seconds));
+        (to - from).max(0.0)
     }
 }
 
@@ -111,11 +111,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_between_two_moments_is_of_the_samples_before_them() {
+    fn cpu_between_two_moments_is_of_the_samples_nearest_to_them() {
         let sample = |at_seconds, cpu_seconds| ProcessSample { at_seconds, cpu_seconds, ..ProcessSample::default() };
-        let samples = vec![sample(0.1, 1.0), sample(1.0, 1.5), sample(2.0, 4.0)];
+        let samples = vec![sample(0.0, 1.0), sample(1.01, 1.5), sample(2.0, 4.0)];
         let series = ProcessSeries { role: ProcessRole::Gateway, name: "gateway 0".to_owned(), pid: 1, samples };
-        assert_eq!(series.cpu_between(1.0, 2.9), 2.5);
-        assert_eq!((series.cpu_between(0.0, 2.0), series.cpu_between(0.0, 0.05)), (3.0, 0.0));
+        assert_eq!((series.cpu_between(1.0, 9.0), series.cpu_between(0.0, 2.0)), (2.5, 3.0));
+        let none = ProcessSeries { samples: vec![], ..series };
+        assert_eq!(none.cpu_between(0.0, 1.0), 0.0);
     }
 }

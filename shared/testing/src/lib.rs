@@ -32,6 +32,7 @@ pub use metric::{metric_value, series_value};
 pub use nginx::Nginx;
 pub use redis::{
     cluster::RedisCluster,
+    launch::detach_servers,
     partition::{ClientSide, CutOffZone},
     recording_proxy::RecordingProxy,
     sentinel::RedisSentinels,

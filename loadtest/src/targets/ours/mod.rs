@@ -109,8 +109,8 @@ impl ScenecastTarget {
         }
     }
 
-    /// The gateway of a page, on its `nth` connection.
-    fn gateway_of(&self, seat: Seat) -> SocketAddr {
+    /// The gateway to which this page connects.
+    pub fn address_of(&self, seat: Seat) -> SocketAddr {
         let gateways = u64::try_from(self.gateways.len()).expect("a count");
         self.gateways[usize::try_from(seat.number % gateways).expect("less than a count")]
     }
@@ -126,14 +126,14 @@ impl LoginTarget for ScenecastTarget {
 
     async fn open(&self, seat: Seat) -> Result<OpenedPage<ScenecastPage, LoginCode>, PageError> {
         let message = open_message(self.account.as_str(), &session_of(seat));
-        let opening = SocketPage::open(self.gateway_of(seat), &self.origin, seat, &message);
+        let opening = SocketPage::open(self.address_of(seat), &self.origin, seat, &message);
         let (page, shown) = timeout(OPEN_WITHIN, opening).await.map_err(|_| late())??;
         let trigger = LoginCode { scene: shown.scene, url: shown.url.into() };
         Ok(OpenedPage { page: ScenecastPage(page), scene: trigger.scene, trigger })
     }
 
     async fn reconnect(&self, page: &mut ScenecastPage, seat: Seat) -> Result<(), PageError> {
-        let resuming = page.0.resume(self.gateway_of(seat), &self.origin, seat);
+        let resuming = page.0.resume(self.address_of(seat), &self.origin, seat);
         timeout(OPEN_WITHIN, resuming).await.map_err(|_| late())?
     }
 

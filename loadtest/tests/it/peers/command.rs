@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use scenecast_loadtest::peers::{Comparison, Contestant, Figure};
+use scenecast_loadtest::peers::{Contestant, Figure, PeerComparison};
 
 fn peers(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scenecast-loadtest"));
@@ -69,7 +69,7 @@ fn scenecast_is_measured_also_where_a_peer_cannot_be_had_and_that_is_said() {
     assert!(table.contains("- **Centrifugo is missing**: `go mod download"), "{table}");
     assert!(table.contains("there is no network") && table.contains("Peers check no signature"), "{table}");
 
-    let comparison: Comparison = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
+    let comparison: PeerComparison = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
     let [ours] = &comparison.contestants[..] else { panic!("{comparison:?}") };
     let [sample] = &ours.samples[..] else { panic!("{ours:?}") };
     assert_eq!((ours.contestant, sample.planned, sample.delivered), (Contestant::Scenecast, 20, 20));

@@ -4,6 +4,7 @@ use std::{
     net::{Ipv4Addr, UdpSocket},
     path::Path,
     process::Stdio,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use tokio::{
@@ -56,6 +57,14 @@ pub(crate) enum ServerKind {
     /// A node of a Cluster.
     Node,
     Sentinel,
+}
+
+static DETACHED: AtomicBool = AtomicBool::new(false);
+
+/// Servers that start from now on get none of this terminal's signals, so that Ctrl-C reaches only the program that started
+/// them. It has to end them.
+pub fn detach_servers() {
+    DETACHED.store(true, Ordering::Relaxed);
 }
 
 /// A server's ports, for clients and for other nodes of its Cluster. UDP sockets on the same port numbers reserve them, so
@@ -125,6 +134,9 @@ pub(crate) async fn launch(ports: &Ports, files: &Path, settings: &ServerSetting
     }
     if matches!(settings.tls, TlsUse::Everywhere | TlsUse::TowardsPeers) {
         server.args(["--tls-replication", "yes", "--tls-cluster", "yes"]);
+    }
+    if DETACHED.load(Ordering::Relaxed) {
+        server.process_group(0);
     }
     let mut process = server
         .args(["--bind", "127.0.0.1"])

@@ -1,0 +1,195 @@
+//! Makes the result of what was recorded and sampled.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+use super::sampler::Samples;
+use crate::{
+    generator::{PhaseWindow, RunRecorder},
+    health::{HealthEvidence, MachineTimes, descriptors, host_info, judge, port_range},
+    measure::{Latency, TimingSet, Timings},
+    plan::{LoginPlan, Phase},
+    results::{
+        Funnel, HistogramRecord, LoginCost, PhaseResult, ProcessRole, ProcessSeries, RoleCost, RunResult, SecondResult,
+        TargetInfo, ToolInfo,
+    },
+    thresholds::Threshold,
+};
+
+/// The phases in which people log in.
+const LOADED: [Phase; 2] = [Phase::Load, Phase::Fault];
+
+/// Everything that the result is made of.
+pub(super) struct RunEvidence<'a> {
+    pub(super) plan: LoginPlan,
+    pub(super) target: TargetInfo,
+    pub(super) recorder: &'a RunRecorder,
+    pub(super) samples: Samples,
+    /// What is missing, one sentence each.
+    pub(super) missing: Vec<String>,
+    pub(super) thresholds: &'a [Threshold],
+    /// How many pages connected to one address, from one source address.
+    pub(super) pages_per_path: u64,
+}
+
+/// The result.
+pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
+    let RunEvidence { plan, target, recorder, samples, missing, thresholds, pages_per_path } = evidence;
+    let took = recorder.began().elapsed();
+    let (timings, windows) = recorder.look(|recorded| (recorded.timings.clone(), recorded.windows.clone()));
+    let by_phase = recorder.by_phase();
+    let mut result = RunResult::new(plan, target);
+    result.began_unix_ms = unix_millis(recorder.began_at());
+    result.took_seconds = took.as_secs_f64();
+    result.tool = tool_info();
+    result.host = host_info();
+    for (funnel, _) in by_phase.values() {
+        result.funnel.add(funnel);
+    }
+    result.phases = windows.iter().map(|window| phase_result(window, &timings, &by_phase, &samples, took)).collect();
+    result.seconds = seconds(&timings, &windows, &samples);
+    result.generator = judge(&health_evidence(&result, recorder, &timings, &samples, pages_per_path));
+    result.processes = samples.processes;
+    for reason in missing {
+        result.completeness.lacks(reason);
+    }
+    result.thresholds = thresholds.iter().map(|threshold| threshold.check(&result)).collect();
+    result.verdict = result.judge();
+    result
+}
+
+fn phase_result(
+    window: &PhaseWindow,
+    timings: &Timings,
+    by_phase: &BTreeMap<Phase, (Funnel, Latency)>,
+    samples: &Samples,
+    took: Duration,
+) -> PhaseResult {
+    let times = timings.phases.get(&window.phase).cloned().unwrap_or_default();
+    let (funnel, opens) = by_phase.get(&window.phase).cloned().unwrap_or_default();
+    let (from, to) = (window.from.as_secs_f64(), window.to.unwrap_or(took).as_secs_f64());
+    PhaseResult {
+        phase: window.phase,
+        from_seconds: from,
+        to_seconds: to,
+        response: HistogramRecord::of(&times.response),
+        service: HistogramRecord::of(&times.service),
+        lateness: HistogramRecord::of(&times.lateness),
+        open: HistogramRecord::of(&opens),
+        cost: Some(cost(&funnel, from, to, connected_at(samples, to), &samples.processes)),
+        funnel,
+    }
+}
+
+/// How many pages were connected at this moment.
+fn connected_at(samples: &Samples, at_seconds: f64) -> u64 {
+    let after = samples.seconds.iter().zip(1_u32..).find(|(_, second)| f64::from(*second) >= at_seconds);
+    after.map(|(counts, _)| counts).or(samples.seconds.last()).map_or(0, |counts| counts.connected)
+}
+
+fn cost(funnel: &Funnel, from: f64, to: f64, connected: u64, processes: &[ProcessSeries]) -> LoginCost {
+    let (logins, opens) = (funnel.delivered, funnel.opened);
+    let per = |amount: f64, count: u64| if count > 0 { amount / to_f64(count) } else { 0.0 };
+    let mut roles: BTreeMap<ProcessRole, RoleCost> = BTreeMap::new();
+    for series in processes {
+        let cost = roles.entry(series.role).or_default();
+        cost.cpu_seconds += series.cpu_between(from, to);
+        let rss = |at: f64| series.at(at).map_or(0, |sample| sample.rss_bytes);
+        cost.rss_bytes += rss(to);
+        cost.rss_bytes_per_page += per(to_f64(rss(to).saturating_sub(rss(0.0))), connected);
+    }
+    for cost in roles.values_mut() {
+        cost.cpu_us_per_login = per(cost.cpu_seconds * 1e6, logins);
+        cost.cpu_us_per_open = if logins == 0 { per(cost.cpu_seconds * 1e6, opens) } else { 0.0 };
+    }
+    let under_test = roles.iter().filter(|(role, _)| role.is_under_test());
+    let cpu_us = under_test.map(|(_, cost)| cost.cpu_us_per_login).sum();
+    LoginCost { logins, opens, roles, cpu_us }
+}
+
+fn seconds(timings: &Timings, windows: &[PhaseWindow], samples: &Samples) -> Vec<SecondResult> {
+    let mut results = vec![];
+    let mut before = crate::generator::LiveCounts::default();
+    for (counts, second) in samples.seconds.iter().zip(0..) {
+        let timed = timings.seconds.get(&second).cloned().unwrap_or_default();
+        let start = Duration::from_secs(second);
+        let phase = windows.iter().rfind(|window| window.from <= start).or(windows.first());
+        results.push(SecondResult {
+            second,
+            phase: phase.map_or(Phase::Ramp, |window| window.phase),
+            planned: timed.planned,
+            sent: timed.sent,
+            heard: timed.heard,
+            connected: counts.connected,
+            opened: counts.opened - before.opened,
+            failed_opens: counts.failed_opens - before.failed_opens,
+            disconnected: counts.disconnected - before.disconnected,
+            response: HistogramRecord::of(&timed.times.response),
+            service: HistogramRecord::of(&timed.times.service),
+            lateness: HistogramRecord::of(&timed.times.lateness),
+        });
+        before = *counts;
+    }
+    results
+}
+
+fn health_evidence(
+    result: &RunResult,
+    recorder: &RunRecorder,
+    timings: &Timings,
+    samples: &Samples,
+    pages_per_path: u64,
+) -> HealthEvidence {
+    let mut times = TimingSet::default();
+    let (mut funnel, mut took, mut cpu_seconds) = (Funnel::default(), Duration::ZERO, 0.0);
+    for phase in result.phases.iter().filter(|phase| LOADED.contains(&phase.phase)) {
+        if let Some(of_phase) = timings.phases.get(&phase.phase) {
+            times.merge(of_phase);
+        }
+        funnel.add(&phase.funnel);
+        took += Duration::from_secs_f64((phase.to_seconds - phase.from_seconds).max(0.0));
+        let generator = phase.cost.as_ref().and_then(|cost| cost.roles.get(&ProcessRole::Generator));
+        cpu_seconds += generator.map_or(0.0, |cost| cost.cpu_seconds);
+    }
+    let machine = |is_it: &dyn Fn(Phase) -> bool| samples.machine.iter().find(|(phase, _)| is_it(*phase));
+    let begin = machine(&|phase| LOADED.contains(&phase)).map_or(MachineTimes::default(), |(_, times)| *times);
+    let end = machine(&|phase| phase == Phase::CoolDown).map_or(begin, |(_, times)| *times);
+    let wall = SystemTime::now().duration_since(recorder.began_at()).unwrap_or_default();
+    HealthEvidence {
+        planned: funnel.planned,
+        sent: times.lateness.count(),
+        times,
+        without_page: funnel.without_page,
+        took,
+        cpu_seconds,
+        cpus: result.host.cpus,
+        machine_idle_share: end.idle_share_since(&begin),
+        descriptors_used: samples.descriptors,
+        descriptors_limit: descriptors().1,
+        ports_used: pages_per_path,
+        ports_limit: port_range(),
+        retransmitted_segments: end.retransmitted_segments.saturating_sub(begin.retransmitted_segments),
+        clock_jump: wall.abs_diff(recorder.began().elapsed()),
+    }
+}
+
+fn tool_info() -> ToolInfo {
+    ToolInfo {
+        name: env!("CARGO_PKG_NAME").to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+        arguments: std::env::args().skip(1).collect(),
+    }
+}
+
+fn unix_millis(at: SystemTime) -> u64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn to_f64(count: u64) -> f64 {
+    count as f64
+}

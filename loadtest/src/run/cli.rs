@@ -1,0 +1,271 @@
+//! The arguments of `scenecast-loadtest run`, and the plan that they say.
+
+use std::{net::Ipv4Addr, path::PathBuf, str::FromStr};
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    plan::{Arrivals, LoginPlan, PhoneSteps, PlanError, RateCurve, RateStage, ThinkTime, WayIn, WeightedWay},
+    thresholds::Threshold,
+};
+
+/// Arguments of `scenecast-loadtest run`.
+#[derive(Debug, Args)]
+pub struct RunCli {
+    #[command(flatten)]
+    pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    plan: PlanOptions,
+    /// Fail with exit code 99 if this doesn't hold, for example "response.p99 < 50ms"; may be given several times
+    #[arg(long = "threshold", value_name = "TEXT")]
+    pub(super) thresholds: Vec<Threshold>,
+    /// The same, from a file
+    #[arg(long = "thresholds", value_name = "FILE")]
+    pub(super) threshold_file: Option<PathBuf>,
+    /// The directory for result.json, result.hlog and the logs of an own cluster; made if it is missing
+    #[arg(long, value_name = "DIRECTORY", default_value = "loadtest-result")]
+    pub(super) out: PathBuf,
+    /// Run although something would run out
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ClusterOptions {
+    /// Aim at a cluster that you run: the file that describes it, as for `drill watch`. Without it, the run starts its own
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["gateways", "callbacks", "redis", "log"])]
+    pub(super) target: Option<PathBuf>,
+    /// How many gateways the own cluster has
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(super) gateways: u32,
+    /// How many callbacks the own cluster has
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(super) callbacks: u32,
+    /// The Redis of the own cluster
+    #[arg(long, default_value = "single")]
+    pub(super) redis: RedisLayout,
+    /// The log level of the own cluster: as shipped, or another value of telemetry.log
+    #[arg(long, value_name = "LEVEL")]
+    pub(super) log: Option<String>,
+    /// How many source addresses the pages have; only for servers on this machine
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=250))]
+    pub(super) sources: u32,
+    /// How many different people log in, each in turn
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(super) people: u64,
+}
+
+/// The layout of an own cluster's Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RedisLayout {
+    /// One server
+    Single,
+    /// A Redis Cluster: three primaries with a replica each
+    Cluster,
+    /// A primary with replicas under Sentinel
+    Sentinel,
+}
+
+#[derive(Debug, Args)]
+struct PlanOptions {
+    /// How many pages are open at a time
+    #[arg(long, default_value_t = 1000)]
+    pages: u32,
+    /// How many pages open a second, before people log in
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 500.0)]
+    opens: f64,
+    /// How long all pages wait before the first login, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    hold: f64,
+    /// How many people log in a second
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 100.0)]
+    rate: f64,
+    /// For how long people log in, in seconds
+    #[arg(long = "for", value_name = "SECONDS", default_value_t = 30.0)]
+    seconds: f64,
+    /// In place of --rate and --for: stages such as 10s:0-500,60s:500,5s:500-0, each with its time and its logins a second
+    #[arg(long, value_name = "STAGES", conflicts_with_all = ["rate", "seconds"])]
+    stages: Option<StagesText>,
+    /// How logins are spread
+    #[arg(long, default_value = "poisson")]
+    arrivals: Arrivals,
+    /// What people do on their phones. It has to be the account's setting `confirmation`
+    #[arg(long, default_value = "none")]
+    confirmation: PhoneSteps,
+    /// How long people think before they confirm, in seconds: one number, or two as in 1-5
+    #[arg(long, value_name = "SECONDS", default_value = "1-3")]
+    think: ThinkText,
+    /// How pages are reached, with weights: for example websocket=8,sse=1,poll=1
+    #[arg(long, value_name = "WEIGHTS", default_value = "websocket=1")]
+    transports: WaysText,
+    /// Open the next scene after each login. By default only if there are more logins than pages
+    #[arg(long, conflicts_with = "no_refill")]
+    refill: bool,
+    /// Don't open another scene after a login
+    #[arg(long)]
+    no_refill: bool,
+    /// How many pages a second are left, while people log in. Others open in their place
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 0.0)]
+    leaves: f64,
+    /// How many pages a second lose their connection and come back, while people log in
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 0.0)]
+    reconnects: f64,
+    /// A login is late if its page learns of it this many milliseconds after its phone
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 1000.0)]
+    late: f64,
+    /// How long a login may take before it counts as lost, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
+    cool_down: f64,
+    /// What random choices begin with. The same seed gives the same instants
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl RunCli {
+    /// The plan that the arguments say.
+    pub(super) fn plan(&self) -> Result<LoginPlan, PlanError> {
+        let options = &self.plan;
+        let rate = match &options.stages {
+            Some(stages) => stages.0.clone(),
+            None => RateCurve::constant(options.rate, options.seconds),
+        };
+        let plan = LoginPlan {
+            seed: options.seed,
+            pages: options.pages,
+            opens_per_second: options.opens,
+            hold_seconds: options.hold,
+            refill: !options.no_refill && (options.refill || rate.logins() * NEARLY > f64::from(options.pages)),
+            rate,
+            arrivals: options.arrivals,
+            cool_down_seconds: options.cool_down,
+            phone: options.confirmation,
+            think_time: options.think.0,
+            ways: options.transports.0.clone(),
+            leaves_per_second: options.leaves,
+            reconnects_per_second: options.reconnects,
+            late_after_seconds: options.late / 1000.0,
+        };
+        plan.validate()?;
+        Ok(plan)
+    }
+
+    /// Whether pages of this address come from several source addresses.
+    pub(super) fn has_sources(address: std::net::IpAddr) -> bool {
+        address.is_loopback() && address != std::net::IpAddr::from(Ipv4Addr::UNSPECIFIED)
+    }
+}
+
+/// Random arrivals may be some more than planned.
+const NEARLY: f64 = 1.1;
+
+/// Stages as text.
+#[derive(Debug, Clone, PartialEq)]
+struct StagesText(RateCurve);
+
+/// A think time as text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct ThinkText(ThinkTime);
+
+/// Transports with weights as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct WaysText(Vec<WeightedWay>);
+
+/// One number, or two with a dash between them.
+fn range(text: &str) -> Option<(f64, f64)> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    Some((from.trim().parse().ok()?, to.trim().parse().ok()?))
+}
+
+impl FromStr for StagesText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let stage = |text: &str| {
+            let (time, rate) = text.split_once(':')?;
+            let (from, to) = range(rate)?;
+            Some(RateStage { from, to, seconds: time.trim().strip_suffix('s')?.parse().ok()? })
+        };
+        let stages = text.split(',').map(|text| {
+            stage(text).ok_or_else(|| format!("{text:?} is no stage; one is for example 10s:100 or 10s:0-100"))
+        });
+        Ok(Self(RateCurve(stages.collect::<Result<_, _>>()?)))
+    }
+}
+
+impl FromStr for ThinkText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (from, to) = range(text).ok_or("has to be one number of seconds, or two as in 1-5")?;
+        Ok(Self(ThinkTime { from, to }))
+    }
+}
+
+impl FromStr for WaysText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let way = |text: &str| {
+            let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
+            let way = WayIn::ALL.into_iter().find(|way| way.name() == name.trim())?;
+            Some(WeightedWay { way, weight: weight.trim().parse().ok()? })
+        };
+        let ways = text.split(',').map(|text| {
+            let names = WayIn::ALL.map(WayIn::name).join(", ");
+            way(text).ok_or_else(|| format!("{text:?} is no transport with a weight; transports are {names}"))
+        });
+        Ok(Self(ways.collect::<Result<_, _>>()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        run: RunCli,
+    }
+
+    fn plan(arguments: &str) -> Result<LoginPlan, String> {
+        let arguments = ["run"].into_iter().chain(arguments.split_whitespace());
+        let parsed = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
+        parsed.run.plan().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn arguments_say_a_plan() {
+        let usual = plan("").unwrap();
+        assert_eq!((usual.pages, usual.refill, usual.rate.logins()), (1000, true, 3000.0));
+        let staged = plan("--stages 10s:0-500,60s:500 --pages 60000 --think 2 --transports sse=2,poll").unwrap();
+        assert_eq!((staged.rate.logins(), staged.refill, staged.ways.len()), (32_500.0, false, 2));
+        assert_eq!(staged.think_time, ThinkTime { from: 2.0, to: 2.0 });
+        assert!(plan("--refill --pages 10 --rate 1 --for 1").unwrap().refill);
+    }
+
+    #[test]
+    fn arguments_that_say_no_plan_are_refused_with_what_is_wrong() {
+        for (arguments, says) in [
+            ("--stages 10:5", "10:5\" is no stage"),
+            ("--stages 10s", "is no stage"),
+            ("--stages 10s:5 --rate 7", "cannot be used with"),
+            ("--think x", "one number of seconds"),
+            ("--think 3-1", "think_time"),
+            ("--transports carrier-pigeon", "transports are websocket, sse, poll, path_socket"),
+            ("--transports websocket=0", "ways: "),
+            ("--rate nan", "rate: "),
+            ("--pages 0", "pages: "),
+            ("--no-refill --pages 10", "3000 logins need as many pages"),
+            ("--threshold x", "has no <"),
+            ("--threshold response.p99<5", "takes us, ms or s"),
+            ("--gateways 0", "--gateways"),
+            ("--target t.toml --gateways 2", "cannot be used with"),
+        ] {
+            let refused = plan(arguments).unwrap_err();
+            assert!(refused.contains(says), "{arguments}: {refused}");
+        }
+    }
+}

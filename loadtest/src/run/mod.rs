@@ -1,0 +1,28 @@
+//! `scenecast-loadtest run`: measures logins at a rate, at a cluster of its own or at one that somebody else runs.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `command` | the command from its start to its exit code |
+//! | `own_cluster` | starts gateways, callbacks and Redis |
+//! | `progress` | what is shown while it goes on |
+//! | `assemble` | makes the result of what was recorded |
+//! | `sampler` | looks at processes and counts, each second |
+//! | `interrupt` | Ctrl-C and SIGTERM |
+//! | `summary` | what is printed at the end |
+//! | `cli` | the arguments, and the plan that they say |
+//! | `error` | why a run can't begin |
+//!
+//! Imports point downwards in this table.
+
+mod assemble;
+mod cli;
+mod command;
+mod error;
+mod interrupt;
+mod own_cluster;
+mod progress;
+mod sampler;
+mod summary;
+
+pub use cli::RunCli;
+pub use command::run;

@@ -1,0 +1,159 @@
+//! Starts a cluster of the run's own: gateways, callbacks and Redis as processes, and WeChat in this one.
+
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    path::{Path, PathBuf},
+};
+
+use futures_util::FutureExt;
+use scenecast_scene::AccountName;
+use scenecast_simulator::{AccountQuota, EncryptionMode, Simulator};
+use scenecast_testing::{RedisCluster, RedisSentinels, RedisServer, detach_servers};
+
+use super::{
+    cli::{ClusterOptions, RedisLayout},
+    error::RunError,
+};
+use crate::{
+    cluster::{API_KEY, Cluster, ClusterRedis, ORIGIN, Setup, find_binary},
+    plan::LoginPlan,
+    results::TargetInfo,
+};
+
+/// The longest life of a scene that a gateway takes, in seconds.
+const LONGEST_LIFE: f64 = 1800.0;
+/// How much longer a scene lives than the run needs it, in seconds.
+const SPARE_LIFE: f64 = 60.0;
+
+/// A cluster of the run's own. Dropping it ends its processes.
+pub(super) struct OwnCluster {
+    pub(super) info: TargetInfo,
+    pub(super) simulator: Simulator,
+    pub(super) account: AccountName,
+    pub(super) gateways: Vec<SocketAddr>,
+    /// The callbacks' internal listeners.
+    pub(super) callbacks: Vec<SocketAddr>,
+    pub(super) origin: &'static str,
+    pub(super) api_key: &'static str,
+    _processes: Box<dyn Any>,
+}
+
+impl OwnCluster {
+    /// Starts it. Its processes write their logs to this directory.
+    pub(super) async fn start(options: &ClusterOptions, plan: &LoginPlan, logs: &Path) -> Result<Self, RunError> {
+        for binary in ["scenecast-gateway", "scenecast-callback"] {
+            let path = find_binary(binary);
+            if !path.exists() {
+                return Err(RunError::Binary { path });
+            }
+        }
+        if !is_in_path("redis-server") {
+            return Err(RunError::Redis);
+        }
+        detach_servers();
+        let setup = setup(options, plan, logs.to_owned());
+        let info = info(options, &setup);
+        // The fixtures panic where a test can't go on. Here that is an error of the run.
+        let starting = async {
+            match options.redis {
+                RedisLayout::Single => start::<RedisServer>(setup, info).await,
+                RedisLayout::Cluster => start::<RedisCluster>(setup, info).await,
+                RedisLayout::Sentinel => start::<RedisSentinels>(setup, info).await,
+            }
+        };
+        AssertUnwindSafe(starting).catch_unwind().await.map_err(|panic| RunError::Cluster(text_of(panic)))
+    }
+}
+
+async fn start<R: ClusterRedis + 'static>(setup: Setup, info: TargetInfo) -> OwnCluster {
+    let (gateways, callbacks) = (setup.gateways, setup.callbacks);
+    let cluster = Cluster::start_around(R::start().await, setup).await;
+    OwnCluster {
+        info,
+        simulator: cluster.simulator.clone(),
+        account: cluster.account.clone(),
+        gateways: (0..gateways).map(|n| cluster.gateway_address(n)).collect(),
+        callbacks: (0..callbacks).map(|n| cluster.callback_internal(n)).collect(),
+        origin: ORIGIN,
+        api_key: API_KEY,
+        _processes: Box::new(cluster),
+    }
+}
+
+fn setup(options: &ClusterOptions, plan: &LoginPlan, logs: PathBuf) -> Setup {
+    let count = |count| usize::try_from(count).expect("at least 32 bits");
+    let needed =
+        plan.ramp().as_secs_f64() + plan.hold_seconds + plan.rate.duration().as_secs_f64() + plan.cool_down_seconds;
+    Setup {
+        gateways: count(options.gateways),
+        callbacks: count(options.callbacks),
+        mode: EncryptionMode::Safe,
+        confirmation: plan.phone.setting(),
+        scene_life: whole_seconds((needed + SPARE_LIFE).min(LONGEST_LIFE)),
+        trusted_proxies: "127.0.0.0/8",
+        quota: AccountQuota { qr_codes: u32::MAX, tokens: u32::MAX, page_codes: u32::MAX, sessions: u32::MAX },
+        log_files: Some(logs),
+        settings: options.log.as_ref().map(|level| log_setting(level)).unwrap_or_default(),
+        ..Setup::default()
+    }
+}
+
+/// The setting for another log level. A process always has to log that it serves.
+fn log_setting(level: &str) -> String {
+    let level = level.replace(['\'', '\n'], "");
+    format!("[telemetry]\nlog = '{level},scenecast_service=info'\n")
+}
+
+fn info(options: &ClusterOptions, setup: &Setup) -> TargetInfo {
+    let redis = match options.redis {
+        RedisLayout::Single => "one Redis",
+        RedisLayout::Cluster => "a Redis Cluster",
+        RedisLayout::Sentinel => "Redis under Sentinel",
+    };
+    let setting = |name: &str, value: String| (name.to_owned(), value);
+    TargetInfo {
+        kind: "scenecast".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        summary: format!("{}, {}, {redis}", counted(options.gateways, "gateway"), counted(options.callbacks, "callback")),
+        topology: BTreeMap::from([
+            ("gateway".to_owned(), options.gateways),
+            ("callback".to_owned(), options.callbacks),
+        ]),
+        settings: BTreeMap::from([
+            setting("mode", "safe".to_owned()),
+            setting("confirmation", setup.confirmation.to_owned()),
+            setting("scene_life", format!("{} s", setup.scene_life)),
+            setting("log", options.log.clone().unwrap_or_else(|| "as shipped".to_owned())),
+            setting("redis", format!("{redis}, append-only file without fsync")),
+            setting("people", options.people.to_string()),
+        ]),
+        notes: vec![
+            "Everything runs on this machine: gateways, callbacks, Redis, WeChat, pages and phones share its processors."
+                .to_owned(),
+            "WeChat's API is part of the generator's process, and its CPU time is in the generator's.".to_owned(),
+        ],
+    }
+}
+
+fn counted(count: u32, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to LONGEST_LIFE")]
+fn whole_seconds(seconds: f64) -> u32 {
+    seconds.ceil() as u32
+}
+
+fn is_in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).exists())
+}
+
+/// What a panic said.
+fn text_of(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast::<String>().map(|text| *text);
+    text.or_else(|panic| panic.downcast::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
