@@ -18,7 +18,7 @@ use super::{
     install::{InstalledPeer, install},
     measurement::{MeasurementError, measure},
     running_peer::{PeerStartError, RunningPeer},
-    scenecast::RunningScenecast,
+    scenecast::{RunningScenecast, ScenecastStartError},
     schedule::interleaved,
 };
 use crate::{
@@ -51,8 +51,8 @@ pub struct CompareOptions {
 /// Why a run of a contestant gave nothing.
 #[derive(Debug, thiserror::Error)]
 enum ContestantError {
-    #[error("no folder for logs: {0}")]
-    Logs(#[from] io::Error),
+    #[error(transparent)]
+    Scenecast(#[from] ScenecastStartError),
     #[error(transparent)]
     Start(#[from] PeerStartError),
     #[error(transparent)]

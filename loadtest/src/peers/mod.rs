@@ -47,6 +47,6 @@ pub use install::{InstallError, InstalledPeer, PeerFiles, install};
 pub use measurement::{MeasurementError, measure};
 pub use process_usage::{UsageSoFar, WatchedProcess, WatchedProcesses};
 pub use running_peer::{PeerStartError, RunningPeer};
-pub use scenecast::{RunningScenecast, UnredeemedScenecast};
+pub use scenecast::{RunningScenecast, ScenecastStartError, UnredeemedScenecast};
 pub use schedule::interleaved;
 pub use table::Markdown;

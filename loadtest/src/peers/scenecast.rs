@@ -1,8 +1,9 @@
 //! Scenecast as its users run it: one gateway, one callback and one Redis, with the settings and logs that are shipped, in
 //! safe mode.
 
-use std::io;
+use std::{any::Any, io, panic::AssertUnwindSafe};
 
+use futures_util::FutureExt;
 use scenecast_simulator::EncryptionMode;
 use scenecast_testing::RedisServer;
 use tempfile::TempDir;
@@ -26,6 +27,16 @@ const SCENE_LIFE: u32 = 600;
 /// Few people log in again and again, so callbacks know them, as they know most people.
 const PEOPLE: u64 = 100;
 
+/// Why Scenecast doesn't run.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenecastStartError {
+    #[error("there is no folder for its logs: {0}")]
+    Logs(#[from] io::Error),
+    /// Such as that a binary isn't there, or is older than its sources.
+    #[error("{0}")]
+    Process(String),
+}
+
 /// The processes of a Scenecast. Dropping it ends them.
 pub struct RunningScenecast {
     cluster: Cluster,
@@ -37,7 +48,7 @@ pub struct UnredeemedScenecast(ScenecastTarget);
 
 impl RunningScenecast {
     /// Starts all processes. Returns when they listen.
-    pub async fn start() -> io::Result<Self> {
+    pub async fn start() -> Result<Self, ScenecastStartError> {
         let logs = tempfile::tempdir()?;
         let setup = Setup {
             mode: EncryptionMode::Safe,
@@ -46,10 +57,10 @@ impl RunningScenecast {
             log_files: Some(logs.path().to_owned()),
             ..Setup::default()
         };
-        let redis = RedisServer::start().await;
-        // As the Redis of the peers. The fixture keeps everything for tests that restart it.
-        redis.set("appendonly", "no").await;
-        Ok(Self { cluster: Cluster::start_around(redis, setup).await, _logs: logs })
+        // The fixtures panic where a test can't go on. Here the others are still measured.
+        let cluster = AssertUnwindSafe(start_cluster(setup)).catch_unwind().await;
+        let cluster = cluster.map_err(|panic| ScenecastStartError::Process(text_of(&*panic)))?;
+        Ok(Self { cluster, _logs: logs })
     }
 
     /// Pages at its gateway, and phones at its callback.
@@ -102,4 +113,17 @@ impl LoginTarget for UnredeemedScenecast {
     async fn trigger(&self, trigger: LoginCode, planned: std::time::Instant, news: &PageNews) -> Option<Triggered> {
         self.0.trigger(trigger, planned, news).await
     }
+}
+
+async fn start_cluster(setup: Setup) -> Cluster {
+    let redis = RedisServer::start().await;
+    // As the Redis of the peers. The fixture keeps everything for tests that restart it.
+    redis.set("appendonly", "no").await;
+    Cluster::start_around(redis, setup).await
+}
+
+/// What a panic said.
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref().map(|text: &&str| (*text).to_owned())).unwrap_or_default()
 }
