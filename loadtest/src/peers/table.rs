@@ -70,10 +70,15 @@ fn write_conditions(f: &mut fmt::Formatter<'_>, comparison: &PeerComparison) -> 
     }
     writeln!(
         f,
-        "- Each was measured {} times, in the order A-B-B-A: {} sockets opened at {} a second, then {} a second for {} s, \
+        "- Each was measured {}: {} sockets opened at {} a second, then {} a second for {} s, \
          open loop, timed from the planned instant; {} bytes a message. The table has medians, and the range in brackets. \
          CPU is that of all processes under test, from the kernel.",
-        load.rounds, load.sockets, load.opens_per_second, load.rate, load.seconds, load.payload_bytes,
+        times(load.rounds),
+        load.sockets,
+        load.opens_per_second,
+        load.rate,
+        load.seconds,
+        load.payload_bytes,
     )?;
     if comparison.contestants.iter().any(|result| result.capacity.is_some()) {
         writeln!(
@@ -84,7 +89,7 @@ fn write_conditions(f: &mut fmt::Formatter<'_>, comparison: &PeerComparison) -> 
     }
     for result in &comparison.contestants {
         let settings: Vec<_> = result.settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        writeln!(f, "- {} {}: {}", result.contestant.title(), result.version, settings.join("; "))?;
+        writeln!(f, "- {} ({}): {}", result.contestant.title(), result.version, settings.join("; "))?;
         write_doubts(f, result)?;
     }
     for absent in &comparison.absent {
@@ -141,6 +146,10 @@ fn cell(result: &ContestantResult, figure: Figure) -> String {
     }
 }
 
+fn times(rounds: u32) -> String {
+    if rounds == 1 { "once".to_owned() } else { format!("{rounds} times, in the order A-B-B-A") }
+}
+
 /// The median, and the range if it is one.
 fn range(Spread { least, median, most }: Spread, unit: f64, digits: usize) -> String {
     let [least, median, most] = [least, median, most].map(|value| format!("{:.digits$}", value * unit));
@@ -170,7 +179,7 @@ mod tests {
             "scenecast-loadtest 0.2.0 (release), on Linux 6.1",
             "2 cores.",
             "200 bytes a message",
-            "- Nchan 1.2.3: workers 1",
+            "- Nchan (1.2.3): workers 1",
             "- **Centrifugo is missing**: go is not installed",
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
@@ -190,6 +199,7 @@ mod tests {
         ours.samples[1].failed_opens = 3;
         ours.samples[1].is_generator_limited = true;
         ours.capacity = None;
+        comparison.load.rounds = 1;
         let text = Markdown(&comparison).to_string();
         for expected in [
             "**10 of 20000 never reached their page**",
@@ -199,6 +209,7 @@ mod tests {
             "**others used 50 % of them just before**",
             "- Command: `scenecast-loadtest peers --rounds 2`",
             "| – |",
+            "- Each was measured once: 19000 sockets",
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
         }
