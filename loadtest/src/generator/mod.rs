@@ -1,6 +1,8 @@
 //! The generator: pages that wait, and logins that begin at their planned instants whatever the answers do (an open
 //! loop). A login is paired with its page within this process, by one monotonic clock.
 //!
+//! See docs/decisions/089-a-load-is-an-open-loop.md.
+//!
 //! | module | what it is for |
 //! |---|---|
 //! | `phases` | the phases of a run, one after the other |

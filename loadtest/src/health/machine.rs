@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn the_idle_share_is_of_the_time_between() {
         let times = |idle, all| MachineTimes { idle, all, retransmitted_segments: 0 };
-        assert_eq!(times(150, 400).idle_share_since(&times(100, 200)), 0.25);
-        assert_eq!(times(1, 1).idle_share_since(&times(1, 1)), 1.0);
+        let percent = |share: f64| format!("{:.0}", share * 100.0);
+        assert_eq!(percent(times(150, 400).idle_share_since(&times(100, 200))), "25");
+        assert_eq!(percent(times(1, 1).idle_share_since(&times(1, 1))), "100");
     }
 }

@@ -21,7 +21,7 @@ pub struct PreflightNeeds {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Shortage {
     #[error(
-        "{pages} pages need {needed} descriptors in this process, and its limit is {limit}; raise it (ulimit -n), use --workers, or ask for fewer pages"
+        "{pages} pages need {needed} descriptors in this process, and its limit is {limit}; raise it (ulimit -n), or ask for fewer pages"
     )]
     Descriptors { pages: u64, needed: u64, limit: u64 },
     #[error(

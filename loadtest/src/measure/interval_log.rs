@@ -1,4 +1,4 @@
-//! The standard log of histograms (HdrHistogram's interval log, version 1.3). Its values are nanoseconds, as its readers
+//! The standard log of histograms (`HdrHistogram`'s interval log, version 1.3). Its values are nanoseconds, as its readers
 //! expect, and the column of the longest time is in milliseconds.
 
 use std::{

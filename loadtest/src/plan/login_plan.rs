@@ -49,12 +49,10 @@ pub enum WayIn {
     Sse,
     /// Long polls.
     Poll,
-    /// The compatible route with a path socket.
-    PathSocket,
 }
 
 impl WayIn {
-    pub const ALL: [Self; 4] = [Self::WebSocket, Self::Sse, Self::Poll, Self::PathSocket];
+    pub const ALL: [Self; 3] = [Self::WebSocket, Self::Sse, Self::Poll];
 
     /// Its name on the command line and in the result file.
     pub fn name(self) -> &'static str {
@@ -62,7 +60,6 @@ impl WayIn {
             Self::WebSocket => "websocket",
             Self::Sse => "sse",
             Self::Poll => "poll",
-            Self::PathSocket => "path_socket",
         }
     }
 }

@@ -18,7 +18,7 @@
 //!
 //! Units are in the names: `…_ms` are milliseconds, `…_seconds` and `at_seconds` are seconds, `…_bytes` are bytes, `…_us`
 //! are microseconds. Moments are seconds since the run's start, as numbers with a fraction. Rates are per second.
-//! Histograms come as a summary, and whole in `hdr`: base64 of HdrHistogram's `V2Deflate`, in nanoseconds.
+//! Histograms come as a summary, and whole in `hdr`: base64 of `HdrHistogram`'s `V2Deflate`, in nanoseconds.
 
 mod file;
 mod funnel;

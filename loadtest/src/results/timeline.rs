@@ -16,7 +16,7 @@ use crate::{
 pub struct HistogramRecord {
     #[serde(flatten)]
     pub summary: LatencySummary,
-    /// The whole, in HdrHistogram's standard encoding (base64 of `V2Deflate`), in nanoseconds.
+    /// The whole, in `HdrHistogram`'s standard encoding (base64 of `V2Deflate`), in nanoseconds.
     pub hdr: String,
 }
 

@@ -254,7 +254,7 @@ mod tests {
             ("--stages 10s:5 --rate 7", "cannot be used with"),
             ("--think x", "one number of seconds"),
             ("--think 3-1", "think_time"),
-            ("--transports carrier-pigeon", "transports are websocket, sse, poll, path_socket"),
+            ("--transports carrier-pigeon", "transports are websocket, sse, poll"),
             ("--transports websocket=0", "ways: "),
             ("--rate nan", "rate: "),
             ("--pages 0", "pages: "),

@@ -75,17 +75,18 @@ fn line(recorder: &RunRecorder) -> String {
     recorder.look(|recorded| {
         let phase = recorded.windows.last().map_or("start", |window| window.phase.name());
         let counts = recorded.counts;
-        let mut line = format!("{at:>4} s  {phase:<9} {:>6} pages", counts.connected);
-        if counts.failed_opens > 0 {
-            line += &format!(" ({} opens failed)", counts.failed_opens);
-        }
-        if let Some(last) = at.checked_sub(1).and_then(|second| recorded.timings.seconds.get(&second)) {
-            let LatencySummary { p50_ms, p99_ms, .. } = LatencySummary::of(&last.times.response);
-            line += &format!(
-                "  {:>5} of {:>5} logins/s  p50 {p50_ms:.1} ms  p99 {p99_ms:.1} ms  {} in all",
-                last.heard, last.planned, counts.heard
-            );
-        }
-        line
+        let failed = match counts.failed_opens {
+            0 => String::new(),
+            failed => format!(" ({failed} opens failed)"),
+        };
+        let pages = format!("{at:>4} s  {phase:<9} {:>6} pages{failed}", counts.connected);
+        let Some(last) = at.checked_sub(1).and_then(|second| recorded.timings.seconds.get(&second)) else {
+            return pages;
+        };
+        let LatencySummary { p50_ms, p99_ms, .. } = LatencySummary::of(&last.times.response);
+        format!(
+            "{pages}  {:>5} of {:>5} logins/s  p50 {p50_ms:.1} ms  p99 {p99_ms:.1} ms  {} in all",
+            last.heard, last.planned, counts.heard
+        )
     })
 }

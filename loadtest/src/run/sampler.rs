@@ -22,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     pub(super) processes: Vec<ProcessSeries>,
-    /// The counts at the end of each whole second.
+    /// The counts at the end of each second.
     pub(super) seconds: Vec<LiveCounts>,
     /// What the machine had done at each change of phase: since the run's start, and the phase that began.
     pub(super) machine: Vec<(Phase, MachineTimes)>,
@@ -55,6 +55,8 @@ impl Sampler {
     pub(super) fn finish(self, recorder: &RunRecorder) -> Samples {
         let mut samples = self.samples.lock();
         samples.sample_processes(recorder.began());
+        // The last second is not whole.
+        samples.seconds.push(recorder.counts());
         let (phase, times) = (Phase::CoolDown, machine_times());
         samples.machine.push((phase, times));
         std::mem::take(&mut *samples)

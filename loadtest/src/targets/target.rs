@@ -11,6 +11,8 @@
 //! ```
 //!
 //! 19,000 pages live in one process. So a page keeps its socket and little else: no buffers of its own while it waits.
+//!
+//! See docs/decisions/090-a-login-is-paired-inside-one-worker.md.
 
 use std::{future::Future, net::Ipv4Addr, time::Instant};
 

@@ -32,3 +32,33 @@ impl ThresholdFile {
         self.thresholds.iter().filter_map(|text| text.parse().ok())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use scenecast_service::config::load;
+
+    use super::*;
+
+    #[test]
+    fn our_own_budgets_are_thresholds() {
+        let budgets = concat!(env!("CARGO_MANIFEST_DIR"), "/budgets.toml");
+        let file: ThresholdFile = load(Some(budgets.as_ref()), []).unwrap();
+        assert!(file.thresholds().count() > 3);
+    }
+
+    #[test]
+    fn a_file_with_a_text_that_is_no_threshold_is_refused() {
+        let files = tempfile::tempdir().unwrap();
+        let path = files.path().join("t.toml");
+        for (text, says) in [
+            ("thresholds = ['lost == 0', 'lost']", "\"lost\" has no <"),
+            ("thresholds = 7", "thresholds"),
+            ("treshold = []", "treshold"),
+            ("", "thresholds"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let refused = load::<ThresholdFile>(Some(&path), []).unwrap_err().to_string();
+            assert!(refused.contains(says), "{text}: {refused}");
+        }
+    }
+}

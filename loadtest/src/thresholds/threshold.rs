@@ -116,3 +116,133 @@ impl fmt::Display for Threshold {
         f.write_str(&self.text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use super::*;
+    use crate::{
+        measure::Latency,
+        plan::{Arrivals, LoginPlan, Phase, PhoneSteps, RateCurve, ThinkTime, WayIn, WeightedWay},
+        results::{Funnel, HistogramRecord, LoginCost, PhaseResult, ProcessRole, RoleCost, TargetInfo},
+    };
+
+    fn record(millis: u64) -> HistogramRecord {
+        let mut latency = Latency::default();
+        latency.record(Duration::from_millis(millis));
+        HistogramRecord::of(&latency)
+    }
+
+    /// A phase whose responses took this long, and whose logins cost 300 µs in gateways and 200 in the generator.
+    fn phase(phase: Phase, millis: u64) -> PhaseResult {
+        let role = |cpu_us_per_login, rss_bytes_per_page| RoleCost {
+            cpu_us_per_login,
+            rss_bytes_per_page,
+            rss_bytes: 5_000_000,
+            ..RoleCost::default()
+        };
+        let roles =
+            BTreeMap::from([(ProcessRole::Gateway, role(300.0, 2500.0)), (ProcessRole::Generator, role(200.0, 0.0))]);
+        PhaseResult {
+            phase,
+            from_seconds: 0.0,
+            to_seconds: 10.0,
+            response: record(millis),
+            service: record(millis),
+            lateness: record(1),
+            open: HistogramRecord::default(),
+            funnel: Funnel { accepted: 50, lost: 1, ..Funnel::default() },
+            cost: Some(LoginCost { logins: 50, opens: 0, roles, cpu_us: 300.0 }),
+        }
+    }
+
+    fn result() -> RunResult {
+        let plan = LoginPlan {
+            seed: 1,
+            pages: 10,
+            opens_per_second: 10.0,
+            hold_seconds: 0.0,
+            rate: RateCurve::constant(1.0, 5.0),
+            arrivals: Arrivals::Uniform,
+            cool_down_seconds: 1.0,
+            phone: PhoneSteps::None,
+            think_time: ThinkTime { from: 0.0, to: 0.0 },
+            ways: vec![WeightedWay { way: WayIn::WebSocket, weight: 1 }],
+            refill: false,
+            leaves_per_second: 0.0,
+            reconnects_per_second: 0.0,
+            late_after_seconds: 1.0,
+        };
+        let mut result = RunResult::new(plan, TargetInfo::default());
+        result.phases = vec![phase(Phase::Load, 20), phase(Phase::Fault, 900)];
+        result.funnel = Funnel { accepted: 1000, lost: 2, ..Funnel::default() };
+        result.funnel.problems.insert("crowded".to_owned(), 7);
+        result
+    }
+
+    fn outcome(text: &str) -> ThresholdOutcome {
+        text.parse::<Threshold>().unwrap_or_else(|error| panic!("{text}: {error}")).check(&result())
+    }
+
+    #[test]
+    fn thresholds_hold_or_not() {
+        for (text, holds) in [
+            ("response.p99 < 50ms", true),
+            ("response.p99 < 0.02 s", false),
+            ("service.max<=20100us", true),
+            ("fault.response.p99 < 50ms", false),
+            ("fault.response.p99 < 2s", true),
+            ("response.count == 1", true),
+            ("lost == 0", false),
+            ("lost == 2", true),
+            ("load.lost <= 1", true),
+            ("lost / accepted < 0.1%", false),
+            ("lost / accepted <= 0.2%", true),
+            ("accepted > 999", true),
+            ("accepted >= 1001", false),
+            ("problems == 7", true),
+            ("cpu.login < 0.4ms", true),
+            ("cpu.login / cpu.generator.login <= 1.5", true),
+            ("cpu.gateway.login / cpu.generator.login < 1.4", false),
+            ("rss.gateway.page <= 2.5KB", true),
+            ("rss.gateway < 5MB", false),
+            ("rate.reached >= 0", true),
+        ] {
+            assert_eq!(outcome(text).holds, holds, "{text}: {:?}", outcome(text));
+        }
+    }
+
+    #[test]
+    fn what_was_not_measured_holds_nothing() {
+        for text in ["hold.response.p99 < 9s", "open.p99 < 9s", "cpu.redis.login < 9s", "cpu.gateway.open < 9s"] {
+            assert_eq!((outcome(text).value, outcome(text).holds), (None, false), "{text}");
+        }
+        assert_eq!(outcome("lost / doubled < 1").value, None);
+    }
+
+    #[test]
+    fn a_text_that_is_no_threshold_is_refused_with_its_wrong_part() {
+        for (text, says) in [
+            ("", "has no <"),
+            ("response.p99", "has no <"),
+            ("response.p98 < 1ms", "\"response.p98\""),
+            ("respond.p99 < 1ms", "\"respond.p99\""),
+            ("load.rate.asked > 1", "\"load.rate.asked\""),
+            ("cpu.nginx.login < 1ms", "\"cpu.nginx.login\""),
+            ("load. < 1", "\"load.\""),
+            ("response.p99 < fast", "\"fast\" is not a number"),
+            ("response.p99 < nanms", "is not a number"),
+            ("response.p99 < infs", "is not a number"),
+            ("response.p99 < 50", "it takes us, ms or s"),
+            ("lost < 5ms", "it takes no unit, or %"),
+            ("rss.gateway < 5s", "it takes B, KB, MB or GB"),
+            ("lost / response.p99 < 1", "different units"),
+            ("lost / accepted / planned < 1", "\"accepted / planned\""),
+            ("lost < 1 < 2", "\"1 < 2\" is not a number"),
+        ] {
+            let refused = text.parse::<Threshold>().unwrap_err().to_string();
+            assert!(refused.contains(says), "{text}: {refused}");
+        }
+    }
+}

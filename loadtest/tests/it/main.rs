@@ -6,5 +6,6 @@ mod cluster;
 mod compatible;
 mod drills;
 mod peers;
+mod run;
 mod simulator_process;
 mod webhook_receiver;

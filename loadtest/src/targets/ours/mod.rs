@@ -3,13 +3,18 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `socket_page` | a page on a WebSocket |
+//! | `http_page` | a page on server-sent events or long polls |
 //! | `page_frame` | what a gateway's JSON says to a page |
-//! | `frames`, `read_buffer` | frames from bytes; one buffer for each thread |
+//! | `frames`, `http_answer`, `read_buffer` | frames and answers from bytes; one buffer for each thread |
 //! | `phone` | people's phones |
 //! | `delivery_pool` | kept connections to the callbacks |
+//!
+//! See docs/decisions/091-pages-of-the-generator-are-bare-sockets.md.
 
 mod delivery_pool;
 pub(super) mod frames;
+mod http_answer;
+mod http_page;
 mod page_frame;
 mod phone;
 pub(super) mod read_buffer;
@@ -34,9 +39,11 @@ use super::{
 use crate::{
     crowd::{PageGrant, ReplyPhrases, SiteBackend},
     ledger::Redemption,
-    plan::{PhoneSteps, ThinkTime},
+    plan::{PhoneSteps, ThinkTime, WayIn},
     results::TargetInfo,
 };
+use http_page::HttpPage;
+use page_frame::ShownScene;
 use phone::People;
 use socket_page::{SocketPage, open_message};
 
@@ -77,7 +84,14 @@ pub struct ScenecastTarget {
 
 /// A page of Scenecast.
 #[derive(Debug)]
-pub struct ScenecastPage(SocketPage);
+pub struct ScenecastPage(PageConnection);
+
+/// How a page is connected. Most pages of a run have a WebSocket, whose page is the smaller one.
+#[derive(Debug)]
+enum PageConnection {
+    Socket(SocketPage),
+    Http(Box<HttpPage>),
+}
 
 /// What a page's code says.
 #[derive(Debug)]
@@ -116,6 +130,22 @@ impl ScenecastTarget {
     }
 }
 
+impl ScenecastTarget {
+    /// Opens a page's scene the way that its seat says.
+    async fn connect(&self, seat: Seat) -> Result<(PageConnection, ShownScene), PageError> {
+        let (gateway, session) = (self.address_of(seat), session_of(seat));
+        let account = self.account.as_str();
+        if let WayIn::WebSocket = seat.way {
+            let message = open_message(account, &session);
+            let (page, shown) = SocketPage::open(gateway, &self.origin, seat, &message).await?;
+            return Ok((PageConnection::Socket(page), shown));
+        }
+        let polls = seat.way == WayIn::Poll;
+        let (page, shown) = HttpPage::open(gateway, &self.origin, seat, (account, &session), polls).await?;
+        Ok((PageConnection::Http(Box::new(page)), shown))
+    }
+}
+
 impl LoginTarget for ScenecastTarget {
     type Page = ScenecastPage;
     type Trigger = LoginCode;
@@ -125,15 +155,19 @@ impl LoginTarget for ScenecastTarget {
     }
 
     async fn open(&self, seat: Seat) -> Result<OpenedPage<ScenecastPage, LoginCode>, PageError> {
-        let message = open_message(self.account.as_str(), &session_of(seat));
-        let opening = SocketPage::open(self.address_of(seat), &self.origin, seat, &message);
-        let (page, shown) = timeout(OPEN_WITHIN, opening).await.map_err(|_| late())??;
+        let (page, shown) = timeout(OPEN_WITHIN, self.connect(seat)).await.map_err(|_| late())??;
         let trigger = LoginCode { scene: shown.scene, url: shown.url.into() };
         Ok(OpenedPage { page: ScenecastPage(page), scene: trigger.scene, trigger })
     }
 
     async fn reconnect(&self, page: &mut ScenecastPage, seat: Seat) -> Result<(), PageError> {
-        let resuming = page.0.resume(self.address_of(seat), &self.origin, seat);
+        let gateway = self.address_of(seat);
+        let resuming = async {
+            match &mut page.0 {
+                PageConnection::Socket(page) => page.resume(gateway, &self.origin, seat).await,
+                PageConnection::Http(page) => page.resume(gateway, seat).await,
+            }
+        };
         timeout(OPEN_WITHIN, resuming).await.map_err(|_| late())?
     }
 
@@ -148,11 +182,16 @@ impl LoginTarget for ScenecastTarget {
 
 impl TargetPage for ScenecastPage {
     async fn hear(&mut self) -> Heard {
-        self.0.hear().await
+        match &mut self.0 {
+            PageConnection::Socket(page) => page.hear().await,
+            PageConnection::Http(page) => page.hear().await,
+        }
     }
 
     async fn close(self) {
-        self.0.close().await;
+        if let PageConnection::Socket(page) = self.0 {
+            page.close().await;
+        }
     }
 }
 

@@ -1,10 +1,19 @@
 //! What the JSON of a gateway says to a page: the same fields on every transport.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io};
 
+use scenecast_scene::SceneId;
 use serde::Deserialize;
 
-use crate::targets::target::Heard;
+use crate::targets::target::{Heard, PageError};
+
+/// What a page shows when its scene opens.
+#[derive(Debug)]
+pub(super) struct ShownScene {
+    pub(super) scene: SceneId,
+    /// What the code says.
+    pub(super) url: String,
+}
 
 /// A gateway's message. Fields that it doesn't have are empty. It borrows, because most are looked at and dropped.
 #[derive(Debug, Default, Deserialize)]
@@ -52,6 +61,12 @@ impl<'a> GatewayMessage<'a> {
             _ => None,
         }
     }
+}
+
+/// A connection that failed, by a code that is the same for all that failed alike.
+#[expect(clippy::needless_pass_by_value, reason = "it is the function of a `map_err`")]
+pub(super) fn broken(error: io::Error) -> PageError {
+    PageError::Connection(error.kind().to_string())
 }
 
 #[cfg(test)]

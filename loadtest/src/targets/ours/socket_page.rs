@@ -2,13 +2,12 @@
 
 use std::{io, net::SocketAddr};
 
-use scenecast_scene::SceneId;
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{
     frames::{Decoded, ServerFrame, decode},
-    page_frame::GatewayMessage,
+    page_frame::{GatewayMessage, ShownScene, broken},
     read_buffer::{consume, read_more},
 };
 use crate::targets::{
@@ -29,14 +28,6 @@ pub(super) struct SocketPage {
     seq: u64,
 }
 
-/// What a page learns when its scene opens.
-#[derive(Debug)]
-pub(super) struct ShownScene {
-    pub(super) scene: SceneId,
-    pub(super) url: String,
-    key: Box<str>,
-}
-
 /// The text of the page's first frame.
 pub(super) fn open_message(account: &str, session: &str) -> String {
     json!({ "open": { "account": account, "state": session } }).to_string()
@@ -54,14 +45,11 @@ impl SocketPage {
         page.send(0x81, message.as_bytes()).await.map_err(broken)?;
         let shown = page.first_message(|message| {
             let scene = message.scene.parse().ok()?;
-            (message.kind == "opened").then(|| ShownScene {
-                scene,
-                url: message.qr.url.clone().into_owned(),
-                key: message.key.clone().into(),
-            })
+            let shown = || (ShownScene { scene, url: message.qr.url.clone().into_owned() }, message.key.clone().into());
+            (message.kind == "opened").then(shown)
         });
-        let mut shown = shown.await?;
-        page.key = std::mem::take(&mut shown.key);
+        let (shown, key) = shown.await?;
+        page.key = key;
         Ok((page, shown))
     }
 
@@ -179,7 +167,7 @@ impl SocketPage {
         match u16::try_from(payload.len()) {
             Ok(short @ 0..126) => frame.push(0x80 | short.to_be_bytes()[1]),
             Ok(long) => {
-                frame.push(0x80 | 126);
+                frame.push(0xfe);
                 frame.extend(long.to_be_bytes());
             }
             Err(_) => return Err(io::ErrorKind::InvalidInput.into()),
@@ -201,9 +189,4 @@ fn status_of(head: &[u8]) -> Result<u16, PageError> {
 fn base64_key(random: [u8; 16]) -> String {
     use base64::{Engine, engine::general_purpose::STANDARD};
     STANDARD.encode(random)
-}
-
-/// A connection that failed, by a code that is the same for all that failed alike.
-pub(super) fn broken(error: io::Error) -> PageError {
-    PageError::Connection(error.kind().to_string())
 }

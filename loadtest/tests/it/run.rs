@@ -1,0 +1,161 @@
+//! `scenecast-loadtest run`, as a process of its own with real processes around it.
+
+use std::{
+    path::Path,
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use scenecast_loadtest::{
+    plan::Phase,
+    results::{self, ProcessRole, RunResult, RunVerdict},
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpListener,
+    process::Command,
+};
+
+/// The command, whose result goes to this directory.
+fn run(out: &Path, arguments: &str) -> Command {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_scenecast-loadtest"));
+    run.arg("run").args(arguments.split_whitespace()).arg("--out").arg(out).kill_on_drop(true);
+    run
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// The result that a run has left. The exit code is the one of its verdict.
+fn result(out: &Path, ended: &Output) -> RunResult {
+    let said = format!("{}{}", text(&ended.stdout), text(&ended.stderr));
+    let result = results::read(&out.join("result.json")).unwrap_or_else(|error| panic!("{error}: {said}"));
+    assert_eq!(ended.status.code(), Some(result.verdict.exit_code().into()), "{said}");
+    result
+}
+
+#[tokio::test]
+async fn a_run_with_its_own_cluster_leaves_a_result_and_a_log_of_histograms() {
+    let files = tempfile::tempdir().unwrap();
+    let out = files.path().join("made/by the run");
+    let arguments = "--gateways 2 --callbacks 2 --pages 24 --opens 50 --hold 0 --rate 10 --for 2 --confirmation number \
+         --think 0.1 --transports websocket=1,sse=1,poll=1 --reconnects 4 --arrivals uniform";
+    let ended = run(&out, arguments).args(["--threshold", "lost / accepted < 1%"]).output().await.unwrap();
+    let result = result(&out, &ended);
+
+    let funnel = &result.funnel;
+    let came = [funnel.opened >= 24, funnel.planned == 20, funnel.accepted == 20, funnel.delivered == 20];
+    assert_eq!(came, [true; 4], "{funnel:?}");
+    assert_eq!((funnel.lost, funnel.doubled, funnel.mixed_up, funnel.without_page), (0, 0, 0, 0), "{funnel:?}");
+    let phases: Vec<_> = result.phases.iter().map(|phase| phase.phase).collect();
+    assert_eq!(phases, [Phase::Ramp, Phase::Load, Phase::CoolDown]);
+    let load = result.phase(Phase::Load).unwrap();
+    assert_eq!([&load.response, &load.service, &load.lateness].map(|times| times.summary.count), [20; 3]);
+    assert_eq!(load.response.latency().unwrap().count(), 20);
+    assert!(result.phase(Phase::Ramp).unwrap().open.summary.count >= 24);
+    let planned: u64 = result.seconds.iter().map(|second| second.planned).sum();
+    assert_eq!(planned, 20);
+    let count = |role| result.processes.iter().filter(|process| process.role == role).count();
+    let roles = [ProcessRole::Generator, ProcessRole::Gateway, ProcessRole::Callback, ProcessRole::Redis].map(count);
+    assert_eq!(roles, [1, 2, 2, 1]);
+    assert!(load.cost.as_ref().unwrap().cpu_us > 0.0);
+    assert_eq!((result.thresholds.len(), result.thresholds[0].holds), (1, true));
+    assert!(result.completeness.is_complete);
+
+    let log = std::fs::read_to_string(out.join("result.hlog")).unwrap();
+    for tag in ["Tag=response,", "Tag=service,", "Tag=lateness,"] {
+        assert!(log.lines().any(|line| line.starts_with(tag)), "{log}");
+    }
+    assert!(std::fs::read_to_string(out.join("scenecast-gateway-1.log")).unwrap().contains("\"serving\""));
+    let said = text(&ended.stdout);
+    assert!(said.contains("20 accepted, 20 delivered") && said.contains("holds: lost / accepted < 1%"), "{said}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_interrupted_leaves_a_partial_result_that_says_so() {
+    let files = tempfile::tempdir().unwrap();
+    let arguments = "--pages 20 --opens 50 --hold 0 --rate 5 --for 600 --cool-down 10";
+    let mut command = run(files.path(), arguments);
+    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
+    // The first line of its progress in the load.
+    while !lines.next_line().await.unwrap().unwrap().contains("  load") {}
+    let pid = running.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    let ended = running.wait_with_output().await.unwrap();
+    let result = result(files.path(), &ended);
+    assert!(!result.completeness.is_complete && result.verdict.exit_code() == 3, "{:?}", result.verdict);
+    assert!(result.completeness.reasons[0].contains("stopped before its end"));
+    // Nothing that had begun was given up, because the servers didn't get the signal.
+    let funnel = &result.funnel;
+    assert!(funnel.delivered > 0 && funnel.delivered == funnel.accepted, "{funnel:?}");
+    assert!(result.took_seconds < 300.0);
+}
+
+#[tokio::test]
+async fn a_threshold_that_does_not_hold_is_code_99_unless_something_worse_is_true() {
+    let files = tempfile::tempdir().unwrap();
+    std::fs::write(files.path().join("t.toml"), "thresholds = ['response.p99 < 1us', 'delivered >= 4']\n").unwrap();
+    let mut command = run(files.path(), "--pages 10 --opens 50 --hold 0 --rate 4 --for 1 --arrivals uniform --seed 3");
+    let ended = command.arg("--thresholds").arg(files.path().join("t.toml")).output().await.unwrap();
+    let result = result(files.path(), &ended);
+    let holds: Vec<_> = result.thresholds.iter().map(|threshold| threshold.holds).collect();
+    assert_eq!(holds, [false, true], "{:?}", result.thresholds);
+    // On a busy machine the generator may be the limit, which counts before thresholds.
+    assert!(matches!(result.verdict, RunVerdict::ThresholdCrossed | RunVerdict::GeneratorLimited));
+    assert!(text(&ended.stdout).contains("DOES NOT HOLD: response.p99 < 1us"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_run_is_refused_before_anything_starts() {
+    let files = tempfile::tempdir().unwrap();
+    let bad = files.path().join("bad.toml");
+    std::fs::write(&bad, "thresholds = ['response.p99 is fine']\n").unwrap();
+    let bad = bad.to_str().unwrap();
+    for (arguments, says) in [
+        ("--rate x", "invalid value 'x'"),
+        ("--pages 0", "pages: there has to be at least one"),
+        ("--pages 10 --no-refill", "3000 logins need as many pages"),
+        ("--threshold response.p99", "has no <"),
+        (&format!("--thresholds {bad}"), "response.p99 is fine"),
+        ("--thresholds no-such.toml", "no-such.toml"),
+        ("--target no-such.toml", "no-such.toml"),
+        ("--pages 40000000", "descriptors in this process"),
+        ("--out /proc/no", "/proc/no can't be written"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_scenecast-loadtest"));
+        command.arg("run").args(arguments.split_whitespace()).current_dir(files.path());
+        let refused = command.output().await.unwrap();
+        let said = text(&refused.stderr);
+        assert_eq!((refused.status.code(), said.contains(says)), (Some(2), true), "{arguments}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_is_down_or_something_else_is_said_at_once() {
+    // A web server that knows nothing of Scenecast.
+    let html = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = html.local_addr().unwrap();
+    let routes = axum::Router::new().fallback(async || axum::response::Html("<html>welcome</html>"));
+    tokio::spawn(async move { axum::serve(html, routes).await });
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = free.local_addr().unwrap();
+    drop(free);
+    for (gateway, says) in [
+        (nobody.to_string(), "connection refused"),
+        (address.to_string(), "HTTP status 200 in place of a WebSocket"),
+        ("no-such-host.invalid:80".to_owned(), "no-such-host.invalid:80 can't be resolved"),
+    ] {
+        let files = tempfile::tempdir().unwrap();
+        let sample = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/target.toml")).unwrap();
+        let target = sample.replace("127.0.0.1:8080", &gateway).replace("0.0.0.0:8083", "127.0.0.1:0");
+        std::fs::write(files.path().join("target.toml"), target).unwrap();
+        let mut command = run(files.path(), "--for 1");
+        command.arg("--target").arg(files.path().join("target.toml"));
+        let refused = tokio::time::timeout(Duration::from_secs(60), command.output()).await.unwrap().unwrap();
+        let said = text(&refused.stderr);
+        assert!(said.starts_with("error: ") && said.contains(says), "{said}");
+        assert!(matches!(refused.status.code(), Some(2 | 3)), "{said}");
+    }
+}
