@@ -104,7 +104,7 @@ pub fn run(cli: &PeersCli) -> ExitCode {
     // Servers are ended by now. Pages that still open are of no use.
     runtime.shutdown_background();
     let written = cli.write(&comparison);
-    finish(&comparison, &budgets, written)
+    finish(&comparison, &budgets, &written)
 }
 
 impl PeersCli {
@@ -162,7 +162,7 @@ impl PeersCli {
 }
 
 /// What the comparison comes to.
-fn finish(comparison: &PeerComparison, budgets: &PeerBudgets, written: Result<(), String>) -> ExitCode {
+fn finish(comparison: &PeerComparison, budgets: &PeerBudgets, written: &Result<(), String>) -> ExitCode {
     let outcomes = if budgets.can_judge(comparison) { budgets.check(comparison) } else { vec![] };
     if outcomes.is_empty() {
         say(&format!(
@@ -173,7 +173,7 @@ fn finish(comparison: &PeerComparison, budgets: &PeerBudgets, written: Result<()
     for outcome in outcomes.iter().filter(|outcome| outcome.is_broken() || outcome.ratio.is_none()) {
         say(&format!("{}{outcome}", if outcome.is_broken() { "broken budget: " } else { "" }));
     }
-    if let Err(why) = &written {
+    if let Err(why) = written {
         say(why);
     }
     let ours = comparison.contestants.iter().filter(|result| !result.contestant.is_peer());

@@ -15,7 +15,7 @@ mod delivery_pool;
 pub(super) mod frames;
 mod http_answer;
 mod http_page;
-mod page_frame;
+pub(super) mod page_frame;
 mod phone;
 pub(super) mod read_buffer;
 mod socket_page;

@@ -11,6 +11,7 @@ use crate::targets::{
     Heard, PageError, Seat, TargetPage, connect,
     ours::{
         frames::{Decoded, ServerFrame, decode},
+        page_frame::broken,
         read_buffer::{consume, read_more},
     },
 };
@@ -146,9 +147,4 @@ impl TargetPage for PeerPage {
     async fn close(mut self) {
         while !matches!(self.hear().await, Heard::Disconnected { .. }) {}
     }
-}
-
-/// By what a broken connection is counted.
-fn broken(error: io::Error) -> PageError {
-    PageError::Connection(error.kind().to_string())
 }
