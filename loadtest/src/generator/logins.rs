@@ -33,6 +33,9 @@ pub(super) async fn log_in<T: LoginTarget>(state: Arc<GeneratorState<T>>, phase:
             Some(grant) => state.target.redeem(seat, scene, grant.clone(), triggered.who.clone()).await,
             None => Redemption::Of(triggered.who.clone()),
         };
+        if grant.is_some() && matches!(redemption, Redemption::Of(_)) {
+            state.recorder.grant_redeemed(phase);
+        }
         state.recorder.redeemed(phase, scene, redemption);
         if let (Some(grant), 0) = (grant, number % REDEEMED_AGAIN) {
             let again = state.target.redeem(seat, scene, grant, triggered.who).await;

@@ -19,6 +19,8 @@ mod logins;
 mod pages;
 mod phases;
 mod recording;
+#[cfg(test)]
+mod tests;
 mod waiting_pages;
 
 pub use phases::Generator;

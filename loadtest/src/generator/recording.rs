@@ -45,6 +45,7 @@ struct RecordedPhase {
     asked: u64,
     planned: u64,
     without_page: u64,
+    grants_redeemed: u64,
 }
 
 /// When a phase was, since the run's start.
@@ -202,6 +203,11 @@ impl RunRecorder {
         self.recorded.lock().phase(phase).ledger.redeemed(scene, redemption);
     }
 
+    /// The site redeemed a grant, not only a login without one.
+    pub(super) fn grant_redeemed(&self, phase: Phase) {
+        self.recorded.lock().phase(phase).grants_redeemed += 1;
+    }
+
     /// Nothing more can come of a login.
     pub(super) fn close(&self, phase: Phase, scene: SceneId) {
         self.recorded.lock().phase(phase).ledger.close(scene, self.late_after);
@@ -238,7 +244,7 @@ impl RecordedPhase {
             scanned: tally.scanned,
             accepted: tally.accepted,
             delivered: tally.delivered,
-            redeemed: tally.delivered,
+            redeemed: self.grants_redeemed,
             lost: tally.lost,
             doubled: tally.doubled,
             mixed_up: tally.mixed_up,

@@ -7,12 +7,10 @@ use std::{
 
 use serde::Deserialize;
 
-use super::run_result::RunResult;
-
-/// What the field `format` of every result says.
-pub const FORMAT: &str = "scenecast-loadtest-result";
-/// The version of the format that this program writes and reads.
-pub const VERSION: u32 = 1;
+use super::{
+    format::{FORMAT, VERSION},
+    run_result::RunResult,
+};
 
 /// Why a result can't be read or written. Each text names the file, if there is one.
 #[derive(Debug, thiserror::Error)]

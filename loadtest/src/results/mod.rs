@@ -2,7 +2,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | `file` | reads and writes the file; refuses another format or version |
+//! | `file`, `format` | reads and writes the file; refuses another format or version |
 //! | `run_result` | the whole |
 //! | `setting` | who measured what on which machine |
 //! | `timeline` | phases and seconds, with their histograms |
@@ -21,6 +21,7 @@
 //! Histograms come as a summary, and whole in `hdr`: base64 of `HdrHistogram`'s `V2Deflate`, in nanoseconds.
 
 mod file;
+mod format;
 mod funnel;
 mod processes;
 mod run_result;
@@ -28,7 +29,8 @@ mod setting;
 mod timeline;
 mod verdict;
 
-pub use file::{FORMAT, ResultFileError, VERSION, parse, read, to_json, write};
+pub use file::{ResultFileError, parse, read, to_json, write};
+pub use format::{FORMAT, VERSION};
 pub use funnel::Funnel;
 pub use processes::{LoginCost, ProcessRole, ProcessSample, ProcessSeries, RoleCost};
 pub use run_result::RunResult;

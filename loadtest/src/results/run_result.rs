@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    file::{FORMAT, VERSION},
+    format::{FORMAT, VERSION},
     funnel::Funnel,
     processes::ProcessSeries,
     setting::{HostInfo, TargetInfo, ToolInfo},

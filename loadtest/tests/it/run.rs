@@ -77,12 +77,13 @@ async fn a_run_that_is_interrupted_leaves_a_partial_result_that_says_so() {
     let files = tempfile::tempdir().unwrap();
     let arguments = "--pages 20 --opens 50 --hold 0 --rate 5 --for 600 --cool-down 10";
     let mut command = run(files.path(), arguments);
-    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Ctrl-C reaches all processes of a terminal's group.
+    let mut running = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
     // The first line of its progress in the load.
     while !lines.next_line().await.unwrap().unwrap().contains("  load") {}
-    let pid = running.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    let group = format!("-{}", running.id().unwrap());
+    assert!(Command::new("kill").args(["-INT", "--", &group]).status().await.unwrap().success());
     let ended = running.wait_with_output().await.unwrap();
     let result = result(files.path(), &ended);
     assert!(!result.completeness.is_complete && result.verdict.exit_code() == 3, "{:?}", result.verdict);

@@ -26,35 +26,37 @@ pub(super) enum BodyLength {
 /// It is no answer of a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no answer of an HTTP server that is meant for pages")]
-pub(super) struct AnswerError;
+pub(super) struct HttpAnswerError;
 
 /// Reads the head at the beginning of these bytes; `None` if it is not whole yet.
-pub(super) fn read_head(bytes: &[u8]) -> Result<Option<AnswerHead>, AnswerError> {
+pub(super) fn read_head(bytes: &[u8]) -> Result<Option<AnswerHead>, HttpAnswerError> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut answer = Response::new(&mut headers);
-    let Status::Complete(length) = answer.parse(bytes).map_err(|_| AnswerError)? else { return Ok(None) };
-    let status = answer.code.ok_or(AnswerError)?;
+    let Status::Complete(length) = answer.parse(bytes).map_err(|_| HttpAnswerError)? else { return Ok(None) };
+    let status = answer.code.ok_or(HttpAnswerError)?;
     let header = |name: &str| answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
     let text = |name| header(name).and_then(|header| std::str::from_utf8(header.value).ok());
     let body = match (text("transfer-encoding"), text("content-length")) {
         (Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => BodyLength::Chunked,
-        (None, Some(length)) => BodyLength::Bytes(length.parse().ok().filter(|n| *n <= LONGEST).ok_or(AnswerError)?),
+        (None, Some(length)) => {
+            BodyLength::Bytes(length.parse().ok().filter(|n| *n <= LONGEST).ok_or(HttpAnswerError)?)
+        }
         (None, None) if status == 204 => BodyLength::Bytes(0),
-        _ => return Err(AnswerError),
+        _ => return Err(HttpAnswerError),
     };
     Ok(Some(AnswerHead { status, length, body }))
 }
 
 /// Moves the whole chunks at the beginning of `bytes` to `to`. True if the last one was among them.
-pub(super) fn take_chunks(bytes: &mut Vec<u8>, to: &mut Vec<u8>) -> Result<bool, AnswerError> {
+pub(super) fn take_chunks(bytes: &mut Vec<u8>, to: &mut Vec<u8>) -> Result<bool, HttpAnswerError> {
     let mut taken = 0;
     let mut is_last = false;
     while !is_last {
         let rest = &bytes[taken..];
-        let Status::Complete((head, length)) = httparse::parse_chunk_size(rest).map_err(|_| AnswerError)? else {
+        let Status::Complete((head, length)) = httparse::parse_chunk_size(rest).map_err(|_| HttpAnswerError)? else {
             break;
         };
-        let length = usize::try_from(length).ok().filter(|length| *length <= LONGEST).ok_or(AnswerError)?;
+        let length = usize::try_from(length).ok().filter(|length| *length <= LONGEST).ok_or(HttpAnswerError)?;
         // A line break follows the chunk.
         if rest.len() < head + length + 2 {
             break;
@@ -104,7 +106,7 @@ mod tests {
             b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
             b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n",
         ] {
-            assert_eq!(read_head(bytes), Err(AnswerError), "{bytes:?}");
+            assert_eq!(read_head(bytes), Err(HttpAnswerError), "{bytes:?}");
         }
     }
 
@@ -120,6 +122,6 @@ mod tests {
             assert_eq!([take_event(&mut text), take_event(&mut text)], [Some(b"{}".to_vec()), Some(b"[]".to_vec())]);
             assert_eq!((take_event(&mut text), text.len()), (None, 0));
         }
-        assert_eq!(take_chunks(&mut b"xyz\r\n".to_vec(), &mut vec![]), Err(AnswerError));
+        assert_eq!(take_chunks(&mut b"xyz\r\n".to_vec(), &mut vec![]), Err(HttpAnswerError));
     }
 }

@@ -44,7 +44,7 @@ use crate::{
 };
 use http_page::HttpPage;
 use page_frame::ShownScene;
-use phone::People;
+use phone::PhoneUsers;
 use socket_page::{SocketPage, open_message};
 
 /// How long an open may take, from the connection to the code.
@@ -79,30 +79,30 @@ pub struct ScenecastTarget {
     site: SiteBackend,
     account: AccountName,
     origin: String,
-    people: People,
+    people: PhoneUsers,
 }
 
 /// A page of Scenecast.
 #[derive(Debug)]
-pub struct ScenecastPage(PageConnection);
+pub struct ScenecastPage(ConnectedPage);
 
 /// How a page is connected. Most pages of a run have a WebSocket, whose page is the smaller one.
 #[derive(Debug)]
-enum PageConnection {
+enum ConnectedPage {
     Socket(SocketPage),
     Http(Box<HttpPage>),
 }
 
 /// What a page's code says.
 #[derive(Debug)]
-pub struct LoginCode {
+pub struct ShownLoginCode {
     scene: SceneId,
     url: Box<str>,
 }
 
 impl ScenecastTarget {
     pub fn new(setup: ScenecastSetup) -> Self {
-        let people = People {
+        let people = PhoneUsers {
             simulator: setup.simulator,
             account: setup.account.clone(),
             phrases: setup.phrases,
@@ -132,31 +132,31 @@ impl ScenecastTarget {
 
 impl ScenecastTarget {
     /// Opens a page's scene the way that its seat says.
-    async fn connect(&self, seat: Seat) -> Result<(PageConnection, ShownScene), PageError> {
+    async fn connect(&self, seat: Seat) -> Result<(ConnectedPage, ShownScene), PageError> {
         let (gateway, session) = (self.address_of(seat), session_of(seat));
         let account = self.account.as_str();
         if let WayIn::WebSocket = seat.way {
             let message = open_message(account, &session);
             let (page, shown) = SocketPage::open(gateway, &self.origin, seat, &message).await?;
-            return Ok((PageConnection::Socket(page), shown));
+            return Ok((ConnectedPage::Socket(page), shown));
         }
         let polls = seat.way == WayIn::Poll;
         let (page, shown) = HttpPage::open(gateway, &self.origin, seat, (account, &session), polls).await?;
-        Ok((PageConnection::Http(Box::new(page)), shown))
+        Ok((ConnectedPage::Http(Box::new(page)), shown))
     }
 }
 
 impl LoginTarget for ScenecastTarget {
     type Page = ScenecastPage;
-    type Trigger = LoginCode;
+    type Trigger = ShownLoginCode;
 
     fn info(&self) -> TargetInfo {
         self.info.clone()
     }
 
-    async fn open(&self, seat: Seat) -> Result<OpenedPage<ScenecastPage, LoginCode>, PageError> {
+    async fn open(&self, seat: Seat) -> Result<OpenedPage<ScenecastPage, ShownLoginCode>, PageError> {
         let (page, shown) = timeout(OPEN_WITHIN, self.connect(seat)).await.map_err(|_| late())??;
-        let trigger = LoginCode { scene: shown.scene, url: shown.url.into() };
+        let trigger = ShownLoginCode { scene: shown.scene, url: shown.url.into() };
         Ok(OpenedPage { page: ScenecastPage(page), scene: trigger.scene, trigger })
     }
 
@@ -164,14 +164,14 @@ impl LoginTarget for ScenecastTarget {
         let gateway = self.address_of(seat);
         let resuming = async {
             match &mut page.0 {
-                PageConnection::Socket(page) => page.resume(gateway, &self.origin, seat).await,
-                PageConnection::Http(page) => page.resume(gateway, seat).await,
+                ConnectedPage::Socket(page) => page.resume(gateway, &self.origin, seat).await,
+                ConnectedPage::Http(page) => page.resume(gateway, seat).await,
             }
         };
         timeout(OPEN_WITHIN, resuming).await.map_err(|_| late())?
     }
 
-    async fn trigger(&self, trigger: LoginCode, planned: Instant, news: &PageNews) -> Option<Triggered> {
+    async fn trigger(&self, trigger: ShownLoginCode, planned: Instant, news: &PageNews) -> Option<Triggered> {
         self.people.log_in(&trigger.url, planned, news).await
     }
 
@@ -183,13 +183,13 @@ impl LoginTarget for ScenecastTarget {
 impl TargetPage for ScenecastPage {
     async fn hear(&mut self) -> Heard {
         match &mut self.0 {
-            PageConnection::Socket(page) => page.hear().await,
-            PageConnection::Http(page) => page.hear().await,
+            ConnectedPage::Socket(page) => page.hear().await,
+            ConnectedPage::Http(page) => page.hear().await,
         }
     }
 
     async fn close(self) {
-        if let PageConnection::Socket(page) = self.0 {
+        if let ConnectedPage::Socket(page) = self.0 {
             page.close().await;
         }
     }

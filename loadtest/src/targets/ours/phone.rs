@@ -22,7 +22,7 @@ const MAX_ATTEMPTS: u32 = 3;
 
 /// All people of a run.
 #[derive(Debug)]
-pub(super) struct People {
+pub(super) struct PhoneUsers {
     pub(super) simulator: Simulator,
     pub(super) account: AccountName,
     pub(super) phrases: ReplyPhrases,
@@ -35,7 +35,7 @@ pub(super) struct People {
     pub(super) pool: DeliveryPool,
 }
 
-impl People {
+impl PhoneUsers {
     /// Lets the next person scan this code and log in. `None` if WeChat itself knows no such code any more.
     pub(super) async fn log_in(&self, url: &str, planned: Instant, news: &PageNews) -> Option<Triggered> {
         let person = self.next_person();

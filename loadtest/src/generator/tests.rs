@@ -1,0 +1,183 @@
+//! Tests of the generator, at a target without a network.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use scenecast_scene::OpenId;
+use scenecast_testing::until;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Generator, RunRecorder, generator_state::GeneratorState, pages::keep_page};
+use crate::{
+    ledger::PhoneResult,
+    plan::{Arrivals, LoginPlan, Phase, PhoneSteps, RateCurve, Segment, ThinkTime, WayIn, WeightedWay},
+    results::{Funnel, TargetInfo},
+    targets::{
+        Heard, LoginTarget, OpenedPage, PageError, PageNews, PreciseTimer, ScenecastTarget, Seat, SourceAddresses,
+        TargetPage, Triggered,
+    },
+};
+
+/// A target that answers after a while, whatever it is asked.
+#[derive(Clone, Default)]
+struct StallingTarget {
+    stall: Duration,
+    /// The first opens fail, this many.
+    failing_opens: Arc<AtomicU64>,
+    reconnects: Arc<AtomicU64>,
+}
+
+struct StalledPage(mpsc::Receiver<Heard>);
+
+impl TargetPage for StalledPage {
+    async fn hear(&mut self) -> Heard {
+        self.0.recv().await.unwrap_or(Heard::Disconnected { sent_away: false })
+    }
+}
+
+impl LoginTarget for StallingTarget {
+    type Page = StalledPage;
+    type Trigger = mpsc::Sender<Heard>;
+
+    fn info(&self) -> TargetInfo {
+        TargetInfo::default()
+    }
+
+    async fn open(&self, seat: Seat) -> Result<OpenedPage<StalledPage, mpsc::Sender<Heard>>, PageError> {
+        let fails = self.failing_opens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if fails.is_ok() {
+            return Err(PageError::Refused("crowded".to_owned()));
+        }
+        let (trigger, heard) = mpsc::channel(1);
+        Ok(OpenedPage { page: StalledPage(heard), trigger, scene: seat.scene() })
+    }
+
+    async fn reconnect(&self, _: &mut StalledPage, _: Seat) -> Result<(), PageError> {
+        self.reconnects.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn trigger(&self, page: mpsc::Sender<Heard>, planned: Instant, _: &PageNews) -> Option<Triggered> {
+        let who: OpenId = "oAnn".parse().unwrap();
+        let sent = Instant::now();
+        tokio::time::sleep(self.stall).await;
+        page.send(Heard::Login { grant: None }).await.ok()?;
+        Some(Triggered { who, planned, sent, told: PhoneResult::Accepted, answered: Instant::now() })
+    }
+}
+
+/// Twenty logins within a second.
+fn plan() -> LoginPlan {
+    LoginPlan {
+        seed: 1,
+        pages: 20,
+        opens_per_second: 200.0,
+        hold_seconds: 0.0,
+        rate: RateCurve::constant(20.0, 1.0),
+        arrivals: Arrivals::Uniform,
+        cool_down_seconds: 30.0,
+        phone: PhoneSteps::None,
+        think_time: ThinkTime { from: 0.0, to: 0.0 },
+        ways: vec![WeightedWay { way: WayIn::WebSocket, weight: 1 }],
+        refill: false,
+        leaves_per_second: 0.0,
+        reconnects_per_second: 0.0,
+        late_after_seconds: 1.0,
+    }
+}
+
+/// Runs a plan. Answers what is missing, and the recorder.
+async fn run(target: StallingTarget, plan: LoginPlan) -> (Vec<String>, Arc<RunRecorder>) {
+    let recorder = Arc::new(RunRecorder::begin(Duration::from_secs(1)));
+    (run_until(target, plan, CancellationToken::new(), recorder.clone()).await, recorder)
+}
+
+/// Runs a plan until its end, or until it is stopped. Answers what is missing.
+async fn run_until(
+    target: StallingTarget,
+    plan: LoginPlan,
+    stop: CancellationToken,
+    recorder: Arc<RunRecorder>,
+) -> Vec<String> {
+    let (sources, timer) = (SourceAddresses::ANY, PreciseTimer::start());
+    let generator = Generator::new(target, plan, Segment::WHOLE, sources, timer, recorder, stop);
+    generator.run().await
+}
+
+fn funnel(recorder: &RunRecorder) -> Funnel {
+    let mut all = Funnel::default();
+    recorder.by_phase().into_values().for_each(|(funnel, _)| all.add(&funnel));
+    all
+}
+
+#[tokio::test]
+async fn a_target_that_stalls_holds_up_no_login_and_no_login_is_left_out() {
+    let stall = Duration::from_secs(2);
+    let target = StallingTarget { stall, ..StallingTarget::default() };
+    let (missing, recorder) = run(target, plan()).await;
+    let funnel = funnel(&recorder);
+    assert_eq!((missing.len(), funnel.planned, funnel.accepted, funnel.delivered, funnel.late), (0, 20, 20, 20, 0));
+    assert_eq!(funnel.redeemed, 0, "a target without grants");
+    recorder.look(|recorded| {
+        let times = &recorded.timings.phases[&Phase::Load];
+        assert!(times.response.min() >= stall.mul_f64(0.99), "{:?}", times.response.min());
+        // In a closed loop the second login would be two seconds late already.
+        assert!(times.lateness.percentile(50.0) < stall / 2, "{:?}", times.lateness.percentile(50.0));
+        let phases: Vec<_> = recorded.windows.iter().map(|window| (window.phase, window.to.is_some())).collect();
+        assert_eq!(phases, [(Phase::Ramp, true), (Phase::Load, true), (Phase::CoolDown, true)]);
+    });
+}
+
+#[tokio::test]
+async fn a_login_without_a_page_is_counted_and_a_failed_open_is_tried_again() {
+    let target = StallingTarget { failing_opens: Arc::new(AtomicU64::new(3)), ..StallingTarget::default() };
+    let (_, recorder) = run(target, LoginPlan { pages: 5, ..plan() }).await;
+    let funnel = funnel(&recorder);
+    assert_eq!((funnel.planned, funnel.without_page, funnel.delivered), (20, 15, 5));
+    assert_eq!((funnel.asked, funnel.opened, funnel.problems["crowded"]), (8, 5, 3));
+    assert_eq!(recorder.counts().failed_opens, 3);
+    assert_eq!(recorder.counts().connected, 0);
+}
+
+#[tokio::test]
+async fn pages_that_log_in_or_are_left_open_again_and_those_that_lose_their_connection_come_back() {
+    let target = StallingTarget::default();
+    let reconnects = target.reconnects.clone();
+    let plan = LoginPlan { pages: 8, refill: true, leaves_per_second: 20.0, reconnects_per_second: 20.0, ..plan() };
+    let (_, recorder) = run(target, plan).await;
+    let funnel = funnel(&recorder);
+    assert_eq!((funnel.planned, funnel.without_page), (20, 0));
+    // A page may be left while its phone acts.
+    assert!(funnel.delivered >= 15 && funnel.delivered + funnel.problems["left"] >= 20, "{funnel:?}");
+    assert!(funnel.opened > 28 && reconnects.load(Ordering::Relaxed) > 0, "{funnel:?}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_plans_nothing_new_and_lets_end_what_has_begun() {
+    let stop = CancellationToken::new();
+    let target = StallingTarget { stall: Duration::from_millis(300), ..StallingTarget::default() };
+    let plan = LoginPlan { rate: RateCurve::constant(20.0, 600.0), refill: true, ..plan() };
+    let recorder = Arc::new(RunRecorder::begin(Duration::from_secs(1)));
+    let running = tokio::spawn(run_until(target, plan, stop.clone(), recorder.clone()));
+    until("somebody has logged in", async || recorder.counts().heard > 0).await;
+    stop.cancel();
+    let missing = running.await.unwrap();
+    let funnel = funnel(&recorder);
+    assert!(missing[0].contains("stopped before its end"), "{missing:?}");
+    assert!(funnel.planned < 6000 && funnel.delivered == funnel.planned - funnel.without_page, "{funnel:?}");
+}
+
+#[test]
+fn a_waiting_page_of_ours_is_a_small_task() {
+    fn size_of_future<T: LoginTarget, F>(_: impl Fn(Arc<GeneratorState<T>>, Instant) -> F) -> usize {
+        size_of::<F>()
+    }
+    let size = size_of_future::<ScenecastTarget, _>(keep_page::<ScenecastTarget>);
+    assert!(size <= 768, "{size} bytes");
+}
