@@ -63,9 +63,18 @@ impl PeerBudgets {
         Ok(peers)
     }
 
-    /// Whether this comparison is large enough to be judged.
-    pub fn can_judge(&self, comparison: &PeerComparison) -> bool {
-        comparison.load.sockets >= self.sockets && comparison.load.rate >= self.logins_per_second
+    /// Why this comparison can't be judged; `None` if it can.
+    pub fn doubt(&self, comparison: &PeerComparison) -> Option<String> {
+        let load = &comparison.load;
+        if load.sockets < self.sockets || load.rate < self.logins_per_second {
+            return Some(format!(
+                "they are for at least {} sockets and {} logins a second",
+                self.sockets, self.logins_per_second
+            ));
+        }
+        let samples = comparison.contestants.iter().flat_map(|result| &result.samples);
+        let missed: u64 = samples.map(|sample| sample.planned.saturating_sub(sample.delivered)).sum();
+        (missed > 0).then(|| format!("{missed} pushes or logins never reached their page; is the machine too busy?"))
     }
 
     /// What became of each budget.
@@ -160,11 +169,17 @@ mod tests {
     }
 
     #[test]
-    fn a_small_comparison_is_not_judged() {
-        let mut comparison = sample::comparison();
-        assert!(PeerBudgets::shipped().can_judge(&comparison));
-        comparison.load.sockets = 100;
-        assert!(!PeerBudgets::shipped().can_judge(&comparison));
+    fn a_comparison_that_is_small_or_not_whole_is_not_judged() {
+        let doubt = |change: fn(&mut PeerComparison)| {
+            let mut comparison = sample::comparison();
+            change(&mut comparison);
+            PeerBudgets::shipped().doubt(&comparison).unwrap_or_default()
+        };
+        assert_eq!(doubt(|_| {}), "");
+        assert!(doubt(|comparison| comparison.load.sockets = 100).contains("at least 10000 sockets"));
+        assert!(doubt(|comparison| comparison.load.rate = 10.0).contains("1000 logins a second"));
+        let missed = doubt(|comparison| comparison.contestants[1].samples[0].delivered -= 3);
+        assert!(missed.starts_with("3 pushes or logins never reached"), "{missed}");
     }
 
     #[test]

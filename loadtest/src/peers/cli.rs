@@ -10,6 +10,7 @@ use std::{
 use clap::Args;
 use rustix::process::{Resource, getrlimit};
 use strum::VariantArray;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     budgets::PeerBudgets,
@@ -27,6 +28,8 @@ use crate::{
 const PAYLOAD_BYTES: u32 = 220;
 /// What a server needs beside its pages.
 const OTHER_DESCRIPTORS: u64 = 500;
+
+const INTERRUPTED: &str = "interrupted: the table has what was measured until now";
 
 /// A login was lost.
 const EXIT_LOST: u8 = 1;
@@ -96,9 +99,11 @@ pub fn run(cli: &PeersCli) -> ExitCode {
     let mut comparison = PeerComparison::new(load, tool_info(), host_info());
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).expect("signals can be caught");
         tokio::select! {
             () = comparison.fill(&options) => {}
-            _ = tokio::signal::ctrl_c() => say("interrupted: the table has what was measured until now"),
+            _ = tokio::signal::ctrl_c() => say(INTERRUPTED),
+            _ = terminate.recv() => say(INTERRUPTED),
         }
     });
     // Servers are ended by now. Pages that still open are of no use.
@@ -163,12 +168,10 @@ impl PeersCli {
 
 /// What the comparison comes to.
 fn finish(comparison: &PeerComparison, budgets: &PeerBudgets, written: &Result<(), String>) -> ExitCode {
-    let outcomes = if budgets.can_judge(comparison) { budgets.check(comparison) } else { vec![] };
-    if outcomes.is_empty() {
-        say(&format!(
-            "budgets are not checked: they are for at least {} sockets and {} logins a second",
-            budgets.sockets, budgets.logins_per_second
-        ));
+    let doubt = budgets.doubt(comparison);
+    let outcomes = if doubt.is_none() { budgets.check(comparison) } else { vec![] };
+    if let Some(doubt) = doubt {
+        say(&format!("budgets are not checked: {doubt}"));
     }
     for outcome in outcomes.iter().filter(|outcome| outcome.is_broken() || outcome.ratio.is_none()) {
         say(&format!("{}{outcome}", if outcome.is_broken() { "broken budget: " } else { "" }));
@@ -177,10 +180,12 @@ fn finish(comparison: &PeerComparison, budgets: &PeerBudgets, written: &Result<(
         say(why);
     }
     let ours = comparison.contestants.iter().filter(|result| !result.contestant.is_peer());
-    let has_lost = ours.flat_map(|result| &result.samples).any(|sample| sample.delivered < sample.planned);
+    let has_lost = ours.flat_map(|result| &result.samples).any(|sample| sample.lost > 0);
+    let samples = || comparison.contestants.iter().flat_map(|result| &result.samples);
+    let has_missed = samples().any(|sample| sample.delivered < sample.planned);
     let code = if has_lost {
         EXIT_LOST
-    } else if written.is_err() || !comparison.is_complete || !comparison.absent.is_empty() {
+    } else if written.is_err() || has_missed || !comparison.is_complete || !comparison.absent.is_empty() {
         EXIT_INCOMPLETE
     } else if outcomes.iter().any(super::budgets::BudgetOutcome::is_broken) {
         EXIT_BUDGET

@@ -90,7 +90,10 @@ pub struct ComparisonSample {
     pub planned: u64,
     /// How many of them reached their page.
     pub delivered: u64,
-    /// How many pages could not open.
+    /// How many phones were told that they are logged in, and their page never was. (For a peer: messages that were taken
+    /// and never arrived.)
+    pub lost: u64,
+    /// How often a page could not open. It tries again.
     pub failed_opens: u64,
     /// Why, with counts.
     pub problems: BTreeMap<String, u64>,

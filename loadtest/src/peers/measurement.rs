@@ -120,7 +120,7 @@ fn sample(usages: &Usages, funnel: Funnel, response: &Latency, lateness: &Latenc
         p99_ms: p99,
         planned: funnel.planned,
         delivered: response.count(),
-        // Pages that could not open try again.
+        lost: funnel.lost,
         failed_opens: funnel.problems.values().sum(),
         problems: funnel.problems,
         is_generator_limited: millis(lateness.percentile(99.0)) > f64::max(1.0, p50 / 10.0),

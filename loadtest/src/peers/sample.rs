@@ -23,6 +23,7 @@ pub(super) fn comparison() -> PeerComparison {
             p99_ms: p50 * 10.0,
             planned: 10_000,
             delivered: 10_000,
+            lost: 0,
             failed_opens: 0,
             problems: BTreeMap::new(),
             is_generator_limited: false,

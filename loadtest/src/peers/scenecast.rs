@@ -15,8 +15,8 @@ use crate::{
     plan::{PhoneSteps, ThinkTime},
     results::TargetInfo,
     targets::{
-        LoginCode, LoginTarget, OpenedPage, PageError, PageNews, PreciseTimer, ScenecastPage, ScenecastSetup,
-        ScenecastTarget, Seat, Triggered,
+        LoginTarget, OpenedPage, PageError, PageNews, PreciseTimer, ScenecastPage, ScenecastSetup, ScenecastTarget,
+        Seat, ShownLoginCode, Triggered,
     },
 };
 
@@ -96,13 +96,13 @@ impl RunningScenecast {
 
 impl LoginTarget for UnredeemedScenecast {
     type Page = ScenecastPage;
-    type Trigger = LoginCode;
+    type Trigger = ShownLoginCode;
 
     fn info(&self) -> TargetInfo {
         self.0.info()
     }
 
-    async fn open(&self, seat: Seat) -> Result<OpenedPage<ScenecastPage, LoginCode>, PageError> {
+    async fn open(&self, seat: Seat) -> Result<OpenedPage<ScenecastPage, ShownLoginCode>, PageError> {
         self.0.open(seat).await
     }
 
@@ -110,7 +110,12 @@ impl LoginTarget for UnredeemedScenecast {
         self.0.reconnect(page, seat).await
     }
 
-    async fn trigger(&self, trigger: LoginCode, planned: std::time::Instant, news: &PageNews) -> Option<Triggered> {
+    async fn trigger(
+        &self,
+        trigger: ShownLoginCode,
+        planned: std::time::Instant,
+        news: &PageNews,
+    ) -> Option<Triggered> {
         self.0.trigger(trigger, planned, news).await
     }
 }

@@ -106,8 +106,12 @@ fn write_doubts(f: &mut fmt::Formatter<'_>, result: &ContestantResult) -> fmt::R
     if lost > 0 {
         writeln!(f, "  - **{lost} of {} never reached their page**", sum(|sample| sample.planned))?;
     }
+    let gone = sum(|sample| sample.lost);
+    if gone > 0 {
+        writeln!(f, "  - **{gone} were accepted, and lost**")?;
+    }
     if failed > 0 {
-        writeln!(f, "  - **{failed} pages could not open**")?;
+        writeln!(f, "  - **pages could not open {failed} times, and tried again**")?;
     }
     let limited = result.samples.iter().filter(|sample| sample.is_generator_limited).count();
     if limited > 0 {
@@ -196,6 +200,7 @@ mod tests {
         comparison.tool.arguments = vec!["peers".to_owned(), "--rounds".to_owned(), "2".to_owned()];
         let ours = &mut comparison.contestants[0];
         ours.samples[0].delivered = 9_990;
+        ours.samples[0].lost = 2;
         ours.samples[1].failed_opens = 3;
         ours.samples[1].is_generator_limited = true;
         ours.capacity = None;
@@ -203,7 +208,8 @@ mod tests {
         let text = Markdown(&comparison).to_string();
         for expected in [
             "**10 of 20000 never reached their page**",
-            "**3 pages could not open**",
+            "**pages could not open 3 times, and tried again**",
+            "**2 were accepted, and lost**",
             "**Incomplete: it was interrupted.**",
             "the generator was the limit in 1 of 2 runs",
             "**others used 50 % of them just before**",
