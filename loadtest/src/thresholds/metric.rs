@@ -7,7 +7,7 @@
 //! | `problems` | how many problems pages met |
 //! | `cpu.login`, `cpu.gateway.login` | CPU time a login: of all that is under test, or of one role |
 //! | `cpu.gateway.open` | CPU time a page that opens, in the ramp |
-//! | `rss.gateway`, `rss.gateway.page` | resident memory at the end of the load, and what a page adds to it |
+//! | `rss.gateway`, `rss.gateway.page` | resident memory at the end of the load, and what a page had added at the end of the ramp |
 //! | `rate.asked`, `rate.reached` | logins a second |
 //!
 //! Before each name except those of rates there may be a phase: `fault.response.p99`, `load.lost`.
@@ -99,7 +99,10 @@ impl MetricName {
     /// Its value, in the unit of its quantity; `None` if nothing was measured.
     pub(super) fn value(&self, result: &RunResult) -> Option<f64> {
         let usual = match &self.kind {
-            MetricKind::Latency(TimedPart::Open, _) | MetricKind::CpuOfOpen(_) => Phase::Ramp,
+            // Logins close pages, so what a page takes shows before them.
+            MetricKind::Latency(TimedPart::Open, _) | MetricKind::CpuOfOpen(_) | MetricKind::RssOfPage(_) => {
+                Phase::Ramp
+            }
             _ => Phase::Load,
         };
         let phase = || result.phase(self.phase.unwrap_or(usual));

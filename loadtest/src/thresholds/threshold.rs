@@ -205,7 +205,7 @@ mod tests {
             ("cpu.login < 0.4ms", true),
             ("cpu.login / cpu.generator.login <= 1.5", true),
             ("cpu.gateway.login / cpu.generator.login < 1.4", false),
-            ("rss.gateway.page <= 2.5KB", true),
+            ("load.rss.gateway.page <= 2.5KB", true),
             ("rss.gateway < 5MB", false),
             ("rate.reached >= 0", true),
         ] {
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_holds_nothing() {
-        for text in ["hold.response.p99 < 9s", "open.p99 < 9s", "cpu.redis.login < 9s", "cpu.gateway.open < 9s"] {
+        for text in ["hold.response.p99 < 9s", "open.p99 < 9s", "cpu.redis.login < 9s", "rss.gateway.page < 9MB"] {
             assert_eq!((outcome(text).value, outcome(text).holds), (None, false), "{text}");
         }
         assert_eq!(outcome("lost / doubled < 1").value, None);
