@@ -6,7 +6,7 @@ PROGRAMS := redis-server chromium chromedriver nginx promtool pkill
 # Where Debian has nginx.
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: check test lint deny fuzz needed
+.PHONY: check test bench lint deny fuzz needed
 
 # How long `make fuzz` looks at each target.
 FUZZ_SECONDS ?= 600
@@ -23,6 +23,13 @@ check:
 test: needed
 	cargo build --workspace --all-targets
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --workspace
+
+# How long the pure parts of a login take: message in, settle plan, event out, frame. Criterion compares with the run
+# before. `make lint` keeps the benches compiling.
+bench:
+	cargo bench -p scenecast-wechat --bench message_in
+	cargo bench -p scenecast-scene --features testing --bench login
+	cargo bench -p scenecast-gateway --features bench --bench frame
 
 # What a change has to pass beside the tests.
 lint:

@@ -13,6 +13,7 @@
 //! | `refusal` | why a page doesn't get its scene |
 //! | `metrics` | all metrics that only a gateway has |
 //! | `recent_scenes` | which scenes something has happened to lately |
+//! | `bench` | what a page is sent, as functions for the benches (feature `bench`) |
 //!
 //! ```text
 //!         lib
@@ -28,6 +29,8 @@
 //!   refusal, metrics ──▶ config, recent_scenes
 //! ```
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod compatible;
 pub mod config;
 mod drain;

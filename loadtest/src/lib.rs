@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`run`] | measures logins at a rate; `scenecast-loadtest run` |
 //! | [`drills`] | logins go on while something breaks; `scenecast-loadtest drill` |
+//! | [`peers`] | servers that people use in our place, measured beside Scenecast; `scenecast-loadtest peers` |
 //! | [`health`] | whether the generator itself is the limit |
 //! | [`thresholds`] | thresholds in words |
 //! | [`generator`] | pages, and logins at their planned instants |
@@ -33,6 +34,7 @@ pub mod health;
 pub mod hostile;
 pub mod ledger;
 pub mod measure;
+pub mod peers;
 pub mod plan;
 pub mod report;
 pub mod results;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use scenecast_loadtest::{compare, drills, report, run};
+use scenecast_loadtest::{compare, drills, peers, report, run};
 use scenecast_service::{process, signals::HeldSignals};
 
 /// The other two parties of a login, as programs.
@@ -27,6 +27,8 @@ enum TestCommand {
     Report(report::ReportCli),
     /// Say what became better or worse between two runs of one plan.
     Compare(compare::CompareCli),
+    /// Measure Scenecast beside servers that people use in its place, and print a table.
+    Peers(peers::PeersCli),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ impl TestCommand {
             Self::Run(cli) => run::run(cli),
             Self::Report(cli) => report::run(cli),
             Self::Compare(cli) => compare::run(cli),
+            Self::Peers(cli) => peers::run(cli),
         }
     }
 }

@@ -19,6 +19,8 @@ pub const BINARY: u8 = 2;
 pub const CLOSE: u8 = 8;
 /// The opcode of a ping.
 pub const PING: u8 = 9;
+/// The opcode of a pong.
+pub const PONG: u8 = 10;
 
 /// The request by which a page opens a WebSocket at a gateway.
 pub const HANDSHAKE: &str = "GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

@@ -82,6 +82,11 @@ impl Process {
         self.log.lock().clone()
     }
 
+    /// Its process id; `None` if it has exited.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Sends SIGTERM: the process should drain and exit.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);

@@ -7,9 +7,11 @@
 //! | `page_news` | what a page has heard, for whoever waits for it |
 //! | `timer` | wakes tasks to some ten microseconds |
 //! | `source` | connections from many source addresses |
+//! | [`peers`] | servers that people use in our place |
 
 mod ours;
 mod page_news;
+pub mod peers;
 mod source;
 mod target;
 mod timer;

@@ -1,7 +1,7 @@
 //! A file of thresholds; `budgets.toml` in this crate shows one.
 
 use scenecast_service::config::{ConfigError, Validate};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::threshold::Threshold;
 
@@ -11,6 +11,9 @@ use super::threshold::Threshold;
 pub struct ThresholdFile {
     /// Each as on the command line.
     thresholds: Vec<String>,
+    /// Ratios to peers, which only `scenecast-loadtest peers` checks.
+    #[serde(default, rename = "peers")]
+    _peers: IgnoredAny,
 }
 
 impl Validate for ThresholdFile {

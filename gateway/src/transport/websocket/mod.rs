@@ -37,4 +37,6 @@ pub(crate) use handshake::SUBPROTOCOL;
 pub(crate) use keep_alive::KeepAlive;
 pub(crate) use liveness::{Liveness, LivenessCheck};
 pub(crate) use socket::WebSocket;
+#[cfg(feature = "bench")]
+pub(crate) use socket::text_frame;
 pub(crate) use upgrade::{WebSocketUpgrade, close_unadmitted};

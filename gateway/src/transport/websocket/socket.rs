@@ -26,8 +26,7 @@ const MAX_UNSENT_BYTES: usize = 64 * 1024;
 /// How long the peer may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// It is sent so often that it isn't built each time.
-static HEARTBEAT_FRAME: LazyLock<Vec<u8>> =
-    LazyLock::new(|| frame(OpCode::Data(Data::Text), ServerMessage::Heartbeat.to_json().as_bytes()));
+static HEARTBEAT_FRAME: LazyLock<Vec<u8>> = LazyLock::new(|| text_frame(&ServerMessage::Heartbeat.to_json()));
 
 thread_local! {
     static READ_BUFFER: RefCell<[u8; 8192]> = const { RefCell::new([0; 8192]) };
@@ -217,6 +216,11 @@ fn poll_ready(stream: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Socke
     let writable = stream.poll_write_ready(cx)?;
     let ready = SocketReady { is_readable: readable.is_ready(), is_writable: writable.is_ready() };
     if ready.is_readable || ready.is_writable { Poll::Ready(Ok(ready)) } else { Poll::Pending }
+}
+
+/// The bytes of an unfragmented frame with this text.
+pub(crate) fn text_frame(text: &str) -> Vec<u8> {
+    frame(OpCode::Data(Data::Text), text.as_bytes())
 }
 
 /// The bytes of an unfragmented frame.

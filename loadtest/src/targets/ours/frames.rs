@@ -7,7 +7,7 @@ const LONGEST: usize = 1 << 16;
 
 /// A whole frame at the beginning of some bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum ServerFrame<'a> {
+pub(crate) enum ServerFrame<'a> {
     Text(&'a [u8]),
     Ping(&'a [u8]),
     /// The close code, if there is one, and the reason.
@@ -18,7 +18,7 @@ pub(super) enum ServerFrame<'a> {
 
 /// What is at the beginning of some bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Decoded<'a> {
+pub(crate) enum Decoded<'a> {
     /// A frame, and how many bytes it takes.
     Frame(ServerFrame<'a>, usize),
     /// Not yet a whole frame.
@@ -28,7 +28,7 @@ pub(super) enum Decoded<'a> {
 }
 
 /// Reads the frame at the beginning of these bytes.
-pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
+pub(crate) fn decode(bytes: &[u8]) -> Decoded<'_> {
     let [first, second, rest @ ..] = bytes else { return Decoded::Incomplete };
     let (length, head) = match (second & 0x7f, rest) {
         (short @ 0..126, _) => (usize::from(short), 2),

@@ -12,12 +12,12 @@
 //! See docs/decisions/091-pages-of-the-generator-are-bare-sockets.md.
 
 mod delivery_pool;
-mod frames;
+pub(super) mod frames;
 mod http_answer;
 mod http_page;
-mod page_frame;
+pub(super) mod page_frame;
 mod phone;
-mod read_buffer;
+pub(super) mod read_buffer;
 mod socket_page;
 
 use std::{

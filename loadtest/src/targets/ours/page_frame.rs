@@ -65,7 +65,7 @@ impl<'a> GatewayMessage<'a> {
 
 /// A connection that failed, by a code that is the same for all that failed alike.
 #[expect(clippy::needless_pass_by_value, reason = "it is the function of a `map_err`")]
-pub(super) fn broken(error: io::Error) -> PageError {
+pub(crate) fn broken(error: io::Error) -> PageError {
     PageError::Connection(error.kind().to_string())
 }
 

@@ -13,7 +13,7 @@ thread_local! {
 
 /// Waits until bytes come, and adds them to `to`. `Ok(false)` is the end of the connection. It may be dropped at any
 /// moment and loses nothing.
-pub(super) async fn read_more(stream: &TcpStream, to: &mut Vec<u8>) -> io::Result<bool> {
+pub(crate) async fn read_more(stream: &TcpStream, to: &mut Vec<u8>) -> io::Result<bool> {
     loop {
         stream.readable().await?;
         let read = BUFFER.with_borrow_mut(|buffer| {
@@ -30,7 +30,7 @@ pub(super) async fn read_more(stream: &TcpStream, to: &mut Vec<u8>) -> io::Resul
 }
 
 /// Removes what was read from the beginning. An empty rest gives its memory back.
-pub(super) fn consume(bytes: &mut Vec<u8>, length: usize) {
+pub(crate) fn consume(bytes: &mut Vec<u8>, length: usize) {
     if length >= bytes.len() {
         *bytes = Vec::new();
     } else {

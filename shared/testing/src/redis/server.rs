@@ -260,6 +260,11 @@ impl RedisServer {
         self.process.id().is_some() && !self.paused.load(Ordering::Relaxed)
     }
 
+    /// Its process id; `None` if it has ended.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     fn pid(&self) -> Pid {
         let id = self.process.id().and_then(|id| i32::try_from(id).ok());
         id.and_then(Pid::from_raw).expect("Redis is running")
