@@ -5,7 +5,12 @@ use std::time::Duration;
 use scenecast_scene::time::millis;
 
 use crate::{
-    client::Redis, command::RedisCommand, error::RedisError, inspection::losses::KeptSince, replication::WritePosition,
+    client::Redis,
+    command::RedisCommand,
+    error::RedisError,
+    inspection::{losses::KeptSince, server_run::ServerRun},
+    replication::WritePosition,
+    topology::slots::Slot,
 };
 
 impl Redis {
@@ -64,12 +69,26 @@ impl Redis {
         value: &str,
         life: Duration,
     ) -> Result<(Option<String>, KeptSince), RedisError> {
-        let routed = self.router.execute(key, &[set_if_absent(key, value, life)]).await?;
+        // Whoever finds nobody asking asks in the same round trip. After the value is set, so that a loss between both is seen.
+        let owner = self.router.topology().table().owner(Slot::of(key)).cloned();
+        let question = owner.as_ref().map(|owner| self.losses.question(owner));
+        let begun = question.as_ref().and_then(|question| question.try_begin());
+        let commands = [set_if_absent(key, value, life), ServerRun::command()];
+        let commands = if begun.is_some() { &commands[..] } else { &commands[..1] };
+        let routed = self.router.execute(key, commands).await?;
         let written = WritePosition::new(key, &routed);
-        let reply = routed.replies.into_iter().next();
-        let stored = reply.unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?.convert()?;
-        // After the value was set, so that a loss between both is seen.
-        let looked = self.losses.look_for_losses(&written.node, self.router.pool());
+        let mut replies = routed.replies.into_iter();
+        let stored = replies.next().unwrap_or_else(|| Err(fred::error::Error::new_canceled()))?.convert()?;
+        let run = replies.next().and_then(|info| ServerRun::read(info.ok()?));
+        let looked = async {
+            if let (Some(begun), Some(run), true) = (begun, run, owner.as_ref() == Some(&written.node)) {
+                let lost_at = self.router.pool().get(&written.node).state().borrow().lost_at;
+                self.losses.observe(&written.node, run, lost_at);
+                begun.answered();
+                return Ok(());
+            }
+            self.losses.look_for_losses(&written.node, self.router.pool()).await
+        };
         tokio::try_join!(looked, self.wait_for_replicas(&written))?;
         Ok((stored, self.losses.kept_since()))
     }

@@ -101,7 +101,7 @@ impl RecentLosses {
     /// Asks this primary for its run, once for all that do so at the same time. Whatever it lost before this call is known
     /// then. Where our user may not ask, nothing is.
     pub(crate) async fn look_for_losses(&self, node: &Server, nodes: &ConnectionPool) -> Result<(), RedisError> {
-        let question = self.questions.lock().entry(node.clone()).or_default().clone();
+        let question = self.question(node);
         let ask = async || {
             let connection = nodes.get(node);
             let permit = connection.permit(Instant::now() + COMMAND_LIMIT).await?;
@@ -121,8 +121,13 @@ impl RecentLosses {
     }
 
     /// This primary has just told which run it is. Returns whether keys may have been lost since it told so last.
-    fn observe(&self, node: &Server, run: ServerRun, lost_at: Option<SystemTime>) -> bool {
+    pub(crate) fn observe(&self, node: &Server, run: ServerRun, lost_at: Option<SystemTime>) -> bool {
         self.pasts.lock().observe(node, run, lost_at)
+    }
+
+    /// What all that look for losses at this primary share.
+    pub(crate) fn question(&self, node: &Server) -> Arc<SharedQuestion> {
+        self.questions.lock().entry(node.clone()).or_default().clone()
     }
 
     async fn follow_primaries(self, topology: Topology) {

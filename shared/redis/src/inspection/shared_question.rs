@@ -11,7 +11,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Questions to one server, one at a time.
 #[derive(Debug, Default)]
@@ -21,19 +21,42 @@ pub(crate) struct SharedQuestion {
     answered: Mutex<u64>,
 }
 
+/// The right to ask. Nobody else asks until it is dropped.
+#[derive(Debug)]
+pub(crate) struct BegunQuestion<'a> {
+    answered: MutexGuard<'a, u64>,
+    number: u64,
+}
+
 impl SharedQuestion {
+    /// Begins a question, unless one is under way.
+    pub(crate) fn try_begin(&self) -> Option<BegunQuestion<'_>> {
+        self.answered.try_lock().ok().map(|answered| self.begin(answered))
+    }
+
     /// Returns once a question was answered that began after this call. Asks it unless another call does. Of an error only
     /// the call learns that asked; the others ask again.
     pub(crate) async fn ask<E>(&self, question: impl AsyncFnOnce() -> Result<(), E>) -> Result<(), E> {
         let before = self.begun.load(Ordering::SeqCst);
-        let mut answered = self.answered.lock().await;
+        let answered = self.answered.lock().await;
         if *answered > before {
             return Ok(());
         }
-        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let begun = self.begin(answered);
         question().await?;
-        *answered = number;
+        begun.answered();
         Ok(())
+    }
+
+    fn begin<'a>(&self, answered: MutexGuard<'a, u64>) -> BegunQuestion<'a> {
+        BegunQuestion { answered, number: self.begun.fetch_add(1, Ordering::SeqCst) + 1 }
+    }
+}
+
+impl BegunQuestion<'_> {
+    /// It was answered, for all that have waited for it.
+    pub(crate) fn answered(mut self) {
+        *self.answered = self.number;
     }
 }
 
@@ -78,6 +101,20 @@ mod tests {
         asked.answers.as_ref().unwrap().add_permits(1);
         assert!(others.await.iter().all(Result::is_ok));
         assert_eq!(asked.questions.get(), 2);
+    }
+
+    #[tokio::test]
+    async fn one_that_asks_at_once_answers_none_that_came_meanwhile() {
+        let (shared, asked) = (SharedQuestion::default(), asked());
+        let begun = shared.try_begin().unwrap();
+        assert!(shared.try_begin().is_none(), "one is under way");
+        let mut other = Box::pin(shared.ask(async || asked.ask().await));
+        assert!(other.as_mut().now_or_never().is_none());
+        begun.answered();
+        assert!(other.as_mut().now_or_never().is_none(), "it asks itself");
+        asked.answers.as_ref().unwrap().add_permits(1);
+        other.await.unwrap();
+        assert_eq!(asked.questions.get(), 1);
     }
 
     #[tokio::test]

@@ -17,8 +17,8 @@ struct WrongUrl {
 }
 
 /// `of` is what else its line has, such as the server.
-fn wrong(url: impl Into<String>, told: &str, of: impl ToString) -> WrongUrl {
-    WrongUrl { url: url.into(), told: [told.to_owned(), of.to_string()] }
+fn wrong(url: impl Into<String>, told: &str, of: impl Into<String>) -> WrongUrl {
+    WrongUrl { url: url.into(), told: [told.to_owned(), of.into()] }
 }
 
 impl WrongUrl {
