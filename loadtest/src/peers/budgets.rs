@@ -72,9 +72,14 @@ impl PeerBudgets {
                 self.sockets, self.logins_per_second
             ));
         }
-        let samples = comparison.contestants.iter().flat_map(|result| &result.samples);
-        let missed: u64 = samples.map(|sample| sample.planned.saturating_sub(sample.delivered)).sum();
-        (missed > 0).then(|| format!("{missed} pushes or logins never reached their page; is the machine too busy?"))
+        let samples = || comparison.contestants.iter().flat_map(|result| &result.samples);
+        let missed: u64 = samples().map(|sample| sample.planned.saturating_sub(sample.delivered)).sum();
+        if missed > 0 {
+            return Some(format!("{missed} pushes or logins never reached their page; is the machine too busy?"));
+        }
+        let limited = samples().filter(|sample| sample.is_generator_limited).count();
+        (limited > 0)
+            .then(|| format!("the generator was the limit in {limited} runs, and its lateness is in all times"))
     }
 
     /// What became of each budget.

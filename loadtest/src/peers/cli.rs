@@ -182,10 +182,11 @@ fn finish(comparison: &PeerComparison, budgets: &PeerBudgets, written: &Result<(
     let ours = comparison.contestants.iter().filter(|result| !result.contestant.is_peer());
     let has_lost = ours.flat_map(|result| &result.samples).any(|sample| sample.lost > 0);
     let samples = || comparison.contestants.iter().flat_map(|result| &result.samples);
-    let has_missed = samples().any(|sample| sample.delivered < sample.planned);
+    let has_missed = samples().any(|sample| sample.delivered < sample.planned || sample.failed_opens > 0);
+    let is_limited = samples().any(|sample| sample.is_generator_limited);
     let code = if has_lost {
         EXIT_LOST
-    } else if written.is_err() || has_missed || !comparison.is_complete || !comparison.absent.is_empty() {
+    } else if written.is_err() || has_missed || is_limited || !comparison.is_complete || !comparison.absent.is_empty() {
         EXIT_INCOMPLETE
     } else if outcomes.iter().any(super::budgets::BudgetOutcome::is_broken) {
         EXIT_BUDGET

@@ -14,7 +14,8 @@ pub const PEERS_VERSION: u32 = 1;
 
 /// What a reader has to know of every comparison.
 pub const FAIRNESS: &str = "A peer's push is one HTTP request that publishes one message of the same size. Peers check no \
-    signature, decrypt and parse no XML, keep no state, and give no grant. A login of Scenecast has all of these in it.";
+    signature, decrypt and parse no XML, know nobody, and give no grant. A login of Scenecast has all of these in it; its \
+    grant isn't redeemed here.";
 
 /// Everything that was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

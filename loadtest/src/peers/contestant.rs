@@ -54,6 +54,8 @@ impl Contestant {
                 ("processes", "one gateway, one callback, one Redis"),
                 ("accounts", "safe mode, confirmation none"),
                 ("logs", "as shipped"),
+                ("people", "10,000, in turn"),
+                ("append-only file of Redis", "off"),
             ],
             Self::Nchan => &[
                 servers,

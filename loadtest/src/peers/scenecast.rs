@@ -24,8 +24,8 @@ use crate::{
 const HOLDER: &str = "gateway";
 /// How long a scene lives, in seconds: longer than any run.
 const SCENE_LIFE: u32 = 600;
-/// Few people log in again and again, so callbacks know them, as they know most people.
-const PEOPLE: u64 = 100;
+/// As many different people as in a run. WeChat is asked once for each.
+const PEOPLE: u64 = 10_000;
 
 /// Why Scenecast doesn't run.
 #[derive(Debug, thiserror::Error)]

@@ -89,7 +89,7 @@ fn pages(result: &RunResult) -> Card {
 }
 
 fn cpu(result: &RunResult) -> Option<Card> {
-    let cost = main_phase(result)?.cost.as_ref().filter(|cost| cost.logins > 0)?;
+    let cost = main_phase(result)?.cost.as_ref().filter(|cost| cost.logins > 0 && cost.is_known())?;
     let of_roles = cost
         .roles
         .iter()

@@ -70,6 +70,20 @@ impl Funnel {
         }
     }
 
+    /// What became of the logins that were begun and neither reached their page nor were lost, in words; `None` if there are
+    /// none. Percentiles know nothing of them.
+    pub fn without_end(&self) -> Option<String> {
+        let begun = self.planned.saturating_sub(self.without_page);
+        let without_end = begun.saturating_sub(self.delivered + self.lost);
+        (without_end > 0).then(|| {
+            format!(
+                "{without_end} of {begun} logins came to nothing, and no percentile has them: phones were told something else \
+                 {} times and nothing {} times. Check that --confirmation is that of the account, and read the callbacks' logs",
+                self.refused, self.not_told
+            )
+        })
+    }
+
     /// Whether no login was lost, doubled or mixed up.
     pub fn keeps_the_promise(&self) -> bool {
         self.lost == 0 && self.doubled == 0 && self.mixed_up == 0
@@ -79,6 +93,14 @@ impl Funnel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logins_that_come_to_nothing_are_told() {
+        let all = Funnel { planned: 10, without_page: 2, delivered: 7, lost: 1, ..Funnel::default() };
+        assert_eq!(all.without_end(), None);
+        let refused = Funnel { delivered: 0, refused: 7, ..all };
+        assert!(refused.without_end().is_some_and(|told| told.starts_with("7 of 8 logins came to nothing")));
+    }
 
     #[test]
     fn adding_adds_every_field() {

@@ -57,6 +57,13 @@ pub struct LoginCost {
     pub cpu_us: f64,
 }
 
+impl LoginCost {
+    /// Whether a process under test was looked at. Those of somebody else's cluster aren't.
+    pub fn is_known(&self) -> bool {
+        self.roles.keys().any(|role| role.is_under_test())
+    }
+}
+
 /// What the processes of one role cost together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -52,7 +52,7 @@ pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
     result.seconds = seconds(&timings, &windows, &samples);
     result.generator = judge(&health_evidence(&result, recorder, &timings, &samples, pages_per_path));
     result.processes = samples.processes;
-    for reason in missing {
+    for reason in missing.into_iter().chain(result.funnel.without_end()) {
         result.completeness.lacks(reason);
     }
     result.thresholds = thresholds.iter().map(|threshold| threshold.check(&result)).collect();

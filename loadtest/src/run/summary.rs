@@ -44,8 +44,11 @@ impl fmt::Display for RunSummary<'_> {
         for phase in &self.0.phases {
             write_times(f, phase)?;
         }
-        if let Some(cost) =
-            self.0.phase(Phase::Load).and_then(|phase| phase.cost.as_ref()).filter(|cost| cost.logins > 0)
+        if let Some(cost) = self
+            .0
+            .phase(Phase::Load)
+            .and_then(|phase| phase.cost.as_ref())
+            .filter(|cost| cost.logins > 0 && cost.is_known())
         {
             let roles = cost.roles.iter().map(|(role, cost)| format!("{} {:.0}", role.name(), cost.cpu_us_per_login));
             let roles: Vec<_> = roles.collect();

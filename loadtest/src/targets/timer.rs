@@ -125,7 +125,8 @@ mod tests {
     #[tokio::test]
     async fn tasks_wake_in_the_order_of_their_instants_and_never_early() {
         let timer = PreciseTimer::start();
-        let began = Instant::now();
+        // All of them have to be waiting before the first is due.
+        let began = Instant::now() + Duration::from_millis(200);
         let order = Arc::new(Mutex::new(vec![]));
         let sleepers = [30, 10, 20, 0].map(|millis| {
             let (timer, order) = (timer.clone(), order.clone());

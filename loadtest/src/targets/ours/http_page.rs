@@ -25,6 +25,8 @@ pub(super) struct HttpPage {
     rest: Vec<u8>,
     /// The text of a stream that is not read yet, without the borders of its chunks.
     text: Vec<u8>,
+    /// Whether the stream has sent its last chunk.
+    has_ended: bool,
     polls: bool,
     /// Whether a poll is under way.
     asked: bool,
@@ -71,7 +73,8 @@ impl HttpPage {
         let Ok(scene) = scene else { return Err(refused(status, &message)) };
         let shown = ShownScene { scene, url: message.qr.url.clone().into_owned() };
         let (key, origin) = (message.key.clone().into(), origin.into());
-        let mut page = Self { stream, rest, text: vec![], polls, asked: false, scene, key, seq: 0, origin };
+        let mut page =
+            Self { stream, rest, text: vec![], has_ended: false, polls, asked: false, scene, key, seq: 0, origin };
         page.listen(gateway, seat).await?;
         Ok((page, shown))
     }
@@ -79,7 +82,7 @@ impl HttpPage {
     /// Connects again, and listens after what it has seen.
     pub(super) async fn resume(&mut self, gateway: SocketAddr, seat: Seat) -> Result<(), PageError> {
         self.stream = connect(gateway, seat.source).await.map_err(broken)?;
-        (self.rest, self.text, self.asked) = (vec![], vec![], false);
+        (self.rest, self.text, self.has_ended, self.asked) = (vec![], vec![], false, false);
         self.listen(gateway, seat).await
     }
 
@@ -130,17 +133,23 @@ impl HttpPage {
                     return Ok(heard);
                 }
             }
+            // What came together with the head is here already, and perhaps nothing more follows.
+            let known = self.text.len();
+            self.has_ended |= take_chunks(&mut self.rest, &mut self.text).map_err(|_| not_ours(200))?;
+            if self.text.len() > known {
+                continue;
+            }
+            if self.has_ended {
+                return Ok(Heard::Disconnected { sent_away: false });
+            }
+            // A page that waits keeps no memory for what it has read.
             if self.text.is_empty() {
                 self.text = Vec::new();
             }
-            if !read_more(&self.stream, &mut self.rest).await.map_err(broken)? {
-                return Ok(Heard::Disconnected { sent_away: false });
-            }
-            let is_last = take_chunks(&mut self.rest, &mut self.text).map_err(|_| not_ours(200))?;
             if self.rest.is_empty() {
                 self.rest = Vec::new();
             }
-            if is_last && self.text.is_empty() {
+            if !read_more(&self.stream, &mut self.rest).await.map_err(broken)? {
                 return Ok(Heard::Disconnected { sent_away: false });
             }
         }
@@ -155,7 +164,12 @@ impl HttpPage {
             self.asked = false;
             if status != 200 {
                 let message = GatewayMessage::read(&answer).ok_or_else(|| not_ours(status))?;
-                return Ok(Heard::Over { code: message.code.into_owned() });
+                // A gateway that has no room, or no Redis, says when to come back. The scene goes on.
+                return Ok(if status == 429 || status >= 500 {
+                    Heard::Disconnected { sent_away: true }
+                } else {
+                    Heard::Over { code: message.code.into_owned() }
+                });
             }
             let PollAnswer { state, events, retry_after_ms } =
                 serde_json::from_slice(&answer).map_err(|_| not_ours(status))?;
@@ -215,4 +229,60 @@ fn not_ours(status: u16) -> PageError {
 
 fn refused(status: u16, message: &GatewayMessage) -> PageError {
     if message.code.is_empty() { not_ours(status) } else { PageError::Refused(message.code.clone().into_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{io::AsyncReadExt, net::TcpListener, time::timeout};
+
+    use super::*;
+    use crate::plan::WayIn;
+
+    const OPENED: &str = r#"{"type":"opened","scene":"AAAAAAAAAAAAAAAAAAAAAA","key":"k","qr":{"url":"u"}}"#;
+
+    fn json(status: &str, body: &str) -> String {
+        format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    }
+
+    /// A page of a gateway that gives these answers, each in one piece, to one request after the other. Then the connection
+    /// stays open and says nothing.
+    async fn page(polls: bool, answers: [String; 2]) -> HttpPage {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let gateway = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut page, _) = listener.accept().await.unwrap();
+            for answer in answers {
+                assert_ne!(page.read(&mut [0; 4096]).await.unwrap(), 0);
+                page.write_all(answer.as_bytes()).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        });
+        let seat = Seat { number: 0, source: None, way: WayIn::Poll };
+        HttpPage::open(gateway, "https://shop.example", seat, ("demo", "state"), polls).await.unwrap().0
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_heard_whose_login_comes_together_with_its_head() {
+        let event = "data: {\"type\":\"confirmed\",\"seq\":2,\"grant\":\"g\"}\n\n";
+        let stream =
+            format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{event}\r\n0\r\n\r\n", event.len());
+        let mut page = page(false, [json("201 Created", OPENED), stream]).await;
+        let heard = timeout(Duration::from_secs(5), page.hear()).await;
+        assert_eq!(heard, Ok(Heard::Login { grant: Some("g".to_owned()) }));
+        assert_eq!(timeout(Duration::from_secs(5), page.hear()).await, Ok(Heard::Disconnected { sent_away: false }));
+    }
+
+    #[tokio::test]
+    async fn a_poll_that_is_to_come_back_later_ends_no_scene() {
+        for (status, heard) in [
+            ("503 Service Unavailable", Heard::Disconnected { sent_away: true }),
+            ("429 Too Many Requests", Heard::Disconnected { sent_away: true }),
+            ("410 Gone", Heard::Over { code: "scene_expired".to_owned() }),
+        ] {
+            let mut page = page(true, [json("201 Created", OPENED), json(status, r#"{"code":"scene_expired"}"#)]).await;
+            assert_eq!(timeout(Duration::from_secs(5), page.hear()).await, Ok(heard), "{status}");
+        }
+    }
 }
