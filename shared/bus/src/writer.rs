@@ -37,7 +37,7 @@ impl SceneWriter {
     /// A writer over this Redis.
     pub fn over(redis: &Redis) -> Self {
         redis.check_rights("settling", SETTLING);
-        redis.check_address(format!("wx:reads:{:016x}", rand::random::<u64>()));
+        redis.check_address(format!("fence:reads:{:016x}", rand::random::<u64>()));
         Self(WriterBackend::Redis(Box::new(RedisWriter::new(redis.clone()))))
     }
 
