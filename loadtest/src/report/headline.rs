@@ -135,7 +135,7 @@ fn what_was_measured(result: &RunResult) -> Vec<String> {
         0 => "No login was accepted.".to_owned(),
         accepted if funnel.delivered == accepted => {
             format!(
-                "All {} reached their page, and none twice.",
+                "All {} reached their page, and none was seen twice.",
                 counted(accepted, "accepted login", "accepted logins")
             )
         }
@@ -146,7 +146,7 @@ fn what_was_measured(result: &RunResult) -> Vec<String> {
         ),
     }];
     if funnel.doubled + funnel.mixed_up > 0 {
-        texts[0] = texts[0].replace(", and none twice", "");
+        texts[0] = texts[0].replace(", and none was seen twice", "");
     }
     if let Some(phase) = main_phase(result) {
         let summary = &phase.response.summary;
@@ -192,7 +192,7 @@ mod tests {
     fn a_run_that_passes_says_what_it_measured() {
         let passed = of(|_| ());
         assert_eq!((passed.tone, passed.word.as_str()), (Tone::Good, "Passed"));
-        assert_eq!(passed.reason, "All 4,000 accepted logins reached their page, and none twice.");
+        assert_eq!(passed.reason, "All 4,000 accepted logins reached their page, and none was seen twice.");
         assert!(text(&passed).contains("100 logins a second were asked for, and 100 reached."), "{}", text(&passed));
     }
 
