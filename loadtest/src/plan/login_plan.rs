@@ -103,7 +103,7 @@ pub struct LoginPlan {
     pub leaves_per_second: f64,
     /// How many pages a second lose their connection while the load runs, and come back at once.
     pub reconnects_per_second: f64,
-    /// A login is late if its page learns of it this much later than planned, in seconds.
+    /// A login is late if its page learns of it this much later than its phone, in seconds.
     pub late_after_seconds: f64,
 }
 

@@ -30,7 +30,7 @@ pub struct Funnel {
     pub doubled: u64,
     /// How many logins were redeemed as another person than the one who scanned.
     pub mixed_up: u64,
-    /// How many delivered logins came later than the plan's limit.
+    /// How many delivered logins reached their page later after their phone was told than the plan allows.
     pub late: u64,
     /// How often a phone was told something else, such as to scan again.
     pub refused: u64,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use scenecast_bus::{BusError, Notice, Store, StoreError};
+use scenecast_bus::{BusError, Notice, Store, StoreError, Watch};
 use scenecast_metrics::Metrics;
 use scenecast_redis::{Redis, RedisErrorKind};
 use scenecast_scene::Settled;
@@ -34,15 +34,21 @@ fn pods(server: &RedisServer) -> (TestBus, TestBus) {
     (gateway, callback)
 }
 
+/// A page that waits on scene 1, and a callback. The gateway has looked at Redis twice, so it knows what was there.
+async fn waiting_page(server: &RedisServer) -> (Watch, TestBus) {
+    let (gateway, callback) = pods(server);
+    callback.open(scene(1), &opening()).await.unwrap();
+    let (watch, mailbox) = gateway.watch(scene(1), 0).await.unwrap();
+    assert!(mailbox.is_some());
+    until("the gateway has looked at Redis", async || server.usage().await.calls("client|info") > 1).await;
+    (watch, callback)
+}
+
 #[tokio::test]
 async fn a_page_learns_within_seconds_that_redis_was_emptied() {
     for command in [&["FLUSHALL"][..], &["FLUSHALL", "ASYNC"], &["FLUSHDB"], &["SWAPDB", "0", "1"]] {
         let server = RedisServer::start().await;
-        let (gateway, callback) = pods(&server);
-        callback.open(scene(1), &opening()).await.unwrap();
-        let (mut watch, mailbox) = gateway.watch(scene(1), 0).await.unwrap();
-        assert!(mailbox.is_some());
-        until("the gateway has looked at Redis", async || server.usage().await.calls("client|info") > 0).await;
+        let (mut watch, callback) = waiting_page(&server).await;
         server.cli(command).await.unwrap();
         let notice = timeout(SOON, next_notice(&mut watch)).await;
         assert_eq!(notice.as_ref(), Ok(&Notice::SceneLost), "{command:?}");
@@ -57,11 +63,7 @@ async fn a_page_learns_within_seconds_that_redis_was_emptied() {
 #[tokio::test]
 async fn a_page_learns_within_seconds_that_redis_was_emptied_while_the_connection_for_commands_was_away() {
     let server = RedisServer::start().await;
-    let (gateway, callback) = pods(&server);
-    callback.open(scene(1), &opening()).await.unwrap();
-    let (mut watch, mailbox) = gateway.watch(scene(1), 0).await.unwrap();
-    assert!(mailbox.is_some());
-    until("the gateway has looked at Redis", async || server.usage().await.calls("client|info") > 0).await;
+    let (mut watch, _) = waiting_page(&server).await;
     server.kill_clients("TYPE normal SKIPME yes").await;
     server.cli(&["FLUSHALL"]).await.unwrap();
     let notice = timeout(SOON, next_notice(&mut watch)).await;
@@ -72,11 +74,7 @@ async fn a_page_learns_within_seconds_that_redis_was_emptied_while_the_connectio
 #[tokio::test]
 async fn a_page_learns_within_seconds_that_redis_has_another_history() {
     let server = RedisServer::start().await;
-    let (gateway, callback) = pods(&server);
-    callback.open(scene(1), &opening()).await.unwrap();
-    let (mut watch, mailbox) = gateway.watch(scene(1), 0).await.unwrap();
-    assert!(mailbox.is_some());
-    until("the gateway has looked at Redis", async || server.usage().await.calls("client|info") > 1).await;
+    let (mut watch, _) = waiting_page(&server).await;
     server.cli(&["DEL", &redis_name(scene(1))]).await.unwrap();
     // Redis begins another history, too, when it gets its first replica.
     let _replica = RedisServer::start_replica_of(&server).await;
