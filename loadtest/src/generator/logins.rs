@@ -11,9 +11,6 @@ use crate::{
     targets::{LoginTarget, PageEnd},
 };
 
-/// Of this many logins one is redeemed a second time, as another login. That has to be refused.
-const REDEEMED_AGAIN: u64 = 100;
-
 /// Runs the login with this number, planned for this instant. Returns when nothing more can come of it.
 pub(super) async fn log_in<T: LoginTarget>(state: Arc<GeneratorState<T>>, phase: Phase, number: u64, planned: Instant) {
     let Some(WaitingPage { seat, scene, trigger, news }) = state.waiting.take() else {
@@ -21,8 +18,7 @@ pub(super) async fn log_in<T: LoginTarget>(state: Arc<GeneratorState<T>>, phase:
         return;
     };
     let Some(triggered) = state.target.trigger(trigger, planned, &news).await else {
-        state.recorder.problem("the code could not be scanned");
-        state.recorder.without_page(phase);
+        state.recorder.problem_in(phase, "the code could not be scanned");
         return;
     };
     state.recorder.triggered(phase, scene, planned, &triggered);
@@ -37,12 +33,14 @@ pub(super) async fn log_in<T: LoginTarget>(state: Arc<GeneratorState<T>>, phase:
             state.recorder.grant_redeemed(phase);
         }
         state.recorder.redeemed(phase, scene, redemption);
-        if let (Some(grant), 0) = (grant, number % REDEEMED_AGAIN) {
+        if let (Some(grant), true) = (grant, state.plan.redeems_again(number)) {
+            state.recorder.redeemed_again(phase);
             let again = state.target.redeem(seat, scene, grant, triggered.who).await;
             if matches!(again, Redemption::Of(_)) {
                 state.recorder.redeemed(phase, scene, again);
             }
         }
+        state.recorder.heard_again(phase, scene, news.heard_again().await);
     }
     state.recorder.close(phase, scene);
 }

@@ -29,6 +29,7 @@ pub(super) async fn keep_page<T: LoginTarget>(state: Arc<GeneratorState<T>>, mut
         let (mut page, news) = Box::pin(open(&state, seat, planned)).await;
         let fate = wait(&state, seat, &mut page, &news).await;
         if fate == PageFate::LoggedIn {
+            news.listened_on(Box::pin(page.listen_on()).await);
             page.close().await;
             if !state.plan.refill {
                 return;
@@ -50,9 +51,11 @@ async fn open<T: LoginTarget>(state: &GeneratorState<T>, seat: Seat, planned: In
                 state.waiting.add(WaitingPage { seat, scene, trigger, news: news.clone() });
                 return (page, news);
             }
-            Err(error) => state.recorder.open_failed(phase, error.code()),
+            Err(error) => {
+                state.recorder.open_failed(phase, error.code());
+                pause(&error).await;
+            }
         }
-        pause().await;
     }
 }
 
@@ -62,15 +65,25 @@ async fn wait<T: LoginTarget>(state: &GeneratorState<T>, seat: Seat, page: &mut 
         let heard = tokio::select! {
             heard = page.hear() => heard,
             order = news.ordered() => match order {
-                PageOrder::Leave => Heard::Over { code: "left".to_owned() },
-                PageOrder::Reconnect => Heard::Disconnected { sent_away: true },
+                PageOrder::Leave => {
+                    state.recorder.left();
+                    news.ended(PageEnd::Never("left".to_owned()));
+                    return PageFate::WithoutLogin;
+                }
+                PageOrder::Reconnect => Heard::SentAway { after: Duration::ZERO, problem: None },
             },
         };
-        match heard {
-            Heard::Scanned { number } => news.scanned(number),
+        let after = match heard {
+            Heard::Scanned { number } => {
+                news.scanned(number);
+                continue;
+            }
             Heard::Login { grant } => {
                 news.ended(PageEnd::Login { at: Instant::now(), grant });
                 state.recorder.closed();
+                if !news.is_taken() {
+                    state.recorder.unasked_login();
+                }
                 return PageFate::LoggedIn;
             }
             Heard::Over { code } => {
@@ -79,22 +92,30 @@ async fn wait<T: LoginTarget>(state: &GeneratorState<T>, seat: Seat, page: &mut 
                 news.ended(PageEnd::Never(code));
                 return PageFate::WithoutLogin;
             }
-            Heard::Disconnected { sent_away } => {
-                state.recorder.disconnected();
-                if !sent_away {
-                    state.recorder.problem("connection lost");
-                }
-                if let Err(code) = Box::pin(come_back(state, seat, page)).await {
-                    news.ended(PageEnd::Never(code));
-                    return PageFate::WithoutLogin;
-                }
+            Heard::SentAway { after, problem } => {
+                state.recorder.disconnected(problem.as_deref());
+                after
             }
+            Heard::Disconnected => {
+                state.recorder.disconnected(Some("connection lost"));
+                Duration::ZERO
+            }
+        };
+        if let Err(code) = Box::pin(come_back(state, seat, page, after)).await {
+            news.ended(PageEnd::Never(code));
+            return PageFate::WithoutLogin;
         }
     }
 }
 
-/// Reconnects a page, however often that takes. Fails with the code of a server that knows its scene no more.
-async fn come_back<T: LoginTarget>(state: &GeneratorState<T>, seat: Seat, page: &mut T::Page) -> Result<(), String> {
+/// Reconnects a page after this time, however often that takes. Fails with the code of a server that knows its scene no more.
+async fn come_back<T: LoginTarget>(
+    state: &GeneratorState<T>,
+    seat: Seat,
+    page: &mut T::Page,
+    after: Duration,
+) -> Result<(), String> {
+    sleep(after).await;
     loop {
         match state.target.reconnect(page, seat).await {
             Ok(()) => {
@@ -105,9 +126,11 @@ async fn come_back<T: LoginTarget>(state: &GeneratorState<T>, seat: Seat, page: 
                 state.recorder.problem(&code);
                 return Err(code);
             }
-            Err(error) => state.recorder.problem(error.code()),
+            Err(error) => {
+                state.recorder.problem(error.code());
+                pause(&error).await;
+            }
         }
-        pause().await;
     }
 }
 
@@ -119,6 +142,11 @@ fn is_final(code: &str) -> bool {
     )
 }
 
-async fn pause() {
-    sleep(PAUSE.mul_f64(rand::random())).await;
+/// Waits as long as the server wants it, or a random time.
+async fn pause(error: &PageError) {
+    let pause = match error {
+        PageError::Later { after, .. } => *after,
+        _ => PAUSE.mul_f64(rand::random()),
+    };
+    sleep(pause).await;
 }

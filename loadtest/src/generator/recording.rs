@@ -46,6 +46,9 @@ struct RecordedPhase {
     planned: u64,
     without_page: u64,
     grants_redeemed: u64,
+    redeemed_again: u64,
+    left: u64,
+    unasked: u64,
 }
 
 /// When a phase was, since the run's start.
@@ -70,7 +73,7 @@ pub struct LiveCounts {
 }
 
 impl RunRecorder {
-    /// The run begins now. A login is late if its page learns of it this much later than its phone.
+    /// The run begins now. A login is late if its page learns of it this much later than planned.
     pub fn begin(late_after: Duration) -> Self {
         Self {
             began: Instant::now(),
@@ -147,7 +150,11 @@ impl RunRecorder {
 
     /// A connected page met a problem.
     pub(super) fn problem(&self, code: &str) {
-        let phase = self.phase();
+        self.problem_in(self.phase(), code);
+    }
+
+    /// A login that was planned in this phase met a problem.
+    pub(super) fn problem_in(&self, phase: Phase, code: &str) {
         self.recorded.lock().phase(phase).ledger.count_problem(code);
     }
 
@@ -155,9 +162,13 @@ impl RunRecorder {
         self.recorded.lock().counts.connected += 1;
     }
 
-    /// A page lost its connection, and will come back.
-    pub(super) fn disconnected(&self) {
+    /// A page lost its connection, and will come back. The problem is why, if that is one.
+    pub(super) fn disconnected(&self, problem: Option<&str>) {
+        let phase = self.phase();
         let mut recorded = self.recorded.lock();
+        if let Some(code) = problem {
+            recorded.phase(phase).ledger.count_problem(code);
+        }
         recorded.counts.disconnected += 1;
         recorded.counts.connected -= 1;
     }
@@ -165,6 +176,22 @@ impl RunRecorder {
     /// A connected page closed, since its wait is over.
     pub(super) fn closed(&self) {
         self.recorded.lock().counts.connected -= 1;
+    }
+
+    /// A page heard of a login that no phone asked for. It is somebody else's.
+    pub(super) fn unasked_login(&self) {
+        let phase = self.phase();
+        let mut recorded = self.recorded.lock();
+        recorded.phase(phase).unasked += 1;
+        recorded.phase(phase).ledger.count_problem("a login that nobody asked for");
+    }
+
+    /// The person before a connected page left, as the plan wants it.
+    pub(super) fn left(&self) {
+        let phase = self.phase();
+        let mut recorded = self.recorded.lock();
+        recorded.phase(phase).left += 1;
+        recorded.counts.connected -= 1;
     }
 
     /// A login is planned for this instant.
@@ -182,12 +209,17 @@ impl RunRecorder {
 
     /// A phone has done what it does.
     pub(super) fn triggered(&self, phase: Phase, scene: SceneId, scanned: Instant, triggered: &Triggered) {
-        let (planned, sent) = (self.since_start(triggered.planned), self.since_start(triggered.sent));
+        let [planned, sent] = [triggered.planned, triggered.sent].map(|at| self.since_start(at));
+        let lateness = triggered.sent.saturating_duration_since(triggered.due);
         let mut recorded = self.recorded.lock();
-        recorded.timings.sent(phase, planned, sent);
+        recorded.timings.sent(phase, planned, sent, lateness);
         let ledger = &mut recorded.phase(phase).ledger;
         ledger.scanned(scene, triggered.who.clone(), scanned);
+        ledger.planned(scene, triggered.planned);
         ledger.phone_told(scene, triggered.told, triggered.answered);
+        if let Some(problem) = &triggered.problem {
+            ledger.count_problem(problem.code());
+        }
     }
 
     /// A page heard of its login.
@@ -201,6 +233,18 @@ impl RunRecorder {
 
     pub(super) fn redeemed(&self, phase: Phase, scene: SceneId, redemption: Redemption) {
         self.recorded.lock().phase(phase).ledger.redeemed(scene, redemption);
+    }
+
+    /// A page heard of this many logins more, after its own.
+    pub(super) fn heard_again(&self, phase: Phase, scene: SceneId, logins: u32) {
+        if logins > 0 {
+            self.recorded.lock().phase(phase).ledger.page_told_again(scene);
+        }
+    }
+
+    /// The site tries to redeem a grant a second time.
+    pub(super) fn redeemed_again(&self, phase: Phase) {
+        self.recorded.lock().phase(phase).redeemed_again += 1;
     }
 
     /// The site redeemed a grant, not only a login without one.
@@ -239,15 +283,17 @@ impl RecordedPhase {
         Funnel {
             asked: self.asked,
             opened: self.opens.count(),
+            left: self.left,
             planned: self.planned,
             without_page: self.without_page,
             scanned: tally.scanned,
             accepted: tally.accepted,
             delivered: tally.delivered,
             redeemed: self.grants_redeemed,
+            redeemed_again: self.redeemed_again,
             lost: tally.lost,
             doubled: tally.doubled,
-            mixed_up: tally.mixed_up,
+            mixed_up: tally.mixed_up + self.unasked,
             late: tally.late,
             refused: tally.refused,
             not_told: tally.not_told,

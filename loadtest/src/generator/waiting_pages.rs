@@ -37,6 +37,7 @@ impl<T> WaitingPages<T> {
         loop {
             let page = pages.pop_front()?;
             if !page.news.has_ended() {
+                page.news.take();
                 return Some(page);
             }
         }

@@ -1,6 +1,6 @@
 //! Whether the generator did what the plan says. If it didn't, its times are not those of the target.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     measure::TimingSet,
@@ -26,6 +26,10 @@ pub struct HealthEvidence {
     pub sent: u64,
     /// How many planned logins found no page that waits.
     pub without_page: u64,
+    /// How many attempts to open a page failed at the target, over the whole run. The generator's own failures are not in it.
+    pub failed_opens: u64,
+    /// What the generator itself ran out of, with how often.
+    pub exhausted: BTreeMap<String, u64>,
     /// How long load and fault took.
     pub took: Duration,
     pub cpu_seconds: f64,
@@ -86,11 +90,31 @@ fn findings(evidence: &HealthEvidence, health: &GeneratorHealth) -> Vec<HealthFi
         true,
         format!("{reached_rate:.0} logins a second were sent of {asked_rate:.0} that were planned"),
     );
-    find(
-        evidence.without_page > 0,
-        true,
-        format!("{} planned logins found no page that waits: use more --pages, or a lower rate", evidence.without_page),
-    );
+    let without_page = evidence.without_page;
+    match evidence.failed_opens {
+        0 => find(
+            without_page > 0,
+            true,
+            format!("{without_page} planned logins found no page that waits: use more --pages, or a lower rate"),
+        ),
+        failed => find(
+            without_page > 0,
+            false,
+            format!(
+                "{without_page} planned logins found no page that waits, and {failed} attempts to open one failed: that is the \
+                 target's doing, see what pages were told"
+            ),
+        ),
+    }
+    for (what, times) in &evidence.exhausted {
+        find(
+            true,
+            true,
+            format!(
+                "{what} ({times} times): raise its limits (ulimit -n), use more --sources, or ask for fewer --pages"
+            ),
+        );
+    }
     find(
         cpus > 0 && cpus_used > f64::from(cpus) * NEAR_LIMIT,
         false,
@@ -174,6 +198,16 @@ mod tests {
         let empty = judge(&HealthEvidence { sent: 900, without_page: 100, ..evidence(300, 100) });
         assert_eq!(empty.findings.len(), 1);
         assert!(empty.is_limited && empty.findings[0].text.contains("--pages"), "{empty:?}");
+        // A target that opens no pages is not the generator's fault.
+        let down = judge(&HealthEvidence { sent: 900, without_page: 100, failed_opens: 7, ..evidence(300, 100) });
+        assert!(!down.is_limited && down.findings[0].text.contains("7 attempts to open one failed"), "{down:?}");
+    }
+
+    #[test]
+    fn a_generator_that_runs_out_of_something_is_the_limit() {
+        let exhausted = BTreeMap::from([("the generator has no descriptors left".to_owned(), 12)]);
+        let health = judge(&HealthEvidence { exhausted, ..evidence(300, 100) });
+        assert!(health.is_limited && health.findings[0].text.contains("no descriptors left (12 times)"), "{health:?}");
     }
 
     #[test]

@@ -17,8 +17,12 @@ pub(super) struct LoginRecord {
     pub(super) not_told: u64,
     /// When the page was back after it had left on its own.
     pub(super) page_returned: Option<Instant>,
+    /// When the message that decides it was planned, if it was. Whether it is late counts from then on.
+    pub(super) planned: Option<Instant>,
     /// When the page learned that it is logged in.
     pub(super) page_told: Option<Instant>,
+    /// Whether the page learned it once more.
+    pub(super) page_told_again: bool,
     /// Who the site learned is logged in, once for each redemption.
     pub(super) redeemed: Vec<OpenId>,
     /// The code of the last redemption that was refused.

@@ -91,6 +91,17 @@ impl Ledger {
         self.login(scene).page_returned = Some(at);
     }
 
+    /// The message that decides this login was planned for this moment. Lateness counts from then on, and otherwise from when
+    /// its phone was told.
+    pub fn planned(&mut self, scene: SceneId, at: Instant) {
+        self.login(scene).planned = Some(at);
+    }
+
+    /// The scene's page learned once more that it is logged in.
+    pub fn page_told_again(&mut self, scene: SceneId) {
+        self.login(scene).page_told_again = true;
+    }
+
     /// The scene's page learned that it is logged in.
     pub fn page_told(&mut self, scene: SceneId, at: Instant) {
         self.login(scene).page_told.get_or_insert(at);
@@ -158,7 +169,8 @@ impl Ledger {
         tally::quantile(took, 99)
     }
 
-    /// The sums. A login is late if its page learned of it more than `late_after` after its phone.
+    /// The sums. A login is late if its page learned of it more than `late_after` after it was planned, or else after its phone
+    /// was told.
     pub fn tally(&self, late_after: Duration) -> Tally {
         let mut tally = Tally::of(self.logins.values(), late_after, self.data_lost_by);
         tally.add_closed(&self.closed);

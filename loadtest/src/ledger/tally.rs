@@ -22,7 +22,7 @@ pub struct Tally {
     pub lost: u64,
     /// Accepted logins that ended with the data of Redis, before their grant was redeemed. Not counted as lost.
     pub ended_with_the_data: u64,
-    /// Logins that were redeemed more than once.
+    /// Logins that were redeemed more than once, or that their page was told more than once.
     pub doubled: u64,
     /// Logins that were redeemed as another user than the one who scanned.
     pub mixed_up: u64,
@@ -78,11 +78,11 @@ impl Tally {
         self.scanned += 1;
         self.refused += login.refused;
         self.not_told += login.not_told;
-        self.doubled += u64::from(login.redeemed.len() > 1);
+        self.doubled += u64::from(login.redeemed.len() > 1 || login.page_told_again);
         self.mixed_up += u64::from(login.redeemed.iter().any(|redeemed| redeemed != who));
         let Some(accepted) = login.accepted else { return };
         self.accepted += 1;
-        match login.page_told_after(accepted) {
+        match login.page_told_after(login.planned.unwrap_or(accepted)) {
             Some(took) if login.is_delivered() => {
                 self.delivered += 1;
                 self.late += u64::from(took > late_after);

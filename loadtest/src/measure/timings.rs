@@ -25,7 +25,7 @@ pub struct TimingSet {
     pub response: Latency,
     /// From the actual send to the page. What the servers took.
     pub service: Latency,
-    /// From the planned instant to the actual send. What the generator held up.
+    /// From the planned instant, or from when it could be sent, to the actual send. What the generator held up.
     pub lateness: Latency,
 }
 
@@ -72,10 +72,10 @@ impl Timings {
         self.second(at).planned += 1;
     }
 
-    /// The message that decides a login was sent: planned for that moment, and sent at this one.
-    pub fn sent(&mut self, phase: Phase, planned: Duration, sent: Duration) {
+    /// The message that decides a login was sent: planned for that moment, sent at this one, and held up by the generator for
+    /// so long.
+    pub fn sent(&mut self, phase: Phase, planned: Duration, sent: Duration, lateness: Duration) {
         self.second(sent).sent += 1;
-        let lateness = sent.saturating_sub(planned);
         self.phases.entry(phase).or_default().lateness.record(lateness);
         self.second(planned).times.lateness.record(lateness);
     }
@@ -123,7 +123,7 @@ mod tests {
     fn login(phase: Phase, planned: u64, sent: u64, heard: u64) -> Timings {
         let mut timings = Timings::default();
         timings.planned(ms(planned));
-        timings.sent(phase, ms(planned), ms(sent));
+        timings.sent(phase, ms(planned), ms(sent), ms(sent.saturating_sub(planned)));
         timings.heard(LoginTiming { phase, planned: ms(planned), sent: ms(sent), heard: ms(heard) });
         timings
     }

@@ -54,6 +54,7 @@ impl Contestant {
                 ("processes", "one gateway, one callback, one Redis"),
                 ("accounts", "safe mode, confirmation none"),
                 ("logs", "as shipped"),
+                ("heartbeats", "off"),
                 ("people", "10,000, in turn"),
                 ("append-only file of Redis", "off"),
             ],

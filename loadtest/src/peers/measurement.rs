@@ -13,7 +13,7 @@ use super::{
 use crate::{
     generator::{Generator, RunRecorder},
     measure::Latency,
-    plan::{Arrivals, LoginPlan, Phase, PhoneSteps, RateCurve, Segment, ThinkTime, WayIn, WeightedWay},
+    plan::{LoginPlan, Phase, RateCurve, Segment},
     results::Funnel,
     targets::{LoginTarget, PreciseTimer, SourceAddresses},
 };
@@ -79,19 +79,11 @@ pub async fn measure<T: LoginTarget>(
 fn plan(load: &ComparedLoad) -> LoginPlan {
     LoginPlan {
         seed: SEED,
-        pages: load.sockets,
         opens_per_second: load.opens_per_second,
         hold_seconds: load.settle_seconds,
-        rate: RateCurve::constant(load.rate, load.seconds),
-        arrivals: Arrivals::Uniform,
         cool_down_seconds: LOST_AFTER_SECONDS,
-        phone: PhoneSteps::None,
-        think_time: ThinkTime { from: 0.0, to: 0.0 },
-        ways: vec![WeightedWay { way: WayIn::WebSocket, weight: 1 }],
-        refill: false,
-        leaves_per_second: 0.0,
-        reconnects_per_second: 0.0,
         late_after_seconds: LOST_AFTER_SECONDS,
+        ..LoginPlan::plain(load.sockets, RateCurve::constant(load.rate, load.seconds))
     }
 }
 

@@ -77,6 +77,8 @@ impl RunningScenecast {
             steps: PhoneSteps::None,
             think_time: ThinkTime { from: 0.0, to: 0.0 },
             people: 1..=PEOPLE,
+            // The peers' pages have none either.
+            heartbeats: false,
             timer,
         }))
     }

@@ -103,8 +103,18 @@ pub struct LoginPlan {
     pub leaves_per_second: f64,
     /// How many pages a second lose their connection while the load runs, and come back at once.
     pub reconnects_per_second: f64,
-    /// A login is late if its page learns of it this much later than its phone, in seconds.
+    /// A login is late if its page learns of it this much later than planned, in seconds.
     pub late_after_seconds: f64,
+    /// Of how many redeemed grants in a hundred it is tried whether they can be redeemed again.
+    #[serde(default = "usual_share")]
+    pub redeemed_again_percent: f64,
+}
+
+/// A second redemption costs the callbacks about as much as the first, and that would be in the cost of a login.
+///
+/// See docs/decisions/111-a-load-looks-for-doubled-logins-and-says-how-hard.md.
+fn usual_share() -> f64 {
+    1.0
 }
 
 /// A plan that can't be run.
@@ -135,6 +145,10 @@ impl LoginPlan {
             ("think_time", self.think_time.from),
             ("think_time", self.think_time.to - self.think_time.from),
         ];
+        if !(0.0..=100.0).contains(&self.redeemed_again_percent) {
+            let percent = self.redeemed_again_percent;
+            return refuse("redeemed_again_percent", format!("{percent} is not a number from 0 to 100"));
+        }
         let stages = self.rate.0.iter().flat_map(|stage| [("rate", stage.from), ("rate", stage.to)]);
         for (setting, amount) in amounts.into_iter().chain(stages) {
             if !(0.0..=1e6).contains(&amount) {
@@ -155,6 +169,33 @@ impl LoginPlan {
             );
         }
         Ok(())
+    }
+
+    /// A plan in which this many pages open and people log in at these rates, evenly and by a scan; without churn.
+    pub fn plain(pages: u32, rate: RateCurve) -> Self {
+        Self {
+            seed: 1,
+            pages,
+            opens_per_second: 100.0,
+            hold_seconds: 0.0,
+            rate,
+            arrivals: Arrivals::Uniform,
+            cool_down_seconds: 10.0,
+            phone: PhoneSteps::None,
+            think_time: ThinkTime { from: 0.0, to: 0.0 },
+            ways: vec![WeightedWay { way: WayIn::WebSocket, weight: 1 }],
+            refill: false,
+            leaves_per_second: 0.0,
+            reconnects_per_second: 0.0,
+            late_after_seconds: 1.0,
+            redeemed_again_percent: usual_share(),
+        }
+    }
+
+    /// Whether the grant of the login with this number is tried a second time. Those that are, are spread evenly.
+    pub fn redeems_again(&self, number: u64) -> bool {
+        let before = |number: u64| (to_f64(number) * self.redeemed_again_percent / 100.0).floor();
+        before(number + 1) > before(number)
     }
 
     /// How long pages open.
@@ -182,6 +223,11 @@ impl LoginPlan {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn to_f64(count: u64) -> f64 {
+    count as f64
+}
+
 impl fmt::Display for WayIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -194,20 +240,8 @@ mod tests {
 
     fn plan() -> LoginPlan {
         LoginPlan {
-            seed: 1,
-            pages: 100,
-            opens_per_second: 50.0,
-            hold_seconds: 0.0,
-            rate: RateCurve::constant(10.0, 5.0),
-            arrivals: Arrivals::Poisson,
-            cool_down_seconds: 10.0,
-            phone: PhoneSteps::None,
-            think_time: ThinkTime { from: 0.0, to: 0.0 },
             ways: vec![WeightedWay { way: WayIn::WebSocket, weight: 3 }, WeightedWay { way: WayIn::Sse, weight: 1 }],
-            refill: false,
-            leaves_per_second: 0.0,
-            reconnects_per_second: 0.0,
-            late_after_seconds: 1.0,
+            ..LoginPlan::plain(100, RateCurve::constant(10.0, 5.0))
         }
     }
 
@@ -229,6 +263,7 @@ mod tests {
             (bad(|plan| plan.think_time.from = 1.0), "think_time: "),
             (bad(|plan| plan.hold_seconds = -1.0), "hold_seconds: "),
             (bad(|plan| plan.ways.clear()), "ways: "),
+            (bad(|plan| plan.redeemed_again_percent = 101.0), "redeemed_again_percent: "),
         ] {
             assert!(refused.starts_with(named), "{refused}");
         }
@@ -238,6 +273,16 @@ mod tests {
     fn pages_come_in_the_proportion_of_the_weights() {
         let ways: Vec<_> = (0..8).map(|number| plan().way_of(number).name()).collect();
         assert_eq!(ways, ["websocket", "websocket", "websocket", "sse", "websocket", "websocket", "websocket", "sse"]);
+    }
+
+    #[test]
+    fn grants_that_are_tried_again_are_as_many_as_asked_for_and_spread_evenly() {
+        let tried = |percent, logins| {
+            let plan = LoginPlan { redeemed_again_percent: percent, ..plan() };
+            (0..logins).filter(|number| plan.redeems_again(*number)).count()
+        };
+        assert_eq!([tried(0.0, 1000), tried(1.0, 1000), tried(2.5, 1000), tried(100.0, 1000)], [0, 10, 25, 1000]);
+        assert_eq!(tried(10.0, 10), 1);
     }
 
     #[test]

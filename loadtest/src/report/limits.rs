@@ -23,6 +23,7 @@ pub(super) fn limits(result: &RunResult) -> Vec<String> {
     texts.extend(machine(result));
     texts.extend(tail(result));
     texts.push(clock(result));
+    texts.extend(doubles(result));
     texts.push(
         "WeChat was simulated. A real message travels through the internet first, and WeChat may take its time."
             .to_owned(),
@@ -91,6 +92,18 @@ fn clock(result: &RunResult) -> String {
     )
 }
 
+/// How hard doubled logins were looked for.
+fn doubles(result: &RunResult) -> Option<String> {
+    let funnel = &result.funnel;
+    (funnel.redeemed > 0).then(|| {
+        format!(
+            "Doubled logins were looked for: each page listened on after its login, and {} of {} redeemed grants were tried a second time.",
+            numbers::count(funnel.redeemed_again),
+            numbers::count(funnel.redeemed)
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +123,7 @@ mod tests {
             "p99 rests on the 8 slowest of 800 logins",
             "p99.9 rests on the 1 slowest",
             "Up to 0.11 ms",
+            "of 800 redeemed grants were tried a second time",
             "WeChat was simulated",
             "This was one run",
         ] {

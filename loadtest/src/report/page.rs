@@ -164,7 +164,16 @@ fn section<'a>(run: &ReportedRun<'a>) -> RunSection<'a> {
 /// The command that made the result.
 fn command(result: &RunResult) -> String {
     let words = [&result.tool.name].into_iter().chain(&result.tool.arguments);
-    words.map(|word| if word.contains(' ') { format!("'{word}'") } else { word.clone() }).collect::<Vec<_>>().join(" ")
+    words.map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell takes it, whatever is in it.
+fn shell_word(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=,@%+".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 impl RunSection<'_> {

@@ -109,3 +109,12 @@ fn a_report_of_an_hour_is_small() {
     let page = run_page(&result).unwrap();
     assert!(page.len() < 400_000, "{}", page.len());
 }
+
+#[test]
+fn the_command_can_be_pasted_into_a_shell_whatever_its_arguments_are() {
+    let mut result = SampleRun { load_seconds: 2, rate: 5, ..SampleRun::default() }.result();
+    result.tool.arguments = ["run", "--threshold=p99<5ms", "", "it's", "$(id)"].map(str::to_owned).to_vec();
+    let page = run_page(&result).unwrap();
+    let command = r"scenecast-loadtest run &#39;--threshold=p99&#60;5ms&#39; &#39;&#39; &#39;it&#39;\&#39;&#39;s&#39; &#39;$(id)&#39;";
+    assert!(page.contains(command), "{}", &page[page.find("scenecast-loadtest run").unwrap()..][..200]);
+}

@@ -32,7 +32,7 @@ pub(super) fn plan_words(plan: &LoginPlan) -> Vec<String> {
         }
     }
     texts.push(format!(
-        "After the last scan logins had {} to end. A login counted as late after {}.",
+        "After the last scan logins had {} to end. A login counted as late {} after its planned instant.",
         numbers::duration(plan.cool_down_seconds),
         numbers::duration(plan.late_after_seconds)
     ));
@@ -104,7 +104,7 @@ mod tests {
                 "People logged in at random instants, as people come who know nothing of each other: 100 a second for 40 s.",
                 "Each person scanned, and then tapped yes, after 0.5 s to 2 s.",
                 "A page that had logged in opened the next code, so that there were always as many.",
-                "After the last scan logins had 5 s to end. A login counted as late after 1 s.",
+                "After the last scan logins had 5 s to end. A login counted as late 1 s after its planned instant.",
             ]
         );
     }

@@ -85,27 +85,12 @@ pub fn write(result: &RunResult, path: &Path) -> Result<(), ResultFileError> {
 mod tests {
     use super::*;
     use crate::{
-        plan::{Arrivals, LoginPlan, PhoneSteps, RateCurve, ThinkTime, WayIn, WeightedWay},
+        plan::{LoginPlan, RateCurve},
         results::TargetInfo,
     };
 
     fn result() -> RunResult {
-        let plan = LoginPlan {
-            seed: 1,
-            pages: 10,
-            opens_per_second: 10.0,
-            hold_seconds: 0.0,
-            rate: RateCurve::constant(1.0, 5.0),
-            arrivals: Arrivals::Uniform,
-            cool_down_seconds: 1.0,
-            phone: PhoneSteps::None,
-            think_time: ThinkTime { from: 0.0, to: 0.0 },
-            ways: vec![WeightedWay { way: WayIn::WebSocket, weight: 1 }],
-            refill: false,
-            leaves_per_second: 0.0,
-            reconnects_per_second: 0.0,
-            late_after_seconds: 1.0,
-        };
+        let plan = LoginPlan::plain(10, RateCurve::constant(1.0, 5.0));
         RunResult::new(plan, TargetInfo { kind: "scenecast".to_owned(), ..TargetInfo::default() })
     }
 

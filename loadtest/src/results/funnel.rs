@@ -12,6 +12,8 @@ pub struct Funnel {
     pub asked: u64,
     /// How many of them showed one.
     pub opened: u64,
+    /// How many pages were left by their person before a login, as the plan wants it.
+    pub left: u64,
     /// How many logins were planned.
     pub planned: u64,
     /// How many of them were not begun, because no page waited at that moment. Never silently left out.
@@ -24,13 +26,15 @@ pub struct Funnel {
     pub delivered: u64,
     /// How many grants were redeemed; 0 for a target without grants.
     pub redeemed: u64,
+    /// How many redeemed grants were tried a second time. That has to be refused; a grant that isn't counts as doubled.
+    pub redeemed_again: u64,
     /// How many accepted logins never reached their page, or could not be redeemed.
     pub lost: u64,
     /// How many logins a page or a site got more than once.
     pub doubled: u64,
-    /// How many logins were redeemed as another person than the one who scanned.
+    /// How many logins were redeemed as another person than the one who scanned, or came to a page that nobody had scanned.
     pub mixed_up: u64,
-    /// How many delivered logins reached their page later after their phone was told than the plan allows.
+    /// How many delivered logins reached their page later after their planned instant than the plan allows.
     pub late: u64,
     /// How often a phone was told something else, such as to scan again.
     pub refused: u64,
@@ -48,12 +52,14 @@ impl Funnel {
         for (ours, theirs) in [
             (&mut self.asked, other.asked),
             (&mut self.opened, other.opened),
+            (&mut self.left, other.left),
             (&mut self.planned, other.planned),
             (&mut self.without_page, other.without_page),
             (&mut self.scanned, other.scanned),
             (&mut self.accepted, other.accepted),
             (&mut self.delivered, other.delivered),
             (&mut self.redeemed, other.redeemed),
+            (&mut self.redeemed_again, other.redeemed_again),
             (&mut self.lost, other.lost),
             (&mut self.doubled, other.doubled),
             (&mut self.mixed_up, other.mixed_up),
@@ -68,6 +74,17 @@ impl Funnel {
                 *ours.entry(reason.clone()).or_default() += count;
             }
         }
+    }
+
+    /// That logins found no page, because pages could not open; `None` if neither is so.
+    pub fn unopened(&self, failed_opens: u64) -> Option<String> {
+        (self.without_page > 0 && failed_opens > 0).then(|| {
+            let Self { without_page, planned, .. } = self;
+            format!(
+                "{without_page} of {planned} planned logins found no page that waits, because {failed_opens} attempts to open \
+                 one failed"
+            )
+        })
     }
 
     /// What became of the logins that were begun and neither reached their page nor were lost, in words; `None` if there are
@@ -98,7 +115,9 @@ mod tests {
     fn logins_that_come_to_nothing_are_told() {
         let all = Funnel { planned: 10, without_page: 2, delivered: 7, lost: 1, ..Funnel::default() };
         assert_eq!(all.without_end(), None);
-        let refused = Funnel { delivered: 0, refused: 7, ..all };
+        let refused = Funnel { delivered: 0, refused: 7, ..all.clone() };
+        assert_eq!((all.unopened(0), refused.unopened(0)), (None, None));
+        assert!(all.unopened(3).is_some_and(|told| told.starts_with("2 of 10 planned logins found no page")));
         assert!(refused.without_end().is_some_and(|told| told.starts_with("7 of 8 logins came to nothing")));
     }
 

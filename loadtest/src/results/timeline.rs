@@ -48,7 +48,7 @@ pub struct PhaseResult {
     pub response: HistogramRecord,
     /// From the actual send to the page: what the servers took.
     pub service: HistogramRecord,
-    /// From the planned instant to the actual send: what the generator held up.
+    /// From the planned instant, or from when its phone and page were ready, to the actual send: what the generator held up.
     pub lateness: HistogramRecord,
     /// From the planned instant of an open to the page's code: connecting, and what the servers took.
     #[serde(default)]

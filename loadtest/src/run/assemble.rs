@@ -15,6 +15,7 @@ use crate::{
         Funnel, HistogramRecord, LoginCost, PhaseResult, ProcessRole, ProcessSeries, RoleCost, RunResult, SecondResult,
         TargetInfo, ToolInfo,
     },
+    targets::EXHAUSTED,
     thresholds::Threshold,
 };
 
@@ -51,8 +52,10 @@ pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
     result.phases = windows.iter().map(|window| phase_result(window, &timings, &by_phase, &samples, took)).collect();
     result.seconds = seconds(&timings, &windows, &samples);
     result.generator = judge(&health_evidence(&result, recorder, &timings, &samples, pages_per_path));
+    let failed_opens = failed_opens(&samples);
     result.processes = samples.processes;
-    for reason in missing.into_iter().chain(result.funnel.without_end()) {
+    let unopened = result.funnel.unopened(failed_opens);
+    for reason in missing.into_iter().chain(unopened).chain(result.funnel.without_end()) {
         result.completeness.lacks(reason);
     }
     result.thresholds = thresholds.iter().map(|threshold| threshold.check(&result)).collect();
@@ -156,12 +159,15 @@ fn health_evidence(
     let machine = |is_it: &dyn Fn(Phase) -> bool| samples.machine.iter().find(|(phase, _)| is_it(*phase));
     let begin = machine(&|phase| LOADED.contains(&phase)).map_or(MachineTimes::default(), |(_, times)| *times);
     let end = machine(&|phase| phase == Phase::CoolDown).map_or(begin, |(_, times)| *times);
+    let exhausted = exhausted(&result.funnel);
     let wall = SystemTime::now().duration_since(recorder.began_at()).unwrap_or_default();
     HealthEvidence {
         planned: funnel.planned,
         sent: times.lateness.count(),
         times,
         without_page: funnel.without_page,
+        failed_opens: failed_opens(samples).saturating_sub(exhausted.values().sum()),
+        exhausted,
         took,
         cpu_seconds,
         cpus: result.host.cpus,
@@ -182,6 +188,17 @@ fn tool_info() -> ToolInfo {
         build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
         arguments: std::env::args().skip(1).collect(),
     }
+}
+
+/// How many attempts to open a page failed.
+fn failed_opens(samples: &Samples) -> u64 {
+    samples.seconds.last().map_or(0, |counts| counts.failed_opens)
+}
+
+/// What the generator itself ran out of, with how often.
+fn exhausted(funnel: &Funnel) -> BTreeMap<String, u64> {
+    let is_own = |(code, _): &(&String, &u64)| EXHAUSTED.contains(&code.as_str());
+    funnel.problems.iter().filter(is_own).map(|(code, count)| (code.clone(), *count)).collect()
 }
 
 fn unix_millis(at: SystemTime) -> u64 {

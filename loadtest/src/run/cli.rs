@@ -110,12 +110,15 @@ struct PlanOptions {
     /// How many pages a second lose their connection and come back, while people log in
     #[arg(long, value_name = "PER_SECOND", default_value_t = 0.0)]
     reconnects: f64,
-    /// A login is late if its page learns of it this many milliseconds after its phone
+    /// A login is late if its page learns of it this many milliseconds after its planned instant
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1000.0)]
     late: f64,
     /// How long a login may take before it counts as lost, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
     cool_down: f64,
+    /// Of how many redeemed grants in a hundred it is tried whether they can be redeemed again, which has to be refused
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
+    redeem_again: f64,
     /// What random choices begin with. The same seed gives the same instants
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -144,6 +147,7 @@ impl RunCli {
             leaves_per_second: options.leaves,
             reconnects_per_second: options.reconnects,
             late_after_seconds: options.late / 1000.0,
+            redeemed_again_percent: options.redeem_again,
         };
         plan.validate()?;
         Ok(plan)
@@ -258,6 +262,7 @@ mod tests {
             ("--transports websocket=0", "ways: "),
             ("--rate nan", "rate: "),
             ("--pages 0", "pages: "),
+            ("--redeem-again 101", "redeemed_again_percent: "),
             ("--no-refill --pages 10", "3000 logins need as many pages"),
             ("--threshold x", "has no <"),
             ("--threshold response.p99<5", "takes us, ms or s"),

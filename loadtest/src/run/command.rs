@@ -194,6 +194,7 @@ fn target(place: Place, cli: &RunCli, plan: &LoginPlan, timer: PreciseTimer) -> 
         steps: plan.phone,
         think_time: plan.think_time,
         people: first..=first + cli.cluster.people - 1,
+        heartbeats: true,
         timer,
     });
     (target, place.own)

@@ -30,6 +30,9 @@ impl fmt::Display for RunSummary<'_> {
             funnel.doubled,
             funnel.mixed_up
         )?;
+        if funnel.redeemed > 0 {
+            writeln!(f, "grants: {} redeemed, {} of them tried a second time", funnel.redeemed, funnel.redeemed_again)?;
+        }
         for (what, counts) in [("lost because", &funnel.lost_because), ("pages were told", &funnel.problems)] {
             if !counts.is_empty() {
                 let counts: Vec<_> = counts.iter().map(|(code, count)| format!("{code} {count}")).collect();

@@ -19,5 +19,5 @@ mod timer;
 pub use ours::{ScenecastPage, ScenecastSetup, ScenecastTarget, ShownLoginCode};
 pub use page_news::{PageEnd, PageNews, PageOrder};
 pub use source::{SourceAddresses, connect};
-pub use target::{Heard, LoginTarget, OpenedPage, PageError, Seat, TargetPage, Triggered};
+pub use target::{EXHAUSTED, Heard, LoginTarget, OpenedPage, PageError, Seat, TargetPage, Triggered};
 pub use timer::PreciseTimer;

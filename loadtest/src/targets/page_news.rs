@@ -22,6 +22,8 @@ struct HeardSoFar {
     number: Option<u8>,
     end: Option<PageEnd>,
     order: Option<PageOrder>,
+    heard_again: Option<u32>,
+    is_taken: bool,
 }
 
 /// What the person before a page does with it.
@@ -66,6 +68,32 @@ impl PageNews {
             }
             self.0.changed.notified().await;
         }
+    }
+
+    /// After its login the page has listened on, and heard this many more.
+    pub fn listened_on(&self, heard_again: u32) {
+        self.0.heard.lock().heard_again.get_or_insert(heard_again);
+        self.0.changed.notify_one();
+    }
+
+    /// Waits until the page has listened on after its login. Answers how many more logins it heard.
+    pub async fn heard_again(&self) -> u32 {
+        loop {
+            if let Some(logins) = self.0.heard.lock().heard_again {
+                return logins;
+            }
+            self.0.changed.notified().await;
+        }
+    }
+
+    /// A phone acts for this page from now on.
+    pub fn take(&self) {
+        self.0.heard.lock().is_taken = true;
+    }
+
+    /// Whether a phone acts for this page. A login of any other page is somebody else's.
+    pub fn is_taken(&self) -> bool {
+        self.0.heard.lock().is_taken
     }
 
     /// Whether the page's wait is over.
@@ -120,6 +148,9 @@ mod tests {
         news.ended(login.clone());
         news.ended(PageEnd::Never("too late".to_owned()));
         assert_eq!(waits.await.unwrap(), login);
+        assert_eq!(news.heard_again().now_or_never(), None);
+        news.listened_on(2);
+        assert_eq!(news.heard_again().await, 2);
     }
 
     #[tokio::test]

@@ -14,9 +14,16 @@
 //!
 //! See docs/decisions/090-a-login-is-paired-inside-one-worker.md.
 
-use std::{future::Future, net::Ipv4Addr, time::Instant};
+use std::{
+    future::Future,
+    io,
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
+use rustix::io::Errno;
 use scenecast_scene::{OpenId, SceneId};
+use tokio::time::timeout;
 
 use super::page_news::PageNews;
 use crate::{
@@ -46,6 +53,12 @@ pub struct OpenedPage<P, T> {
     pub scene: SceneId,
 }
 
+/// For how long a page listens on after its login, if the server doesn't end the connection. A second login would come at
+/// once, since the server's reasons for it (an event that is delivered twice, a mailbox that is read again) follow the first.
+///
+/// See docs/decisions/111-a-load-looks-for-doubled-logins-and-says-how-hard.md.
+pub(super) const LISTENS_ON: Duration = Duration::from_secs(1);
+
 /// What a waiting page hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
@@ -55,8 +68,11 @@ pub enum Heard {
     Login { grant: Option<String> },
     /// The scene is over without a login; the code says why, such as `expired`.
     Over { code: String },
-    /// The connection is lost, or the server asks to come back, which is no fault if `sent_away`.
-    Disconnected { sent_away: bool },
+    /// The server asks to come back to the scene on another connection, not before this time. That is a problem if it has no
+    /// room, or nothing to answer with; the code says so.
+    SentAway { after: Duration, problem: Option<String> },
+    /// The connection is lost.
+    Disconnected,
 }
 
 /// Why a page could not open, or not come back.
@@ -72,15 +88,56 @@ pub enum PageError {
     /// The server said why, by a code such as `crowded`.
     #[error("{0}")]
     Refused(String),
+    /// The same, and when to try again.
+    #[error("{code}")]
+    Later { code: String, after: Duration },
+    /// The generator has run out of something itself, so this says nothing of the server. The text is one of [`EXHAUSTED`].
+    #[error("{0}")]
+    Exhausted(&'static str),
 }
+
+/// What a generator may run out of, as it is counted among the problems.
+pub const EXHAUSTED: [&str; 3] = [
+    "the generator has no descriptors left",
+    "the generator has no source ports left",
+    "the generator has no memory left for sockets",
+];
 
 impl PageError {
     /// By what it is counted among the funnel's problems. There are few different ones.
     pub fn code(&self) -> &str {
         match self {
-            Self::Connection(code) | Self::Protocol(code) | Self::Refused(code) => code,
+            Self::Connection(code) | Self::Protocol(code) | Self::Refused(code) | Self::Later { code, .. } => code,
+            Self::Exhausted(code) => code,
         }
     }
+
+    /// A connection that failed, by a code that is the same for all that failed alike.
+    pub fn of_connection(error: &io::Error) -> Self {
+        match Errno::from_io_error(error) {
+            Some(Errno::MFILE | Errno::NFILE) => Self::Exhausted(EXHAUSTED[0]),
+            Some(Errno::ADDRNOTAVAIL) => Self::Exhausted(EXHAUSTED[1]),
+            Some(Errno::NOBUFS | Errno::NOMEM) => Self::Exhausted(EXHAUSTED[2]),
+            _ => Self::Connection(error.kind().to_string()),
+        }
+    }
+}
+
+/// Listens for this long, or until nothing more can come. Answers how many logins were heard.
+pub(super) async fn logins_within<P: TargetPage + ?Sized>(page: &mut P, time: Duration) -> u32 {
+    let mut logins = 0;
+    let listening = async {
+        loop {
+            match page.hear().await {
+                Heard::Login { .. } => logins += 1,
+                Heard::Scanned { .. } => {}
+                Heard::Over { .. } | Heard::SentAway { .. } | Heard::Disconnected => return,
+            }
+        }
+    };
+    // A server that doesn't end the connection is heard for the whole time.
+    let _ = timeout(time, listening).await;
+    logins
 }
 
 /// How a trigger went.
@@ -90,12 +147,17 @@ pub struct Triggered {
     pub who: OpenId,
     /// When the message that decides the login was planned. It is later than the scan if a person thinks in between.
     pub planned: Instant,
+    /// When that message could be sent at the earliest: as planned, or when the phone had its question and the page its
+    /// number, if that was later. What comes after it is the generator's own lateness.
+    pub due: Instant,
     /// When that message was sent: just before the first byte.
     pub sent: Instant,
     /// What the phone was told.
     pub told: PhoneResult,
     /// When the phone was told.
     pub answered: Instant,
+    /// What went wrong on the way, for counting; `None` if nothing did.
+    pub problem: Option<PageError>,
 }
 
 /// A kind of server that pages and phones meet. Shared by all tasks of the generator.
@@ -118,7 +180,7 @@ pub trait LoginTarget: Send + Sync + 'static {
 
     /// Logs a page in: everything that its person does on the phone. It was planned for `planned`. `news` says what
     /// the page hears meanwhile, such as the number that the person has to pick. `None` if it couldn't even be tried,
-    /// because the page was gone.
+    /// because nobody knows the page's code any more.
     fn trigger(
         &self,
         trigger: Self::Trigger,
@@ -142,10 +204,16 @@ pub trait LoginTarget: Send + Sync + 'static {
 /// A page that waits on a connection. Dropping it closes the connection.
 pub trait TargetPage: Send + 'static {
     /// Waits for what comes next. Answers pings and heartbeats itself meanwhile. It is dropped and called again, so it
-    /// may lose nothing by that (it is cancel-safe). It isn't called again after `Over` or `Disconnected`.
+    /// may lose nothing by that (it is cancel-safe). It isn't called again after `Over`, `SentAway` or `Disconnected`.
     fn hear(&mut self) -> impl Future<Output = Heard> + Send;
 
-    /// Ends the connection after a login, as the protocol wants it. The default just drops it.
+    /// Acknowledges a login, as the protocol wants it, and listens until the server has ended the connection, or for
+    /// [`LISTENS_ON`]. Answers how many more logins the page heard: each is one too many.
+    fn listen_on(&mut self) -> impl Future<Output = u32> + Send {
+        logins_within(self, LISTENS_ON)
+    }
+
+    /// Ends the connection after a login. The default just drops it.
     fn close(self) -> impl Future<Output = ()> + Send
     where
         Self: Sized,

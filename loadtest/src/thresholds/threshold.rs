@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use crate::{
         measure::Latency,
-        plan::{Arrivals, LoginPlan, Phase, PhoneSteps, RateCurve, ThinkTime, WayIn, WeightedWay},
+        plan::{LoginPlan, Phase, RateCurve},
         results::{Funnel, HistogramRecord, LoginCost, PhaseResult, ProcessRole, RoleCost, TargetInfo},
     };
 
@@ -158,22 +158,7 @@ mod tests {
     }
 
     fn result() -> RunResult {
-        let plan = LoginPlan {
-            seed: 1,
-            pages: 10,
-            opens_per_second: 10.0,
-            hold_seconds: 0.0,
-            rate: RateCurve::constant(1.0, 5.0),
-            arrivals: Arrivals::Uniform,
-            cool_down_seconds: 1.0,
-            phone: PhoneSteps::None,
-            think_time: ThinkTime { from: 0.0, to: 0.0 },
-            ways: vec![WeightedWay { way: WayIn::WebSocket, weight: 1 }],
-            refill: false,
-            leaves_per_second: 0.0,
-            reconnects_per_second: 0.0,
-            late_after_seconds: 1.0,
-        };
+        let plan = LoginPlan::plain(10, RateCurve::constant(1.0, 5.0));
         let mut result = RunResult::new(plan, TargetInfo::default());
         result.phases = vec![phase(Phase::Load, 20), phase(Phase::Fault, 900)];
         result.funnel = Funnel { accepted: 1000, lost: 2, ..Funnel::default() };

@@ -29,8 +29,8 @@ impl HeldDelivery {
 
     /// Signs the message for somebody who posts it with connections of their own. It meets none of the simulator's faults.
     /// `None` if the account has no callback.
-    pub fn seal(self) -> Option<SealedDelivery> {
-        SealedDelivery::new(self.account, &self.message)
+    pub fn seal(&self) -> Option<SealedDelivery> {
+        SealedDelivery::new(self.account.clone(), &self.message)
     }
 }
 

@@ -1,11 +1,11 @@
 //! A page that is reached over plain HTTP: by server-sent events, or by long polls.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use scenecast_scene::SceneId;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
 use super::{
     http_answer::{AnswerHead, BodyLength, read_head, take_chunks, take_event},
@@ -16,6 +16,12 @@ use crate::targets::{
     source::connect,
     target::{Heard, PageError, Seat},
 };
+
+/// A connection that is silent for so long is dead. A gateway sends something every 5 s on a stream, and answers a poll after
+/// 25 s at the latest.
+const LONGEST_SILENCE: Duration = Duration::from_secs(40);
+/// After how long a page comes back to a gateway that has no answer for it, and doesn't say when.
+const USUAL_RETRY: Duration = Duration::from_secs(1);
 
 /// A page without a WebSocket.
 #[derive(Debug)]
@@ -33,6 +39,8 @@ pub(super) struct HttpPage {
     scene: SceneId,
     key: Box<str>,
     seq: u64,
+    /// How many logins a poll brought beside the first.
+    more_logins: u32,
     /// The origin whose page it is.
     origin: Box<str>,
 }
@@ -73,8 +81,19 @@ impl HttpPage {
         let Ok(scene) = scene else { return Err(refused(status, &message)) };
         let shown = ShownScene { scene, url: message.qr.url.clone().into_owned() };
         let (key, origin) = (message.key.clone().into(), origin.into());
-        let mut page =
-            Self { stream, rest, text: vec![], has_ended: false, polls, asked: false, scene, key, seq: 0, origin };
+        let mut page = Self {
+            stream,
+            rest,
+            text: vec![],
+            has_ended: false,
+            polls,
+            asked: false,
+            scene,
+            key,
+            seq: 0,
+            more_logins: 0,
+            origin,
+        };
         page.listen(gateway, seat).await?;
         Ok((page, shown))
     }
@@ -121,7 +140,21 @@ impl HttpPage {
     /// Waits for what comes next.
     pub(super) async fn hear(&mut self) -> Heard {
         let heard = if self.polls { self.hear_polls().await } else { self.hear_stream().await };
-        heard.unwrap_or(Heard::Disconnected { sent_away: false })
+        heard.unwrap_or(Heard::Disconnected)
+    }
+
+    /// Waits for what comes after a login, for at most this time. Answers how many more logins there were.
+    pub(super) async fn listen_on(&mut self, time: Duration) -> u32 {
+        let mut logins = std::mem::take(&mut self.more_logins);
+        let listening = async {
+            // A poll that has brought a login was the last one.
+            while !self.polls && matches!(self.hear().await, Heard::Login { .. } | Heard::Scanned { .. }) {
+                logins += 1;
+            }
+        };
+        // A gateway that doesn't end the stream is heard for the whole time.
+        let _ = timeout(time, listening).await;
+        logins
     }
 
     async fn hear_stream(&mut self) -> Result<Heard, PageError> {
@@ -140,7 +173,7 @@ impl HttpPage {
                 continue;
             }
             if self.has_ended {
-                return Ok(Heard::Disconnected { sent_away: false });
+                return Ok(Heard::Disconnected);
             }
             // A page that waits keeps no memory for what it has read.
             if self.text.is_empty() {
@@ -149,8 +182,9 @@ impl HttpPage {
             if self.rest.is_empty() {
                 self.rest = Vec::new();
             }
-            if !read_more(&self.stream, &mut self.rest).await.map_err(broken)? {
-                return Ok(Heard::Disconnected { sent_away: false });
+            match timeout(LONGEST_SILENCE, read_more(&self.stream, &mut self.rest)).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false) | Err(_)) | Err(_) => return Ok(Heard::Disconnected),
             }
         }
     }
@@ -164,11 +198,12 @@ impl HttpPage {
             self.asked = false;
             if status != 200 {
                 let message = GatewayMessage::read(&answer).ok_or_else(|| not_ours(status))?;
-                // A gateway that has no room, or no Redis, says when to come back. The scene goes on.
+                let code = message.code.into_owned();
+                // A gateway that has no room, or no Redis, has the scene all the same.
                 return Ok(if status == 429 || status >= 500 {
-                    Heard::Disconnected { sent_away: true }
+                    Heard::SentAway { after: USUAL_RETRY, problem: Some(code) }
                 } else {
-                    Heard::Over { code: message.code.into_owned() }
+                    Heard::Over { code }
                 });
             }
             let PollAnswer { state, events, retry_after_ms } =
@@ -178,12 +213,17 @@ impl HttpPage {
             for event in events {
                 let message = GatewayMessage::read(event.get().as_bytes()).ok_or_else(|| not_ours(status))?;
                 self.seq = self.seq.max(message.seq);
-                heard = message.heard().or(heard);
+                let is_login = |heard: &Option<Heard>| matches!(heard, Some(Heard::Login { .. }));
+                let news = message.heard();
+                self.more_logins += u32::from(is_login(&heard) && is_login(&news));
+                heard = news.or(heard);
             }
             match (heard, state, retry_after_ms) {
                 (Some(heard), ..) => return Ok(heard),
                 (None, "open" | "scanned", None) => {}
-                (None, "open" | "scanned", Some(_)) => return Ok(Heard::Disconnected { sent_away: true }),
+                (None, "open" | "scanned", Some(millis)) => {
+                    return Ok(Heard::SentAway { after: Duration::from_millis(millis), problem: None });
+                }
                 (None, over, _) => return Ok(Heard::Over { code: over.to_owned() }),
             }
         }
@@ -216,7 +256,8 @@ async fn whole_answer(stream: &TcpStream, rest: &mut Vec<u8>) -> Result<(u16, Ve
 }
 
 async fn read(stream: &TcpStream, rest: &mut Vec<u8>) -> Result<(), PageError> {
-    if read_more(stream, rest).await.map_err(broken)? {
+    let silent = |_| PageError::Connection("silent for too long".to_owned());
+    if timeout(LONGEST_SILENCE, read_more(stream, rest)).await.map_err(silent)?.map_err(broken)? {
         Ok(())
     } else {
         Err(PageError::Connection("closed before the whole answer".to_owned()))
@@ -271,18 +312,65 @@ mod tests {
         let mut page = page(false, [json("201 Created", OPENED), stream]).await;
         let heard = timeout(Duration::from_secs(5), page.hear()).await;
         assert_eq!(heard, Ok(Heard::Login { grant: Some("g".to_owned()) }));
-        assert_eq!(timeout(Duration::from_secs(5), page.hear()).await, Ok(Heard::Disconnected { sent_away: false }));
+        assert_eq!(timeout(Duration::from_secs(5), page.hear()).await, Ok(Heard::Disconnected));
     }
 
     #[tokio::test]
     async fn a_poll_that_is_to_come_back_later_ends_no_scene() {
+        let later = || Heard::SentAway { after: USUAL_RETRY, problem: Some("scene_expired".to_owned()) };
         for (status, heard) in [
-            ("503 Service Unavailable", Heard::Disconnected { sent_away: true }),
-            ("429 Too Many Requests", Heard::Disconnected { sent_away: true }),
+            ("503 Service Unavailable", later()),
+            ("429 Too Many Requests", later()),
             ("410 Gone", Heard::Over { code: "scene_expired".to_owned() }),
         ] {
             let mut page = page(true, [json("201 Created", OPENED), json(status, r#"{"code":"scene_expired"}"#)]).await;
             assert_eq!(timeout(Duration::from_secs(5), page.hear()).await, Ok(heard), "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_login_is_heard_on_a_stream_and_in_a_poll() {
+        let login = r#"{"type":"confirmed","seq":2,"grant":"g"}"#;
+        for (logins, more) in [(1, 0), (2, 1)] {
+            let events = format!("data: {login}\n\n").repeat(logins);
+            let stream = format!(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{events}\r\n0\r\n\r\n",
+                events.len()
+            );
+            let events = vec![login; logins].join(",");
+            let answer = json("200 OK", &format!(r#"{{"state":"confirmed","events":[{events}]}}"#));
+            for (polls, answer) in [(false, stream), (true, answer)] {
+                let mut page = page(polls, [json("201 Created", OPENED), answer]).await;
+                assert_eq!(page.hear().await, Heard::Login { grant: Some("g".to_owned()) });
+                assert_eq!(page.listen_on(Duration::from_secs(60)).await, more, "polls: {polls}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_comes_back_asks_for_what_it_has_not_seen() {
+        let scanned = r#"{"type":"scanned","seq":7}"#;
+        let stream = format!(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\ndata: {scanned}\n\n\r\n0\r\n\r\n",
+            scanned.len() + 8
+        );
+        let poll = json("200 OK", &format!(r#"{{"state":"scanned","events":[{scanned}]}}"#));
+        for (polls, answer, asks) in [(false, stream, "Last-Event-ID: 7\r\n"), (true, poll, "?after=7 ")] {
+            let mut page = page(polls, [json("201 Created", OPENED), answer]).await;
+            assert_eq!(page.hear().await, Heard::Scanned { number: 0 });
+            let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = other.local_addr().unwrap();
+            let asked = tokio::spawn(async move {
+                let (mut back, _) = other.accept().await.unwrap();
+                let mut request = vec![0; 4096];
+                let length = back.read(&mut request).await.unwrap();
+                back.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+                String::from_utf8(request[..length].to_vec()).unwrap()
+            });
+            let seat = Seat { number: 0, source: None, way: WayIn::Poll };
+            page.resume(address, seat).await.unwrap();
+            let asked = asked.await.unwrap();
+            assert!(asked.contains(asks), "{asked}");
         }
     }
 }

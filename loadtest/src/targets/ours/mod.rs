@@ -33,7 +33,7 @@ use tokio::time::timeout;
 
 use super::{
     page_news::PageNews,
-    target::{Heard, LoginTarget, OpenedPage, PageError, Seat, TargetPage, Triggered},
+    target::{Heard, LISTENS_ON, LoginTarget, OpenedPage, PageError, Seat, TargetPage, Triggered, logins_within},
     timer::PreciseTimer,
 };
 use crate::{
@@ -68,6 +68,8 @@ pub struct ScenecastSetup {
     pub think_time: ThinkTime,
     /// The numbers of the people who log in, each in turn. Callbacks ask WeChat once for each.
     pub people: RangeInclusive<u64>,
+    /// Whether pages on WebSockets ask for heartbeats, as the page's JavaScript does.
+    pub heartbeats: bool,
     pub timer: PreciseTimer,
 }
 
@@ -79,6 +81,7 @@ pub struct ScenecastTarget {
     site: SiteBackend,
     account: AccountName,
     origin: String,
+    heartbeats: bool,
     people: PhoneUsers,
 }
 
@@ -119,6 +122,7 @@ impl ScenecastTarget {
             site: setup.site.forgetting(),
             account: setup.account,
             origin: setup.origin,
+            heartbeats: setup.heartbeats,
             people,
         }
     }
@@ -137,7 +141,7 @@ impl ScenecastTarget {
         let account = self.account.as_str();
         if let WayIn::WebSocket = seat.way {
             let message = open_message(account, &session);
-            let (page, shown) = SocketPage::open(gateway, &self.origin, seat, &message).await?;
+            let (page, shown) = SocketPage::open(gateway, &self.origin, seat, self.heartbeats, &message).await?;
             return Ok((ConnectedPage::Socket(page), shown));
         }
         let polls = seat.way == WayIn::Poll;
@@ -164,7 +168,7 @@ impl LoginTarget for ScenecastTarget {
         let gateway = self.address_of(seat);
         let resuming = async {
             match &mut page.0 {
-                ConnectedPage::Socket(page) => page.resume(gateway, &self.origin, seat).await,
+                ConnectedPage::Socket(page) => page.resume(gateway, &self.origin, seat, self.heartbeats).await,
                 ConnectedPage::Http(page) => page.resume(gateway, seat).await,
             }
         };
@@ -184,13 +188,18 @@ impl TargetPage for ScenecastPage {
     async fn hear(&mut self) -> Heard {
         match &mut self.0 {
             ConnectedPage::Socket(page) => page.hear().await,
-            ConnectedPage::Http(page) => page.hear().await,
+            // Its future is the larger one, and most pages don't have it.
+            ConnectedPage::Http(page) => Box::pin(page.hear()).await,
         }
     }
 
-    async fn close(self) {
-        if let ConnectedPage::Socket(page) = self.0 {
-            page.close().await;
+    async fn listen_on(&mut self) -> u32 {
+        match &mut self.0 {
+            ConnectedPage::Socket(page) => {
+                page.acknowledge().await;
+                logins_within(self, LISTENS_ON).await
+            }
+            ConnectedPage::Http(page) => page.listen_on(LISTENS_ON).await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the JSON of a gateway says to a page: the same fields on every transport.
 
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, io, time::Duration};
 
 use scenecast_scene::SceneId;
 use serde::Deserialize;
@@ -33,7 +33,17 @@ pub(super) struct GatewayMessage<'a> {
     grant: Cow<'a, str>,
     #[serde(borrow)]
     pub(super) code: Cow<'a, str>,
+    /// After how many seconds something that was refused may be tried again.
+    retry_after: Option<u64>,
+    /// After how many milliseconds a page may come back.
+    retry_after_ms: Option<u64>,
+    /// How often the connection has a sign of life, in seconds.
+    heartbeat: Option<u64>,
 }
+
+/// A connection that misses this many signs of life is dead. A browser takes it for dead after fewer; a generator shares its
+/// machine and may be slow itself.
+const MISSED_HEARTBEATS: u32 = 3;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -55,18 +65,32 @@ impl<'a> GatewayMessage<'a> {
             "scanned" => Some(Heard::Scanned { number: self.number }),
             "confirmed" => Some(Heard::Login { grant: Some(self.grant.clone().into_owned()) }),
             "declined" | "cancelled" | "expired" => Some(Heard::Over { code: self.kind.clone().into_owned() }),
-            "problem" => Some(Heard::Over { code: self.code.clone().into_owned() }),
-            "restart" => Some(Heard::Disconnected { sent_away: true }),
+            "problem" => {
+                let code = self.code.clone().into_owned();
+                Some(match self.retry_after {
+                    Some(seconds) => Heard::SentAway { after: Duration::from_secs(seconds), problem: Some(code) },
+                    None => Heard::Over { code },
+                })
+            }
+            "restart" => {
+                let after = Duration::from_millis(self.retry_after_ms.unwrap_or_default());
+                Some(Heard::SentAway { after, problem: None })
+            }
             // What opens a scene, heartbeats, and that Redis is away for a while.
             _ => None,
         }
     }
+
+    /// How long the connection may be silent, if the message says how often it has a sign of life.
+    pub(super) fn longest_silence(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.heartbeat?) * MISSED_HEARTBEATS)
+    }
 }
 
-/// A connection that failed, by a code that is the same for all that failed alike.
+/// A connection that failed.
 #[expect(clippy::needless_pass_by_value, reason = "it is the function of a `map_err`")]
 pub(crate) fn broken(error: io::Error) -> PageError {
-    PageError::Connection(error.kind().to_string())
+    PageError::of_connection(&error)
 }
 
 #[cfg(test)]
@@ -83,8 +107,13 @@ mod tests {
         assert_eq!(heard(r#"{"type":"confirmed","seq":2,"grant":"g\"1","name":"张"}"#), Some(login));
         assert_eq!(heard(r#"{"type":"scanned","seq":1,"number":42}"#), Some(Heard::Scanned { number: 42 }));
         assert_eq!(heard(r#"{"type":"expired"}"#), Some(Heard::Over { code: "expired".to_owned() }));
-        let refused = heard(r#"{"type":"problem","code":"crowded","detail":"…","retry_after":3}"#);
-        assert_eq!(refused, Some(Heard::Over { code: "crowded".to_owned() }));
+        let refused = heard(r#"{"type":"problem","code":"key_invalid","detail":"…"}"#);
+        assert_eq!(refused, Some(Heard::Over { code: "key_invalid".to_owned() }));
+        let crowded = heard(r#"{"type":"problem","code":"crowded","detail":"…","retry_after":3}"#);
+        let after = Duration::from_secs(3);
+        assert_eq!(crowded, Some(Heard::SentAway { after, problem: Some("crowded".to_owned()) }));
+        let restart = heard(r#"{"type":"restart","retry_after_ms":700}"#);
+        assert_eq!(restart, Some(Heard::SentAway { after: Duration::from_millis(700), problem: None }));
         for quiet in [r#"{"type":"heartbeat"}"#, r#"{"type":"trouble"}"#, r#"{"type":"resumed","state":"open"}"#, "{}"]
         {
             assert_eq!(heard(quiet), None, "{quiet}");

@@ -102,7 +102,8 @@ impl LoginTarget for PeerTarget {
             Err(PublishError::Refused(_)) => PhoneResult::Refused,
             Err(PublishError::Unanswered(_)) => PhoneResult::Nothing,
         };
-        Some(Triggered { who: anybody(), planned, sent, told, answered: Instant::now() })
+        let answered = Instant::now();
+        Some(Triggered { who: anybody(), planned, due: planned, sent, told, answered, problem: None })
     }
 }
 

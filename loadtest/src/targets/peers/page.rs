@@ -138,13 +138,13 @@ impl TargetPage for PeerPage {
                 Ok(PeerFrame::Message) => return Heard::Login { grant: None },
                 Ok(PeerFrame::Refused(code)) => return Heard::Over { code },
                 Ok(_) => {}
-                Err(_) => return Heard::Disconnected { sent_away: false },
+                Err(_) => return Heard::Disconnected,
             }
         }
     }
 
     /// The page stays: only what a message costs is measured, and its end would cost the peer more.
     async fn close(mut self) {
-        while !matches!(self.hear().await, Heard::Disconnected { .. }) {}
+        while !matches!(self.hear().await, Heard::Disconnected) {}
     }
 }
