@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{
-    plan::LoginPlan,
-    results::{RunResult, RunVerdict},
-};
+use crate::{plan::LoginPlan, results::RunResult};
 
 /// A part of a plan that may differ: it changes which random choices were made, and not the load.
 const MAY_DIFFER: &str = "seed";
@@ -50,15 +47,18 @@ fn differences(before: &LoginPlan, after: &LoginPlan) -> Vec<String> {
 /// Why nothing can be concluded, one sentence each; empty if something can.
 pub(super) fn doubts(before: &RunResult, after: &RunResult) -> Vec<String> {
     let mut texts = vec![];
-    for (which, result) in [("before", before), ("after", after)] {
-        match result.verdict {
-            RunVerdict::GeneratorLimited => {
-                texts.push(format!(
-                    "In the run {which} the generator was the limit: its times are not those of the servers."
-                ));
-            }
-            RunVerdict::Incomplete => texts.push(format!("The run {which} is incomplete.")),
-            RunVerdict::Passed | RunVerdict::BrokenPromise | RunVerdict::ThresholdCrossed => (),
+    // Not by the verdict: that of a run that lost a login says nothing else.
+    for (which, RunResult { generator, completeness, .. }) in [("before", before), ("after", after)] {
+        if generator.is_limited {
+            texts.push(format!(
+                "In the run {which} the generator was the limit: its times are not those of the servers."
+            ));
+        }
+        if !completeness.is_complete {
+            texts.push(match completeness.reasons.first() {
+                Some(reason) => format!("The run {which} is incomplete: {reason}."),
+                None => format!("The run {which} is incomplete."),
+            });
         }
     }
     texts
@@ -125,12 +125,17 @@ mod tests {
     fn doubts_and_differences_are_told() {
         let mut other = result();
         assert_eq!((doubts(&result(), &other).len(), notes(&result(), &other).len()), (0, 1));
-        other.verdict = RunVerdict::Incomplete;
+        other.completeness.lacks("somebody pressed Ctrl-C".to_owned());
         other.host.cpus = 64;
         other.target.kind = "nchan".to_owned();
         other.target.settings.clear();
-        assert_eq!(doubts(&result(), &other), ["The run after is incomplete."]);
-        assert_eq!(doubts(&other, &result()), ["The run before is incomplete."]);
+        assert_eq!(doubts(&result(), &other), ["The run after is incomplete: somebody pressed Ctrl-C."]);
+        assert_eq!(doubts(&other, &result()), ["The run before is incomplete: somebody pressed Ctrl-C."]);
+        // A lost login hides nothing of that.
+        other.generator.is_limited = true;
+        other.funnel.lost = 1;
+        other.verdict = other.judge();
+        assert_eq!(doubts(&result(), &other).len(), 2);
         let told = notes(&result(), &other).join("\n");
         for says in [
             "bench (2 × a processor) before, bench (64 × ",

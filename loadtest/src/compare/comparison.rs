@@ -153,9 +153,15 @@ fn promises(before: &Funnel, after: &Funnel) -> ComparedMetric {
     }
 }
 
-/// The seconds of a phase. Of a long one several are taken together, as one.
+/// The seconds that lie wholly in a phase: a part of a second has fewer logins, and says nothing of a rate. Of a long phase
+/// several are taken together, as one.
 fn seconds(result: &RunResult, phase: Phase) -> Vec<Vec<&SecondResult>> {
-    let seconds: Vec<&SecondResult> = result.seconds.iter().filter(|second| second.phase == phase).collect();
+    let is_whole = |second: &&SecondResult| {
+        let from = float(second.second);
+        let mut parts = result.phases.iter().filter(|part| part.phase == phase);
+        parts.any(|part| part.from_seconds <= from && from + 1.0 <= part.to_seconds)
+    };
+    let seconds: Vec<&SecondResult> = result.seconds.iter().filter(is_whole).collect();
     let together = seconds.len().div_ceil(MOST_SECONDS).max(1);
     seconds.chunks(together).map(<[_]>::to_vec).collect()
 }
@@ -218,7 +224,7 @@ fn cpu_of_logins(result: &RunResult, phase: Phase) -> RatioStatistics {
 
 fn memory(before: &RunResult, after: &RunResult, noise: f64) -> ComparedMetric {
     let of = |result: &RunResult| {
-        let cost = result.phase(Phase::Load)?.cost.as_ref()?;
+        let cost = result.before_logins()?.cost.as_ref()?;
         let holds_pages = |role: &ProcessRole| matches!(role, ProcessRole::Gateway | ProcessRole::Peer);
         let bytes: f64 =
             cost.roles.iter().filter(|(role, _)| holds_pages(role)).map(|(_, cost)| cost.rss_bytes_per_page).sum();

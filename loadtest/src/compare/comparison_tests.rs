@@ -4,7 +4,7 @@ use super::{
     bootstrap::ChangeInterval,
     comparison::{ChangeOutcome, GoodDirection, RunComparison, UnknownReason, judge},
 };
-use crate::{report::sample::SampleRun, results::RunResult};
+use crate::{plan::Phase, report::sample::SampleRun, results::RunResult};
 
 const NOISE: f64 = 0.05;
 
@@ -100,4 +100,37 @@ fn a_damaged_histogram_is_named() {
         error,
         "the result after is damaged: second 20: a histogram can't be read: it is not base64; measure again"
     );
+}
+
+#[test]
+fn only_whole_seconds_say_what_a_rate_is() {
+    let whole = run(1, 1.0);
+    // Logins that begin and end in the middle of a second: the first and the last one have half of them.
+    let mut cut = whole.clone();
+    let load = cut.phases.iter_mut().find(|phase| phase.phase == Phase::Load).unwrap();
+    let (first, last) = (load.from_seconds, load.to_seconds - 1.0);
+    (load.from_seconds, load.to_seconds) = (first + 0.5, last + 0.5);
+    for second in &mut cut.seconds {
+        let number = f64::from(u32::try_from(second.second).unwrap());
+        if (number - first).abs() < 0.1 || (number - last).abs() < 0.1 {
+            second.heard /= 2;
+        }
+    }
+    let compared = RunComparison::new(&whole, &cut, NOISE).unwrap();
+    let name = "logins delivered a second in load";
+    let rate = compared.metrics.iter().find(|metric| metric.name == name).unwrap();
+    assert_eq!((rate.before, rate.after), (Some(100.0), Some(100.0)));
+}
+
+#[test]
+fn memory_is_compared_before_the_first_login() {
+    let usual = run(1, 1.0);
+    let mut other = usual.clone();
+    // Logins close pages: what is left of them says nothing of a page.
+    for phase in other.phases.iter_mut().filter(|phase| phase.phase == Phase::Load) {
+        for cost in phase.cost.iter_mut().flat_map(|cost| cost.roles.values_mut()) {
+            cost.rss_bytes_per_page *= 9.0;
+        }
+    }
+    assert_eq!(outcome(&RunComparison::new(&usual, &other, NOISE).unwrap(), "memory a page"), ChangeOutcome::Same);
 }

@@ -219,7 +219,11 @@ mod tests {
         doubtful.completeness.lacks("Ctrl-C".to_owned());
         doubtful.verdict = doubtful.judge();
         let comparison = compared(&run(1, 1.0), &doubtful);
-        assert!(comparison.text().starts_with("Can't be told: The run after is incomplete."), "{}", comparison.text());
+        assert!(
+            comparison.text().starts_with("Can't be told: The run after is incomplete: Ctrl-C."),
+            "{}",
+            comparison.text()
+        );
         assert_eq!(comparison.exit_code(), 3);
         doubtful.funnel.lost = 2;
         let comparison = compared(&run(1, 1.0), &doubtful);

@@ -58,6 +58,10 @@ pub struct PhaseWindow {
     pub from: Duration,
     /// `None` while it goes on.
     pub to: Option<Duration>,
+    /// How many pages were connected at its end, or are now.
+    pub connected: u64,
+    /// When the last login that was planned in it was over, since the run's start. That may be after its end.
+    pub over: Duration,
 }
 
 /// Counts since the run's start, for whoever shows or samples it.
@@ -106,9 +110,9 @@ impl RunRecorder {
     /// A phase begins, and the one before it ends.
     pub(super) fn enter(&self, phase: Phase) {
         let from = self.began.elapsed();
-        let windows = &mut self.recorded.lock().windows;
-        end_last(windows, from);
-        windows.push(PhaseWindow { phase, from, to: None });
+        let mut recorded = self.recorded.lock();
+        recorded.end_phase(from);
+        recorded.windows.push(PhaseWindow { phase, from, to: None, connected: 0, over: from });
         self.phase_changed.notify_one();
     }
 
@@ -119,7 +123,7 @@ impl RunRecorder {
 
     /// The run is over.
     pub(super) fn finish(&self) {
-        end_last(&mut self.recorded.lock().windows, self.began.elapsed());
+        self.recorded.lock().end_phase(self.began.elapsed());
         self.phase_changed.notify_one();
     }
 
@@ -254,7 +258,12 @@ impl RunRecorder {
 
     /// Nothing more can come of a login.
     pub(super) fn close(&self, phase: Phase, scene: SceneId) {
-        self.recorded.lock().phase(phase).ledger.close(scene, self.late_after);
+        let now = self.began.elapsed();
+        let mut recorded = self.recorded.lock();
+        recorded.phase(phase).ledger.close(scene, self.late_after);
+        if let Some(window) = recorded.windows.iter_mut().rfind(|window| window.phase == phase) {
+            window.over = now;
+        }
     }
 
     /// What became of the logins of each phase, and how long its opens took.
@@ -274,6 +283,14 @@ impl RunRecorder {
 impl Recorded {
     fn phase(&mut self, phase: Phase) -> &mut RecordedPhase {
         self.phases.entry(phase).or_default()
+    }
+
+    fn end_phase(&mut self, at: Duration) {
+        if let Some(last) = self.windows.last_mut()
+            && last.to.is_none()
+        {
+            (last.to, last.connected, last.over) = (Some(at), self.counts.connected, last.over.max(at));
+        }
     }
 }
 
@@ -300,11 +317,5 @@ impl RecordedPhase {
             lost_because: tally.lost_because,
             problems: tally.problems,
         }
-    }
-}
-
-fn end_last(windows: &mut [PhaseWindow], at: Duration) {
-    if let Some(last) = windows.last_mut() {
-        last.to.get_or_insert(at);
     }
 }

@@ -100,7 +100,7 @@ fn cpu(result: &RunResult) -> Option<Card> {
 
 /// Memory of the gateways at the end of the last phase before the logins, for each page that they held.
 fn memory(result: &RunResult) -> Option<Card> {
-    let phase = main_phase(result)?;
+    let phase = result.before_logins()?;
     let (role, cost) = phase.cost.as_ref()?.roles.iter().find(|(role, _)| holds_pages(**role))?;
     let total = result
         .processes

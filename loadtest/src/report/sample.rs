@@ -169,7 +169,7 @@ impl SampleRun {
         let opened = if phase == Phase::Ramp { self.pages.into() } else { logins };
         let costs = [(ProcessRole::Gateway, 180.0), (ProcessRole::Callback, 160.0), (ProcessRole::Redis, 90.0)];
         let cost = |(role, micros): (ProcessRole, f64)| {
-            let cpu_us_per_login = micros * self.slowness;
+            let cpu_us_per_login = if logins > 0 { micros * self.slowness } else { 0.0 };
             let cpu_seconds = cpu_us_per_login * seconds(logins) / 1e6;
             (role, RoleCost { cpu_seconds, cpu_us_per_login, rss_bytes_per_page: 2600.0, ..RoleCost::default() })
         };
@@ -192,11 +192,11 @@ impl SampleRun {
                 late: 0,
                 ..Funnel::default()
             },
-            cost: (logins > 0).then(|| LoginCost {
+            cost: Some(LoginCost {
                 logins,
                 opens: opened,
                 roles: costs.map(cost).into(),
-                cpu_us: 430.0 * self.slowness,
+                cpu_us: if logins > 0 { 430.0 * self.slowness } else { 0.0 },
             }),
         }
     }

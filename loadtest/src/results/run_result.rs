@@ -74,6 +74,12 @@ impl RunResult {
         self.phases.iter().find(|result| result.phase == phase)
     }
 
+    /// What was measured before the first login, when all pages waited: in the hold, or in the ramp of a run without one. What a
+    /// page takes shows at its end, because logins close pages.
+    pub fn before_logins(&self) -> Option<&PhaseResult> {
+        self.phase(Phase::Hold).or_else(|| self.phase(Phase::Ramp))
+    }
+
     /// What the run comes to, by everything else in the result.
     pub fn judge(&self) -> RunVerdict {
         if !self.funnel.keeps_the_promise() {
@@ -87,5 +93,27 @@ impl RunResult {
         } else {
             RunVerdict::Passed
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::RateCurve;
+
+    #[test]
+    fn the_first_that_is_true_counts() {
+        let plan = LoginPlan::plain(10, RateCurve::constant(1.0, 5.0));
+        let mut result = RunResult::new(plan, TargetInfo::default());
+        assert_eq!(result.judge(), RunVerdict::Passed);
+        let text = "lost == 0".to_owned();
+        result.thresholds.push(ThresholdOutcome { text, value: None, limit: 0.0, holds: false });
+        assert_eq!(result.judge(), RunVerdict::ThresholdCrossed);
+        result.completeness.lacks("somebody pressed Ctrl-C".to_owned());
+        assert_eq!(result.judge(), RunVerdict::Incomplete);
+        result.generator.is_limited = true;
+        assert_eq!(result.judge(), RunVerdict::GeneratorLimited);
+        result.funnel.doubled = 1;
+        assert_eq!(result.judge(), RunVerdict::BrokenPromise);
     }
 }

@@ -18,6 +18,18 @@ pub struct ToolInfo {
     pub arguments: Vec<String>,
 }
 
+impl ToolInfo {
+    /// This program, with the arguments of this process.
+    pub fn this() -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+            arguments: std::env::args().skip(1).collect(),
+        }
+    }
+}
+
 /// The machine on which the generator ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

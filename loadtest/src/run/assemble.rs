@@ -44,7 +44,7 @@ pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
     let mut result = RunResult::new(plan, target);
     result.began_unix_ms = unix_millis(recorder.began_at());
     result.took_seconds = took.as_secs_f64();
-    result.tool = tool_info();
+    result.tool = ToolInfo::this();
     result.host = host_info();
     for (funnel, _) in by_phase.values() {
         result.funnel.add(funnel);
@@ -81,24 +81,22 @@ fn phase_result(
         service: HistogramRecord::of(&times.service),
         lateness: HistogramRecord::of(&times.lateness),
         open: HistogramRecord::of(&opens),
-        cost: Some(cost(&funnel, from, to, connected_at(samples, to), &samples.processes)),
+        cost: Some(cost(&funnel, window, &samples.processes)),
         funnel,
     }
 }
 
-/// How many pages were connected at this moment.
-fn connected_at(samples: &Samples, at_seconds: f64) -> u64 {
-    let after = samples.seconds.iter().zip(1_u32..).find(|(_, second)| f64::from(*second) >= at_seconds);
-    after.map(|(counts, _)| counts).or(samples.seconds.last()).map_or(0, |counts| counts.connected)
-}
-
-fn cost(funnel: &Funnel, from: f64, to: f64, connected: u64, processes: &[ProcessSeries]) -> LoginCost {
-    let (logins, opens) = (funnel.delivered, funnel.opened);
+/// What the logins cost that were planned in this phase. Its CPU time goes on until the last of them was over: a person who
+/// thinks confirms after the phase's end.
+fn cost(funnel: &Funnel, window: &PhaseWindow, processes: &[ProcessSeries]) -> LoginCost {
+    let (logins, opens, connected) = (funnel.delivered, funnel.opened, window.connected);
+    let [from, over] = [window.from, window.over].map(|at| at.as_secs_f64());
+    let to = window.to.map_or(over, |to| to.as_secs_f64());
     let per = |amount: f64, count: u64| if count > 0 { amount / to_f64(count) } else { 0.0 };
     let mut roles: BTreeMap<ProcessRole, RoleCost> = BTreeMap::new();
     for series in processes {
         let cost = roles.entry(series.role).or_default();
-        cost.cpu_seconds += series.cpu_between(from, to);
+        cost.cpu_seconds += series.cpu_between(from, over.max(to));
         let rss = |at: f64| series.at(at).map_or(0, |sample| sample.rss_bytes);
         cost.rss_bytes += rss(to);
         cost.rss_bytes_per_page += per(to_f64(rss(to).saturating_sub(rss(0.0))), connected);
@@ -181,15 +179,6 @@ fn health_evidence(
     }
 }
 
-fn tool_info() -> ToolInfo {
-    ToolInfo {
-        name: env!("CARGO_PKG_NAME").to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
-        arguments: std::env::args().skip(1).collect(),
-    }
-}
-
 /// How many attempts to open a page failed.
 fn failed_opens(samples: &Samples) -> u64 {
     samples.seconds.last().map_or(0, |counts| counts.failed_opens)
@@ -209,4 +198,32 @@ fn unix_millis(at: SystemTime) -> u64 {
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 fn to_f64(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::ProcessSample;
+
+    #[test]
+    fn the_cost_of_a_phase_goes_on_until_its_last_login_and_its_memory_ends_with_it() {
+        let sample = |at_seconds, cpu_seconds, rss_bytes| ProcessSample {
+            at_seconds,
+            cpu_seconds,
+            rss_bytes,
+            ..ProcessSample::default()
+        };
+        // Logins of ten seconds, whose last confirmation comes two seconds after them.
+        let samples = vec![sample(0.0, 1.0, 1_000), sample(10.0, 2.0, 9_000), sample(12.0, 3.0, 5_000)];
+        let role = ProcessRole::Gateway;
+        let gateway = ProcessSeries { role, name: "gateway 0".to_owned(), pid: 1, samples };
+        let [from, to, over] = [0, 10, 12].map(Duration::from_secs);
+        let window = PhaseWindow { phase: Phase::Load, from, to: Some(to), connected: 4, over };
+        let funnel = Funnel { delivered: 1000, ..Funnel::default() };
+        let cost = cost(&funnel, &window, &[gateway]);
+        let gateway = cost.roles[&role];
+        assert_eq!((gateway.rss_bytes, cost.logins), (9_000, 1000));
+        assert!((cost.cpu_us - 2000.0).abs() < 1e-6, "{cost:?}");
+        assert!((gateway.rss_bytes_per_page - 2_000.0).abs() < 1e-6, "{gateway:?}");
+    }
 }

@@ -7,7 +7,7 @@
 //! | `problems` | how many problems pages met |
 //! | `cpu.login`, `cpu.gateway.login` | CPU time a login: of all that is under test, or of one role |
 //! | `cpu.gateway.open` | CPU time a page that opens, in the ramp |
-//! | `rss.gateway`, `rss.gateway.page` | resident memory at the end of the load, and what a page had added at the end of the ramp |
+//! | `rss.gateway`, `rss.gateway.page` | resident memory at the end of the load, and what a page had added before the first login |
 //! | `rate.asked`, `rate.reached` | logins a second |
 //!
 //! Before each name except those of rates there may be a phase: `fault.response.p99`, `load.lost`.
@@ -99,10 +99,7 @@ impl MetricName {
     /// Its value, in the unit of its quantity; `None` if nothing was measured.
     pub(super) fn value(&self, result: &RunResult) -> Option<f64> {
         let usual = match &self.kind {
-            // Logins close pages, so what a page takes shows before them.
-            MetricKind::Latency(TimedPart::Open, _) | MetricKind::CpuOfOpen(_) | MetricKind::RssOfPage(_) => {
-                Phase::Ramp
-            }
+            MetricKind::Latency(TimedPart::Open, _) | MetricKind::CpuOfOpen(_) => Phase::Ramp,
             _ => Phase::Load,
         };
         let phase = || result.phase(self.phase.unwrap_or(usual));
@@ -115,7 +112,10 @@ impl MetricName {
             MetricKind::CpuOfLogin(role) => cpu_of_login(cost()?, *role),
             MetricKind::CpuOfOpen(role) => positive(cost()?.roles.get(role)?.cpu_us_per_open / 1e3),
             MetricKind::Rss(role) => positive(to_f64(cost()?.roles.get(role)?.rss_bytes)),
-            MetricKind::RssOfPage(role) => positive(cost()?.roles.get(role)?.rss_bytes_per_page),
+            MetricKind::RssOfPage(role) => {
+                let phase = if self.phase.is_some() { phase() } else { result.before_logins() };
+                positive(phase?.cost.as_ref()?.roles.get(role)?.rss_bytes_per_page)
+            }
             MetricKind::RateAsked => Some(result.generator.asked_rate),
             MetricKind::RateReached => Some(result.generator.reached_rate),
         }
