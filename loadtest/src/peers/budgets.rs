@@ -6,7 +6,12 @@ use std::fmt;
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::comparison::{Figure, PeerComparison};
+use strum::VariantArray;
+
+use super::{
+    comparison::{Figure, PeerComparison},
+    contestant::Contestant,
+};
 
 /// The budgets that are checked unless others are named.
 const SHIPPED: &str = include_str!("../../budgets.toml");
@@ -49,6 +54,8 @@ pub struct BudgetOutcome {
     /// Scenecast's figure divided by that of the best peer; `None` if it was not measured.
     pub ratio: Option<f64>,
     pub limit: f64,
+    /// Whether it was measured, and can't be judged: the generator was the limit, and its lateness is in Scenecast's figure.
+    pub is_limited: bool,
 }
 
 impl PeerBudgets {
@@ -77,14 +84,42 @@ impl PeerBudgets {
         if missed > 0 {
             return Some(format!("{missed} pushes or logins never reached their page; is the machine too busy?"));
         }
-        let limited = samples().filter(|sample| sample.is_generator_limited).count();
-        (limited > 0)
-            .then(|| format!("the generator was the limit in {limited} runs, and its lateness is in all times"))
+        None
+    }
+
+    /// What makes a budget that holds less sure, in words: the best peer may be better than the best one here. A budget that is
+    /// broken is broken all the same.
+    pub fn weakness(&self, comparison: &PeerComparison) -> Option<String> {
+        let result_of = |peer: &Contestant| comparison.contestants.iter().find(|result| result.contestant == *peer);
+        let is_known = |peer: &Contestant| {
+            let samples = result_of(peer).map(|result| &result.samples[..]).unwrap_or_default();
+            !samples.is_empty() && !samples.iter().any(|sample| sample.is_generator_limited)
+        };
+        let peers = Contestant::VARIANTS.iter().filter(|contestant| contestant.is_peer());
+        let unknown: Vec<_> = peers.filter(|peer| !is_known(peer)).map(ToString::to_string).collect();
+        (!unknown.is_empty()).then(|| {
+            format!(
+                "budgets that hold may not: {} were not measured, or with a generator that was the limit, and one of them may be \
+                 the best peer",
+                unknown.join(", ")
+            )
+        })
     }
 
     /// What became of each budget.
     pub fn check(&self, comparison: &PeerComparison) -> Vec<BudgetOutcome> {
-        let outcome = |(figure, limit)| BudgetOutcome { figure, ratio: comparison.ratio_to_best_peer(figure), limit };
+        let ours = || comparison.contestants.iter().filter(|result| !result.contestant.is_peer());
+        let was_late = ours().flat_map(|result| &result.samples).any(|sample| sample.is_generator_limited);
+        let was_limit = ours().filter_map(|result| result.capacity).any(|found| found.is_generator_limited);
+        let outcome = |(figure, limit)| {
+            let is_limited = match figure {
+                Figure::P50 | Figure::P99 => was_late,
+                Figure::Capacity => was_limit,
+                Figure::BytesPerPage | Figure::CpuPerPush | Figure::CpuPerOpen => false,
+            };
+            let ratio = if is_limited { None } else { comparison.ratio_to_best_peer(figure) };
+            BudgetOutcome { figure, ratio, limit, is_limited }
+        };
         let limits = [
             (Figure::CpuPerPush, self.cpu_per_login_at_most),
             (Figure::P50, self.p50_at_most),
@@ -124,6 +159,11 @@ impl fmt::Display for BudgetOutcome {
                 "{what} is {ratio:.2} times that of the best peer, and {side} {:.2} is the budget",
                 self.limit
             ),
+            None if self.is_limited => write!(
+                f,
+                "{what} can't be judged, because the generator was the limit; {side} {:.2} is the budget",
+                self.limit
+            ),
             None => write!(f, "{what} was not compared with any peer; {side} {:.2} is the budget", self.limit),
         }
     }
@@ -132,7 +172,7 @@ impl fmt::Display for BudgetOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peers::sample;
+    use crate::peers::{comparison::ContestantResult, sample};
 
     fn budgets(cpu: f64, capacity: f64) -> PeerBudgets {
         PeerBudgets {
@@ -185,6 +225,28 @@ mod tests {
         assert!(doubt(|comparison| comparison.load.rate = 10.0).contains("1000 logins a second"));
         let missed = doubt(|comparison| comparison.contestants[1].samples[0].delivered -= 3);
         assert!(missed.starts_with("3 pushes or logins never reached"), "{missed}");
+    }
+
+    #[test]
+    fn a_generator_that_was_the_limit_takes_only_times_from_judgement() {
+        let mut comparison = sample::comparison();
+        comparison.contestants[0].samples[0].is_generator_limited = true;
+        let outcomes = budgets(1.9, 0.7).check(&comparison);
+        let unjudged: Vec<_> = outcomes.iter().filter(|outcome| outcome.is_limited).map(|it| it.figure).collect();
+        assert_eq!((unjudged, outcomes[0].is_broken()), (vec![Figure::P50, Figure::P99], true));
+        assert!(outcomes[1].to_string().contains("can't be judged, because the generator"), "{}", outcomes[1]);
+    }
+
+    #[test]
+    fn a_yardstick_without_all_peers_is_weak() {
+        let mut comparison = sample::comparison();
+        let weakness = |comparison: &PeerComparison| PeerBudgets::shipped().weakness(comparison).unwrap_or_default();
+        assert!(weakness(&comparison).contains(": socket-io, centrifugo were"), "{}", weakness(&comparison));
+        comparison.contestants[1].samples[0].is_generator_limited = true;
+        assert!(weakness(&comparison).contains(": nchan, socket-io, centrifugo were"), "{}", weakness(&comparison));
+        let other = |contestant| ContestantResult { contestant, ..sample::comparison().contestants[1].clone() };
+        comparison.contestants = Contestant::VARIANTS.iter().map(|contestant| other(*contestant)).collect();
+        assert_eq!(weakness(&comparison), "");
     }
 
     #[test]

@@ -11,6 +11,8 @@ const GROWTH: f64 = 1.5;
 const PRECISION: f64 = 1.08;
 /// Who fails at a rate below this has no capacity worth a figure.
 const LOWEST: f64 = 50.0;
+/// No search takes more tries, whatever the rates are.
+const MOST_TRIES: u32 = 20;
 
 /// A search for the highest rate that passes. It assumes that a rate passes if a higher one does.
 #[derive(Debug, Clone)]
@@ -19,12 +21,13 @@ pub struct CapacitySearch {
     ceiling: f64,
     passed: Option<f64>,
     failed: Option<f64>,
+    tries: u32,
 }
 
 impl CapacitySearch {
     /// Begins at this rate, and never asks for more than `ceiling`.
     pub fn new(first: f64, ceiling: f64) -> Self {
-        Self { next: first.min(ceiling), ceiling, passed: None, failed: None }
+        Self { next: first.min(ceiling), ceiling, passed: None, failed: None, tries: 0 }
     }
 
     /// The rate to try; `None` when the capacity is known.
@@ -32,12 +35,14 @@ impl CapacitySearch {
         let is_exact = |(passed, failed): (f64, f64)| failed / passed <= PRECISION;
         let is_done = self.passed.zip(self.failed).is_some_and(is_exact)
             || self.passed.is_some_and(|passed| passed >= self.ceiling)
-            || self.failed.is_some_and(|failed| failed < LOWEST);
+            || self.failed.is_some_and(|failed| failed < LOWEST)
+            || self.tries == MOST_TRIES;
         (!is_done).then_some(self.next)
     }
 
     /// Notes whether the rate of [`CapacitySearch::next`] was answered in time.
     pub fn record(&mut self, passes: bool) {
+        self.tries += 1;
         if passes {
             self.passed = Some(self.next);
         } else {
@@ -93,6 +98,12 @@ mod tests {
         let (search, tries) = search(2000.0, 5000.0, 1e9);
         assert_eq!((search.capacity(), search.is_cut_off(), tries), (Some(5000.0), true, 4));
         assert_eq!(CapacitySearch::new(2000.0, 100.0).next(), Some(100.0));
+    }
+
+    #[test]
+    fn a_search_from_a_rate_that_is_far_too_low_ends_all_the_same() {
+        let (search, tries) = search(1.0, 1e9, 1e9);
+        assert_eq!((tries, search.is_cut_off()), (20, false));
     }
 
     #[test]

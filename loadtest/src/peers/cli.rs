@@ -96,7 +96,7 @@ pub fn run(cli: &PeersCli) -> ExitCode {
     let contestants = if cli.only.is_empty() { Contestant::VARIANTS.to_vec() } else { cli.only.clone() };
     let cache = cli.cache.clone().unwrap_or_else(default_cache);
     let options = CompareOptions { contestants, load: load.clone(), cache, capacity: !cli.no_capacity };
-    let mut comparison = PeerComparison::new(load, tool_info(), host_info());
+    let mut comparison = PeerComparison::new(load, ToolInfo::this(), host_info());
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).expect("signals can be caught");
@@ -170,6 +170,9 @@ impl PeersCli {
 fn finish(comparison: &PeerComparison, budgets: &PeerBudgets, written: &Result<(), String>) -> ExitCode {
     let doubt = budgets.doubt(comparison);
     let outcomes = if doubt.is_none() { budgets.check(comparison) } else { vec![] };
+    if let Some(weakness) = budgets.weakness(comparison).filter(|_| doubt.is_none()) {
+        say(&weakness);
+    }
     if let Some(doubt) = doubt {
         say(&format!("budgets are not checked: {doubt}"));
     }
@@ -180,7 +183,9 @@ fn finish(comparison: &PeerComparison, budgets: &PeerBudgets, written: &Result<(
         say(why);
     }
     let ours = comparison.contestants.iter().filter(|result| !result.contestant.is_peer());
-    let has_lost = ours.flat_map(|result| &result.samples).any(|sample| sample.lost > 0);
+    let has_lost = ours.into_iter().any(|result| {
+        result.samples.iter().any(|sample| sample.lost > 0) || result.capacity.is_some_and(|found| found.lost > 0)
+    });
     let samples = || comparison.contestants.iter().flat_map(|result| &result.samples);
     let has_missed = samples().any(|sample| sample.delivered < sample.planned || sample.failed_opens > 0);
     let is_limited = samples().any(|sample| sample.is_generator_limited);
@@ -194,15 +199,6 @@ fn finish(comparison: &PeerComparison, budgets: &PeerBudgets, written: &Result<(
         return ExitCode::SUCCESS;
     };
     code.into()
-}
-
-fn tool_info() -> ToolInfo {
-    ToolInfo {
-        name: env!("CARGO_PKG_NAME").to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
-        arguments: std::env::args().skip(1).collect(),
-    }
 }
 
 /// `peers` in the directory in which Cargo has this program's, or here.

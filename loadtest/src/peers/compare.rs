@@ -145,18 +145,26 @@ impl PeerComparison {
         let contestant = startable.contestant();
         let all_pages = f64::from(self.load.sockets);
         let mut search = CapacitySearch::new(self.load.rate, all_pages / LEAST_CAPACITY_SECONDS);
+        let mut found = FoundCapacity::default();
         while let Some(rate) = search.next() {
             let seconds = (all_pages / rate).min(CAPACITY_SECONDS);
             let load = ComparedLoad { rate, seconds, ..self.load.clone() };
             let passes = match startable.measure(&load).await {
-                Ok(sample) => sample.delivered == sample.planned && sample.p99_ms <= self.load.capacity_p99_ms,
-                // A server that ends under a load doesn't take it.
-                Err(_) => false,
+                Ok(sample) => {
+                    let passes = found.note(&sample, self.load.capacity_p99_ms);
+                    say(format_args!("{contestant}: {rate:.0} a second {}", words_of(passes, &sample)));
+                    passes
+                }
+                Err(error) if error.is_of_the_load() => {
+                    say(format_args!("{contestant}: {rate:.0} a second are too many: {error}"));
+                    false
+                }
+                // That says nothing of what it takes.
+                Err(error) => return self.note_absent(contestant, format!("its capacity is unknown: {error}")),
             };
-            say(format_args!("{contestant}: {rate:.0} a second {}", if passes { "pass" } else { "are too many" }));
             search.record(passes);
         }
-        let found = FoundCapacity { per_second: search.capacity(), is_cut_off: search.is_cut_off() };
+        (found.per_second, found.is_cut_off) = (search.capacity(), search.is_cut_off());
         self.result_of(contestant).capacity = Some(found);
     }
 
@@ -169,6 +177,31 @@ impl PeerComparison {
         say(format_args!("{contestant} can't be measured: {why}"));
         self.absent.push(AbsentContestant { contestant, why });
     }
+}
+
+impl ContestantError {
+    /// Whether a server ended under a load, so that it doesn't take it.
+    fn is_of_the_load(&self) -> bool {
+        matches!(self, Self::Measurement(MeasurementError::Ended(_)))
+    }
+}
+
+impl FoundCapacity {
+    /// Notes what a rate came to. Answers whether it was answered in time.
+    fn note(&mut self, sample: &ComparisonSample, p99_limit_ms: f64) -> bool {
+        let passes = sample.delivered == sample.planned && sample.p99_ms <= p99_limit_ms;
+        self.lost += sample.lost;
+        self.is_generator_limited |= !passes && sample.is_generator_limited;
+        passes
+    }
+}
+
+/// What a rate came to, in words.
+fn words_of(passes: bool, sample: &ComparisonSample) -> String {
+    let ComparisonSample { planned, delivered, lost, p99_ms, is_generator_limited, .. } = sample;
+    let limited = if *is_generator_limited { "; the generator was late itself" } else { "" };
+    let verdict = if passes { "pass" } else { "are too many" };
+    format!("{verdict} ({delivered} of {planned} arrived, {lost} lost, p99 {p99_ms:.1} ms{limited})")
 }
 
 impl Startable {
@@ -223,4 +256,34 @@ async fn busy_share() -> f64 {
 fn say(line: std::fmt::Arguments<'_>) {
     // It fails if stderr is closed. Then nobody reads it.
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peers::sample;
+
+    #[test]
+    fn a_rate_passes_if_all_arrive_in_time_and_what_was_lost_is_kept() {
+        let usual = sample::comparison().contestants[0].samples[0].clone();
+        let mut found = FoundCapacity::default();
+        let lossy = ComparisonSample { delivered: 9_998, lost: 2, ..usual.clone() };
+        let slow = ComparisonSample { p99_ms: 50.1, ..usual.clone() };
+        assert!(found.note(&usual, 50.0) && !found.note(&lossy, 50.0) && !found.note(&slow, 50.0));
+        assert_eq!((found.lost, found.is_generator_limited), (2, false));
+        // A rate that passed passed, however late the generator was.
+        let late = |sample| ComparisonSample { is_generator_limited: true, ..sample };
+        found.note(&late(usual), 50.0);
+        assert!(!found.is_generator_limited);
+        found.note(&late(slow), 50.0);
+        assert!(found.is_generator_limited);
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_started_is_none_that_takes_too_little() {
+        let no_page = ContestantError::Measurement(MeasurementError::NoPage(crate::results::Funnel::default()));
+        assert!(!no_page.is_of_the_load());
+        let ended = ContestantError::Measurement(MeasurementError::Ended(procfs::ProcError::NotFound(None)));
+        assert!(ended.is_of_the_load());
+    }
 }

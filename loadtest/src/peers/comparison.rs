@@ -103,12 +103,19 @@ pub struct ComparisonSample {
 }
 
 /// The highest rate at which p99 stayed below the limit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct FoundCapacity {
     /// Pushes or logins a second; `None` if no rate passed.
     pub per_second: Option<f64>,
     /// Whether nothing higher was tried.
     pub is_cut_off: bool,
+    /// How many logins or messages were accepted and lost, over all rates. A rate that is too high makes them late, and never
+    /// lost.
+    #[serde(default)]
+    pub lost: u64,
+    /// Whether the generator was the limit at a rate that failed, so that the contestant might take more.
+    #[serde(default)]
+    pub is_generator_limited: bool,
 }
 
 /// Who is missing in the table, and why.

@@ -73,7 +73,7 @@ pub async fn measure<T: LoginTarget>(
         let load = recorded.timings.phases.get(&Phase::Load);
         load.map(|times| [times.response.clone(), times.lateness.clone()]).unwrap_or_default()
     });
-    Ok(sample(&usages, load.sockets, funnel, &response, &lateness))
+    Ok(sample(&usages, recorder.counts().failed_opens, funnel, &response, &lateness))
 }
 
 fn plan(load: &ComparedLoad) -> LoginPlan {
@@ -95,7 +95,13 @@ async fn until_load(recorder: &RunRecorder) {
     }
 }
 
-fn sample(usages: &Usages, sockets: u32, funnel: Funnel, response: &Latency, lateness: &Latency) -> ComparisonSample {
+fn sample(
+    usages: &Usages,
+    failed_opens: u64,
+    funnel: Funnel,
+    response: &Latency,
+    lateness: &Latency,
+) -> ComparisonSample {
     let pushed = usages.after.cpu_since(&usages.open);
     let [opened, delivered] =
         [funnel.opened, response.count()].map(|count| f64::from(u32::try_from(count).unwrap_or(0)));
@@ -113,7 +119,7 @@ fn sample(usages: &Usages, sockets: u32, funnel: Funnel, response: &Latency, lat
         planned: funnel.planned,
         delivered: response.count(),
         lost: funnel.lost,
-        failed_opens: u64::from(sockets).saturating_sub(funnel.opened),
+        failed_opens,
         problems: funnel.problems,
         is_generator_limited: millis(lateness.percentile(99.0)) > f64::max(1.0, p50 / 10.0),
     }

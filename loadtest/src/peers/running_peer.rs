@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+};
 use tempfile::TempDir;
 use tokio::{
     net::TcpStream,
@@ -27,6 +30,10 @@ const HOLDER: &str = "pages";
 /// How long a server may take until it listens.
 const LISTENS_WITHIN: Duration = Duration::from_secs(20);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// How long a killed process may take until it has ended.
+const ENDS_WITHIN: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+/// How many ports are tried until free ones are found.
+const PORT_TRIES: u32 = 1000;
 const NCHAN_CONFIG: &str = include_str!("files/nchan.conf");
 const CENTRIFUGO_CONFIG: &str = include_str!("files/centrifugo.json");
 
@@ -191,12 +198,18 @@ impl Drop for PeerServer {
     /// nginx's child would outlive nginx.
     fn drop(&mut self) {
         let Some(pid) = self.process.id() else { return };
-        let children = children(pid);
-        for pid in std::iter::once(pid).chain(children) {
-            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                // It fails if the process has ended.
-                let _ = kill_process(pid, Signal::KILL);
-            }
+        let pids = std::iter::once(pid).chain(children(pid));
+        // Each fails if the process has ended.
+        let ending: Vec<_> = pids
+            .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+            .filter_map(|pid| {
+                let ended = pidfd_open(pid, PidfdFlags::empty());
+                kill_process(pid, Signal::KILL).and(ended).ok()
+            })
+            .collect();
+        // Whoever is measured next shall have the machine, and its ports, for itself.
+        for ended in &ending {
+            let _ = poll(&mut [PollFd::new(ended, PollFlags::IN)], Some(&ENDS_WITHIN));
         }
     }
 }
@@ -211,11 +224,10 @@ fn redis_server(address: SocketAddr, files: &Path) -> Command {
 
 /// Three addresses that are free now. They are below the ports of outgoing connections.
 fn free_addresses() -> io::Result<[SocketAddr; 3]> {
-    let bind = || loop {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, rand::random_range(10_000..32_000))) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            bound => return bound,
-        }
+    let bind = || {
+        let try_one = || TcpListener::bind((Ipv4Addr::LOCALHOST, rand::random_range(10_000..32_000)));
+        let is_last = |bound: &io::Result<_>| !matches!(bound, Err(error) if error.kind() == io::ErrorKind::AddrInUse);
+        (0..PORT_TRIES).map(|_| try_one()).find(is_last).unwrap_or_else(|| Err(io::ErrorKind::AddrInUse.into()))
     };
     // All are held at the same time, so no two are the same.
     let listeners = [bind()?, bind()?, bind()?];
@@ -233,4 +245,21 @@ fn children(pid: u32) -> Vec<u32> {
 fn last_lines(log: &str) -> String {
     let lines: Vec<_> = log.lines().rev().take(3).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_processes_of_a_server_have_ended_when_it_is_dropped() {
+        let mut shell = Command::new("sh");
+        let process = shell.args(["-c", "sleep 600 & wait"]).kill_on_drop(true).spawn().unwrap();
+        let pid = process.id().unwrap();
+        scenecast_testing::until("the child runs", async || !children(pid).is_empty()).await;
+        let child = children(pid)[0];
+        drop(PeerServer { name: "pages", process, address: ([127, 0, 0, 1], 1).into() });
+        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z "), "{state}");
+    }
 }

@@ -33,7 +33,7 @@ pub(super) fn comparison() -> PeerComparison {
             version: "1.2.3".to_owned(),
             settings: BTreeMap::from([("workers".to_owned(), "1".to_owned())]),
             samples: vec![sample(0.9), sample(1.1)],
-            capacity: Some(FoundCapacity { per_second: Some(capacity), is_cut_off: false }),
+            capacity: Some(FoundCapacity { per_second: Some(capacity), ..FoundCapacity::default() }),
         }
     };
     PeerComparison {

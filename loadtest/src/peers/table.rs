@@ -121,6 +121,13 @@ fn write_doubts(f: &mut fmt::Formatter<'_>, result: &ContestantResult) -> fmt::R
             result.samples.len()
         )?;
     }
+    let Some(capacity) = result.capacity else { return Ok(()) };
+    if capacity.lost > 0 {
+        writeln!(f, "  - **{} were accepted, and lost, while its capacity was searched for**", capacity.lost)?;
+    }
+    if capacity.is_generator_limited {
+        writeln!(f, "  - the generator was the limit at a rate that failed: it might take more")?;
+    }
     Ok(())
 }
 
@@ -144,7 +151,12 @@ fn cell(result: &ContestantResult, figure: Figure) -> String {
         Figure::CpuPerPush | Figure::CpuPerOpen => range(spread, 1.0, 0),
         Figure::P50 | Figure::P99 => range(spread, 1.0, 2),
         Figure::Capacity => {
-            let at_least = if result.capacity.is_some_and(|capacity| capacity.is_cut_off) { "≥ " } else { "" };
+            let at_least =
+                if result.capacity.is_some_and(|capacity| capacity.is_cut_off || capacity.is_generator_limited) {
+                    "≥ "
+                } else {
+                    ""
+                };
             format!("{at_least}{:.0}", spread.median)
         }
     }
