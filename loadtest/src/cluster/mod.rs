@@ -18,6 +18,7 @@ mod secrets;
 mod setup;
 
 use std::{
+    any::Any,
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -243,4 +244,10 @@ pub fn callback_url(callback: SocketAddr, account: &AccountName) -> Url {
 
 fn config_file(binary: &str, n: usize) -> String {
     format!("{binary}-{n}.toml")
+}
+
+/// What a panic of the fixtures said, which panic where a test can't go on.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref().map(|text: &&str| (*text).to_owned())).unwrap_or_default()
 }

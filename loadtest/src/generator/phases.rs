@@ -17,6 +17,9 @@ use crate::{
 
 /// How long the ramp may take beyond its plan before the run goes on with the pages that are open.
 const RAMP_GRACE: Duration = Duration::from_secs(15);
+/// What is added to the seed for each part of the churn. With one seed for all, pages would be left at the instants of logins.
+const LEAVES: u64 = 0x1ea5;
+const RECONNECTS: u64 = 0xc0de;
 /// How often the ramp looks whether all pages are open.
 const RAMP_POLL: Duration = Duration::from_millis(20);
 
@@ -102,12 +105,12 @@ impl<T: LoginTarget> Generator<T> {
         let start = Instant::now();
         let churn = async {
             tokio::join!(
-                self.churn(start, state.plan.leaves_per_second, || {
+                self.churn(start, LEAVES, state.plan.leaves_per_second, || {
                     if let Some(page) = state.waiting.take() {
                         page.news.order(PageOrder::Leave);
                     }
                 }),
-                self.churn(start, state.plan.reconnects_per_second, || state.waiting.reconnect_any()),
+                self.churn(start, RECONNECTS, state.plan.reconnects_per_second, || state.waiting.reconnect_any()),
             );
         };
         tokio::join!(self.log_in_by_plan(start), churn);
@@ -129,11 +132,12 @@ impl<T: LoginTarget> Generator<T> {
     }
 
     /// Does something with pages at this rate, as long as the load goes on.
-    async fn churn(&self, start: Instant, rate: f64, mut act: impl FnMut()) {
+    async fn churn(&self, start: Instant, part: u64, rate: f64, mut act: impl FnMut()) {
         let plan = &self.0.plan;
         if rate > 0.0 {
             let curve = RateCurve::constant(rate, plan.rate.duration().as_secs_f64());
-            for (_, at) in Schedule::new(curve, Arrivals::Poisson, plan.seed, self.0.segment) {
+            let seed = plan.seed.wrapping_add(part);
+            for (_, at) in Schedule::new(curve, Arrivals::Poisson, seed, self.0.segment) {
                 if !self.reached(start + at).await {
                     return;
                 }

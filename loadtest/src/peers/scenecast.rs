@@ -1,7 +1,7 @@
 //! Scenecast as its users run it: one gateway, one callback and one Redis, with the settings and logs that are shipped, in
 //! safe mode.
 
-use std::{any::Any, io, panic::AssertUnwindSafe};
+use std::{io, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
 use scenecast_simulator::EncryptionMode;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::process_usage::{WatchedProcess, WatchedProcesses};
 use crate::{
-    cluster::{API_KEY, Cluster, ORIGIN, Setup},
+    cluster::{API_KEY, Cluster, ORIGIN, Setup, panic_text},
     crowd::{ReadyPods, ReplyPhrases, SiteBackend},
     plan::{PhoneSteps, ThinkTime},
     results::TargetInfo,
@@ -59,7 +59,7 @@ impl RunningScenecast {
         };
         // The fixtures panic where a test can't go on. Here the others are still measured.
         let cluster = AssertUnwindSafe(start_cluster(setup)).catch_unwind().await;
-        let cluster = cluster.map_err(|panic| ScenecastStartError::Process(text_of(&*panic)))?;
+        let cluster = cluster.map_err(|panic| ScenecastStartError::Process(panic_text(&*panic)))?;
         Ok(Self { cluster, _logs: logs })
     }
 
@@ -127,10 +127,4 @@ async fn start_cluster(setup: Setup) -> Cluster {
     // As the Redis of the peers. The fixture keeps everything for tests that restart it.
     redis.set("appendonly", "no").await;
     Cluster::start_around(redis, setup).await
-}
-
-/// What a panic said.
-fn text_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref().map(|text: &&str| (*text).to_owned())).unwrap_or_default()
 }

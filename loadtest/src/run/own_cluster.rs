@@ -18,7 +18,7 @@ use super::{
     error::RunError,
 };
 use crate::{
-    cluster::{API_KEY, Cluster, ClusterRedis, ORIGIN, Setup, find_binary},
+    cluster::{API_KEY, Cluster, ClusterRedis, ORIGIN, Setup, find_binary, panic_text},
     plan::LoginPlan,
     results::TargetInfo,
 };
@@ -64,7 +64,7 @@ impl OwnCluster {
                 RedisLayout::Sentinel => start::<RedisSentinels>(setup, info).await,
             }
         };
-        AssertUnwindSafe(starting).catch_unwind().await.map_err(|panic| RunError::Cluster(text_of(panic)))
+        AssertUnwindSafe(starting).catch_unwind().await.map_err(|panic| RunError::Cluster(panic_text(&*panic)))
     }
 }
 
@@ -150,10 +150,4 @@ fn whole_seconds(seconds: f64) -> u32 {
 fn is_in_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(program).exists())
-}
-
-/// What a panic said.
-fn text_of(panic: Box<dyn Any + Send>) -> String {
-    let text = panic.downcast::<String>().map(|text| *text);
-    text.or_else(|panic| panic.downcast::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }

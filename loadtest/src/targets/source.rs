@@ -18,14 +18,17 @@ pub struct SourceAddresses {
 }
 
 impl SourceAddresses {
+    /// How many workers of one machine have addresses of their own.
+    pub const WORKERS: u32 = 50 << 8;
     /// What the system chooses: one address.
     pub const ANY: Self = Self { first: None, count: 1 };
 
-    /// This many addresses of 127.0.0.0/8, for servers on this machine. No two workers share one.
+    /// This many addresses of 127.0.0.0/8, for servers on this machine. Workers whose numbers differ by less than
+    /// [`Self::WORKERS`] share none.
     pub fn loopback(worker: u32, count: u32) -> Self {
         let count = count.clamp(1, 250);
-        let [_, _, high, low] = worker.to_be_bytes();
-        Self { first: Some(Ipv4Addr::new(127, 200_u8.saturating_add(high % 50), low, 1)), count }
+        let [.., high, low] = (worker % Self::WORKERS).to_be_bytes();
+        Self { first: Some(Ipv4Addr::new(127, 200 + high, low, 1)), count }
     }
 
     /// The source address of the page with this number.
@@ -79,9 +82,12 @@ mod tests {
 
     #[test]
     fn workers_share_no_address_and_the_system_may_choose() {
-        let [one, other] = [0, 1].map(|worker| SourceAddresses::loopback(worker, 1000));
-        let all: BTreeSet<_> = (0..250).flat_map(|number| [one.of(number), other.of(number)]).collect();
-        assert_eq!((all.len(), one.count()), (500, 250));
+        // Process ids are such numbers, too.
+        for (one, other) in [(0, 1), (65_535, 65_536), (64_000, 64_000 + SourceAddresses::WORKERS - 1)] {
+            let [one, other] = [one, other].map(|worker| SourceAddresses::loopback(worker, 1000));
+            let all: BTreeSet<_> = (0..250).flat_map(|number| [one.of(number), other.of(number)]).collect();
+            assert_eq!((all.len(), one.count()), (500, 250));
+        }
         assert_eq!(SourceAddresses::ANY.of(7), None);
     }
 }

@@ -97,16 +97,22 @@ impl PreciseTimer {
     }
 }
 
+impl WaitingTasks {
+    /// Takes the next task whose instant has come.
+    fn take_due(&mut self, now: Instant) -> Option<WaitingTask> {
+        let is_due = self.tasks.peek().is_some_and(|Reverse(task)| task.at <= now);
+        if is_due { self.tasks.pop().map(|Reverse(task)| task) } else { None }
+    }
+}
+
 impl TimerState {
     fn run(&self) {
         let mut waiting = self.waiting.lock();
         while !waiting.is_over {
             let now = Instant::now();
-            while waiting.tasks.peek().is_some_and(|Reverse(task)| task.at <= now) {
-                if let Some(Reverse(task)) = waiting.tasks.pop() {
-                    // It fails if the task doesn't wait any more.
-                    let _ = task.wake.send(());
-                }
+            while let Some(task) = waiting.take_due(now) {
+                // It fails if the task doesn't wait any more.
+                let _ = task.wake.send(());
             }
             match waiting.tasks.peek().map(|Reverse(task)| task.at) {
                 Some(at) => _ = self.changed.wait_until(&mut waiting, at),
@@ -122,24 +128,34 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn tasks_are_due_in_the_order_of_their_instants_and_never_early() {
+        let began = Instant::now();
+        let after = |millis| began + Duration::from_millis(millis);
+        let mut waiting = WaitingTasks::default();
+        for millis in [30, 10, 20, 0] {
+            waiting.tasks.push(Reverse(WaitingTask { at: after(millis), wake: oneshot::channel().0 }));
+        }
+        let mut due = |now| std::iter::from_fn(|| waiting.take_due(now)).map(|task| task.at).collect::<Vec<_>>();
+        assert_eq!(due(after(19)), [after(0), after(10)]);
+        assert!(due(after(19)).is_empty());
+        assert_eq!(due(after(1000)), [after(20), after(30)]);
+    }
+
     #[tokio::test]
-    async fn tasks_wake_in_the_order_of_their_instants_and_never_early() {
+    async fn each_task_wakes_after_its_instant() {
         let timer = PreciseTimer::start();
-        // All of them have to be waiting before the first is due.
-        let began = Instant::now() + Duration::from_millis(200);
-        let order = Arc::new(Mutex::new(vec![]));
+        let began = Instant::now();
         let sleepers = [30, 10, 20, 0].map(|millis| {
-            let (timer, order) = (timer.clone(), order.clone());
+            let timer = timer.clone();
             tokio::spawn(async move {
                 let at = began + Duration::from_millis(millis);
                 timer.sleep_until(at).await;
                 assert!(Instant::now() >= at);
-                order.lock().push(millis);
             })
         });
         for sleeper in sleepers {
             sleeper.await.unwrap();
         }
-        assert_eq!(*order.lock(), [0, 10, 20, 30]);
     }
 }
