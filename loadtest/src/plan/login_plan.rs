@@ -78,6 +78,11 @@ pub struct ThinkTime {
     pub to: f64,
 }
 
+impl ThinkTime {
+    /// People answer at once.
+    pub const NONE: Self = Self { from: 0.0, to: 0.0 };
+}
+
 /// Everything that a run is asked to do. It says nothing of the servers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoginPlan {
@@ -182,7 +187,7 @@ impl LoginPlan {
             arrivals: Arrivals::Uniform,
             cool_down_seconds: 10.0,
             phone: PhoneSteps::None,
-            think_time: ThinkTime { from: 0.0, to: 0.0 },
+            think_time: ThinkTime::NONE,
             ways: vec![WeightedWay { way: WayIn::WebSocket, weight: 1 }],
             refill: false,
             leaves_per_second: 0.0,

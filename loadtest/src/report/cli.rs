@@ -1,7 +1,6 @@
 //! `scenecast-loadtest report`: writes the report of a result that is there already.
 
 use std::{
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -81,19 +80,14 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
 
 /// Writes a report to this file. If the disk is full, an older file of this name stays as it was.
 pub fn write_page(page: &str, path: &Path) -> Result<(), ReportFileError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
-    let written = fs::write(&partial, page).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|source| {
-        // What is left of it is of no use, and takes room.
-        let _ = fs::remove_file(&partial);
-        ReportFileError::Write { path: path.into(), source }
-    })
+    results::write_whole(path, |file| file.write_all(page.as_bytes()))
+        .map_err(|source| ReportFileError::Write { path: path.into(), source })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::report::sample::SampleRun;
 

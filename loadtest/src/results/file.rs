@@ -1,7 +1,8 @@
 //! Reads and writes the file of a result. Another format or version is refused, with what to do.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
@@ -67,18 +68,27 @@ pub fn to_json(result: &RunResult) -> String {
 
 /// Writes the result to this file. If the disk is full, an older file of this name stays as it was.
 pub fn write(result: &RunResult, path: &Path) -> Result<(), ResultFileError> {
+    write_whole(path, |file| file.write_all(to_json(result).as_bytes()))
+        .map_err(|source| ResultFileError::Write { path: path.into(), source })
+}
+
+/// Writes a file whole or not at all: if that fails, such as for a full disk, an older file of this name stays as it was.
+pub fn write_whole(path: &Path, write: impl FnOnce(&mut BufWriter<fs::File>) -> io::Result<()>) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
     let write = || {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
-        let written = fs::write(&partial, to_json(result)).and_then(|()| fs::rename(&partial, path));
-        if written.is_err() {
-            // What is left of it is of no use, and takes room.
-            let _ = fs::remove_file(&partial);
-        }
-        written
+        let mut file = BufWriter::new(fs::File::create(&partial)?);
+        write(&mut file)?;
+        file.flush()?;
+        fs::rename(&partial, path)
     };
-    write().map_err(|source| ResultFileError::Write { path: path.into(), source })
+    let written = write();
+    if written.is_err() {
+        // What is left of it is of no use, and takes room.
+        let _ = fs::remove_file(&partial);
+    }
+    written
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ mod setting;
 mod timeline;
 mod verdict;
 
-pub use file::{ResultFileError, parse, read, to_json, write};
+pub use file::{ResultFileError, parse, read, to_json, write, write_whole};
 pub use format::{FORMAT, VERSION};
 pub use funnel::Funnel;
 pub use processes::{LoginCost, ProcessRole, ProcessSample, ProcessSeries, RoleCost};

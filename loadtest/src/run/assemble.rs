@@ -158,7 +158,6 @@ fn health_evidence(
     let begin = machine(&|phase| LOADED.contains(&phase)).map_or(MachineTimes::default(), |(_, times)| *times);
     let end = machine(&|phase| phase == Phase::CoolDown).map_or(begin, |(_, times)| *times);
     let exhausted = exhausted(&result.funnel);
-    let wall = SystemTime::now().duration_since(recorder.began_at()).unwrap_or_default();
     HealthEvidence {
         planned: funnel.planned,
         sent: times.lateness.count(),
@@ -175,7 +174,15 @@ fn health_evidence(
         ports_used: pages_per_path,
         ports_limit: port_range(),
         retransmitted_segments: end.retransmitted_segments.saturating_sub(begin.retransmitted_segments),
-        clock_jump: wall.abs_diff(recorder.began().elapsed()),
+        clock_jump: clock_jump(recorder.began_at(), SystemTime::now(), recorder.began().elapsed()),
+    }
+}
+
+/// How far the wall clock moved against the monotonic one, in either direction.
+fn clock_jump(began: SystemTime, now: SystemTime, elapsed: Duration) -> Duration {
+    match now.duration_since(began) {
+        Ok(wall) => wall.abs_diff(elapsed),
+        Err(back) => back.duration() + elapsed,
     }
 }
 
@@ -204,6 +211,16 @@ fn to_f64(count: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::results::ProcessSample;
+
+    #[test]
+    fn a_clock_that_jumps_is_noticed_in_either_direction() {
+        let [began, elapsed] = [10_000, 60].map(Duration::from_secs);
+        let jump = |to: u64| {
+            let [began, now] = [began, Duration::from_secs(to)].map(|since| SystemTime::UNIX_EPOCH + since);
+            clock_jump(began, now, elapsed).as_secs()
+        };
+        assert_eq!([jump(10_060), jump(13_660), jump(10_000), jump(6_400)], [0, 3600, 60, 3660]);
+    }
 
     #[test]
     fn the_cost_of_a_phase_goes_on_until_its_last_login_and_its_memory_ends_with_it() {

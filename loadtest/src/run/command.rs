@@ -1,8 +1,8 @@
 //! The command from its start to its exit code.
 
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
+    fs,
+    io::{self, Write},
     net::SocketAddr,
     path::Path,
     process::ExitCode,
@@ -13,13 +13,15 @@ use std::{
 use scenecast_scene::AccountName;
 use scenecast_service::{config, process::environment};
 use scenecast_simulator::Simulator;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     assemble::{RunEvidence, assemble},
     cli::RunCli,
     error::RunError,
-    interrupt::stop_at_signals,
+    interrupt::{Interrupts, wait_for_signals},
     own_cluster::OwnCluster,
+    probe::probe,
     progress::Progress,
     sampler::Sampler,
     summary::RunSummary,
@@ -30,9 +32,9 @@ use crate::{
     given_cluster::{GivenCluster, WatchTarget},
     health::{PreflightNeeds, descriptors, free_memory, port_range, raise_descriptor_limit, shortages},
     measure::{IntervalEntry, write_interval_log},
-    plan::{LoginPlan, Segment, WayIn},
+    plan::{LoginPlan, Segment, ThinkTime, WayIn},
     report,
-    results::{self, RunResult, TargetInfo},
+    results::{self, ResultFileError, RunResult, RunVerdict, TargetInfo},
     targets::{LoginTarget, PreciseTimer, ScenecastSetup, ScenecastTarget, Seat, SourceAddresses},
     thresholds::{Threshold, ThresholdFile},
 };
@@ -64,9 +66,13 @@ pub fn run(cli: &RunCli) -> ExitCode {
 }
 
 fn fail(error: &RunError) -> ExitCode {
+    say(error);
+    ExitCode::from(error.exit_code())
+}
+
+fn say(error: &RunError) {
     // It fails if stderr is closed. Then nobody reads the error.
     let _ = writeln!(io::stderr(), "error: {error}");
-    ExitCode::from(error.exit_code())
 }
 
 async fn run_to_result(cli: &RunCli) -> Result<RunResult, RunError> {
@@ -80,7 +86,22 @@ async fn run_to_result(cli: &RunCli) -> Result<RunResult, RunError> {
 
     let progress = Progress::start();
     let notes = progress.clone();
-    let stop = stop_at_signals(move |text| notes.note(text))?;
+    let Interrupts { stop, at_once } = wait_for_signals(move |text| notes.note(text))?;
+    tokio::select! {
+        biased;
+        () = at_once.cancelled() => Err(RunError::Interrupted),
+        result = measure(cli, plan, &thresholds, &progress, stop) => result,
+    }
+}
+
+/// Measures. Dropping it ends its processes.
+async fn measure(
+    cli: &RunCli,
+    plan: LoginPlan,
+    thresholds: &[Threshold],
+    progress: &Progress,
+    stop: CancellationToken,
+) -> Result<RunResult, RunError> {
     let place = open_place(cli, &plan).await?;
     let sources = if place.gateways.iter().all(|gateway| RunCli::has_sources(gateway.ip())) {
         SourceAddresses::loopback(std::process::id(), cli.cluster.sources)
@@ -91,11 +112,15 @@ async fn run_to_result(cli: &RunCli) -> Result<RunResult, RunError> {
     let pages_per_path = u64::from(plan.pages).div_ceil(gateways * u64::from(sources.count()));
     let timer = PreciseTimer::start();
     let (target, _processes) = target(place, cli, &plan, timer.clone());
-    probe(&target, sources).await?;
+    // The page of the probe is the last one of all, so no page of the run has its number.
+    let seat = Seat { number: u64::MAX, source: sources.of(0), way: WayIn::WebSocket };
+    probe(&target, seat, target.address_of(seat), plan.rate.logins() > 0.0).await?;
+    let target = target.thinking(plan.think_time);
 
     let info = target.info();
     let recorder = Arc::new(RunRecorder::begin(Duration::from_secs_f64(plan.late_after_seconds)));
-    let sampler = Sampler::start(recorder.clone());
+    let sampler = Sampler::start(recorder.clone())
+        .map_err(|source| RunError::Process { what: "start the thread that watches processes", source })?;
     let generator = Generator::new(target, plan.clone(), Segment::WHOLE, sources, timer, recorder.clone(), stop);
     let missing = tokio::select! {
         missing = generator.run() => missing,
@@ -103,18 +128,15 @@ async fn run_to_result(cli: &RunCli) -> Result<RunResult, RunError> {
     };
     progress.end();
     let samples = sampler.finish(&recorder);
-    let result = assemble(RunEvidence {
-        plan,
-        target: info,
-        recorder: &recorder,
-        samples,
-        missing,
-        thresholds: &thresholds,
-        pages_per_path,
-    });
+    let result =
+        assemble(RunEvidence { plan, target: info, recorder: &recorder, samples, missing, thresholds, pages_per_path });
     // It fails if stdout is closed. Then nobody reads it.
     let _ = writeln!(io::stdout(), "{}", RunSummary(&result));
-    keep(&result, &recorder, &cli.out)?;
+    match keep(&result, &recorder, &cli.out) {
+        // A lost login is worse than a full disk.
+        Err(error) if result.verdict == RunVerdict::BrokenPromise => say(&error),
+        kept => kept?,
+    }
     Ok(result)
 }
 
@@ -192,7 +214,7 @@ fn target(place: Place, cli: &RunCli, plan: &LoginPlan, timer: PreciseTimer) -> 
         origin: place.origin,
         phrases: place.words,
         steps: plan.phone,
-        think_time: plan.think_time,
+        think_time: ThinkTime::NONE,
         people: first..=first + cli.cluster.people - 1,
         heartbeats: true,
         timer,
@@ -200,23 +222,20 @@ fn target(place: Place, cli: &RunCli, plan: &LoginPlan, timer: PreciseTimer) -> 
     (target, place.own)
 }
 
-/// Opens one page before the run, so that a target that is down, or is something else, is said at once.
-async fn probe(target: &ScenecastTarget, sources: SourceAddresses) -> Result<(), RunError> {
-    let seat = Seat { number: u64::MAX, source: sources.of(0), way: WayIn::WebSocket };
-    let address = target.address_of(seat).to_string();
-    match target.open(seat).await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(RunError::Down { address, error: error.to_string() }),
-    }
+/// Writes the result, the log of histograms, and the report, which can be made of the result later. Each is tried, whatever
+/// became of the others; the first error counts.
+fn keep(result: &RunResult, recorder: &RunRecorder, directory: &Path) -> Result<(), RunError> {
+    let written = results::write(result, &directory.join("result.json"));
+    let logged = write_log(recorder, &directory.join("result.hlog"));
+    let reported = report::write_report(result, &directory.join("report.html"));
+    written?;
+    logged?;
+    Ok(reported?)
 }
 
-/// Writes the result, its report, and the log of histograms.
-fn keep(result: &RunResult, recorder: &RunRecorder, directory: &Path) -> Result<(), RunError> {
-    results::write(result, &directory.join("result.json"))?;
-    report::write_report(result, &directory.join("report.html"))?;
-    let path = directory.join("result.hlog");
-    let write = || {
-        let mut file = BufWriter::new(File::create(&path)?);
+/// Writes the log of histograms.
+fn write_log(recorder: &RunRecorder, path: &Path) -> Result<(), ResultFileError> {
+    results::write_whole(path, |file| {
         recorder.look(|recorded| {
             let second = Duration::from_secs(1);
             let entries = recorded.timings.seconds.iter().flat_map(|(number, timed)| {
@@ -229,9 +248,8 @@ fn keep(result: &RunResult, recorder: &RunRecorder, directory: &Path) -> Result<
                     entry("lateness", &times.lateness),
                 ]
             });
-            write_interval_log(&mut file, recorder.began_at(), entries.filter(|entry| !entry.times.is_empty()))
-        })?;
-        file.flush()
-    };
-    write().map_err(|source| RunError::Result(results::ResultFileError::Write { path: path.clone(), source }))
+            write_interval_log(file, recorder.began_at(), entries.filter(|entry| !entry.times.is_empty()))
+        })
+    })
+    .map_err(|source| ResultFileError::Write { path: path.into(), source })
 }

@@ -4,7 +4,11 @@ use std::{io, path::PathBuf};
 
 use scenecast_service::config::ConfigError;
 
+use super::probe::ProbeError;
 use crate::{given_cluster::WatchTargetError, plan::PlanError, report::ReportFileError, results::ResultFileError};
+
+/// The exit code of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
 
 /// Why a run can't begin, or its result can't be kept. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +30,10 @@ pub(super) enum RunError {
     Cluster(String),
     #[error("{path} can't be written: {source}")]
     Output { path: PathBuf, source: io::Error },
-    #[error("no page can be opened at {address}: {error}")]
-    Down { address: String, error: String },
+    #[error("the run would come to nothing: {0}")]
+    Probe(#[from] ProbeError),
+    #[error("interrupted twice")]
+    Interrupted,
     #[error("{0}")]
     Result(#[from] ResultFileError),
     #[error("{0}")]
@@ -37,7 +43,7 @@ pub(super) enum RunError {
 }
 
 impl RunError {
-    /// The exit code: 2 where the arguments or the machine have to change, 3 where the run didn't come to its end.
+    /// The exit code: 130 after a second Ctrl-C, 2 where the arguments or the machine have to change, 3 where the run didn't come to its end.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Plan(_)
@@ -47,7 +53,8 @@ impl RunError {
             | Self::Binary { .. }
             | Self::Redis
             | Self::Output { .. } => 2,
-            Self::Cluster(_) | Self::Down { .. } | Self::Result(_) | Self::Report(_) | Self::Process { .. } => 3,
+            Self::Cluster(_) | Self::Probe(_) | Self::Result(_) | Self::Report(_) | Self::Process { .. } => 3,
+            Self::Interrupted => INTERRUPTED,
         }
     }
 }

@@ -5,29 +5,36 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
 
-/// The exit code of a program that a signal ended.
-const INTERRUPTED: i32 = 130;
+/// What signals ask of a run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Interrupts {
+    /// Cancelled at the first signal: nothing new is planned.
+    pub(super) stop: CancellationToken,
+    /// Cancelled at the second one: the run is dropped, with its processes.
+    pub(super) at_once: CancellationToken,
+}
 
-/// Cancels the token at the first signal, and calls `note` with what that means. At the second one `note` is called again
-/// and the process exits.
-pub(super) fn stop_at_signals(note: impl Fn(&str) + Send + 'static) -> Result<CancellationToken, RunError> {
+/// Waits for signals from now on, and calls `note` with what each of them means.
+pub(super) fn wait_for_signals(note: impl Fn(&str) + Send + 'static) -> Result<Interrupts, RunError> {
     let caught = |kind| signal(kind).map_err(|source| RunError::Process { what: "catch signals", source });
     let (mut interrupt, mut terminate) = (caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?);
-    let stop = CancellationToken::new();
-    let stopped = stop.clone();
+    let interrupts = Interrupts::default();
+    let Interrupts { stop, at_once } = interrupts.clone();
     tokio::spawn(async move {
-        for again in [false, true] {
+        for (cancelled, meaning) in [
+            (
+                stop,
+                "stopping: logins under way may end, and the result will say that it is partial (again: end at once)",
+            ),
+            (at_once, "ending at once, without a result"),
+        ] {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if again {
-                note("ended at once, without a result");
-                std::process::exit(INTERRUPTED);
-            }
-            note("stopping: logins under way may end, and the result will say that it is partial (again: end at once)");
-            stopped.cancel();
+            note(meaning);
+            cancelled.cancel();
         }
     });
-    Ok(stop)
+    Ok(interrupts)
 }

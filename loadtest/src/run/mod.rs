@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `command` | the command from its start to its exit code |
 //! | `own_cluster` | starts gateways, callbacks and Redis |
+//! | `probe` | one whole login before the run |
 //! | `progress` | what is shown while it goes on |
 //! | `assemble` | makes the result of what was recorded |
 //! | `sampler` | looks at processes and counts, each second |
@@ -20,6 +21,7 @@ mod command;
 mod error;
 mod interrupt;
 mod own_cluster;
+mod probe;
 mod progress;
 mod sampler;
 mod summary;

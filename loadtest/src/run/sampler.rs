@@ -1,13 +1,16 @@
 //! Looks at processes and counts each second, and whenever a phase changes.
 
 use std::{
+    io,
     path::Path,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 use procfs::process::Process;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     generator::{LiveCounts, RunRecorder},
@@ -30,25 +33,22 @@ pub(super) struct Samples {
     pub(super) descriptors: u64,
 }
 
-/// Samples a run in a task of its own. Dropping it ends the task.
+/// Samples a run on a thread of its own, since reading of hundreds of processes would hold up logins. Dropping it ends the thread.
 #[derive(Debug)]
 pub(super) struct Sampler {
     samples: Arc<Mutex<Samples>>,
-    task: tokio::task::AbortHandle,
-}
-
-impl Drop for Sampler {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _stop: DropGuard,
 }
 
 impl Sampler {
     /// Samples this process, and those that it has started.
-    pub(super) fn start(recorder: Arc<RunRecorder>) -> Self {
+    pub(super) fn start(recorder: Arc<RunRecorder>) -> io::Result<Self> {
         let samples = Arc::new(Mutex::new(Samples { processes: watched(), ..Samples::default() }));
-        let task = tokio::spawn(sample(recorder, samples.clone())).abort_handle();
-        Self { samples, task }
+        let stop = CancellationToken::new();
+        let sampling = stop.child_token().run_until_cancelled_owned(sample(recorder, samples.clone()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        thread::Builder::new().name("sampler".to_owned()).spawn(move || runtime.block_on(sampling))?;
+        Ok(Self { samples, _stop: stop.drop_guard() })
     }
 
     /// Takes a last sample of the processes, and answers everything.
@@ -166,5 +166,18 @@ mod tests {
         samples.sample_processes(Instant::now());
         let this = samples.processes.iter().find(|series| series.role == ProcessRole::Generator).unwrap();
         assert!(this.samples[0].rss_bytes > 1_000_000 && samples.descriptors > 2, "{this:?}");
+    }
+
+    #[tokio::test]
+    async fn a_run_whose_threads_are_all_busy_is_sampled_all_the_same() {
+        let recorder = Arc::new(RunRecorder::begin(SECOND));
+        let sampler = Sampler::start(recorder.clone()).unwrap();
+        // Nothing is awaited here, so no task of this runtime gets on.
+        let given_up = Instant::now() + Duration::from_secs(60);
+        while sampler.samples.lock().seconds.is_empty() && Instant::now() < given_up {
+            thread::yield_now();
+        }
+        assert!(!sampler.samples.lock().seconds.is_empty());
+        assert!(sampler.finish(&recorder).processes[0].samples.len() >= 3);
     }
 }

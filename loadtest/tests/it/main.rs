@@ -4,6 +4,7 @@
 
 mod cluster;
 mod compatible;
+mod documents;
 mod drills;
 mod peers;
 mod reports;

@@ -127,6 +127,12 @@ impl ScenecastTarget {
         }
     }
 
+    /// The same, where people think for so long before they confirm.
+    pub fn thinking(mut self, think_time: ThinkTime) -> Self {
+        self.people.think_time = think_time;
+        self
+    }
+
     /// The gateway to which this page connects.
     pub fn address_of(&self, seat: Seat) -> SocketAddr {
         let gateways = u64::try_from(self.gateways.len()).expect("a count");
