@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn workers_share_no_address_and_the_system_may_choose() {
         // Process ids are such numbers, too.
-        for (one, other) in [(0, 1), (65_535, 65_536), (64_000, 64_000 + SourceAddresses::WORKERS - 1)] {
+        for (one, other) in [(0, 1), (64_000, 65_536), (64_000, 64_000 + SourceAddresses::WORKERS - 1)] {
             let [one, other] = [one, other].map(|worker| SourceAddresses::loopback(worker, 1000));
             let all: BTreeSet<_> = (0..250).flat_map(|number| [one.of(number), other.of(number)]).collect();
             assert_eq!((all.len(), one.count()), (500, 250));

@@ -272,7 +272,7 @@ mod tests {
         assert!(request.await.unwrap().starts_with("GET /v1/ws?heartbeat=1 "));
         assert_eq!(page.longest_silence, Duration::from_secs(15));
         page.longest_silence = Duration::from_millis(20);
-        assert_eq!(page.hear().await, Heard::Disconnected);
+        assert_eq!(timeout(Duration::from_secs(10), page.hear()).await, Ok(Heard::Disconnected));
     }
 
     #[tokio::test]
