@@ -182,6 +182,8 @@ impl WatcherRegistry {
             }
         };
         let watcher = Arc::new(Watcher(Mutex::new(Inbox::new(after, self.0.clock.tick()))));
+        // Most scenes have one watcher, and a vector begins with room for four.
+        watched.watchers.reserve_exact(1);
         watched.watchers.push(watcher.clone());
         match &mut watched.subscription {
             Subscription::Pending(waiting) => waiting.push(confirm),
