@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use mimalloc::MiMalloc;
 use scenecast_callback::{CallbackConfig, CallbackServer, ConfigReloader};
 use scenecast_metrics::{Metrics, Stages};
 use scenecast_service::{
@@ -11,6 +12,10 @@ use scenecast_service::{
     shutdown::Shutdown,
     signals::{HeldSignals, Signals},
 };
+
+/// See docs/decisions/115-pods-use-mimalloc.md.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let held = HeldSignals::hold();

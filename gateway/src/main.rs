@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use scenecast_gateway::{Gateway, GatewayConfig};
 use scenecast_metrics::{Metrics, Stages};
 use scenecast_service::{
@@ -10,6 +11,10 @@ use scenecast_service::{
     shutdown::Shutdown,
     signals::Signals,
 };
+
+/// See docs/decisions/115-pods-use-mimalloc.md.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     process::main("scenecast-gateway", serve)

@@ -242,7 +242,7 @@ impl HandleFactory {
     /// Counts one QR code against the day's quota.
     async fn count_qr_code(&self, account: &Account, now: SystemTime) -> Result<(), NoQrCode> {
         let quota = account.settings.qr_quota;
-        let calls = self.qr_quota.count_call(&account.name, now).await;
+        let calls = self.qr_quota.count_call(&account.name, quota, now).await;
         let calls = calls.map_err(|_| NoQrCode::Refused(OpenRefusal::BusUnavailable))?;
         let left = quota.checked_sub(calls);
         let labels = [account.name.as_str(), QR_CODE];

@@ -16,7 +16,6 @@ use scenecast_service::{
 use scenecast_wechat::{ApiError, CodeImage, ErrorCode, parse_answer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use url::Url;
 
 use super::pause::PauseReason;
 
@@ -168,8 +167,7 @@ impl ResponseFormat<CodeImage> {
 /// when it likes, also at the moment when a call is sent on one. To repeat a call is harmless: a code that nobody got
 /// costs one of the quota, and a `js_code` that WeChat took is spent either way.
 fn repeat_if_cut_off(base: &HttpUrl) -> reqwest::retry::Builder {
-    let url = Url::parse(&base.join("/")).expect("an HttpUrl is a URL");
-    let host = url.host_str().unwrap_or_default().to_owned();
+    let host = base.with_path("/").host_str().unwrap_or_default().to_owned();
     reqwest::retry::for_host(host).max_retries_per_request(1).classify_fn(|attempt| {
         if attempt.error().is_some_and(is_cut_off) { attempt.retryable() } else { attempt.success() }
     })
@@ -228,7 +226,7 @@ impl WechatClient {
     }
 
     async fn exchange<T>(&self, ask: &ApiCall<T>, token: Option<&str>) -> Result<T, CallError> {
-        let url = self.base.join(ask.path);
+        let url = self.base.with_path(ask.path);
         let request = match &ask.body {
             Some(body) => self.http.request(Method::POST, url).json(body),
             None => self.http.request(Method::GET, url),

@@ -2,8 +2,13 @@
 
 use std::{io::Write, process::ExitCode};
 
+use mimalloc::MiMalloc;
 use scenecast_service::{listener::ListenError, process, signals::Signals};
 use scenecast_standalone::{Standalone, StandaloneConfig};
+
+/// See docs/decisions/115-pods-use-mimalloc.md.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     process::main("scenecast-standalone", serve)

@@ -29,10 +29,9 @@ use crate::{config::GatewayLimits, refusal::PageRefusal};
 /// The longest time of a call. WeChat's part of it takes a few tenths of a second.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an unused connection is kept: less than the callback keeps it.
-const POOL_IDLE: Duration = Duration::from_secs(60);
-/// How many unused connections are kept. What a burst needed beyond them is given back at once.
-const UNUSED_CONNECTIONS: usize = 16;
+/// How long an unused connection is kept: less than the callback keeps it, and so that what a burst needed is soon given
+/// back. Until then none is closed: in a burst, the next call would have to connect anew.
+const POOL_IDLE: Duration = Duration::from_secs(3);
 /// How many scenes of pages that are gone are cancelled at a time.
 const CANCELS_AT_A_TIME: usize = 32;
 /// The longest answer that the gateway reads, in bytes.
@@ -64,8 +63,7 @@ impl CallbackClient {
         let timeouts = reqwest::Client::builder()
             .timeout(CALL_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(UNUSED_CONNECTIONS);
+            .pool_idle_timeout(POOL_IDLE);
         let client = OutboundClient::new(NameResolver::system(), None, timeouts);
         let http = SignedHttp { client, base, secrets };
         let (reopening, receiver) = reopen_queue(limits.most_reopening());
@@ -120,7 +118,7 @@ impl SignedHttp {
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
         let body = serde_json::to_vec(body).expect("internal calls have string keys only");
         let signature = internal::sign(&self.secrets, unix_now(), path, &body);
-        let request = self.client.request(Method::POST, self.base.join(path));
+        let request = self.client.request(Method::POST, self.base.with_path(path));
         let request = request.header(internal::HEADER, signature).body(body);
         let response = self.client.send(request).await.map_err(|error| no_answer(path, &error))?;
         let status = response.status();

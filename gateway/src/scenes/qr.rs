@@ -58,14 +58,12 @@ fn dark_run(code: &QrCode, column: i32, row: i32) -> i32 {
     end - column
 }
 
-/// Numbers of at most three digits, each after a text. `write!` takes several times as long.
+/// Numbers, each after a text. `write!` takes several times as long.
 fn push_numbers<const N: usize>(to: &mut String, numbers: [(&str, i32); N]) {
+    let mut digits = itoa::Buffer::new();
     for (before, number) in numbers {
         to.push_str(before);
-        let digits = [number / 100, number / 10 % 10, number % 10];
-        let leading_zeros = digits.iter().take(2).take_while(|digit| **digit == 0).count();
-        let digits = digits.iter().skip(leading_zeros).filter_map(|digit| char::from_digit(digit.unsigned_abs(), 10));
-        to.extend(digits);
+        to.push_str(digits.format(number));
     }
 }
 

@@ -58,10 +58,11 @@ impl SceneFeed {
         visitor: &Visitor,
     ) -> Result<(Self, OpenedScene), PageRefusal> {
         let (claims, opened, turn) = state.scenes().open(request, visitor).await?;
-        let (watch, mailbox) = Box::pin(watch(&state, claims.scene, 0)).await?;
+        let opened_at = Instant::now();
+        let watch = Box::pin(state.scenes().bus().watch_unseen(claims.scene)).await;
+        let watch = watch.map_err(|error| PageRefusal::for_bus_error(claims.scene, &error))?;
         drop(turn);
-        let life = Duration::from_secs(opened.expires_in);
-        let remaining = mailbox.map_or(life, |mailbox| mailbox.remaining);
+        let remaining = Duration::from_secs(opened.expires_in).saturating_sub(opened_at.elapsed());
         let start = SessionStart { claims, state: SceneState::Open, remaining, has_unseen: false, stored: 0 };
         let visitor = Visitor { page: request.page(visitor), ..*visitor };
         Ok((Self::new(state, start, watch, Some(Box::new(visitor)), RECONNECTING), opened))

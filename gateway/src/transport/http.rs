@@ -110,14 +110,15 @@ async fn open_socket(State(state): State<GatewayState>, mut request: Request) ->
     let wants_heartbeats = query.is_ok_and(|Query(query)| query.heartbeat.is_some());
     let visitor = returning_visitor_of(&request);
     let shutdown = state.shutdown().clone();
-    shutdown.spawn(async move {
+    shutdown.clone().spawn(async move {
         let overloaded = upgrade.overloaded();
         let Some((socket, early)) = upgrade.into_socket().await else { return };
         match overloaded {
-            Some(problem) => Box::pin(CloseReason::NotAdmitted(problem).notify_and_close(socket)).await,
+            Some(problem) => CloseReason::NotAdmitted(problem).notify_and_close(socket).await,
+            // In a task of its own: what the upgrade needed is given back while the page waits.
             None => {
                 let keep_alive = KeepAlive::new(wants_heartbeats, Instant::now());
-                websocket::serve_page(state, visitor, socket, keep_alive, early).await;
+                shutdown.spawn(websocket::serve_page(state, visitor, socket, keep_alive, early));
             }
         }
     });

@@ -45,6 +45,17 @@ impl SceneReader {
         }
     }
 
+    /// Watches the events of a scene that was opened a moment ago, and whose code nobody has seen: nothing has happened to
+    /// it. So its mailbox isn't read before the watch begins, but within three seconds, in case that Redis has lost it.
+    ///
+    /// See docs/decisions/113-a-scene-that-nobody-has-seen-is-read-later.md.
+    pub async fn watch_unseen(&self, scene: SceneId) -> Result<Watch, BusError> {
+        match &self.0 {
+            ReaderBackend::Memory(scenes) => Ok(scenes.watch(scene, 0).0),
+            ReaderBackend::Redis(redis) => redis.watch_unseen(scene).await,
+        }
+    }
+
     /// The scene's mailbox as it is now.
     pub async fn read(&self, scene: SceneId) -> Result<Option<Mailbox>, BusError> {
         match &self.0 {

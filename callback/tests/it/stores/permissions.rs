@@ -33,7 +33,7 @@ async fn a_callback_may_do_in_redis_what_its_stores_need() {
         .await;
     assert_eq!(claimed, Ok(ReplayVerdict::Genuine));
     let (budget, js_codes) = (DailyQuota::new(store.clone(), "qrcode"), JsCodes::new(store.clone()));
-    assert_eq!(budget.count_call(&account(), SystemTime::now()).await, Ok(1));
+    assert_eq!(budget.count_call(&account(), 100, SystemTime::now()).await, Ok(1));
     let client = ClientPrefix::all_of([203, 0, 113, 1].into()).next().unwrap();
     assert_eq!(budget.count_batch(&account(), client, SystemTime::now()).await, Ok(CALLS_IN_BATCH));
     js_codes

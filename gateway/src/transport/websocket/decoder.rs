@@ -58,9 +58,12 @@ impl ProtocolError {
     }
 }
 
-/// What has arrived and isn't complete.
+/// What has arrived and isn't complete. A page that waits has nothing of it, and its decoder is as small as can be.
 #[derive(Debug, Default)]
-pub(crate) struct Decoder {
+pub(crate) struct Decoder(Option<Box<Incomplete>>);
+
+#[derive(Debug, Default)]
+struct Incomplete {
     /// The bytes of an incomplete frame.
     frame: Vec<u8>,
     /// The fragments of a message whose last one hasn't come.
@@ -79,26 +82,30 @@ impl Decoder {
     }
 
     fn read(&mut self, bytes: &[u8], complete: &mut Vec<Incoming>) -> Result<(), ProtocolError> {
+        let mut incomplete = self.0.take().map(|incomplete| *incomplete).unwrap_or_default();
         let joined;
-        let mut rest = if self.frame.is_empty() {
+        let mut rest = if incomplete.frame.is_empty() {
             bytes
         } else {
-            joined = [std::mem::take(&mut self.frame).as_slice(), bytes].concat();
+            joined = [std::mem::take(&mut incomplete.frame).as_slice(), bytes].concat();
             &joined
         };
         while let Some((header, payload, after)) = split(rest)? {
             rest = after;
-            complete.extend(self.take(&header, payload)?);
+            complete.extend(incomplete.take(&header, payload)?);
             if complete.last() == Some(&Incoming::Close) {
                 return Ok(());
             }
         }
-        if !rest.is_empty() {
-            self.frame = rest.to_vec();
+        incomplete.frame = rest.to_vec();
+        if !incomplete.frame.is_empty() || incomplete.message.is_some() {
+            self.0 = Some(Box::new(incomplete));
         }
         Ok(())
     }
+}
 
+impl Incomplete {
     fn take(&mut self, header: &FrameHeader, payload: Vec<u8>) -> Result<Option<Incoming>, ProtocolError> {
         let part = match header.opcode {
             OpCode::Control(Control::Ping) => return Ok(Some(Incoming::Ping(payload))),

@@ -287,10 +287,15 @@ impl Store {
 
     /// Adds one to a counter and returns the sum. The counter's life begins with the first call.
     pub async fn count(&self, name: &str, life: Duration) -> Result<u64, StoreError> {
+        self.count_several(name, 1, life).await
+    }
+
+    /// The same for several at a time: at least one, and some dozens at most, since Redis adds one after the other.
+    pub async fn count_several(&self, name: &str, several: u64, life: Duration) -> Result<u64, StoreError> {
         match &self.0 {
-            StoreBackend::Memory(memory) => Ok(memory.values().count(name, life)),
+            StoreBackend::Memory(memory) => Ok(memory.values().count(name, several, life)),
             StoreBackend::Redis(redis, scripts) => {
-                let args = vec![millis(life).to_string()];
+                let args = vec![millis(life).to_string(), several.to_string()];
                 let sum = redis.call(&scripts.count, name, &args).await?;
                 sum.as_u64().ok_or(StoreError::malformed("count"))
             }

@@ -96,11 +96,12 @@ impl ValueMap {
         self.values.remove(name);
     }
 
-    /// Adds one to a counter and returns the sum. The counter's life begins with the first call.
-    pub(crate) fn count(&mut self, name: &str, life: Duration) -> u64 {
-        let sum = self.get(name).and_then(|sum| sum.parse().ok()).unwrap_or(0) + 1;
+    /// Adds so many to a counter and returns the sum. The counter's life begins with the first call.
+    pub(crate) fn count(&mut self, name: &str, several: u64, life: Duration) -> u64 {
+        let counted: u64 = self.get(name).and_then(|sum| sum.parse().ok()).unwrap_or(0);
+        let sum = counted + several;
         match self.values.get_mut(name) {
-            Some(value) if sum > 1 => value.text = sum.to_string(),
+            Some(value) if counted > 0 => value.text = sum.to_string(),
             _ => self.put(name, sum.to_string(), Some(life)),
         }
         sum

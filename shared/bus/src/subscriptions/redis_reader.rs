@@ -38,15 +38,27 @@ impl RedisReader {
     }
 
     pub(crate) async fn watch(&self, scene: SceneId, after: u64) -> Result<(Watch, Option<Mailbox>), BusError> {
-        let (watch, confirmed) = self.registry.watch(scene, after);
-        if !matches!(timeout(CONFIRM_LIMIT, confirmed).await, Ok(Ok(()))) {
-            return Err(BusError::TimedOut);
-        }
+        let watch = self.subscribe(scene, after).await?;
         // Read only after the confirmation: an event that was stored before the subscription is in the mailbox.
         let read_at = self.registry.now();
         let mailbox = self.read(scene).await?;
         watch.complete_catch_up(read_at, mailbox.as_ref());
         Ok((watch, mailbox))
+    }
+
+    pub(crate) async fn watch_unseen(&self, scene: SceneId) -> Result<Watch, BusError> {
+        let watch = self.subscribe(scene, 0).await?;
+        watch.presume_unchanged(self.registry.now());
+        Ok(watch)
+    }
+
+    /// A watch whose subscription Redis has confirmed.
+    async fn subscribe(&self, scene: SceneId, after: u64) -> Result<Watch, BusError> {
+        let (watch, confirmed) = self.registry.watch(scene, after);
+        match timeout(CONFIRM_LIMIT, confirmed).await {
+            Ok(Ok(())) => Ok(watch),
+            _ => Err(BusError::TimedOut),
+        }
     }
 
     pub(crate) async fn read(&self, scene: SceneId) -> Result<Option<Mailbox>, BusError> {

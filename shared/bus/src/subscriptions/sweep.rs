@@ -1,13 +1,14 @@
 //! Which mailboxes are read as a precaution, so that a loss that nobody noticed ends some time.
 //!
 //! A sweep goes once around all slots, in equal steps, so that no moment has much to read. What was read lately is left out.
-//! Scenes that Redis doesn't have come more often: their gateway may have been refused to open them again.
+//! Scenes that Redis doesn't have come more often: their gateway may have been refused to open them again. Scenes that were
+//! opened a moment ago, and not read since, come at once.
 //!
 //! See docs/decisions/103-what-may-be-lost-is-noticed-rather-than-searched.md.
 
 use scenecast_scene::SceneId;
 
-use crate::watch::registry::WatcherRegistry;
+use crate::watch::registry::{ReadOutcome, WatcherRegistry};
 
 /// In how many steps the sweep goes around: two minutes, at a step each three seconds.
 const STEPS: u32 = 40;
@@ -20,7 +21,11 @@ pub(crate) fn next_step(registry: &WatcherRegistry) -> Vec<SceneId> {
     registry.scenes_due(|slot, last_read| {
         let was_read_lately = step.wrapping_sub(last_read.inspection) < READ_LATELY;
         let has_its_turn = u32::from(slot.number()) % STEPS == step % STEPS;
-        !was_read_lately && (last_read.was_missing || has_its_turn)
+        match last_read.outcome {
+            ReadOutcome::Presumed => true,
+            ReadOutcome::Missing => !was_read_lately,
+            ReadOutcome::Found => !was_read_lately && has_its_turn,
+        }
     })
 }
 
@@ -81,5 +86,16 @@ mod tests {
             assert_eq!(next_step(&registry), [scene(1)]);
             registry.complete_catch_up(scene(1), registry.now(), None);
         }
+    }
+
+    #[test]
+    fn a_scene_that_was_not_read_when_it_was_opened_is_read_in_the_next_step() {
+        let registry = WatcherRegistry::new(|_| {});
+        let (watch, _) = registry.watch(scene(1), 0);
+        registry.confirm_subscription(scene(1), registry.now());
+        watch.presume_unchanged(registry.now());
+        assert_eq!(next_step(&registry), [scene(1)]);
+        registry.complete_catch_up(scene(1), registry.now(), None);
+        assert_eq!(numbers(&registry, READ_LATELY - 1), [0; READ_LATELY as usize - 1], "it has been read now");
     }
 }

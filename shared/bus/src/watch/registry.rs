@@ -74,10 +74,26 @@ struct WatchedScene {
 /// The last read of a scene's mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LastRead {
-    /// Whether Redis didn't have the scene.
-    pub(crate) was_missing: bool,
+    pub(crate) outcome: ReadOutcome,
     /// During which inspection it was, by [`WatcherRegistry::begin_inspection`].
     pub(crate) inspection: u32,
+}
+
+/// What is known of a scene's mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadOutcome {
+    /// Redis has it, or it is about to be read.
+    Found,
+    /// Redis didn't have the scene.
+    Missing,
+    /// It wasn't read, since the scene was opened a moment before.
+    Presumed,
+}
+
+impl ReadOutcome {
+    fn of(mailbox: Option<&Mailbox>) -> Self {
+        if mailbox.is_some() { Self::Found } else { Self::Missing }
+    }
 }
 
 enum Subscription {
@@ -98,7 +114,7 @@ struct Watcher(Mutex<Inbox>);
 
 impl WatchedScene {
     fn new(slot: Slot, now: LogicalTime, inspection: u32) -> Self {
-        let last_read = LastRead { was_missing: false, inspection };
+        let last_read = LastRead { outcome: ReadOutcome::Found, inspection };
         Self { watchers: vec![], subscription: Subscription::default(), unsubscribed_at: now, last_read, slot }
     }
 
@@ -166,6 +182,8 @@ impl WatcherRegistry {
             }
         };
         let watcher = Arc::new(Watcher(Mutex::new(Inbox::new(after, self.0.clock.tick()))));
+        // Most scenes have one watcher, and a vector begins with room for four.
+        watched.watchers.reserve_exact(1);
         watched.watchers.push(watcher.clone());
         match &mut watched.subscription {
             Subscription::Pending(waiting) => waiting.push(confirm),
@@ -263,7 +281,7 @@ impl WatcherRegistry {
         if !watched.is_covered_by(read_at) {
             return;
         }
-        watched.last_read = LastRead { was_missing: mailbox.is_none(), inspection: self.inspection() };
+        watched.last_read = LastRead { outcome: ReadOutcome::of(mailbox), inspection: self.inspection() };
         for watcher in &watched.watchers {
             let mut inbox = watcher.0.lock();
             if inbox.complete_catch_up(read_at, mailbox) && mailbox.is_none() {
@@ -300,10 +318,19 @@ impl Watch {
     /// Hands over the mailbox that was read for this watcher alone. If there is none, the caller knows it already, so
     /// there is no [`Notice::SceneLost`].
     pub(crate) fn complete_catch_up(&self, read_at: LogicalTime, mailbox: Option<&Mailbox>) {
+        self.end_catch_up(read_at, mailbox, ReadOutcome::of(mailbox));
+    }
+
+    /// Ends the catch-up without a read: since this time the scene is subscribed, and nothing had happened to it before.
+    /// The next inspection reads it.
+    pub(crate) fn presume_unchanged(&self, since: LogicalTime) {
+        self.end_catch_up(since, None, ReadOutcome::Presumed);
+    }
+
+    fn end_catch_up(&self, read_at: LogicalTime, mailbox: Option<&Mailbox>, outcome: ReadOutcome) {
         let Some(mut watched) = self.registry.0.scenes.get_mut(&self.scene) else { return };
         if watched.is_covered_by(read_at) {
-            let inspection = self.registry.inspection();
-            watched.last_read = LastRead { was_missing: mailbox.is_none(), inspection };
+            watched.last_read = LastRead { outcome, inspection: self.registry.inspection() };
             self.watcher.0.lock().complete_catch_up(read_at, mailbox);
         }
     }

@@ -175,3 +175,33 @@ fn a_short_catch_up_is_not_reported() {
         assert_eq!(notices(&mut watch), [Some(seq)]);
     }
 }
+
+#[test]
+fn a_scene_that_is_presumed_unchanged_is_live_at_once_and_tells_of_its_loss_when_it_is_read() {
+    let registry = WatcherRegistry::new(|_| {});
+    let (mut watch, _) = registry.watch(scene(), 0);
+    registry.confirm_subscription(scene(), registry.now());
+    watch.presume_unchanged(registry.now());
+    registry.deliver(scene(), &event(2));
+    assert_eq!(notices(&mut watch), [Some(2)]);
+    registry.begin_catch_up(scene());
+    registry.complete_catch_up(scene(), registry.now(), Some(&mailbox([1, 2, 3])));
+    assert_eq!(notices(&mut watch), [Some(3)], "each event once");
+    registry.begin_catch_up(scene());
+    registry.complete_catch_up(scene(), registry.now(), None);
+    assert_eq!(notices(&mut watch), [None]);
+}
+
+#[test]
+fn a_scene_whose_subscription_is_lost_already_is_not_presumed_unchanged() {
+    let registry = WatcherRegistry::new(|_| {});
+    let (mut watch, _) = registry.watch(scene(), 0);
+    registry.confirm_subscription(scene(), registry.now());
+    registry.mark_lost(Loss::Subscriptions, |_| true);
+    watch.presume_unchanged(registry.now());
+    registry.deliver(scene(), &event(1));
+    assert_eq!(notices(&mut watch), [], "a mailbox is to be read first");
+    registry.confirm_subscription(scene(), registry.now());
+    registry.complete_catch_up(scene(), registry.now(), Some(&mailbox([1])));
+    assert_eq!(notices(&mut watch), [Some(1)]);
+}

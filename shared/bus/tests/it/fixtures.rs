@@ -105,6 +105,10 @@ impl TestBus {
         self.reader().watch(scene, after).await
     }
 
+    pub(crate) async fn watch_unseen(&self, scene: SceneId) -> Result<Watch, BusError> {
+        self.reader().watch_unseen(scene).await
+    }
+
     pub(crate) async fn read(&self, scene: SceneId) -> Result<Option<Mailbox>, BusError> {
         self.reader().read(scene).await
     }

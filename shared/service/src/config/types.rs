@@ -163,17 +163,24 @@ impl TryFrom<f64> for Ratio {
 /// An `http:` or `https:` URL without query and fragment. A slash at its end is removed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct HttpUrl(String);
+pub struct HttpUrl(Url);
 
 impl HttpUrl {
-    /// The URL with this path after it.
+    /// The URL with this path after it, and a query if there is one.
     pub fn join(&self, path: &str) -> String {
-        format!("{}{path}", self.0)
+        format!("{}{path}", self.0.as_str().trim_end_matches('/'))
+    }
+
+    /// The URL with this path after it, without a query. Nothing but the path is read anew: that is done for each request.
+    pub fn with_path(&self, path: &str) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
+        url
     }
 
     /// Whether what is sent there can be read on the way: it isn't encrypted, and leaves this machine.
     pub fn is_exposed(&self) -> bool {
-        Url::parse(&self.0).is_ok_and(|url| is_exposed(&url))
+        is_exposed(&self.0)
     }
 }
 
@@ -185,7 +192,7 @@ impl TryFrom<String> for HttpUrl {
             Ok(url)
                 if matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none() =>
             {
-                Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+                Ok(Self(url))
             }
             _ => Err("must be an address with http:// or https://, such as http://host:8082, without ? and #"),
         }
@@ -233,5 +240,24 @@ pub mod defaults {
     /// See docs/decisions/015-a-grant-lives-two-minutes.md.
     pub const fn grant_life() -> Seconds {
         Seconds::new(120)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_follows_that_of_the_url() {
+        for (base, wanted) in [
+            ("http://host:8082", "http://host:8082/a/b"),
+            ("http://host:8082/", "http://host:8082/a/b"),
+            ("http://host//", "http://host/a/b"),
+            ("https://host/inner%20path/", "https://host/inner%20path/a/b"),
+            ("https://user:secret@[::1]:1/inner", "https://user:secret@[::1]:1/inner/a/b"),
+        ] {
+            let base = HttpUrl::try_from(base.to_owned()).unwrap();
+            assert_eq!((base.with_path("/a/b").as_str(), &*base.join("/a/b")), (wanted, wanted));
+        }
     }
 }

@@ -12,7 +12,7 @@ use scenecast_testing::{CALLBACK_PASSWORD, GATEWAY_PASSWORD, RedisServer, until}
 use tokio::time::timeout;
 
 use crate::fixtures::{
-    TestBus, callback, cause, next_event_kind, next_notice, opening, pod, redis_name, scan, scene,
+    TestBus, apply, callback, cause, next_event_kind, next_notice, opening, pod, redis_name, scan, scene,
     settle_until_answered,
 };
 
@@ -42,6 +42,20 @@ async fn waiting_page(server: &RedisServer) -> (Watch, TestBus) {
     assert!(mailbox.is_some());
     until("the gateway has looked at Redis", async || server.usage().await.calls("client|info") > 1).await;
     (watch, callback)
+}
+
+#[tokio::test]
+async fn a_new_scene_that_redis_has_lost_before_it_was_watched_is_told_of_soon() {
+    let server = RedisServer::start().await;
+    let (gateway, callback) = pods(&server);
+    // Its connections are up, so that none that comes up later has it read everything.
+    gateway.watch(scene(1), 0).await.unwrap();
+    let mut lost = gateway.watch_unseen(scene(404)).await.unwrap();
+    let notice = timeout(SOON, next_notice(&mut lost)).await.expect("the sweep reads new scenes first");
+    assert_eq!(notice, Notice::SceneLost);
+    callback.open(scene(404), &opening()).await.unwrap();
+    apply(&callback, scene(404), "scan", &scan("ann")).await;
+    assert_eq!(next_event_kind(&mut lost).await, "scanned");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ scenecast_testing::over_each_backend! {
     TestPods:
     a_watcher_gets_each_settled_event
     a_watcher_on_another_pod_gets_the_event
+    a_watcher_of_a_new_scene_gets_its_events
     a_watcher_gets_the_events_of_the_mailbox_then_live_ones_each_once
     a_watcher_that_comes_before_the_scene_is_opened_gets_its_events
     seq_grows_with_each_event
@@ -50,6 +51,16 @@ async fn a_watcher_on_another_pod_gets_the_event(pods: TestPods) {
     assert_eq!((event.delivery, event.received_at), (cause("scan").delivery, cause("scan").received_at));
     let read = there.read(scene(1)).await.unwrap().unwrap();
     assert_eq!((read.state, &*read.events[0]), (SceneState::Scanned, &event));
+}
+
+async fn a_watcher_of_a_new_scene_gets_its_events(pods: TestPods) {
+    let here = &pods.bus;
+    let there = pods.another_pod();
+    here.open(scene(1), &opening()).await.unwrap();
+    let mut watch = there.watch_unseen(scene(1)).await.unwrap();
+    apply(here, scene(1), "scan", &scan("ann")).await;
+    assert_eq!(next_event_kind(&mut watch).await, "scanned");
+    assert_no_notice(&mut watch);
 }
 
 async fn a_watcher_gets_the_events_of_the_mailbox_then_live_ones_each_once(pods: TestPods) {
