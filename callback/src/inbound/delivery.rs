@@ -9,13 +9,14 @@ use scenecast_scene::{
     Cause, DeliveryId, OpenId, Person, Profile, Rotating, SceneId, SceneSnapshot, Settled, Transition,
 };
 use scenecast_service::telemetry::traceparent;
-use scenecast_wechat::Message;
+use scenecast_wechat::{Message, MessageKind};
 use tracing::Span;
 
 use super::{arrival::Arrival, purpose::Purpose};
 use crate::{
     accounts::Account,
     login::log_unreadable,
+    people::ToldByWechat,
     phone::{GeoDatabase, Phrase, Reply, ReplyFacts, ReplyWriter},
     retry::{self, RetryError},
     stores::{GuessLimiter, PendingQuestion, PendingQuestions, TypedCodes, User, Users},
@@ -91,8 +92,9 @@ impl<'a> Delivery<'a> {
         self.account.settings.confirmation.asks()
     }
 
-    /// Who the sender is; may ask WeChat.
-    pub(super) async fn person(&self) -> Person {
+    /// Who the sender is; may ask WeChat. What it told goes to [`Delivery::settle_login`], or to
+    /// [`Delivery::keep_later`].
+    pub(super) async fn person(&self) -> (Person, Option<ToldByWechat>) {
         self.account.people.person(self.openid(), self.stored.user.as_ref()).await
     }
 
@@ -106,18 +108,37 @@ impl<'a> Delivery<'a> {
         Ok(self.settle_along(scene, transition, None).await?.0)
     }
 
-    /// [`Delivery::settle`] of a transition that logs the sender in. If that counts the login in the sender's record, too, it
-    /// also says how many logins that makes.
+    /// Keeps what WeChat told about the sender. Nobody waits for it.
+    pub(super) fn keep_later(&self, told: Option<ToldByWechat>) {
+        if let Some(told) = told {
+            self.account.people.keep_later(self.openid(), told);
+        }
+    }
+
+    /// [`Delivery::settle`] of a transition that logs the sender in, about whom WeChat told this. If that counts the login in
+    /// the sender's record, too, it also says how many logins that makes.
     pub(super) async fn settle_login(
         &self,
         scene: SceneId,
         transition: &Transition,
+        told: Option<ToldByWechat>,
     ) -> Result<(Settled, Option<u64>), UnfinishedDelivery> {
-        let stored = self.stored.user.as_ref();
-        let users = &self.services.users;
-        let (counted, logins) =
-            users.counted(&self.account.name, self.openid(), stored, self.id(), self.arrival.unix_ms);
-        let (settled, is_counted) = self.settle_along(scene, transition, Some(&counted)).await?;
+        let read = self.stored.user.as_ref();
+        let (account, now) = (&self.account.name, self.arrival.unix_ms);
+        let (counted, logins) = self.services.users.replacement(account, self.openid(), read, now, |user| {
+            if let MessageKind::Subscribe(_) = self.message.kind {
+                user.set_followed(self.message.created);
+            }
+            if let Some(told) = &told {
+                told.record_in(user);
+            }
+            user.count_login(self.id(), now)
+        });
+        let settled = self.settle_along(scene, transition, Some(&counted)).await;
+        if !matches!(settled, Ok((_, true))) {
+            self.keep_later(told);
+        }
+        let (settled, is_counted) = settled?;
         Ok((settled, is_counted.then_some(logins)))
     }
 

@@ -215,20 +215,20 @@ impl Users {
         Ok(changed)
     }
 
-    /// The record of this person once a login is counted, in place of the one that was read just now. Also how many logins
-    /// that makes.
-    pub fn counted(
+    /// The record of this person after a change, in place of the one that was read just now. Also what `change` answers. A
+    /// record that is new is first seen now (in unix milliseconds).
+    pub fn replacement<T>(
         &self,
         account: &AccountName,
         openid: &OpenId,
         read: Option<&User>,
-        delivery: DeliveryId,
         now: u64,
-    ) -> (Replacement, u64) {
+        change: impl FnOnce(&mut User) -> T,
+    ) -> (Replacement, T) {
         let mut user = read.cloned().unwrap_or_else(|| User::first_seen(now));
-        let logins = user.count_login(delivery, now);
+        let answer = change(&mut user);
         let name = key(account, openid);
-        (Replacement { name, read: read.map(to_text), value: to_text(&user), life: self.life }, logins)
+        (Replacement { name, read: read.map(to_text), value: to_text(&user), life: self.life }, answer)
     }
 
     async fn update<T: Send>(

@@ -42,14 +42,16 @@ pub(super) async fn scan(
 
 async fn settle_scan(delivery: &Delivery<'_>, scene: SceneId, typed: bool) -> Result<ScanOutcome, UnfinishedDelivery> {
     let settings = &delivery.account.settings;
-    let acceptance = acceptance(delivery, scene, delivery.person().await, typed);
+    let (person, told) = delivery.person().await;
+    let acceptance = acceptance(delivery, scene, person, typed);
     let transition = login::transition_of_scan(settings.confirmation, delivery.account.name.clone(), acceptance);
     let asks = delivery.asks_for_confirmation();
     let (settled, counted, before_is_answered) = if asks {
+        delivery.keep_later(told);
         let (settled, before_is_answered) = settle_and_look_back(delivery, scene, &transition).await?;
         (settled, None, before_is_answered)
     } else {
-        let (settled, counted) = delivery.settle_login(scene, &transition).await?;
+        let (settled, counted) = delivery.settle_login(scene, &transition, told).await?;
         (settled, counted, false)
     };
     login::count_stage(&delivery.services.stages, &settled);

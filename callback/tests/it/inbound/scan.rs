@@ -52,6 +52,25 @@ async fn a_login_is_one_script_that_also_counts_it() {
 }
 
 #[tokio::test]
+async fn what_wechat_tells_about_a_person_is_kept_in_the_step_that_logs_them_in() {
+    let world = CallbackWorld::with(Some(RedisServer::start().await), |_| ()).await;
+    let redis = world.redis.as_ref().unwrap();
+    // Ann follows, and has followed before; the first login brings the script to Redis.
+    for persona in ["bo", "ann"] {
+        let (scene, qr_url) = world.open().await;
+        let before = redis.usage().await;
+        world.scan(persona, &qr_url).await;
+        let used = redis.usage().await - before;
+        assert_eq!(used.calls("evalsha"), 1, "{persona}");
+        let user = world.user(persona).await;
+        assert!(user.wechat_profile.is_some() && user.unionid.is_some(), "{user:?}");
+        assert_eq!(user.logins, 1);
+        world.login(scene).await;
+    }
+    assert_eq!(world.simulator.calls(USER_INFO).total(), 2);
+}
+
+#[tokio::test]
 async fn a_login_is_one_readable_line_in_the_log() {
     let world = CallbackWorld::new().await;
     let (scene, qr_url) = world.open().await;
