@@ -49,13 +49,18 @@ pub(crate) struct People {
 }
 
 impl People {
+    /// Whether WeChat is asked about people of whom nothing is on record.
+    pub(crate) fn asks_wechat(&self) -> bool {
+        !self.wait.is_zero()
+    }
+
     /// Who this is, and what WeChat told for that, which the caller keeps. A login never fails because WeChat doesn't answer
     /// within the wait. A look-up that takes longer goes on, and the next login uses its answer.
     pub(crate) async fn person(&self, openid: &OpenId, user: Option<&User>) -> (Person, Option<ToldByWechat>) {
         let is_fresh = |at: u64| unix_now_ms().saturating_sub(at) < millis(PROFILE_LIFE);
         let told = match user.and_then(|user| user.wechat_profile.as_ref()) {
             Some(stored) if is_fresh(stored.at) => None,
-            _ if self.wait.is_zero() => None,
+            _ if !self.asks_wechat() => None,
             _ => self.look_up(openid).await,
         };
         let unionid = told.as_ref().and_then(|told| told.info.unionid.clone());
