@@ -7,7 +7,7 @@ use std::{error::Error, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use parking_lot::Mutex;
-use scenecast_bus::{BusError, Replacement, SceneWriter, StoreError};
+use scenecast_bus::{BusError, Replacement, SceneWriter, SettledAlong, StoreError};
 use scenecast_scene::{Cause, SceneId, SceneSnapshot, Settled, Transition};
 use tokio::time::{Instant, timeout_at};
 
@@ -37,7 +37,7 @@ pub(crate) async fn settle(
     transition: &Transition,
     deadline: Instant,
 ) -> Result<Settled, RetryError<BusError>> {
-    Ok(settle_along(bus, scene, cause, transition, None, deadline).await?.0)
+    retry_until(deadline, || bus.settle(scene, cause, transition), BusError::is_undecided).await
 }
 
 /// [`SceneWriter::settle_along`] by the deadline.
@@ -46,10 +46,10 @@ pub(crate) async fn settle_along(
     scene: SceneId,
     cause: &Cause,
     transition: &Transition,
-    along: Option<&Replacement>,
+    along: &Replacement,
     deadline: Instant,
-) -> Result<(Settled, bool), RetryError<BusError>> {
-    retry_until(deadline, || bus.settle_along(scene, cause, transition, along), BusError::is_undecided).await
+) -> Result<SettledAlong, RetryError<BusError>> {
+    retry_until(deadline, || bus.settle_along(scene, cause, transition, Some(along)), BusError::is_undecided).await
 }
 
 pub(crate) async fn snapshot(

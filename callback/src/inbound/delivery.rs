@@ -3,22 +3,23 @@
 use std::fmt;
 
 use prometheus::IntCounterVec;
-use scenecast_bus::{BusError, Replacement, SceneWriter, StoreError};
+use scenecast_bus::{BusError, Replacement, SceneWriter, SettledAlong, StoreError};
 use scenecast_metrics::Stages;
 use scenecast_scene::{
     Cause, DeliveryId, OpenId, Person, Profile, Rotating, SceneId, SceneSnapshot, Settled, Transition,
 };
 use scenecast_service::telemetry::traceparent;
-use scenecast_wechat::Message;
+use scenecast_wechat::{Message, MessageKind};
 use tracing::Span;
 
 use super::{arrival::Arrival, purpose::Purpose};
 use crate::{
     accounts::Account,
     login::log_unreadable,
+    people::ToldByWechat,
     phone::{GeoDatabase, Phrase, Reply, ReplyFacts, ReplyWriter},
     retry::{self, RetryError},
-    stores::{GuessLimiter, PendingQuestion, PendingQuestions, TypedCodes, User, Users},
+    stores::{GuessLimiter, PendingQuestion, PendingQuestions, StoredUser, TypedCodes, User, Users},
 };
 
 /// What acting upon messages needs.
@@ -49,7 +50,7 @@ pub(super) struct Delivery<'a> {
 /// What Redis has about the sender, if the message's purpose needs it.
 #[derive(Default)]
 pub(super) struct StoredFacts {
-    pub(super) user: Option<User>,
+    pub(super) user: StoredUser,
     /// The last question to the sender.
     pub(super) question: Option<PendingQuestion>,
 }
@@ -91,50 +92,88 @@ impl<'a> Delivery<'a> {
         self.account.settings.confirmation.asks()
     }
 
-    /// Who the sender is; may ask WeChat.
-    pub(super) async fn person(&self) -> Person {
-        self.account.people.person(self.openid(), self.stored.user.as_ref()).await
+    /// Whether to settle a login as if the sender had no record. Where WeChat is asked about such people, it has to be known
+    /// before.
+    pub(super) fn may_guess_no_record(&self) -> bool {
+        self.services.users.forecast().expects_none()
+            && !self.account.people.asks_wechat()
+            && self.services.bus.settles_along()
+    }
+
+    /// Who the sender is; may ask WeChat. What it told has to be kept.
+    pub(super) async fn person(&self) -> (Person, Option<ToldByWechat>) {
+        self.account.people.person(self.openid(), self.stored.user.user()).await
     }
 
     /// How the sender is shown, by our record only.
     pub(super) fn stored_profile(&self) -> Profile {
-        self.account.people.stored_profile(self.openid(), self.stored.user.as_ref())
+        self.account.people.stored_profile(self.openid(), self.stored.user.user())
     }
 
     /// Settles a scene by the deadline, with this message as the cause.
     pub(super) async fn settle(&self, scene: SceneId, transition: &Transition) -> Result<Settled, UnfinishedDelivery> {
-        Ok(self.settle_along(scene, transition, None).await?.0)
+        let settled =
+            retry::settle(&self.services.bus, scene, &self.cause(), transition, self.arrival.decide_by()).await;
+        settled.map_err(|error| self.unfinished_by(&error))
     }
 
-    /// [`Delivery::settle`] of a transition that logs the sender in. If that counts the login in the sender's record, too, it
-    /// also says how many logins that makes.
+    /// Keeps what WeChat told about the sender. Nobody waits for it.
+    pub(super) fn keep_later(&self, told: Option<ToldByWechat>) {
+        if let Some(told) = told {
+            self.account.people.keep_later(self.openid(), told);
+        }
+    }
+
+    /// [`Delivery::settle`] of the transition that logs this person in. Also answers how many logins that makes, if it could
+    /// be counted in the same step.
     pub(super) async fn settle_login(
         &self,
         scene: SceneId,
-        transition: &Transition,
+        transition: impl Fn(Person) -> Transition,
     ) -> Result<(Settled, Option<u64>), UnfinishedDelivery> {
-        let stored = self.stored.user.as_ref();
-        let users = &self.services.users;
-        let (counted, logins) =
-            users.counted(&self.account.name, self.openid(), stored, self.id(), self.arrival.unix_ms);
-        let (settled, is_counted) = self.settle_along(scene, transition, Some(&counted)).await?;
-        Ok((settled, is_counted.then_some(logins)))
+        loop {
+            let (person, told) = self.person().await;
+            let (counted, logins) = self.counted_record(told.as_ref());
+            let (cause, deadline) = (self.cause(), self.arrival.decide_by());
+            let bus = &self.services.bus;
+            let settled = retry::settle_along(bus, scene, &cause, &transition(person), &counted, deadline).await;
+            if !matches!(settled, Ok(SettledAlong::Settled { replaced: true, .. })) {
+                self.keep_later(told);
+            }
+            match settled.map_err(|error| self.unfinished_by(&error))? {
+                SettledAlong::Settled { settled, replaced } => {
+                    self.services.users.forecast().learn(self.stored.user.user().is_some());
+                    return Ok((settled, replaced.then_some(logins)));
+                }
+                SettledAlong::WrongGuess(stored) => self.correct_guess(stored.as_deref()),
+            }
+        }
     }
 
-    async fn settle_along(
-        &self,
-        scene: SceneId,
-        transition: &Transition,
-        along: Option<&Replacement>,
-    ) -> Result<(Settled, bool), UnfinishedDelivery> {
-        let cause = Cause {
-            delivery: self.id(),
-            received_at: self.arrival.unix_ms,
-            traceparent: traceparent(&Span::current()),
+    /// The sender's record with one more login, and what WeChat told just now. Also how many logins that makes.
+    fn counted_record(&self, told: Option<&ToldByWechat>) -> (Replacement, u64) {
+        let now = self.arrival.unix_ms;
+        let count = |user: &mut User| {
+            if let MessageKind::Subscribe(_) = self.message.kind {
+                user.set_followed(self.message.created);
+            }
+            if let Some(told) = told {
+                told.record_in(user);
+            }
+            user.count_login(self.id(), now)
         };
-        let deadline = self.arrival.decide_by();
-        let settled = retry::settle_along(&self.services.bus, scene, &cause, transition, along, deadline).await;
-        settled.map_err(|error| self.unfinished_by(&error))
+        self.services.users.replacement(&self.account.name, self.openid(), &self.stored.user, now, count)
+    }
+
+    /// The sender has a record, although none was expected.
+    fn correct_guess(&self, stored: Option<&str>) {
+        let user = User::from_text(stored);
+        let user = user.inspect_err(|error| log_unreadable(&self.account.name, self.openid(), error));
+        self.stored.user.correct(user.ok().flatten());
+    }
+
+    fn cause(&self) -> Cause {
+        Cause { delivery: self.id(), received_at: self.arrival.unix_ms, traceparent: traceparent(&Span::current()) }
     }
 
     /// The scene as it is stored, by the deadline.

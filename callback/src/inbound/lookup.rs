@@ -9,6 +9,7 @@
 //! | a follow, an unfollow | nothing | record, outbox | no answer; at last "welcome", or an acknowledgement |
 //! | any other message, any other event | nothing | nothing | its usual answer |
 //!
+//! The record of a person who probably has none isn't read before, but looked at in the step that settles the scene.
 //! The outbox is asked only if the site has webhooks. "At last" is WeChat's last attempt (see `arrival`). The last
 //! reply of a scanned code is an acknowledgement, since it may be one of the account's other codes. The scene of the
 //! question before is read while a scan is settled, and isn't needed: it may be at a server that is away. In plain mode the
@@ -18,13 +19,17 @@ use super::{
     delivery::{Delivery, StoredFacts, UnfinishedDelivery},
     purpose::Purpose,
 };
+use crate::stores::StoredUser;
 
 /// Reads what acting upon this message needs.
 pub(super) async fn look_up(delivery: &Delivery<'_>) -> Result<StoredFacts, UnfinishedDelivery> {
     let services = delivery.services;
     let account = &delivery.account.name;
     let openid = delivery.openid();
-    let user = async || delivery.ask_store(|| services.users.find(account, openid)).await.map(Option::flatten);
+    let user = async || {
+        let found = delivery.ask_store(|| services.users.find(account, openid)).await;
+        found.map(|found| StoredUser::read(found.flatten()))
+    };
     let question = async || delivery.ask_store(|| services.questions.get(account, openid)).await.map(Option::flatten);
     // The same delivery answers the same question each time.
     let answered = async || {
@@ -37,7 +42,8 @@ pub(super) async fn look_up(delivery: &Delivery<'_>) -> Result<StoredFacts, Unfi
             Ok(StoredFacts { user, question })
         }
         Purpose::Scan(_) | Purpose::ScanCode(_) | Purpose::Code(_) if !delivery.asks_for_confirmation() => {
-            Ok(StoredFacts { user: user().await?, question: None })
+            let user = if delivery.may_guess_no_record() { StoredUser::guessed_none() } else { user().await? };
+            Ok(StoredFacts { user, question: None })
         }
         Purpose::Scan(_) | Purpose::ScanCode(_) | Purpose::Code(_) | Purpose::Answer { .. } => {
             let (user, question) = tokio::try_join!(user(), question())?;

@@ -10,6 +10,6 @@ mod lookup;
 mod profile;
 mod user_document;
 
-pub(crate) use lookup::People;
+pub(crate) use lookup::{People, ToldByWechat};
 pub(crate) use profile::profile;
 pub(crate) use user_document::{UserDocument, rfc3339};

@@ -9,6 +9,7 @@
 //! | `js_codes` | who sent which `js_code` |
 //! | `replay_guard` | with which content a plain-mode signature came |
 //! | `users` | the records of people |
+//! | `record_forecast` | whether the people who log in now have one; in this pod only |
 //! | `pending_questions` | about which scene a person was asked last |
 //! | `typed_codes`, `guess_limiter` | codes that people type, and how fast a person may guess them |
 //! | `outbox`, `retry_backoff` | webhook events until the sites have them, and the pauses between attempts |
@@ -20,6 +21,7 @@ mod js_codes;
 mod kept_codes;
 mod outbox;
 mod pending_questions;
+mod record_forecast;
 mod replay_guard;
 mod retry_backoff;
 mod typed_codes;
@@ -36,10 +38,11 @@ pub use outbox::{
     ClaimedEvent, Outbox, OutboxCapacity, PutOutcome, ROLLOUT, SweepCursor, WebhookEvent, WebhookEventKind,
 };
 pub use pending_questions::{AnswerMatch, NewQuestion, PendingQuestion, PendingQuestions};
+pub use record_forecast::RecordForecast;
 pub use replay_guard::{ReplayGuard, ReplayVerdict, SignedContent};
 pub use retry_backoff::RetryBackoff;
 pub use typed_codes::{IssueCodeError, TypedCode, TypedCodeError, TypedCodes};
-pub use users::{FollowState, User, Users, WechatProfile};
+pub use users::{FollowState, StoredUser, User, Users, WechatProfile};
 
 /// What is before the first colon in the names of all that callbacks keep in Redis. Each has to be in
 /// `deploy/redis/users.acl`.

@@ -1,11 +1,13 @@
 //! What is known of the people who follow an account or log in with it.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use scenecast_bus::{Replacement, Store, StoreError};
 use scenecast_scene::{AccountName, DeliveryId, OpenId, Profile};
 use scenecast_wechat::read_unionid;
 use serde::{Deserialize, Serialize};
+
+use super::record_forecast::RecordForecast;
 
 /// How many counted deliveries are remembered: more than one person can scan within the seconds in which WeChat may
 /// deliver a message again.
@@ -64,6 +66,12 @@ impl User {
             wechat_profile: None,
             counted: vec![],
         }
+    }
+
+    /// Parses a stored record.
+    pub fn from_text(stored: Option<&str>) -> Result<Option<Self>, StoreError> {
+        let user = stored.map(serde_json::from_str).transpose();
+        user.map_err(|_| StoreError::malformed("user"))
     }
 
     /// A message with this `CreateTime` says that the person follows. The message may arrive late: a message that is
@@ -125,11 +133,49 @@ impl User {
     }
 }
 
+/// What is known of the record of somebody who sent a message: what was read, or the guess that there is none.
+#[derive(Debug)]
+pub struct StoredUser(OnceLock<Option<User>>);
+
+impl StoredUser {
+    /// Nothing was read; there is probably no record.
+    pub fn guessed_none() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// This was read; `None` if there is no record.
+    pub fn read(user: Option<User>) -> Self {
+        Self(user.into())
+    }
+
+    /// Whether nothing was read.
+    pub fn is_guess(&self) -> bool {
+        self.0.get().is_none()
+    }
+
+    /// The record; `None` if there is none, or none is guessed.
+    pub fn user(&self) -> Option<&User> {
+        self.0.get()?.as_ref()
+    }
+
+    /// This is stored, in place of a guess.
+    pub fn correct(&self, user: Option<User>) {
+        let _ = self.0.set(user);
+    }
+}
+
+impl Default for StoredUser {
+    fn default() -> Self {
+        Self::read(None)
+    }
+}
+
 /// The records of all people. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Users {
     store: Store,
     life: Option<Duration>,
+    forecast: RecordForecast,
 }
 
 impl Users {
@@ -138,17 +184,22 @@ impl Users {
 
     /// The records in this store. A record is kept for `life` after its last change, or for ever.
     pub fn new(store: Store, life: Option<Duration>) -> Self {
-        Self { store, life }
+        Self { store, life, forecast: RecordForecast::default() }
     }
 
     /// The record of this person, for a site. It doesn't come from a Redis server that has been replaced, nor does `None`.
     pub async fn find_current(&self, account: &AccountName, openid: &OpenId) -> Result<Option<User>, StoreError> {
-        from_text(self.store.find_current(&key(account, openid)).await?.as_deref())
+        User::from_text(self.store.find_current(&key(account, openid)).await?.as_deref())
     }
 
     /// The record of this person, to be changed or shown. It may be older than the one that counts.
     pub async fn find(&self, account: &AccountName, openid: &OpenId) -> Result<Option<User>, StoreError> {
-        from_text(self.store.get(&key(account, openid)).await?.as_deref())
+        User::from_text(self.store.get(&key(account, openid)).await?.as_deref())
+    }
+
+    /// Whether the people who log in now have a record.
+    pub fn forecast(&self) -> &RecordForecast {
+        &self.forecast
     }
 
     /// Changes a record, or makes a new one that is first seen now (in unix milliseconds). Answers the changed record
@@ -215,20 +266,22 @@ impl Users {
         Ok(changed)
     }
 
-    /// The record of this person once a login is counted, in place of the one that was read just now. Also how many logins
-    /// that makes.
-    pub fn counted(
+    /// The record of this person after a change, in place of the one that was read just now, or of none, which may be a guess.
+    /// Also what `change` answers. A record that is new is first seen now (in unix milliseconds).
+    pub fn replacement<T>(
         &self,
         account: &AccountName,
         openid: &OpenId,
-        read: Option<&User>,
-        delivery: DeliveryId,
+        stored: &StoredUser,
         now: u64,
-    ) -> (Replacement, u64) {
+        change: impl FnOnce(&mut User) -> T,
+    ) -> (Replacement, T) {
+        let read = stored.user();
         let mut user = read.cloned().unwrap_or_else(|| User::first_seen(now));
-        let logins = user.count_login(delivery, now);
+        let answer = change(&mut user);
         let name = key(account, openid);
-        (Replacement { name, read: read.map(to_text), value: to_text(&user), life: self.life }, logins)
+        let is_guess = stored.is_guess();
+        (Replacement { name, read: read.map(to_text), is_guess, value: to_text(&user), life: self.life }, answer)
     }
 
     async fn update<T: Send>(
@@ -238,18 +291,13 @@ impl Users {
         stored: Option<String>,
         mut change: impl FnMut(Option<User>) -> Option<(User, T)> + Send,
     ) -> Result<Option<(User, T)>, StoreError> {
-        let update = |stored: Option<&str>| match from_text(stored).map(&mut change) {
+        let update = |stored: Option<&str>| match User::from_text(stored).map(&mut change) {
             Ok(Some((user, answer))) => (Some(to_text(&user)), Ok(Some((user, answer)))),
             Ok(None) => (stored.map(str::to_owned), Ok(None)),
             Err(error) => (stored.map(str::to_owned), Err(error)),
         };
         self.store.update_from(&key(account, openid), stored, self.life, update).await?
     }
-}
-
-fn from_text(stored: Option<&str>) -> Result<Option<User>, StoreError> {
-    let user = stored.map(serde_json::from_str).transpose();
-    user.map_err(|_| StoreError::malformed("user"))
 }
 
 fn to_text(user: &User) -> String {

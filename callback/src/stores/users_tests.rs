@@ -110,10 +110,10 @@ fn a_written_record_is_read_back_and_nonsense_is_an_error() {
     let mut user = known();
     user.set_followed(10);
     user.count_login(delivery(1), 2_000);
-    assert_eq!(from_text(Some(&to_text(&user))), Ok(Some(user)));
-    assert_eq!(from_text(None), Ok(None));
+    assert_eq!(User::from_text(Some(&to_text(&user))), Ok(Some(user)));
+    assert_eq!(User::from_text(None), Ok(None));
     for nonsense in ["", "{}", "null", "[]"] {
-        assert!(from_text(Some(nonsense)).is_err(), "{nonsense}");
+        assert!(User::from_text(Some(nonsense)).is_err(), "{nonsense}");
     }
 }
 
@@ -121,7 +121,7 @@ fn a_written_record_is_read_back_and_nonsense_is_an_error() {
 fn a_record_of_an_older_version_is_read() {
     let stored = r#"{"first_seen":1000,"follow":{"follows":true,"since":10},"registered":true,"logins":2,"last_login":2000,
         "unionid":"union","told":{"profile":{"name":"Ann","avatar":""},"at":1500},"counted":[]}"#;
-    let user = from_text(Some(stored)).unwrap().unwrap();
+    let user = User::from_text(Some(stored)).unwrap().unwrap();
     assert_eq!((user.first_seen, user.registered, user.logins, user.last_login), (1_000, true, 2, Some(2_000)));
     assert_eq!((follows(&user), user.unionid.as_deref()), (Some(true), Some("union")));
     assert_eq!(user.wechat_profile.unwrap().profile.name, "Ann");

@@ -63,6 +63,11 @@ impl WebhookPublisher {
         }
     }
 
+    /// Whether the account has a site that is told anything.
+    pub fn has_site(&self) -> bool {
+        self.worker.is_some()
+    }
+
     /// Puts an event into the outbox. When this is done, no pod's death loses the event. It is done at once if the site
     /// doesn't want events of this kind. After an error the caller has to do again what led to the event: the same
     /// event twice has the same id.

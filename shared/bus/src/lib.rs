@@ -65,7 +65,7 @@ pub use config::{BusConfig, BusUrl};
 pub use error::BusError;
 pub use mailbox::Mailbox;
 pub use reader::SceneReader;
-pub use replacement::Replacement;
+pub use replacement::{Replacement, SettledAlong};
 pub use scenecast_redis::{CLIENT_LOG_FILTER, KeptSince, PendingEntry, StreamEntry};
 pub use store::{
     key_value::{Store, StoreError},

@@ -5,7 +5,12 @@
 use scenecast_redis::Redis;
 use scenecast_scene::{Cause, NewScene, SceneId, SceneSnapshot, Settled, Transition};
 
-use crate::{error::BusError, memory::MemoryScenes, redis::writer::RedisWriter, replacement::Replacement};
+use crate::{
+    error::BusError,
+    memory::MemoryScenes,
+    redis::writer::RedisWriter,
+    replacement::{Replacement, SettledAlong},
+};
 
 /// The commands of a writer, also those in its scripts.
 const SETTLING: [&str; 12] = [
@@ -60,23 +65,36 @@ impl SceneWriter {
     ///
     /// See docs/decisions/039-a-negative-answer-is-acknowledged-too.md.
     pub async fn settle(&self, scene: SceneId, cause: &Cause, transition: &Transition) -> Result<Settled, BusError> {
-        Ok(self.settle_along(scene, cause, transition, None).await?.0)
+        match self.settle_along(scene, cause, transition, None).await? {
+            SettledAlong::Settled { settled, .. } => Ok(settled),
+            SettledAlong::WrongGuess(_) => Err(BusError::malformed("settle's answer")),
+        }
+    }
+
+    /// Whether one server has scenes and values, so that a guess in a [`Replacement`] can be looked at.
+    pub fn settles_along(&self) -> bool {
+        match &self.0 {
+            WriterBackend::Memory(_) => false,
+            WriterBackend::Redis(redis) => redis.is_one_server(),
+        }
     }
 
     /// [`SceneWriter::settle`], which also replaces a value of the store over the same Redis, if it changes the scene as the
     /// transition asks. Says whether it has replaced the value, too. If not, replace it by
     /// [`Store::update_from`](crate::Store::update_from): others have changed it, or the scene was settled before, or it is
-    /// at another server.
+    /// at another server. Guess only where [`SceneWriter::settles_along`] says so: elsewhere the value isn't looked at.
     pub async fn settle_along(
         &self,
         scene: SceneId,
         cause: &Cause,
         transition: &Transition,
         along: Option<&Replacement>,
-    ) -> Result<(Settled, bool), BusError> {
+    ) -> Result<SettledAlong, BusError> {
         let step = transition.step();
         match &self.0 {
-            WriterBackend::Memory(scenes) => Ok((scenes.settle(scene, cause, &step), false)),
+            WriterBackend::Memory(scenes) => {
+                Ok(SettledAlong::Settled { settled: scenes.settle(scene, cause, &step), replaced: false })
+            }
             WriterBackend::Redis(redis) => redis.settle(scene, cause, &step, along).await,
         }
     }

@@ -45,7 +45,8 @@ impl RedisCommand {
     /// Sends it and waits for the answer. Don't send a command that blocks in Redis on a shared connection: all other
     /// commands on the connection would wait, too.
     pub(crate) async fn send(self, client: &Client) -> Result<Reply, Error> {
-        client.custom(custom_command(self.name), self.args).await
+        // Boxed, because the client library's future has seven kilobytes, and each caller's would have them, too.
+        Box::pin(client.custom(custom_command(self.name), self.args)).await
     }
 }
 
@@ -57,7 +58,7 @@ pub(crate) async fn send_all(client: &Client, commands: &[RedisCommand], asking:
     {
         return vec![command.clone().send(client).await];
     }
-    send_pipeline(client, commands, asking, &Options::default()).await
+    Box::pin(send_pipeline(client, commands, asking, &Options::default())).await
 }
 
 /// [`send_all`], but never on two connections. If the connection ends half-way, the client would normally send the
@@ -67,7 +68,7 @@ pub(crate) async fn send_all_on_one_connection(
     commands: &[RedisCommand],
     asking: bool,
 ) -> Vec<Result<Reply, Error>> {
-    send_pipeline(client, commands, asking, &Options { max_attempts: Some(1), ..Options::default() }).await
+    Box::pin(send_pipeline(client, commands, asking, &Options { max_attempts: Some(1), ..Options::default() })).await
 }
 
 async fn send_pipeline(

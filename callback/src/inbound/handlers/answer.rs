@@ -56,9 +56,11 @@ async fn confirm(delivery: &Delivery<'_>, scene: SceneId, picked: Option<Number>
     // If the scene isn't that of the last question, we don't know whether the person typed its code. Then we say that
     // they did, and the page makes sure.
     let typed = delivery.stored.question.is_none_or(|question| question.typed || question.scene != scene);
-    let login = acceptance(delivery, scene, delivery.person().await, typed);
-    let confirm = Transition::Confirm { account: delivery.account.name.clone(), login, picked };
-    let (settled, counted) = delivery.settle_login(scene, &confirm).await?;
+    let confirm = |person| {
+        let login = acceptance(delivery, scene, person, typed);
+        Transition::Confirm { account: delivery.account.name.clone(), login, picked }
+    };
+    let (settled, counted) = delivery.settle_login(scene, confirm).await?;
     count_stage(&delivery.services.stages, &settled);
     match settled {
         Settled::Applied(snapshot) | Settled::Repeated(snapshot) if snapshot.state == SceneState::Declined => {

@@ -58,7 +58,7 @@ pub(super) async fn change_user(
     change: impl Fn(&mut User) + Copy + Send,
 ) -> Result<User, UnfinishedDelivery> {
     let now = delivery.arrival.unix_ms;
-    let stored = delivery.stored.user.as_ref();
+    let stored = delivery.stored.user.user();
     let users = &delivery.services.users;
     let changed = delivery
         .ask_store(|| users.upsert_from(&delivery.account.name, delivery.openid(), stored, now, change))

@@ -46,7 +46,7 @@ pub(super) async fn logged_in(
 
 /// The sender's record, with the follow that this message also says.
 fn user_who_follows(delivery: &Delivery<'_>) -> Option<User> {
-    let stored = delivery.stored.user.clone();
+    let stored = delivery.stored.user.user().cloned();
     let MessageKind::Subscribe(_) = delivery.message.kind else { return stored };
     let mut user = stored.unwrap_or_else(|| User::first_seen(delivery.arrival.unix_ms));
     user.set_followed(delivery.message.created);

@@ -41,15 +41,16 @@ pub(super) async fn scan(
 }
 
 async fn settle_scan(delivery: &Delivery<'_>, scene: SceneId, typed: bool) -> Result<ScanOutcome, UnfinishedDelivery> {
-    let settings = &delivery.account.settings;
-    let acceptance = acceptance(delivery, scene, delivery.person().await, typed);
-    let transition = login::transition_of_scan(settings.confirmation, delivery.account.name.clone(), acceptance);
     let asks = delivery.asks_for_confirmation();
     let (settled, counted, before_is_answered) = if asks {
+        let (person, told) = delivery.person().await;
+        delivery.keep_later(told);
+        let transition = transition(delivery, scene, person, typed);
         let (settled, before_is_answered) = settle_and_look_back(delivery, scene, &transition).await?;
         (settled, None, before_is_answered)
     } else {
-        let (settled, counted) = delivery.settle_login(scene, &transition).await?;
+        let log_in = |person| transition(delivery, scene, person, typed);
+        let (settled, counted) = delivery.settle_login(scene, log_in).await?;
         (settled, counted, false)
     };
     login::count_stage(&delivery.services.stages, &settled);
@@ -77,11 +78,17 @@ async fn settle_scan(delivery: &Delivery<'_>, scene: SceneId, typed: bool) -> Re
     Ok(ScanOutcome { reply, page: snapshot.map(|snapshot| snapshot.page()).unwrap_or_default() })
 }
 
+/// What the scan asks for.
+fn transition(delivery: &Delivery<'_>, scene: SceneId, person: Person, typed: bool) -> Transition {
+    let acceptance = acceptance(delivery, scene, person, typed);
+    login::transition_of_scan(delivery.account.settings.confirmation, delivery.account.name.clone(), acceptance)
+}
+
 /// The sender's consent to a login.
 pub(super) fn acceptance(delivery: &Delivery<'_>, scene: SceneId, person: Person, typed: bool) -> Acceptance {
     let settings = &delivery.account.settings;
     let grant = login::grant(&delivery.services.secret, &settings.secret, scene, &person.openid);
-    login::acceptance(grant, person, settings.grant_life, typed, delivery.stored.user.as_ref())
+    login::acceptance(grant, person, settings.grant_life, typed, delivery.stored.user.user())
 }
 
 /// Settles the scan, and looks meanwhile whether the sender has answered the question before. That question's scene may

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use scenecast_callback::stores::Users;
 use scenecast_scene::EventKind;
 use scenecast_simulator::{CallFailure, Faults, PhoneScreen};
 use scenecast_testing::RedisServer;
 
-use crate::world::{CallbackWorld, event, event_at, name, person, reply, signed, unix_now};
+use crate::world::{CallbackWorld, event, event_at, event_from, name, person, reply, signed, unix_now};
 
 const USER_INFO: &str = "/cgi-bin/user/info";
 
@@ -49,6 +50,52 @@ async fn a_login_is_one_script_that_also_counts_it() {
         assert_eq!((used.calls("eval"), used.calls("evalsha")), if logins == 1 { (1, 1) } else { (0, 1) });
         assert_eq!(world.user("bo").await.logins, logins);
     }
+}
+
+#[tokio::test]
+async fn a_person_who_probably_has_no_record_is_looked_up_in_the_step_that_logs_them_in() {
+    let world = CallbackWorld::with(Some(RedisServer::start().await), |settings| {
+        settings.accounts.values_mut().for_each(|account| account.profile_wait_ms = 0);
+    })
+    .await;
+    let redis = world.redis.as_ref().unwrap();
+    let log_in = async |openid: &str| {
+        let (scene, _) = world.open().await;
+        let before = redis.usage().await;
+        let scan = event_from(openid, unix_now().as_secs(), "SCAN", &scene.to_string());
+        let answered = world.delivery("demo", &signed(), scan).send().await.unwrap();
+        assert!(answered.text().await.unwrap().contains("You are logged in"), "{openid}");
+        world.login(scene).await;
+        let user =
+            Users::new(world.store(), None).find(&name("demo"), &openid.parse().unwrap()).await.unwrap().unwrap();
+        let used = redis.usage().await - before;
+        assert_eq!(used.calls("spublish"), 1, "{openid}");
+        (used.calls("evalsha"), user.logins)
+    };
+    for n in 0..8 {
+        log_in(&format!("oNew{n}")).await;
+    }
+    let scripts_and_logins = [log_in("oNew8").await, log_in("oNew0").await, log_in("oNew9").await];
+    assert_eq!(scripts_and_logins, [(1, 1), (2, 2), (1, 1)]);
+}
+
+#[tokio::test]
+async fn what_wechat_tells_about_a_person_is_kept_in_the_step_that_logs_them_in() {
+    let world = CallbackWorld::with(Some(RedisServer::start().await), |_| ()).await;
+    let redis = world.redis.as_ref().unwrap();
+    // Ann follows, and has followed before; the first login brings the script to Redis.
+    for persona in ["bo", "ann"] {
+        let (scene, qr_url) = world.open().await;
+        let before = redis.usage().await;
+        world.scan(persona, &qr_url).await;
+        let used = redis.usage().await - before;
+        assert_eq!(used.calls("evalsha"), 1, "{persona}");
+        let user = world.user(persona).await;
+        assert!(user.wechat_profile.is_some() && user.unionid.is_some(), "{user:?}");
+        assert_eq!(user.logins, 1);
+        world.login(scene).await;
+    }
+    assert_eq!(world.simulator.calls(USER_INFO).total(), 2);
 }
 
 #[tokio::test]

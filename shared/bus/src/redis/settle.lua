@@ -6,9 +6,17 @@ local channel, delivery, from, to, life, tombstone, body = unpack(ARGV, 1, 7)
 -- A guard that may be tried once; its name is empty if there is none.
 local tried, value, wrong_to, wrong_body, guards = unpack(ARGV, 8, 12)
 -- A value that is replaced along with the step, if it is still the one that was read; its name is empty if there is none.
--- was_set says whether one was read; its life is in ms, and empty for ever.
+-- was_set says whether one was read; its life is in ms, and empty for ever. If it is a guess that is wrong, nothing is done.
 -- See docs/decisions/100-a-login-is-counted-in-the-step-that-settles-it.md.
-local along, was_set, read, written, along_life = unpack(ARGV, 13, 17)
+local along, was_set, read, written, along_life, is_guess = unpack(ARGV, 13, 18)
+local first_field = 19
+if is_guess == '1' then
+  local there = redis.pcall('GET', along)
+  if type(there) ~= 'table' and there ~= (was_set == '1' and read) then
+    return { 'guess', there }
+  end
+end
+
 local names = { 'account', 'binding', 'page', 'who', 'number', 'choices', 'grant', 'person' }
 
 local stored = redis.call('HMGET', scene, 'state', 'expires', 'seq', 'events', 'd:' .. delivery, 'kept', unpack(names))
@@ -55,7 +63,7 @@ end
 if not string.find(from, ',' .. answer('')[2] .. ',', 1, true) then
   return answer('state')
 end
-local arg = 18
+local arg = first_field
 for _ = 1, guards do
   if facts[ARGV[arg]] ~= ARGV[arg + 1] then
     return answer(ARGV[arg])

@@ -12,7 +12,7 @@ use strum::VariantArray;
 use crate::{
     error::BusError,
     redis::{hash::state, scene_name::SceneName},
-    replacement::Replacement,
+    replacement::{Replacement, SettledAlong},
 };
 
 /// Clones share the connections.
@@ -42,22 +42,29 @@ impl RedisWriter {
         }
     }
 
-    /// Also says whether it has replaced the value.
+    /// Whether one server has all scenes and values.
+    pub(crate) fn is_one_server(&self) -> bool {
+        self.redis.is_one_server()
+    }
+
     pub(crate) async fn settle(
         &self,
         scene: SceneId,
         cause: &Cause,
         step: &Step,
         along: Option<&Replacement>,
-    ) -> Result<(Settled, bool), BusError> {
+    ) -> Result<SettledAlong, BusError> {
         let name = SceneName(scene).to_string();
         let along = along.filter(|_| self.redis.is_one_server());
         let args = settle_args(&name, cause, step, along);
         // Otherwise the page would hear of a login that the next primary doesn't know.
         self.redis.until_writes_count(&name).await?;
         let (reply, written) = self.redis.write(&self.settle, &name, &args).await?;
-        let SettleReply { settled, published_seq, replaced } =
-            SettleReply::read(reply).ok_or(BusError::malformed("settle's answer"))?;
+        let SettleReply { settled, published_seq, replaced } = match SettleReply::read(reply) {
+            Ok(reply) => reply,
+            Err(UnsettledReply::WrongGuess(stored)) => return Ok(SettledAlong::WrongGuess(stored)),
+            Err(UnsettledReply::Malformed) => return Err(BusError::malformed("settle's answer")),
+        };
         if let (Some(seq), Settled::Applied(snapshot)) = (published_seq, &settled)
             && self.redis.was_written_elsewhere(&written)
         {
@@ -71,7 +78,7 @@ impl RedisWriter {
         // A repeated settle waits, too: the pod that applied it may have died before it had waited. So does one that
         // changed nothing: a primary that was replaced would refuse what its successor has.
         self.redis.wait_for_replicas(&written).await?;
-        Ok((settled, replaced))
+        Ok(SettledAlong::Settled { settled, replaced })
     }
 
     /// Publishes where the scene's watchers are subscribed. While a slot moves, a key can have moved already, and
@@ -152,10 +159,25 @@ struct SettleReply {
     replaced: bool,
 }
 
+/// Why an answer of `settle.lua` says of no scene what came of it.
+#[derive(Debug, PartialEq, Eq)]
+enum UnsettledReply {
+    /// This is stored in place of what was guessed.
+    WrongGuess(Option<String>),
+    Malformed,
+}
+
 impl SettleReply {
-    fn read(reply: Reply) -> Option<Self> {
+    fn read(reply: Reply) -> Result<Self, UnsettledReply> {
         let mut parts = reply.into_array().into_iter();
-        let verdict = parts.next()?.into_string()?;
+        let verdict = parts.next().and_then(Reply::into_string).ok_or(UnsettledReply::Malformed)?;
+        if verdict == "guess" {
+            return Err(UnsettledReply::WrongGuess(parts.next().and_then(Reply::into_string)));
+        }
+        Self::read_settled(verdict.as_str(), parts).ok_or(UnsettledReply::Malformed)
+    }
+
+    fn read_settled(verdict: &str, mut parts: impl Iterator<Item = Reply>) -> Option<Self> {
         if verdict == "unknown" {
             return Some(Self { settled: Settled::Unknown, published_seq: None, replaced: false });
         }
@@ -167,7 +189,7 @@ impl SettleReply {
         let facts = facts.filter(|(_, fact)| !fact.is_empty()).collect();
         let replaced = texts.next().is_some_and(|replaced| !replaced.is_empty());
         let snapshot = SceneSnapshot { state, remaining, fields: facts };
-        let settled = match verdict.as_str() {
+        let settled = match verdict {
             "applied" => Settled::Applied(snapshot),
             "repeated" => Settled::Repeated(snapshot),
             "state" => Settled::Refused(SettleRefusal::State(snapshot.state), snapshot),
@@ -184,7 +206,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_settles_is_malformed() {
         for answer in [Reply::Null, Reply::Integer(1), Reply::Array(vec![]), Reply::Array(vec!["applied".into()])] {
-            assert_eq!(SettleReply::read(answer), None);
+            assert_eq!(SettleReply::read(answer), Err(UnsettledReply::Malformed));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::{FutureExt, StreamExt, stream};
-use scenecast_bus::{BusError, BusUrl, Mailbox, Notice, Replacement, SceneReader, SceneWriter, Watch};
+use scenecast_bus::{BusError, BusUrl, Mailbox, Notice, Replacement, SceneReader, SceneWriter, SettledAlong, Watch};
 use scenecast_metrics::Metrics;
 use scenecast_names::NameResolver;
 use scenecast_redis::Redis;
@@ -93,7 +93,7 @@ impl TestBus {
         cause: &Cause,
         step: &Transition,
         along: &Replacement,
-    ) -> Result<(Settled, bool), BusError> {
+    ) -> Result<SettledAlong, BusError> {
         self.writer.settle_along(scene, cause, step, Some(along)).await
     }
 

@@ -32,6 +32,8 @@ pub struct Subscriber {
     topology: Topology,
     nodes: ConnectionPool,
     refusals: RefusalCounter,
+    /// Whether one command may name channels of several slots.
+    is_one_server: bool,
 }
 
 impl Redis {
@@ -47,7 +49,7 @@ impl Redis {
         tokio::spawn(for_each_connection(topology.clone(), self.router.pool().clone(), watch));
         self.compare_runs(&nodes);
         tokio::spawn(follow_topology(topology.clone(), nodes.clone(), on_event));
-        Subscriber { topology, nodes, refusals: self.refusals.clone() }
+        Subscriber { topology, nodes, refusals: self.refusals.clone(), is_one_server: self.is_one_server() }
     }
 }
 
@@ -122,12 +124,22 @@ impl Subscriber {
         outcomes
     }
 
-    /// Sends an unsubscribe for each of these channels. Doesn't wait for answers: if one gets lost, messages arrive
-    /// that nobody needs.
+    /// Unsubscribes from these channels, by one command where Redis lets one name them all. Doesn't wait for answers: if
+    /// one gets lost, messages arrive that nobody needs.
     pub async fn unsubscribe(&self, primary: &Server, channels: impl Iterator<Item = String>) {
-        if let Some(client) = self.connected_client(primary) {
-            join_all(channels.map(|channel| client.sunsubscribe(channel))).await;
+        let Some(client) = self.connected_client(primary) else { return };
+        let channels: Vec<_> = channels.collect();
+        // Without a channel the command would end all subscriptions.
+        if channels.is_empty() {
+            return;
         }
+        let commands: Vec<_> = if self.is_one_server {
+            vec![channels]
+        } else {
+            channels.into_iter().map(|channel| vec![channel]).collect()
+        };
+        // The outcome doesn't matter: see above.
+        join_all(commands.into_iter().map(|channels| client.sunsubscribe(channels))).await;
     }
 
     /// How many channels the primary says are subscribed on our connection; `None` if it doesn't say (before 7.0.3).

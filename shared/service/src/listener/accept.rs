@@ -23,7 +23,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use axum::{Router, middleware::from_fn_with_state};
+use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -32,7 +32,7 @@ use crate::{
         overload::RejectReason,
         rate_limit::RateLimit,
     },
-    http::{ambiguous::refuse_ambiguous, bad_request::BadRequests, client_address::PeerAddress},
+    http::{bad_request::BadRequests, client_address::PeerAddress},
     listener::{
         large_heads::LargeHeads,
         serve::{AcceptedSocket, ConnectionTimeouts, serve_connection},
@@ -145,7 +145,6 @@ impl Listener {
     /// Accepts and serves connections until the process closes them. The process waits for them when it drains.
     pub async fn serve(mut self, app: Router, shutdown: Shutdown) {
         let bad_requests = self.bad_requests().clone();
-        let app = app.layer(from_fn_with_state(bad_requests.clone(), refuse_ambiguous));
         let log_rate = RateLimit::per_second(1);
         loop {
             let accepted = tokio::select! {

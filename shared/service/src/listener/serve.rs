@@ -28,9 +28,11 @@ use tower::ServiceExt;
 use crate::{
     admission::{admit::Admitted, overload::Overloaded},
     http::{
+        ambiguous::ambiguity,
         bad_request::{BadRequest, BadRequests},
         client_address::PeerAddress,
         head_limit::{MAX_HEAD_BYTES, MAX_HEADERS},
+        problem::Problem,
     },
     listener::{
         connection::{Connection, HttpSide},
@@ -189,7 +191,7 @@ impl HttpServer {
         if let Some(overloaded) = self.overloaded.clone() {
             request.extensions_mut().insert(overloaded);
         }
-        let Ok(mut response) = self.app.clone().oneshot(request.map(Body::new)).await;
+        let mut response = self.respond(request).await;
         if response.extensions().get::<Detached>().is_some() {
             *detached.lock() = Some((response, stays));
             return std::future::pending().await;
@@ -205,6 +207,16 @@ impl HttpServer {
             Some(no_answer) => Err(*no_answer),
             None => Ok(response),
         }
+    }
+
+    async fn respond(&self, request: axum::http::Request<Incoming>) -> Response {
+        // No layer of the app: those cost each request more than the check does.
+        if let Some(detail) = ambiguity(&request) {
+            self.bad_requests.count(BadRequest::Ambiguous, Some(self.peer.0), detail);
+            return Problem::bad_request(detail).into_response();
+        }
+        let Ok(response) = self.app.clone().oneshot(request.map(Body::new)).await;
+        response
     }
 
     fn count_error(&self, error: &hyper::Error) {

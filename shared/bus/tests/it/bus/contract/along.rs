@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scenecast_bus::Replacement;
+use scenecast_bus::{Replacement, SettledAlong};
 use scenecast_scene::{
     Grant, SceneState, Settled, Transition,
     testing::{confirm_with_number, scan_with_number},
@@ -18,13 +18,14 @@ scenecast_testing::over_each_backend! {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     TestPods:
     a_value_is_replaced_along_with_the_step_or_left_to_the_caller
+    a_wrong_guess_changes_nothing_and_says_what_is_stored
 }
 
 const NAME: &str = "user:demo:oAnn";
 
 fn replacement(read: Option<&str>, value: &str) -> Replacement {
     let life = Some(Duration::from_secs(60));
-    Replacement { name: NAME.to_owned(), read: read.map(str::to_owned), value: value.to_owned(), life }
+    Replacement { name: NAME.to_owned(), read: read.map(str::to_owned), is_guess: false, value: value.to_owned(), life }
 }
 
 /// Whether one server has all keys, so that a script may use any.
@@ -36,8 +37,13 @@ async fn a_value_is_replaced_along_with_the_step_or_left_to_the_caller(pods: Tes
     let bus = &pods.bus;
     let together = is_one_server(&pods.backend);
     let stored = async || pods.backend.cli(NAME, &["GET", NAME]).await.transpose().unwrap().unwrap_or_default();
-    let settle = async |n, delivery, transition: &Transition, along: &Replacement| {
-        bus.settle_along(scene(n), &cause(delivery), transition, along).await.unwrap()
+    let settle = async |n, delivery, transition: &Transition, along: &Replacement| match bus
+        .settle_along(scene(n), &cause(delivery), transition, along)
+        .await
+        .unwrap()
+    {
+        SettledAlong::Settled { settled, replaced } => (settled, replaced),
+        wrong @ SettledAlong::WrongGuess(_) => panic!("{wrong:?}"),
     };
     for n in 1..=5 {
         bus.open(scene(n), &opening()).await.unwrap();
@@ -71,4 +77,28 @@ async fn a_value_is_replaced_along_with_the_step_or_left_to_the_caller(pods: Tes
         let life = pods.backend.cli(NAME, &["PTTL", NAME]).await.unwrap().unwrap();
         assert!((1..=60_000).contains(&life.parse::<u64>().unwrap()), "{life}");
     }
+}
+
+async fn a_wrong_guess_changes_nothing_and_says_what_is_stored(pods: TestPods) {
+    let bus = &pods.bus;
+    if !is_one_server(&pods.backend) {
+        return;
+    }
+    bus.open(scene(1), &opening()).await.unwrap();
+    let grant = Grant::issue(scene(1));
+    let settle = async |read: Option<&str>, value: &str| {
+        let along = Replacement { is_guess: true, ..replacement(read, value) };
+        bus.settle_along(scene(1), &cause("1"), &log_in(&grant, "ann"), &along).await.unwrap()
+    };
+    let wrong = settle(Some("zero"), "one").await;
+    assert_eq!(wrong, SettledAlong::WrongGuess(None));
+    let state = async || bus.snapshot(scene(1)).await.unwrap().unwrap().state;
+    assert_eq!(state().await, SceneState::Open);
+    let right = settle(None, "one").await;
+    assert!(matches!(right, SettledAlong::Settled { settled: Settled::Applied(_), replaced: true }), "{right:?}");
+    assert_eq!(state().await, SceneState::Confirmed);
+    // The same delivery again, as if its answer had been lost.
+    assert_eq!(settle(None, "one").await, SettledAlong::WrongGuess(Some("one".into())));
+    let again = settle(Some("one"), "two").await;
+    assert!(matches!(again, SettledAlong::Settled { settled: Settled::Repeated(_), replaced: false }), "{again:?}");
 }
