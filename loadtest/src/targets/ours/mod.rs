@@ -128,6 +128,7 @@ impl ScenecastTarget {
     }
 
     /// The same, where people think for so long before they confirm.
+    #[must_use]
     pub fn thinking(mut self, think_time: ThinkTime) -> Self {
         self.people.think_time = think_time;
         self
