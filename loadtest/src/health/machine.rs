@@ -29,7 +29,7 @@ impl MachineTimes {
 
 /// What a process has used so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct ProcessUsage {
+pub struct ProcessReading {
     /// CPU time since it started, user and system, in seconds.
     pub cpu_seconds: f64,
     /// Resident memory.
@@ -39,10 +39,10 @@ pub struct ProcessUsage {
 }
 
 /// What a process has used so far, as the kernel counts it. Fails if it has ended.
-pub fn process_usage(pid: u32) -> ProcResult<ProcessUsage> {
+pub fn process_usage(pid: u32) -> ProcResult<ProcessReading> {
     let process = Process::new(i32::try_from(pid).unwrap_or(i32::MAX))?;
     let stat = process.stat()?;
-    Ok(ProcessUsage {
+    Ok(ProcessReading {
         cpu_seconds: to_f64(stat.utime + stat.stime) / to_f64(ticks_per_second()),
         rss_bytes: stat.rss * procfs::page_size(),
         descriptors: process.fd_count().ok().and_then(|count| count.try_into().ok()).unwrap_or_default(),

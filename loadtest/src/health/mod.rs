@@ -11,7 +11,7 @@ mod preflight;
 mod verdict;
 
 pub use machine::{
-    MachineTimes, ProcessUsage, descriptors, free_memory, host_info, machine_times, port_range, process_usage,
+    MachineTimes, ProcessReading, descriptors, free_memory, host_info, machine_times, port_range, process_usage,
     raise_descriptor_limit,
 };
 pub use preflight::{PreflightNeeds, Shortage, shortages};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use procfs::ProcResult;
 
-use crate::health::{ProcessUsage, process_usage};
+use crate::health::{ProcessReading, process_usage};
 
 /// The processes under test, by what they are for.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl WatchedProcesses {
     pub fn usage(&self) -> ProcResult<UsageSoFar> {
         let mut usage = UsageSoFar::default();
         for WatchedProcess { name, pid } in &self.processes {
-            let ProcessUsage { cpu_seconds, rss_bytes, .. } = process_usage(*pid)?;
+            let ProcessReading { cpu_seconds, rss_bytes, .. } = process_usage(*pid)?;
             *usage.cpu_seconds.entry(name).or_default() += cpu_seconds;
             if *name == self.holder {
                 usage.holder_rss_bytes += rss_bytes;

@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     generator::{LiveCounts, RunRecorder},
-    health::{MachineTimes, ProcessUsage, descriptors, machine_times, process_usage},
+    health::{MachineTimes, ProcessReading, descriptors, machine_times, process_usage},
     plan::Phase,
     results::{ProcessRole, ProcessSample, ProcessSeries},
 };
@@ -100,7 +100,7 @@ impl Samples {
 }
 
 fn sample_of(pid: u32, began: Instant) -> Option<ProcessSample> {
-    let ProcessUsage { cpu_seconds, rss_bytes, descriptors } = process_usage(pid).ok()?;
+    let ProcessReading { cpu_seconds, rss_bytes, descriptors } = process_usage(pid).ok()?;
     Some(ProcessSample { at_seconds: began.elapsed().as_secs_f64(), cpu_seconds, rss_bytes, descriptors })
 }
 

@@ -15,6 +15,8 @@ mod delivery_pool;
 pub(super) mod frames;
 mod http_answer;
 mod http_page;
+#[cfg(test)]
+mod http_page_tests;
 pub(super) mod page_frame;
 mod phone;
 pub(super) mod read_buffer;
