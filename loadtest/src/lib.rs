@@ -20,6 +20,7 @@
 //! | [`cluster`] | gateways and callbacks as processes around a real Redis |
 //! | [`hostile`] | clients that take connections and give nothing back |
 //! | [`webhook_receiver`] | a site's server for webhooks |
+//! | `units` | counts and times as numbers with a fraction |
 //!
 //! Imports point downwards in this table. WeChat is the crate `scenecast-simulator`; browsers are in
 //! `scenecast-browsers`.
@@ -41,4 +42,5 @@ pub mod results;
 pub mod run;
 pub mod targets;
 pub mod thresholds;
+mod units;
 pub mod webhook_receiver;

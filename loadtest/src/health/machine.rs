@@ -2,10 +2,10 @@
 
 use std::io;
 
-use procfs::{Current, CurrentSI};
+use procfs::{Current, CurrentSI, ProcResult, process::Process, ticks_per_second};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::results::HostInfo;
+use crate::{results::HostInfo, units::to_f64};
 
 /// The port range that Linux has if nobody changed it.
 const USUAL_PORTS: (u64, u64) = (32_768, 60_999);
@@ -25,6 +25,28 @@ impl MachineTimes {
             .map(|ticks| u32::try_from(ticks).map_or(f64::from(u32::MAX), f64::from));
         if all > 0.0 { idle / all } else { 1.0 }
     }
+}
+
+/// What a process has used so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ProcessReading {
+    /// CPU time since it started, user and system, in seconds.
+    pub cpu_seconds: f64,
+    /// Resident memory.
+    pub rss_bytes: u64,
+    /// Open file descriptors; 0 if they can't be counted.
+    pub descriptors: u64,
+}
+
+/// What a process has used so far, as the kernel counts it. Fails if it has ended.
+pub fn process_usage(pid: u32) -> ProcResult<ProcessReading> {
+    let process = Process::new(i32::try_from(pid).unwrap_or(i32::MAX))?;
+    let stat = process.stat()?;
+    Ok(ProcessReading {
+        cpu_seconds: to_f64(stat.utime + stat.stime) / to_f64(ticks_per_second()),
+        rss_bytes: stat.rss * procfs::page_size(),
+        descriptors: process.fd_count().ok().and_then(|count| count.try_into().ok()).unwrap_or_default(),
+    })
 }
 
 /// What the machine's processors have done so far. Zeros where the system doesn't tell.
@@ -57,7 +79,7 @@ pub fn free_memory() -> Option<u64> {
 
 /// How many descriptors this process has open, and how many it may have.
 pub fn descriptors() -> (u64, u64) {
-    let used = procfs::process::Process::myself().and_then(|this| this.fd_count()).unwrap_or_default();
+    let used = Process::myself().and_then(|this| this.fd_count()).unwrap_or_default();
     (u64::try_from(used).unwrap_or(u64::MAX), getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
 }
 

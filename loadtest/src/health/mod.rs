@@ -11,7 +11,8 @@ mod preflight;
 mod verdict;
 
 pub use machine::{
-    MachineTimes, descriptors, free_memory, host_info, machine_times, port_range, raise_descriptor_limit,
+    MachineTimes, ProcessReading, descriptors, free_memory, host_info, machine_times, port_range, process_usage,
+    raise_descriptor_limit,
 };
 pub use preflight::{PreflightNeeds, Shortage, shortages};
-pub use verdict::{HealthEvidence, judge};
+pub use verdict::{HealthEvidence, allowed_lateness, judge};

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    measure::TimingSet,
+    measure::{Latency, TimingSet},
     results::{GeneratorHealth, HealthFinding},
+    units::{to_f64, to_millis},
 };
 
 /// The lateness that is always allowed.
@@ -44,16 +45,21 @@ pub struct HealthEvidence {
     pub clock_jump: Duration,
 }
 
+/// How late messages may leave (p99) where responses took so long. Above it the generator is the limit.
+pub fn allowed_lateness(response: &Latency) -> Duration {
+    ALLOWED_LATENESS.max(response.percentile(50.0) * ALLOWED_SHARE / 100)
+}
+
 /// The verdict.
 pub fn judge(evidence: &HealthEvidence) -> GeneratorHealth {
     let seconds = evidence.took.as_secs_f64();
     let rate = |count: u64| if seconds > 0.0 { to_f64(count) / seconds } else { 0.0 };
-    let limit = ALLOWED_LATENESS.max(evidence.times.response.percentile(50.0) * ALLOWED_SHARE / 100);
+    let limit = allowed_lateness(&evidence.times.response);
     let mut health = GeneratorHealth {
         asked_rate: rate(evidence.planned),
         reached_rate: rate(evidence.sent),
-        lateness_p99_ms: millis(evidence.times.lateness.percentile(99.0)),
-        lateness_limit_ms: millis(limit),
+        lateness_p99_ms: to_millis(evidence.times.lateness.percentile(99.0)),
+        lateness_limit_ms: to_millis(limit),
         cpus_used: if seconds > 0.0 { evidence.cpu_seconds / seconds } else { 0.0 },
         cpus: evidence.cpus,
         machine_idle_share: evidence.machine_idle_share,
@@ -146,15 +152,6 @@ fn findings(evidence: &HealthEvidence, health: &GeneratorHealth) -> Vec<HealthFi
         ),
     );
     findings
-}
-
-fn millis(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e3
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn to_f64(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

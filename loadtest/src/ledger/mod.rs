@@ -26,6 +26,12 @@ pub use tally::Tally;
 
 use login_record::LoginRecord;
 
+/// How many different problems are told apart, and the longest code of one, in bytes.
+const MOST_CODES: usize = 100;
+const LONGEST_CODE: usize = 100;
+/// What further problems are counted as.
+const OTHER_PROBLEMS: &str = "other problems";
+
 /// Everything that happened to the logins of a load. Events may be noted in any order.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -145,8 +151,12 @@ impl Ledger {
         self.moves.iter().copied().filter(|page| page.from == from && page.at >= since).collect()
     }
 
-    /// A page met the problem with this code.
+    /// A page met the problem with this code. A server that makes up a new one each time fills no memory: of long codes the
+    /// beginning counts, and from some number on new ones are counted as [`OTHER_PROBLEMS`].
     pub fn count_problem(&mut self, code: &str) {
+        let code = &code[..code.floor_char_boundary(LONGEST_CODE)];
+        let is_new = !self.problems.contains_key(code);
+        let code = if is_new && self.problems.len() >= MOST_CODES { OTHER_PROBLEMS } else { code };
         *self.problems.entry(code.to_owned()).or_default() += 1;
     }
 

@@ -224,3 +224,17 @@ fn a_closed_login_keeps_its_sums_and_not_its_record() {
     lost.close(scene(0), LATE);
     assert_eq!(lost.tally(LATE).lost_because["page was not told"], 1);
 }
+
+#[test]
+fn a_server_that_makes_up_problems_fills_no_memory() {
+    let mut ledger = Ledger::default();
+    for number in 0..1000 {
+        ledger.count_problem(&format!("made up {number}"));
+    }
+    ledger.count_problem("made up 7");
+    let tally = ledger.tally(Duration::from_secs(1));
+    assert_eq!((tally.problems.len(), tally.problems["other problems"], tally.problems["made up 7"]), (101, 900, 2));
+    let mut ledger = Ledger::default();
+    ledger.count_problem(&"错".repeat(1 << 20));
+    assert!(ledger.tally(Duration::from_secs(1)).problems.keys().all(|code| code.len() <= 100));
+}

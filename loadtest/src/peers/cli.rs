@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     health::{host_info, raise_descriptor_limit},
-    results::ToolInfo,
+    results::{self, ToolInfo},
 };
 
 /// A message of a peer is as large as the frame by which our page is told of its login.
@@ -157,12 +157,14 @@ impl PeersCli {
         // It fails if stdout is closed. Then nobody reads the table.
         let _ = writeln!(io::stdout(), "{table}");
         let json = serde_json::to_string_pretty(comparison).expect("numbers and texts can be written as JSON");
-        for (path, text) in [(&self.json, &json), (&self.markdown, &table)] {
-            if let Some(path) = path {
-                fs::write(path, text).map_err(|error| format!("{} can't be written: {error}", path.display()))?;
-            }
-        }
-        Ok(())
+        let write = |path: &Option<PathBuf>, text: &str| {
+            let Some(path) = path else { return Ok(()) };
+            let written = results::write_whole(path, |file| file.write_all(text.as_bytes()));
+            written.map_err(|error| format!("{} can't be written: {error}", path.display()))
+        };
+        // Both are tried, whatever becomes of the other.
+        let [json, markdown] = [write(&self.json, &json), write(&self.markdown, &table)];
+        json.and(markdown)
     }
 }
 

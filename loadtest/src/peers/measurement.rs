@@ -12,10 +12,12 @@ use super::{
 };
 use crate::{
     generator::{Generator, RunRecorder},
+    health::allowed_lateness,
     measure::Latency,
     plan::{LoginPlan, Phase, RateCurve, Segment},
     results::Funnel,
     targets::{LoginTarget, PreciseTimer, SourceAddresses},
+    units::to_millis,
 };
 
 /// A push that takes longer counts as lost.
@@ -107,8 +109,7 @@ fn sample(
         [funnel.opened, response.count()].map(|count| f64::from(u32::try_from(count).unwrap_or(0)));
     let us_each = |cpu: f64, of: f64| cpu * 1e6 / of.max(1.0);
     let grown = usages.open.holder_rss_bytes.saturating_sub(usages.before.holder_rss_bytes);
-    let millis = |time: Duration| time.as_secs_f64() * 1e3;
-    let [p50, p99] = [50.0, 99.0].map(|percent| millis(response.percentile(percent)));
+    let [p50, p99] = [50.0, 99.0].map(|percent| to_millis(response.percentile(percent)));
     ComparisonSample {
         rss_bytes_per_page: f64::from(u32::try_from(grown).unwrap_or(u32::MAX)) / opened.max(1.0),
         cpu_us_per_open: us_each(usages.open.cpu_since(&usages.before).values().sum(), opened),
@@ -121,7 +122,7 @@ fn sample(
         lost: funnel.lost,
         failed_opens,
         problems: funnel.problems,
-        is_generator_limited: millis(lateness.percentile(99.0)) > f64::max(1.0, p50 / 10.0),
+        is_generator_limited: lateness.percentile(99.0) > allowed_lateness(response),
     }
 }
 

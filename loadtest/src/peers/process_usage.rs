@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use procfs::{ProcResult, process::Process, ticks_per_second};
+use procfs::ProcResult;
+
+use crate::health::{ProcessReading, process_usage};
 
 /// The processes under test, by what they are for.
 #[derive(Debug, Clone)]
@@ -38,10 +40,10 @@ impl WatchedProcesses {
     pub fn usage(&self) -> ProcResult<UsageSoFar> {
         let mut usage = UsageSoFar::default();
         for WatchedProcess { name, pid } in &self.processes {
-            let stat = Process::new(i32::try_from(*pid).unwrap_or(i32::MAX))?.stat()?;
-            *usage.cpu_seconds.entry(name).or_default() += seconds(stat.utime + stat.stime);
+            let ProcessReading { cpu_seconds, rss_bytes, .. } = process_usage(*pid)?;
+            *usage.cpu_seconds.entry(name).or_default() += cpu_seconds;
             if *name == self.holder {
-                usage.holder_rss_bytes += stat.rss * procfs::page_size();
+                usage.holder_rss_bytes += rss_bytes;
             }
         }
         Ok(usage)
@@ -54,15 +56,6 @@ impl UsageSoFar {
         let before = |name| earlier.cpu_seconds.get(name).copied().unwrap_or_default();
         self.cpu_seconds.iter().map(|(name, cpu)| (*name, (cpu - before(name)).max(0.0))).collect()
     }
-}
-
-fn seconds(ticks: u64) -> f64 {
-    to_f64(ticks) / to_f64(ticks_per_second())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counters of hours stay far below 2^52")]
-fn to_f64(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

@@ -254,7 +254,8 @@ mod tests {
     #[tokio::test]
     async fn the_processes_of_a_server_have_ended_when_it_is_dropped() {
         let mut shell = Command::new("sh");
-        let process = shell.args(["-c", "sleep 600 & wait"]).kill_on_drop(true).spawn().unwrap();
+        let shell = shell.args(["-c", "sleep 60 & wait"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = shell.kill_on_drop(true).spawn().unwrap();
         let pid = process.id().unwrap();
         scenecast_testing::until("the child runs", async || !children(pid).is_empty()).await;
         let child = children(pid)[0];

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::rate_curve::RateCurve;
+use crate::units::to_f64;
 
 /// How planned instants are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -226,11 +227,6 @@ impl LoginPlan {
         let json = serde_json::to_vec(self).expect("numbers and names can be written as JSON");
         Sha256::digest(json)[..8].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn to_f64(count: u64) -> f64 {
-    count as f64
 }
 
 impl fmt::Display for WayIn {

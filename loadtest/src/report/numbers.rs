@@ -2,6 +2,8 @@
 
 use time::{OffsetDateTime, macros::format_description};
 
+pub(crate) use crate::units::to_f64 as float;
+
 /// A number rounded to three digits, without zeros at its end, and with a comma at every thousand: `1,234`, `0.81`.
 pub(crate) fn digits(value: f64) -> String {
     let decimals = match value.abs() {
@@ -18,12 +20,6 @@ pub(crate) fn digits(value: f64) -> String {
 /// A count with a comma at every thousand.
 pub(crate) fn count(value: u64) -> String {
     with_commas(&value.to_string())
-}
-
-/// A count as a number with a fraction.
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-pub(crate) fn float(count: u64) -> f64 {
-    count as f64
 }
 
 fn with_commas(number: &str) -> String {

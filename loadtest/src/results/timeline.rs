@@ -1,13 +1,12 @@
 //! Phases and seconds, with their histograms.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::funnel::Funnel;
 use crate::{
     measure::{HistogramError, Latency},
     plan::Phase,
+    units::to_millis,
 };
 
 /// A histogram of times: its summary, and the whole.
@@ -115,29 +114,26 @@ impl HistogramRecord {
 
 impl LatencySummary {
     pub fn of(latency: &Latency) -> Self {
-        let at = |percent| millis(latency.percentile(percent));
+        let at = |percent| to_millis(latency.percentile(percent));
         Self {
             count: latency.count(),
-            min_ms: millis(latency.min()),
-            mean_ms: millis(latency.mean()),
+            min_ms: to_millis(latency.min()),
+            mean_ms: to_millis(latency.mean()),
             p50_ms: at(50.0),
             p75_ms: at(75.0),
             p90_ms: at(90.0),
             p95_ms: at(95.0),
             p99_ms: at(99.0),
             p999_ms: at(99.9),
-            max_ms: millis(latency.max()),
+            max_ms: to_millis(latency.max()),
         }
     }
 }
 
-/// In milliseconds, to the microsecond.
-fn millis(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e3
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -17,6 +17,7 @@ use crate::{
     },
     targets::EXHAUSTED,
     thresholds::Threshold,
+    units::to_f64,
 };
 
 /// The phases in which people log in.
@@ -200,11 +201,6 @@ fn exhausted(funnel: &Funnel) -> BTreeMap<String, u64> {
 fn unix_millis(at: SystemTime) -> u64 {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn to_f64(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

@@ -9,12 +9,11 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use procfs::process::Process;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     generator::{LiveCounts, RunRecorder},
-    health::{MachineTimes, descriptors, machine_times},
+    health::{MachineTimes, ProcessReading, descriptors, machine_times, process_usage},
     plan::Phase,
     results::{ProcessRole, ProcessSample, ProcessSeries},
 };
@@ -101,16 +100,8 @@ impl Samples {
 }
 
 fn sample_of(pid: u32, began: Instant) -> Option<ProcessSample> {
-    let process = Process::new(i32::try_from(pid).ok()?).ok()?;
-    let stat = process.stat().ok()?;
-    let ticks = u32::try_from(stat.utime + stat.stime).ok()?;
-    let per_second = u32::try_from(procfs::ticks_per_second()).ok()?;
-    Some(ProcessSample {
-        at_seconds: began.elapsed().as_secs_f64(),
-        cpu_seconds: f64::from(ticks) / f64::from(per_second),
-        rss_bytes: stat.rss * procfs::page_size(),
-        descriptors: process.fd_count().ok().and_then(|count| count.try_into().ok()).unwrap_or_default(),
-    })
+    let ProcessReading { cpu_seconds, rss_bytes, descriptors } = process_usage(pid).ok()?;
+    Some(ProcessSample { at_seconds: began.elapsed().as_secs_f64(), cpu_seconds, rss_bytes, descriptors })
 }
 
 /// This process, and those that it has started.

@@ -15,6 +15,7 @@
 use crate::{
     plan::Phase,
     results::{Funnel, LatencySummary, LoginCost, PhaseResult, ProcessRole, RunResult},
+    units::to_f64,
 };
 
 use super::quantity::Quantity;
@@ -195,9 +196,4 @@ fn cpu_of_login(cost: &LoginCost, role: Option<ProcessRole>) -> Option<f64> {
 /// A value that can't be 0 unless nothing was measured.
 fn positive(value: f64) -> Option<f64> {
     (value > 0.0).then_some(value)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn to_f64(count: u64) -> f64 {
-    count as f64
 }

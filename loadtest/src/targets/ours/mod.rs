@@ -15,6 +15,8 @@ mod delivery_pool;
 pub(super) mod frames;
 mod http_answer;
 mod http_page;
+#[cfg(test)]
+mod http_page_tests;
 pub(super) mod page_frame;
 mod phone;
 pub(super) mod read_buffer;
@@ -128,6 +130,7 @@ impl ScenecastTarget {
     }
 
     /// The same, where people think for so long before they confirm.
+    #[must_use]
     pub fn thinking(mut self, think_time: ThinkTime) -> Self {
         self.people.think_time = think_time;
         self

@@ -70,7 +70,7 @@ fn the_exit_code_says_what_became_of_a_comparison() {
         ("usual.json", "usual.json", 0, "No change: "),
         ("slow.json", "usual.json", 0, "Better: “p50 of response in load”"),
         ("usual.json", "slow.json", 99, "Worse: “p50 of response in load”"),
-        ("usual.json", "incomplete.json", 3, "Can't be told: The run after is incomplete."),
+        ("usual.json", "incomplete.json", 3, "Can't be told: The run after is incomplete: somebody pressed Ctrl-C."),
     ] {
         let (found, out, error) = results.outcome(&["compare", before, after, "--out", "c.html"]);
         assert!(out.starts_with(says), "{out}");
