@@ -2,20 +2,17 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use mimalloc::MiMalloc;
 use scenecast_callback::{CallbackConfig, CallbackServer, ConfigReloader};
 use scenecast_metrics::{Metrics, Stages};
 use scenecast_service::{
     listener::{ListenError, serve_admin},
-    process,
-    process::Cli,
+    process::{self, Allocator, Cli},
     shutdown::Shutdown,
     signals::{HeldSignals, Signals},
 };
 
-/// See docs/decisions/115-pods-use-mimalloc.md.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     let held = HeldSignals::hold();

@@ -2,19 +2,17 @@
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
 use scenecast_gateway::{Gateway, GatewayConfig};
 use scenecast_metrics::{Metrics, Stages};
 use scenecast_service::{
     listener::{ListenError, serve_admin},
-    process,
+    process::{self, Allocator},
     shutdown::Shutdown,
     signals::Signals,
 };
 
-/// See docs/decisions/115-pods-use-mimalloc.md.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     process::main("scenecast-gateway", serve)

@@ -2,13 +2,15 @@
 
 use std::{io::Write, process::ExitCode};
 
-use mimalloc::MiMalloc;
-use scenecast_service::{listener::ListenError, process, signals::Signals};
+use scenecast_service::{
+    listener::ListenError,
+    process::{self, Allocator},
+    signals::Signals,
+};
 use scenecast_standalone::{Standalone, StandaloneConfig};
 
-/// See docs/decisions/115-pods-use-mimalloc.md.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     process::main("scenecast-standalone", serve)

@@ -73,15 +73,17 @@ pub(crate) fn for_pages(
     proxies: &TrustedProxies,
     admission: &Admission,
 ) -> Router {
-    // The CORS layer is outside of those that refuse requests, so that pages can read why. The admission is outside of the
-    // origin check, so that pages of other origins count towards their address's limits, too.
-    routes
-        .layer(from_fn_with_state(OriginCheck::new(origins, state), check_origin))
-        .layer(from_fn_with_state(admission.clone(), admit_clients))
-        .layer(from_fn_with_state(admission.bad_requests().clone(), refuse_large_heads))
-        .layer(cors(origins))
-        .layer(map_request_with_state(origins.clone(), trim_requested_headers))
-        .layer(from_fn_with_state(proxies.clone(), with_client_address))
+    // The first is the outermost. The CORS layer is outside of those that refuse requests, so that pages can read why. The
+    // admission is outside of the origin check, so that pages of other origins count towards their address's limits, too.
+    // They are one layer: of several, each would be cloned once for each layer around it, with every request.
+    routes.layer((
+        from_fn_with_state(proxies.clone(), with_client_address),
+        map_request_with_state(origins.clone(), trim_requested_headers),
+        cors(origins),
+        from_fn_with_state(admission.bad_requests().clone(), refuse_large_heads),
+        from_fn_with_state(admission.clone(), admit_clients),
+        from_fn_with_state(OriginCheck::new(origins, state), check_origin),
+    ))
 }
 
 /// Pages of any origin may import the module. The origin is checked when it opens a scene.

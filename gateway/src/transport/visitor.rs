@@ -7,7 +7,6 @@ use axum::{
 use scenecast_scene::{Language, PageInfo};
 use scenecast_service::http::ClientAddress;
 use serde::Deserialize;
-use url::Url;
 
 use super::page_origin::PageOrigin;
 use crate::scenes::{Locale, Visitor};
@@ -48,8 +47,13 @@ fn language_of(request: &Request) -> Option<Language> {
     Locale::try_from(locale).ok().map(|Locale(language)| language)
 }
 
+/// The host of an origin, which is written as browsers write it.
 fn host_of(PageOrigin(origin): &PageOrigin) -> Option<String> {
-    Url::parse(origin).ok()?.host_str().map(str::to_owned)
+    let (_, host_and_port) = origin.split_once("://")?;
+    // Colons in brackets belong to an address of IPv6.
+    let port = host_and_port.rfind(':').filter(|at| !host_and_port[*at..].contains(']'));
+    let host = &host_and_port[..port.unwrap_or(host_and_port.len())];
+    (!host.is_empty()).then(|| host.to_owned())
 }
 
 /// The names of browser and system, such as `Edge, Windows`. No text of the request is passed on.
@@ -91,6 +95,22 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
+
+    #[test]
+    fn a_host_is_an_origin_without_scheme_and_port() {
+        for (origin, host) in [
+            ("https://www.example.com", Some("www.example.com")),
+            ("http://127.0.0.1:8080", Some("127.0.0.1")),
+            ("http://[::1]", Some("[::1]")),
+            ("http://[2001:db8::1]:8080", Some("[2001:db8::1]")),
+            ("capacitor://localhost", Some("localhost")),
+            ("app://", None),
+            ("", None),
+        ] {
+            assert_eq!(host_of(&PageOrigin(origin.to_owned())).as_deref(), host, "{origin}");
+            assert_eq!(url::Url::parse(origin).ok().and_then(|url| Some(url.host_str()?.to_owned())).as_deref(), host);
+        }
+    }
 
     #[test]
     fn a_user_agent_becomes_the_names_of_browser_and_system() {

@@ -27,6 +27,11 @@ use crate::{
     threads::{Threads, single_thread},
 };
 
+/// The allocator of every binary that holds pages or serves them: its `main.rs` declares it.
+///
+/// See docs/decisions/115-pods-use-mimalloc.md.
+pub use mimalloc::MiMalloc as Allocator;
+
 /// `EX_USAGE` of sysexits.h.
 const EXIT_BAD_CONFIG: u8 = 64;
 

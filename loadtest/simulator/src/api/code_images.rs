@@ -48,7 +48,7 @@ pub fn read_code(picture: &[u8]) -> Option<String> {
     read(image::load_from_memory(picture).ok()?.into_luma8())
 }
 
-/// The content of the code in an SVG. It only understands dark modules as runs `M x y h length v1 …`, which is how
+/// The content of the code in an SVG. It only understands dark modules as runs `M x y h length …`, which is how
 /// the product and the simulator draw them.
 pub fn read_drawn(svg: &str) -> Option<String> {
     let side: u32 = svg.split("viewBox=\"0 0 ").nth(1)?.split(' ').next()?.parse().ok()?;

@@ -1,6 +1,6 @@
 //! The web origins whose pages may open scenes: of the web, and of web views in apps. No I/O.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, de};
 use url::{Host, Url};
@@ -18,9 +18,10 @@ const OTHER_SCHEMES: [&str; 21] = [
 /// How more of them begin, such as `rediss-sentinel`.
 const OTHER_FAMILIES: [&str; 4] = ["javascript", "postgres", "redis", "valkey"];
 
-/// The web origins whose pages may open scenes. In configuration: a list, or one text with commas.
+/// The web origins whose pages may open scenes. In configuration: a list, or one text with commas. Clones are the same
+/// list: middleware is cloned several times for each request.
 #[derive(Debug, Clone, Default)]
-pub struct Origins(BTreeSet<String>);
+pub struct Origins(Arc<BTreeSet<String>>);
 
 impl Origins {
     /// Whether a page of this origin may open scenes.
@@ -45,13 +46,13 @@ impl Origins {
 
 impl Extend<String> for Origins {
     fn extend<I: IntoIterator<Item = String>>(&mut self, origins: I) {
-        self.0.extend(origins);
+        Arc::make_mut(&mut self.0).extend(origins);
     }
 }
 
 impl FromIterator<String> for Origins {
     fn from_iter<I: IntoIterator<Item = String>>(origins: I) -> Self {
-        Self(origins.into_iter().collect())
+        Self(Arc::new(origins.into_iter().collect()))
     }
 }
 
