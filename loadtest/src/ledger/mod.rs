@@ -152,7 +152,7 @@ impl Ledger {
     }
 
     /// A page met the problem with this code. A server that makes up a new one each time fills no memory: of long codes the
-    /// beginning counts, and from some number on new ones are counted as [`OTHER_PROBLEMS`].
+    /// beginning counts, and from some number on new ones are counted as other problems.
     pub fn count_problem(&mut self, code: &str) {
         let code = &code[..code.floor_char_boundary(LONGEST_CODE)];
         let is_new = !self.problems.contains_key(code);

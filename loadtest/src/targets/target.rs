@@ -208,7 +208,7 @@ pub trait TargetPage: Send + 'static {
     fn hear(&mut self) -> impl Future<Output = Heard> + Send;
 
     /// Acknowledges a login, as the protocol wants it, and listens until the server has ended the connection, or for
-    /// [`LISTENS_ON`]. Answers how many more logins the page heard: each is one too many.
+    /// a second. Answers how many more logins the page heard: each is one too many.
     fn listen_on(&mut self) -> impl Future<Output = u32> + Send {
         logins_within(self, LISTENS_ON)
     }
