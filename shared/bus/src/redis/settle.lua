@@ -10,9 +10,15 @@ local tried, value, wrong_to, wrong_body, guards = unpack(ARGV, 8, 12)
 -- See docs/decisions/100-a-login-is-counted-in-the-step-that-settles-it.md.
 local along, was_set, read, written, along_life, is_guess = unpack(ARGV, 13, 18)
 local first_field = 19
-if is_guess == '1' then
+-- Whether the value is still the one that was read. An error says no: the value then stays as it is, for the caller to replace
+-- and to hear of the error.
+local function is_unchanged()
+  return redis.pcall('GET', along) == (was_set == '1' and read)
+end
+local guessed_right = is_guess == '1' and is_unchanged()
+if is_guess == '1' and not guessed_right then
   local there = redis.pcall('GET', along)
-  if type(there) ~= 'table' and there ~= (was_set == '1' and read) then
+  if type(there) ~= 'table' then
     return { 'guess', there }
   end
 end
@@ -114,8 +120,7 @@ if body ~= '' then
 end
 redis.call('HSET', scene, unpack(writes))
 redis.call('PEXPIREAT', scene, string.format('%.0f', expires + tombstone + kept))
--- An error here leaves the value as it is, for the caller to replace and to hear of the error.
-if along ~= '' and redis.pcall('GET', along) == (was_set == '1' and read) then
+if along ~= '' and (guessed_right or is_unchanged()) then
   local set = { 'SET', along, written }
   if along_life ~= '' then
     set = { 'SET', along, written, 'PX', along_life }
