@@ -26,7 +26,8 @@ pub(super) async fn log_in<T: LoginTarget>(state: Arc<GeneratorState<T>>, phase:
         return;
     };
     state.recorder.triggered(phase, scene, planned, &triggered);
-    let until = tokio::time::Instant::from_std(triggered.planned) + state.cool_down();
+    let begun = triggered.planned.max(triggered.answered);
+    let until = tokio::time::Instant::from_std(begun) + state.cool_down();
     if let Ok(PageEnd::Login { at, grant }) = timeout_at(until, news.end()).await {
         state.recorder.heard(phase, scene, &triggered, at);
         let redemption = match &grant {

@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::Mutex;
 use scenecast_scene::SceneId;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::{
     ledger::{Ledger, Redemption},
@@ -24,7 +24,10 @@ pub struct RunRecorder {
     began_at: SystemTime,
     late_after: Duration,
     recorded: Mutex<Recorded>,
-    phase_changed: Notify,
+    /// Whether logins are kept until the end, since something may still come of them.
+    keeps_logins: bool,
+    /// How many phases have begun or ended.
+    phase_changes: watch::Sender<usize>,
 }
 
 /// What was recorded so far.
@@ -36,6 +39,18 @@ pub struct Recorded {
     /// The phases so far, in their order.
     pub windows: Vec<PhaseWindow>,
     pub counts: LiveCounts,
+    pub faults: Vec<FaultWindow>,
+    data_lost_by: Option<Instant>,
+}
+
+/// What was broken, and when, since the run's start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultWindow {
+    /// In words for people.
+    pub what: String,
+    pub from: Duration,
+    /// `None` until it is mended.
+    pub to: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -77,8 +92,14 @@ impl RunRecorder {
             began_at: SystemTime::now(),
             late_after,
             recorded: Mutex::default(),
-            phase_changed: Notify::new(),
+            keeps_logins: false,
+            phase_changes: watch::Sender::default(),
         }
+    }
+
+    /// The same, but what becomes of a login may also be told after its end. It needs memory for each login.
+    pub fn keeping_logins(self) -> Self {
+        Self { keeps_logins: true, ..self }
     }
 
     /// When the run began, by the monotonic clock.
@@ -106,18 +127,46 @@ impl RunRecorder {
         let windows = &mut self.recorded.lock().windows;
         end_last(windows, from);
         windows.push(PhaseWindow { phase, from, to: None });
-        self.phase_changed.notify_one();
+        self.phase_changes.send_modify(|changes| *changes += 1);
     }
 
-    /// Waits until a phase has begun or ended. For one task.
-    pub async fn phase_changed(&self) {
-        self.phase_changed.notified().await;
+    /// Changes whenever a phase has begun or ended.
+    pub fn phase_changes(&self) -> watch::Receiver<usize> {
+        self.phase_changes.subscribe()
+    }
+
+    /// Something is broken from now on. What is planned from the first fault on is of a phase of its own. Answers the
+    /// fault's place among all.
+    pub fn fault_began(&self, what: String) -> usize {
+        if self.phase() == Phase::Load {
+            self.enter(Phase::Fault);
+        }
+        let from = self.began.elapsed();
+        let faults = &mut self.recorded.lock().faults;
+        faults.push(FaultWindow { what, from, to: None });
+        faults.len() - 1
+    }
+
+    /// The fault with this place is mended.
+    pub fn fault_ended(&self, place: usize) {
+        let to = self.began.elapsed();
+        if let Some(fault) = self.recorded.lock().faults.get_mut(place) {
+            fault.to = Some(to);
+        }
+    }
+
+    /// Redis has lost every copy of its data, and is back without it.
+    pub fn data_lost(&self) {
+        let now = Instant::now();
+        let mut recorded = self.recorded.lock();
+        recorded.data_lost_by = Some(now);
+        recorded.phases.values_mut().for_each(|of_phase| of_phase.ledger.data_lost(now));
     }
 
     /// The run is over.
     pub(super) fn finish(&self) {
         end_last(&mut self.recorded.lock().windows, self.began.elapsed());
-        self.phase_changed.notify_one();
+        self.phase_changes.send_modify(|changes| *changes += 1);
     }
 
     /// The phase of now.
@@ -187,6 +236,9 @@ impl RunRecorder {
         recorded.timings.sent(phase, planned, sent);
         let ledger = &mut recorded.phase(phase).ledger;
         ledger.scanned(scene, triggered.who.clone(), scanned);
+        for told in &triggered.told_before {
+            ledger.phone_told(scene, *told, scanned);
+        }
         ledger.phone_told(scene, triggered.told, triggered.answered);
     }
 
@@ -208,9 +260,19 @@ impl RunRecorder {
         self.recorded.lock().phase(phase).grants_redeemed += 1;
     }
 
+    /// A login was redeemed once more, as another login.
+    pub(super) fn redeemed_again(&self, scene: SceneId, redemption: Redemption) {
+        let mut recorded = self.recorded.lock();
+        if let Some(of_phase) = recorded.phases.values_mut().find(|of_phase| of_phase.ledger.knows(scene)) {
+            of_phase.ledger.redeemed(scene, redemption);
+        }
+    }
+
     /// Nothing more can come of a login.
     pub(super) fn close(&self, phase: Phase, scene: SceneId) {
-        self.recorded.lock().phase(phase).ledger.close(scene, self.late_after);
+        if !self.keeps_logins {
+            self.recorded.lock().phase(phase).ledger.close(scene, self.late_after);
+        }
     }
 
     /// What became of the logins of each phase, and how long its opens took.
@@ -229,30 +291,26 @@ impl RunRecorder {
 
 impl Recorded {
     fn phase(&mut self, phase: Phase) -> &mut RecordedPhase {
-        self.phases.entry(phase).or_default()
+        let data_lost_by = self.data_lost_by;
+        self.phases.entry(phase).or_insert_with(|| {
+            let mut of_phase = RecordedPhase::default();
+            if let Some(lost_by) = data_lost_by {
+                of_phase.ledger.data_lost(lost_by);
+            }
+            of_phase
+        })
     }
 }
 
 impl RecordedPhase {
     fn funnel(&self, late_after: Duration) -> Funnel {
-        let tally = self.ledger.tally(late_after);
         Funnel {
             asked: self.asked,
             opened: self.opens.count(),
             planned: self.planned,
             without_page: self.without_page,
-            scanned: tally.scanned,
-            accepted: tally.accepted,
-            delivered: tally.delivered,
             redeemed: self.grants_redeemed,
-            lost: tally.lost,
-            doubled: tally.doubled,
-            mixed_up: tally.mixed_up,
-            late: tally.late,
-            refused: tally.refused,
-            not_told: tally.not_told,
-            lost_because: tally.lost_because,
-            problems: tally.problems,
+            ..Funnel::of(self.ledger.tally(late_after))
         }
     }
 }

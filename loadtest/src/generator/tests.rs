@@ -68,7 +68,14 @@ impl LoginTarget for StallingTarget {
         let sent = Instant::now();
         tokio::time::sleep(self.stall).await;
         page.send(Heard::Login { grant: None }).await.ok()?;
-        Some(Triggered { who, planned, sent, told: PhoneResult::Accepted, answered: Instant::now() })
+        Some(Triggered {
+            who,
+            planned,
+            sent,
+            told_before: vec![],
+            told: PhoneResult::Accepted,
+            answered: Instant::now(),
+        })
     }
 }
 
@@ -89,6 +96,7 @@ fn plan() -> LoginPlan {
         leaves_per_second: 0.0,
         reconnects_per_second: 0.0,
         late_after_seconds: 1.0,
+        faults: vec![],
     }
 }
 

@@ -92,6 +92,7 @@ fn plan(load: &ComparedLoad) -> LoginPlan {
         leaves_per_second: 0.0,
         reconnects_per_second: 0.0,
         late_after_seconds: LOST_AFTER_SECONDS,
+        faults: vec![],
     }
 }
 

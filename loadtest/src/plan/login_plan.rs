@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::rate_curve::RateCurve;
+use super::{fault::PlannedFault, rate_curve::RateCurve};
 
 /// How planned instants are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -105,6 +105,9 @@ pub struct LoginPlan {
     pub reconnects_per_second: f64,
     /// A login is late if its page learns of it this much later than its phone, in seconds.
     pub late_after_seconds: f64,
+    /// What is broken meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<PlannedFault>,
 }
 
 /// A plan that can't be run.
@@ -115,10 +118,17 @@ pub struct PlanError {
     problem: String,
 }
 
+impl PlanError {
+    /// This setting has this problem.
+    pub fn new(setting: &'static str, problem: String) -> Self {
+        Self { setting, problem }
+    }
+}
+
 impl LoginPlan {
     /// Refuses what can't be run.
     pub fn validate(&self) -> Result<(), PlanError> {
-        let refuse = |setting, problem: String| Err(PlanError { setting, problem });
+        let refuse = |setting, problem| Err(PlanError::new(setting, problem));
         if self.pages == 0 {
             return refuse("pages", "there has to be at least one".to_owned());
         }
@@ -147,6 +157,9 @@ impl LoginPlan {
         if self.ways.iter().map(|way| u64::from(way.weight)).sum::<u64>() == 0 {
             return refuse("ways", "at least one needs a weight above 0".to_owned());
         }
+        if let Some(problem) = self.faults_problem() {
+            return refuse("faults", problem);
+        }
         if !self.refill && self.rate.logins() > f64::from(self.pages) {
             let (logins, pages) = (self.rate.logins().ceil(), self.pages);
             return refuse(
@@ -155,6 +168,23 @@ impl LoginPlan {
             );
         }
         Ok(())
+    }
+
+    /// Why its faults can't be as they are planned.
+    fn faults_problem(&self) -> Option<String> {
+        let load = self.rate.duration().as_secs_f64();
+        for (number, fault) in self.faults.iter().enumerate() {
+            if !(0.0..load).contains(&fault.from_seconds) {
+                return Some(format!("{fault} begins outside of the load, which takes {load} s"));
+            }
+            if !(fault.from_seconds..=1e6).contains(&fault.to_seconds) {
+                return Some(format!("{fault} ends before it begins"));
+            }
+            if let Some(other) = self.faults[..number].iter().find(|other| other.collides_with(fault)) {
+                return Some(format!("{other} and {fault} break the same part at the same time"));
+            }
+        }
+        None
     }
 
     /// How long pages open.
@@ -208,7 +238,12 @@ mod tests {
             leaves_per_second: 0.0,
             reconnects_per_second: 0.0,
             late_after_seconds: 1.0,
+            faults: vec![],
         }
+    }
+
+    fn faults(texts: &[&str]) -> Vec<PlannedFault> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
     #[test]
@@ -229,6 +264,15 @@ mod tests {
             (bad(|plan| plan.think_time.from = 1.0), "think_time: "),
             (bad(|plan| plan.hold_seconds = -1.0), "hold_seconds: "),
             (bad(|plan| plan.ways.clear()), "ways: "),
+            (bad(|plan| plan.faults = faults(&["gateway-killed@5..6"])), "faults: gateway-killed@5..6 begins outside"),
+            (
+                bad(|plan| plan.faults = faults(&["gateway-killed@-1..6"])),
+                "faults: gateway-killed@-1..6 begins outside",
+            ),
+            (bad(|plan| plan.faults = faults(&["gateway-killed@NaN..6"])), "faults: "),
+            (bad(|plan| plan.faults = faults(&["gateway-killed@3..2"])), "faults: gateway-killed@3..2 ends before"),
+            (bad(|plan| plan.faults = faults(&["redis-killed@1..inf"])), "faults: "),
+            (bad(|plan| plan.faults = faults(&["redis-full@1..3", "redis-emptied@2"])), "faults: redis-full@1..3 and"),
         ] {
             assert!(refused.starts_with(named), "{refused}");
         }
@@ -245,5 +289,11 @@ mod tests {
         let again: LoginPlan = serde_json::from_str(&serde_json::to_string(&plan()).unwrap()).unwrap();
         assert_eq!((again.hash(), again.hash().len()), (plan().hash(), 16));
         assert_ne!(LoginPlan { seed: 2, ..plan() }.hash(), plan().hash());
+        let broken = LoginPlan { faults: faults(&["gateway-killed@1..2", "gateway-killed:1@1..2"]), ..plan() };
+        broken.validate().unwrap();
+        let again: LoginPlan = serde_json::from_str(&serde_json::to_string(&broken).unwrap()).unwrap();
+        assert_eq!((again.hash(), broken.hash() == plan().hash()), (broken.hash(), false));
+        // A plan without faults has the hash that it had before there were any.
+        assert!(!serde_json::to_string(&plan()).unwrap().contains("faults"));
     }
 }

@@ -94,6 +94,7 @@ impl SampleRun {
             leaves_per_second: 0.0,
             reconnects_per_second: 0.0,
             late_after_seconds: 1.0,
+            faults: vec![],
         }
     }
 

@@ -105,6 +105,7 @@ mod tests {
             leaves_per_second: 0.0,
             reconnects_per_second: 0.0,
             late_after_seconds: 1.0,
+            faults: vec![],
         };
         RunResult::new(plan, TargetInfo { kind: "scenecast".to_owned(), ..TargetInfo::default() })
     }

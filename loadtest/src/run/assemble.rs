@@ -7,13 +7,13 @@ use std::{
 
 use super::sampler::Samples;
 use crate::{
-    generator::{PhaseWindow, RunRecorder},
+    generator::{FaultWindow, PhaseWindow, RunRecorder},
     health::{HealthEvidence, MachineTimes, descriptors, host_info, judge, port_range},
     measure::{Latency, TimingSet, Timings},
     plan::{LoginPlan, Phase},
     results::{
-        Funnel, HistogramRecord, LoginCost, PhaseResult, ProcessRole, ProcessSeries, RoleCost, RunResult, SecondResult,
-        TargetInfo, ToolInfo,
+        FaultMark, Funnel, HistogramRecord, LoginCost, PhaseResult, ProcessRole, ProcessSeries, RoleCost, RunResult,
+        SecondResult, TargetInfo, ToolInfo,
     },
     thresholds::Threshold,
 };
@@ -52,7 +52,11 @@ pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
     result.seconds = seconds(&timings, &windows, &samples);
     result.generator = judge(&health_evidence(&result, recorder, &timings, &samples, pages_per_path));
     result.processes = samples.processes;
-    for reason in missing.into_iter().chain(result.funnel.without_end()) {
+    result.faults = fault_marks(recorder, took);
+    // What a fault costs is no gap of the measurement.
+    let calm = result.phases.iter().filter(|phase| phase.phase != Phase::Fault);
+    let without_end: Vec<_> = calm.filter_map(|phase| phase.funnel.without_end()).collect();
+    for reason in missing.into_iter().chain(without_end) {
         result.completeness.lacks(reason);
     }
     result.thresholds = thresholds.iter().map(|threshold| threshold.check(&result)).collect();
@@ -81,6 +85,16 @@ fn phase_result(
         cost: Some(cost(&funnel, from, to, connected_at(samples, to), &samples.processes)),
         funnel,
     }
+}
+
+/// What was broken. What wasn't mended was broken until the end.
+fn fault_marks(recorder: &RunRecorder, took: Duration) -> Vec<FaultMark> {
+    let mark = |fault: &FaultWindow| FaultMark {
+        what: fault.what.clone(),
+        from_seconds: fault.from.as_secs_f64(),
+        to_seconds: fault.to.unwrap_or(took).as_secs_f64(),
+    };
+    recorder.look(|recorded| recorded.faults.iter().map(mark).collect())
 }
 
 /// How many pages were connected at this moment.
@@ -143,15 +157,19 @@ fn health_evidence(
     pages_per_path: u64,
 ) -> HealthEvidence {
     let mut times = TimingSet::default();
-    let (mut funnel, mut took, mut cpu_seconds) = (Funnel::default(), Duration::ZERO, 0.0);
+    let (mut funnel, mut sent, mut took, mut cpu_seconds) = (Funnel::default(), 0, Duration::ZERO, 0.0);
+    // Pages and answers that are missing show what the generator lacks only while nothing is broken.
+    let is_calm = |phase: Phase| phase == Phase::Load || result.phase(Phase::Load).is_none();
     for phase in result.phases.iter().filter(|phase| LOADED.contains(&phase.phase)) {
-        if let Some(of_phase) = timings.phases.get(&phase.phase) {
-            times.merge(of_phase);
+        let of_phase = timings.phases.get(&phase.phase).cloned().unwrap_or_default();
+        times.merge(&of_phase);
+        if is_calm(phase.phase) {
+            funnel.add(&phase.funnel);
+            sent += of_phase.lateness.count();
+            took += Duration::from_secs_f64((phase.to_seconds - phase.from_seconds).max(0.0));
+            let generator = phase.cost.as_ref().and_then(|cost| cost.roles.get(&ProcessRole::Generator));
+            cpu_seconds += generator.map_or(0.0, |cost| cost.cpu_seconds);
         }
-        funnel.add(&phase.funnel);
-        took += Duration::from_secs_f64((phase.to_seconds - phase.from_seconds).max(0.0));
-        let generator = phase.cost.as_ref().and_then(|cost| cost.roles.get(&ProcessRole::Generator));
-        cpu_seconds += generator.map_or(0.0, |cost| cost.cpu_seconds);
     }
     let machine = |is_it: &dyn Fn(Phase) -> bool| samples.machine.iter().find(|(phase, _)| is_it(*phase));
     let begin = machine(&|phase| LOADED.contains(&phase)).map_or(MachineTimes::default(), |(_, times)| *times);
@@ -159,7 +177,7 @@ fn health_evidence(
     let wall = SystemTime::now().duration_since(recorder.began_at()).unwrap_or_default();
     HealthEvidence {
         planned: funnel.planned,
-        sent: times.lateness.count(),
+        sent,
         times,
         without_page: funnel.without_page,
         took,

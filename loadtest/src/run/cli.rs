@@ -3,9 +3,14 @@
 use std::{net::Ipv4Addr, path::PathBuf, str::FromStr};
 
 use clap::{Args, ValueEnum};
+use scenecast_testing::{RedisCluster, RedisSentinels};
 
 use crate::{
-    plan::{Arrivals, LoginPlan, PhoneSteps, PlanError, RateCurve, RateStage, ThinkTime, WayIn, WeightedWay},
+    faults::{FaultyRedis, ProxiedRedis},
+    plan::{
+        Arrivals, FaultKind, FaultyPart, LoginPlan, PhoneSteps, PlanError, PlannedFault, RateCurve, RateStage,
+        ThinkTime, WayIn, WeightedWay,
+    },
     thresholds::Threshold,
 };
 
@@ -113,12 +118,48 @@ struct PlanOptions {
     /// A login is late if its page learns of it this many milliseconds after its phone
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1000.0)]
     late: f64,
-    /// How long a login may take before it counts as lost, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
-    cool_down: f64,
+    /// How long a login may take before it counts as lost, in seconds: 20 by default, and longer by the longest fault
+    #[arg(long, value_name = "SECONDS")]
+    cool_down: Option<f64>,
+    /// Break something of the own cluster while people log in, such as gateway-killed@10..15 or redis-emptied@10: seconds
+    /// since people began to log in; may be given several times. With a number it is that pod: gateway-killed:1@10..15
+    #[arg(long = "fault", value_name = "KIND@SECONDS", conflicts_with = "target")]
+    faults: Vec<PlannedFault>,
     /// What random choices begin with. The same seed gives the same instants
     #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+impl PlanOptions {
+    /// In a fault logins wait until it is mended.
+    fn usual_cool_down(&self) -> f64 {
+        let longest = self.faults.iter().map(|fault| fault.to_seconds - fault.from_seconds).fold(0.0, f64::max);
+        COOL_DOWN + longest.clamp(0.0, 1e5)
+    }
+}
+
+impl ClusterOptions {
+    /// Refuses a fault that the own cluster can't have.
+    fn check_fault(&self, fault: &PlannedFault) -> Result<(), PlanError> {
+        let count = match fault.kind.part() {
+            FaultyPart::Gateway => self.gateways,
+            FaultyPart::Callback => self.callbacks,
+            FaultyPart::Redis => 1,
+        };
+        let can_have = match self.redis {
+            RedisLayout::Single => ProxiedRedis::can_have,
+            RedisLayout::Cluster => RedisCluster::can_have,
+            RedisLayout::Sentinel => RedisSentinels::can_have,
+        };
+        if fault.pod >= count {
+            return Err(PlanError::new("faults", format!("{fault}: there are {count}, and they count from 0")));
+        }
+        if !can_have(fault.kind) {
+            let layouts = if can_have(FaultKind::RedisPartitioned) { "single" } else { "cluster or sentinel" };
+            return Err(PlanError::new("faults", format!("{fault} needs --redis {layouts}")));
+        }
+        Ok(())
+    }
 }
 
 impl RunCli {
@@ -137,15 +178,19 @@ impl RunCli {
             refill: !options.no_refill && (options.refill || rate.logins() * NEARLY > f64::from(options.pages)),
             rate,
             arrivals: options.arrivals,
-            cool_down_seconds: options.cool_down,
+            cool_down_seconds: options.cool_down.unwrap_or_else(|| options.usual_cool_down()),
             phone: options.confirmation,
             think_time: options.think.0,
             ways: options.transports.0.clone(),
             leaves_per_second: options.leaves,
             reconnects_per_second: options.reconnects,
             late_after_seconds: options.late / 1000.0,
+            faults: options.faults.clone(),
         };
         plan.validate()?;
+        for fault in &plan.faults {
+            self.cluster.check_fault(fault)?;
+        }
         Ok(plan)
     }
 
@@ -154,6 +199,9 @@ impl RunCli {
         address.is_loopback() && address != std::net::IpAddr::from(Ipv4Addr::UNSPECIFIED)
     }
 }
+
+/// How long a login may take, in seconds.
+const COOL_DOWN: f64 = 20.0;
 
 /// Random arrivals may be some more than planned.
 const NEARLY: f64 = 1.1;
@@ -244,6 +292,8 @@ mod tests {
         assert_eq!((staged.rate.logins(), staged.refill, staged.ways.len()), (32_500.0, false, 2));
         assert_eq!(staged.think_time, ThinkTime { from: 2.0, to: 2.0 });
         assert!(plan("--refill --pages 10 --rate 1 --for 1").unwrap().refill);
+        let broken = plan("--fault redis-killed@1..8 --gateways 2 --fault gateway-restarted:1@5").unwrap();
+        assert_eq!((broken.faults.len(), broken.cool_down_seconds, usual.cool_down_seconds), (2, 27.0, 20.0));
     }
 
     #[test]
@@ -261,6 +311,13 @@ mod tests {
             ("--no-refill --pages 10", "3000 logins need as many pages"),
             ("--threshold x", "has no <"),
             ("--threshold response.p99<5", "takes us, ms or s"),
+            ("--fault gateway-eaten@1..2", "faults are gateway-killed"),
+            ("--fault gateway-killed:1@1..2", "gateway-killed:1@1..2: there are 1"),
+            ("--fault redis-partitioned@1..2", "redis-partitioned@1..2 needs --redis cluster or sentinel"),
+            ("--redis cluster --fault redis-emptied@1", "redis-emptied@1 needs --redis single"),
+            ("--redis sentinel --fault redis-slow@1..2", "needs --redis single"),
+            ("--for 5 --fault gateway-killed@5..6", "begins outside of the load, which takes 5 s"),
+            ("--target t.toml --fault redis-killed@1..2", "cannot be used with"),
             ("--gateways 0", "--gateways"),
             ("--target t.toml --gateways 2", "cannot be used with"),
         ] {

@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
-    net::SocketAddr,
     path::Path,
     process::ExitCode,
     sync::Arc,
@@ -18,6 +17,7 @@ use super::{
     assemble::{RunEvidence, assemble},
     cli::RunCli,
     error::RunError,
+    fault_schedule::inject_by_plan,
     interrupt::stop_at_signals,
     own_cluster::OwnCluster,
     progress::Progress,
@@ -42,8 +42,8 @@ struct Place {
     info: TargetInfo,
     simulator: Simulator,
     account: AccountName,
-    gateways: Vec<SocketAddr>,
-    callbacks: Vec<SocketAddr>,
+    gateways: ReadyPods,
+    callbacks: ReadyPods,
     origin: String,
     api_key: String,
     words: ReplyPhrases,
@@ -82,25 +82,36 @@ async fn run_to_result(cli: &RunCli) -> Result<RunResult, RunError> {
     let notes = progress.clone();
     let stop = stop_at_signals(move |text| notes.note(text))?;
     let place = open_place(cli, &plan).await?;
-    let sources = if place.gateways.iter().all(|gateway| RunCli::has_sources(gateway.ip())) {
+    let sources = if place.gateways.ready().iter().all(|gateway| RunCli::has_sources(gateway.ip())) {
         SourceAddresses::loopback(std::process::id(), cli.cluster.sources)
     } else {
         SourceAddresses::ANY
     };
-    let gateways = u64::try_from(place.gateways.len()).unwrap_or(1).max(1);
+    let gateways = u64::try_from(place.gateways.ready().len()).unwrap_or(1).max(1);
     let pages_per_path = u64::from(plan.pages).div_ceil(gateways * u64::from(sources.count()));
     let timer = PreciseTimer::start();
-    let (target, _processes) = target(place, cli, &plan, timer.clone());
+    let (target, mut own) = target(place, cli, &plan, timer.clone());
     probe(&target, sources).await?;
 
     let info = target.info();
-    let recorder = Arc::new(RunRecorder::begin(Duration::from_secs_f64(plan.late_after_seconds)));
+    let recorder = RunRecorder::begin(Duration::from_secs_f64(plan.late_after_seconds));
+    let recorder = Arc::new(if plan.faults.is_empty() { recorder } else { recorder.keeping_logins() });
     let sampler = Sampler::start(recorder.clone());
+    let ended = stop.clone();
     let generator = Generator::new(target, plan.clone(), Segment::WHOLE, sources, timer, recorder.clone(), stop);
-    let missing = tokio::select! {
+    let mut wrong = vec![];
+    let injecting = async {
+        if let Some(own) = &mut own {
+            wrong = inject_by_plan(&mut *own.processes, &plan.faults, &recorder, &ended).await;
+        }
+        std::future::pending().await
+    };
+    let mut missing = tokio::select! {
         missing = generator.run() => missing,
         () = progress.follow(&recorder) => vec![],
+        () = injecting => vec![],
     };
+    missing.append(&mut wrong);
     progress.end();
     let samples = sampler.finish(&recorder);
     let result = assemble(RunEvidence {
@@ -158,8 +169,8 @@ async fn open_place(cli: &RunCli, plan: &LoginPlan) -> Result<Place, RunError> {
             info,
             simulator: cluster.simulator,
             account: cluster.account,
-            gateways: cluster.gateways,
-            callbacks: cluster.callbacks,
+            gateways: ReadyPods::fixed(cluster.gateways),
+            callbacks: ReadyPods::fixed(cluster.callbacks),
             origin: cluster.origin,
             api_key: cluster.api_key.text().to_owned(),
             words: cluster.words,
@@ -183,10 +194,11 @@ async fn open_place(cli: &RunCli, plan: &LoginPlan) -> Result<Place, RunError> {
 fn target(place: Place, cli: &RunCli, plan: &LoginPlan, timer: PreciseTimer) -> (ScenecastTarget, Option<OwnCluster>) {
     // A random start, so that a run at a cluster that lives on has other people than the runs before it.
     let first = u64::from(rand::random::<u32>());
+    let site = SiteBackend::new(place.callbacks, place.api_key);
     let target = ScenecastTarget::new(ScenecastSetup {
         info: place.info,
         gateways: place.gateways,
-        site: SiteBackend::new(ReadyPods::fixed(place.callbacks), place.api_key),
+        site: if plan.faults.is_empty() { site.forgetting() } else { site },
         simulator: place.simulator,
         account: place.account,
         origin: place.origin,
@@ -202,7 +214,7 @@ fn target(place: Place, cli: &RunCli, plan: &LoginPlan, timer: PreciseTimer) -> 
 /// Opens one page before the run, so that a target that is down, or is something else, is said at once.
 async fn probe(target: &ScenecastTarget, sources: SourceAddresses) -> Result<(), RunError> {
     let seat = Seat { number: u64::MAX, source: sources.of(0), way: WayIn::WebSocket };
-    let address = target.address_of(seat).to_string();
+    let address = target.address_of(seat).map_or_else(|error| error.to_string(), |address| address.to_string());
     match target.open(seat).await {
         Ok(_) => Ok(()),
         Err(error) => Err(RunError::Down { address, error: error.to_string() }),

@@ -1,6 +1,6 @@
 //! Why a run can't begin, or its result can't be kept.
 
-use std::{io, path::PathBuf};
+use std::{any::Any, io, path::PathBuf};
 
 use scenecast_service::config::ConfigError;
 
@@ -50,4 +50,10 @@ impl RunError {
             Self::Cluster(_) | Self::Down { .. } | Self::Result(_) | Self::Report(_) | Self::Process { .. } => 3,
         }
     }
+}
+
+/// What a panic said.
+pub(super) fn text_of_panic(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast::<String>().map(|text| *text);
+    text.or_else(|panic| panic.downcast::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }

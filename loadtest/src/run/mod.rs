@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `command` | the command from its start to its exit code |
 //! | `own_cluster` | starts gateways, callbacks and Redis |
+//! | `fault_schedule` | breaks what the plan says, at its moments |
 //! | `progress` | what is shown while it goes on |
 //! | `assemble` | makes the result of what was recorded |
 //! | `sampler` | looks at processes and counts, each second |
@@ -18,6 +19,7 @@ mod assemble;
 mod cli;
 mod command;
 mod error;
+mod fault_schedule;
 mod interrupt;
 mod own_cluster;
 mod progress;

@@ -17,6 +17,8 @@ use crate::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+/// The state of a process that has ended, and that nobody has waited for yet.
+const ZOMBIE: char = 'Z';
 
 /// What was sampled so far.
 #[derive(Debug, Default)]
@@ -65,6 +67,7 @@ impl Sampler {
 
 async fn sample(recorder: Arc<RunRecorder>, samples: Arc<Mutex<Samples>>) {
     let began = recorder.began();
+    let mut phase_changes = recorder.phase_changes();
     let mut second = tokio::time::Instant::from_std(began);
     samples.lock().sample_processes(began);
     loop {
@@ -77,7 +80,7 @@ async fn sample(recorder: Arc<RunRecorder>, samples: Arc<Mutex<Samples>>) {
                 samples.seconds.push(counts);
                 samples.sample_processes(began);
             }
-            () = recorder.phase_changed() => {
+            Ok(()) = phase_changes.changed() => {
                 let times = machine_times();
                 let phase = recorder.look(|recorded| recorded.windows.last().map(|window| window.phase));
                 let mut samples = samples.lock();
@@ -90,19 +93,48 @@ async fn sample(recorder: Arc<RunRecorder>, samples: Arc<Mutex<Samples>>) {
 
 impl Samples {
     fn sample_processes(&mut self, began: Instant) {
+        let mut is_gone = false;
         for series in &mut self.processes {
             // A process that is gone has no more samples.
-            if let Some(sample) = sample_of(series.pid, began) {
-                series.samples.push(sample);
+            match sample_of(series.pid, began) {
+                Some(sample) => series.samples.push(sample),
+                None => is_gone = true,
             }
+        }
+        if is_gone {
+            self.watch_successors(began);
         }
         self.descriptors = self.descriptors.max(descriptors().0);
     }
 }
 
+impl Samples {
+    /// Samples the processes that have come in the place of others, too.
+    fn watch_successors(&mut self, began: Instant) {
+        for mut series in watched() {
+            if self.processes.iter().any(|known| known.pid == series.pid) {
+                continue;
+            }
+            let before = self.processes.iter().filter(|known| is_of(known, &series.name)).count();
+            // A command that somebody gives to Redis is no server.
+            if before == 0 {
+                continue;
+            }
+            series.name = format!("{}, start {}", series.name, before + 1);
+            series.samples.extend(sample_of(series.pid, began));
+            self.processes.push(series);
+        }
+    }
+}
+
+/// Whether this process, or one in whose place it has come, had this name.
+fn is_of(series: &ProcessSeries, name: &str) -> bool {
+    series.name.split(", start ").next() == Some(name)
+}
+
 fn sample_of(pid: u32, began: Instant) -> Option<ProcessSample> {
     let process = Process::new(i32::try_from(pid).ok()?).ok()?;
-    let stat = process.stat().ok()?;
+    let stat = process.stat().ok().filter(|stat| stat.state != ZOMBIE)?;
     let ticks = u32::try_from(stat.utime + stat.stime).ok()?;
     let per_second = u32::try_from(procfs::ticks_per_second()).ok()?;
     Some(ProcessSample {

@@ -92,7 +92,9 @@ pub struct Triggered {
     pub planned: Instant,
     /// When that message was sent: just before the first byte.
     pub sent: Instant,
-    /// What the phone was told.
+    /// What the phone was told before, each time that its person had to try again.
+    pub told_before: Vec<PhoneResult>,
+    /// What the phone was told in the end.
     pub told: PhoneResult,
     /// When the phone was told.
     pub answered: Instant,
@@ -136,6 +138,12 @@ pub trait LoginTarget: Send + Sync + 'static {
         who: OpenId,
     ) -> impl Future<Output = Redemption> + Send {
         std::future::ready(Redemption::Of(who))
+    }
+
+    /// Redeems every grant that may still be good once more, as another login, and passes the answers to `note`. All of
+    /// them should be refusals. The default is for targets without grants.
+    fn redeem_again(&self, _note: impl Fn(SceneId, Redemption) + Send + Sync) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
     }
 }
 

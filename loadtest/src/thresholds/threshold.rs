@@ -173,6 +173,7 @@ mod tests {
             leaves_per_second: 0.0,
             reconnects_per_second: 0.0,
             late_after_seconds: 1.0,
+            faults: vec![],
         };
         let mut result = RunResult::new(plan, TargetInfo::default());
         result.phases = vec![phase(Phase::Load, 20), phase(Phase::Fault, 900)];

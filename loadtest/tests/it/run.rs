@@ -73,6 +73,41 @@ async fn a_run_with_its_own_cluster_leaves_a_result_and_a_log_of_histograms() {
 }
 
 #[tokio::test]
+async fn a_run_with_faults_marks_them_and_loses_no_login() {
+    let files = tempfile::tempdir().unwrap();
+    let arguments = "--gateways 2 --callbacks 2 --pages 40 --opens 80 --hold 0 --rate 12 --for 7 --arrivals uniform \
+         --transports websocket=2,sse=1,poll=1 --fault gateway-killed:1@1..3 --fault callback-killed@2..4 \
+         --fault redis-killed@4..5 --fault redis-disconnected@5.5 --fault callback-restarted:1@6";
+    let ended = run(files.path(), arguments).output().await.unwrap();
+    let result = result(files.path(), &ended);
+
+    let funnel = &result.funnel;
+    assert!(funnel.delivered > 60 && funnel.accepted == funnel.delivered, "{funnel:?}");
+    assert_eq!((funnel.planned, funnel.lost, funnel.doubled, funnel.mixed_up), (84, 0, 0, 0), "{funnel:?}");
+    assert!(result.completeness.is_complete, "{:?}", result.completeness);
+    let phases: Vec<_> = result.phases.iter().map(|phase| phase.phase).collect();
+    assert_eq!(phases, [Phase::Ramp, Phase::Load, Phase::Fault, Phase::CoolDown]);
+    let planned = |phase| result.phase(phase).unwrap().funnel.planned;
+    assert_eq!(planned(Phase::Load) + planned(Phase::Fault), 84);
+    assert!((10..=14).contains(&planned(Phase::Load)), "{}", planned(Phase::Load));
+
+    let load = result.phase(Phase::Load).unwrap().from_seconds;
+    let faults: Vec<_> = result.faults.iter().map(|fault| fault.what.as_str()).collect();
+    let all = ["gateway 1 killed", "callback 0 killed", "Redis killed", "Redis disconnected", "callback 1 restarted"];
+    assert_eq!(faults, all);
+    for (fault, from) in result.faults.iter().zip([1.0, 2.0, 4.0, 5.5, 6.0]) {
+        assert!(fault.from_seconds >= load + from && fault.to_seconds >= fault.from_seconds, "{load} {fault:?}");
+    }
+    // A process that came in the place of another one is sampled, too, and its log goes on in the same file.
+    let names: Vec<_> = result.processes.iter().map(|process| process.name.as_str()).collect();
+    assert!(names.contains(&"gateway 1, start 2") && names.contains(&"callback 0, start 2"), "{names:?}");
+    let log = std::fs::read_to_string(files.path().join("scenecast-gateway-1.log")).unwrap();
+    assert_eq!(log.matches("\"serving\"").count(), 2, "{log}");
+    let report = std::fs::read_to_string(files.path().join("report.html")).unwrap();
+    assert!(all.iter().all(|fault| report.contains(fault)));
+}
+
+#[tokio::test]
 async fn a_run_that_is_interrupted_leaves_a_partial_result_that_says_so() {
     let files = tempfile::tempdir().unwrap();
     let arguments = "--pages 20 --opens 50 --hold 0 --rate 5 --for 600 --cool-down 10";

@@ -37,7 +37,7 @@ use super::{
     timer::PreciseTimer,
 };
 use crate::{
-    crowd::{PageGrant, ReplyPhrases, SiteBackend},
+    crowd::{PageGrant, ReadyPods, ReplyPhrases, SiteBackend},
     ledger::Redemption,
     plan::{PhoneSteps, ThinkTime, WayIn},
     results::TargetInfo,
@@ -55,8 +55,8 @@ const OPEN_WITHIN: Duration = Duration::from_secs(10);
 pub struct ScenecastSetup {
     /// What the result file says of it.
     pub info: TargetInfo,
-    /// The gateways' public listeners. Pages go to them in turn.
-    pub gateways: Vec<SocketAddr>,
+    /// The gateways' public listeners. Pages go to those that are ready, in turn.
+    pub gateways: ReadyPods,
     pub site: SiteBackend,
     /// WeChat, as the callbacks know it.
     pub simulator: Simulator,
@@ -75,7 +75,7 @@ pub struct ScenecastSetup {
 #[derive(Debug)]
 pub struct ScenecastTarget {
     info: TargetInfo,
-    gateways: Vec<SocketAddr>,
+    gateways: ReadyPods,
     site: SiteBackend,
     account: AccountName,
     origin: String,
@@ -116,24 +116,23 @@ impl ScenecastTarget {
         Self {
             info: setup.info,
             gateways: setup.gateways,
-            site: setup.site.forgetting(),
+            site: setup.site,
             account: setup.account,
             origin: setup.origin,
             people,
         }
     }
 
-    /// The gateway to which this page connects.
-    pub fn address_of(&self, seat: Seat) -> SocketAddr {
-        let gateways = u64::try_from(self.gateways.len()).expect("a count");
-        self.gateways[usize::try_from(seat.number % gateways).expect("less than a count")]
+    /// The gateway to which this page connects; an error if none is ready.
+    pub fn address_of(&self, seat: Seat) -> Result<SocketAddr, PageError> {
+        self.gateways.nth(seat.number).ok_or_else(|| PageError::Connection("no gateway is ready".to_owned()))
     }
 }
 
 impl ScenecastTarget {
     /// Opens a page's scene the way that its seat says.
     async fn connect(&self, seat: Seat) -> Result<(ConnectedPage, ShownScene), PageError> {
-        let (gateway, session) = (self.address_of(seat), session_of(seat));
+        let (gateway, session) = (self.address_of(seat)?, session_of(seat));
         let account = self.account.as_str();
         if let WayIn::WebSocket = seat.way {
             let message = open_message(account, &session);
@@ -161,7 +160,7 @@ impl LoginTarget for ScenecastTarget {
     }
 
     async fn reconnect(&self, page: &mut ScenecastPage, seat: Seat) -> Result<(), PageError> {
-        let gateway = self.address_of(seat);
+        let gateway = self.address_of(seat)?;
         let resuming = async {
             match &mut page.0 {
                 ConnectedPage::Socket(page) => page.resume(gateway, &self.origin, seat).await,
@@ -177,6 +176,10 @@ impl LoginTarget for ScenecastTarget {
 
     async fn redeem(&self, seat: Seat, scene: SceneId, grant: String, _who: OpenId) -> Redemption {
         self.site.redeem(&PageGrant { scene, grant, state: Some(session_of(seat)) }).await
+    }
+
+    async fn redeem_again(&self, note: impl Fn(SceneId, Redemption) + Send + Sync) {
+        self.site.redeem_again(note).await;
     }
 }
 

@@ -7,6 +7,8 @@ use std::{
 };
 
 use scenecast_scene::AccountName;
+use tokio::time::sleep;
+
 use scenecast_simulator::{HeldDelivery, MenuLink, PhoneAction, PhoneScreen, Simulator, WeChatUser};
 
 use super::delivery_pool::DeliveryPool;
@@ -19,6 +21,10 @@ use crate::{
 
 /// WeChat tries "three times in total".
 const MAX_ATTEMPTS: u32 = 3;
+/// How often a person does the same again, if the phone asks for it or says nothing.
+const MAX_TRIES: usize = 3;
+/// The pause before that.
+const TRIES_AFTER: Duration = Duration::from_secs(1);
 
 /// All people of a run.
 #[derive(Debug)]
@@ -42,17 +48,34 @@ impl PhoneUsers {
         let who = self.simulator.openid(&person, &self.account).ok()?;
         let scan = self.simulator.hold_scan(&person, url).ok()?;
         let sent = Instant::now();
+        let mut told_before = vec![];
         let mut meaning = self.deliver(scan).await;
-        let mut triggered = Triggered { who, planned, sent, told: PhoneResult::Nothing, answered: Instant::now() };
+        while let Some(told) = self.has_to_try_again(&meaning, &told_before) {
+            told_before.push(told);
+            sleep(TRIES_AFTER).await;
+            // WeChat itself refuses a code that has expired meanwhile. The account doesn't learn of it.
+            let Ok(scan) = self.simulator.hold_scan(&person, url) else { break };
+            meaning = self.deliver(scan).await;
+        }
+        let answered = Instant::now();
+        let mut triggered = Triggered { who, planned, sent, told_before, told: PhoneResult::Nothing, answered };
         if let (ReplyMeaning::Question(links), true) = (&meaning, self.steps != PhoneSteps::None) {
             let think = self.think();
             triggered.planned = planned + think;
             self.timer.sleep_until(triggered.planned).await;
             let link = self.choose(links, news).await?;
             let MenuLink { content, id, .. } = link.clone();
-            let tap = self.simulator.hold(&person, &self.account, PhoneAction::Tap { content, id }).ok()?;
+            let tap = || {
+                let action = PhoneAction::Tap { content: content.clone(), id: id.clone() };
+                self.simulator.hold(&person, &self.account, action).ok()
+            };
             triggered.sent = Instant::now();
-            meaning = self.deliver(tap).await;
+            meaning = self.deliver(tap()?).await;
+            while let Some(told) = self.has_to_try_again(&meaning, &triggered.told_before) {
+                triggered.told_before.push(told);
+                sleep(TRIES_AFTER).await;
+                meaning = self.deliver(tap()?).await;
+            }
         }
         triggered.answered = Instant::now();
         triggered.told = match meaning {
@@ -62,6 +85,16 @@ impl PhoneUsers {
             ReplyMeaning::Nothing => PhoneResult::Nothing,
         };
         Some(triggered)
+    }
+
+    /// What the phone was told, if its person now does the same again.
+    fn has_to_try_again(&self, meaning: &ReplyMeaning, told_before: &[PhoneResult]) -> Option<PhoneResult> {
+        match meaning {
+            _ if told_before.len() + 1 >= MAX_TRIES => None,
+            ReplyMeaning::Again => Some(PhoneResult::Refused),
+            ReplyMeaning::Nothing => Some(PhoneResult::Nothing),
+            ReplyMeaning::Accepted | ReplyMeaning::Question(_) | ReplyMeaning::Refused => None,
+        }
     }
 
     fn next_person(&self) -> WeChatUser {
@@ -83,10 +116,10 @@ impl PhoneUsers {
         links.iter().find(|link| link.label == number)
     }
 
-    /// Posts a message, again if nothing is answered, as WeChat does.
+    /// Posts a message, again if nothing is answered, as WeChat does: each time signed anew, to the next callback.
     async fn deliver(&self, message: HeldDelivery) -> ReplyMeaning {
-        let Some(sealed) = message.seal() else { return ReplyMeaning::Nothing };
         for _ in 0..MAX_ATTEMPTS {
+            let Some(sealed) = message.seal() else { return ReplyMeaning::Nothing };
             if let Ok((status, body)) = self.pool.post(&sealed.url, &sealed.body).await {
                 return self.phrases.understand(&sealed.screen(status, &body));
             }

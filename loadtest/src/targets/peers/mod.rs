@@ -102,7 +102,7 @@ impl LoginTarget for PeerTarget {
             Err(PublishError::Refused(_)) => PhoneResult::Refused,
             Err(PublishError::Unanswered(_)) => PhoneResult::Nothing,
         };
-        Some(Triggered { who: anybody(), planned, sent, told, answered: Instant::now() })
+        Some(Triggered { who: anybody(), planned, sent, told_before: vec![], told, answered: Instant::now() })
     }
 }
 
