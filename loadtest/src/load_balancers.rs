@@ -17,6 +17,8 @@ pub struct LoadBalancers {
     pub gateways: ReadyPods,
     /// The internal listeners of the callbacks that take calls.
     pub callbacks: ReadyPods,
+    /// The public listeners of the callbacks that take deliveries.
+    pub public_callbacks: ReadyPods,
     _tasks: JoinSet<()>,
 }
 
@@ -41,8 +43,8 @@ impl LoadBalancers {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(balance_internal_calls(callbacks.clone(), internal));
-        tasks.spawn(balance_deliveries(public_callbacks, cluster.simulator.clone(), cluster.account.clone()));
-        Self { gateways, callbacks, _tasks: tasks }
+        tasks.spawn(balance_deliveries(public_callbacks.clone(), cluster.simulator.clone(), cluster.account.clone()));
+        Self { gateways, callbacks, public_callbacks, _tasks: tasks }
     }
 }
 

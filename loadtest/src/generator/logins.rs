@@ -30,7 +30,13 @@ pub(super) async fn log_in<T: LoginTarget>(state: Arc<GeneratorState<T>>, phase:
     let until = tokio::time::Instant::from_std(begun) + state.cool_down();
     if let Ok(PageEnd::Login { at, grant }) = timeout_at(until, news.end()).await {
         state.recorder.heard(phase, scene, &triggered, at);
+        let is_without = grant.is_none();
+        let grant = match grant {
+            Some(heard) => state.target.grant(seat, heard).await,
+            None => None,
+        };
         let redemption = match &grant {
+            None if !is_without => Redemption::Refused("the page got no grant".to_owned()),
             Some(grant) => state.target.redeem(seat, scene, grant.clone(), triggered.who.clone()).await,
             None => Redemption::Of(triggered.who.clone()),
         };

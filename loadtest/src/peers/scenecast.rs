@@ -78,6 +78,7 @@ impl RunningScenecast {
             think_time: ThinkTime { from: 0.0, to: 0.0 },
             people: 1..=PEOPLE,
             timer,
+            compatible: None,
         }))
     }
 

@@ -49,10 +49,29 @@ pub enum WayIn {
     Sse,
     /// Long polls.
     Poll,
+    /// The compatible route of a page that chooses an id and waits on a socket at that path.
+    PathSocket,
+    /// The same with the id in the query, and a mini program's code.
+    ClientIdSocket,
+    /// The compatible route of a page whose code people type.
+    TypedCode,
+    /// The compatible route of a page that gets its code as soon as its socket is open.
+    QrOnOpen,
+    /// The compatible route of a page that polls with a ticket.
+    TicketPolling,
 }
 
 impl WayIn {
-    pub const ALL: [Self; 3] = [Self::WebSocket, Self::Sse, Self::Poll];
+    pub const ALL: [Self; 8] = [
+        Self::WebSocket,
+        Self::Sse,
+        Self::Poll,
+        Self::PathSocket,
+        Self::ClientIdSocket,
+        Self::TypedCode,
+        Self::QrOnOpen,
+        Self::TicketPolling,
+    ];
 
     /// Its name on the command line and in the result file.
     pub fn name(self) -> &'static str {
@@ -60,7 +79,17 @@ impl WayIn {
             Self::WebSocket => "websocket",
             Self::Sse => "sse",
             Self::Poll => "poll",
+            Self::PathSocket => "path-socket",
+            Self::ClientIdSocket => "client-id",
+            Self::TypedCode => "typed-code",
+            Self::QrOnOpen => "qr-on-open",
+            Self::TicketPolling => "ticket",
         }
+    }
+
+    /// Whether it is a route for pages that were written for another server.
+    pub fn is_compatible(self) -> bool {
+        !matches!(self, Self::WebSocket | Self::Sse | Self::Poll)
     }
 }
 
@@ -157,6 +186,10 @@ impl LoginPlan {
         if self.ways.iter().map(|way| u64::from(way.weight)).sum::<u64>() == 0 {
             return refuse("ways", "at least one needs a weight above 0".to_owned());
         }
+        let has_no_number = |way: &&WeightedWay| way.weight > 0 && way.way.is_compatible();
+        if let (PhoneSteps::Number, Some(way)) = (self.phone, self.ways.iter().find(has_no_number)) {
+            return refuse("ways", format!("a page by {} has no place to show a number", way.way));
+        }
         if let Some(problem) = self.faults_problem() {
             return refuse("faults", problem);
         }
@@ -242,6 +275,11 @@ mod tests {
         }
     }
 
+    fn numbers_on_a_path_socket(plan: &mut LoginPlan) {
+        plan.phone = PhoneSteps::Number;
+        plan.ways.push(WeightedWay { way: WayIn::PathSocket, weight: 1 });
+    }
+
     fn faults(texts: &[&str]) -> Vec<PlannedFault> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
@@ -264,6 +302,7 @@ mod tests {
             (bad(|plan| plan.think_time.from = 1.0), "think_time: "),
             (bad(|plan| plan.hold_seconds = -1.0), "hold_seconds: "),
             (bad(|plan| plan.ways.clear()), "ways: "),
+            (bad(numbers_on_a_path_socket), "ways: a page by path-socket has no place to show a number"),
             (bad(|plan| plan.faults = faults(&["gateway-killed@5..6"])), "faults: gateway-killed@5..6 begins outside"),
             (
                 bad(|plan| plan.faults = faults(&["gateway-killed@-1..6"])),

@@ -100,7 +100,8 @@ struct PlanOptions {
     /// How long people think before they confirm, in seconds: one number, or two as in 1-5
     #[arg(long, value_name = "SECONDS", default_value = "1-3")]
     think: ThinkText,
-    /// How pages are reached, with weights: for example websocket=8,sse=1,poll=1
+    /// How pages are reached, with weights: for example websocket=8,sse=1,poll=1. Pages of compatible routes are path-socket,
+    /// client-id, typed-code, qr-on-open and ticket
     #[arg(long, value_name = "WEIGHTS", default_value = "websocket=1")]
     transports: WaysText,
     /// Open the next scene after each login. By default only if there are more logins than pages
@@ -188,6 +189,10 @@ impl RunCli {
             faults: options.faults.clone(),
         };
         plan.validate()?;
+        let needs_own = |way: &&WeightedWay| matches!(way.way, WayIn::ClientIdSocket | WayIn::QrOnOpen);
+        if let (Some(_), Some(way)) = (&self.cluster.target, plan.ways.iter().find(needs_own)) {
+            return Err(PlanError::new("ways", format!("{} needs an own cluster, without --target", way.way)));
+        }
         for fault in &plan.faults {
             self.cluster.check_fault(fault)?;
         }
@@ -304,8 +309,10 @@ mod tests {
             ("--stages 10s:5 --rate 7", "cannot be used with"),
             ("--think x", "one number of seconds"),
             ("--think 3-1", "think_time"),
-            ("--transports carrier-pigeon", "transports are websocket, sse, poll"),
+            ("--transports carrier-pigeon", "transports are websocket, sse, poll, path-socket, client-id, typed-code"),
             ("--transports websocket=0", "ways: "),
+            ("--transports ticket --confirmation number", "a page by ticket has no place to show a number"),
+            ("--target t.toml --transports client-id", "client-id needs an own cluster"),
             ("--rate nan", "rate: "),
             ("--pages 0", "pages: "),
             ("--no-refill --pages 10", "3000 logins need as many pages"),

@@ -33,7 +33,7 @@ use crate::{
     plan::{LoginPlan, Segment, WayIn},
     report,
     results::{self, RunResult, TargetInfo},
-    targets::{LoginTarget, PreciseTimer, ScenecastSetup, ScenecastTarget, Seat, SourceAddresses},
+    targets::{CompatiblePlaces, LoginTarget, PreciseTimer, ScenecastSetup, ScenecastTarget, Seat, SourceAddresses},
     thresholds::{Threshold, ThresholdFile},
 };
 
@@ -47,6 +47,7 @@ struct Place {
     origin: String,
     api_key: String,
     words: ReplyPhrases,
+    compatible: Option<CompatiblePlaces>,
     /// The processes, if they are ours.
     own: Option<OwnCluster>,
 }
@@ -174,10 +175,11 @@ async fn open_place(cli: &RunCli, plan: &LoginPlan) -> Result<Place, RunError> {
             origin: cluster.origin,
             api_key: cluster.api_key.text().to_owned(),
             words: cluster.words,
+            compatible: None,
             own: None,
         });
     }
-    let own = OwnCluster::start(&cli.cluster, plan, &cli.out).await?;
+    let mut own = OwnCluster::start(&cli.cluster, plan, &cli.out).await?;
     Ok(Place {
         info: own.info.clone(),
         simulator: own.simulator.clone(),
@@ -187,6 +189,7 @@ async fn open_place(cli: &RunCli, plan: &LoginPlan) -> Result<Place, RunError> {
         origin: own.origin.to_owned(),
         api_key: own.api_key.to_owned(),
         words: ReplyPhrases::default(),
+        compatible: own.compatible.take(),
         own: Some(own),
     })
 }
@@ -207,6 +210,7 @@ fn target(place: Place, cli: &RunCli, plan: &LoginPlan, timer: PreciseTimer) -> 
         think_time: plan.think_time,
         people: first..=first + cli.cluster.people - 1,
         timer,
+        compatible: place.compatible,
     });
     (target, place.own)
 }

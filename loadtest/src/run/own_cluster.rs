@@ -18,12 +18,13 @@ use super::{
     fault_schedule::BreakableCluster,
 };
 use crate::{
-    cluster::{API_KEY, Cluster, ClusterRedis, ORIGIN, Setup, find_binary},
-    crowd::ReadyPods,
+    cluster::{API_KEY, Cluster, ClusterRedis, MINI_API_KEY, ORIGIN, Setup, find_binary},
+    crowd::{ReadyPods, SiteBackend},
     faults::{FaultyRedis, ProxiedRedis},
     load_balancers::LoadBalancers,
     plan::{FaultKind, LoginPlan},
     results::TargetInfo,
+    targets::CompatiblePlaces,
 };
 
 /// The longest life of a scene that a gateway takes, in seconds.
@@ -39,6 +40,7 @@ pub(super) struct OwnCluster {
     pub(super) gateways: ReadyPods,
     /// The callbacks' internal listeners.
     pub(super) callbacks: ReadyPods,
+    pub(super) compatible: Option<CompatiblePlaces>,
     pub(super) origin: &'static str,
     pub(super) api_key: &'static str,
     pub(super) processes: Box<dyn BreakableCluster>,
@@ -98,7 +100,19 @@ async fn start<R: FaultyRedis + 'static>(redis: R, setup: Setup, info: TargetInf
         Some(balancers) => (balancers.gateways.clone(), balancers.callbacks.clone()),
         None => (all(gateways, &|n| cluster.gateway_address(n)), all(callbacks, &|n| cluster.callback_internal(n))),
     };
+    let on_open = (0..gateways).map(|n| (cluster.gateway_address(n), cluster.gateway_on_open(n)));
+    let mini_site = SiteBackend::new(ready_callbacks.clone(), MINI_API_KEY.to_owned());
+    let public_callbacks = match &balancers {
+        Some(balancers) => balancers.public_callbacks.clone(),
+        None => all(callbacks, &|n| cluster.callback_public(n)),
+    };
     OwnCluster {
+        compatible: Some(CompatiblePlaces {
+            on_open: on_open.collect(),
+            mini_program: cluster.mini_program.clone(),
+            callbacks: public_callbacks,
+            mini_site: if breaks { mini_site } else { mini_site.forgetting() },
+        }),
         info,
         simulator: cluster.simulator.clone(),
         account: cluster.account.clone(),

@@ -128,6 +128,12 @@ pub trait LoginTarget: Send + Sync + 'static {
         news: &PageNews,
     ) -> impl Future<Output = Option<Triggered>> + Send;
 
+    /// The grant of a page that heard this by [`Heard::Login`]; `None` if it can't be had. The default is for pages that
+    /// hear the grant itself.
+    fn grant(&self, _seat: Seat, heard: String) -> impl Future<Output = Option<String>> + Send {
+        std::future::ready(Some(heard))
+    }
+
     /// Redeems a grant as the site's backend, with retries, until it is final. The default is for targets without
     /// grants, whose logins count as redeemed by `who`.
     fn redeem(

@@ -73,6 +73,24 @@ async fn a_run_with_its_own_cluster_leaves_a_result_and_a_log_of_histograms() {
 }
 
 #[tokio::test]
+async fn pages_of_compatible_routes_log_in_and_come_back() {
+    let files = tempfile::tempdir().unwrap();
+    let ways = "path-socket=1,client-id=1,typed-code=1,qr-on-open=1,ticket=1";
+    let arguments = format!(
+        "--gateways 2 --callbacks 2 --pages 20 --opens 20 --hold 0 --rate 10 --for 2 --confirmation tap --think 0.1 \
+         --transports {ways} --reconnects 4 --arrivals uniform --no-refill"
+    );
+    let ended = run(files.path(), &arguments).output().await.unwrap();
+    let result = result(files.path(), &ended);
+    let funnel = &result.funnel;
+    let all = [funnel.planned, funnel.accepted, funnel.delivered];
+    assert_eq!((all, funnel.lost, funnel.doubled, funnel.mixed_up), ([20; 3], 0, 0, 0), "{funnel:?}");
+    // Pages that get their QR code on open learn only a name. One that loses its connection gets another scene.
+    assert!((16..=20).contains(&funnel.redeemed), "{funnel:?}");
+    assert!(result.completeness.is_complete, "{:?}", result.completeness);
+}
+
+#[tokio::test]
 async fn a_run_with_faults_marks_them_and_loses_no_login() {
     let files = tempfile::tempdir().unwrap();
     let arguments = "--gateways 2 --callbacks 2 --pages 40 --opens 80 --hold 0 --rate 12 --for 7 --arrivals uniform \

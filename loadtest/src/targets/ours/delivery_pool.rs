@@ -37,14 +37,14 @@ pub(super) enum PostError {
 }
 
 impl DeliveryPool {
-    /// Posts XML. Answers status and body.
-    pub(super) async fn post(&self, url: &Url, body: &Bytes) -> Result<(u16, Bytes), PostError> {
-        timeout(ANSWER_WITHIN, self.post_without_limit(url, body)).await.map_err(|_| PostError::Late)?
+    /// Posts a body of this type. Answers status and body.
+    pub(super) async fn post(&self, url: &Url, kind: &'static str, body: &Bytes) -> Result<(u16, Bytes), PostError> {
+        timeout(ANSWER_WITHIN, self.post_without_limit(url, kind, body)).await.map_err(|_| PostError::Late)?
     }
 
-    async fn post_without_limit(&self, url: &Url, body: &Bytes) -> Result<(u16, Bytes), PostError> {
+    async fn post_without_limit(&self, url: &Url, kind: &'static str, body: &Bytes) -> Result<(u16, Bytes), PostError> {
         let address = address_of(url).ok_or(PostError::Address)?;
-        let mut request = request(url, address, body.clone());
+        let mut request = request(url, address, kind, body.clone());
         loop {
             let kept = self.idle.lock().get_mut(&address).and_then(Vec::pop);
             let was_kept = kept.is_some();
@@ -78,12 +78,12 @@ async fn open(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>, PostError
     Ok(sender)
 }
 
-fn request(url: &Url, address: SocketAddr, body: Bytes) -> Request<Full<Bytes>> {
+fn request(url: &Url, address: SocketAddr, kind: &'static str, body: Bytes) -> Request<Full<Bytes>> {
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let request = Request::post(path)
         .header(header::HOST, address.to_string())
         .header(header::USER_AGENT, "Mozilla/4.0")
-        .header(header::CONTENT_TYPE, "text/xml");
+        .header(header::CONTENT_TYPE, kind);
     request.body(Full::new(body)).expect("a URL's path is a valid path")
 }
 

@@ -4,23 +4,27 @@
 //! |---|---|
 //! | `socket_page` | a page on a WebSocket |
 //! | `http_page` | a page on server-sent events or long polls |
+//! | `compatible` | pages of the compatible routes |
 //! | `page_frame` | what a gateway's JSON says to a page |
 //! | `frames`, `http_answer`, `read_buffer` | frames and answers from bytes; one buffer for each thread |
-//! | `phone` | people's phones |
+//! | `phone`, `mini_program` | people's phones, and the mini program on them |
 //! | `delivery_pool` | kept connections to the callbacks |
 //!
 //! See docs/decisions/091-pages-of-the-generator-are-bare-sockets.md.
 
+mod compatible;
 mod delivery_pool;
 pub(super) mod frames;
 mod http_answer;
 mod http_page;
+mod mini_program;
 pub(super) mod page_frame;
 mod phone;
 pub(super) mod read_buffer;
 mod socket_page;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     ops::RangeInclusive,
     sync::atomic::AtomicU64,
@@ -42,10 +46,25 @@ use crate::{
     plan::{PhoneSteps, ThinkTime, WayIn},
     results::TargetInfo,
 };
+use compatible::CompatiblePage;
 use http_page::HttpPage;
+use mini_program::MiniProgramPhones;
 use page_frame::ShownScene;
-use phone::PhoneUsers;
+use phone::{PhoneInput, PhoneUsers};
 use socket_page::{SocketPage, open_message};
+
+/// Where pages of compatible routes go, besides the gateways' public listeners.
+#[derive(Debug)]
+pub struct CompatiblePlaces {
+    /// The listener for pages that get their QR code on open, by the gateway's public one.
+    pub on_open: BTreeMap<SocketAddr, SocketAddr>,
+    /// Who logs in with the mini program's codes.
+    pub mini_program: AccountName,
+    /// The callbacks' public listeners, to which the mini program posts.
+    pub callbacks: ReadyPods,
+    /// The site's backend for logins by the mini program.
+    pub mini_site: SiteBackend,
+}
 
 /// How long an open may take, from the connection to the code.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
@@ -69,6 +88,8 @@ pub struct ScenecastSetup {
     /// The numbers of the people who log in, each in turn. Callbacks ask WeChat once for each.
     pub people: RangeInclusive<u64>,
     pub timer: PreciseTimer,
+    /// Where pages of compatible routes go. Without it they all go to the gateways' public listeners.
+    pub compatible: Option<CompatiblePlaces>,
 }
 
 /// Scenecast: gateways, callbacks, and a simulated WeChat.
@@ -80,6 +101,7 @@ pub struct ScenecastTarget {
     account: AccountName,
     origin: String,
     people: PhoneUsers,
+    compatible: Option<CompatiblePlaces>,
 }
 
 /// A page of Scenecast.
@@ -91,14 +113,12 @@ pub struct ScenecastPage(ConnectedPage);
 enum ConnectedPage {
     Socket(SocketPage),
     Http(Box<HttpPage>),
+    Compatible(Box<CompatiblePage>),
 }
 
-/// What a page's code says.
+/// What a person does with a page's code.
 #[derive(Debug)]
-pub struct ShownLoginCode {
-    scene: SceneId,
-    url: Box<str>,
-}
+pub struct ShownLoginCode(PhoneInput);
 
 impl ScenecastTarget {
     pub fn new(setup: ScenecastSetup) -> Self {
@@ -112,6 +132,10 @@ impl ScenecastTarget {
             numbers: setup.people,
             next: AtomicU64::new(0),
             pool: delivery_pool::DeliveryPool::default(),
+            mini_program: setup.compatible.as_ref().map(|places| MiniProgramPhones {
+                account: places.mini_program.clone(),
+                callbacks: places.callbacks.clone(),
+            }),
         };
         Self {
             info: setup.info,
@@ -120,6 +144,7 @@ impl ScenecastTarget {
             account: setup.account,
             origin: setup.origin,
             people,
+            compatible: setup.compatible,
         }
     }
 
@@ -131,17 +156,40 @@ impl ScenecastTarget {
 
 impl ScenecastTarget {
     /// Opens a page's scene the way that its seat says.
-    async fn connect(&self, seat: Seat) -> Result<(ConnectedPage, ShownScene), PageError> {
+    async fn connect(&self, seat: Seat) -> Result<OpenedPage<ScenecastPage, ShownLoginCode>, PageError> {
         let (gateway, session) = (self.address_of(seat)?, session_of(seat));
         let account = self.account.as_str();
+        if seat.way.is_compatible() {
+            return self.connect_compatible(seat, gateway).await;
+        }
         if let WayIn::WebSocket = seat.way {
             let message = open_message(account, &session);
             let (page, shown) = SocketPage::open(gateway, &self.origin, seat, &message).await?;
-            return Ok((ConnectedPage::Socket(page), shown));
+            return Ok(opened(ConnectedPage::Socket(page), shown));
         }
         let polls = seat.way == WayIn::Poll;
         let (page, shown) = HttpPage::open(gateway, &self.origin, seat, (account, &session), polls).await?;
-        Ok((ConnectedPage::Http(Box::new(page)), shown))
+        Ok(opened(ConnectedPage::Http(Box::new(page)), shown))
+    }
+
+    /// Such a page doesn't know its scene. For the ledger it has one of its own.
+    async fn connect_compatible(
+        &self,
+        seat: Seat,
+        gateway: SocketAddr,
+    ) -> Result<OpenedPage<ScenecastPage, ShownLoginCode>, PageError> {
+        let on_open = self.compatible.as_ref().and_then(|places| places.on_open.get(&gateway)).copied();
+        let (page, input) = CompatiblePage::open(gateway, on_open, &self.origin, seat).await?;
+        let page = ScenecastPage(ConnectedPage::Compatible(Box::new(page)));
+        Ok(OpenedPage { page, trigger: ShownLoginCode(input), scene: seat.scene() })
+    }
+
+    /// The site's backend for logins by a page like this.
+    fn site_of(&self, seat: Seat) -> &SiteBackend {
+        match &self.compatible {
+            Some(places) if seat.way == WayIn::ClientIdSocket => &places.mini_site,
+            _ => &self.site,
+        }
     }
 }
 
@@ -154,9 +202,7 @@ impl LoginTarget for ScenecastTarget {
     }
 
     async fn open(&self, seat: Seat) -> Result<OpenedPage<ScenecastPage, ShownLoginCode>, PageError> {
-        let (page, shown) = timeout(OPEN_WITHIN, self.connect(seat)).await.map_err(|_| late())??;
-        let trigger = ShownLoginCode { scene: shown.scene, url: shown.url.into() };
-        Ok(OpenedPage { page: ScenecastPage(page), scene: trigger.scene, trigger })
+        timeout(OPEN_WITHIN, self.connect(seat)).await.map_err(|_| late())?
     }
 
     async fn reconnect(&self, page: &mut ScenecastPage, seat: Seat) -> Result<(), PageError> {
@@ -165,21 +211,33 @@ impl LoginTarget for ScenecastTarget {
             match &mut page.0 {
                 ConnectedPage::Socket(page) => page.resume(gateway, &self.origin, seat).await,
                 ConnectedPage::Http(page) => page.resume(gateway, seat).await,
+                ConnectedPage::Compatible(page) => page.resume(gateway).await,
             }
         };
         timeout(OPEN_WITHIN, resuming).await.map_err(|_| late())?
     }
 
     async fn trigger(&self, trigger: ShownLoginCode, planned: Instant, news: &PageNews) -> Option<Triggered> {
-        self.people.log_in(&trigger.url, planned, news).await
+        self.people.log_in(&trigger.0, planned, news).await
     }
 
     async fn redeem(&self, seat: Seat, scene: SceneId, grant: String, _who: OpenId) -> Redemption {
-        self.site.redeem(&PageGrant { scene, grant, state: Some(session_of(seat)) }).await
+        let state = (!seat.way.is_compatible()).then(|| session_of(seat));
+        self.site_of(seat).redeem(&PageGrant { scene, grant, state }).await
+    }
+
+    async fn grant(&self, seat: Seat, heard: String) -> Option<String> {
+        match seat.way {
+            WayIn::PathSocket => CompatiblePage::grant_of_path(&self.gateways, &self.origin, seat, &heard).await,
+            _ => Some(heard),
+        }
     }
 
     async fn redeem_again(&self, note: impl Fn(SceneId, Redemption) + Send + Sync) {
-        self.site.redeem_again(note).await;
+        self.site.redeem_again(&note).await;
+        if let Some(places) = &self.compatible {
+            places.mini_site.redeem_again(&note).await;
+        }
     }
 }
 
@@ -188,14 +246,23 @@ impl TargetPage for ScenecastPage {
         match &mut self.0 {
             ConnectedPage::Socket(page) => page.hear().await,
             ConnectedPage::Http(page) => page.hear().await,
+            ConnectedPage::Compatible(page) => page.hear().await,
         }
     }
 
     async fn close(self) {
-        if let ConnectedPage::Socket(page) = self.0 {
-            page.close().await;
+        match self.0 {
+            ConnectedPage::Socket(page) => page.close().await,
+            ConnectedPage::Compatible(page) => page.close().await,
+            ConnectedPage::Http(_) => {}
         }
     }
+}
+
+/// A page of our own API that shows its code.
+fn opened(page: ConnectedPage, shown: ShownScene) -> OpenedPage<ScenecastPage, ShownLoginCode> {
+    let input = PhoneInput::Scan(shown.url.into());
+    OpenedPage { page: ScenecastPage(page), trigger: ShownLoginCode(input), scene: shown.scene }
 }
 
 /// The browser's session at the site, to which its grant is bound.

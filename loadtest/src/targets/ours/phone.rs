@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use scenecast_simulator::{HeldDelivery, MenuLink, PhoneAction, PhoneScreen, Simulator, WeChatUser};
 
-use super::delivery_pool::DeliveryPool;
+use super::{delivery_pool::DeliveryPool, mini_program::MiniProgramPhones};
 use crate::{
     crowd::{ReplyMeaning, ReplyPhrases},
     ledger::PhoneResult,
@@ -22,9 +22,9 @@ use crate::{
 /// WeChat tries "three times in total".
 const MAX_ATTEMPTS: u32 = 3;
 /// How often a person does the same again, if the phone asks for it or says nothing.
-const MAX_TRIES: usize = 3;
+pub(super) const MAX_TRIES: usize = 3;
 /// The pause before that.
-const TRIES_AFTER: Duration = Duration::from_secs(1);
+pub(super) const TRIES_AFTER: Duration = Duration::from_secs(1);
 
 /// All people of a run.
 #[derive(Debug)]
@@ -39,23 +39,41 @@ pub(super) struct PhoneUsers {
     pub(super) numbers: RangeInclusive<u64>,
     pub(super) next: AtomicU64,
     pub(super) pool: DeliveryPool,
+    /// The mini program whose codes some pages show.
+    pub(super) mini_program: Option<MiniProgramPhones>,
+}
+
+/// What a person does with a page's code.
+#[derive(Debug)]
+pub(super) enum PhoneInput {
+    /// Scans a QR code with this content.
+    Scan(Box<str>),
+    /// Types this text to the account.
+    Text(Box<str>),
+    /// Opens the mini program by a code with this content.
+    MiniProgram(Box<str>),
 }
 
 impl PhoneUsers {
     /// Lets the next person scan this code and log in. `None` if WeChat itself knows no such code any more.
-    pub(super) async fn log_in(&self, url: &str, planned: Instant, news: &PageNews) -> Option<Triggered> {
+    pub(super) async fn log_in(&self, input: &PhoneInput, planned: Instant, news: &PageNews) -> Option<Triggered> {
         let person = self.next_person();
+        if let PhoneInput::MiniProgram(url) = input {
+            let mini_program = self.mini_program.as_ref()?;
+            return mini_program.log_in(self, &person, url, planned).await;
+        }
         let who = self.simulator.openid(&person, &self.account).ok()?;
-        let scan = self.simulator.hold_scan(&person, url).ok()?;
+        let message = || self.first_message(&person, input);
+        let first = message()?;
         let sent = Instant::now();
         let mut told_before = vec![];
-        let mut meaning = self.deliver(scan).await;
+        let mut meaning = self.deliver(first).await;
         while let Some(told) = self.has_to_try_again(&meaning, &told_before) {
             told_before.push(told);
             sleep(TRIES_AFTER).await;
             // WeChat itself refuses a code that has expired meanwhile. The account doesn't learn of it.
-            let Ok(scan) = self.simulator.hold_scan(&person, url) else { break };
-            meaning = self.deliver(scan).await;
+            let Some(again) = message() else { break };
+            meaning = self.deliver(again).await;
         }
         let answered = Instant::now();
         let mut triggered = Triggered { who, planned, sent, told_before, told: PhoneResult::Nothing, answered };
@@ -87,8 +105,21 @@ impl PhoneUsers {
         Some(triggered)
     }
 
+    /// The message by which a person begins; `None` if WeChat itself refuses it.
+    fn first_message(&self, person: &WeChatUser, input: &PhoneInput) -> Option<HeldDelivery> {
+        match input {
+            PhoneInput::Scan(url) => self.simulator.hold_scan(person, url).ok(),
+            PhoneInput::Text(text) => {
+                // Only who follows an account can write to it. These people began long ago, so their message is gone.
+                let _ = self.simulator.hold(person, &self.account, PhoneAction::Follow { event_key: None });
+                self.simulator.hold(person, &self.account, PhoneAction::Say(text.to_string())).ok()
+            }
+            PhoneInput::MiniProgram(_) => None,
+        }
+    }
+
     /// What the phone was told, if its person now does the same again.
-    fn has_to_try_again(&self, meaning: &ReplyMeaning, told_before: &[PhoneResult]) -> Option<PhoneResult> {
+    pub(super) fn has_to_try_again(&self, meaning: &ReplyMeaning, told_before: &[PhoneResult]) -> Option<PhoneResult> {
         match meaning {
             _ if told_before.len() + 1 >= MAX_TRIES => None,
             ReplyMeaning::Again => Some(PhoneResult::Refused),
@@ -102,7 +133,7 @@ impl PhoneUsers {
         WeChatUser::nth(self.numbers.start() + self.next.fetch_add(1, Ordering::Relaxed) % all)
     }
 
-    fn think(&self) -> Duration {
+    pub(super) fn think(&self) -> Duration {
         let ThinkTime { from, to } = self.think_time;
         Duration::from_secs_f64(if to > from { rand::random_range(from..to) } else { from })
     }
@@ -120,7 +151,7 @@ impl PhoneUsers {
     async fn deliver(&self, message: HeldDelivery) -> ReplyMeaning {
         for _ in 0..MAX_ATTEMPTS {
             let Some(sealed) = message.seal() else { return ReplyMeaning::Nothing };
-            if let Ok((status, body)) = self.pool.post(&sealed.url, &sealed.body).await {
+            if let Ok((status, body)) = self.pool.post(&sealed.url, "text/xml", &sealed.body).await {
                 return self.phrases.understand(&sealed.screen(status, &body));
             }
         }
