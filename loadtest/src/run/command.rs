@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
+    net::SocketAddr,
     path::Path,
     process::ExitCode,
     sync::Arc,
@@ -12,6 +13,7 @@ use std::{
 use scenecast_scene::AccountName;
 use scenecast_service::{config, process::environment};
 use scenecast_simulator::Simulator;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     assemble::{RunEvidence, assemble},
@@ -20,6 +22,7 @@ use super::{
     fault_schedule::inject_by_plan,
     interrupt::stop_at_signals,
     own_cluster::OwnCluster,
+    peer::RunPeer,
     progress::Progress,
     sampler::Sampler,
     summary::RunSummary,
@@ -32,7 +35,7 @@ use crate::{
     measure::{IntervalEntry, write_interval_log},
     plan::{LoginPlan, Segment, WayIn},
     report,
-    results::{self, RunResult, TargetInfo},
+    results::{self, ProcessRole, RunResult, TargetInfo},
     targets::{CompatiblePlaces, LoginTarget, PreciseTimer, ScenecastSetup, ScenecastTarget, Seat, SourceAddresses},
     thresholds::{Threshold, ThresholdFile},
 };
@@ -82,52 +85,83 @@ async fn run_to_result(cli: &RunCli) -> Result<RunResult, RunError> {
     let progress = Progress::start();
     let notes = progress.clone();
     let stop = stop_at_signals(move |text| notes.note(text))?;
-    let place = open_place(cli, &plan).await?;
-    let sources = if place.gateways.ready().iter().all(|gateway| RunCli::has_sources(gateway.ip())) {
-        SourceAddresses::loopback(std::process::id(), cli.cluster.sources)
-    } else {
-        SourceAddresses::ANY
-    };
-    let gateways = u64::try_from(place.gateways.ready().len()).unwrap_or(1).max(1);
-    let pages_per_path = u64::from(plan.pages).div_ceil(gateways * u64::from(sources.count()));
     let timer = PreciseTimer::start();
-    let (target, mut own) = target(place, cli, &plan, timer.clone());
-    probe(&target, sources).await?;
+    let measuring = Measuring { cli, plan, thresholds, progress, stop, timer };
+    if let Some(peer) = cli.peer.peer {
+        let peer = RunPeer::open(&cli.peer, peer, &measuring.plan).await?;
+        let processes = peer.processes();
+        return measuring.measure(peer.target, &[peer.pages], processes, None).await;
+    }
+    let place = open_place(cli, &measuring.plan).await?;
+    let gateways = place.gateways.ready();
+    let (target, own) = target(place, cli, &measuring.plan, measuring.timer.clone());
+    measuring.measure(target, &gateways, vec![], own).await
+}
 
-    let info = target.info();
-    let recorder = RunRecorder::begin(Duration::from_secs_f64(plan.late_after_seconds));
-    let recorder = Arc::new(if plan.faults.is_empty() { recorder } else { recorder.keeping_logins() });
-    let sampler = Sampler::start(recorder.clone());
-    let ended = stop.clone();
-    let generator = Generator::new(target, plan.clone(), Segment::WHOLE, sources, timer, recorder.clone(), stop);
-    let mut wrong = vec![];
-    let injecting = async {
-        if let Some(own) = &mut own {
-            wrong = inject_by_plan(&mut *own.processes, &plan.faults, &recorder, &ended).await;
-        }
-        std::future::pending().await
-    };
-    let mut missing = tokio::select! {
-        missing = generator.run() => missing,
-        () = progress.follow(&recorder) => vec![],
-        () = injecting => vec![],
-    };
-    missing.append(&mut wrong);
-    progress.end();
-    let samples = sampler.finish(&recorder);
-    let result = assemble(RunEvidence {
-        plan,
-        target: info,
-        recorder: &recorder,
-        samples,
-        missing,
-        thresholds: &thresholds,
-        pages_per_path,
-    });
-    // It fails if stdout is closed. Then nobody reads it.
-    let _ = writeln!(io::stdout(), "{}", RunSummary(&result));
-    keep(&result, &recorder, &cli.out)?;
-    Ok(result)
+/// A run that is about to begin.
+struct Measuring<'a> {
+    cli: &'a RunCli,
+    plan: LoginPlan,
+    thresholds: Vec<Threshold>,
+    progress: Progress,
+    stop: CancellationToken,
+    timer: PreciseTimer,
+}
+
+impl Measuring<'_> {
+    /// Measures a target, whose pages open at these addresses, and keeps the result.
+    async fn measure<T: LoginTarget>(
+        self,
+        target: T,
+        addresses: &[SocketAddr],
+        known: Vec<(ProcessRole, String, u32)>,
+        mut own: Option<OwnCluster>,
+    ) -> Result<RunResult, RunError> {
+        let Self { cli, plan, thresholds, progress, stop, timer } = self;
+        let sources = if addresses.iter().all(|address| RunCli::has_sources(address.ip())) {
+            SourceAddresses::loopback(std::process::id(), cli.cluster.sources)
+        } else {
+            SourceAddresses::ANY
+        };
+        let servers = u64::try_from(addresses.len()).unwrap_or(1).max(1);
+        let pages_per_path = u64::from(plan.pages).div_ceil(servers * u64::from(sources.count()));
+        probe(&target, addresses, sources).await?;
+
+        let info = target.info();
+        let recorder = RunRecorder::begin(Duration::from_secs_f64(plan.late_after_seconds));
+        let recorder = Arc::new(if plan.faults.is_empty() { recorder } else { recorder.keeping_logins() });
+        let sampler = Sampler::start(recorder.clone(), known);
+        let ended = stop.clone();
+        let generator = Generator::new(target, plan.clone(), Segment::WHOLE, sources, timer, recorder.clone(), stop);
+        let mut wrong = vec![];
+        let injecting = async {
+            if let Some(own) = &mut own {
+                wrong = inject_by_plan(&mut *own.processes, &plan.faults, &recorder, &ended).await;
+            }
+            std::future::pending().await
+        };
+        let mut missing = tokio::select! {
+            missing = generator.run() => missing,
+            () = progress.follow(&recorder) => vec![],
+            () = injecting => vec![],
+        };
+        missing.append(&mut wrong);
+        progress.end();
+        let samples = sampler.finish(&recorder);
+        let result = assemble(RunEvidence {
+            plan,
+            target: info,
+            recorder: &recorder,
+            samples,
+            missing,
+            thresholds: &thresholds,
+            pages_per_path,
+        });
+        // It fails if stdout is closed. Then nobody reads it.
+        let _ = writeln!(io::stdout(), "{}", RunSummary(&result));
+        keep(&result, &recorder, &cli.out)?;
+        Ok(result)
+    }
 }
 
 fn thresholds(cli: &RunCli) -> Result<Vec<Threshold>, RunError> {
@@ -216,12 +250,13 @@ fn target(place: Place, cli: &RunCli, plan: &LoginPlan, timer: PreciseTimer) -> 
 }
 
 /// Opens one page before the run, so that a target that is down, or is something else, is said at once.
-async fn probe(target: &ScenecastTarget, sources: SourceAddresses) -> Result<(), RunError> {
+async fn probe<T: LoginTarget>(target: &T, addresses: &[SocketAddr], sources: SourceAddresses) -> Result<(), RunError> {
     let seat = Seat { number: u64::MAX, source: sources.of(0), way: WayIn::WebSocket };
-    let address = target.address_of(seat).map_or_else(|error| error.to_string(), |address| address.to_string());
+    let one_of_all = seat.number.checked_rem(u64::try_from(addresses.len()).unwrap_or(1)).unwrap_or_default();
+    let address = addresses.get(usize::try_from(one_of_all).unwrap_or_default()).map(SocketAddr::to_string);
     match target.open(seat).await {
         Ok(_) => Ok(()),
-        Err(error) => Err(RunError::Down { address, error: error.to_string() }),
+        Err(error) => Err(RunError::Down { address: address.unwrap_or_default(), error: error.to_string() }),
     }
 }
 

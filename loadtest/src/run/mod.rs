@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `command` | the command from its start to its exit code |
+//! | `peer` | a server that people use in our place |
 //! | `own_cluster` | starts gateways, callbacks and Redis |
 //! | `fault_schedule` | breaks what the plan says, at its moments |
 //! | `progress` | what is shown while it goes on |
@@ -22,6 +23,7 @@ mod error;
 mod fault_schedule;
 mod interrupt;
 mod own_cluster;
+mod peer;
 mod progress;
 mod sampler;
 mod summary;

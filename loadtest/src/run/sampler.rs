@@ -46,9 +46,13 @@ impl Drop for Sampler {
 }
 
 impl Sampler {
-    /// Samples this process, and those that it has started.
-    pub(super) fn start(recorder: Arc<RunRecorder>) -> Self {
-        let samples = Arc::new(Mutex::new(Samples { processes: watched(), ..Samples::default() }));
+    /// Samples this process, and those that it has started. What `known` says of a process counts, and not its command line.
+    pub(super) fn start(recorder: Arc<RunRecorder>, known: Vec<(ProcessRole, String, u32)>) -> Self {
+        let mut processes = watched();
+        processes.retain(|series| known.iter().all(|(.., pid)| *pid != series.pid));
+        let known = known.into_iter().map(|(role, name, pid)| ProcessSeries { role, name, pid, samples: vec![] });
+        processes.extend(known);
+        let samples = Arc::new(Mutex::new(Samples { processes, ..Samples::default() }));
         let task = tokio::spawn(sample(recorder, samples.clone())).abort_handle();
         Self { samples, task }
     }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use crate::peers::target::{scripted_peer, serve};
 use scenecast_loadtest::{
     plan::Phase,
     results::{self, ProcessRole, RunResult, RunVerdict},
@@ -88,6 +89,27 @@ async fn pages_of_compatible_routes_log_in_and_come_back() {
     // Pages that get their QR code on open learn only a name. One that loses its connection gets another scene.
     assert!((16..=20).contains(&funnel.redeemed), "{funnel:?}");
     assert!(result.completeness.is_complete, "{:?}", result.completeness);
+}
+
+#[tokio::test]
+async fn a_peer_is_the_target_of_the_same_run_and_the_result_says_what_it_does_not_do() {
+    let files = tempfile::tempdir().unwrap();
+    let peer = serve(scripted_peer()).await;
+    let arguments = format!(
+        "--peer ws --peer-at {peer},{peer} --pages 12 --opens 60 --hold 0.2 --rate 12 --for 2 --arrivals uniform --refill"
+    );
+    let ended = run(files.path(), &arguments).output().await.unwrap();
+    let result = result(files.path(), &ended);
+    let funnel = &result.funnel;
+    let came = [funnel.planned, funnel.accepted, funnel.delivered, funnel.redeemed, funnel.lost];
+    assert_eq!((came, result.target.kind.as_str()), ([24, 24, 24, 0, 0], "ws"), "{funnel:?}");
+    assert!(result.target.summary.contains("which somebody else runs"), "{:?}", result.target);
+    let report = std::fs::read_to_string(files.path().join("report.html")).unwrap();
+    assert!(report.contains("A peer checks no signature"));
+    // Where nothing runs, that is said at once.
+    let refused = run(files.path(), "--peer ws --peer-at 127.0.0.1:1,127.0.0.1:1").output().await.unwrap();
+    let said = text(&refused.stderr);
+    assert!(refused.status.code() == Some(3) && said.contains("no page can be opened at 127.0.0.1:1"), "{said}");
 }
 
 #[tokio::test]
