@@ -2,6 +2,8 @@
 
 use std::{process::ExitStatus, time::Duration};
 
+use scenecast_testing::FaultProxy;
+
 use super::redis::FaultyRedis;
 use crate::{cluster::Cluster, plan::FaultKind};
 
@@ -58,7 +60,7 @@ impl InjectedFault {
             FaultKind::RedisKilled => cluster.redis.server_to_break(server).restart().await,
             FaultKind::RedisFrozen => cluster.redis.server_to_break(server).resume(),
             FaultKind::RedisFull => cluster.redis.server_to_break(server).set("maxmemory", "0").await,
-            FaultKind::RedisSlow => cluster.redis.proxy().into_iter().for_each(|proxy| proxy.set_delay(Duration::ZERO)),
+            FaultKind::RedisSlow => with_proxy(&cluster.redis, |proxy| proxy.set_delay(Duration::ZERO)),
             FaultKind::RedisPartitioned => cluster.redis.end_cut_off(),
             FaultKind::RedisEmptied | FaultKind::RedisDisconnected | FaultKind::RedisStalled => {}
         }
@@ -75,11 +77,9 @@ async fn break_redis<R: FaultyRedis>(redis: &mut R, kind: FaultKind) -> usize {
         FaultKind::RedisEmptied => redis.server_to_break(number).restart_empty().await,
         FaultKind::RedisFull => redis.server_to_break(number).set("maxmemory", "1").await,
         FaultKind::RedisPartitioned => redis.cut_off_server(number),
-        FaultKind::RedisDisconnected => {
-            redis.proxy().into_iter().for_each(scenecast_testing::FaultProxy::disconnect_all)
-        }
-        FaultKind::RedisStalled => redis.proxy().into_iter().for_each(scenecast_testing::FaultProxy::stall),
-        FaultKind::RedisSlow => redis.proxy().into_iter().for_each(|proxy| proxy.set_delay(SLOWNESS)),
+        FaultKind::RedisDisconnected => with_proxy(redis, FaultProxy::disconnect_all),
+        FaultKind::RedisStalled => with_proxy(redis, FaultProxy::stall),
+        FaultKind::RedisSlow => with_proxy(redis, |proxy| proxy.set_delay(SLOWNESS)),
         FaultKind::GatewayKilled
         | FaultKind::GatewayFrozen
         | FaultKind::GatewayRestarted
@@ -88,4 +88,11 @@ async fn break_redis<R: FaultyRedis>(redis: &mut R, kind: FaultKind) -> usize {
         | FaultKind::CallbackRestarted => {}
     }
     number
+}
+
+/// Does this with what is between the pods and Redis. Without it, nothing is done.
+fn with_proxy<R: FaultyRedis>(redis: &R, act: impl FnOnce(&FaultProxy)) {
+    if let Some(proxy) = redis.proxy() {
+        act(proxy);
+    }
 }

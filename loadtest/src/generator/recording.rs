@@ -98,6 +98,7 @@ impl RunRecorder {
     }
 
     /// The same, but what becomes of a login may also be told after its end. It needs memory for each login.
+    #[must_use]
     pub fn keeping_logins(self) -> Self {
         Self { keeps_logins: true, ..self }
     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::sampler::Samples;
+use super::{fault_schedule::not_injected, sampler::Samples};
 use crate::{
     generator::{FaultWindow, PhaseWindow, RunRecorder},
     health::{HealthEvidence, MachineTimes, descriptors, host_info, judge, port_range},
@@ -56,7 +56,8 @@ pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
     // What a fault costs is no gap of the measurement.
     let calm = result.phases.iter().filter(|phase| phase.phase != Phase::Fault);
     let without_end: Vec<_> = calm.filter_map(|phase| phase.funnel.without_end()).collect();
-    for reason in missing.into_iter().chain(without_end) {
+    let not_injected = not_injected(&result.plan.faults, result.faults.len());
+    for reason in missing.into_iter().chain(without_end).chain(not_injected) {
         result.completeness.lacks(reason);
     }
     result.thresholds = thresholds.iter().map(|threshold| threshold.check(&result)).collect();

@@ -138,7 +138,7 @@ impl Measuring<'_> {
             if let Some(own) = &mut own {
                 wrong = inject_by_plan(&mut *own.processes, &plan.faults, &recorder, &ended).await;
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let mut missing = tokio::select! {
             missing = generator.run() => missing,

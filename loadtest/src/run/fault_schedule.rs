@@ -104,6 +104,18 @@ async fn inject_steps(
     wrong
 }
 
+/// What to say of faults that were planned and never injected; `None` if there are none.
+pub(super) fn not_injected(planned: &[PlannedFault], injected: usize) -> Option<String> {
+    (injected < planned.len()).then(|| {
+        format!(
+            "{} of {} faults were not injected, since mending the ones before took longer than planned: a pod that is \
+             restarted drains first",
+            planned.len() - injected,
+            planned.len()
+        )
+    })
+}
+
 /// When people began to log in. `None` if the run is stopped before.
 async fn load_start(recorder: &RunRecorder, stop: &CancellationToken) -> Option<Instant> {
     let mut changes = recorder.phase_changes();
@@ -123,6 +135,14 @@ async fn load_start(recorder: &RunRecorder, stop: &CancellationToken) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fault_that_never_came_is_told() {
+        let faults: Vec<PlannedFault> =
+            ["redis-killed@5..8", "redis-emptied@9"].map(|text| text.parse().unwrap()).into();
+        assert_eq!(not_injected(&faults, 2), None);
+        assert!(not_injected(&faults, 1).unwrap().starts_with("1 of 2 faults were not injected"));
+    }
 
     #[test]
     fn steps_are_in_order_and_a_moment_breaks_before_it_is_mended() {

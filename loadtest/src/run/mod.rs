@@ -5,9 +5,9 @@
 //! | `command` | the command from its start to its exit code |
 //! | `peer` | a server that people use in our place |
 //! | `own_cluster` | starts gateways, callbacks and Redis |
-//! | `fault_schedule` | breaks what the plan says, at its moments |
 //! | `progress` | what is shown while it goes on |
 //! | `assemble` | makes the result of what was recorded |
+//! | `fault_schedule` | breaks what the plan says, at its moments |
 //! | `sampler` | looks at processes and counts, each second |
 //! | `interrupt` | Ctrl-C and SIGTERM |
 //! | `summary` | what is printed at the end |

@@ -29,6 +29,8 @@ use crate::{
 
 /// The longest life of a scene that a gateway takes, in seconds.
 const LONGEST_LIFE: f64 = 1800.0;
+/// A gateway that is restarted waits this long for pages that can't come back. They live for up to an hour.
+const DRAIN_COMPATIBLE: &str = "compatible = 10\n";
 /// How much longer a scene lives than the run needs it, in seconds.
 const SPARE_LIFE: f64 = 60.0;
 
@@ -139,6 +141,7 @@ fn setup(options: &ClusterOptions, plan: &LoginPlan, logs: PathBuf) -> Setup {
         quota: AccountQuota { qr_codes: u32::MAX, tokens: u32::MAX, page_codes: u32::MAX, sessions: u32::MAX },
         log_files: Some(logs),
         settings: options.log.as_ref().map(|level| log_setting(level)).unwrap_or_default(),
+        gateway_settings: if plan.faults.is_empty() { String::new() } else { DRAIN_COMPATIBLE.to_owned() },
         ..Setup::default()
     }
 }

@@ -68,7 +68,7 @@ impl PhoneUsers {
         let sent = Instant::now();
         let mut told_before = vec![];
         let mut meaning = self.deliver(first).await;
-        while let Some(told) = self.has_to_try_again(&meaning, &told_before) {
+        while let Some(told) = has_to_try_again(&meaning, &told_before) {
             told_before.push(told);
             sleep(TRIES_AFTER).await;
             // WeChat itself refuses a code that has expired meanwhile. The account doesn't learn of it.
@@ -89,7 +89,7 @@ impl PhoneUsers {
             };
             triggered.sent = Instant::now();
             meaning = self.deliver(tap()?).await;
-            while let Some(told) = self.has_to_try_again(&meaning, &triggered.told_before) {
+            while let Some(told) = has_to_try_again(&meaning, &triggered.told_before) {
                 triggered.told_before.push(told);
                 sleep(TRIES_AFTER).await;
                 meaning = self.deliver(tap()?).await;
@@ -115,16 +115,6 @@ impl PhoneUsers {
                 self.simulator.hold(person, &self.account, PhoneAction::Say(text.to_string())).ok()
             }
             PhoneInput::MiniProgram(_) => None,
-        }
-    }
-
-    /// What the phone was told, if its person now does the same again.
-    pub(super) fn has_to_try_again(&self, meaning: &ReplyMeaning, told_before: &[PhoneResult]) -> Option<PhoneResult> {
-        match meaning {
-            _ if told_before.len() + 1 >= MAX_TRIES => None,
-            ReplyMeaning::Again => Some(PhoneResult::Refused),
-            ReplyMeaning::Nothing => Some(PhoneResult::Nothing),
-            ReplyMeaning::Accepted | ReplyMeaning::Question(_) | ReplyMeaning::Refused => None,
         }
     }
 
@@ -156,5 +146,35 @@ impl PhoneUsers {
             }
         }
         self.phrases.understand(&PhoneScreen::Nothing)
+    }
+}
+
+/// What the phone was told, if its person now does the same again.
+fn has_to_try_again(meaning: &ReplyMeaning, told_before: &[PhoneResult]) -> Option<PhoneResult> {
+    match meaning {
+        _ if told_before.len() + 1 >= MAX_TRIES => None,
+        ReplyMeaning::Again => Some(PhoneResult::Refused),
+        ReplyMeaning::Nothing => Some(PhoneResult::Nothing),
+        ReplyMeaning::Accepted | ReplyMeaning::Question(_) | ReplyMeaning::Refused => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_tries_three_times_in_all_if_the_phone_asks_for_it_or_says_nothing() {
+        for (meaning, told) in [
+            (ReplyMeaning::Again, Some(PhoneResult::Refused)),
+            (ReplyMeaning::Nothing, Some(PhoneResult::Nothing)),
+            (ReplyMeaning::Accepted, None),
+            (ReplyMeaning::Refused, None),
+            (ReplyMeaning::Question(vec![]), None),
+        ] {
+            assert_eq!(has_to_try_again(&meaning, &[]), told);
+            assert_eq!(has_to_try_again(&meaning, &[PhoneResult::Nothing]), told);
+            assert_eq!(has_to_try_again(&meaning, &[PhoneResult::Nothing; 2]), None);
+        }
     }
 }

@@ -79,6 +79,7 @@ impl PeerTarget {
 impl PeerTarget {
     /// The same, but pages leave after their message. By default they stay: then only what a message costs is measured, and
     /// the end of a page would cost the peer more.
+    #[must_use]
     pub fn with_leaving_pages(self) -> Self {
         Self { pages_stay: false, ..self }
     }

@@ -252,10 +252,12 @@ async fn next_frame(connection: &mut BareConnection) -> Result<SocketText, PageE
             Decoded::Frame(ServerFrame::Ping(payload), length) => (None, length, Some(frame_of(FIN | PONG, payload))),
             Decoded::Frame(ServerFrame::Pong, length) => (None, length, None),
             Decoded::Invalid => return Err(PageError::Protocol("no frame of a gateway".to_owned())),
-            Decoded::Incomplete => match read_more(stream, rest).await.map_err(broken)? {
-                true => continue,
-                false => return Err(PageError::Connection("closed".to_owned())),
-            },
+            Decoded::Incomplete => {
+                if read_more(stream, rest).await.map_err(broken)? {
+                    continue;
+                }
+                return Err(PageError::Connection("closed".to_owned()));
+            }
         };
         consume(rest, length);
         if let Some(pong) = pong {
