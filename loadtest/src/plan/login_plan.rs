@@ -312,6 +312,7 @@ mod tests {
             (bad(|plan| plan.faults = faults(&["gateway-killed@3..2"])), "faults: gateway-killed@3..2 ends before"),
             (bad(|plan| plan.faults = faults(&["redis-killed@1..inf"])), "faults: "),
             (bad(|plan| plan.faults = faults(&["redis-full@1..3", "redis-emptied@2"])), "faults: redis-full@1..3 and"),
+            (bad(|plan| plan.faults = faults(&["redis-emptied@2", "redis-full@1..3"])), "faults: redis-emptied@2 and"),
         ] {
             assert!(refused.starts_with(named), "{refused}");
         }
