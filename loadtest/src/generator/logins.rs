@@ -25,10 +25,12 @@ pub(super) async fn log_in<T: LoginTarget>(state: Arc<GeneratorState<T>>, phase:
         state.recorder.without_page(phase);
         return;
     };
-    state.recorder.triggered(phase, scene, planned, &triggered);
     let begun = triggered.planned.max(triggered.answered);
     let until = tokio::time::Instant::from_std(begun) + state.cool_down();
-    if let Ok(PageEnd::Login { at, grant }) = timeout_at(until, news.end()).await {
+    let end = timeout_at(until, news.end()).await;
+    let phase = state.recorder.phase_of_login(phase);
+    state.recorder.triggered(phase, scene, planned, &triggered);
+    if let Ok(PageEnd::Login { at, grant }) = end {
         state.recorder.heard(phase, scene, &triggered, at);
         let is_without = grant.is_none();
         let grant = match grant {

@@ -230,7 +230,19 @@ impl RunRecorder {
         self.recorded.lock().phase(phase).without_page += 1;
     }
 
-    /// A phone has done what it does.
+    /// The phase of a login that was planned in this one and has ended. What was under way when something broke may have
+    /// been disturbed, and counts as planned in the fault.
+    pub(super) fn phase_of_login(&self, planned_in: Phase) -> Phase {
+        let mut recorded = self.recorded.lock();
+        if planned_in != Phase::Load || recorded.faults.is_empty() {
+            return planned_in;
+        }
+        recorded.phase(Phase::Load).planned -= 1;
+        recorded.phase(Phase::Fault).planned += 1;
+        Phase::Fault
+    }
+
+    /// A phone has done what it does, and nothing more is waited for.
     pub(super) fn triggered(&self, phase: Phase, scene: SceneId, scanned: Instant, triggered: &Triggered) {
         let (planned, sent) = (self.since_start(triggered.planned), self.since_start(triggered.sent));
         let mut recorded = self.recorded.lock();

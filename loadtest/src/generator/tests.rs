@@ -203,12 +203,13 @@ async fn after_a_run_with_faults_every_grant_is_redeemed_again_and_a_login_that_
 }
 
 #[tokio::test]
-async fn what_is_planned_from_the_first_fault_on_is_a_phase_of_its_own() {
+async fn what_is_planned_or_under_way_from_the_first_fault_on_is_a_phase_of_its_own() {
     let recorder = Arc::new(RunRecorder::begin(Duration::from_secs(1)));
-    let running =
-        tokio::spawn(run_until(StallingTarget::default(), plan(), CancellationToken::new(), recorder.clone()));
+    let target = StallingTarget { stall: Duration::from_millis(300), ..StallingTarget::default() };
+    let running = tokio::spawn(run_until(target, plan(), CancellationToken::new(), recorder.clone()));
     until("somebody has logged in", async || recorder.counts().heard > 0).await;
     let first = recorder.fault_began("gateway 0 killed".to_owned());
+    let heard_before = recorder.counts().heard;
     recorder.fault_ended(first);
     recorder.fault_began("Redis killed".to_owned());
     running.await.unwrap();
@@ -217,6 +218,11 @@ async fn what_is_planned_from_the_first_fault_on_is_a_phase_of_its_own() {
     let by_phase = recorder.by_phase();
     let planned = [Phase::Load, Phase::Fault].map(|phase| by_phase[&phase].0.planned);
     assert!(planned[0] > 0 && planned[1] > 0 && planned[0] + planned[1] == 20, "{planned:?}");
+    // Logins that were under way when it broke are not among the undisturbed ones.
+    assert!(
+        planned[0] <= heard_before && by_phase[&Phase::Load].0.delivered == planned[0],
+        "{planned:?} {heard_before}"
+    );
     recorder.look(|recorded| {
         let phases: Vec<_> = recorded.windows.iter().map(|window| window.phase).collect();
         assert_eq!(phases, [Phase::Ramp, Phase::Load, Phase::Fault, Phase::CoolDown]);

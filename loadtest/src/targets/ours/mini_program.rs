@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::body::Bytes;
 use scenecast_scene::{AccountName, OpenId};
-use scenecast_simulator::{WeChatUser, http};
+use scenecast_simulator::http;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -21,7 +21,7 @@ pub(super) struct MiniProgramPhones {
 
 /// What a callback answered to the mini program.
 #[derive(Debug, PartialEq, Eq)]
-enum MiniProgramAnswer {
+enum MiniProgramReply {
     LoggedIn,
     /// The person has to confirm. The ticket goes with the answer.
     Asks {
@@ -32,7 +32,7 @@ enum MiniProgramAnswer {
     Again,
 }
 
-impl MiniProgramAnswer {
+impl MiniProgramReply {
     fn read(status: u16, body: &[u8]) -> Self {
         let answer: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |name: &str| answer[name].as_str().unwrap_or_default();
@@ -46,25 +46,20 @@ impl MiniProgramAnswer {
 }
 
 impl MiniProgramPhones {
-    /// Lets a person open the mini program by the code with this content, and log in.
-    pub(super) async fn log_in(
-        &self,
-        people: &PhoneUsers,
-        person: &WeChatUser,
-        url: &str,
-        planned: Instant,
-    ) -> Option<Triggered> {
+    /// Lets the next person open the mini program by the code with this content, and log in.
+    pub(super) async fn log_in(&self, people: &PhoneUsers, url: &str, planned: Instant) -> Option<Triggered> {
+        let person = people.next_person();
         let scene = people.simulator.scan_code(url).ok()?.scene();
-        let who: OpenId = people.simulator.openid(person, &self.account).ok()?;
+        let who: OpenId = people.simulator.openid(&person, &self.account).ok()?;
         let nothing = (PhoneResult::Nothing, Instant::now());
         let mut triggered =
             Triggered { who, planned, sent: nothing.1, told_before: vec![], told: nothing.0, answered: nothing.1 };
         let scan = || {
-            let js_code = people.simulator.wx_login(person, &self.account).ok()?;
+            let js_code = people.simulator.wx_login(&person, &self.account).ok()?;
             Some(json!({ "account": self.account, "js_code": js_code, "scene": scene }))
         };
         let mut answer = self.call(people, "/v1/miniapp/scan", scan, &mut triggered).await?;
-        if let (MiniProgramAnswer::Asks { ticket }, true) = (&answer, people.steps != PhoneSteps::None) {
+        if let (MiniProgramReply::Asks { ticket }, true) = (&answer, people.steps != PhoneSteps::None) {
             triggered.planned = planned + people.think();
             people.timer.sleep_until(triggered.planned).await;
             triggered.sent = Instant::now();
@@ -73,9 +68,9 @@ impl MiniProgramPhones {
         }
         triggered.answered = Instant::now();
         triggered.told = match answer {
-            MiniProgramAnswer::LoggedIn => PhoneResult::Accepted,
-            MiniProgramAnswer::Asks { .. } | MiniProgramAnswer::Refused => PhoneResult::Refused,
-            MiniProgramAnswer::Again => PhoneResult::Nothing,
+            MiniProgramReply::LoggedIn => PhoneResult::Accepted,
+            MiniProgramReply::Asks { .. } | MiniProgramReply::Refused => PhoneResult::Refused,
+            MiniProgramReply::Again => PhoneResult::Nothing,
         };
         Some(triggered)
     }
@@ -87,7 +82,7 @@ impl MiniProgramPhones {
         path: &str,
         body: impl Fn() -> Option<Value>,
         triggered: &mut Triggered,
-    ) -> Option<MiniProgramAnswer> {
+    ) -> Option<MiniProgramReply> {
         loop {
             let body = Bytes::from(body()?.to_string());
             let callback = self.callbacks.nth(rand::random::<u32>().into());
@@ -97,8 +92,8 @@ impl MiniProgramPhones {
                 None => None,
             };
             let answer =
-                answered.map_or(MiniProgramAnswer::Again, |(status, body)| MiniProgramAnswer::read(status, &body));
-            if answer != MiniProgramAnswer::Again || triggered.told_before.len() + 1 >= MAX_TRIES {
+                answered.map_or(MiniProgramReply::Again, |(status, body)| MiniProgramReply::read(status, &body));
+            if answer != MiniProgramReply::Again || triggered.told_before.len() + 1 >= MAX_TRIES {
                 return Some(answer);
             }
             triggered.told_before.push(PhoneResult::Nothing);
@@ -113,16 +108,13 @@ mod tests {
 
     #[test]
     fn answers_are_told_apart_by_whether_the_person_is_logged_in_or_may_try_again() {
-        let read = |status, body: &str| MiniProgramAnswer::read(status, body.as_bytes());
-        assert_eq!(read(200, r#"{"state":"confirmed","ticket":"t"}"#), MiniProgramAnswer::LoggedIn);
-        assert_eq!(
-            read(200, r#"{"state":"scanned","ticket":"t"}"#),
-            MiniProgramAnswer::Asks { ticket: "t".to_owned() }
-        );
-        assert_eq!(read(200, r#"{"state":"expired"}"#), MiniProgramAnswer::Refused);
-        assert_eq!(read(404, r#"{"code":"code_unknown"}"#), MiniProgramAnswer::Refused);
-        assert_eq!(read(503, "<html>"), MiniProgramAnswer::Again);
-        assert_eq!(read(429, "{}"), MiniProgramAnswer::Again);
-        assert_eq!(read(200, "<html>"), MiniProgramAnswer::Refused);
+        let read = |status, body: &str| MiniProgramReply::read(status, body.as_bytes());
+        assert_eq!(read(200, r#"{"state":"confirmed","ticket":"t"}"#), MiniProgramReply::LoggedIn);
+        assert_eq!(read(200, r#"{"state":"scanned","ticket":"t"}"#), MiniProgramReply::Asks { ticket: "t".to_owned() });
+        assert_eq!(read(200, r#"{"state":"expired"}"#), MiniProgramReply::Refused);
+        assert_eq!(read(404, r#"{"code":"code_unknown"}"#), MiniProgramReply::Refused);
+        assert_eq!(read(503, "<html>"), MiniProgramReply::Again);
+        assert_eq!(read(429, "{}"), MiniProgramReply::Again);
+        assert_eq!(read(200, "<html>"), MiniProgramReply::Refused);
     }
 }

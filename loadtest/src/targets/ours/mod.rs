@@ -101,6 +101,7 @@ pub struct ScenecastTarget {
     account: AccountName,
     origin: String,
     people: PhoneUsers,
+    mini_program: Option<MiniProgramPhones>,
     compatible: Option<CompatiblePlaces>,
 }
 
@@ -132,12 +133,13 @@ impl ScenecastTarget {
             numbers: setup.people,
             next: AtomicU64::new(0),
             pool: delivery_pool::DeliveryPool::default(),
-            mini_program: setup.compatible.as_ref().map(|places| MiniProgramPhones {
-                account: places.mini_program.clone(),
-                callbacks: places.callbacks.clone(),
-            }),
         };
+        let mini_program = setup.compatible.as_ref().map(|places| MiniProgramPhones {
+            account: places.mini_program.clone(),
+            callbacks: places.callbacks.clone(),
+        });
         Self {
+            mini_program,
             info: setup.info,
             gateways: setup.gateways,
             site: setup.site,
@@ -218,7 +220,10 @@ impl LoginTarget for ScenecastTarget {
     }
 
     async fn trigger(&self, trigger: ShownLoginCode, planned: Instant, news: &PageNews) -> Option<Triggered> {
-        self.people.log_in(&trigger.0, planned, news).await
+        match (&trigger.0, &self.mini_program) {
+            (PhoneInput::MiniProgram(url), Some(phones)) => phones.log_in(&self.people, url, planned).await,
+            (input, _) => self.people.log_in(input, planned, news).await,
+        }
     }
 
     async fn redeem(&self, seat: Seat, scene: SceneId, grant: String, _who: OpenId) -> Redemption {

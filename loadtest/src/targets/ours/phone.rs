@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use scenecast_simulator::{HeldDelivery, MenuLink, PhoneAction, PhoneScreen, Simulator, WeChatUser};
 
-use super::{delivery_pool::DeliveryPool, mini_program::MiniProgramPhones};
+use super::delivery_pool::DeliveryPool;
 use crate::{
     crowd::{ReplyMeaning, ReplyPhrases},
     ledger::PhoneResult,
@@ -39,13 +39,11 @@ pub(super) struct PhoneUsers {
     pub(super) numbers: RangeInclusive<u64>,
     pub(super) next: AtomicU64,
     pub(super) pool: DeliveryPool,
-    /// The mini program whose codes some pages show.
-    pub(super) mini_program: Option<MiniProgramPhones>,
 }
 
 /// What a person does with a page's code.
 #[derive(Debug)]
-pub(super) enum PhoneInput {
+pub(crate) enum PhoneInput {
     /// Scans a QR code with this content.
     Scan(Box<str>),
     /// Types this text to the account.
@@ -55,13 +53,10 @@ pub(super) enum PhoneInput {
 }
 
 impl PhoneUsers {
-    /// Lets the next person scan this code and log in. `None` if WeChat itself knows no such code any more.
+    /// Lets the next person scan or type this code and log in. `None` if WeChat itself knows no such code any more, or if it
+    /// is a mini program's.
     pub(super) async fn log_in(&self, input: &PhoneInput, planned: Instant, news: &PageNews) -> Option<Triggered> {
         let person = self.next_person();
-        if let PhoneInput::MiniProgram(url) = input {
-            let mini_program = self.mini_program.as_ref()?;
-            return mini_program.log_in(self, &person, url, planned).await;
-        }
         let who = self.simulator.openid(&person, &self.account).ok()?;
         let message = || self.first_message(&person, input);
         let first = message()?;
@@ -118,7 +113,7 @@ impl PhoneUsers {
         }
     }
 
-    fn next_person(&self) -> WeChatUser {
+    pub(super) fn next_person(&self) -> WeChatUser {
         let all = self.numbers.end() - self.numbers.start() + 1;
         WeChatUser::nth(self.numbers.start() + self.next.fetch_add(1, Ordering::Relaxed) % all)
     }

@@ -40,7 +40,7 @@ const CLOSE: u8 = FIN | 8;
 
 /// A page of a compatible route.
 #[derive(Debug)]
-pub(in super::super) struct CompatiblePage {
+pub(crate) struct CompatiblePage {
     way: WayIn,
     browser: BareBrowser,
     connection: BareConnection,
@@ -62,7 +62,7 @@ enum PollState {
 
 impl CompatiblePage {
     /// Opens a page at this gateway, or at its listener `on_open`. Answers also what a person does with its code.
-    pub(in super::super) async fn open(
+    pub(crate) async fn open(
         gateway: SocketAddr,
         on_open: Option<SocketAddr>,
         origin: &str,
@@ -110,7 +110,7 @@ impl CompatiblePage {
     }
 
     /// Connects again at this gateway, by its cookie.
-    pub(in super::super) async fn resume(&mut self, gateway: SocketAddr) -> Result<(), PageError> {
+    pub(crate) async fn resume(&mut self, gateway: SocketAddr) -> Result<(), PageError> {
         let id = &self.id;
         self.text = vec![];
         self.polls = PollState::Until(Instant::now());
@@ -132,7 +132,7 @@ impl CompatiblePage {
     }
 
     /// Waits for what comes next. It may be dropped at any moment.
-    pub(in super::super) async fn hear(&mut self) -> Heard {
+    pub(crate) async fn hear(&mut self) -> Heard {
         let heard = match self.way {
             WayIn::TypedCode => self.hear_events().await,
             WayIn::TicketPolling => self.hear_polls().await,
@@ -206,7 +206,7 @@ impl CompatiblePage {
     }
 
     /// Answers the close frame that follows a login, so that it counts as handed over.
-    pub(in super::super) async fn close(mut self) {
+    pub(crate) async fn close(mut self) {
         if !matches!(self.way, WayIn::TypedCode | WayIn::TicketPolling) {
             // If it fails, the page has its login all the same.
             let _ = self.connection.stream.write_all(&frame_of(CLOSE, &1000_u16.to_be_bytes())).await;
@@ -214,12 +214,7 @@ impl CompatiblePage {
     }
 
     /// The grant of a page that learns only a name on its path socket: it asks any gateway for its result, by its cookie.
-    pub(in super::super) async fn grant_of_path(
-        gateways: &ReadyPods,
-        origin: &str,
-        seat: Seat,
-        heard: &str,
-    ) -> Option<String> {
+    pub(crate) async fn grant_of_path(gateways: &ReadyPods, origin: &str, seat: Seat, heard: &str) -> Option<String> {
         let (id, cookies) = heard.split_once('\n')?;
         let mut browser = BareBrowser::new(seat.source, seat.browser(), origin).with_cookies(cookies);
         for _ in 0..GRANT_TRIES {
