@@ -111,9 +111,10 @@ fn cost(funnel: &Funnel, from: f64, to: f64, connected: u64, processes: &[Proces
     for series in processes {
         let cost = roles.entry(series.role).or_default();
         cost.cpu_seconds += series.cpu_between(from, to);
-        let rss = |at: f64| series.at(at).map_or(0, |sample| sample.rss_bytes);
-        cost.rss_bytes += rss(to);
-        cost.rss_bytes_per_page += per(to_f64(rss(to).saturating_sub(rss(0.0))), connected);
+        // A process that has come in the place of another one began when it was first seen.
+        let (rss, before) = (series.rss_at(to), series.at(0.0).map_or(0, |sample| sample.rss_bytes));
+        cost.rss_bytes += rss;
+        cost.rss_bytes_per_page += per(to_f64(rss.saturating_sub(before)), connected);
     }
     for cost in roles.values_mut() {
         cost.cpu_us_per_login = per(cost.cpu_seconds * 1e6, logins);
