@@ -12,6 +12,7 @@
 //! | `interrupt` | Ctrl-C and SIGTERM |
 //! | `summary` | what is printed at the end |
 //! | `cli` | the arguments, and the plan that they say |
+//! | `peer_options` | the arguments for a peer |
 //! | `error` | why a run can't begin |
 //!
 //! Imports point downwards in this table.
@@ -24,6 +25,7 @@ mod fault_schedule;
 mod interrupt;
 mod own_cluster;
 mod peer;
+mod peer_options;
 mod progress;
 mod sampler;
 mod summary;

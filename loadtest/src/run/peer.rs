@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use super::{cli::PeerOptions, error::RunError};
+use super::{error::RunError, peer_options::PeerOptions};
 use crate::{
     peers::{Contestant, RunningPeer, default_cache, install},
     plan::LoginPlan,
