@@ -24,4 +24,4 @@ mod tests;
 mod waiting_pages;
 
 pub use phases::Generator;
-pub use recording::{LiveCounts, PhaseWindow, Recorded, RunRecorder};
+pub use recording::{FaultWindow, LiveCounts, PhaseWindow, Recorded, RunRecorder};

@@ -58,6 +58,10 @@ impl<T: LoginTarget> Generator<T> {
         self.0.recorder.enter(Phase::CoolDown);
         self.0.logins.close();
         self.0.logins.wait().await;
+        if self.0.plan.redeems_all_again() {
+            let note = |scene, redemption| self.0.recorder.redeemed_again(scene, redemption);
+            self.0.target.redeem_again(note).await;
+        }
         self.0.recorder.finish();
         missing
     }

@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::Mutex;
 use scenecast_scene::SceneId;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::{
     ledger::{Ledger, Redemption},
@@ -24,7 +24,10 @@ pub struct RunRecorder {
     began_at: SystemTime,
     late_after: Duration,
     recorded: Mutex<Recorded>,
-    phase_changed: Notify,
+    /// Whether logins are kept until the end, since something may still come of them.
+    keeps_logins: bool,
+    /// How many phases have begun or ended.
+    phase_changes: watch::Sender<usize>,
 }
 
 /// What was recorded so far.
@@ -36,6 +39,18 @@ pub struct Recorded {
     /// The phases so far, in their order.
     pub windows: Vec<PhaseWindow>,
     pub counts: LiveCounts,
+    pub faults: Vec<FaultWindow>,
+    data_lost_by: Option<Instant>,
+}
+
+/// What was broken, and when, since the run's start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultWindow {
+    /// In words for people.
+    pub what: String,
+    pub from: Duration,
+    /// `None` until it is mended.
+    pub to: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -84,8 +99,15 @@ impl RunRecorder {
             began_at: SystemTime::now(),
             late_after,
             recorded: Mutex::default(),
-            phase_changed: Notify::new(),
+            keeps_logins: false,
+            phase_changes: watch::Sender::default(),
         }
+    }
+
+    /// The same, but what becomes of a login may also be told after its end. It needs memory for each login.
+    #[must_use]
+    pub fn keeping_logins(self) -> Self {
+        Self { keeps_logins: true, ..self }
     }
 
     /// When the run began, by the monotonic clock.
@@ -113,18 +135,47 @@ impl RunRecorder {
         let mut recorded = self.recorded.lock();
         recorded.end_phase(from);
         recorded.windows.push(PhaseWindow { phase, from, to: None, connected: 0, over: from });
-        self.phase_changed.notify_one();
+        drop(recorded);
+        self.phase_changes.send_modify(|changes| *changes += 1);
     }
 
-    /// Waits until a phase has begun or ended. For one task.
-    pub async fn phase_changed(&self) {
-        self.phase_changed.notified().await;
+    /// Changes whenever a phase has begun or ended.
+    pub fn phase_changes(&self) -> watch::Receiver<usize> {
+        self.phase_changes.subscribe()
+    }
+
+    /// Something is broken from now on. What is planned from the first fault on is of a phase of its own. Answers the
+    /// fault's place among all.
+    pub fn fault_began(&self, what: String) -> usize {
+        if self.phase() == Phase::Load {
+            self.enter(Phase::Fault);
+        }
+        let from = self.began.elapsed();
+        let faults = &mut self.recorded.lock().faults;
+        faults.push(FaultWindow { what, from, to: None });
+        faults.len() - 1
+    }
+
+    /// The fault with this place is mended.
+    pub fn fault_ended(&self, place: usize) {
+        let to = self.began.elapsed();
+        if let Some(fault) = self.recorded.lock().faults.get_mut(place) {
+            fault.to = Some(to);
+        }
+    }
+
+    /// Redis has lost every copy of its data, and is back without it.
+    pub fn data_lost(&self) {
+        let now = Instant::now();
+        let mut recorded = self.recorded.lock();
+        recorded.data_lost_by = Some(now);
+        recorded.phases.values_mut().for_each(|of_phase| of_phase.ledger.data_lost(now));
     }
 
     /// The run is over.
     pub(super) fn finish(&self) {
         self.recorded.lock().end_phase(self.began.elapsed());
-        self.phase_changed.notify_one();
+        self.phase_changes.send_modify(|changes| *changes += 1);
     }
 
     /// The phase of now.
@@ -211,7 +262,19 @@ impl RunRecorder {
         self.recorded.lock().phase(phase).without_page += 1;
     }
 
-    /// A phone has done what it does.
+    /// The phase of a login that was planned in this one and has ended. What was under way when something broke may have
+    /// been disturbed, and counts as planned in the fault.
+    pub(super) fn phase_of_login(&self, planned_in: Phase) -> Phase {
+        let mut recorded = self.recorded.lock();
+        if planned_in != Phase::Load || recorded.faults.is_empty() {
+            return planned_in;
+        }
+        recorded.phase(Phase::Load).planned -= 1;
+        recorded.phase(Phase::Fault).planned += 1;
+        Phase::Fault
+    }
+
+    /// A phone has done what it does, and nothing more is waited for.
     pub(super) fn triggered(&self, phase: Phase, scene: SceneId, scanned: Instant, triggered: &Triggered) {
         let [planned, sent] = [triggered.planned, triggered.sent].map(|at| self.since_start(at));
         let lateness = triggered.sent.saturating_duration_since(triggered.due);
@@ -220,6 +283,9 @@ impl RunRecorder {
         let ledger = &mut recorded.phase(phase).ledger;
         ledger.scanned(scene, triggered.who.clone(), scanned);
         ledger.planned(scene, triggered.planned);
+        for told in &triggered.told_before {
+            ledger.phone_told(scene, *told, scanned);
+        }
         ledger.phone_told(scene, triggered.told, triggered.answered);
         if let Some(problem) = &triggered.problem {
             ledger.count_problem(problem.code());
@@ -246,21 +312,28 @@ impl RunRecorder {
         }
     }
 
-    /// The site tries to redeem a grant a second time.
-    pub(super) fn redeemed_again(&self, phase: Phase) {
-        self.recorded.lock().phase(phase).redeemed_again += 1;
-    }
-
     /// The site redeemed a grant, not only a login without one.
     pub(super) fn grant_redeemed(&self, phase: Phase) {
         self.recorded.lock().phase(phase).grants_redeemed += 1;
+    }
+
+    /// The site tried to redeem a grant a second time, as another login. That has to be refused.
+    pub(super) fn redeemed_again(&self, scene: SceneId, redemption: Redemption) {
+        let mut recorded = self.recorded.lock();
+        let Some(of_phase) = recorded.phases.values_mut().find(|of_phase| of_phase.ledger.knows(scene)) else { return };
+        of_phase.redeemed_again += 1;
+        if let Redemption::Of(_) = redemption {
+            of_phase.ledger.redeemed(scene, redemption);
+        }
     }
 
     /// Nothing more can come of a login.
     pub(super) fn close(&self, phase: Phase, scene: SceneId) {
         let now = self.began.elapsed();
         let mut recorded = self.recorded.lock();
-        recorded.phase(phase).ledger.close(scene, self.late_after);
+        if !self.keeps_logins {
+            recorded.phase(phase).ledger.close(scene, self.late_after);
+        }
         if let Some(window) = recorded.windows.iter_mut().rfind(|window| window.phase == phase) {
             window.over = now;
         }
@@ -282,7 +355,14 @@ impl RunRecorder {
 
 impl Recorded {
     fn phase(&mut self, phase: Phase) -> &mut RecordedPhase {
-        self.phases.entry(phase).or_default()
+        let data_lost_by = self.data_lost_by;
+        self.phases.entry(phase).or_insert_with(|| {
+            let mut of_phase = RecordedPhase::default();
+            if let Some(lost_by) = data_lost_by {
+                of_phase.ledger.data_lost(lost_by);
+            }
+            of_phase
+        })
     }
 
     fn end_phase(&mut self, at: Duration) {
@@ -296,26 +376,17 @@ impl Recorded {
 
 impl RecordedPhase {
     fn funnel(&self, late_after: Duration) -> Funnel {
-        let tally = self.ledger.tally(late_after);
+        let of_ledger = Funnel::of(self.ledger.tally(late_after));
         Funnel {
             asked: self.asked,
             opened: self.opens.count(),
             left: self.left,
             planned: self.planned,
             without_page: self.without_page,
-            scanned: tally.scanned,
-            accepted: tally.accepted,
-            delivered: tally.delivered,
             redeemed: self.grants_redeemed,
             redeemed_again: self.redeemed_again,
-            lost: tally.lost,
-            doubled: tally.doubled,
-            mixed_up: tally.mixed_up + self.unasked,
-            late: tally.late,
-            refused: tally.refused,
-            not_told: tally.not_told,
-            lost_because: tally.lost_because,
-            problems: tally.problems,
+            mixed_up: of_ledger.mixed_up + self.unasked,
+            ..of_ledger
         }
     }
 }

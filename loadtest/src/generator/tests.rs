@@ -9,14 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use scenecast_scene::OpenId;
+use parking_lot::Mutex;
+use scenecast_scene::{OpenId, SceneId};
 use scenecast_testing::until;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Generator, RunRecorder, generator_state::GeneratorState, pages::keep_page};
 use crate::{
-    ledger::PhoneResult,
+    ledger::{PhoneResult, Redemption},
     plan::{LoginPlan, Phase, RateCurve, Segment},
     results::{Funnel, TargetInfo},
     targets::{
@@ -36,6 +37,8 @@ struct StallingTarget {
     more_logins: usize,
     /// Whether pages get a grant. It can be redeemed as often as one likes.
     grants: bool,
+    /// The logins whose grant the site can redeem once more.
+    redeemable: Arc<Mutex<Vec<SceneId>>>,
 }
 
 struct StalledPage {
@@ -71,7 +74,12 @@ impl LoginTarget for StallingTarget {
             return Err(PageError::Refused("crowded".to_owned()));
         }
         let (trigger, heard) = mpsc::channel(1 + self.more_logins);
+        self.redeemable.lock().push(seat.scene());
         Ok(OpenedPage { page: StalledPage { heard, is_over: false }, trigger, scene: seat.scene() })
+    }
+
+    async fn redeem_again(&self, note: impl Fn(SceneId, Redemption) + Send + Sync) {
+        self.redeemable.lock().iter().for_each(|scene| note(*scene, Redemption::Of("oAnn".parse().unwrap())));
     }
 
     async fn reconnect(&self, _: &mut StalledPage, _: Seat) -> Result<(), PageError> {
@@ -88,7 +96,7 @@ impl LoginTarget for StallingTarget {
             page.send(Heard::Login { grant }).await.ok()?;
         }
         let (told, answered) = (PhoneResult::Accepted, Instant::now());
-        Some(Triggered { who, planned, due: planned, sent, told, answered, problem: None })
+        Some(Triggered { who, planned, due: planned, sent, told_before: vec![], told, answered, problem: None })
     }
 }
 
@@ -233,6 +241,53 @@ async fn a_run_that_is_stopped_plans_nothing_new_and_lets_end_what_has_begun() {
     let funnel = funnel(&recorder);
     assert!(missing[0].contains("stopped before its end"), "{missing:?}");
     assert!(funnel.planned < 6000 && funnel.delivered == funnel.planned - funnel.without_page, "{funnel:?}");
+}
+
+#[tokio::test]
+async fn after_a_run_with_faults_every_grant_is_redeemed_again_and_a_login_that_was_closed_is_still_judged() {
+    let faults = vec!["redis-killed@0.1..0.2".parse().unwrap()];
+    for (faults, percent, tried) in
+        [(vec![], 0.0, 0), (vec![], 100.0, 20), (faults.clone(), 0.0, 0), (faults, 100.0, 20)]
+    {
+        let recorder = RunRecorder::begin(Duration::from_secs(1));
+        let recorder = Arc::new(if faults.is_empty() { recorder } else { recorder.keeping_logins() });
+        let plan = LoginPlan { faults, redeemed_again_percent: percent, ..plan() };
+        let target = StallingTarget { grants: true, ..StallingTarget::default() };
+        run_until(target, plan, CancellationToken::new(), recorder.clone()).await;
+        let funnel = funnel(&recorder);
+        // Each was tried once, at once or at the end, and could be redeemed.
+        let after = [funnel.delivered, funnel.redeemed, funnel.redeemed_again, funnel.doubled];
+        assert_eq!(after, [20, 20, tried, tried], "{funnel:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_planned_or_under_way_from_the_first_fault_on_is_a_phase_of_its_own() {
+    let recorder = Arc::new(RunRecorder::begin(Duration::from_secs(1)));
+    let target = StallingTarget { stall: Duration::from_millis(300), ..StallingTarget::default() };
+    let running = tokio::spawn(run_until(target, plan(), CancellationToken::new(), recorder.clone()));
+    until("somebody has logged in", async || recorder.counts().heard > 0).await;
+    let first = recorder.fault_began("gateway 0 killed".to_owned());
+    let heard_before = recorder.counts().heard;
+    recorder.fault_ended(first);
+    recorder.fault_began("Redis killed".to_owned());
+    running.await.unwrap();
+    // Nothing begins any more, so this one has no phase.
+    recorder.fault_began("callback 0 killed".to_owned());
+    let by_phase = recorder.by_phase();
+    let planned = [Phase::Load, Phase::Fault].map(|phase| by_phase[&phase].0.planned);
+    assert!(planned[0] > 0 && planned[1] > 0 && planned[0] + planned[1] == 20, "{planned:?}");
+    // Logins that were under way when it broke are not among the undisturbed ones.
+    assert!(
+        planned[0] <= heard_before && by_phase[&Phase::Load].0.delivered == planned[0],
+        "{planned:?} {heard_before}"
+    );
+    recorder.look(|recorded| {
+        let phases: Vec<_> = recorded.windows.iter().map(|window| window.phase).collect();
+        assert_eq!(phases, [Phase::Ramp, Phase::Load, Phase::Fault, Phase::CoolDown]);
+        let ended: Vec<_> = recorded.faults.iter().map(|fault| fault.to.is_some()).collect();
+        assert_eq!(ended, [true, false, false]);
+    });
 }
 
 #[test]

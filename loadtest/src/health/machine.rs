@@ -2,13 +2,15 @@
 
 use std::io;
 
-use procfs::{Current, CurrentSI, ProcResult, process::Process, ticks_per_second};
+use procfs::{Current, CurrentSI, ProcError, ProcResult, process::Process, ticks_per_second};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{results::HostInfo, units::to_f64};
 
 /// The port range that Linux has if nobody changed it.
 const USUAL_PORTS: (u64, u64) = (32_768, 60_999);
+/// The state of a process that has ended, and that nobody has waited for yet.
+const ZOMBIE: char = 'Z';
 
 /// Times of all processors together since the machine started, in ticks; and TCP's retransmits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,6 +44,9 @@ pub struct ProcessReading {
 pub fn process_usage(pid: u32) -> ProcResult<ProcessReading> {
     let process = Process::new(i32::try_from(pid).unwrap_or(i32::MAX))?;
     let stat = process.stat()?;
+    if stat.state == ZOMBIE {
+        return Err(ProcError::NotFound(None));
+    }
     Ok(ProcessReading {
         cpu_seconds: to_f64(stat.utime + stat.stime) / to_f64(ticks_per_second()),
         rss_bytes: stat.rss * procfs::page_size(),

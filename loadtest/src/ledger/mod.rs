@@ -131,6 +131,11 @@ impl Ledger {
         }
     }
 
+    /// Whether something is known of this login, and it isn't closed.
+    pub fn knows(&self, scene: SceneId) -> bool {
+        self.logins.contains_key(&scene)
+    }
+
     /// Redis has lost every copy of its data, and is back without it.
     pub fn data_lost(&mut self, by: Instant) {
         self.data_lost_by = Some(by);

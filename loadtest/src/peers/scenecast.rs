@@ -68,7 +68,7 @@ impl RunningScenecast {
         let Self { cluster, .. } = self;
         UnredeemedScenecast(ScenecastTarget::new(ScenecastSetup {
             info: TargetInfo::default(),
-            gateways: vec![cluster.gateway_address(0)],
+            gateways: ReadyPods::fixed(vec![cluster.gateway_address(0)]),
             site: SiteBackend::new(ReadyPods::fixed(vec![cluster.callback_internal(0)]), API_KEY.to_owned()),
             simulator: cluster.simulator.clone(),
             account: cluster.account.clone(),
@@ -80,6 +80,7 @@ impl RunningScenecast {
             // The peers' pages have none either.
             heartbeats: false,
             timer,
+            compatible: None,
         }))
     }
 

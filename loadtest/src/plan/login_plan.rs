@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::rate_curve::RateCurve;
+use super::{fault::PlannedFault, rate_curve::RateCurve};
 use crate::units::to_f64;
 
 /// How planned instants are spread.
@@ -50,10 +50,29 @@ pub enum WayIn {
     Sse,
     /// Long polls.
     Poll,
+    /// The compatible route of a page that chooses an id and waits on a socket at that path.
+    PathSocket,
+    /// The same with the id in the query, and a mini program's code.
+    ClientIdSocket,
+    /// The compatible route of a page whose code people type.
+    TypedCode,
+    /// The compatible route of a page that gets its code as soon as its socket is open.
+    QrOnOpen,
+    /// The compatible route of a page that polls with a ticket.
+    TicketPolling,
 }
 
 impl WayIn {
-    pub const ALL: [Self; 3] = [Self::WebSocket, Self::Sse, Self::Poll];
+    pub const ALL: [Self; 8] = [
+        Self::WebSocket,
+        Self::Sse,
+        Self::Poll,
+        Self::PathSocket,
+        Self::ClientIdSocket,
+        Self::TypedCode,
+        Self::QrOnOpen,
+        Self::TicketPolling,
+    ];
 
     /// Its name on the command line and in the result file.
     pub fn name(self) -> &'static str {
@@ -61,7 +80,17 @@ impl WayIn {
             Self::WebSocket => "websocket",
             Self::Sse => "sse",
             Self::Poll => "poll",
+            Self::PathSocket => "path-socket",
+            Self::ClientIdSocket => "client-id",
+            Self::TypedCode => "typed-code",
+            Self::QrOnOpen => "qr-on-open",
+            Self::TicketPolling => "ticket",
         }
+    }
+
+    /// Whether it is a route for pages that were written for another server.
+    pub fn is_compatible(self) -> bool {
+        !matches!(self, Self::WebSocket | Self::Sse | Self::Poll)
     }
 }
 
@@ -111,9 +140,13 @@ pub struct LoginPlan {
     pub reconnects_per_second: f64,
     /// A login is late if its page learns of it this much later than planned, in seconds.
     pub late_after_seconds: f64,
-    /// Of how many redeemed grants in a hundred it is tried whether they can be redeemed again.
+    /// Of how many redeemed grants in a hundred it is tried at once whether they can be redeemed again. Where something is
+    /// broken on purpose, all are tried after its end instead, unless this is 0.
     #[serde(default = "usual_share")]
     pub redeemed_again_percent: f64,
+    /// What is broken meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<PlannedFault>,
 }
 
 /// A second redemption costs the callbacks about as much as the first, and that would be in the cost of a login.
@@ -131,10 +164,17 @@ pub struct PlanError {
     problem: String,
 }
 
+impl PlanError {
+    /// This setting has this problem.
+    pub fn new(setting: &'static str, problem: String) -> Self {
+        Self { setting, problem }
+    }
+}
+
 impl LoginPlan {
     /// Refuses what can't be run.
     pub fn validate(&self) -> Result<(), PlanError> {
-        let refuse = |setting, problem: String| Err(PlanError { setting, problem });
+        let refuse = |setting, problem| Err(PlanError::new(setting, problem));
         if self.pages == 0 {
             return refuse("pages", "there has to be at least one".to_owned());
         }
@@ -167,6 +207,13 @@ impl LoginPlan {
         if self.ways.iter().map(|way| u64::from(way.weight)).sum::<u64>() == 0 {
             return refuse("ways", "at least one needs a weight above 0".to_owned());
         }
+        let has_no_number = |way: &&WeightedWay| way.weight > 0 && way.way.is_compatible();
+        if let (PhoneSteps::Number, Some(way)) = (self.phone, self.ways.iter().find(has_no_number)) {
+            return refuse("ways", format!("a page by {} has no place to show a number", way.way));
+        }
+        if let Some(problem) = self.faults_problem() {
+            return refuse("faults", problem);
+        }
         if !self.refill && self.rate.logins() > f64::from(self.pages) {
             let (logins, pages) = (self.rate.logins().ceil(), self.pages);
             return refuse(
@@ -195,13 +242,36 @@ impl LoginPlan {
             reconnects_per_second: 0.0,
             late_after_seconds: 1.0,
             redeemed_again_percent: usual_share(),
+            faults: vec![],
         }
     }
 
-    /// Whether the grant of the login with this number is tried a second time. Those that are, are spread evenly.
+    /// Whether the grant of the login with this number is tried a second time at once. Those that are, are spread evenly.
     pub fn redeems_again(&self, number: u64) -> bool {
         let before = |number: u64| (to_f64(number) * self.redeemed_again_percent / 100.0).floor();
-        before(number + 1) > before(number)
+        self.faults.is_empty() && before(number + 1) > before(number)
+    }
+
+    /// Whether every grant is tried a second time once all logins are over: a fault between the two may have undone the first.
+    pub fn redeems_all_again(&self) -> bool {
+        !self.faults.is_empty() && self.redeemed_again_percent > 0.0
+    }
+
+    /// Why its faults can't be as they are planned.
+    fn faults_problem(&self) -> Option<String> {
+        let load = self.rate.duration().as_secs_f64();
+        for (number, fault) in self.faults.iter().enumerate() {
+            if !(0.0..load).contains(&fault.from_seconds) {
+                return Some(format!("{fault} begins outside of the load, which takes {load} s"));
+            }
+            if !(fault.from_seconds..=1e6).contains(&fault.to_seconds) {
+                return Some(format!("{fault} ends before it begins"));
+            }
+            if let Some(other) = self.faults[..number].iter().find(|other| other.collides_with(fault)) {
+                return Some(format!("{other} and {fault} break the same part at the same time"));
+            }
+        }
+        None
     }
 
     /// How long pages open.
@@ -246,6 +316,15 @@ mod tests {
         }
     }
 
+    fn numbers_on_a_path_socket(plan: &mut LoginPlan) {
+        plan.phone = PhoneSteps::Number;
+        plan.ways.push(WeightedWay { way: WayIn::PathSocket, weight: 1 });
+    }
+
+    fn faults(texts: &[&str]) -> Vec<PlannedFault> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
     #[test]
     fn a_plan_that_cannot_be_run_is_refused_by_the_name_of_its_setting() {
         plan().validate().unwrap();
@@ -265,6 +344,17 @@ mod tests {
             (bad(|plan| plan.hold_seconds = -1.0), "hold_seconds: "),
             (bad(|plan| plan.ways.clear()), "ways: "),
             (bad(|plan| plan.redeemed_again_percent = 101.0), "redeemed_again_percent: "),
+            (bad(numbers_on_a_path_socket), "ways: a page by path-socket has no place to show a number"),
+            (bad(|plan| plan.faults = faults(&["gateway-killed@5..6"])), "faults: gateway-killed@5..6 begins outside"),
+            (
+                bad(|plan| plan.faults = faults(&["gateway-killed@-1..6"])),
+                "faults: gateway-killed@-1..6 begins outside",
+            ),
+            (bad(|plan| plan.faults = faults(&["gateway-killed@NaN..6"])), "faults: "),
+            (bad(|plan| plan.faults = faults(&["gateway-killed@3..2"])), "faults: gateway-killed@3..2 ends before"),
+            (bad(|plan| plan.faults = faults(&["redis-killed@1..inf"])), "faults: "),
+            (bad(|plan| plan.faults = faults(&["redis-full@1..3", "redis-emptied@2"])), "faults: redis-full@1..3 and"),
+            (bad(|plan| plan.faults = faults(&["redis-emptied@2", "redis-full@1..3"])), "faults: redis-emptied@2 and"),
         ] {
             assert!(refused.starts_with(named), "{refused}");
         }
@@ -291,5 +381,11 @@ mod tests {
         let again: LoginPlan = serde_json::from_str(&serde_json::to_string(&plan()).unwrap()).unwrap();
         assert_eq!((again.hash(), again.hash().len()), (plan().hash(), 16));
         assert_ne!(LoginPlan { seed: 2, ..plan() }.hash(), plan().hash());
+        let broken = LoginPlan { faults: faults(&["gateway-killed@1..2", "gateway-killed:1@1..2"]), ..plan() };
+        broken.validate().unwrap();
+        let again: LoginPlan = serde_json::from_str(&serde_json::to_string(&broken).unwrap()).unwrap();
+        assert_eq!((again.hash(), broken.hash() == plan().hash()), (broken.hash(), false));
+        // A plan without faults has the hash that it had before there were any.
+        assert!(!serde_json::to_string(&plan()).unwrap().contains("faults"));
     }
 }

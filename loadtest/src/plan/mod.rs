@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `login_plan` | everything that a run is asked to do; its hash |
+//! | `fault` | what is broken meanwhile |
 //! | `phase` | the parts of a run, which are never measured together |
 //! | `rate_curve` | how many logins a second, over time |
 //! | `schedule` | the planned instants of one segment |
@@ -10,11 +11,13 @@
 //! A run may have several workers. Each takes one [`Segment`] of the plan, and all segments together are exactly the
 //! plan, so a run without workers is segment 1 of 1 on the same path.
 
+mod fault;
 mod login_plan;
 mod phase;
 mod rate_curve;
 mod schedule;
 
+pub use fault::{FaultKind, FaultSpan, FaultyPart, PlannedFault};
 pub use login_plan::{Arrivals, LoginPlan, PhoneSteps, PlanError, ThinkTime, WayIn, WeightedWay};
 pub use phase::Phase;
 pub use rate_curve::{RateCurve, RateStage};

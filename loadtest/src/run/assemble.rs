@@ -5,15 +5,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::sampler::Samples;
+use super::{fault_schedule::not_injected, sampler::Samples};
 use crate::{
-    generator::{PhaseWindow, RunRecorder},
+    generator::{FaultWindow, PhaseWindow, RunRecorder},
     health::{HealthEvidence, MachineTimes, descriptors, host_info, judge, port_range},
     measure::{Latency, TimingSet, Timings},
     plan::{LoginPlan, Phase},
     results::{
-        Funnel, HistogramRecord, LoginCost, PhaseResult, ProcessRole, ProcessSeries, RoleCost, RunResult, SecondResult,
-        TargetInfo, ToolInfo,
+        FaultMark, Funnel, HistogramRecord, LoginCost, PhaseResult, ProcessRole, ProcessSeries, RoleCost, RunResult,
+        SecondResult, TargetInfo, ToolInfo,
     },
     targets::EXHAUSTED,
     thresholds::Threshold,
@@ -55,8 +55,13 @@ pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
     result.generator = judge(&health_evidence(&result, recorder, &timings, &samples, pages_per_path));
     let failed_opens = failed_opens(&samples);
     result.processes = samples.processes;
-    let unopened = result.funnel.unopened(failed_opens);
-    for reason in missing.into_iter().chain(unopened).chain(result.funnel.without_end()) {
+    result.faults = fault_marks(recorder, took);
+    // What a fault costs is no gap of the measurement.
+    let mut calm = Funnel::default();
+    result.phases.iter().filter(|phase| phase.phase != Phase::Fault).for_each(|phase| calm.add(&phase.funnel));
+    let not_injected = not_injected(&result.plan.faults, result.faults.len());
+    let gaps = calm.unopened(failed_opens).into_iter().chain(calm.without_end());
+    for reason in missing.into_iter().chain(gaps).chain(not_injected) {
         result.completeness.lacks(reason);
     }
     result.thresholds = thresholds.iter().map(|threshold| threshold.check(&result)).collect();
@@ -87,6 +92,16 @@ fn phase_result(
     }
 }
 
+/// What was broken. What wasn't mended was broken until the end.
+fn fault_marks(recorder: &RunRecorder, took: Duration) -> Vec<FaultMark> {
+    let mark = |fault: &FaultWindow| FaultMark {
+        what: fault.what.clone(),
+        from_seconds: fault.from.as_secs_f64(),
+        to_seconds: fault.to.unwrap_or(took).as_secs_f64(),
+    };
+    recorder.look(|recorded| recorded.faults.iter().map(mark).collect())
+}
+
 /// What the logins cost that were planned in this phase. Its CPU time goes on until the last of them was over: a person who
 /// thinks confirms after the phase's end.
 fn cost(funnel: &Funnel, window: &PhaseWindow, processes: &[ProcessSeries]) -> LoginCost {
@@ -98,9 +113,10 @@ fn cost(funnel: &Funnel, window: &PhaseWindow, processes: &[ProcessSeries]) -> L
     for series in processes {
         let cost = roles.entry(series.role).or_default();
         cost.cpu_seconds += series.cpu_between(from, over.max(to));
-        let rss = |at: f64| series.at(at).map_or(0, |sample| sample.rss_bytes);
-        cost.rss_bytes += rss(to);
-        cost.rss_bytes_per_page += per(to_f64(rss(to).saturating_sub(rss(0.0))), connected);
+        // A process that has come in the place of another one began when it was first seen.
+        let (rss, before) = (series.rss_at(to), series.at(0.0).map_or(0, |sample| sample.rss_bytes));
+        cost.rss_bytes += rss;
+        cost.rss_bytes_per_page += per(to_f64(rss.saturating_sub(before)), connected);
     }
     for cost in roles.values_mut() {
         cost.cpu_us_per_login = per(cost.cpu_seconds * 1e6, logins);
@@ -145,15 +161,19 @@ fn health_evidence(
     pages_per_path: u64,
 ) -> HealthEvidence {
     let mut times = TimingSet::default();
-    let (mut funnel, mut took, mut cpu_seconds) = (Funnel::default(), Duration::ZERO, 0.0);
+    let (mut funnel, mut sent, mut took, mut cpu_seconds) = (Funnel::default(), 0, Duration::ZERO, 0.0);
+    // Pages and answers that are missing show what the generator lacks only while nothing is broken.
+    let is_calm = |phase: Phase| phase == Phase::Load || result.phase(Phase::Load).is_none();
     for phase in result.phases.iter().filter(|phase| LOADED.contains(&phase.phase)) {
-        if let Some(of_phase) = timings.phases.get(&phase.phase) {
-            times.merge(of_phase);
+        let of_phase = timings.phases.get(&phase.phase).cloned().unwrap_or_default();
+        times.merge(&of_phase);
+        if is_calm(phase.phase) {
+            funnel.add(&phase.funnel);
+            sent += of_phase.lateness.count();
+            took += Duration::from_secs_f64((phase.to_seconds - phase.from_seconds).max(0.0));
+            let generator = phase.cost.as_ref().and_then(|cost| cost.roles.get(&ProcessRole::Generator));
+            cpu_seconds += generator.map_or(0.0, |cost| cost.cpu_seconds);
         }
-        funnel.add(&phase.funnel);
-        took += Duration::from_secs_f64((phase.to_seconds - phase.from_seconds).max(0.0));
-        let generator = phase.cost.as_ref().and_then(|cost| cost.roles.get(&ProcessRole::Generator));
-        cpu_seconds += generator.map_or(0.0, |cost| cost.cpu_seconds);
     }
     let machine = |is_it: &dyn Fn(Phase) -> bool| samples.machine.iter().find(|(phase, _)| is_it(*phase));
     let begin = machine(&|phase| LOADED.contains(&phase)).map_or(MachineTimes::default(), |(_, times)| *times);
@@ -161,7 +181,7 @@ fn health_evidence(
     let exhausted = exhausted(&result.funnel);
     HealthEvidence {
         planned: funnel.planned,
-        sent: times.lateness.count(),
+        sent,
         times,
         without_page: funnel.without_page,
         failed_opens: failed_opens(samples).saturating_sub(exhausted.values().sum()),

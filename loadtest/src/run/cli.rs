@@ -3,9 +3,15 @@
 use std::{net::Ipv4Addr, path::PathBuf, str::FromStr};
 
 use clap::{Args, ValueEnum};
+use scenecast_testing::{RedisCluster, RedisSentinels};
 
+use super::peer_options::PeerOptions;
 use crate::{
-    plan::{Arrivals, LoginPlan, PhoneSteps, PlanError, RateCurve, RateStage, ThinkTime, WayIn, WeightedWay},
+    faults::{FaultyRedis, ProxiedRedis},
+    plan::{
+        Arrivals, FaultKind, FaultyPart, LoginPlan, PhoneSteps, PlanError, PlannedFault, RateCurve, RateStage,
+        ThinkTime, WayIn, WeightedWay,
+    },
     thresholds::Threshold,
 };
 
@@ -14,6 +20,8 @@ use crate::{
 pub struct RunCli {
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) peer: PeerOptions,
     #[command(flatten)]
     plan: PlanOptions,
     /// Fail with exit code 99 if this doesn't hold, for example "response.p99 < 50ms"; may be given several times
@@ -95,7 +103,8 @@ struct PlanOptions {
     /// How long people think before they confirm, in seconds: one number, or two as in 1-5
     #[arg(long, value_name = "SECONDS", default_value = "1-3")]
     think: ThinkText,
-    /// How pages are reached, with weights: for example websocket=8,sse=1,poll=1
+    /// How pages are reached, with weights: for example websocket=8,sse=1,poll=1. Pages of compatible routes are path-socket,
+    /// client-id, typed-code, qr-on-open and ticket
     #[arg(long, value_name = "WEIGHTS", default_value = "websocket=1")]
     transports: WaysText,
     /// Open the next scene after each login. By default only if there are more logins than pages
@@ -113,15 +122,52 @@ struct PlanOptions {
     /// A login is late if its page learns of it this many milliseconds after its planned instant
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1000.0)]
     late: f64,
-    /// How long a login may take before it counts as lost, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
-    cool_down: f64,
-    /// Of how many redeemed grants in a hundred it is tried whether they can be redeemed again, which has to be refused
+    /// How long a login may take before it counts as lost, in seconds: 20 by default, and longer by the longest fault
+    #[arg(long, value_name = "SECONDS")]
+    cool_down: Option<f64>,
+    /// Of how many redeemed grants in a hundred it is tried whether they can be redeemed again, which has to be refused; with
+    /// --fault all are tried at the end, unless it is 0
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
     redeem_again: f64,
+    /// Break something of the own cluster while people log in, such as gateway-killed@10..15 or redis-emptied@10: seconds
+    /// since people began to log in; may be given several times. With a number it is that pod: gateway-killed:1@10..15
+    #[arg(long = "fault", value_name = "KIND@SECONDS", conflicts_with = "target")]
+    faults: Vec<PlannedFault>,
     /// What random choices begin with. The same seed gives the same instants
     #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+impl PlanOptions {
+    /// In a fault logins wait until it is mended.
+    fn usual_cool_down(&self) -> f64 {
+        let longest = self.faults.iter().map(|fault| fault.to_seconds - fault.from_seconds).fold(0.0, f64::max);
+        COOL_DOWN + longest.clamp(0.0, 1e5)
+    }
+}
+
+impl ClusterOptions {
+    /// Refuses a fault that the own cluster can't have.
+    fn check_fault(&self, fault: &PlannedFault) -> Result<(), PlanError> {
+        let count = match fault.kind.part() {
+            FaultyPart::Gateway => self.gateways,
+            FaultyPart::Callback => self.callbacks,
+            FaultyPart::Redis => 1,
+        };
+        let can_have = match self.redis {
+            RedisLayout::Single => ProxiedRedis::can_have,
+            RedisLayout::Cluster => RedisCluster::can_have,
+            RedisLayout::Sentinel => RedisSentinels::can_have,
+        };
+        if fault.pod >= count {
+            return Err(PlanError::new("faults", format!("{fault}: there are {count}, and they count from 0")));
+        }
+        if !can_have(fault.kind) {
+            let layouts = if can_have(FaultKind::RedisPartitioned) { "single" } else { "cluster or sentinel" };
+            return Err(PlanError::new("faults", format!("{fault} needs --redis {layouts}")));
+        }
+        Ok(())
+    }
 }
 
 impl RunCli {
@@ -141,7 +187,7 @@ impl RunCli {
                 && (options.refill || most_logins(&rate, options.arrivals) > f64::from(options.pages)),
             rate,
             arrivals: options.arrivals,
-            cool_down_seconds: options.cool_down,
+            cool_down_seconds: options.cool_down.unwrap_or_else(|| options.usual_cool_down()),
             phone: options.confirmation,
             think_time: options.think.0,
             ways: options.transports.0.clone(),
@@ -149,8 +195,16 @@ impl RunCli {
             reconnects_per_second: options.reconnects,
             late_after_seconds: options.late / 1000.0,
             redeemed_again_percent: options.redeem_again,
+            faults: options.faults.clone(),
         };
         plan.validate()?;
+        let needs_own = |way: &&WeightedWay| matches!(way.way, WayIn::ClientIdSocket | WayIn::QrOnOpen);
+        if let (Some(_), Some(way)) = (&self.cluster.target, plan.ways.iter().find(needs_own)) {
+            return Err(PlanError::new("ways", format!("{} needs an own cluster, without --target", way.way)));
+        }
+        for fault in &plan.faults {
+            self.cluster.check_fault(fault)?;
+        }
         Ok(plan)
     }
 
@@ -159,6 +213,9 @@ impl RunCli {
         address.is_loopback() && address != std::net::IpAddr::from(Ipv4Addr::UNSPECIFIED)
     }
 }
+
+/// How long a login may take, in seconds.
+const COOL_DOWN: f64 = 20.0;
 
 /// How many logins there may be. Of random arrivals there are more than four standard deviations too many once in 30,000 runs.
 fn most_logins(rate: &RateCurve, arrivals: Arrivals) -> f64 {
@@ -258,6 +315,8 @@ mod tests {
         let refill = |arguments| plan(arguments).unwrap().refill;
         assert!(refill("--pages 139 --rate 10 --for 10") && !refill("--pages 140 --rate 10 --for 10"));
         assert!(!refill("--pages 100 --rate 10 --for 10 --arrivals uniform"));
+        let broken = plan("--fault redis-killed@1..8 --gateways 2 --fault gateway-restarted:1@5").unwrap();
+        assert_eq!((broken.faults.len(), broken.cool_down_seconds, usual.cool_down_seconds), (2, 27.0, 20.0));
     }
 
     #[test]
@@ -268,14 +327,31 @@ mod tests {
             ("--stages 10s:5 --rate 7", "cannot be used with"),
             ("--think x", "one number of seconds"),
             ("--think 3-1", "think_time"),
-            ("--transports carrier-pigeon", "transports are websocket, sse, poll"),
+            ("--transports carrier-pigeon", "transports are websocket, sse, poll, path-socket, client-id, typed-code"),
             ("--transports websocket=0", "ways: "),
+            ("--transports ticket --confirmation number", "a page by ticket has no place to show a number"),
+            ("--target t.toml --transports client-id", "client-id needs an own cluster"),
             ("--rate nan", "rate: "),
             ("--pages 0", "pages: "),
             ("--redeem-again 101", "redeemed_again_percent: "),
             ("--no-refill --pages 10", "3000 logins need as many pages"),
             ("--threshold x", "has no <"),
             ("--threshold response.p99<5", "takes us, ms or s"),
+            ("--fault gateway-eaten@1..2", "faults are gateway-killed"),
+            ("--fault gateway-killed:1@1..2", "gateway-killed:1@1..2: there are 1"),
+            ("--fault redis-partitioned@1..2", "redis-partitioned@1..2 needs --redis cluster or sentinel"),
+            ("--redis cluster --fault redis-emptied@1", "redis-emptied@1 needs --redis single"),
+            ("--redis sentinel --fault redis-slow@1..2", "needs --redis single"),
+            ("--for 5 --fault gateway-killed@5..6", "begins outside of the load, which takes 5 s"),
+            ("--target t.toml --fault redis-killed@1..2", "cannot be used with"),
+            ("--peer pusher", "peers are nchan, ws, socket-io, centrifugo"),
+            ("--peer scenecast", "peers are nchan"),
+            ("--peer nchan --gateways 2", "cannot be used with"),
+            ("--peer nchan --confirmation tap", "cannot be used with"),
+            ("--peer nchan --transports sse", "cannot be used with"),
+            ("--peer nchan --fault redis-killed@1..2", "cannot be used with"),
+            ("--peer-at 127.0.0.1:1,127.0.0.1:2", "--peer"),
+            ("--peer ws --peer-at 127.0.0.1:1", "has to be two addresses"),
             ("--gateways 0", "--gateways"),
             ("--target t.toml --gateways 2", "cannot be used with"),
         ] {

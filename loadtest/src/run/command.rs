@@ -19,8 +19,10 @@ use super::{
     assemble::{RunEvidence, assemble},
     cli::RunCli,
     error::RunError,
+    fault_schedule::inject_by_plan,
     interrupt::{Interrupts, wait_for_signals},
     own_cluster::OwnCluster,
+    peer::RunPeer,
     probe::probe,
     progress::Progress,
     sampler::Sampler,
@@ -34,8 +36,8 @@ use crate::{
     measure::{IntervalEntry, write_interval_log},
     plan::{LoginPlan, Segment, ThinkTime, WayIn},
     report,
-    results::{self, ResultFileError, RunResult, RunVerdict, TargetInfo},
-    targets::{LoginTarget, PreciseTimer, ScenecastSetup, ScenecastTarget, Seat, SourceAddresses},
+    results::{self, ProcessRole, ResultFileError, RunResult, RunVerdict, TargetInfo},
+    targets::{CompatiblePlaces, LoginTarget, PreciseTimer, ScenecastSetup, ScenecastTarget, Seat, SourceAddresses},
     thresholds::{Threshold, ThresholdFile},
 };
 
@@ -44,11 +46,12 @@ struct Place {
     info: TargetInfo,
     simulator: Simulator,
     account: AccountName,
-    gateways: Vec<SocketAddr>,
-    callbacks: Vec<SocketAddr>,
+    gateways: ReadyPods,
+    callbacks: ReadyPods,
     origin: String,
     api_key: String,
     words: ReplyPhrases,
+    compatible: Option<CompatiblePlaces>,
     /// The processes, if they are ours.
     own: Option<OwnCluster>,
 }
@@ -87,57 +90,110 @@ async fn run_to_result(cli: &RunCli) -> Result<RunResult, RunError> {
     let progress = Progress::start();
     let notes = progress.clone();
     let Interrupts { stop, at_once } = wait_for_signals(move |text| notes.note(text))?;
+    let timer = PreciseTimer::start();
+    let measuring = Measuring { cli, plan, thresholds, progress, stop, timer };
     tokio::select! {
         biased;
         () = at_once.cancelled() => Err(RunError::Interrupted),
-        result = measure(cli, plan, &thresholds, &progress, stop) => result,
+        result = measuring.at_target() => result,
     }
 }
 
-/// Measures. Dropping it ends its processes.
-async fn measure(
-    cli: &RunCli,
+/// A run that is about to begin. Dropping what measures ends its processes.
+struct Measuring<'a> {
+    cli: &'a RunCli,
     plan: LoginPlan,
-    thresholds: &[Threshold],
-    progress: &Progress,
+    thresholds: Vec<Threshold>,
+    progress: Progress,
     stop: CancellationToken,
-) -> Result<RunResult, RunError> {
-    let place = open_place(cli, &plan).await?;
-    let sources = if place.gateways.iter().all(|gateway| RunCli::has_sources(gateway.ip())) {
-        SourceAddresses::loopback(std::process::id(), cli.cluster.sources)
-    } else {
-        SourceAddresses::ANY
-    };
-    let gateways = u64::try_from(place.gateways.len()).unwrap_or(1).max(1);
-    let pages_per_path = u64::from(plan.pages).div_ceil(gateways * u64::from(sources.count()));
-    let timer = PreciseTimer::start();
-    let (target, _processes) = target(place, cli, &plan, timer.clone());
-    // The page of the probe is the last one of all, so no page of the run has its number.
-    let seat = Seat { number: u64::MAX, source: sources.of(0), way: WayIn::WebSocket };
-    probe(&target, seat, target.address_of(seat), plan.rate.logins() > 0.0).await?;
-    let target = target.thinking(plan.think_time);
+    timer: PreciseTimer,
+}
 
-    let info = target.info();
-    let recorder = Arc::new(RunRecorder::begin(Duration::from_secs_f64(plan.late_after_seconds)));
-    let sampler = Sampler::start(recorder.clone())
-        .map_err(|source| RunError::Process { what: "start the thread that watches processes", source })?;
-    let generator = Generator::new(target, plan.clone(), Segment::WHOLE, sources, timer, recorder.clone(), stop);
-    let missing = tokio::select! {
-        missing = generator.run() => missing,
-        () = progress.follow(&recorder) => vec![],
-    };
-    progress.end();
-    let samples = sampler.finish(&recorder);
-    let result =
-        assemble(RunEvidence { plan, target: info, recorder: &recorder, samples, missing, thresholds, pages_per_path });
-    // It fails if stdout is closed. Then nobody reads it.
-    let _ = writeln!(io::stdout(), "{}", RunSummary(&result));
-    match keep(&result, &recorder, &cli.out) {
-        // A lost login is worse than a full disk.
-        Err(error) if result.verdict == RunVerdict::BrokenPromise => say(&error),
-        kept => kept?,
+impl Measuring<'_> {
+    /// Starts the target, or finds it, and measures it.
+    async fn at_target(self) -> Result<RunResult, RunError> {
+        if let Some(peer) = self.cli.peer.peer {
+            let peer = RunPeer::open(&self.cli.peer, peer, &self.plan).await?;
+            let processes = peer.processes();
+            self.probe(&peer.target, &[peer.pages]).await?;
+            return self.measure(peer.target, &[peer.pages], processes, None).await;
+        }
+        let place = open_place(self.cli, &self.plan).await?;
+        let gateways = place.gateways.ready();
+        let (target, own) = target(place, self.cli, &self.plan, self.timer.clone());
+        self.probe(&target, &gateways).await?;
+        let target = target.thinking(self.plan.think_time);
+        self.measure(target, &gateways, vec![], own).await
     }
-    Ok(result)
+
+    /// From where connections to these addresses come.
+    fn sources(&self, addresses: &[SocketAddr]) -> SourceAddresses {
+        if addresses.iter().all(|address| RunCli::has_sources(address.ip())) {
+            SourceAddresses::loopback(std::process::id(), self.cli.cluster.sources)
+        } else {
+            SourceAddresses::ANY
+        }
+    }
+
+    /// Logs one page in. It is the last one of all, so no page of the run has its number.
+    async fn probe<T: LoginTarget>(&self, target: &T, addresses: &[SocketAddr]) -> Result<(), RunError> {
+        let seat = Seat { number: u64::MAX, source: self.sources(addresses).of(0), way: WayIn::WebSocket };
+        Ok(probe(target, seat, addresses, self.plan.rate.logins() > 0.0).await?)
+    }
+
+    /// Measures a target, whose pages open at these addresses, and keeps the result.
+    async fn measure<T: LoginTarget>(
+        self,
+        target: T,
+        addresses: &[SocketAddr],
+        known: Vec<(ProcessRole, String, u32)>,
+        mut own: Option<OwnCluster>,
+    ) -> Result<RunResult, RunError> {
+        let sources = self.sources(addresses);
+        let Self { cli, plan, thresholds, progress, stop, timer } = self;
+        let servers = u64::try_from(addresses.len()).unwrap_or(1).max(1);
+        let pages_per_path = u64::from(plan.pages).div_ceil(servers * u64::from(sources.count()));
+
+        let info = target.info();
+        let recorder = RunRecorder::begin(Duration::from_secs_f64(plan.late_after_seconds));
+        let recorder = Arc::new(if plan.faults.is_empty() { recorder } else { recorder.keeping_logins() });
+        let sampler = Sampler::start(recorder.clone(), known)
+            .map_err(|source| RunError::Process { what: "start the thread that watches processes", source })?;
+        let ended = stop.clone();
+        let generator = Generator::new(target, plan.clone(), Segment::WHOLE, sources, timer, recorder.clone(), stop);
+        let mut wrong = vec![];
+        let injecting = async {
+            if let Some(own) = &mut own {
+                wrong = inject_by_plan(&mut *own.processes, &plan.faults, &recorder, &ended).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut missing = tokio::select! {
+            missing = generator.run() => missing,
+            () = progress.follow(&recorder) => vec![],
+            () = injecting => vec![],
+        };
+        missing.append(&mut wrong);
+        progress.end();
+        let samples = sampler.finish(&recorder);
+        let result = assemble(RunEvidence {
+            plan,
+            target: info,
+            recorder: &recorder,
+            samples,
+            missing,
+            thresholds: &thresholds,
+            pages_per_path,
+        });
+        // It fails if stdout is closed. Then nobody reads it.
+        let _ = writeln!(io::stdout(), "{}", RunSummary(&result));
+        match keep(&result, &recorder, &cli.out) {
+            // A lost login is worse than a full disk.
+            Err(error) if result.verdict == RunVerdict::BrokenPromise => say(&error),
+            kept => kept?,
+        }
+        Ok(result)
+    }
 }
 
 fn thresholds(cli: &RunCli) -> Result<Vec<Threshold>, RunError> {
@@ -180,15 +236,16 @@ async fn open_place(cli: &RunCli, plan: &LoginPlan) -> Result<Place, RunError> {
             info,
             simulator: cluster.simulator,
             account: cluster.account,
-            gateways: cluster.gateways,
-            callbacks: cluster.callbacks,
+            gateways: ReadyPods::fixed(cluster.gateways),
+            callbacks: ReadyPods::fixed(cluster.callbacks),
             origin: cluster.origin,
             api_key: cluster.api_key.text().to_owned(),
             words: cluster.words,
+            compatible: None,
             own: None,
         });
     }
-    let own = OwnCluster::start(&cli.cluster, plan, &cli.out).await?;
+    let mut own = OwnCluster::start(&cli.cluster, plan, &cli.out).await?;
     Ok(Place {
         info: own.info.clone(),
         simulator: own.simulator.clone(),
@@ -198,6 +255,7 @@ async fn open_place(cli: &RunCli, plan: &LoginPlan) -> Result<Place, RunError> {
         origin: own.origin.to_owned(),
         api_key: own.api_key.to_owned(),
         words: ReplyPhrases::default(),
+        compatible: own.compatible.take(),
         own: Some(own),
     })
 }
@@ -205,10 +263,11 @@ async fn open_place(cli: &RunCli, plan: &LoginPlan) -> Result<Place, RunError> {
 fn target(place: Place, cli: &RunCli, plan: &LoginPlan, timer: PreciseTimer) -> (ScenecastTarget, Option<OwnCluster>) {
     // A random start, so that a run at a cluster that lives on has other people than the runs before it.
     let first = u64::from(rand::random::<u32>());
+    let site = SiteBackend::new(place.callbacks, place.api_key);
     let target = ScenecastTarget::new(ScenecastSetup {
         info: place.info,
         gateways: place.gateways,
-        site: SiteBackend::new(ReadyPods::fixed(place.callbacks), place.api_key),
+        site: if plan.faults.is_empty() { site.forgetting() } else { site },
         simulator: place.simulator,
         account: place.account,
         origin: place.origin,
@@ -218,6 +277,7 @@ fn target(place: Place, cli: &RunCli, plan: &LoginPlan, timer: PreciseTimer) -> 
         people: first..=first + cli.cluster.people - 1,
         heartbeats: true,
         timer,
+        compatible: place.compatible,
     });
     (target, place.own)
 }

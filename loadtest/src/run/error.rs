@@ -5,7 +5,13 @@ use std::{io, path::PathBuf};
 use scenecast_service::config::ConfigError;
 
 use super::probe::ProbeError;
-use crate::{given_cluster::WatchTargetError, plan::PlanError, report::ReportFileError, results::ResultFileError};
+use crate::{
+    given_cluster::WatchTargetError,
+    peers::{InstallError, PeerStartError},
+    plan::PlanError,
+    report::ReportFileError,
+    results::ResultFileError,
+};
 
 /// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -26,6 +32,12 @@ pub(super) enum RunError {
     Binary { path: PathBuf },
     #[error("redis-server can't be started; install it, or aim at a cluster with --target")]
     Redis,
+    #[error("Scenecast is no peer; leave --peer out")]
+    NoPeer,
+    #[error("the peer can't be had: {0}")]
+    Install(#[from] InstallError),
+    #[error("the peer doesn't run: {0}")]
+    PeerStart(#[from] PeerStartError),
     #[error("the cluster can't be started: {0}")]
     Cluster(String),
     #[error("{path} can't be written: {source}")]
@@ -52,8 +64,15 @@ impl RunError {
             | Self::Shortage(_)
             | Self::Binary { .. }
             | Self::Redis
+            | Self::NoPeer
+            | Self::Install(_)
             | Self::Output { .. } => 2,
-            Self::Cluster(_) | Self::Probe(_) | Self::Result(_) | Self::Report(_) | Self::Process { .. } => 3,
+            Self::PeerStart(_)
+            | Self::Cluster(_)
+            | Self::Probe(_)
+            | Self::Result(_)
+            | Self::Report(_)
+            | Self::Process { .. } => 3,
             Self::Interrupted => INTERRUPTED,
         }
     }

@@ -21,8 +21,8 @@ const PAGE_WITHIN: Duration = Duration::from_secs(5);
 /// Why nobody can be logged in. Each text says what to look at.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProbeError {
-    #[error("no page can be opened at {address}: {source}")]
-    Page { address: SocketAddr, source: PageError },
+    #[error("no page can be opened at {addresses}: {source}")]
+    Page { addresses: String, source: PageError },
     #[error(
         "the code of the first page is none of this program's WeChat; the callbacks' wechat.api_base has to be public_url"
     )]
@@ -37,14 +37,15 @@ pub(super) enum ProbeError {
     Late,
 }
 
-/// Opens a page, and logs it in and redeems its grant if `logs_in`. Nothing of it is in any result.
+/// Opens a page at one of these addresses, and logs it in and redeems its grant if `logs_in`. Nothing of it is in any result.
 pub(super) async fn probe<T: LoginTarget>(
     target: &T,
     seat: Seat,
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     logs_in: bool,
 ) -> Result<(), ProbeError> {
-    let opened = target.open(seat).await.map_err(|source| ProbeError::Page { address, source })?;
+    let opened = target.open(seat).await;
+    let opened = opened.map_err(|source| ProbeError::Page { addresses: words(addresses), source })?;
     if logs_in { timeout(WITHIN, log_in(target, seat, opened)).await.map_err(|_| ProbeError::Late)? } else { Ok(()) }
 }
 
@@ -85,6 +86,10 @@ async fn log_in<T: LoginTarget>(
         Redemption::Of(_) => Err(ProbeError::Grant("it is somebody else's".to_owned())),
         Redemption::Refused(code) => Err(ProbeError::Grant(code)),
     }
+}
+
+fn words(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
 
 /// Waits for the page's login. The error says why it will never come.
@@ -158,8 +163,9 @@ mod tests {
                 page.send(heard.clone()).await.unwrap();
             }
             let (told, problem) = (self.told, self.problem.clone());
+            let (told_before, answered) = (vec![], Instant::now());
             let triggered =
-                Triggered { who: ann(), planned, due: planned, sent: planned, told, answered: Instant::now(), problem };
+                Triggered { who: ann(), planned, due: planned, sent: planned, told_before, told, answered, problem };
             self.knows_code.then_some(triggered)
         }
 
@@ -179,7 +185,7 @@ mod tests {
         };
         change(&mut answers);
         let seat = Seat { number: 0, source: None, way: WayIn::WebSocket };
-        let probed = probe(&answers, seat, ([127, 0, 0, 1], 80).into(), true).await;
+        let probed = probe(&answers, seat, &[([127, 0, 0, 1], 80).into()], true).await;
         probed.map_or_else(|error| error.to_string(), |()| "passed".to_owned())
     }
 

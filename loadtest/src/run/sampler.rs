@@ -40,9 +40,13 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// Samples this process, and those that it has started.
-    pub(super) fn start(recorder: Arc<RunRecorder>) -> io::Result<Self> {
-        let samples = Arc::new(Mutex::new(Samples { processes: watched(), ..Samples::default() }));
+    /// Samples this process, and those that it has started. What `known` says of a process counts, and not its command line.
+    pub(super) fn start(recorder: Arc<RunRecorder>, known: Vec<(ProcessRole, String, u32)>) -> io::Result<Self> {
+        let mut processes = watched();
+        processes.retain(|series| known.iter().all(|(.., pid)| *pid != series.pid));
+        let known = known.into_iter().map(|(role, name, pid)| ProcessSeries { role, name, pid, samples: vec![] });
+        processes.extend(known);
+        let samples = Arc::new(Mutex::new(Samples { processes, ..Samples::default() }));
         let stop = CancellationToken::new();
         let sampling = stop.child_token().run_until_cancelled_owned(sample(recorder, samples.clone()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -64,6 +68,7 @@ impl Sampler {
 
 async fn sample(recorder: Arc<RunRecorder>, samples: Arc<Mutex<Samples>>) {
     let began = recorder.began();
+    let mut phase_changes = recorder.phase_changes();
     let mut second = tokio::time::Instant::from_std(began);
     samples.lock().sample_processes(began);
     loop {
@@ -76,7 +81,7 @@ async fn sample(recorder: Arc<RunRecorder>, samples: Arc<Mutex<Samples>>) {
                 samples.seconds.push(counts);
                 samples.sample_processes(began);
             }
-            () = recorder.phase_changed() => {
+            Ok(()) = phase_changes.changed() => {
                 let times = machine_times();
                 let phase = recorder.look(|recorded| recorded.windows.last().map(|window| window.phase));
                 let mut samples = samples.lock();
@@ -89,14 +94,43 @@ async fn sample(recorder: Arc<RunRecorder>, samples: Arc<Mutex<Samples>>) {
 
 impl Samples {
     fn sample_processes(&mut self, began: Instant) {
+        let mut is_gone = false;
         for series in &mut self.processes {
             // A process that is gone has no more samples.
-            if let Some(sample) = sample_of(series.pid, began) {
-                series.samples.push(sample);
+            match sample_of(series.pid, began) {
+                Some(sample) => series.samples.push(sample),
+                None => is_gone = true,
             }
+        }
+        if is_gone {
+            self.watch_successors(began);
         }
         self.descriptors = self.descriptors.max(descriptors().0);
     }
+}
+
+impl Samples {
+    /// Samples the processes that have come in the place of others, too.
+    fn watch_successors(&mut self, began: Instant) {
+        for mut series in watched() {
+            if self.processes.iter().any(|known| known.pid == series.pid) {
+                continue;
+            }
+            let before = self.processes.iter().filter(|known| is_of(known, &series.name)).count();
+            // A command that somebody gives to Redis is no server.
+            if before == 0 {
+                continue;
+            }
+            series.name = format!("{}, start {}", series.name, before + 1);
+            series.samples.extend(sample_of(series.pid, began));
+            self.processes.push(series);
+        }
+    }
+}
+
+/// Whether this process, or one in whose place it has come, had this name.
+fn is_of(series: &ProcessSeries, name: &str) -> bool {
+    series.name.split(", start ").next() == Some(name)
 }
 
 fn sample_of(pid: u32, began: Instant) -> Option<ProcessSample> {
@@ -162,7 +196,7 @@ mod tests {
     #[tokio::test]
     async fn a_run_whose_threads_are_all_busy_is_sampled_all_the_same() {
         let recorder = Arc::new(RunRecorder::begin(SECOND));
-        let sampler = Sampler::start(recorder.clone()).unwrap();
+        let sampler = Sampler::start(recorder.clone(), vec![]).unwrap();
         // Nothing is awaited here, so no task of this runtime gets on.
         let given_up = Instant::now() + Duration::from_secs(60);
         while sampler.samples.lock().seconds.is_empty() && Instant::now() < given_up {

@@ -39,6 +39,12 @@ impl fmt::Display for RunSummary<'_> {
                 writeln!(f, "{what}: {}", counts.join(", "))?;
             }
         }
+        if funnel.ended_with_the_data > 0 {
+            writeln!(f, "ended with the data of Redis before they were redeemed: {}", funnel.ended_with_the_data)?;
+        }
+        for fault in &self.0.faults {
+            writeln!(f, "broken: {} from {:.1} s to {:.1} s", fault.what, fault.from_seconds, fault.to_seconds)?;
+        }
         writeln!(
             f,
             "{:<10} {:<9} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9}",

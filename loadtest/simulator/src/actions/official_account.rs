@@ -28,7 +28,7 @@ impl HeldDelivery {
     }
 
     /// Signs the message for somebody who posts it with connections of their own. It meets none of the simulator's faults.
-    /// `None` if the account has no callback.
+    /// Each attempt is signed anew, to the next of the account's callbacks. `None` if the account has no callback.
     pub fn seal(&self) -> Option<SealedDelivery> {
         SealedDelivery::new(self.account.clone(), &self.message)
     }
