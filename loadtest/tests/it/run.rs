@@ -99,7 +99,7 @@ async fn a_peer_is_the_target_of_the_same_run_and_the_result_says_what_it_does_n
     let files = tempfile::tempdir().unwrap();
     let peer = serve(scripted_peer()).await;
     let arguments = format!(
-        "--peer ws --peer-at {peer},{peer} --pages 12 --opens 60 --hold 0.2 --rate 12 --for 2 --arrivals uniform --refill"
+        "--peer ws --peer-at {peer},{peer} --pages 36 --opens 180 --hold 0.2 --rate 12 --for 2 --arrivals uniform --refill"
     );
     let ended = run(files.path(), &arguments).output().await.unwrap();
     let result = result(files.path(), &ended);
