@@ -7,6 +7,7 @@
 //! | [`peers`] | servers that people use in our place, measured beside Scenecast; `scenecast-loadtest peers` |
 //! | [`health`] | whether the generator itself is the limit |
 //! | [`thresholds`] | thresholds in words |
+//! | [`workers`] | a run by several processes: what they tell each other, and how it becomes one |
 //! | [`generator`] | pages, and logins at their planned instants |
 //! | [`targets`] | what a run may be aimed at, behind one trait |
 //! | [`compare`] | what became better or worse between two results; `scenecast-loadtest compare` |
@@ -42,3 +43,4 @@ pub mod run;
 pub mod targets;
 pub mod thresholds;
 pub mod webhook_receiver;
+pub mod workers;

@@ -8,7 +8,9 @@ use std::{
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{generator_state::GeneratorState, logins::log_in, pages::keep_page, recording::RunRecorder};
+use super::{
+    generator_state::GeneratorState, logins::log_in, pages::keep_page, phase_gate::PhaseGate, recording::RunRecorder,
+};
 use crate::{
     plan::{Arrivals, LoginPlan, Phase, RateCurve, Schedule, Segment},
     results::TargetInfo,
@@ -20,8 +22,14 @@ const RAMP_GRACE: Duration = Duration::from_secs(15);
 /// How often the ramp looks whether all pages are open.
 const RAMP_POLL: Duration = Duration::from_millis(20);
 
+/// The gate between ramp and hold.
+const PAGES_ARE_OPEN: u32 = 1;
+
 /// Runs one segment of a plan at a target.
-pub struct Generator<T: LoginTarget>(Arc<GeneratorState<T>>);
+pub struct Generator<T: LoginTarget> {
+    state: Arc<GeneratorState<T>>,
+    gate: PhaseGate,
+}
 
 impl<T: LoginTarget> Generator<T> {
     /// A generator for this segment. `stop` ends the run early: nothing new is planned, and what is under way ends.
@@ -34,12 +42,19 @@ impl<T: LoginTarget> Generator<T> {
         recorder: Arc<RunRecorder>,
         stop: CancellationToken,
     ) -> Self {
-        Self(Arc::new(GeneratorState::new(target, plan, segment, sources, timer, recorder, stop)))
+        let state = Arc::new(GeneratorState::new(target, plan, segment, sources, timer, recorder, stop));
+        Self { state, gate: PhaseGate::open() }
+    }
+
+    /// Waits at this gate once all of its pages are open.
+    #[must_use]
+    pub fn with_gate(self, gate: PhaseGate) -> Self {
+        Self { gate, ..self }
     }
 
     /// What the result file says of the target.
     pub fn target_info(&self) -> TargetInfo {
-        self.0.target.info()
+        self.state.target.info()
     }
 
     /// Runs all phases. Answers what is missing of the plan, one sentence each.
@@ -47,24 +62,30 @@ impl<T: LoginTarget> Generator<T> {
         let mut missing = vec![];
         let mut pages = JoinSet::new();
         self.ramp(&mut pages, &mut missing).await;
+        tokio::select! {
+            () = self.gate.pass(PAGES_ARE_OPEN) => {}
+            () = self.state.stop.cancelled() => {}
+        }
         self.hold().await;
         self.load().await;
-        if self.0.stop.is_cancelled() {
+        if self.state.stop.is_cancelled() {
             missing.push("the run was stopped before its end".to_owned());
         }
-        self.0.recorder.enter(Phase::CoolDown);
-        self.0.logins.close();
-        self.0.logins.wait().await;
-        self.0.recorder.finish();
+        self.state.recorder.enter(Phase::CoolDown);
+        self.state.logins.close();
+        self.state.logins.wait().await;
+        self.state.recorder.finish();
         missing
     }
 
     async fn ramp(&self, pages: &mut JoinSet<()>, missing: &mut Vec<String>) {
-        let state = &self.0;
+        let state = &self.state;
         state.recorder.enter(Phase::Ramp);
         let curve = RateCurve::constant(state.plan.opens_per_second, state.plan.ramp().as_secs_f64());
         let start = Instant::now();
-        for (_, at) in Schedule::new(curve, Arrivals::Uniform, state.plan.seed, state.segment) {
+        // Pages by rate may be rounded to one more.
+        let opens = Schedule::new(curve, Arrivals::Uniform, state.plan.seed, state.segment);
+        for (_, at) in opens.take_while(|(number, _)| *number < state.plan.pages.into()) {
             let planned = start + at;
             if !self.reached(planned).await {
                 return;
@@ -87,14 +108,14 @@ impl<T: LoginTarget> Generator<T> {
     }
 
     async fn hold(&self) {
-        if self.0.plan.hold_seconds > 0.0 && !self.0.stop.is_cancelled() {
-            self.0.recorder.enter(Phase::Hold);
-            self.reached(Instant::now() + Duration::from_secs_f64(self.0.plan.hold_seconds)).await;
+        if self.state.plan.hold_seconds > 0.0 && !self.state.stop.is_cancelled() {
+            self.state.recorder.enter(Phase::Hold);
+            self.reached(Instant::now() + Duration::from_secs_f64(self.state.plan.hold_seconds)).await;
         }
     }
 
     async fn load(&self) {
-        let state = &self.0;
+        let state = &self.state;
         if state.stop.is_cancelled() {
             return;
         }
@@ -114,7 +135,7 @@ impl<T: LoginTarget> Generator<T> {
     }
 
     async fn log_in_by_plan(&self, start: Instant) {
-        let state = &self.0;
+        let state = &self.state;
         let plan = &state.plan;
         for (number, at) in Schedule::new(plan.rate.clone(), plan.arrivals, plan.seed, state.segment) {
             let planned = start + at;
@@ -130,10 +151,10 @@ impl<T: LoginTarget> Generator<T> {
 
     /// Does something with pages at this rate, as long as the load goes on.
     async fn churn(&self, start: Instant, rate: f64, mut act: impl FnMut()) {
-        let plan = &self.0.plan;
+        let plan = &self.state.plan;
         if rate > 0.0 {
             let curve = RateCurve::constant(rate, plan.rate.duration().as_secs_f64());
-            for (_, at) in Schedule::new(curve, Arrivals::Poisson, plan.seed, self.0.segment) {
+            for (_, at) in Schedule::new(curve, Arrivals::Poisson, plan.seed, self.state.segment) {
                 if !self.reached(start + at).await {
                     return;
                 }
@@ -146,8 +167,8 @@ impl<T: LoginTarget> Generator<T> {
     async fn reached(&self, at: Instant) -> bool {
         tokio::select! {
             biased;
-            () = self.0.stop.cancelled() => false,
-            () = self.0.timer.sleep_until(at) => true,
+            () = self.state.stop.cancelled() => false,
+            () = self.state.timer.sleep_until(at) => true,
         }
     }
 }

@@ -7,11 +7,12 @@ use std::{
 
 use parking_lot::Mutex;
 use scenecast_scene::SceneId;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::{
-    ledger::{Ledger, Redemption},
-    measure::{Latency, LoginTiming, Timings},
+    ledger::{Ledger, Redemption, Tally},
+    measure::{Latency, LoginTiming, SecondTimings, Timings},
     plan::Phase,
     results::Funnel,
     targets::Triggered,
@@ -49,7 +50,7 @@ struct RecordedPhase {
 }
 
 /// When a phase was, since the run's start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseWindow {
     pub phase: Phase,
     pub from: Duration,
@@ -58,7 +59,7 @@ pub struct PhaseWindow {
 }
 
 /// Counts since the run's start, for whoever shows or samples it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveCounts {
     /// How many pages are connected now.
     pub connected: u64,
@@ -68,6 +69,17 @@ pub struct LiveCounts {
     pub planned: u64,
     pub heard: u64,
 }
+
+/// What was measured in a run, as plain data: by one process, or by several workers together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measured {
+    pub timings: Timings,
+    pub phases: MeasuredPhases,
+    pub windows: Vec<PhaseWindow>,
+}
+
+/// What became of the logins of each phase, and how long its opens took; by the phase in which something was planned.
+pub type MeasuredPhases = BTreeMap<Phase, (Funnel, Latency)>;
 
 impl RunRecorder {
     /// The run begins now. A login is late if its page learns of it this much later than its phone.
@@ -101,7 +113,7 @@ impl RunRecorder {
     }
 
     /// A phase begins, and the one before it ends.
-    pub(super) fn enter(&self, phase: Phase) {
+    pub fn enter(&self, phase: Phase) {
         let from = self.began.elapsed();
         let windows = &mut self.recorded.lock().windows;
         end_last(windows, from);
@@ -115,7 +127,7 @@ impl RunRecorder {
     }
 
     /// The run is over.
-    pub(super) fn finish(&self) {
+    pub fn finish(&self) {
         end_last(&mut self.recorded.lock().windows, self.began.elapsed());
         self.phase_changed.notify_one();
     }
@@ -214,12 +226,36 @@ impl RunRecorder {
     }
 
     /// What became of the logins of each phase, and how long its opens took.
-    pub fn by_phase(&self) -> BTreeMap<Phase, (Funnel, Latency)> {
+    pub fn by_phase(&self) -> MeasuredPhases {
+        self.measured().phases
+    }
+
+    /// Everything that was measured. A login that is still under way counts as what it is now, such as lost: for the end
+    /// of a run.
+    pub fn measured(&self) -> Measured {
+        self.measured_by(|ledger| ledger.tally(self.late_after), |_, _| true)
+    }
+
+    /// What is certain while the run goes on: logins under way are among the planned ones, and in no other count. Copies
+    /// only these seconds, since nobody can record meanwhile.
+    pub fn measured_so_far(&self, wants: impl Fn(u64, &SecondTimings) -> bool) -> Measured {
+        self.measured_by(Ledger::closed_tally, wants)
+    }
+
+    fn measured_by(&self, tally: impl Fn(&Ledger) -> Tally, wants: impl Fn(u64, &SecondTimings) -> bool) -> Measured {
         let recorded = self.recorded.lock();
         let of = |(phase, of_phase): (&Phase, &RecordedPhase)| {
-            (*phase, (of_phase.funnel(self.late_after), of_phase.opens.clone()))
+            (*phase, (of_phase.funnel(tally(&of_phase.ledger)), of_phase.opens.clone()))
         };
-        recorded.phases.iter().map(of).collect()
+        let seconds = recorded.timings.seconds.iter().filter(|(number, second)| wants(**number, second));
+        Measured {
+            timings: Timings {
+                phases: recorded.timings.phases.clone(),
+                seconds: seconds.map(|(number, second)| (*number, second.clone())).collect(),
+            },
+            phases: recorded.phases.iter().map(of).collect(),
+            windows: recorded.windows.clone(),
+        }
     }
 
     fn since_start(&self, at: Instant) -> Duration {
@@ -234,8 +270,7 @@ impl Recorded {
 }
 
 impl RecordedPhase {
-    fn funnel(&self, late_after: Duration) -> Funnel {
-        let tally = self.ledger.tally(late_after);
+    fn funnel(&self, tally: Tally) -> Funnel {
         Funnel {
             asked: self.asked,
             opened: self.opens.count(),

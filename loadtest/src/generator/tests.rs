@@ -159,6 +159,14 @@ async fn pages_that_log_in_or_are_left_open_again_and_those_that_lose_their_conn
 }
 
 #[tokio::test]
+async fn a_ramp_opens_exactly_the_pages_of_the_plan() {
+    // 31 pages at 60 a second take 0.51666… s, in which 31.000000000000004 pages open.
+    let plan = LoginPlan { pages: 31, opens_per_second: 60.0, rate: RateCurve::constant(1.0, 0.1), ..plan() };
+    let (_, recorder) = run(StallingTarget::default(), plan).await;
+    assert_eq!(funnel(&recorder).opened, 31);
+}
+
+#[tokio::test]
 async fn a_run_that_is_stopped_plans_nothing_new_and_lets_end_what_has_begun() {
     let stop = CancellationToken::new();
     let target = StallingTarget { stall: Duration::from_millis(300), ..StallingTarget::default() };

@@ -4,6 +4,7 @@ use std::io;
 
 use procfs::{Current, CurrentSI};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
 
 use crate::results::HostInfo;
 
@@ -11,7 +12,7 @@ use crate::results::HostInfo;
 const USUAL_PORTS: (u64, u64) = (32_768, 60_999);
 
 /// Times of all processors together since the machine started, in ticks; and TCP's retransmits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineTimes {
     pub idle: u64,
     pub all: u64,

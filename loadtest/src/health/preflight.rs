@@ -3,8 +3,10 @@
 /// What a run needs of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreflightNeeds {
-    /// How many pages are open at a time in this process.
+    /// How many pages are open at a time in each worker; all of them in a run without workers.
     pub pages: u64,
+    /// How many workers there are on this machine; 1 in a run without.
+    pub workers: u64,
     /// How many gateways of our own there are, with as many pages each; 0 if somebody else runs them.
     pub own_gateways: u64,
     /// How many pages connect to one address of a gateway, from one source address.
@@ -21,7 +23,7 @@ pub struct PreflightNeeds {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Shortage {
     #[error(
-        "{pages} pages need {needed} descriptors in this process, and its limit is {limit}; raise it (ulimit -n), or ask for fewer pages"
+        "{pages} pages need {needed} descriptors in this process, and its limit is {limit}; raise it (ulimit -n), or share them among more --workers"
     )]
     Descriptors { pages: u64, needed: u64, limit: u64 },
     #[error(
@@ -43,14 +45,14 @@ const BYTES_PER_PAGE: u64 = 16 * 1024;
 
 /// Everything that would run out.
 pub fn shortages(needs: PreflightNeeds) -> Vec<Shortage> {
-    let PreflightNeeds { pages, own_gateways, pages_per_path, descriptors, ports, memory } = needs;
+    let PreflightNeeds { pages, workers, own_gateways, pages_per_path, descriptors, ports, memory } = needs;
     let mut shortages = vec![];
     let needed = pages + BESIDES_PAGES;
     if needed > descriptors {
         shortages.push(Shortage::Descriptors { pages, needed, limit: descriptors });
     }
     if own_gateways > 0 {
-        let pages = pages.div_ceil(own_gateways);
+        let pages = (pages * workers).div_ceil(own_gateways);
         let needed = pages + BESIDES_PAGES;
         if needed > descriptors {
             shortages.push(Shortage::GatewayDescriptors { pages, needed, limit: descriptors });
@@ -59,6 +61,7 @@ pub fn shortages(needs: PreflightNeeds) -> Vec<Shortage> {
     if pages_per_path > ports {
         shortages.push(Shortage::Ports { needed: pages_per_path, limit: ports });
     }
+    let pages = pages * workers;
     let bytes = pages * BYTES_PER_PAGE;
     if bytes > memory {
         shortages.push(Shortage::Memory { pages, needed: bytes / 1_000_000, free: memory / 1_000_000 });
@@ -72,6 +75,7 @@ mod tests {
 
     const ENOUGH: PreflightNeeds = PreflightNeeds {
         pages: 19_000,
+        workers: 1,
         own_gateways: 1,
         pages_per_path: 1_200,
         descriptors: 20_000,

@@ -167,6 +167,12 @@ impl Ledger {
         tally
     }
 
+    /// The sums over the logins of which nothing more can come. Those under way are in none of them, neither as delivered
+    /// nor as lost.
+    pub fn closed_tally(&self) -> Tally {
+        Tally { problems: self.problems.clone(), ..self.closed.clone() }
+    }
+
     fn login(&mut self, scene: SceneId) -> &mut LoginRecord {
         self.logins.entry(scene).or_default()
     }

@@ -15,8 +15,8 @@ use crate::{
     plan::{PhoneSteps, ThinkTime},
     results::TargetInfo,
     targets::{
-        LoginTarget, OpenedPage, PageError, PageNews, PreciseTimer, ScenecastPage, ScenecastSetup, ScenecastTarget,
-        Seat, ShownLoginCode, Triggered,
+        CodeMaker, LoginTarget, OpenedPage, PageError, PageNews, PreciseTimer, ScenecastPage, ScenecastSetup,
+        ScenecastTarget, Seat, ShownLoginCode, Triggered,
     },
 };
 
@@ -77,6 +77,7 @@ impl RunningScenecast {
             steps: PhoneSteps::None,
             think_time: ThinkTime { from: 0.0, to: 0.0 },
             people: 1..=PEOPLE,
+            codes: CodeMaker::ThisSimulator,
             timer,
         }))
     }

@@ -2,18 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::sampler::Samples;
 use crate::{
-    generator::{PhaseWindow, RunRecorder},
-    health::{HealthEvidence, MachineTimes, descriptors, host_info, judge, port_range},
-    measure::{Latency, TimingSet, Timings},
+    generator::{Measured, PhaseWindow},
+    health::{HealthEvidence, MachineTimes, host_info, judge, port_range},
+    measure::{TimingSet, Timings},
     plan::{LoginPlan, Phase},
     results::{
         Funnel, HistogramRecord, LoginCost, PhaseResult, ProcessRole, ProcessSeries, RoleCost, RunResult, SecondResult,
-        TargetInfo, ToolInfo,
+        TargetInfo, ToolInfo, WorkerEnd,
     },
     thresholds::Threshold,
 };
@@ -25,8 +25,13 @@ const LOADED: [Phase; 2] = [Phase::Load, Phase::Fault];
 pub(super) struct RunEvidence<'a> {
     pub(super) plan: LoginPlan,
     pub(super) target: TargetInfo,
-    pub(super) recorder: &'a RunRecorder,
+    pub(super) measured: &'a Measured,
+    /// When the run began, by the wall clock and by the monotonic one.
+    pub(super) began_at: SystemTime,
+    pub(super) began: Instant,
     pub(super) samples: Samples,
+    /// None in a run without workers.
+    pub(super) workers: Vec<WorkerEnd>,
     /// What is missing, one sentence each.
     pub(super) missing: Vec<String>,
     pub(super) thresholds: &'a [Threshold],
@@ -36,23 +41,26 @@ pub(super) struct RunEvidence<'a> {
 
 /// The result.
 pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
-    let RunEvidence { plan, target, recorder, samples, missing, thresholds, pages_per_path } = evidence;
-    let took = recorder.began().elapsed();
-    let (timings, windows) = recorder.look(|recorded| (recorded.timings.clone(), recorded.windows.clone()));
-    let by_phase = recorder.by_phase();
+    let RunEvidence { plan, target, measured, began_at, began, samples, workers, missing, thresholds, pages_per_path } =
+        evidence;
+    let took = began.elapsed();
+    let Measured { timings, windows, phases } = measured;
     let mut result = RunResult::new(plan, target);
-    result.began_unix_ms = unix_millis(recorder.began_at());
+    result.began_unix_ms = unix_millis(began_at);
     result.took_seconds = took.as_secs_f64();
     result.tool = tool_info();
     result.host = host_info();
-    for (funnel, _) in by_phase.values() {
+    for (funnel, _) in phases.values() {
         result.funnel.add(funnel);
     }
-    result.phases = windows.iter().map(|window| phase_result(window, &timings, &by_phase, &samples, took)).collect();
-    result.seconds = seconds(&timings, &windows, &samples);
-    result.generator = judge(&health_evidence(&result, recorder, &timings, &samples, pages_per_path));
+    result.phases = windows.iter().map(|window| phase_result(window, measured, &samples, took)).collect();
+    result.seconds = seconds(timings, windows, &samples);
+    result.generator = judge(&health_evidence(&result, timings, &samples, pages_per_path, clock_jump(began_at, began)));
     result.processes = samples.processes;
-    for reason in missing.into_iter().chain(result.funnel.without_end()) {
+    // Of the logins of a worker that is gone nobody knows the end.
+    let without_end = if workers.iter().all(|worker| worker.is_complete) { result.funnel.without_end() } else { None };
+    result.completeness.workers = workers;
+    for reason in missing.into_iter().chain(without_end) {
         result.completeness.lacks(reason);
     }
     result.thresholds = thresholds.iter().map(|threshold| threshold.check(&result)).collect();
@@ -60,15 +68,9 @@ pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
     result
 }
 
-fn phase_result(
-    window: &PhaseWindow,
-    timings: &Timings,
-    by_phase: &BTreeMap<Phase, (Funnel, Latency)>,
-    samples: &Samples,
-    took: Duration,
-) -> PhaseResult {
-    let times = timings.phases.get(&window.phase).cloned().unwrap_or_default();
-    let (funnel, opens) = by_phase.get(&window.phase).cloned().unwrap_or_default();
+fn phase_result(window: &PhaseWindow, measured: &Measured, samples: &Samples, took: Duration) -> PhaseResult {
+    let times = measured.timings.phases.get(&window.phase).cloned().unwrap_or_default();
+    let (funnel, opens) = measured.phases.get(&window.phase).cloned().unwrap_or_default();
     let (from, to) = (window.from.as_secs_f64(), window.to.unwrap_or(took).as_secs_f64());
     PhaseResult {
         phase: window.phase,
@@ -137,10 +139,10 @@ fn seconds(timings: &Timings, windows: &[PhaseWindow], samples: &Samples) -> Vec
 
 fn health_evidence(
     result: &RunResult,
-    recorder: &RunRecorder,
     timings: &Timings,
     samples: &Samples,
     pages_per_path: u64,
+    clock_jump: Duration,
 ) -> HealthEvidence {
     let mut times = TimingSet::default();
     let (mut funnel, mut took, mut cpu_seconds) = (Funnel::default(), Duration::ZERO, 0.0);
@@ -156,7 +158,6 @@ fn health_evidence(
     let machine = |is_it: &dyn Fn(Phase) -> bool| samples.machine.iter().find(|(phase, _)| is_it(*phase));
     let begin = machine(&|phase| LOADED.contains(&phase)).map_or(MachineTimes::default(), |(_, times)| *times);
     let end = machine(&|phase| phase == Phase::CoolDown).map_or(begin, |(_, times)| *times);
-    let wall = SystemTime::now().duration_since(recorder.began_at()).unwrap_or_default();
     HealthEvidence {
         planned: funnel.planned,
         sent: times.lateness.count(),
@@ -167,12 +168,18 @@ fn health_evidence(
         cpus: result.host.cpus,
         machine_idle_share: end.idle_share_since(&begin),
         descriptors_used: samples.descriptors,
-        descriptors_limit: descriptors().1,
+        descriptors_limit: samples.descriptors_limit,
         ports_used: pages_per_path,
         ports_limit: port_range(),
         retransmitted_segments: end.retransmitted_segments.saturating_sub(begin.retransmitted_segments),
-        clock_jump: wall.abs_diff(recorder.began().elapsed()),
+        clock_jump,
     }
+}
+
+/// How far the wall clock moved against the monotonic one.
+fn clock_jump(began_at: SystemTime, began: Instant) -> Duration {
+    let wall = SystemTime::now().duration_since(began_at).unwrap_or_default();
+    wall.abs_diff(began.elapsed())
 }
 
 fn tool_info() -> ToolInfo {
@@ -180,7 +187,17 @@ fn tool_info() -> ToolInfo {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
-        arguments: std::env::args().skip(1).collect(),
+        arguments: std::env::args().skip(1).map(|argument| without_password(&argument)).collect(),
+    }
+}
+
+/// The argument, if it is a URL without its user and password.
+fn without_password(argument: &str) -> String {
+    match argument.split_once("://") {
+        Some((scheme, rest)) if rest.contains('@') => {
+            format!("{scheme}://***@{}", rest.rsplit('@').next().unwrap_or_default())
+        }
+        _ => argument.to_owned(),
     }
 }
 

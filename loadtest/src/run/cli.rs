@@ -4,6 +4,7 @@ use std::{net::Ipv4Addr, path::PathBuf, str::FromStr};
 
 use clap::{Args, ValueEnum};
 
+use super::worker_options::WorkerOptions;
 use crate::{
     plan::{Arrivals, LoginPlan, PhoneSteps, PlanError, RateCurve, RateStage, ThinkTime, WayIn, WeightedWay},
     thresholds::Threshold,
@@ -14,6 +15,8 @@ use crate::{
 pub struct RunCli {
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) workers: WorkerOptions,
     #[command(flatten)]
     plan: PlanOptions,
     /// Fail with exit code 99 if this doesn't hold, for example "response.p99 < 50ms"; may be given several times

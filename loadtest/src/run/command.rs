@@ -1,55 +1,37 @@
 //! The command from its start to its exit code.
 
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
-    net::SocketAddr,
-    path::Path,
+    fs,
+    io::{self, Write},
     process::ExitCode,
     sync::Arc,
     time::Duration,
 };
 
-use scenecast_scene::AccountName;
-use scenecast_service::{config, process::environment};
-use scenecast_simulator::Simulator;
+use scenecast_service::config;
 
 use super::{
     assemble::{RunEvidence, assemble},
     cli::RunCli,
+    coordinator::coordinate,
     error::RunError,
     interrupt::stop_at_signals,
-    own_cluster::OwnCluster,
+    keep::keep,
+    place::{Place, first_person, probe},
     progress::Progress,
-    sampler::Sampler,
-    summary::RunSummary,
+    room::{check_room, pages_per_path},
+    sampler::{OwnProcess, Sampler},
+    worker::work,
+    worker_options::RunPart,
 };
 use crate::{
-    crowd::{ReadyPods, ReplyPhrases, SiteBackend},
     generator::{Generator, RunRecorder},
-    given_cluster::{GivenCluster, WatchTarget},
-    health::{PreflightNeeds, descriptors, free_memory, port_range, raise_descriptor_limit, shortages},
-    measure::{IntervalEntry, write_interval_log},
-    plan::{LoginPlan, Segment, WayIn},
-    report,
-    results::{self, RunResult, TargetInfo},
-    targets::{LoginTarget, PreciseTimer, ScenecastSetup, ScenecastTarget, Seat, SourceAddresses},
+    health::raise_descriptor_limit,
+    plan::{LoginPlan, Segment},
+    results::RunResult,
+    targets::{LoginTarget, PreciseTimer},
     thresholds::{Threshold, ThresholdFile},
 };
-
-/// Where pages, phones and the site's backend go.
-struct Place {
-    info: TargetInfo,
-    simulator: Simulator,
-    account: AccountName,
-    gateways: Vec<SocketAddr>,
-    callbacks: Vec<SocketAddr>,
-    origin: String,
-    api_key: String,
-    words: ReplyPhrases,
-    /// The processes, if they are ours.
-    own: Option<OwnCluster>,
-}
 
 /// Runs the command.
 pub fn run(cli: &RunCli) -> ExitCode {
@@ -57,8 +39,8 @@ pub fn run(cli: &RunCli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(source) => return fail(&RunError::Process { what: "start threads", source }),
     };
-    match runtime.block_on(run_to_result(cli)) {
-        Ok(result) => ExitCode::from(result.verdict.exit_code()),
+    match runtime.block_on(run_part(cli)) {
+        Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
@@ -69,33 +51,42 @@ fn fail(error: &RunError) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-async fn run_to_result(cli: &RunCli) -> Result<RunResult, RunError> {
+async fn run_part(cli: &RunCli) -> Result<ExitCode, RunError> {
+    let part = cli.workers.part()?;
+    if let RunPart::Worker { index } = part {
+        work(cli, index).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let plan = cli.plan()?;
     let thresholds = thresholds(cli)?;
     fs::create_dir_all(&cli.out).map_err(|source| RunError::Output { path: cli.out.clone(), source })?;
     // If it fails, the limit is as it is, and the check below says whether that is enough.
     let _ = raise_descriptor_limit();
-    let own_gateways = if cli.cluster.target.is_some() { 0 } else { cli.cluster.gateways };
-    check_room(cli, &plan, own_gateways)?;
+    check_room(cli, &plan, &part)?;
+    let result = match part {
+        RunPart::Coordinator { workers, starts_them } => {
+            coordinate(cli, plan, &thresholds, workers, starts_them).await?
+        }
+        RunPart::Alone | RunPart::Worker { .. } => run_alone(cli, plan, &thresholds).await?,
+    };
+    Ok(ExitCode::from(result.verdict.exit_code()))
+}
 
+async fn run_alone(cli: &RunCli, plan: LoginPlan, thresholds: &[Threshold]) -> Result<RunResult, RunError> {
     let progress = Progress::start();
     let notes = progress.clone();
     let stop = stop_at_signals(move |text| notes.note(text))?;
-    let place = open_place(cli, &plan).await?;
-    let sources = if place.gateways.iter().all(|gateway| RunCli::has_sources(gateway.ip())) {
-        SourceAddresses::loopback(std::process::id(), cli.cluster.sources)
-    } else {
-        SourceAddresses::ANY
-    };
-    let gateways = u64::try_from(place.gateways.len()).unwrap_or(1).max(1);
-    let pages_per_path = u64::from(plan.pages).div_ceil(gateways * u64::from(sources.count()));
+    let place = Place::open(cli, &plan).await?;
+    let sources = place.sources(std::process::id(), cli.cluster.sources);
+    let pages_per_path = pages_per_path(plan.pages.into(), 1, place.gateways.len(), sources.count());
     let timer = PreciseTimer::start();
-    let (target, _processes) = target(place, cli, &plan, timer.clone());
+    let first = first_person();
+    let target = place.target(&plan, first..=first + cli.cluster.people - 1, timer.clone());
     probe(&target, sources).await?;
 
     let info = target.info();
     let recorder = Arc::new(RunRecorder::begin(Duration::from_secs_f64(plan.late_after_seconds)));
-    let sampler = Sampler::start(recorder.clone());
+    let sampler = Sampler::start(recorder.clone(), &OwnProcess::generator());
     let generator = Generator::new(target, plan.clone(), Segment::WHOLE, sources, timer, recorder.clone(), stop);
     let missing = tokio::select! {
         missing = generator.run() => missing,
@@ -103,18 +94,20 @@ async fn run_to_result(cli: &RunCli) -> Result<RunResult, RunError> {
     };
     progress.end();
     let samples = sampler.finish(&recorder);
+    let measured = recorder.measured();
     let result = assemble(RunEvidence {
         plan,
         target: info,
-        recorder: &recorder,
+        measured: &measured,
+        began_at: recorder.began_at(),
+        began: recorder.began(),
         samples,
+        workers: vec![],
         missing,
-        thresholds: &thresholds,
+        thresholds,
         pages_per_path,
     });
-    // It fails if stdout is closed. Then nobody reads it.
-    let _ = writeln!(io::stdout(), "{}", RunSummary(&result));
-    keep(&result, &recorder, &cli.out)?;
+    keep(&result, &measured, recorder.began_at(), &cli.out)?;
     Ok(result)
 }
 
@@ -125,112 +118,4 @@ fn thresholds(cli: &RunCli) -> Result<Vec<Threshold>, RunError> {
         thresholds.extend(file.thresholds());
     }
     Ok(thresholds)
-}
-
-/// Refuses a run in which something would run out.
-fn check_room(cli: &RunCli, plan: &LoginPlan, own_gateways: u32) -> Result<(), RunError> {
-    let pages = u64::from(plan.pages);
-    let paths = u64::from(own_gateways.max(1)) * u64::from(cli.cluster.sources);
-    let short = shortages(PreflightNeeds {
-        pages,
-        own_gateways: own_gateways.into(),
-        pages_per_path: pages.div_ceil(paths),
-        descriptors: descriptors().1,
-        ports: port_range(),
-        memory: free_memory().unwrap_or(u64::MAX),
-    });
-    if short.is_empty() || cli.force {
-        return Ok(());
-    }
-    Err(RunError::Shortage(short.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
-}
-
-async fn open_place(cli: &RunCli, plan: &LoginPlan) -> Result<Place, RunError> {
-    if let Some(path) = &cli.cluster.target {
-        let target: WatchTarget = config::load(Some(path), environment())?;
-        let cluster = GivenCluster::open(target).await?;
-        let info = TargetInfo {
-            kind: "scenecast".to_owned(),
-            summary: format!("a cluster that somebody else runs, {} gateways", cluster.gateways.len()),
-            ..TargetInfo::default()
-        };
-        return Ok(Place {
-            info,
-            simulator: cluster.simulator,
-            account: cluster.account,
-            gateways: cluster.gateways,
-            callbacks: cluster.callbacks,
-            origin: cluster.origin,
-            api_key: cluster.api_key.text().to_owned(),
-            words: cluster.words,
-            own: None,
-        });
-    }
-    let own = OwnCluster::start(&cli.cluster, plan, &cli.out).await?;
-    Ok(Place {
-        info: own.info.clone(),
-        simulator: own.simulator.clone(),
-        account: own.account.clone(),
-        gateways: own.gateways.clone(),
-        callbacks: own.callbacks.clone(),
-        origin: own.origin.to_owned(),
-        api_key: own.api_key.to_owned(),
-        words: ReplyPhrases::default(),
-        own: Some(own),
-    })
-}
-
-fn target(place: Place, cli: &RunCli, plan: &LoginPlan, timer: PreciseTimer) -> (ScenecastTarget, Option<OwnCluster>) {
-    // A random start, so that a run at a cluster that lives on has other people than the runs before it.
-    let first = u64::from(rand::random::<u32>());
-    let target = ScenecastTarget::new(ScenecastSetup {
-        info: place.info,
-        gateways: place.gateways,
-        site: SiteBackend::new(ReadyPods::fixed(place.callbacks), place.api_key),
-        simulator: place.simulator,
-        account: place.account,
-        origin: place.origin,
-        phrases: place.words,
-        steps: plan.phone,
-        think_time: plan.think_time,
-        people: first..=first + cli.cluster.people - 1,
-        timer,
-    });
-    (target, place.own)
-}
-
-/// Opens one page before the run, so that a target that is down, or is something else, is said at once.
-async fn probe(target: &ScenecastTarget, sources: SourceAddresses) -> Result<(), RunError> {
-    let seat = Seat { number: u64::MAX, source: sources.of(0), way: WayIn::WebSocket };
-    let address = target.address_of(seat).to_string();
-    match target.open(seat).await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(RunError::Down { address, error: error.to_string() }),
-    }
-}
-
-/// Writes the result, its report, and the log of histograms.
-fn keep(result: &RunResult, recorder: &RunRecorder, directory: &Path) -> Result<(), RunError> {
-    results::write(result, &directory.join("result.json"))?;
-    report::write_report(result, &directory.join("report.html"))?;
-    let path = directory.join("result.hlog");
-    let write = || {
-        let mut file = BufWriter::new(File::create(&path)?);
-        recorder.look(|recorded| {
-            let second = Duration::from_secs(1);
-            let entries = recorded.timings.seconds.iter().flat_map(|(number, timed)| {
-                let start = Duration::from_secs(*number);
-                let entry = move |tag, times| IntervalEntry { tag, start, length: second, times };
-                let times = &timed.times;
-                [
-                    entry("response", &times.response),
-                    entry("service", &times.service),
-                    entry("lateness", &times.lateness),
-                ]
-            });
-            write_interval_log(&mut file, recorder.began_at(), entries.filter(|entry| !entry.times.is_empty()))
-        })?;
-        file.flush()
-    };
-    write().map_err(|source| RunError::Result(results::ResultFileError::Write { path: path.clone(), source }))
 }

@@ -4,7 +4,15 @@ use std::{io, path::PathBuf};
 
 use scenecast_service::config::ConfigError;
 
-use crate::{given_cluster::WatchTargetError, plan::PlanError, report::ReportFileError, results::ResultFileError};
+use super::worker_options::WorkerOptionsError;
+use crate::{
+    given_cluster::WatchTargetError,
+    measure::HistogramError,
+    plan::PlanError,
+    report::ReportFileError,
+    results::ResultFileError,
+    workers::{OfferError, RunStreamsError},
+};
 
 /// Why a run can't begin, or its result can't be kept. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +37,23 @@ pub(super) enum RunError {
     #[error("no page can be opened at {address}: {error}")]
     Down { address: String, error: String },
     #[error("{0}")]
+    WorkerOptions(#[from] WorkerOptionsError),
+    /// Workers and coordinator don't fit together; nothing was measured.
+    #[error("the workers can't run this together: {0}")]
+    Workers(String),
+    #[error("{0}")]
+    Offer(#[from] OfferError),
+    /// Not every worker came, or the coordinator didn't.
+    #[error("{0}")]
+    Absent(String),
+    #[error("{0}")]
+    Streams(#[from] RunStreamsError),
+    /// The coordinator of this worker's run ended it before it started.
+    #[error("the coordinator ended the run before it started: {0}")]
+    CalledOff(String),
+    #[error("what the workers measured can't be merged: {0}")]
+    Merge(#[from] HistogramError),
+    #[error("{0}")]
     Result(#[from] ResultFileError),
     #[error("{0}")]
     Report(#[from] ReportFileError),
@@ -46,8 +71,20 @@ impl RunError {
             | Self::Shortage(_)
             | Self::Binary { .. }
             | Self::Redis
+            | Self::WorkerOptions(_)
+            | Self::Workers(_)
+            | Self::Offer(_)
+            | Self::Streams(RunStreamsError::Address(_))
             | Self::Output { .. } => 2,
-            Self::Cluster(_) | Self::Down { .. } | Self::Result(_) | Self::Report(_) | Self::Process { .. } => 3,
+            Self::Cluster(_)
+            | Self::Down { .. }
+            | Self::Absent(_)
+            | Self::Streams(_)
+            | Self::CalledOff(_)
+            | Self::Merge(_)
+            | Self::Result(_)
+            | Self::Report(_)
+            | Self::Process { .. } => 3,
         }
     }
 }

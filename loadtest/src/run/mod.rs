@@ -3,12 +3,18 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `command` | the command from its start to its exit code |
+//! | `coordinator`, `local_workers` | a run with workers: starts them, reads their reports |
+//! | `worker` | one worker of a run |
+//! | `keep` | prints the result, and writes it |
+//! | `room` | whether this machine has room for it |
+//! | `place` | where pages and phones go |
 //! | `own_cluster` | starts gateways, callbacks and Redis |
 //! | `progress` | what is shown while it goes on |
 //! | `assemble` | makes the result of what was recorded |
 //! | `sampler` | looks at processes and counts, each second |
 //! | `interrupt` | Ctrl-C and SIGTERM |
 //! | `summary` | what is printed at the end |
+//! | `worker_options` | the part of a process in a run with workers |
 //! | `cli` | the arguments, and the plan that they say |
 //! | `error` | why a run can't begin |
 //!
@@ -17,12 +23,19 @@
 mod assemble;
 mod cli;
 mod command;
+mod coordinator;
 mod error;
 mod interrupt;
+mod keep;
+mod local_workers;
 mod own_cluster;
+mod place;
 mod progress;
+mod room;
 mod sampler;
 mod summary;
+mod worker;
+mod worker_options;
 
 pub use cli::RunCli;
 pub use command::run;

@@ -10,15 +10,16 @@ use std::{
 
 use futures_util::FutureExt;
 use scenecast_scene::AccountName;
-use scenecast_simulator::{AccountQuota, EncryptionMode, Simulator};
+use scenecast_simulator::{AccountQuota, EncryptionMode, SimulatedAccount, Simulator};
 use scenecast_testing::{RedisCluster, RedisSentinels, RedisServer, detach_servers};
+use url::Url;
 
 use super::{
     cli::{ClusterOptions, RedisLayout},
     error::RunError,
 };
 use crate::{
-    cluster::{API_KEY, Cluster, ClusterRedis, ORIGIN, Setup, find_binary},
+    cluster::{API_KEY, APP_SECRET, Cluster, ClusterRedis, ORIGIN, Setup, TOKEN, callback_url, find_binary},
     plan::LoginPlan,
     results::TargetInfo,
 };
@@ -38,6 +39,10 @@ pub(super) struct OwnCluster {
     pub(super) callbacks: Vec<SocketAddr>,
     pub(super) origin: &'static str,
     pub(super) api_key: &'static str,
+    /// Where the callbacks call WeChat.
+    wechat: Url,
+    /// Where WeChat's messages go.
+    deliveries: Vec<Url>,
     _processes: Box<dyn Any>,
 }
 
@@ -66,6 +71,29 @@ impl OwnCluster {
         };
         AssertUnwindSafe(starting).catch_unwind().await.map_err(|panic| RunError::Cluster(text_of(panic)))
     }
+
+    /// The file by which workers find the cluster: the same as that of a cluster that somebody else runs. Its secrets are
+    /// the ones that all own clusters have.
+    pub(super) fn target_file(&self) -> String {
+        let list = |of: &[SocketAddr]| of.iter().map(|address| format!("'{address}'")).collect::<Vec<_>>().join(", ");
+        let deliveries: Vec<_> = self.deliveries.iter().map(|url| format!("'{url}'")).collect();
+        format!(
+            "gateways = [{}]\ncallbacks = [{}]\norigin = '{}'\naccount = '{}'\napi_key = '{}'\n\
+             listen = '127.0.0.1:0'\npublic_url = '{}'\n\
+             [wechat]\ntitle = 'Demo'\napp_id = '{}'\noriginal_id = '{}'\nsecret = '{APP_SECRET}'\ntoken = '{TOKEN}'\n\
+             mode = 'safe'\naes_key = '{}'\ncallbacks = [{}]\n",
+            list(&self.gateways),
+            list(&self.callbacks),
+            self.origin,
+            self.account,
+            self.api_key,
+            self.wechat,
+            SimulatedAccount::SAMPLE_APP_ID,
+            SimulatedAccount::SAMPLE_ORIGINAL_ID,
+            SimulatedAccount::SAMPLE_AES_KEY,
+            deliveries.join(", "),
+        )
+    }
 }
 
 async fn start<R: ClusterRedis + 'static>(setup: Setup, info: TargetInfo) -> OwnCluster {
@@ -79,6 +107,8 @@ async fn start<R: ClusterRedis + 'static>(setup: Setup, info: TargetInfo) -> Own
         callbacks: (0..callbacks).map(|n| cluster.callback_internal(n)).collect(),
         origin: ORIGIN,
         api_key: API_KEY,
+        wechat: cluster.wechat().clone(),
+        deliveries: (0..callbacks).map(|n| callback_url(cluster.callback_public(n), &cluster.account)).collect(),
         _processes: Box::new(cluster),
     }
 }
@@ -147,13 +177,13 @@ fn whole_seconds(seconds: f64) -> u32 {
     seconds.ceil() as u32
 }
 
-fn is_in_path(program: &str) -> bool {
+pub(super) fn is_in_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(program).exists())
 }
 
 /// What a panic said.
-fn text_of(panic: Box<dyn Any + Send>) -> String {
+pub(super) fn text_of(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast::<String>().map(|text| *text);
     text.or_else(|panic| panic.downcast::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }

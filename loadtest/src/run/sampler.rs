@@ -18,8 +18,17 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// What this process is in a run, and what of its children are nothing of the run's.
+#[derive(Debug, Clone)]
+pub(super) struct OwnProcess {
+    pub(super) role: ProcessRole,
+    pub(super) name: String,
+    /// Ids of children that are not sampled.
+    pub(super) ignored: Vec<u32>,
+}
+
 /// What was sampled so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Samples {
     pub(super) processes: Vec<ProcessSeries>,
     /// The counts at the end of each second.
@@ -28,6 +37,8 @@ pub(super) struct Samples {
     pub(super) machine: Vec<(Phase, MachineTimes)>,
     /// The most descriptors that this process had open.
     pub(super) descriptors: u64,
+    /// How many it may have.
+    pub(super) descriptors_limit: u64,
 }
 
 /// Samples a run in a task of its own. Dropping it ends the task.
@@ -45,10 +56,15 @@ impl Drop for Sampler {
 
 impl Sampler {
     /// Samples this process, and those that it has started.
-    pub(super) fn start(recorder: Arc<RunRecorder>) -> Self {
-        let samples = Arc::new(Mutex::new(Samples { processes: watched(), ..Samples::default() }));
+    pub(super) fn start(recorder: Arc<RunRecorder>, own: &OwnProcess) -> Self {
+        let samples = Arc::new(Mutex::new(Samples { processes: watched(own), ..Samples::default() }));
         let task = tokio::spawn(sample(recorder, samples.clone())).abort_handle();
         Self { samples, task }
+    }
+
+    /// Looks at what was sampled so far.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Samples) -> T) -> T {
+        look(&self.samples.lock())
     }
 
     /// Takes a last sample of the processes, and answers everything.
@@ -88,6 +104,13 @@ async fn sample(recorder: Arc<RunRecorder>, samples: Arc<Mutex<Samples>>) {
     }
 }
 
+impl OwnProcess {
+    /// The generator of a run without workers.
+    pub(super) fn generator() -> Self {
+        Self { role: ProcessRole::Generator, name: "generator".to_owned(), ignored: vec![] }
+    }
+}
+
 impl Samples {
     fn sample_processes(&mut self, began: Instant) {
         for series in &mut self.processes {
@@ -96,7 +119,9 @@ impl Samples {
                 series.samples.push(sample);
             }
         }
-        self.descriptors = self.descriptors.max(descriptors().0);
+        let (used, limit) = descriptors();
+        self.descriptors = self.descriptors.max(used);
+        self.descriptors_limit = limit;
     }
 }
 
@@ -114,13 +139,16 @@ fn sample_of(pid: u32, began: Instant) -> Option<ProcessSample> {
 }
 
 /// This process, and those that it has started.
-fn watched() -> Vec<ProcessSeries> {
+fn watched(own: &OwnProcess) -> Vec<ProcessSeries> {
     let this = std::process::id();
     let series = |role, name: &str, pid| ProcessSeries { role, name: name.to_owned(), pid, samples: vec![] };
-    let mut watched = vec![series(ProcessRole::Generator, "generator", this)];
+    let mut watched = vec![series(own.role, &own.name, this)];
     for process in procfs::process::all_processes().into_iter().flatten().flatten() {
         let is_child = process.stat().is_ok_and(|stat| u32::try_from(stat.ppid) == Ok(this));
         let (Ok(pid), Ok(command), true) = (u32::try_from(process.pid), process.cmdline(), is_child) else { continue };
+        if own.ignored.contains(&pid) {
+            continue;
+        }
         let (role, name) = role_of(&command);
         watched.push(series(role, &name, pid));
     }
@@ -162,7 +190,7 @@ mod tests {
 
     #[test]
     fn this_process_is_sampled() {
-        let mut samples = Samples { processes: watched(), ..Samples::default() };
+        let mut samples = Samples { processes: watched(&OwnProcess::generator()), ..Samples::default() };
         samples.sample_processes(Instant::now());
         let this = samples.processes.iter().find(|series| series.role == ProcessRole::Generator).unwrap();
         assert!(this.samples[0].rss_bytes > 1_000_000 && samples.descriptors > 2, "{this:?}");

@@ -10,3 +10,4 @@ mod reports;
 mod run;
 mod simulator_process;
 mod webhook_receiver;
+mod workers;

@@ -44,7 +44,8 @@ use crate::{
 };
 use http_page::HttpPage;
 use page_frame::ShownScene;
-use phone::PhoneUsers;
+pub use phone::CodeMaker;
+use phone::{PhoneUsers, ShownCode};
 use socket_page::{SocketPage, open_message};
 
 /// How long an open may take, from the connection to the code.
@@ -68,6 +69,7 @@ pub struct ScenecastSetup {
     pub think_time: ThinkTime,
     /// The numbers of the people who log in, each in turn. Callbacks ask WeChat once for each.
     pub people: RangeInclusive<u64>,
+    pub codes: CodeMaker,
     pub timer: PreciseTimer,
 }
 
@@ -110,6 +112,7 @@ impl ScenecastTarget {
             think_time: setup.think_time,
             timer: setup.timer,
             numbers: setup.people,
+            codes: setup.codes,
             next: AtomicU64::new(0),
             pool: delivery_pool::DeliveryPool::default(),
         };
@@ -172,7 +175,8 @@ impl LoginTarget for ScenecastTarget {
     }
 
     async fn trigger(&self, trigger: ShownLoginCode, planned: Instant, news: &PageNews) -> Option<Triggered> {
-        self.people.log_in(&trigger.url, planned, news).await
+        let code = ShownCode { url: &trigger.url, scene: trigger.scene };
+        self.people.log_in(&code, planned, news).await
     }
 
     async fn redeem(&self, seat: Seat, scene: SceneId, grant: String, _who: OpenId) -> Redemption {

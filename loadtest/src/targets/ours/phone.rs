@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use scenecast_scene::AccountName;
+use scenecast_scene::{AccountName, SceneId};
 use scenecast_simulator::{HeldDelivery, MenuLink, PhoneAction, PhoneScreen, Simulator, WeChatUser};
 
 use super::delivery_pool::DeliveryPool;
@@ -20,6 +20,22 @@ use crate::{
 /// WeChat tries "three times in total".
 const MAX_ATTEMPTS: u32 = 3;
 
+/// Which simulated WeChat makes the codes on the pages: the one that callbacks call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeMaker {
+    /// The one whose phones scan them.
+    ThisSimulator,
+    /// One in another process: that of the coordinator of a run with workers.
+    AnotherSimulator,
+}
+
+/// The code on a page.
+#[derive(Debug)]
+pub(super) struct ShownCode<'a> {
+    pub(super) url: &'a str,
+    pub(super) scene: SceneId,
+}
+
 /// All people of a run.
 #[derive(Debug)]
 pub(super) struct PhoneUsers {
@@ -31,16 +47,23 @@ pub(super) struct PhoneUsers {
     pub(super) timer: PreciseTimer,
     /// Their numbers. After the last one the first one logs in again.
     pub(super) numbers: RangeInclusive<u64>,
+    pub(super) codes: CodeMaker,
     pub(super) next: AtomicU64,
     pub(super) pool: DeliveryPool,
 }
 
 impl PhoneUsers {
     /// Lets the next person scan this code and log in. `None` if WeChat itself knows no such code any more.
-    pub(super) async fn log_in(&self, url: &str, planned: Instant, news: &PageNews) -> Option<Triggered> {
+    pub(super) async fn log_in(&self, code: &ShownCode<'_>, planned: Instant, news: &PageNews) -> Option<Triggered> {
         let person = self.next_person();
         let who = self.simulator.openid(&person, &self.account).ok()?;
-        let scan = self.simulator.hold_scan(&person, url).ok()?;
+        let scan = match self.codes {
+            CodeMaker::ThisSimulator => self.simulator.hold_scan(&person, code.url),
+            CodeMaker::AnotherSimulator => {
+                self.simulator.hold_scan_of_scene(&person, &self.account, code.scene.to_string())
+            }
+        };
+        let scan = scan.ok()?;
         let sent = Instant::now();
         let mut meaning = self.deliver(scan).await;
         let mut triggered = Triggered { who, planned, sent, told: PhoneResult::Nothing, answered: Instant::now() };

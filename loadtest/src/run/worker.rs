@@ -1,0 +1,301 @@
+//! A worker of a run: takes its segment from the coordinator's offer, runs it, and reports each second.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{task::JoinHandle, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    cli::RunCli,
+    error::RunError,
+    interrupt::stop_at_signals,
+    place::{Place, probe},
+    room::check_worker,
+    sampler::{OwnProcess, Sampler, Samples},
+};
+use crate::{
+    generator::{GateKeeper, Generator, PhaseGate, RunRecorder},
+    health::{host_info, raise_descriptor_limit},
+    results::ProcessRole,
+    targets::PreciseTimer,
+    workers::{
+        DescriptorUse, Order, ProgramVersion, RunOffer, RunStreams, RunStreamsError, WorkerLog, WorkerNews,
+        WorkerReport, WorkerSamples,
+    },
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// How often a worker looks for orders.
+const ORDER_POLL: Duration = Duration::from_millis(200);
+/// The pause after a failure of the coordinator's Redis.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What a worker needs to tell its coordinator.
+struct Reporter {
+    streams: RunStreams,
+    worker: u32,
+    process: u64,
+    /// How many reports it has sent.
+    sent: u64,
+    /// When the coordinator's Redis answered last.
+    answered: Instant,
+    /// Whether the coordinator is there.
+    has_coordinator: bool,
+    /// After so long without the coordinator's Redis a worker gives up.
+    silent: Duration,
+}
+
+/// The part of a worker, once it runs.
+struct RunningPart {
+    recorder: Arc<RunRecorder>,
+    sampler: Sampler,
+    gates: GateKeeper,
+    log: WorkerLog,
+    pages_per_path: u64,
+}
+
+/// What a worker found of its coordinator's orders while it runs.
+struct Orders {
+    start: Option<u64>,
+    /// Gates and when they open.
+    pass: Vec<(u32, u64)>,
+    stop: Option<String>,
+}
+
+/// Does the part of worker `index`. Returns when the coordinator knows everything.
+pub(super) async fn work(cli: &RunCli, index: u32) -> Result<(), RunError> {
+    if cli.workers.ends_with_parent {
+        end_with_parent()?;
+    }
+    let stop = stop_at_signals(eprint_line)?;
+    let url = cli.workers.coordinator.as_deref().unwrap_or_default();
+    let streams = RunStreams::open(url, &cli.workers.run_name())?;
+    let silent = cli.workers.silent();
+    let process = rand::random();
+    let answered = Instant::now();
+    let mut reporter = Reporter { streams, worker: index, process, sent: 0, answered, has_coordinator: true, silent };
+    let offer = reporter.offer(cli.workers.within(), &stop).await?;
+    match take_part(cli, &offer, &mut reporter, &stop).await {
+        // Whoever ended the run knows why.
+        Err(error) if !matches!(error, RunError::CalledOff(_) | RunError::Absent(_)) => {
+            let news = WorkerNews::Refused { host: host_info().name, why: error.to_string() };
+            // If it fails, the coordinator misses this worker, and says so.
+            let _ = reporter.report(news).await;
+            Err(error)
+        }
+        ended => ended,
+    }
+}
+
+async fn take_part(
+    cli: &RunCli,
+    offer: &RunOffer,
+    reporter: &mut Reporter,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    let (plan, segment) = offer.take(reporter.worker)?;
+    // If it fails, the limit is as it is, and the check below says whether that is enough.
+    let _ = raise_descriptor_limit();
+    let place = Place::join(cli).await?;
+    let sources = place.sources(segment.index(), offer.sources);
+    let pages_per_path = check_worker(&plan, segment, place.gateways.len(), sources, offer.is_forced)?;
+    let timer = PreciseTimer::start();
+    let target = place.target(&plan, offer.people_of(segment.index()), timer.clone());
+    probe(&target, sources).await?;
+    let clock = reporter.streams.clock_offset().await?;
+    let (program, plan_hash) = (ProgramVersion::this(), plan.hash());
+    reporter.report(WorkerNews::Ready { program, plan_hash, host: host_info().name, clock }).await?;
+
+    let start = reporter.start(cli.workers.within(), stop).await?;
+    sleep(start.saturating_duration_since(Instant::now())).await;
+    let late_after = Duration::from_secs_f64(plan.late_after_seconds);
+    let recorder = Arc::new(RunRecorder::begin(late_after));
+    let name = format!("worker {}", segment.index());
+    let own = OwnProcess { role: ProcessRole::Generator, name, ignored: vec![] };
+    let sampler = Sampler::start(recorder.clone(), &own);
+    let (gate, gates) = PhaseGate::kept();
+    let generator = Generator::new(target, plan.clone(), segment, sources, timer, recorder.clone(), stop.clone());
+    let generator = generator.with_gate(gate);
+    let running = tokio::spawn(async move { generator.run().await });
+    RunningPart { recorder, sampler, gates, log: WorkerLog::default(), pages_per_path }
+        .finish(running, reporter, stop)
+        .await
+}
+
+impl RunningPart {
+    /// Reports each second and follows orders until the generator is done, and then tells the rest.
+    async fn finish(
+        mut self,
+        mut running: JoinHandle<Vec<String>>,
+        reporter: &mut Reporter,
+        stop: &CancellationToken,
+    ) -> Result<(), RunError> {
+        let (mut reports, mut looks) = (tokio::time::interval(SECOND), tokio::time::interval(ORDER_POLL));
+        let mut stopped_because = None;
+        let ended = loop {
+            tokio::select! {
+                ended = &mut running => break ended,
+                _ = reports.tick() => self.report(reporter).await,
+                _ = looks.tick() => {
+                    let orders = reporter.orders().await;
+                    self.follow(&orders, reporter).await;
+                    if orders.stop.is_some() {
+                        stop.cancel();
+                        stopped_because = orders.stop;
+                    }
+                }
+            }
+            if !stop.is_cancelled()
+                && let Some(why) = reporter.is_alone()
+            {
+                eprint_line(&format!("{why}: stopping, because nobody learns of this any more"));
+                stop.cancel();
+            }
+        };
+        let missing = ended.unwrap_or_else(|error| vec![format!("the generator failed: {error}")]);
+        // The coordinator says itself why it stopped the run.
+        let missing = if stopped_because.is_some() { vec![] } else { missing };
+        let Self { recorder, sampler, log, pages_per_path, .. } = self;
+        let samples = sampler.finish(&recorder);
+        let record = log.new_parts(&recorder.measured(), &worker_samples(&samples, pages_per_path));
+        reporter.report_surely(WorkerNews::Over { record: Box::new(record), missing }).await
+    }
+
+    async fn report(&mut self, reporter: &mut Reporter) {
+        let measured = self.recorder.measured_so_far(|number, second| self.log.is_new(number, second));
+        let record =
+            self.sampler.look(|samples| self.log.new_parts(&measured, &worker_samples(samples, self.pages_per_path)));
+        let news = WorkerNews::Measured { record: Box::new(record.clone()), gate: self.gates.arrived() };
+        if let Ok(false) = reporter.streams.is_held().await {
+            reporter.has_coordinator = false;
+        }
+        if reporter.report(news).await.is_ok() {
+            self.log.sent(&record, &measured);
+        }
+    }
+
+    async fn follow(&self, orders: &Orders, reporter: &Reporter) {
+        for (gate, at_us) in &orders.pass {
+            // If the time can't be asked for, a gate that opens at once is better than none.
+            if let Ok(at) = reporter.streams.instant_of(*at_us).await {
+                sleep(at.saturating_duration_since(Instant::now())).await;
+            }
+            self.gates.open(*gate);
+        }
+    }
+}
+
+fn worker_samples(samples: &Samples, pages_per_path: u64) -> WorkerSamples<'_> {
+    WorkerSamples {
+        counts: &samples.seconds,
+        process: samples.processes.first().map(|this| &*this.samples).unwrap_or_default(),
+        machine: &samples.machine,
+        descriptors: DescriptorUse { used: samples.descriptors, limit: samples.descriptors_limit },
+        pages_per_path,
+    }
+}
+
+impl Reporter {
+    /// Waits for the coordinator's offer.
+    async fn offer(&mut self, within: Duration, stop: &CancellationToken) -> Result<RunOffer, RunError> {
+        let until = Instant::now() + within;
+        let mut last_error = None;
+        while Instant::now() < until && !stop.is_cancelled() {
+            match self.streams.new_orders().await {
+                Ok(orders) => {
+                    let offer = orders.into_iter().find_map(|order| match order {
+                        Order::Offer(offer) => Some(*offer),
+                        _ => None,
+                    });
+                    if let Some(offer) = offer {
+                        return Ok(offer);
+                    }
+                }
+                Err(error @ RunStreamsError::Entry { .. }) => return Err(error.into()),
+                Err(error) => last_error = Some(error),
+            }
+            sleep(ORDER_POLL).await;
+        }
+        let why = last_error.map(|error| format!(": {error}")).unwrap_or_default();
+        Err(RunError::Absent(format!("no coordinator offered a run within {:.0} s{why}", within.as_secs_f64())))
+    }
+
+    /// Waits for the start.
+    async fn start(&mut self, within: Duration, stop: &CancellationToken) -> Result<Instant, RunError> {
+        let until = Instant::now() + within;
+        while Instant::now() < until && !stop.is_cancelled() {
+            let orders = self.orders().await;
+            if let Some(why) = orders.stop {
+                return Err(RunError::CalledOff(why));
+            }
+            if let Some(at_us) = orders.start {
+                return Ok(self.streams.instant_of(at_us).await?);
+            }
+            sleep(ORDER_POLL).await;
+        }
+        Err(RunError::Absent(format!("the run didn't start within {:.0} s", within.as_secs_f64())))
+    }
+
+    /// The orders since the last call; none if the coordinator's Redis doesn't answer.
+    async fn orders(&mut self) -> Orders {
+        let mut orders = Orders { start: None, pass: vec![], stop: None };
+        let Ok(new) = self.streams.new_orders().await else { return orders };
+        self.answered = Instant::now();
+        for order in new {
+            match order {
+                Order::Offer(_) => {}
+                Order::Start { at_us } => orders.start = Some(at_us),
+                Order::Pass { gate, at_us } => orders.pass.push((gate, at_us)),
+                Order::Stop { why } => orders.stop = Some(why),
+            }
+        }
+        orders
+    }
+
+    async fn report(&mut self, news: WorkerNews) -> Result<(), RunStreamsError> {
+        let report = WorkerReport { worker: self.worker, process: self.process, number: self.sent, news };
+        self.streams.report(&report).await?;
+        self.sent += 1;
+        self.answered = Instant::now();
+        Ok(())
+    }
+
+    /// Reports, however often that takes, while somebody may still listen.
+    async fn report_surely(&mut self, news: WorkerNews) -> Result<(), RunError> {
+        loop {
+            match self.report(news.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(error) if self.is_cut_off() => return Err(error.into()),
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// Why nobody learns of this worker, if so.
+    fn is_alone(&self) -> Option<&'static str> {
+        if !self.has_coordinator {
+            return Some("the coordinator is gone");
+        }
+        self.is_cut_off().then_some("the coordinator's Redis doesn't answer")
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.answered.elapsed() > self.silent
+    }
+}
+
+/// Ends this process with SIGTERM when the one that started it is gone, so that no worker loads a target for nobody.
+fn end_with_parent() -> Result<(), RunError> {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    let set = set_parent_process_death_signal(Some(Signal::TERM));
+    set.map_err(|error| RunError::Process { what: "end with its coordinator", source: error.into() })
+}
+
+fn eprint_line(text: &str) {
+    use std::io::Write;
+    // It fails if stderr is closed. Then nobody reads it.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
