@@ -26,5 +26,5 @@ mod tests;
 mod waiting_pages;
 
 pub use phase_gate::{GateKeeper, PhaseGate};
-pub use phases::Generator;
+pub use phases::{Generator, STOPPED_EARLY};
 pub use recording::{LiveCounts, Measured, MeasuredPhases, PhaseWindow, Recorded, RunRecorder};

@@ -13,5 +13,5 @@ mod verdict;
 pub use machine::{
     MachineTimes, descriptors, free_memory, host_info, machine_times, port_range, raise_descriptor_limit,
 };
-pub use preflight::{PreflightNeeds, Shortage, shortages};
+pub use preflight::{PreflightNeeds, PreflightTable, Shortage, shortages};
 pub use verdict::{HealthEvidence, judge};

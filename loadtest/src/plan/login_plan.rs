@@ -115,6 +115,12 @@ pub struct PlanError {
     problem: String,
 }
 
+impl PlanError {
+    pub(super) fn new(setting: &'static str, problem: String) -> Self {
+        Self { setting, problem }
+    }
+}
+
 impl LoginPlan {
     /// Refuses what can't be run.
     pub fn validate(&self) -> Result<(), PlanError> {

@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `login_plan` | everything that a run is asked to do; its hash |
+//! | `page_stages` | a ramp in stages |
 //! | `phase` | the parts of a run, which are never measured together |
 //! | `rate_curve` | how many logins a second, over time |
 //! | `schedule` | the planned instants of one segment |
@@ -11,11 +12,13 @@
 //! plan, so a run without workers is segment 1 of 1 on the same path.
 
 mod login_plan;
+mod page_stages;
 mod phase;
 mod rate_curve;
 mod schedule;
 
 pub use login_plan::{Arrivals, LoginPlan, PhoneSteps, PlanError, ThinkTime, WayIn, WeightedWay};
+pub use page_stages::PageStages;
 pub use phase::Phase;
 pub use rate_curve::{RateCurve, RateStage};
 pub use schedule::{Schedule, Segment, SegmentError};

@@ -35,14 +35,27 @@ pub(super) struct RunEvidence<'a> {
     /// What is missing, one sentence each.
     pub(super) missing: Vec<String>,
     pub(super) thresholds: &'a [Threshold],
+    /// The threshold that ended the run early.
+    pub(super) aborted_by: Option<String>,
     /// How many pages connected to one address, from one source address.
     pub(super) pages_per_path: u64,
 }
 
 /// The result.
 pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
-    let RunEvidence { plan, target, measured, began_at, began, samples, workers, missing, thresholds, pages_per_path } =
-        evidence;
+    let RunEvidence {
+        plan,
+        target,
+        measured,
+        began_at,
+        began,
+        samples,
+        workers,
+        missing,
+        thresholds,
+        aborted_by,
+        pages_per_path,
+    } = evidence;
     let took = began.elapsed();
     let Measured { timings, windows, phases } = measured;
     let mut result = RunResult::new(plan, target);
@@ -64,8 +77,18 @@ pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
         result.completeness.lacks(reason);
     }
     result.thresholds = thresholds.iter().map(|threshold| threshold.check(&result)).collect();
+    result.aborted_by = aborted_by;
     result.verdict = result.judge();
     result
+}
+
+/// The threshold that a run so far doesn't keep, and that ends it. Seconds aren't needed in the evidence.
+pub(super) fn aborting(evidence: RunEvidence) -> Option<String> {
+    let RunEvidence { thresholds, measured, began, .. } = evidence;
+    let from = measured.windows.iter().find(|window| LOADED.contains(&window.phase))?.from;
+    let loaded_for = began.elapsed().saturating_sub(from);
+    let result = assemble(evidence);
+    thresholds.iter().find(|threshold| threshold.aborts(&result, loaded_for)).map(ToString::to_string)
 }
 
 fn phase_result(window: &PhaseWindow, measured: &Measured, samples: &Samples, took: Duration) -> PhaseResult {

@@ -6,7 +6,9 @@ use clap::{Args, ValueEnum};
 
 use super::worker_options::WorkerOptions;
 use crate::{
-    plan::{Arrivals, LoginPlan, PhoneSteps, PlanError, RateCurve, RateStage, ThinkTime, WayIn, WeightedWay},
+    plan::{
+        Arrivals, LoginPlan, PageStages, PhoneSteps, PlanError, RateCurve, RateStage, ThinkTime, WayIn, WeightedWay,
+    },
     thresholds::Threshold,
 };
 
@@ -31,6 +33,9 @@ pub struct RunCli {
     /// Run although something would run out
     #[arg(long)]
     pub(super) force: bool,
+    /// Only say what the run needs of this machine, and whether it has that: exit code 0 or 2
+    #[arg(long)]
+    pub(super) preflight: bool,
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +82,13 @@ struct PlanOptions {
     /// How many pages open a second, before people log in
     #[arg(long, value_name = "PER_SECOND", default_value_t = 500.0)]
     opens: f64,
+    /// Open pages in stages: so many are open at the end of each, as in 10000,50000; the last stage has all --pages. Where a
+    /// stage fails, the run ends
+    #[arg(long, value_name = "PAGES", value_delimiter = ',')]
+    page_stages: Vec<u32>,
+    /// How long the pages of a stage wait before the next one, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    stage_hold: f64,
     /// How long all pages wait before the first login, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     hold: f64,
@@ -150,6 +162,12 @@ impl RunCli {
         };
         plan.validate()?;
         Ok(plan)
+    }
+
+    /// The stages of the ramp.
+    pub(super) fn page_stages(&self) -> Result<PageStages, PlanError> {
+        let PlanOptions { page_stages, stage_hold, pages, .. } = &self.plan;
+        PageStages::new(page_stages, *stage_hold, *pages)
     }
 
     /// Whether pages of this address come from several source addresses.
@@ -236,6 +254,7 @@ mod tests {
     fn plan(arguments: &str) -> Result<LoginPlan, String> {
         let arguments = ["run"].into_iter().chain(arguments.split_whitespace());
         let parsed = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
+        parsed.run.page_stages().map_err(|error| error.to_string())?;
         parsed.run.plan().map_err(|error| error.to_string())
     }
 
@@ -260,7 +279,9 @@ mod tests {
             ("--transports carrier-pigeon", "transports are websocket, sse, poll"),
             ("--transports websocket=0", "ways: "),
             ("--rate nan", "rate: "),
-            ("--pages 0", "pages: "),
+            ("--page-stages 10,5", "page-stages: "),
+            ("--page-stages 1000", "below the 1000 pages"),
+            ("--page-stages 10,x", "invalid value 'x'"),
             ("--no-refill --pages 10", "3000 logins need as many pages"),
             ("--threshold x", "has no <"),
             ("--threshold response.p99<5", "takes us, ms or s"),

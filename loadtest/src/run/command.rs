@@ -9,9 +9,10 @@ use std::{
 };
 
 use scenecast_service::config;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    assemble::{RunEvidence, assemble},
+    assemble::{RunEvidence, aborting, assemble},
     cli::RunCli,
     coordinator::coordinate,
     error::RunError,
@@ -19,16 +20,16 @@ use super::{
     keep::keep,
     place::{Place, first_person, probe},
     progress::Progress,
-    room::{check_room, pages_per_path},
+    room::{check_room, pages_per_path, print_needs},
     sampler::{OwnProcess, Sampler},
     worker::work,
     worker_options::RunPart,
 };
 use crate::{
-    generator::{Generator, RunRecorder},
+    generator::{Generator, RunRecorder, STOPPED_EARLY},
     health::raise_descriptor_limit,
     plan::{LoginPlan, Segment},
-    results::RunResult,
+    results::{RunResult, TargetInfo},
     targets::{LoginTarget, PreciseTimer},
     thresholds::{Threshold, ThresholdFile},
 };
@@ -58,10 +59,15 @@ async fn run_part(cli: &RunCli) -> Result<ExitCode, RunError> {
         return Ok(ExitCode::SUCCESS);
     }
     let plan = cli.plan()?;
+    cli.page_stages()?;
     let thresholds = thresholds(cli)?;
-    fs::create_dir_all(&cli.out).map_err(|source| RunError::Output { path: cli.out.clone(), source })?;
     // If it fails, the limit is as it is, and the check below says whether that is enough.
     let _ = raise_descriptor_limit();
+    if cli.preflight {
+        let is_enough = print_needs(cli, &plan, &part);
+        return Ok(ExitCode::from(if is_enough { 0 } else { 2 }));
+    }
+    fs::create_dir_all(&cli.out).map_err(|source| RunError::Output { path: cli.out.clone(), source })?;
     check_room(cli, &plan, &part)?;
     let result = match part {
         RunPart::Coordinator { workers, starts_them } => {
@@ -87,11 +93,28 @@ async fn run_alone(cli: &RunCli, plan: LoginPlan, thresholds: &[Threshold]) -> R
     let info = target.info();
     let recorder = Arc::new(RunRecorder::begin(Duration::from_secs_f64(plan.late_after_seconds)));
     let sampler = Sampler::start(recorder.clone(), &OwnProcess::generator());
-    let generator = Generator::new(target, plan.clone(), Segment::WHOLE, sources, timer, recorder.clone(), stop);
-    let missing = tokio::select! {
-        missing = generator.run() => missing,
-        () = progress.follow(&recorder) => vec![],
+    let generator =
+        Generator::new(target, plan.clone(), Segment::WHOLE, sources, timer, recorder.clone(), stop.clone());
+    let generator = generator.with_page_stages(cli.page_stages()?);
+    // In a task of its own, so that nothing here holds up its instants.
+    let running = AbortOnDropHandle::new(tokio::spawn(async move { generator.run().await }));
+    let watch = AbortWatch { plan: &plan, thresholds, recorder: &recorder, sampler: &sampler, pages_per_path };
+    let mut aborted_by = None;
+    let watching = async {
+        aborted_by = watch.crossed().await;
+        progress.note("stopping: a threshold doesn't hold");
+        stop.cancel();
+        std::future::pending::<()>().await;
     };
+    let ended = tokio::select! {
+        ended = running => ended,
+        () = progress.follow(&recorder) => Ok(vec![]),
+        () = watching => Ok(vec![]),
+    };
+    let mut missing = ended.unwrap_or_else(|error| vec![format!("the generator failed: {error}")]);
+    if aborted_by.is_some() {
+        missing.retain(|text| text != STOPPED_EARLY);
+    }
     progress.end();
     let samples = sampler.finish(&recorder);
     let measured = recorder.measured();
@@ -105,10 +128,48 @@ async fn run_alone(cli: &RunCli, plan: LoginPlan, thresholds: &[Threshold]) -> R
         workers: vec![],
         missing,
         thresholds,
+        aborted_by,
         pages_per_path,
     });
     keep(&result, &measured, recorder.began_at(), &cli.out)?;
     Ok(result)
+}
+
+/// Looks each second whether a threshold ends a run without workers.
+struct AbortWatch<'a> {
+    plan: &'a LoginPlan,
+    thresholds: &'a [Threshold],
+    recorder: &'a RunRecorder,
+    sampler: &'a Sampler,
+    pages_per_path: u64,
+}
+
+impl AbortWatch<'_> {
+    /// Returns the threshold once one ends the run. Otherwise it never returns.
+    async fn crossed(&self) -> Option<String> {
+        if !self.thresholds.iter().any(Threshold::may_abort) {
+            return std::future::pending().await;
+        }
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let evidence = RunEvidence {
+                plan: self.plan.clone(),
+                target: TargetInfo::default(),
+                measured: &self.recorder.measured_so_far(|_, _| false),
+                began_at: self.recorder.began_at(),
+                began: self.recorder.began(),
+                samples: self.sampler.look(Clone::clone),
+                workers: vec![],
+                missing: vec![],
+                thresholds: self.thresholds,
+                aborted_by: None,
+                pages_per_path: self.pages_per_path,
+            };
+            if let Some(crossed) = aborting(evidence) {
+                return Some(crossed);
+            }
+        }
+    }
 }
 
 fn thresholds(cli: &RunCli) -> Result<Vec<Threshold>, RunError> {

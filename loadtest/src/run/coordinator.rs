@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    assemble::{RunEvidence, assemble},
+    assemble::{RunEvidence, aborting, assemble},
     cli::RunCli,
     error::RunError,
     interrupt::stop_at_signals,
@@ -31,7 +31,7 @@ use super::{
 use crate::{
     generator::RunRecorder,
     plan::{LoginPlan, Phase},
-    results::{ProcessRole, ProcessSeries, RunResult},
+    results::{ProcessRole, ProcessSeries, RunResult, TargetInfo},
     targets::PreciseTimer,
     thresholds::Threshold,
     workers::{MergedRun, Order, RollCall, RunOffer, RunStreams, RunStreamsError, merge},
@@ -43,8 +43,6 @@ const POLL: Duration = Duration::from_millis(100);
 const LEAD: Duration = Duration::from_secs(1);
 /// How often the workers are told that the coordinator is there.
 const HOLD_EVERY: Duration = Duration::from_millis(300);
-/// The gate between ramp and hold.
-const PAGES_ARE_OPEN: u32 = 1;
 /// The most people that are made known to the simulated WeChat for their phones at workers.
 const MOST_PEOPLE: u64 = 1_000_000;
 
@@ -66,6 +64,9 @@ struct Coordinator<'a> {
     silent: Duration,
     /// Why the run ended early, one sentence each.
     ended_because: Vec<String>,
+    thresholds: &'a [Threshold],
+    /// The threshold that ended it early.
+    aborted_by: Option<String>,
 }
 
 /// The Redis in which workers and coordinator meet.
@@ -94,6 +95,7 @@ pub(super) async fn coordinate(
     let stop = stop_at_signals(move |text| notes.note(text))?;
     let people = cli.cluster.people.min(MOST_PEOPLE).max(workers.into());
     let mut offer = RunOffer::new(&plan, workers, first_person(), people, cli.cluster.sources);
+    offer.page_stages = cli.page_stages()?;
     offer.is_forced = cli.force;
     offer.silent_seconds = cli.workers.silent().as_secs_f64();
 
@@ -135,6 +137,8 @@ pub(super) async fn coordinate(
         held: None,
         silent: cli.workers.silent(),
         ended_because: vec![],
+        thresholds,
+        aborted_by: None,
     };
     let began = match coordinator.gather(cli.workers.within()).await {
         Ok(()) => coordinator.start().await?,
@@ -147,8 +151,8 @@ pub(super) async fn coordinate(
     let recorder = Arc::new(RunRecorder::begin(Duration::ZERO));
     let own = OwnProcess { role: ProcessRole::Simulator, name: "coordinator and WeChat".to_owned(), ignored };
     let sampler = Sampler::start(recorder.clone(), &own);
-    coordinator.follow(&recorder, began).await?;
-    let result = coordinator.result(&place, thresholds, &recorder, sampler, cli)?;
+    coordinator.follow(&recorder, &sampler, began).await?;
+    let result = coordinator.result(&place, &recorder, sampler, cli)?;
     Ok(result)
 }
 
@@ -195,9 +199,10 @@ impl Coordinator<'_> {
     }
 
     /// Reads reports until no worker has anything more to tell.
-    async fn follow(&mut self, recorder: &RunRecorder, began: Instant) -> Result<(), RunError> {
+    async fn follow(&mut self, recorder: &RunRecorder, sampler: &Sampler, began: Instant) -> Result<(), RunError> {
         recorder.enter(Phase::Ramp);
-        let (mut has_passed, mut told, mut phases) = (None, 0, self.plan.phases_after_the_ramp());
+        let mut phases = self.plan.phases_after_the_ramp();
+        let (mut told, mut gate, mut ramped) = (0, 1, None);
         while !self.roll_call.are_all_done() {
             sleep(POLL).await;
             if let Err(error) = self.read_reports().await {
@@ -213,26 +218,33 @@ impl Coordinator<'_> {
             }
             self.roll_call.miss_silent(Instant::now(), self.silent);
             self.end_early_if_needed().await;
-            if has_passed.is_none() && self.roll_call.are_all_at(PAGES_ARE_OPEN) {
-                has_passed = self.pass().await;
+            if gate <= self.offer.page_stages.count()
+                && self.ended_because.is_empty()
+                && self.roll_call.are_all_at(gate)
+                && let Some(passed) = self.pass(gate).await
+            {
+                ramped = (gate == self.offer.page_stages.count()).then_some(passed);
+                gate += 1;
             }
-            if let Some(passed) = has_passed {
+            if let Some(passed) = ramped {
                 while let Some((phase, _)) = phases.next_if(|(_, after)| Instant::now() >= passed + *after) {
                     recorder.enter(phase);
                 }
             }
             while told < began.elapsed().as_secs() {
                 told += 1;
-                self.show(told)?;
+                let merged = self.merged_at(told)?;
+                self.show(told, &merged);
+                self.abort_if_crossed(merged, recorder, sampler).await;
             }
         }
         Ok(())
     }
 
-    /// Opens the gate after the ramp. Answers when it opens; `None` if the order couldn't be given.
-    async fn pass(&self) -> Option<Instant> {
+    /// Opens the gate after a stage of the ramp. Answers when it opens; `None` if the order couldn't be given.
+    async fn pass(&self, gate: u32) -> Option<Instant> {
         let at_us = self.streams.time_after(LEAD).await.ok()?;
-        self.streams.order(&Order::Pass { gate: PAGES_ARE_OPEN, at_us }).await.ok()?;
+        self.streams.order(&Order::Pass { gate, at_us }).await.ok()?;
         Some(Instant::now() + LEAD)
     }
 
@@ -247,6 +259,8 @@ impl Coordinator<'_> {
         } else if !gone.is_empty() {
             self.progress.note(&format!("stopping: {}", gone.join("; ")));
             ("a worker is gone", "the run was ended early, because a worker was gone")
+        } else if self.roll_call.has_a_failed_stage() {
+            ("a stage failed", "the run was ended early, because a stage of its pages failed")
         } else if !self.roll_call.objections().is_empty() {
             ("workers don't fit together", "the run was ended early, because its workers don't fit together")
         } else {
@@ -292,20 +306,51 @@ impl Coordinator<'_> {
         Ok(())
     }
 
-    /// Shows the counts of all workers, and the times of the last second that all have reported.
-    fn show(&self, second: u64) -> Result<(), RunError> {
-        let last = second.saturating_sub(2);
-        let MergedRun { measured, counts, .. } = merge(self.roll_call.records(), |number| number == last)?;
+    /// What is known of all workers in this second of the run. Of the seconds it has the last one that all have reported.
+    fn merged_at(&self, second: u64) -> Result<MergedRun, RunError> {
+        Ok(merge(self.roll_call.records(), |number| number == last_whole(second))?)
+    }
+
+    fn show(&self, second: u64, merged: &MergedRun) {
+        let MergedRun { measured, counts, .. } = merged;
         let counts = counts.last().copied().unwrap_or_default();
-        let timed = measured.timings.seconds.get(&last);
+        let timed = measured.timings.seconds.get(&last_whole(second));
         self.progress.show(second, || line(second, measured.windows.last(), counts, timed));
-        Ok(())
+    }
+
+    /// Has all workers stop if a threshold wants that, by what all of them have measured together.
+    async fn abort_if_crossed(&mut self, merged: MergedRun, recorder: &RunRecorder, sampler: &Sampler) {
+        if !self.ended_because.is_empty() || self.aborted_by.is_some() {
+            return;
+        }
+        if !self.thresholds.iter().any(Threshold::may_abort) {
+            return;
+        }
+        let samples = self.samples(sampler.look(Clone::clone), &merged);
+        let crossed = aborting(RunEvidence {
+            plan: self.plan.clone(),
+            target: TargetInfo::default(),
+            measured: &merged.measured,
+            began_at: recorder.began_at(),
+            began: recorder.began(),
+            samples,
+            workers: vec![],
+            missing: vec![],
+            thresholds: self.thresholds,
+            aborted_by: None,
+            pages_per_path: merged.pages_per_path,
+        });
+        let Some(crossed) = crossed else { return };
+        // If it fails it is tried again in a second.
+        if self.streams.order(&Order::Stop { why: format!("a threshold doesn't hold: {crossed}") }).await.is_ok() {
+            self.progress.note(&format!("stopping: {crossed} doesn't hold"));
+            self.aborted_by = Some(crossed);
+        }
     }
 
     fn result(
         self,
         place: &Place,
-        thresholds: &[Threshold],
         recorder: &RunRecorder,
         sampler: Sampler,
         cli: &RunCli,
@@ -326,7 +371,8 @@ impl Coordinator<'_> {
             samples,
             workers: self.roll_call.ends(),
             missing,
-            thresholds,
+            thresholds: self.thresholds,
+            aborted_by: self.aborted_by.clone(),
             pages_per_path: merged.pages_per_path,
         });
         keep(&result, &merged.measured, recorder.began_at(), &cli.out)?;
@@ -349,6 +395,11 @@ impl Coordinator<'_> {
             descriptors_limit: merged.descriptors_limit,
         }
     }
+}
+
+/// The last second that all workers have reported in this second of the run.
+fn last_whole(second: u64) -> u64 {
+    second.saturating_sub(2)
 }
 
 impl MeetingPlace {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     cluster::{API_KEY, APP_SECRET, Cluster, ClusterRedis, ORIGIN, Setup, TOKEN, callback_url, find_binary},
-    plan::LoginPlan,
+    plan::{LoginPlan, PageStages},
     results::TargetInfo,
 };
 
@@ -48,7 +48,12 @@ pub(super) struct OwnCluster {
 
 impl OwnCluster {
     /// Starts it. Its processes write their logs to this directory.
-    pub(super) async fn start(options: &ClusterOptions, plan: &LoginPlan, logs: &Path) -> Result<Self, RunError> {
+    pub(super) async fn start(
+        options: &ClusterOptions,
+        plan: &LoginPlan,
+        stages: &PageStages,
+        logs: &Path,
+    ) -> Result<Self, RunError> {
         for binary in ["scenecast-gateway", "scenecast-callback"] {
             let path = find_binary(binary);
             if !path.exists() {
@@ -59,7 +64,7 @@ impl OwnCluster {
             return Err(RunError::Redis);
         }
         detach_servers();
-        let setup = setup(options, plan, logs.to_owned());
+        let setup = setup(options, plan, stages, logs.to_owned());
         let info = info(options, &setup);
         // The fixtures panic where a test can't go on. Here that is an error of the run.
         let starting = async {
@@ -113,10 +118,10 @@ async fn start<R: ClusterRedis + 'static>(setup: Setup, info: TargetInfo) -> Own
     }
 }
 
-fn setup(options: &ClusterOptions, plan: &LoginPlan, logs: PathBuf) -> Setup {
+fn setup(options: &ClusterOptions, plan: &LoginPlan, stages: &PageStages, logs: PathBuf) -> Setup {
     let count = |count| usize::try_from(count).expect("at least 32 bits");
-    let needed =
-        plan.ramp().as_secs_f64() + plan.hold_seconds + plan.rate.duration().as_secs_f64() + plan.cool_down_seconds;
+    let waits = (plan.ramp() + stages.holds() + plan.rate.duration()).as_secs_f64();
+    let needed = waits + plan.hold_seconds + plan.cool_down_seconds;
     Setup {
         gateways: count(options.gateways),
         callbacks: count(options.callbacks),

@@ -36,7 +36,7 @@ impl Place {
         if cli.cluster.target.is_some() {
             return Ok(Self::given(GivenCluster::open(given(cli)?).await?, CodeMaker::ThisSimulator));
         }
-        let own = OwnCluster::start(&cli.cluster, plan, &cli.out).await?;
+        let own = OwnCluster::start(&cli.cluster, plan, &cli.page_stages()?, &cli.out).await?;
         Ok(Self {
             info: own.info.clone(),
             simulator: own.simulator.clone(),

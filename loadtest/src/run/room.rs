@@ -1,8 +1,10 @@
 //! Whether this machine has room for a run, before anything starts.
 
+use std::io::{self, Write};
+
 use super::{cli::RunCli, error::RunError, worker_options::RunPart};
 use crate::{
-    health::{PreflightNeeds, Shortage, descriptors, free_memory, port_range, shortages},
+    health::{PreflightNeeds, PreflightTable, Shortage, descriptors, free_memory, host_info, port_range, shortages},
     plan::{LoginPlan, Segment},
     targets::SourceAddresses,
 };
@@ -25,6 +27,22 @@ fn needs(cli: &RunCli, plan: &LoginPlan, part: &RunPart) -> PreflightNeeds {
         ports: port_range(),
         memory: free_memory().unwrap_or(u64::MAX),
     }
+}
+
+/// Prints what a run needs of this machine and what it has. Answers whether that is enough.
+pub(super) fn print_needs(cli: &RunCli, plan: &LoginPlan, part: &RunPart) -> bool {
+    let needs = needs(cli, plan, part);
+    let table = PreflightTable {
+        needs,
+        opens_per_second: plan.opens_per_second,
+        logins_per_second: plan.rate.peak(),
+        cpus: host_info().cpus,
+    };
+    let short = shortages(needs);
+    let texts = short.iter().fold(String::new(), |text, shortage| text + &format!("\n{shortage}"));
+    // It fails if stdout is closed. Then nobody reads it.
+    let _ = writeln!(io::stdout(), "{table}{texts}");
+    short.is_empty()
 }
 
 /// Refuses a run in which something would run out.

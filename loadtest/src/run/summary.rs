@@ -62,6 +62,9 @@ impl fmt::Display for RunSummary<'_> {
             let value = threshold.value.map_or_else(|| "not measured".to_owned(), |value| format!("{value:.3}"));
             writeln!(f, "{holds}: {} ({value})", threshold.text)?;
         }
+        if let Some(threshold) = &self.0.aborted_by {
+            writeln!(f, "ended early, because this did not hold: {threshold}")?;
+        }
         for reason in &completeness.reasons {
             writeln!(f, "incomplete: {reason}")?;
         }

@@ -118,7 +118,7 @@ async fn take_part(
     let sampler = Sampler::start(recorder.clone(), &own);
     let (gate, gates) = PhaseGate::kept();
     let generator = Generator::new(target, plan.clone(), segment, sources, timer, recorder.clone(), stop.clone());
-    let generator = generator.with_gate(gate);
+    let generator = generator.with_gate(gate).with_page_stages(offer.page_stages.clone());
     let running = tokio::spawn(async move { generator.run().await });
     RunningPart { recorder, sampler, gates, log: WorkerLog::default(), pages_per_path }
         .finish(running, reporter, stop)
@@ -158,10 +158,11 @@ impl RunningPart {
         let missing = ended.unwrap_or_else(|error| vec![format!("the generator failed: {error}")]);
         // The coordinator says itself why it stopped the run.
         let missing = if stopped_because.is_some() { vec![] } else { missing };
-        let Self { recorder, sampler, log, pages_per_path, .. } = self;
+        let Self { recorder, sampler, gates, log, pages_per_path } = self;
         let samples = sampler.finish(&recorder);
         let record = log.new_parts(&recorder.measured(), &worker_samples(&samples, pages_per_path));
-        reporter.report_surely(WorkerNews::Over { record: Box::new(record), missing }).await
+        let gate = gates.arrived();
+        reporter.report_surely(WorkerNews::Over { record: Box::new(record), gate, missing }).await
     }
 
     async fn report(&mut self, reporter: &mut Reporter) {

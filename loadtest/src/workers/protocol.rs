@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{clock_offset::ClockOffset, record::WorkerRecord};
-use crate::plan::{LoginPlan, Segment};
+use crate::plan::{LoginPlan, PageStages, Segment};
 
 /// Grows whenever orders or reports change.
 const PROTOCOL: u32 = 1;
@@ -63,6 +63,7 @@ pub struct RunOffer {
     plan: String,
     /// [`LoginPlan::hash`].
     pub plan_hash: String,
+    pub page_stages: PageStages,
     pub workers: u32,
     /// The number of the first person who logs in, and how many people there are. No two workers share one.
     pub first_person: u64,
@@ -95,6 +96,7 @@ impl RunOffer {
             program: ProgramVersion::this(),
             plan: serde_json::to_string(plan).expect("numbers and names can be written as JSON"),
             plan_hash: plan.hash(),
+            page_stages: PageStages::none(plan.pages),
             workers,
             first_person,
             people,
@@ -155,8 +157,8 @@ pub enum WorkerNews {
     Refused { host: String, why: String },
     /// What is new in its record, and the gate at which it waits.
     Measured { record: Box<WorkerRecord>, gate: u32 },
-    /// It is done: the last of its record, and what of its plan is missing, one sentence each.
-    Over { record: Box<WorkerRecord>, missing: Vec<String> },
+    /// It is done: the last of its record, the last gate that it came to, and what of its plan is missing, one sentence each.
+    Over { record: Box<WorkerRecord>, gate: u32, missing: Vec<String> },
 }
 
 #[cfg(test)]

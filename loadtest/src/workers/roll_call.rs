@@ -34,6 +34,7 @@ pub struct RollCall {
     program: ProgramVersion,
     plan_hash: String,
     is_forced: bool,
+    last_gate: u32,
     workers: Vec<KnownWorker>,
     /// Why the run can't start, or isn't whole, one sentence each.
     objections: Vec<String>,
@@ -72,6 +73,7 @@ impl RollCall {
             program: offer.program.clone(),
             plan_hash: offer.plan_hash.clone(),
             is_forced: offer.is_forced,
+            last_gate: offer.page_stages.count(),
             workers: vec![awaited; usize::try_from(offer.workers).unwrap_or(usize::MAX)],
             objections: vec![],
         }
@@ -137,7 +139,8 @@ impl RollCall {
                 known.record.absorb(*record);
                 known.gate = gate;
             }
-            WorkerNews::Over { record, missing } => {
+            WorkerNews::Over { record, gate, missing } => {
+                known.gate = gate;
                 known.record.absorb(*record);
                 known.missing = missing;
                 known.stage = WorkerStage::Over;
@@ -187,6 +190,12 @@ impl RollCall {
     /// Whether every worker that is there has come to this gate.
     pub fn are_all_at(&self, gate: u32) -> bool {
         self.workers.iter().all(|worker| worker.gate >= gate || worker.has_left())
+    }
+
+    /// Whether a worker is over while another one isn't at the last gate: a stage of its pages failed.
+    pub fn has_a_failed_stage(&self) -> bool {
+        let is_early = |worker: &KnownWorker| worker.stage == WorkerStage::Over && worker.gate < self.last_gate;
+        self.workers.iter().any(is_early)
     }
 
     /// Whether nothing more is to come of any worker.
@@ -332,13 +341,24 @@ mod tests {
         assert!(call.are_all_at(1) && !call.are_all_done());
         for worker in [0, 1] {
             let missing = vec!["the run was stopped".to_owned(), format!("only {worker} pages")];
-            call.heard(report(worker, WorkerNews::Over { record: Box::default(), missing }), now);
+            call.heard(report(worker, WorkerNews::Over { record: Box::default(), gate: 1, missing }), now);
         }
         assert!(call.are_all_done() && call.gone().is_empty());
         assert_eq!(call.missing(), ["the run was stopped", "worker 0: only 0 pages", "worker 1: only 1 pages"]);
         // That it ends then is as it should be.
         call.process_ended(0, "exit status 0");
         assert!(call.ends().iter().all(|end| end.is_complete));
+    }
+
+    #[test]
+    fn a_worker_whose_stage_failed_is_over_before_the_last_gate() {
+        let now = Instant::now();
+        let mut call = roll_call(now);
+        call.heard(report(0, measured(3, 1)), now);
+        assert!(!call.has_a_failed_stage());
+        let missing = vec!["only 3 of 5 pages opened".to_owned()];
+        call.heard(report(1, WorkerNews::Over { record: Box::default(), gate: 0, missing }), now);
+        assert!(call.has_a_failed_stage());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use scenecast_loadtest::{
     cluster::{API_KEY, APP_SECRET, Cluster, ORIGIN, Setup, TOKEN, callback_url},
     plan::{LoginPlan, Phase, Schedule, Segment},
-    results::{self, ProcessRole, RunResult},
+    results::{self, ProcessRole, RunResult, RunVerdict},
     workers::{ProgramVersion, RunOffer, RunStreams},
 };
 use scenecast_simulator::{SimulatedAccount, http};
@@ -67,8 +67,7 @@ fn worker_of(run: &Child, index: u32) -> Pid {
 #[tokio::test]
 async fn two_workers_do_the_plan_of_one_and_merge_to_one_result() {
     let files = tempfile::tempdir().unwrap();
-    let arguments =
-        "--workers 2 --gateways 2 --pages 31 --opens 60 --hold 0.2 --rate 12 --for 2 --confirmation tap --think 0.1";
+    let arguments = "--workers 2 --gateways 2 --pages 31 --page-stages 9 --stage-hold 0.2 --opens 60 --hold 0.2 --rate 12 --for 2 --confirmation tap --think 0.1";
     let ended = run(files.path(), arguments).output().await.unwrap();
     let result = result(files.path(), &ended);
     let LoginPlan { rate, arrivals, seed, .. } = result.plan.clone();
@@ -305,4 +304,26 @@ async fn workers_that_somebody_else_starts_connect_out_and_end_without_their_coo
     coordinator.kill().await.unwrap();
     let ended = left.wait_with_output().await.unwrap();
     assert!(said(&ended).contains("the coordinator is gone: stopping"), "{}", said(&ended));
+}
+
+#[tokio::test]
+async fn a_threshold_that_says_so_ends_a_run_early_by_what_all_workers_measured() {
+    let files = tempfile::tempdir().unwrap();
+    let arguments = "--pages 20 --opens 50 --hold 0 --rate 12 --for 600 --refill";
+    let aborted = async |name: &str, workers: &str| {
+        let out = files.path().join(name);
+        let mut command = run(&out, &format!("{arguments} {workers}"));
+        // Neither worker alone gets there soon.
+        let ended = command.args(["--threshold", "delivered < 15 abort after 1s"]).output().await.unwrap();
+        (result(&out, &ended), said(&ended))
+    };
+    for (result, said) in <[_; 2]>::from(tokio::join!(aborted("alone", ""), aborted("two", "--workers 2"))) {
+        assert_eq!(result.aborted_by.as_deref(), Some("delivered < 15 abort after 1s"), "{said}");
+        assert!(result.funnel.delivered >= 15 && result.took_seconds < 300.0, "{said}");
+        assert!(said.contains("ended early, because this did not hold: delivered < 15"), "{said}");
+        // It is no accident that the rest of the plan is missing.
+        assert!(result.completeness.is_complete, "{said}");
+        // On a busy machine the generator may be the limit, which counts before thresholds.
+        assert!(matches!(result.verdict, RunVerdict::ThresholdCrossed | RunVerdict::GeneratorLimited), "{said}");
+    }
 }

@@ -45,7 +45,7 @@ use crate::{
 use http_page::HttpPage;
 use page_frame::ShownScene;
 pub use phone::CodeMaker;
-use phone::{PhoneUsers, ShownCode};
+use phone::PhoneUsers;
 use socket_page::{SocketPage, open_message};
 
 /// How long an open may take, from the connection to the code.
@@ -175,8 +175,7 @@ impl LoginTarget for ScenecastTarget {
     }
 
     async fn trigger(&self, trigger: ShownLoginCode, planned: Instant, news: &PageNews) -> Option<Triggered> {
-        let code = ShownCode { url: &trigger.url, scene: trigger.scene };
-        self.people.log_in(&code, planned, news).await
+        self.people.log_in(&trigger.url, trigger.scene, planned, news).await
     }
 
     async fn redeem(&self, seat: Seat, scene: SceneId, grant: String, _who: OpenId) -> Redemption {

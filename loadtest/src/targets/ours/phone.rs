@@ -29,13 +29,6 @@ pub enum CodeMaker {
     AnotherSimulator,
 }
 
-/// The code on a page.
-#[derive(Debug)]
-pub(super) struct ShownCode<'a> {
-    pub(super) url: &'a str,
-    pub(super) scene: SceneId,
-}
-
 /// All people of a run.
 #[derive(Debug)]
 pub(super) struct PhoneUsers {
@@ -54,14 +47,18 @@ pub(super) struct PhoneUsers {
 
 impl PhoneUsers {
     /// Lets the next person scan this code and log in. `None` if WeChat itself knows no such code any more.
-    pub(super) async fn log_in(&self, code: &ShownCode<'_>, planned: Instant, news: &PageNews) -> Option<Triggered> {
+    pub(super) async fn log_in(
+        &self,
+        url: &str,
+        scene: SceneId,
+        planned: Instant,
+        news: &PageNews,
+    ) -> Option<Triggered> {
         let person = self.next_person();
         let who = self.simulator.openid(&person, &self.account).ok()?;
         let scan = match self.codes {
-            CodeMaker::ThisSimulator => self.simulator.hold_scan(&person, code.url),
-            CodeMaker::AnotherSimulator => {
-                self.simulator.hold_scan_of_scene(&person, &self.account, code.scene.to_string())
-            }
+            CodeMaker::ThisSimulator => self.simulator.hold_scan(&person, url),
+            CodeMaker::AnotherSimulator => self.simulator.hold_scan_of_scene(&person, &self.account, scene.to_string()),
         };
         let scan = scan.ok()?;
         let sent = Instant::now();
