@@ -5,6 +5,7 @@
 mod cluster;
 mod compatible;
 mod drills;
+mod kubernetes;
 mod peers;
 mod reports;
 mod run;
