@@ -22,6 +22,7 @@ pub(super) struct WorkerLaunch<'a> {
     pub(super) target: &'a Path,
     pub(super) is_forced: bool,
     pub(super) silent_seconds: f64,
+    pub(super) within_seconds: f64,
     /// Where their logs go.
     pub(super) logs: &'a Path,
 }
@@ -72,6 +73,7 @@ fn spawn(index: u32, launch: &WorkerLaunch) -> Result<Child, RunError> {
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command.args(["run", "--worker", "--ends-with-parent", "--worker-index", &index.to_string()]);
     command.args(["--run-name", launch.run, "--workers-silent", &launch.silent_seconds.to_string()]);
+    command.args(["--workers-within", &launch.within_seconds.to_string()]);
     command.arg("--target").arg(launch.target);
     if launch.is_forced {
         command.arg("--force");

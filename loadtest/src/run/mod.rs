@@ -3,8 +3,9 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `command` | the command from its start to its exit code |
-//! | `coordinator`, `local_workers` | a run with workers: starts them, reads their reports |
-//! | `worker` | one worker of a run |
+//! | `coordinator`, `coordination` | a run with workers: starts it; follows it to the result |
+//! | `local_workers`, `meeting` | workers as processes here; the Redis in which all meet |
+//! | `worker`, `reporter` | one worker of a run; its side of the streams |
 //! | `keep` | prints the result, and writes it |
 //! | `room` | whether this machine has room for it |
 //! | `place` | where pages and phones go |
@@ -23,14 +24,17 @@
 mod assemble;
 mod cli;
 mod command;
+mod coordination;
 mod coordinator;
 mod error;
 mod interrupt;
 mod keep;
 mod local_workers;
+mod meeting;
 mod own_cluster;
 mod place;
 mod progress;
+mod reporter;
 mod room;
 mod sampler;
 mod summary;

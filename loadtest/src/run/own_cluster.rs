@@ -168,7 +168,9 @@ fn info(options: &ClusterOptions, setup: &Setup) -> TargetInfo {
         notes: vec![
             "Everything runs on this machine: gateways, callbacks, Redis, WeChat, pages and phones share its processors."
                 .to_owned(),
-            "WeChat's API is part of the generator's process, and its CPU time is in the generator's.".to_owned(),
+            "WeChat's API is part of the generator's process, or of the coordinator's in a run with workers, and its CPU time \
+             is in that process's."
+                .to_owned(),
         ],
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     plan::Phase,
-    results::{HistogramRecord, PhaseResult, RunResult},
+    results::{HistogramRecord, PhaseResult, RunResult, WorkerWords},
 };
 
 /// A result as text.
@@ -53,6 +53,9 @@ impl fmt::Display for RunSummary<'_> {
             let roles = cost.roles.iter().map(|(role, cost)| format!("{} {:.0}", role.name(), cost.cpu_us_per_login));
             let roles: Vec<_> = roles.collect();
             writeln!(f, "CPU a login: {:.0} µs under test ({})", cost.cpu_us, roles.join(", "))?;
+        }
+        if let Some(workers) = WorkerWords::of(completeness) {
+            writeln!(f, "workers: {workers}")?;
         }
         for finding in &generator.findings {
             writeln!(f, "generator: {}", finding.text)?;

@@ -13,6 +13,7 @@ use super::{
     error::RunError,
     interrupt::stop_at_signals,
     place::{Place, probe},
+    reporter::{ORDER_POLL, Orders, Reporter},
     room::check_worker,
     sampler::{OwnProcess, Sampler, Samples},
 };
@@ -21,32 +22,10 @@ use crate::{
     health::{host_info, raise_descriptor_limit},
     results::ProcessRole,
     targets::PreciseTimer,
-    workers::{
-        DescriptorUse, Order, ProgramVersion, RunOffer, RunStreams, RunStreamsError, WorkerLog, WorkerNews,
-        WorkerReport, WorkerSamples,
-    },
+    workers::{DescriptorUse, ProgramVersion, RunOffer, RunStreams, WorkerLog, WorkerNews, WorkerSamples},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-/// How often a worker looks for orders.
-const ORDER_POLL: Duration = Duration::from_millis(200);
-/// The pause after a failure of the coordinator's Redis.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// What a worker needs to tell its coordinator.
-struct Reporter {
-    streams: RunStreams,
-    worker: u32,
-    process: u64,
-    /// How many reports it has sent.
-    sent: u64,
-    /// When the coordinator's Redis answered last.
-    answered: Instant,
-    /// Whether the coordinator is there.
-    has_coordinator: bool,
-    /// After so long without the coordinator's Redis a worker gives up.
-    silent: Duration,
-}
 
 /// The part of a worker, once it runs.
 struct RunningPart {
@@ -55,14 +34,6 @@ struct RunningPart {
     gates: GateKeeper,
     log: WorkerLog,
     pages_per_path: u64,
-}
-
-/// What a worker found of its coordinator's orders while it runs.
-struct Orders {
-    start: Option<u64>,
-    /// Gates and when they open.
-    pass: Vec<(u32, u64)>,
-    stop: Option<String>,
 }
 
 /// Does the part of worker `index`. Returns when the coordinator knows everything.
@@ -196,95 +167,6 @@ fn worker_samples(samples: &Samples, pages_per_path: u64) -> WorkerSamples<'_> {
         machine: &samples.machine,
         descriptors: DescriptorUse { used: samples.descriptors, limit: samples.descriptors_limit },
         pages_per_path,
-    }
-}
-
-impl Reporter {
-    /// Waits for the coordinator's offer.
-    async fn offer(&mut self, within: Duration, stop: &CancellationToken) -> Result<RunOffer, RunError> {
-        let until = Instant::now() + within;
-        let mut last_error = None;
-        while Instant::now() < until && !stop.is_cancelled() {
-            match self.streams.new_orders().await {
-                Ok(orders) => {
-                    let offer = orders.into_iter().find_map(|order| match order {
-                        Order::Offer(offer) => Some(*offer),
-                        _ => None,
-                    });
-                    if let Some(offer) = offer {
-                        return Ok(offer);
-                    }
-                }
-                Err(error @ RunStreamsError::Entry { .. }) => return Err(error.into()),
-                Err(error) => last_error = Some(error),
-            }
-            sleep(ORDER_POLL).await;
-        }
-        let why = last_error.map(|error| format!(": {error}")).unwrap_or_default();
-        Err(RunError::Absent(format!("no coordinator offered a run within {:.0} s{why}", within.as_secs_f64())))
-    }
-
-    /// Waits for the start.
-    async fn start(&mut self, within: Duration, stop: &CancellationToken) -> Result<Instant, RunError> {
-        let until = Instant::now() + within;
-        while Instant::now() < until && !stop.is_cancelled() {
-            let orders = self.orders().await;
-            if let Some(why) = orders.stop {
-                return Err(RunError::CalledOff(why));
-            }
-            if let Some(at_us) = orders.start {
-                return Ok(self.streams.instant_of(at_us).await?);
-            }
-            sleep(ORDER_POLL).await;
-        }
-        Err(RunError::Absent(format!("the run didn't start within {:.0} s", within.as_secs_f64())))
-    }
-
-    /// The orders since the last call; none if the coordinator's Redis doesn't answer.
-    async fn orders(&mut self) -> Orders {
-        let mut orders = Orders { start: None, pass: vec![], stop: None };
-        let Ok(new) = self.streams.new_orders().await else { return orders };
-        self.answered = Instant::now();
-        for order in new {
-            match order {
-                Order::Offer(_) => {}
-                Order::Start { at_us } => orders.start = Some(at_us),
-                Order::Pass { gate, at_us } => orders.pass.push((gate, at_us)),
-                Order::Stop { why } => orders.stop = Some(why),
-            }
-        }
-        orders
-    }
-
-    async fn report(&mut self, news: WorkerNews) -> Result<(), RunStreamsError> {
-        let report = WorkerReport { worker: self.worker, process: self.process, number: self.sent, news };
-        self.streams.report(&report).await?;
-        self.sent += 1;
-        self.answered = Instant::now();
-        Ok(())
-    }
-
-    /// Reports, however often that takes, while somebody may still listen.
-    async fn report_surely(&mut self, news: WorkerNews) -> Result<(), RunError> {
-        loop {
-            match self.report(news.clone()).await {
-                Ok(()) => return Ok(()),
-                Err(error) if self.is_cut_off() => return Err(error.into()),
-                Err(_) => sleep(PAUSE).await,
-            }
-        }
-    }
-
-    /// Why nobody learns of this worker, if so.
-    fn is_alone(&self) -> Option<&'static str> {
-        if !self.has_coordinator {
-            return Some("the coordinator is gone");
-        }
-        self.is_cut_off().then_some("the coordinator's Redis doesn't answer")
-    }
-
-    fn is_cut_off(&self) -> bool {
-        self.answered.elapsed() > self.silent
     }
 }
 

@@ -30,6 +30,8 @@ mod merge;
 mod protocol;
 mod record;
 mod roll_call;
+#[cfg(test)]
+mod roll_call_tests;
 mod run_streams;
 mod worker_log;
 
