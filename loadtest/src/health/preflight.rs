@@ -19,6 +19,17 @@ pub struct PreflightNeeds {
     pub ports: u64,
     /// The memory that is free on this machine, in bytes.
     pub memory: u64,
+    /// How many files all processes of this machine have open, and how many they may have.
+    pub open_files: UsedOf,
+    /// How many connections the kernel tracks, and how many it can; `None` where it tracks none.
+    pub tracked: Option<UsedOf>,
+}
+
+/// How much of something is used, and how much there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedOf {
+    pub used: u64,
+    pub limit: u64,
 }
 
 /// Something that would run out. The text says what to do.
@@ -36,6 +47,14 @@ pub enum Shortage {
         "{needed} pages connect to one address from one source address, which has {limit} ports; use more --sources, or more gateways"
     )]
     Ports { needed: u64, limit: u64 },
+    #[error(
+        "{pages} pages need {needed} open files on this machine, and {left} are left; raise fs.file-max with sysctl"
+    )]
+    OpenFiles { pages: u64, needed: u64, left: u64 },
+    #[error(
+        "{pages} pages are as many connections, and the kernel can track {left} more (beyond that it drops packets); raise net.netfilter.nf_conntrack_max with sysctl, or exempt these connections from tracking"
+    )]
+    Tracked { pages: u64, left: u64 },
     #[error("{pages} pages need about {needed} MB on this machine, and {free} MB are free")]
     Memory { pages: u64, needed: u64, free: u64 },
 }
@@ -55,7 +74,8 @@ const CPU_US_PER_WAITING_PAGE: f64 = 3.0;
 
 /// Everything that would run out.
 pub fn shortages(needs: PreflightNeeds) -> Vec<Shortage> {
-    let PreflightNeeds { pages, own_gateways, pages_per_path, descriptors, ports, memory, .. } = needs;
+    let PreflightNeeds { own_gateways, pages_per_path, descriptors, ports, memory, .. } = needs;
+    let pages = needs.pages;
     let mut shortages = vec![];
     let needed = pages + BESIDES_PAGES;
     if needed > descriptors {
@@ -68,15 +88,33 @@ pub fn shortages(needs: PreflightNeeds) -> Vec<Shortage> {
     if pages_per_path > ports {
         shortages.push(Shortage::Ports { needed: pages_per_path, limit: ports });
     }
+    let pages = needs.all_pages();
+    let (needed, left) = (needs.open_files_needed(), needs.open_files.left());
+    if needed > left {
+        shortages.push(Shortage::OpenFiles { pages, needed, left });
+    }
+    if let Some(left) = needs.tracked.map(UsedOf::left).filter(|left| pages > *left) {
+        shortages.push(Shortage::Tracked { pages, left });
+    }
     let bytes = needs.bytes();
     if bytes > memory {
-        let pages = needs.all_pages();
         shortages.push(Shortage::Memory { pages, needed: bytes / 1_000_000, free: memory / 1_000_000 });
     }
     shortages
 }
 
+impl UsedOf {
+    fn left(self) -> u64 {
+        self.limit.saturating_sub(self.used)
+    }
+}
+
 impl PreflightNeeds {
+    /// Each page is a file in the generator, and one in a gateway of ours.
+    fn open_files_needed(self) -> u64 {
+        self.all_pages() * if self.own_gateways > 0 { 2 } else { 1 }
+    }
+
     fn all_pages(self) -> u64 {
         self.pages * self.workers
     }
@@ -120,7 +158,7 @@ impl PreflightTable {
 impl fmt::Display for PreflightTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let needs = self.needs;
-        let PreflightNeeds { pages, workers, own_gateways, pages_per_path, descriptors, ports, memory } = needs;
+        let PreflightNeeds { pages, workers, own_gateways, pages_per_path, descriptors, ports, memory, .. } = needs;
         let mut line = |what: String, needed: String, has: String, enough: bool| {
             let verdict = if enough { "" } else { "  TOO LITTLE" };
             writeln!(f, "{what:<52} {needed:>10} {has:>10}{verdict}")
@@ -130,13 +168,13 @@ impl fmt::Display for PreflightTable {
         line(format!("{} pages on this machine", needs.all_pages()), "needs".to_owned(), "has".to_owned(), true)?;
         let of = pages + BESIDES_PAGES;
         line(
-            format!("descriptors in each of {workers} generators"),
+            format!("descriptors in {}", of_each(workers, "generator")),
             of.to_string(),
             descriptors.to_string(),
             of <= descriptors,
         )?;
         if let Some(of) = needs.descriptors_of_a_gateway() {
-            let what = format!("descriptors in each of {own_gateways} gateways");
+            let what = format!("descriptors in {}", of_each(own_gateways, "gateway"));
             line(what, of.to_string(), descriptors.to_string(), of <= descriptors)?;
         }
         let fewest = needs.fewest_processes();
@@ -145,6 +183,13 @@ impl fmt::Display for PreflightTable {
         }
         let what = "ports from a source address to an address".to_owned();
         line(what, pages_per_path.to_string(), ports.to_string(), pages_per_path <= ports)?;
+        let (files, left) = (needs.open_files_needed(), needs.open_files.left());
+        line("open files on this machine".to_owned(), files.to_string(), left.to_string(), files <= left)?;
+        if let Some(left) = needs.tracked.map(UsedOf::left) {
+            let pages = needs.all_pages();
+            let what = "connections that the kernel tracks".to_owned();
+            line(what, pages.to_string(), left.to_string(), pages <= left)?;
+        }
         let what = format!("memory, about {} KB a page at both ends", BYTES_PER_PAGE / 1024);
         line(what, gb(needs.bytes()), gb(memory), needs.bytes() <= memory)?;
         let cpus = f64::from(self.cpus);
@@ -154,6 +199,10 @@ impl fmt::Display for PreflightTable {
         }
         Ok(())
     }
+}
+
+fn of_each(count: u64, what: &str) -> String {
+    if count == 1 { format!("the {what}") } else { format!("each of {count} {what}s") }
 }
 
 #[cfg(test)]
@@ -168,6 +217,8 @@ mod tests {
         descriptors: 20_000,
         ports: 28_232,
         memory: 1_000_000_000,
+        open_files: UsedOf { used: 5_000, limit: 2_400_000 },
+        tracked: None,
     };
 
     fn said(needs: PreflightNeeds) -> Vec<String> {
@@ -213,6 +264,12 @@ mod tests {
         assert!(one.len() == 2 && one[1].contains("more --gateways"), "{one:?}");
         let ports = said(PreflightNeeds { pages_per_path: 28_233, ..ENOUGH });
         assert!(ports[0].contains("28232 ports") && ports[0].contains("--sources"), "{ports:?}");
+        let files = said(PreflightNeeds { open_files: UsedOf { used: 10, limit: 38_009 }, ..ENOUGH });
+        assert!(files[0].contains("38000 open files") && files[0].contains("37999 are left"), "{files:?}");
+        let elsewhere = PreflightNeeds { own_gateways: 0, open_files: UsedOf { used: 10, limit: 19_010 }, ..ENOUGH };
+        assert_eq!(shortages(elsewhere), []);
+        let tracked = said(PreflightNeeds { tracked: Some(UsedOf { used: 2, limit: 19_001 }), ..ENOUGH });
+        assert!(tracked[0].contains("can track 18999 more") && tracked[0].contains("nf_conntrack_max"), "{tracked:?}");
         let memory = said(PreflightNeeds { memory: 100_000_000, ..ENOUGH });
         assert!(memory[0].contains("311 MB") && memory[0].contains("100 MB are free"), "{memory:?}");
     }

@@ -4,7 +4,10 @@ use std::io::{self, Write};
 
 use super::{cli::RunCli, error::RunError, worker_options::RunPart};
 use crate::{
-    health::{PreflightNeeds, PreflightTable, Shortage, descriptors, free_memory, host_info, port_range, shortages},
+    health::{
+        PreflightNeeds, PreflightTable, Shortage, descriptors, free_memory, host_info, open_files, port_range,
+        shortages, tracked_connections,
+    },
     plan::{LoginPlan, Segment},
     targets::SourceAddresses,
 };
@@ -26,6 +29,8 @@ fn needs(cli: &RunCli, plan: &LoginPlan, part: &RunPart) -> PreflightNeeds {
         descriptors: descriptors().1,
         ports: port_range(),
         memory: free_memory().unwrap_or(u64::MAX),
+        open_files: open_files(),
+        tracked: tracked_connections(),
     }
 }
 
@@ -72,6 +77,8 @@ pub(super) fn check_worker(
         descriptors: descriptors().1,
         ports: port_range(),
         memory: free_memory().unwrap_or(u64::MAX),
+        open_files: open_files(),
+        tracked: tracked_connections(),
     };
     refuse(&shortages(needs), is_forced)?;
     Ok(pages_per_path)
