@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     assemble::{RunEvidence, aborting, assemble},
     cli::RunCli,
-    coordinator::coordinate,
+    coordinator::{check_shares, coordinate},
     error::RunError,
     interrupt::stop_at_signals,
     keep::keep,
@@ -60,6 +60,9 @@ async fn run_part(cli: &RunCli) -> Result<ExitCode, RunError> {
     }
     let plan = cli.plan()?;
     cli.page_stages()?;
+    if let RunPart::Coordinator { workers, .. } = part {
+        check_shares(cli, &plan, workers)?;
+    }
     let thresholds = thresholds(cli)?;
     // If it fails, the limit is as it is, and the check below says whether that is enough.
     let _ = raise_descriptor_limit();

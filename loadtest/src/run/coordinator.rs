@@ -31,6 +31,20 @@ use crate::{
 /// The most people that are made known to the simulated WeChat for their phones at workers.
 const MOST_PEOPLE: u64 = 1_000_000;
 
+/// Refuses what so many workers can't share.
+pub(super) fn check_shares(cli: &RunCli, plan: &LoginPlan, workers: u32) -> Result<(), RunError> {
+    if workers > plan.pages {
+        let pages = plan.pages;
+        return Err(RunError::Workers(format!(
+            "there are {workers} of them for {pages} pages, and each needs at least one"
+        )));
+    }
+    if cli.cluster.people > MOST_PEOPLE {
+        return Err(RunError::Workers(format!("--people: at most {MOST_PEOPLE} different people log in")));
+    }
+    Ok(())
+}
+
 /// Runs a plan with this many workers.
 pub(super) async fn coordinate(
     cli: &RunCli,
@@ -42,7 +56,7 @@ pub(super) async fn coordinate(
     let progress = Progress::start();
     let notes = progress.clone();
     let stop = stop_at_signals(move |text| notes.note(text))?;
-    let people = cli.cluster.people.min(MOST_PEOPLE).max(workers.into());
+    let people = cli.cluster.people.max(workers.into());
     let mut offer = RunOffer::new(&plan, workers, first_person(), people, cli.cluster.sources);
     offer.page_stages = cli.page_stages()?;
     offer.is_forced = cli.force;

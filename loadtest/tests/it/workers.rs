@@ -52,6 +52,14 @@ async fn running(mut command: Command) -> Child {
     running
 }
 
+/// All processes that a run has started.
+fn children_of(run: &Child) -> Vec<Pid> {
+    let parent = i32::try_from(run.id().unwrap()).unwrap();
+    let is_child = |process: &procfs::process::Process| process.stat().is_ok_and(|stat| stat.ppid == parent);
+    let children = all_processes().unwrap().flatten().filter(is_child);
+    children.filter_map(|child| Pid::from_raw(child.pid)).collect()
+}
+
 /// The worker with this number that a run has started.
 fn worker_of(run: &Child, index: u32) -> Pid {
     let parent = i32::try_from(run.id().unwrap()).unwrap();
@@ -148,11 +156,16 @@ async fn workers_end_with_their_coordinator() {
     let mut running =
         running(run(files.path(), "--workers 2 --pages 20 --opens 50 --hold 0 --rate 10 --for 600")).await;
     let worker = worker_of(&running, 0);
+    let servers = children_of(&running);
     running.kill().await.unwrap();
     until("the worker has ended", async || {
         procfs::process::Process::new(worker.as_raw_nonzero().get()).and_then(|process| process.stat()).is_err()
     })
     .await;
+    // Nobody else ends these. Workers among them may be gone.
+    for server in servers {
+        let _ = kill_process(server, Signal::KILL);
+    }
 }
 
 #[tokio::test]
@@ -231,7 +244,7 @@ async fn workers_and_coordinators_of_another_version_are_refused_by_either() {
 }
 
 #[tokio::test]
-async fn a_coordinator_that_nobody_meets_says_so() {
+async fn workers_that_cannot_meet_or_share_the_plan_are_told_why() {
     let files = tempfile::tempdir().unwrap();
     let target = concat!(env!("CARGO_MANIFEST_DIR"), "/target.toml");
     let nobody = "--coordinator redis://127.0.0.1:1 --run-name one";
@@ -242,6 +255,8 @@ async fn a_coordinator_that_nobody_meets_says_so() {
             "no coordinator offered",
         ),
         (format!("--workers 1 --pages 1 --rate 1 --for 1 {nobody}"), 3, "the Redis of the coordinator"),
+        ("--workers 5 --pages 4 --rate 1 --for 1".to_owned(), 2, "there are 5 of them for 4 pages"),
+        ("--workers 2 --people 1000001".to_owned(), 2, "--people: at most 1000000"),
         ("--workers 1 --coordinator nowhere".to_owned(), 2, "--coordinator: "),
     ] {
         let ended = run(files.path(), &arguments).output().await.unwrap();
