@@ -8,6 +8,7 @@
 //! | [`health`] | whether the generator itself is the limit |
 //! | [`thresholds`] | thresholds in words |
 //! | [`faults`] | what can be broken in a cluster, for drills and for runs |
+//! | [`workers`] | a run by several processes: what they tell each other, and how it becomes one |
 //! | [`generator`] | pages, and logins at their planned instants |
 //! | [`targets`] | what a run may be aimed at, behind one trait |
 //! | [`compare`] | what became better or worse between two results; `scenecast-loadtest compare` |
@@ -48,3 +49,4 @@ pub mod targets;
 pub mod thresholds;
 mod units;
 pub mod webhook_receiver;
+pub mod workers;

@@ -10,6 +10,7 @@
 //! | `logins` | one login: phone, page, redemption |
 //! | `generator_state` | what all of these share |
 //! | `waiting_pages` | the pages that can be logged in |
+//! | `phase_gate` | where workers wait for each other between phases |
 //! | `recording` | everything that was counted and timed |
 //!
 //! Imports point downwards in this table.
@@ -17,11 +18,13 @@
 mod generator_state;
 mod logins;
 mod pages;
+mod phase_gate;
 mod phases;
 mod recording;
 #[cfg(test)]
 mod tests;
 mod waiting_pages;
 
-pub use phases::Generator;
-pub use recording::{FaultWindow, LiveCounts, PhaseWindow, Recorded, RunRecorder};
+pub use phase_gate::{GateKeeper, PhaseGate};
+pub use phases::{Generator, STOPPED_EARLY};
+pub use recording::{FaultWindow, LiveCounts, Measured, MeasuredPhases, PhaseWindow, Recorded, RunRecorder};

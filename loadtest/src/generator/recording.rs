@@ -7,11 +7,12 @@ use std::{
 
 use parking_lot::Mutex;
 use scenecast_scene::SceneId;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::{
-    ledger::{Ledger, Redemption},
-    measure::{Latency, LoginTiming, Timings},
+    ledger::{Ledger, Redemption, Tally},
+    measure::{Latency, LoginTiming, SecondTimings, Timings},
     plan::Phase,
     results::Funnel,
     targets::Triggered,
@@ -67,7 +68,7 @@ struct RecordedPhase {
 }
 
 /// When a phase was, since the run's start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseWindow {
     pub phase: Phase,
     pub from: Duration,
@@ -80,7 +81,7 @@ pub struct PhaseWindow {
 }
 
 /// Counts since the run's start, for whoever shows or samples it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveCounts {
     /// How many pages are connected now.
     pub connected: u64,
@@ -90,6 +91,19 @@ pub struct LiveCounts {
     pub planned: u64,
     pub heard: u64,
 }
+
+/// What was measured in a run, as plain data: by one process, or by several workers together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measured {
+    pub timings: Timings,
+    pub phases: MeasuredPhases,
+    pub windows: Vec<PhaseWindow>,
+    /// What was broken. In a run with workers nothing is.
+    pub faults: Vec<FaultWindow>,
+}
+
+/// What became of the logins of each phase, and how long its opens took; by the phase in which something was planned.
+pub type MeasuredPhases = BTreeMap<Phase, (Funnel, Latency)>;
 
 impl RunRecorder {
     /// The run begins now. A login is late if its page learns of it this much later than planned.
@@ -130,7 +144,7 @@ impl RunRecorder {
     }
 
     /// A phase begins, and the one before it ends.
-    pub(super) fn enter(&self, phase: Phase) {
+    pub fn enter(&self, phase: Phase) {
         let from = self.began.elapsed();
         let mut recorded = self.recorded.lock();
         recorded.end_phase(from);
@@ -173,7 +187,7 @@ impl RunRecorder {
     }
 
     /// The run is over.
-    pub(super) fn finish(&self) {
+    pub fn finish(&self) {
         self.recorded.lock().end_phase(self.began.elapsed());
         self.phase_changes.send_modify(|changes| *changes += 1);
     }
@@ -331,8 +345,11 @@ impl RunRecorder {
     pub(super) fn close(&self, phase: Phase, scene: SceneId) {
         let now = self.began.elapsed();
         let mut recorded = self.recorded.lock();
-        if !self.keeps_logins {
-            recorded.phase(phase).ledger.close(scene, self.late_after);
+        let ledger = &mut recorded.phase(phase).ledger;
+        if self.keeps_logins {
+            ledger.over(scene);
+        } else {
+            ledger.close(scene, self.late_after);
         }
         if let Some(window) = recorded.windows.iter_mut().rfind(|window| window.phase == phase) {
             window.over = now;
@@ -340,12 +357,37 @@ impl RunRecorder {
     }
 
     /// What became of the logins of each phase, and how long its opens took.
-    pub fn by_phase(&self) -> BTreeMap<Phase, (Funnel, Latency)> {
+    pub fn by_phase(&self) -> MeasuredPhases {
+        self.measured().phases
+    }
+
+    /// Everything that was measured. A login that is still under way counts as what it is now, such as lost: for the end
+    /// of a run.
+    pub fn measured(&self) -> Measured {
+        self.measured_by(|ledger| ledger.tally(self.late_after), |_, _| true)
+    }
+
+    /// What is certain while the run goes on: logins under way are among the planned ones, and in no other count. Copies
+    /// only these seconds, since nobody can record meanwhile.
+    pub fn measured_so_far(&self, wants: impl Fn(u64, &SecondTimings) -> bool) -> Measured {
+        self.measured_by(|ledger| ledger.closed_tally(self.late_after), wants)
+    }
+
+    fn measured_by(&self, tally: impl Fn(&Ledger) -> Tally, wants: impl Fn(u64, &SecondTimings) -> bool) -> Measured {
         let recorded = self.recorded.lock();
         let of = |(phase, of_phase): (&Phase, &RecordedPhase)| {
-            (*phase, (of_phase.funnel(self.late_after), of_phase.opens.clone()))
+            (*phase, (of_phase.funnel(tally(&of_phase.ledger)), of_phase.opens.clone()))
         };
-        recorded.phases.iter().map(of).collect()
+        let seconds = recorded.timings.seconds.iter().filter(|(number, second)| wants(**number, second));
+        Measured {
+            timings: Timings {
+                phases: recorded.timings.phases.clone(),
+                seconds: seconds.map(|(number, second)| (*number, second.clone())).collect(),
+            },
+            phases: recorded.phases.iter().map(of).collect(),
+            windows: recorded.windows.clone(),
+            faults: recorded.faults.clone(),
+        }
     }
 
     fn since_start(&self, at: Instant) -> Duration {
@@ -375,8 +417,8 @@ impl Recorded {
 }
 
 impl RecordedPhase {
-    fn funnel(&self, late_after: Duration) -> Funnel {
-        let of_ledger = Funnel::of(self.ledger.tally(late_after));
+    fn funnel(&self, tally: Tally) -> Funnel {
+        let of_ledger = Funnel::of(tally);
         Funnel {
             asked: self.asked,
             opened: self.opens.count(),

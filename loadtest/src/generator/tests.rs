@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Generator, RunRecorder, generator_state::GeneratorState, pages::keep_page};
 use crate::{
     ledger::{PhoneResult, Redemption},
-    plan::{LoginPlan, Phase, RateCurve, Segment},
+    plan::{LoginPlan, PageStages, Phase, RateCurve, Segment},
     results::{Funnel, TargetInfo},
     targets::{
         Heard, LoginTarget, OpenedPage, PageError, PageNews, PreciseTimer, ScenecastTarget, Seat, SourceAddresses,
@@ -39,6 +39,8 @@ struct StallingTarget {
     grants: bool,
     /// The logins whose grant the site can redeem once more.
     redeemable: Arc<Mutex<Vec<SceneId>>>,
+    /// Pages lose their connection as soon as they are open, and never get it back.
+    leaves_after_opening: bool,
 }
 
 struct StalledPage {
@@ -73,9 +75,12 @@ impl LoginTarget for StallingTarget {
         if fails.is_ok() {
             return Err(PageError::Refused("crowded".to_owned()));
         }
-        let (trigger, heard) = mpsc::channel(1 + self.more_logins);
+        let (mut trigger, heard) = mpsc::channel(1 + self.more_logins);
         self.redeemable.lock().push(seat.scene());
-        Ok(OpenedPage { page: StalledPage { heard, is_over: false }, trigger, scene: seat.scene() })
+        if self.leaves_after_opening {
+            (trigger, _) = mpsc::channel(1);
+        }
+        Ok(OpenedPage { page: StalledPage { heard, is_over: self.leaves_after_opening }, trigger, scene: seat.scene() })
     }
 
     async fn redeem_again(&self, note: impl Fn(SceneId, Redemption) + Send + Sync) {
@@ -84,7 +89,7 @@ impl LoginTarget for StallingTarget {
 
     async fn reconnect(&self, _: &mut StalledPage, _: Seat) -> Result<(), PageError> {
         self.reconnects.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        if self.leaves_after_opening { Err(PageError::Connection("refused".to_owned())) } else { Ok(()) }
     }
 
     async fn trigger(&self, page: mpsc::Sender<Heard>, planned: Instant, _: &PageNews) -> Option<Triggered> {
@@ -226,6 +231,36 @@ async fn a_login_that_nobody_asked_for_is_somebody_elses() {
     let generator = Generator::new(ConfusedTarget, plan, Segment::WHOLE, sources, timer, recorder.clone(), stop);
     generator.run().await;
     assert_eq!(funnel(&recorder).mixed_up, 3);
+}
+
+#[tokio::test]
+async fn a_ramp_opens_exactly_the_pages_of_the_plan() {
+    // 31 pages at 60 a second take 0.51666… s, in which 31.000000000000004 pages open.
+    let plan = LoginPlan { pages: 31, opens_per_second: 60.0, rate: RateCurve::constant(1.0, 0.1), ..plan() };
+    let (_, recorder) = run(StallingTarget::default(), plan).await;
+    assert_eq!(funnel(&recorder).opened, 31);
+}
+
+/// Runs a plan whose 20 pages open in two stages of 8 and 12. Answers what is missing, and the recorder.
+async fn run_staged(target: StallingTarget) -> (Vec<String>, Arc<RunRecorder>) {
+    let recorder = Arc::new(RunRecorder::begin(Duration::from_secs(1)));
+    let (sources, timer, stop) = (SourceAddresses::ANY, PreciseTimer::start(), CancellationToken::new());
+    let generator = Generator::new(target, plan(), Segment::WHOLE, sources, timer, recorder.clone(), stop);
+    let stages = PageStages::new(&[8], 0.1, 20).unwrap();
+    (generator.with_page_stages(stages).run().await, recorder)
+}
+
+#[tokio::test]
+async fn pages_open_in_stages_and_a_stage_that_loses_pages_ends_the_run() {
+    let (missing, recorder) = run_staged(StallingTarget::default()).await;
+    assert_eq!((missing.len(), funnel(&recorder).opened, funnel(&recorder).delivered), (0, 20, 20));
+
+    let (missing, recorder) =
+        run_staged(StallingTarget { leaves_after_opening: true, ..StallingTarget::default() }).await;
+    assert!(missing[0].starts_with("the run ended at stage 1 of 2 (8 pages): only "), "{missing:?}");
+    assert_eq!(funnel(&recorder).planned, 0);
+    let phases = recorder.look(|recorded| recorded.windows.iter().map(|window| window.phase).collect::<Vec<_>>());
+    assert_eq!(phases, [Phase::Ramp, Phase::CoolDown]);
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ use crate::{
     plan::{PhoneSteps, ThinkTime},
     results::TargetInfo,
     targets::{
-        LoginTarget, OpenedPage, PageError, PageNews, PreciseTimer, ScenecastPage, ScenecastSetup, ScenecastTarget,
-        Seat, ShownLoginCode, Triggered,
+        CodeMaker, LoginTarget, OpenedPage, PageError, PageNews, PreciseTimer, ScenecastPage, ScenecastSetup,
+        ScenecastTarget, Seat, ShownLoginCode, Triggered,
     },
 };
 
@@ -79,6 +79,7 @@ impl RunningScenecast {
             people: 1..=PEOPLE,
             // The peers' pages have none either.
             heartbeats: false,
+            codes: CodeMaker::ThisSimulator,
             timer,
             compatible: None,
         }))

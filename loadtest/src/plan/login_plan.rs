@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{fault::PlannedFault, rate_curve::RateCurve};
+use super::{fault::PlannedFault, phase::Phase, rate_curve::RateCurve};
 use crate::units::to_f64;
 
 /// How planned instants are spread.
@@ -277,6 +277,14 @@ impl LoginPlan {
     /// How long pages open.
     pub fn ramp(&self) -> Duration {
         Duration::from_secs_f64(f64::from(self.pages) / self.opens_per_second)
+    }
+
+    /// The phases that follow the ramp, each with its beginning since the ramp's end.
+    pub fn phases_after_the_ramp(&self) -> std::iter::Peekable<std::vec::IntoIter<(Phase, Duration)>> {
+        let hold = Duration::from_secs_f64(self.hold_seconds);
+        let held = (!hold.is_zero()).then_some((Phase::Hold, Duration::ZERO));
+        let loaded = [(Phase::Load, hold), (Phase::CoolDown, hold + self.rate.duration())];
+        held.into_iter().chain(loaded).collect::<Vec<_>>().into_iter().peekable()
     }
 
     /// How page `number` is reached.

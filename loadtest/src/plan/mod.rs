@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `login_plan` | everything that a run is asked to do; its hash |
 //! | `fault` | what is broken meanwhile |
+//! | `page_stages` | a ramp in stages |
 //! | `phase` | the parts of a run, which are never measured together |
 //! | `rate_curve` | how many logins a second, over time |
 //! | `schedule` | the planned instants of one segment |
@@ -13,12 +14,14 @@
 
 mod fault;
 mod login_plan;
+mod page_stages;
 mod phase;
 mod rate_curve;
 mod schedule;
 
 pub use fault::{FaultKind, FaultSpan, FaultyPart, PlannedFault};
 pub use login_plan::{Arrivals, LoginPlan, PhoneSteps, PlanError, ThinkTime, WayIn, WeightedWay};
+pub use page_stages::PageStages;
 pub use phase::Phase;
 pub use rate_curve::{RateCurve, RateStage};
 pub use schedule::{Schedule, Segment, SegmentError};

@@ -74,8 +74,12 @@ pub struct WorkerEnd {
     pub host: String,
     /// Whether it reported until the end.
     pub is_complete: bool,
-    /// The last second that it reported.
+    /// How many seconds it reported.
     pub last_second: u64,
+    /// How far the clock of the coordinator's Redis was ahead of the worker's, in microseconds; negative if behind.
+    pub clock_ahead_us: i64,
+    /// The true offset was at most this much more or less, in microseconds.
+    pub clock_uncertainty_us: u64,
 }
 
 /// What a run comes to. The first that is true counts, in this order.

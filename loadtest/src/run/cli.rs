@@ -5,12 +5,12 @@ use std::{net::Ipv4Addr, path::PathBuf, str::FromStr};
 use clap::{Args, ValueEnum};
 use scenecast_testing::{RedisCluster, RedisSentinels};
 
-use super::peer_options::PeerOptions;
+use super::{peer_options::PeerOptions, worker_options::WorkerOptions};
 use crate::{
     faults::{FaultyRedis, ProxiedRedis},
     plan::{
-        Arrivals, FaultKind, FaultyPart, LoginPlan, PhoneSteps, PlanError, PlannedFault, RateCurve, RateStage,
-        ThinkTime, WayIn, WeightedWay,
+        Arrivals, FaultKind, FaultyPart, LoginPlan, PageStages, PhoneSteps, PlanError, PlannedFault, RateCurve,
+        RateStage, ThinkTime, WayIn, WeightedWay,
     },
     thresholds::Threshold,
 };
@@ -22,6 +22,8 @@ pub struct RunCli {
     pub(super) cluster: ClusterOptions,
     #[command(flatten)]
     pub(super) peer: PeerOptions,
+    #[command(flatten)]
+    pub(super) workers: WorkerOptions,
     #[command(flatten)]
     plan: PlanOptions,
     /// Fail with exit code 99 if this doesn't hold, for example "response.p99 < 50ms"; may be given several times
@@ -36,6 +38,9 @@ pub struct RunCli {
     /// Run although something would run out
     #[arg(long)]
     pub(super) force: bool,
+    /// Only say what the run needs of this machine, and whether it has that: exit code 0 or 2
+    #[arg(long)]
+    pub(super) preflight: bool,
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +87,13 @@ struct PlanOptions {
     /// How many pages open a second, before people log in
     #[arg(long, value_name = "PER_SECOND", default_value_t = 500.0)]
     opens: f64,
+    /// Open pages in stages: so many are open at the end of each, as in 10000,50000; the last stage has all --pages. Where a
+    /// stage fails, the run ends
+    #[arg(long, value_name = "PAGES", value_delimiter = ',')]
+    page_stages: Vec<u32>,
+    /// How long the pages of a stage wait before the next one, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    stage_hold: f64,
     /// How long all pages wait before the first login, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     hold: f64,
@@ -208,6 +220,12 @@ impl RunCli {
         Ok(plan)
     }
 
+    /// The stages of the ramp.
+    pub(super) fn page_stages(&self) -> Result<PageStages, PlanError> {
+        let PlanOptions { page_stages, stage_hold, pages, .. } = &self.plan;
+        PageStages::new(page_stages, *stage_hold, *pages)
+    }
+
     /// Whether pages of this address come from several source addresses.
     pub(super) fn has_sources(address: std::net::IpAddr) -> bool {
         address.is_loopback() && address != std::net::IpAddr::from(Ipv4Addr::UNSPECIFIED)
@@ -300,7 +318,8 @@ mod tests {
     fn plan(arguments: &str) -> Result<LoginPlan, String> {
         let arguments = ["run"].into_iter().chain(arguments.split_whitespace());
         let parsed = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        parsed.run.plan().map_err(|error| error.to_string())
+        let plan = parsed.run.plan().map_err(|error| error.to_string())?;
+        parsed.run.page_stages().map(|_| plan).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -334,6 +353,9 @@ mod tests {
             ("--rate nan", "rate: "),
             ("--pages 0", "pages: "),
             ("--redeem-again 101", "redeemed_again_percent: "),
+            ("--page-stages 10,5", "page-stages: "),
+            ("--page-stages 1000", "below the 1000 pages"),
+            ("--page-stages 10,x", "invalid value 'x'"),
             ("--no-refill --pages 10", "3000 logins need as many pages"),
             ("--threshold x", "has no <"),
             ("--threshold response.p99<5", "takes us, ms or s"),

@@ -9,8 +9,9 @@ use std::{
 
 use futures_util::FutureExt;
 use scenecast_scene::AccountName;
-use scenecast_simulator::{AccountQuota, EncryptionMode, Simulator};
+use scenecast_simulator::{AccountQuota, EncryptionMode, SimulatedAccount, Simulator};
 use scenecast_testing::{FaultProxy, RedisCluster, RedisSentinels, RedisServer, detach_servers};
+use url::Url;
 
 use super::{
     cli::{ClusterOptions, RedisLayout},
@@ -18,11 +19,14 @@ use super::{
     fault_schedule::BreakableCluster,
 };
 use crate::{
-    cluster::{API_KEY, Cluster, ClusterRedis, MINI_API_KEY, ORIGIN, Setup, find_binary, panic_text},
+    cluster::{
+        API_KEY, APP_SECRET, Cluster, ClusterRedis, MINI_API_KEY, ORIGIN, Setup, TOKEN, callback_url, find_binary,
+        panic_text,
+    },
     crowd::{ReadyPods, SiteBackend},
     faults::{FaultyRedis, ProxiedRedis},
     load_balancers::LoadBalancers,
-    plan::{FaultKind, LoginPlan},
+    plan::{FaultKind, LoginPlan, PageStages},
     results::TargetInfo,
     targets::CompatiblePlaces,
 };
@@ -45,13 +49,22 @@ pub(super) struct OwnCluster {
     pub(super) compatible: Option<CompatiblePlaces>,
     pub(super) origin: &'static str,
     pub(super) api_key: &'static str,
+    /// Where the callbacks call WeChat.
+    wechat: Url,
+    /// Where WeChat's messages go.
+    deliveries: Vec<Url>,
     pub(super) processes: Box<dyn BreakableCluster>,
     _balancers: Option<LoadBalancers>,
 }
 
 impl OwnCluster {
     /// Starts it. Its processes write their logs to this directory.
-    pub(super) async fn start(options: &ClusterOptions, plan: &LoginPlan, logs: &Path) -> Result<Self, RunError> {
+    pub(super) async fn start(
+        options: &ClusterOptions,
+        plan: &LoginPlan,
+        stages: &PageStages,
+        logs: &Path,
+    ) -> Result<Self, RunError> {
         for binary in ["scenecast-gateway", "scenecast-callback"] {
             let path = find_binary(binary);
             if !path.exists() {
@@ -62,7 +75,7 @@ impl OwnCluster {
             return Err(RunError::Redis);
         }
         detach_servers();
-        let setup = setup(options, plan, logs.to_owned());
+        let setup = setup(options, plan, stages, logs.to_owned());
         let info = info(options, &setup);
         // What only a fault needs would cost something in runs without.
         let needs = |kind: FaultKind| plan.faults.iter().any(|fault| fault.kind == kind);
@@ -87,6 +100,29 @@ impl OwnCluster {
             }
         };
         AssertUnwindSafe(starting).catch_unwind().await.map_err(|panic| RunError::Cluster(panic_text(&*panic)))
+    }
+
+    /// The file by which workers find the cluster: the same as that of a cluster that somebody else runs. Its secrets are
+    /// the ones that all own clusters have.
+    pub(super) fn target_file(&self) -> String {
+        let list = |of: &[SocketAddr]| of.iter().map(|address| format!("'{address}'")).collect::<Vec<_>>().join(", ");
+        let deliveries: Vec<_> = self.deliveries.iter().map(|url| format!("'{url}'")).collect();
+        format!(
+            "gateways = [{}]\ncallbacks = [{}]\norigin = '{}'\naccount = '{}'\napi_key = '{}'\n\
+             listen = '127.0.0.1:0'\npublic_url = '{}'\n\
+             [wechat]\ntitle = 'Demo'\napp_id = '{}'\noriginal_id = '{}'\nsecret = '{APP_SECRET}'\ntoken = '{TOKEN}'\n\
+             mode = 'safe'\naes_key = '{}'\ncallbacks = [{}]\n",
+            list(&self.gateways.ready()),
+            list(&self.callbacks.ready()),
+            self.origin,
+            self.account,
+            self.api_key,
+            self.wechat,
+            SimulatedAccount::SAMPLE_APP_ID,
+            SimulatedAccount::SAMPLE_ORIGINAL_ID,
+            SimulatedAccount::SAMPLE_AES_KEY,
+            deliveries.join(", "),
+        )
     }
 }
 
@@ -122,15 +158,17 @@ async fn start<R: FaultyRedis + 'static>(redis: R, setup: Setup, info: TargetInf
         callbacks: ready_callbacks,
         origin: ORIGIN,
         api_key: API_KEY,
+        wechat: cluster.wechat().clone(),
+        deliveries: (0..callbacks).map(|n| callback_url(cluster.callback_public(n), &cluster.account)).collect(),
         processes: Box::new(cluster),
         _balancers: balancers,
     }
 }
 
-fn setup(options: &ClusterOptions, plan: &LoginPlan, logs: PathBuf) -> Setup {
+fn setup(options: &ClusterOptions, plan: &LoginPlan, stages: &PageStages, logs: PathBuf) -> Setup {
     let count = |count| usize::try_from(count).expect("at least 32 bits");
-    let needed =
-        plan.ramp().as_secs_f64() + plan.hold_seconds + plan.rate.duration().as_secs_f64() + plan.cool_down_seconds;
+    let waits = (plan.ramp() + stages.holds() + plan.rate.duration()).as_secs_f64();
+    let needed = waits + plan.hold_seconds + plan.cool_down_seconds;
     Setup {
         gateways: count(options.gateways),
         callbacks: count(options.callbacks),
@@ -178,7 +216,9 @@ fn info(options: &ClusterOptions, setup: &Setup) -> TargetInfo {
         notes: vec![
             "Everything runs on this machine: gateways, callbacks, Redis, WeChat, pages and phones share its processors."
                 .to_owned(),
-            "WeChat's API is part of the generator's process, and its CPU time is in the generator's.".to_owned(),
+            "WeChat's API is part of the generator's process, or of the coordinator's in a run with workers, and its CPU time \
+             is in that process's."
+                .to_owned(),
         ],
     }
 }
@@ -192,7 +232,7 @@ fn whole_seconds(seconds: f64) -> u32 {
     seconds.ceil() as u32
 }
 
-fn is_in_path(program: &str) -> bool {
+pub(super) fn is_in_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(program).exists())
 }

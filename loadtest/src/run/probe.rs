@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use crate::{
     ledger::{PhoneResult, Redemption},
-    targets::{Heard, LoginTarget, OpenedPage, PageError, PageNews, Seat, TargetPage, Triggered},
+    plan::{LoginPlan, WayIn},
+    targets::{Heard, LoginTarget, OpenedPage, PageError, PageNews, Seat, SourceAddresses, TargetPage, Triggered},
 };
 
 /// For how long the login is waited for, in all.
@@ -37,16 +38,22 @@ pub(super) enum ProbeError {
     Late,
 }
 
-/// Opens a page at one of these addresses, and logs it in and redeems its grant if `logs_in`. Nothing of it is in any result.
+/// Opens a page at one of these addresses; if anybody logs in in this plan, logs it in and redeems its grant, too. Nothing of
+/// it is in any result.
 pub(super) async fn probe<T: LoginTarget>(
     target: &T,
-    seat: Seat,
     addresses: &[SocketAddr],
-    logs_in: bool,
+    sources: SourceAddresses,
+    plan: &LoginPlan,
 ) -> Result<(), ProbeError> {
+    // It is the last page of all, so no page of the run has its number.
+    let seat = Seat { number: u64::MAX, source: sources.of(0), way: WayIn::WebSocket };
     let opened = target.open(seat).await;
     let opened = opened.map_err(|source| ProbeError::Page { addresses: words(addresses), source })?;
-    if logs_in { timeout(WITHIN, log_in(target, seat, opened)).await.map_err(|_| ProbeError::Late)? } else { Ok(()) }
+    if plan.rate.logins() == 0.0 {
+        return Ok(());
+    }
+    timeout(WITHIN, log_in(target, seat, opened)).await.map_err(|_| ProbeError::Late)?
 }
 
 async fn log_in<T: LoginTarget>(
@@ -111,7 +118,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::{plan::WayIn, results::TargetInfo};
+    use crate::{plan::RateCurve, results::TargetInfo};
 
     /// A target whose phone, page and callback answer so.
     struct Answers {
@@ -184,8 +191,8 @@ mod tests {
             redeems: Redemption::Of(ann()),
         };
         change(&mut answers);
-        let seat = Seat { number: 0, source: None, way: WayIn::WebSocket };
-        let probed = probe(&answers, seat, &[([127, 0, 0, 1], 80).into()], true).await;
+        let plan = LoginPlan::plain(1, RateCurve::constant(1.0, 1.0));
+        let probed = probe(&answers, &[([127, 0, 0, 1], 80).into()], SourceAddresses::ANY, &plan).await;
         probed.map_or_else(|error| error.to_string(), |()| "passed".to_owned())
     }
 

@@ -68,6 +68,15 @@ pub struct CompatiblePlaces {
     pub mini_site: SiteBackend,
 }
 
+/// Which simulated WeChat makes the codes on the pages: the one that callbacks call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeMaker {
+    /// The one whose phones scan them.
+    ThisSimulator,
+    /// One in another process: that of the coordinator of a run with workers.
+    AnotherSimulator,
+}
+
 /// How long an open may take, from the connection to the code.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
 
@@ -91,6 +100,7 @@ pub struct ScenecastSetup {
     pub people: RangeInclusive<u64>,
     /// Whether pages on WebSockets ask for heartbeats, as the page's JavaScript does.
     pub heartbeats: bool,
+    pub codes: CodeMaker,
     pub timer: PreciseTimer,
     /// Where pages of compatible routes go. Without it they all go to the gateways' public listeners.
     pub compatible: Option<CompatiblePlaces>,
@@ -105,6 +115,7 @@ pub struct ScenecastTarget {
     account: AccountName,
     origin: String,
     heartbeats: bool,
+    codes: CodeMaker,
     people: PhoneUsers,
     mini_program: Option<MiniProgramPhones>,
     compatible: Option<CompatiblePlaces>,
@@ -151,6 +162,7 @@ impl ScenecastTarget {
             account: setup.account,
             origin: setup.origin,
             heartbeats: setup.heartbeats,
+            codes: setup.codes,
             people,
             compatible: setup.compatible,
         }
@@ -180,11 +192,20 @@ impl ScenecastTarget {
         if let WayIn::WebSocket = seat.way {
             let message = open_message(account, &session);
             let (page, shown) = SocketPage::open(gateway, &self.origin, seat, self.heartbeats, &message).await?;
-            return Ok(opened(ConnectedPage::Socket(page), shown));
+            return Ok(self.opened(ConnectedPage::Socket(page), shown));
         }
         let polls = seat.way == WayIn::Poll;
         let (page, shown) = HttpPage::open(gateway, &self.origin, seat, (account, &session), polls).await?;
-        Ok(opened(ConnectedPage::Http(Box::new(page)), shown))
+        Ok(self.opened(ConnectedPage::Http(Box::new(page)), shown))
+    }
+
+    /// A page of our own API that shows its code.
+    fn opened(&self, page: ConnectedPage, shown: ShownScene) -> OpenedPage<ScenecastPage, ShownLoginCode> {
+        let input = match self.codes {
+            CodeMaker::ThisSimulator => PhoneInput::Scan(shown.url.into()),
+            CodeMaker::AnotherSimulator => PhoneInput::ScanOfScene(shown.scene),
+        };
+        OpenedPage { page: ScenecastPage(page), trigger: ShownLoginCode(input), scene: shown.scene }
     }
 
     /// Such a page doesn't know its scene. For the ledger it has one of its own.
@@ -286,12 +307,6 @@ impl TargetPage for ScenecastPage {
             Box::pin(page.close()).await;
         }
     }
-}
-
-/// A page of our own API that shows its code.
-fn opened(page: ConnectedPage, shown: ShownScene) -> OpenedPage<ScenecastPage, ShownLoginCode> {
-    let input = PhoneInput::Scan(shown.url.into());
-    OpenedPage { page: ScenecastPage(page), trigger: ShownLoginCode(input), scene: shown.scene }
 }
 
 /// The browser's session at the site, to which its grant is bound.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use scenecast_scene::AccountName;
+use scenecast_scene::{AccountName, SceneId};
 use scenecast_simulator::{HeldDelivery, MenuLink, PhoneAction, PhoneScreen, Simulator, WeChatUser};
 use tokio::time::{sleep, timeout};
 
@@ -61,6 +61,8 @@ pub(super) struct PhoneUsers {
 pub(crate) enum PhoneInput {
     /// Scans a QR code with this content.
     Scan(Box<str>),
+    /// Scans the QR code of this scene, which a WeChat in another process has made.
+    ScanOfScene(SceneId),
     /// Types this text to the account.
     Text(Box<str>),
     /// Opens the mini program by a code with this content.
@@ -112,6 +114,9 @@ impl PhoneUsers {
     fn first_message(&self, person: &WeChatUser, input: &PhoneInput) -> Option<HeldDelivery> {
         match input {
             PhoneInput::Scan(url) => self.simulator.hold_scan(person, url).ok(),
+            PhoneInput::ScanOfScene(scene) => {
+                self.simulator.hold_scan_of_scene(person, &self.account, scene.to_string()).ok()
+            }
             PhoneInput::Text(text) => {
                 // Only who follows an account can write to it. These people began long ago, so their message is gone.
                 let _ = self.simulator.hold(person, &self.account, PhoneAction::Follow { event_key: None });
