@@ -81,7 +81,7 @@ async fn pages_of_compatible_routes_log_in_and_come_back() {
     let files = tempfile::tempdir().unwrap();
     let ways = "path-socket=1,client-id=1,typed-code=1,qr-on-open=1,ticket=1";
     let arguments = format!(
-        "--gateways 2 --callbacks 2 --pages 20 --opens 20 --hold 0 --rate 10 --for 2 --confirmation tap --think 0.1 \
+        "--gateways 2 --callbacks 2 --pages 25 --opens 25 --hold 0 --rate 10 --for 2 --confirmation tap --think 0.1 \
          --transports {ways} --reconnects 4 --arrivals uniform --no-refill"
     );
     let ended = run(files.path(), &arguments).output().await.unwrap();
@@ -90,7 +90,7 @@ async fn pages_of_compatible_routes_log_in_and_come_back() {
     let all = [funnel.planned, funnel.accepted, funnel.delivered];
     assert_eq!((all, funnel.lost, funnel.doubled, funnel.mixed_up), ([20; 3], 0, 0, 0), "{funnel:?}");
     // Pages that get their QR code on open learn only a name. One that loses its connection gets another scene.
-    assert!((16..=20).contains(&funnel.redeemed), "{funnel:?}");
+    assert!((15..=20).contains(&funnel.redeemed), "{funnel:?}");
     assert!(result.completeness.is_complete, "{:?}", result.completeness);
 }
 

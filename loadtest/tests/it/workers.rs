@@ -75,7 +75,7 @@ fn worker_of(run: &Child, index: u32) -> Pid {
 #[tokio::test]
 async fn two_workers_do_the_plan_of_one_and_merge_to_one_result() {
     let files = tempfile::tempdir().unwrap();
-    let arguments = "--workers 2 --gateways 2 --pages 31 --page-stages 9 --stage-hold 0.2 --opens 60 --hold 0.2 --rate 12 --for 2 --confirmation tap --think 0.1";
+    let arguments = "--workers 2 --gateways 2 --pages 31 --no-refill --page-stages 9 --stage-hold 0.2 --opens 60 --hold 0.2 --rate 12 --for 2 --confirmation tap --think 0.1";
     let ended = run(files.path(), arguments).output().await.unwrap();
     let result = result(files.path(), &ended);
     let LoginPlan { rate, arrivals, seed, .. } = result.plan.clone();
