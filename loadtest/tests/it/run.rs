@@ -189,27 +189,30 @@ async fn signal(name: &str, process: u32) {
 }
 
 #[tokio::test]
-async fn a_second_interrupt_ends_a_run_at_once_and_leaves_no_server() {
-    let files = tempfile::tempdir().unwrap();
-    // People who think for ten minutes: an interrupted run would wait for them.
-    let arguments = "--pages 40 --opens 100 --hold 0 --rate 5 --for 600 --confirmation tap --think 600";
-    let mut command = run(files.path(), arguments);
-    let mut running = command.process_group(0).stderr(Stdio::piped()).spawn().unwrap();
-    let id = running.id().unwrap();
-    let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
-    while !lines.next_line().await.unwrap().unwrap().contains("  load") {}
-    let servers = servers_of(id);
-    assert!(servers.len() >= 3, "{servers:?}");
-    signal("-INT", id).await;
-    while !lines.next_line().await.unwrap().unwrap().starts_with("stopping: ") {}
-    signal("-TERM", id).await;
-    let ended = tokio::time::timeout(Duration::from_secs(60), running.wait()).await.unwrap().unwrap();
-    assert_eq!(ended.code(), Some(130));
-    scenecast_testing::until("the servers have ended", async || {
-        servers.iter().all(|(server, _)| !Path::new(&format!("/proc/{server}")).exists())
-    })
-    .await;
-    assert!(!files.path().join("result.json").exists());
+async fn a_second_interrupt_ends_a_run_at_once_and_leaves_no_server_and_no_worker() {
+    for workers in ["", "--workers 2"] {
+        let files = tempfile::tempdir().unwrap();
+        // People who think for ten minutes: an interrupted run would wait for them.
+        let arguments =
+            format!("{workers} --pages 40 --opens 100 --hold 0 --rate 5 --for 600 --confirmation tap --think 600");
+        let mut command = run(files.path(), &arguments);
+        let mut running = command.process_group(0).stderr(Stdio::piped()).spawn().unwrap();
+        let id = running.id().unwrap();
+        let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
+        while !lines.next_line().await.unwrap().unwrap().contains("  load") {}
+        let servers = servers_of(id);
+        assert!(servers.len() >= if workers.is_empty() { 3 } else { 6 }, "{servers:?}");
+        signal("-INT", id).await;
+        while !lines.next_line().await.unwrap().unwrap().starts_with("stopping: ") {}
+        signal("-TERM", id).await;
+        let ended = tokio::time::timeout(Duration::from_secs(60), running.wait()).await.unwrap().unwrap();
+        assert_eq!(ended.code(), Some(130));
+        scenecast_testing::until("the servers have ended", async || {
+            servers.iter().all(|(server, _)| !Path::new(&format!("/proc/{server}")).exists())
+        })
+        .await;
+        assert!(!files.path().join("result.json").exists());
+    }
 }
 
 #[tokio::test]

@@ -256,6 +256,11 @@ async fn workers_that_cannot_meet_or_share_the_plan_are_told_why() {
         ),
         (format!("--workers 1 --pages 1 --rate 1 --for 1 {nobody}"), 3, "the Redis of the coordinator"),
         ("--workers 5 --pages 4 --rate 1 --for 1".to_owned(), 2, "there are 5 of them for 4 pages"),
+        (
+            "--workers 2 --transports websocket=1,ticket=1".to_owned(),
+            2,
+            "--transports ticket needs a run without workers",
+        ),
         ("--workers 2 --people 1000001".to_owned(), 2, "--people: at most 1000000"),
         ("--workers 1 --coordinator nowhere".to_owned(), 2, "--coordinator: "),
     ] {
