@@ -1,20 +1,19 @@
 //! Everything that was counted and timed in a run, while it goes on.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use scenecast_scene::SceneId;
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::{
+    measured::{FaultWindow, LiveCounts, Measured, MeasuredPhases, PhaseWindow},
+    recorded::{Recorded, RecordedPhase},
+};
 use crate::{
     ledger::{Ledger, Redemption, Tally},
-    measure::{Latency, LoginTiming, SecondTimings, Timings},
+    measure::{LoginTiming, SecondTimings, Timings},
     plan::Phase,
-    results::Funnel,
     targets::Triggered,
 };
 
@@ -30,80 +29,6 @@ pub struct RunRecorder {
     /// How many phases have begun or ended.
     phase_changes: watch::Sender<usize>,
 }
-
-/// What was recorded so far.
-#[derive(Debug, Default)]
-pub struct Recorded {
-    pub timings: Timings,
-    /// By the phase in which something was planned.
-    phases: BTreeMap<Phase, RecordedPhase>,
-    /// The phases so far, in their order.
-    pub windows: Vec<PhaseWindow>,
-    pub counts: LiveCounts,
-    pub faults: Vec<FaultWindow>,
-    data_lost_by: Option<Instant>,
-}
-
-/// What was broken, and when, since the run's start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FaultWindow {
-    /// In words for people.
-    pub what: String,
-    pub from: Duration,
-    /// `None` until it is mended.
-    pub to: Option<Duration>,
-}
-
-#[derive(Debug, Default)]
-struct RecordedPhase {
-    ledger: Ledger,
-    opens: Latency,
-    asked: u64,
-    planned: u64,
-    without_page: u64,
-    grants_redeemed: u64,
-    redeemed_again: u64,
-    left: u64,
-    unasked: u64,
-}
-
-/// When a phase was, since the run's start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PhaseWindow {
-    pub phase: Phase,
-    pub from: Duration,
-    /// `None` while it goes on.
-    pub to: Option<Duration>,
-    /// How many pages were connected at its end, or are now.
-    pub connected: u64,
-    /// When the last login that was planned in it was over, since the run's start. That may be after its end.
-    pub over: Duration,
-}
-
-/// Counts since the run's start, for whoever shows or samples it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LiveCounts {
-    /// How many pages are connected now.
-    pub connected: u64,
-    pub opened: u64,
-    pub failed_opens: u64,
-    pub disconnected: u64,
-    pub planned: u64,
-    pub heard: u64,
-}
-
-/// What was measured in a run, as plain data: by one process, or by several workers together.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Measured {
-    pub timings: Timings,
-    pub phases: MeasuredPhases,
-    pub windows: Vec<PhaseWindow>,
-    /// What was broken. In a run with workers nothing is.
-    pub faults: Vec<FaultWindow>,
-}
-
-/// What became of the logins of each phase, and how long its opens took; by the phase in which something was planned.
-pub type MeasuredPhases = BTreeMap<Phase, (Funnel, Latency)>;
 
 impl RunRecorder {
     /// The run begins now. A login is late if its page learns of it this much later than planned.
@@ -392,43 +317,5 @@ impl RunRecorder {
 
     fn since_start(&self, at: Instant) -> Duration {
         at.saturating_duration_since(self.began)
-    }
-}
-
-impl Recorded {
-    fn phase(&mut self, phase: Phase) -> &mut RecordedPhase {
-        let data_lost_by = self.data_lost_by;
-        self.phases.entry(phase).or_insert_with(|| {
-            let mut of_phase = RecordedPhase::default();
-            if let Some(lost_by) = data_lost_by {
-                of_phase.ledger.data_lost(lost_by);
-            }
-            of_phase
-        })
-    }
-
-    fn end_phase(&mut self, at: Duration) {
-        if let Some(last) = self.windows.last_mut()
-            && last.to.is_none()
-        {
-            (last.to, last.connected, last.over) = (Some(at), self.counts.connected, last.over.max(at));
-        }
-    }
-}
-
-impl RecordedPhase {
-    fn funnel(&self, tally: Tally) -> Funnel {
-        let of_ledger = Funnel::of(tally);
-        Funnel {
-            asked: self.asked,
-            opened: self.opens.count(),
-            left: self.left,
-            planned: self.planned,
-            without_page: self.without_page,
-            redeemed: self.grants_redeemed,
-            redeemed_again: self.redeemed_again,
-            mixed_up: of_ledger.mixed_up + self.unasked,
-            ..of_ledger
-        }
     }
 }

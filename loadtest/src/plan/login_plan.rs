@@ -1,117 +1,18 @@
 //! Everything that a run is asked to do. Two runs with the same plan have the same hash.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{fault::PlannedFault, phase::Phase, rate_curve::RateCurve};
+use super::{
+    fault::PlannedFault,
+    people::{Arrivals, PhoneSteps, ThinkTime},
+    phase::Phase,
+    rate_curve::RateCurve,
+    way_in::{WayIn, WeightedWay},
+};
 use crate::units::to_f64;
-
-/// How planned instants are spread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrivals {
-    /// Evenly.
-    Uniform,
-    /// As people come who know nothing of each other.
-    Poisson,
-}
-
-/// What a person does on the phone; the setting `confirmation` of the account has to be the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum PhoneSteps {
-    /// The scan logs in.
-    None,
-    /// Scans, and then taps yes.
-    Tap,
-    /// Scans, and then picks the number that the page shows.
-    Number,
-}
-
-impl PhoneSteps {
-    /// The value of the setting `confirmation`.
-    pub fn setting(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Tap => "tap",
-            Self::Number => "number",
-        }
-    }
-}
-
-/// How a page is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WayIn {
-    WebSocket,
-    /// Server-sent events.
-    Sse,
-    /// Long polls.
-    Poll,
-    /// The compatible route of a page that chooses an id and waits on a socket at that path.
-    PathSocket,
-    /// The same with the id in the query, and a mini program's code.
-    ClientIdSocket,
-    /// The compatible route of a page whose code people type.
-    TypedCode,
-    /// The compatible route of a page that gets its code as soon as its socket is open.
-    QrOnOpen,
-    /// The compatible route of a page that polls with a ticket.
-    TicketPolling,
-}
-
-impl WayIn {
-    pub const ALL: [Self; 8] = [
-        Self::WebSocket,
-        Self::Sse,
-        Self::Poll,
-        Self::PathSocket,
-        Self::ClientIdSocket,
-        Self::TypedCode,
-        Self::QrOnOpen,
-        Self::TicketPolling,
-    ];
-
-    /// Its name on the command line and in the result file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WebSocket => "websocket",
-            Self::Sse => "sse",
-            Self::Poll => "poll",
-            Self::PathSocket => "path-socket",
-            Self::ClientIdSocket => "client-id",
-            Self::TypedCode => "typed-code",
-            Self::QrOnOpen => "qr-on-open",
-            Self::TicketPolling => "ticket",
-        }
-    }
-
-    /// Whether it is a route for pages that were written for another server.
-    pub fn is_compatible(self) -> bool {
-        !matches!(self, Self::WebSocket | Self::Sse | Self::Poll)
-    }
-}
-
-/// How many of the pages come this way, in proportion to the other weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WeightedWay {
-    pub way: WayIn,
-    pub weight: u32,
-}
-
-/// How long a person looks at a question before the answer: anything between the two, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ThinkTime {
-    pub from: f64,
-    pub to: f64,
-}
-
-impl ThinkTime {
-    /// People answer at once.
-    pub const NONE: Self = Self { from: 0.0, to: 0.0 };
-}
 
 /// Everything that a run is asked to do. It says nothing of the servers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -304,12 +205,6 @@ impl LoginPlan {
     pub fn hash(&self) -> String {
         let json = serde_json::to_vec(self).expect("numbers and names can be written as JSON");
         Sha256::digest(json)[..8].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-    }
-}
-
-impl fmt::Display for WayIn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -1,17 +1,17 @@
 //! The arguments of `scenecast-loadtest run`, and the plan that they say.
 
-use std::{net::Ipv4Addr, path::PathBuf, str::FromStr};
+use std::{net::Ipv4Addr, path::PathBuf};
 
-use clap::{Args, ValueEnum};
-use scenecast_testing::{RedisCluster, RedisSentinels};
+use clap::Args;
 
-use super::{peer_options::PeerOptions, worker_options::WorkerOptions};
+use super::{
+    cluster_options::ClusterOptions,
+    peer_options::PeerOptions,
+    plan_texts::{StagesText, ThinkText, WaysText},
+    worker_options::WorkerOptions,
+};
 use crate::{
-    faults::{FaultyRedis, ProxiedRedis},
-    plan::{
-        Arrivals, FaultKind, FaultyPart, LoginPlan, PageStages, PhoneSteps, PlanError, PlannedFault, RateCurve,
-        RateStage, ThinkTime, WayIn, WeightedWay,
-    },
+    plan::{Arrivals, LoginPlan, PageStages, PhoneSteps, PlanError, PlannedFault, RateCurve, WayIn, WeightedWay},
     thresholds::Threshold,
 };
 
@@ -41,42 +41,6 @@ pub struct RunCli {
     /// Only say what the run needs of this machine, and whether it has that: exit code 0 or 2
     #[arg(long)]
     pub(super) preflight: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ClusterOptions {
-    /// Aim at a cluster that you run: the file that describes it, as for `drill watch`. Without it, the run starts its own
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["gateways", "callbacks", "redis", "log"])]
-    pub(super) target: Option<PathBuf>,
-    /// How many gateways the own cluster has
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=99))]
-    pub(super) gateways: u32,
-    /// How many callbacks the own cluster has
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=99))]
-    pub(super) callbacks: u32,
-    /// The Redis of the own cluster
-    #[arg(long, default_value = "single")]
-    pub(super) redis: RedisLayout,
-    /// The log level of the own cluster: as shipped, or another value of telemetry.log
-    #[arg(long, value_name = "LEVEL")]
-    pub(super) log: Option<String>,
-    /// How many source addresses the pages have; only for servers on this machine
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=250))]
-    pub(super) sources: u32,
-    /// How many different people log in, each in turn
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    pub(super) people: u64,
-}
-
-/// The layout of an own cluster's Redis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum RedisLayout {
-    /// One server
-    Single,
-    /// A Redis Cluster: three primaries with a replica each
-    Cluster,
-    /// A primary with replicas under Sentinel
-    Sentinel,
 }
 
 #[derive(Debug, Args)]
@@ -158,30 +122,6 @@ impl PlanOptions {
     }
 }
 
-impl ClusterOptions {
-    /// Refuses a fault that the own cluster can't have.
-    fn check_fault(&self, fault: &PlannedFault) -> Result<(), PlanError> {
-        let count = match fault.kind.part() {
-            FaultyPart::Gateway => self.gateways,
-            FaultyPart::Callback => self.callbacks,
-            FaultyPart::Redis => 1,
-        };
-        let can_have = match self.redis {
-            RedisLayout::Single => ProxiedRedis::can_have,
-            RedisLayout::Cluster => RedisCluster::can_have,
-            RedisLayout::Sentinel => RedisSentinels::can_have,
-        };
-        if fault.pod >= count {
-            return Err(PlanError::new("faults", format!("{fault}: there are {count}, and they count from 0")));
-        }
-        if !can_have(fault.kind) {
-            let layouts = if can_have(FaultKind::RedisPartitioned) { "single" } else { "cluster or sentinel" };
-            return Err(PlanError::new("faults", format!("{fault} needs --redis {layouts}")));
-        }
-        Ok(())
-    }
-}
-
 impl RunCli {
     /// The plan that the arguments say.
     pub(super) fn plan(&self) -> Result<LoginPlan, PlanError> {
@@ -243,71 +183,12 @@ fn most_logins(rate: &RateCurve, arrivals: Arrivals) -> f64 {
     }
 }
 
-/// Stages as text.
-#[derive(Debug, Clone, PartialEq)]
-struct StagesText(RateCurve);
-
-/// A think time as text.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct ThinkText(ThinkTime);
-
-/// Transports with weights as text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct WaysText(Vec<WeightedWay>);
-
-/// One number, or two with a dash between them.
-fn range(text: &str) -> Option<(f64, f64)> {
-    let (from, to) = text.split_once('-').unwrap_or((text, text));
-    Some((from.trim().parse().ok()?, to.trim().parse().ok()?))
-}
-
-impl FromStr for StagesText {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let stage = |text: &str| {
-            let (time, rate) = text.split_once(':')?;
-            let (from, to) = range(rate)?;
-            Some(RateStage { from, to, seconds: time.trim().strip_suffix('s')?.parse().ok()? })
-        };
-        let stages = text.split(',').map(|text| {
-            stage(text).ok_or_else(|| format!("{text:?} is no stage; one is for example 10s:100 or 10s:0-100"))
-        });
-        Ok(Self(RateCurve(stages.collect::<Result<_, _>>()?)))
-    }
-}
-
-impl FromStr for ThinkText {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (from, to) = range(text).ok_or("has to be one number of seconds, or two as in 1-5")?;
-        Ok(Self(ThinkTime { from, to }))
-    }
-}
-
-impl FromStr for WaysText {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let way = |text: &str| {
-            let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
-            let way = WayIn::ALL.into_iter().find(|way| way.name() == name.trim())?;
-            Some(WeightedWay { way, weight: weight.trim().parse().ok()? })
-        };
-        let ways = text.split(',').map(|text| {
-            let names = WayIn::ALL.map(WayIn::name).join(", ");
-            way(text).ok_or_else(|| format!("{text:?} is no transport with a weight; transports are {names}"))
-        });
-        Ok(Self(ways.collect::<Result<_, _>>()?))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::plan::ThinkTime;
 
     #[derive(Parser)]
     struct Arguments {

@@ -21,6 +21,7 @@
 //! | `summary` | what is printed at the end |
 //! | `worker_options` | the part of a process in a run with workers |
 //! | `cli` | the arguments, and the plan that they say |
+//! | `cluster_options`, `plan_texts` | the arguments for the cluster, and texts of the plan |
 //! | `peer_options` | the arguments for a peer |
 //! | `error` | why a run can't begin |
 //!
@@ -29,6 +30,7 @@
 mod alone;
 mod assemble;
 mod cli;
+mod cluster_options;
 mod command;
 mod coordination;
 mod coordinator;
@@ -42,6 +44,7 @@ mod own_cluster;
 mod peer;
 mod peer_options;
 mod place;
+mod plan_texts;
 mod probe;
 mod progress;
 mod reporter;

@@ -14,7 +14,7 @@ use scenecast_testing::{FaultProxy, RedisCluster, RedisSentinels, RedisServer, d
 use url::Url;
 
 use super::{
-    cli::{ClusterOptions, RedisLayout},
+    cluster_options::{ClusterOptions, RedisLayout},
     error::RunError,
     fault_schedule::BreakableCluster,
 };

@@ -2,6 +2,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | `setup` | where it is, and how people behave |
 //! | `socket_page` | a page on a WebSocket |
 //! | `http_page` | a page on server-sent events or long polls |
 //! | `compatible` | pages of the compatible routes |
@@ -23,29 +24,26 @@ mod mini_program;
 pub(super) mod page_frame;
 mod phone;
 pub(super) mod read_buffer;
+mod setup;
 mod socket_page;
 
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
-    ops::RangeInclusive,
     sync::atomic::AtomicU64,
     time::{Duration, Instant},
 };
 
 use scenecast_scene::{AccountName, OpenId, SceneId};
-use scenecast_simulator::Simulator;
 use tokio::time::timeout;
 
 use super::{
     page_news::PageNews,
     target::{Heard, LISTENS_ON, LoginTarget, OpenedPage, PageError, Seat, TargetPage, Triggered, logins_within},
-    timer::PreciseTimer,
 };
 use crate::{
-    crowd::{PageGrant, ReadyPods, ReplyPhrases, SiteBackend},
+    crowd::{PageGrant, ReadyPods, SiteBackend},
     ledger::Redemption,
-    plan::{PhoneSteps, ThinkTime, WayIn},
+    plan::{ThinkTime, WayIn},
     results::TargetInfo,
 };
 use compatible::CompatiblePage;
@@ -53,58 +51,11 @@ use http_page::HttpPage;
 use mini_program::MiniProgramPhones;
 use page_frame::ShownScene;
 use phone::{PhoneInput, PhoneUsers};
+pub use setup::{CodeMaker, CompatiblePlaces, ScenecastSetup};
 use socket_page::{SocketPage, open_message};
-
-/// Where pages of compatible routes go, besides the gateways' public listeners.
-#[derive(Debug)]
-pub struct CompatiblePlaces {
-    /// The listener for pages that get their QR code on open, by the gateway's public one.
-    pub on_open: BTreeMap<SocketAddr, SocketAddr>,
-    /// Who logs in with the mini program's codes.
-    pub mini_program: AccountName,
-    /// The callbacks' public listeners, to which the mini program posts.
-    pub callbacks: ReadyPods,
-    /// The site's backend for logins by the mini program.
-    pub mini_site: SiteBackend,
-}
-
-/// Which simulated WeChat makes the codes on the pages: the one that callbacks call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CodeMaker {
-    /// The one whose phones scan them.
-    ThisSimulator,
-    /// One in another process: that of the coordinator of a run with workers.
-    AnotherSimulator,
-}
 
 /// How long an open may take, from the connection to the code.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
-
-/// Where a Scenecast is, and how people behave at it.
-#[derive(Debug)]
-pub struct ScenecastSetup {
-    /// What the result file says of it.
-    pub info: TargetInfo,
-    /// The gateways' public listeners. Pages go to those that are ready, in turn.
-    pub gateways: ReadyPods,
-    pub site: SiteBackend,
-    /// WeChat, as the callbacks know it.
-    pub simulator: Simulator,
-    pub account: AccountName,
-    /// The origin of the pages.
-    pub origin: String,
-    pub phrases: ReplyPhrases,
-    pub steps: PhoneSteps,
-    pub think_time: ThinkTime,
-    /// The numbers of the people who log in, each in turn. Callbacks ask WeChat once for each.
-    pub people: RangeInclusive<u64>,
-    /// Whether pages on WebSockets ask for heartbeats, as the page's JavaScript does.
-    pub heartbeats: bool,
-    pub codes: CodeMaker,
-    pub timer: PreciseTimer,
-    /// Where pages of compatible routes go. Without it they all go to the gateways' public listeners.
-    pub compatible: Option<CompatiblePlaces>,
-}
 
 /// Scenecast: gateways, callbacks, and a simulated WeChat.
 #[derive(Debug)]
