@@ -89,8 +89,15 @@ impl GivenCluster {
     /// Resolves the addresses, and serves WeChat from now on.
     pub async fn open(target: WatchTarget) -> Result<Self, WatchTargetError> {
         let wechat = Listener::bind("WeChat", target.listen, LIMITS).await?;
+        let cluster = Self::join(target).await?;
+        tokio::spawn(wechat.serve(cluster.simulator.router(), Shutdown::never()));
+        Ok(cluster)
+    }
+
+    /// Resolves the addresses. WeChat is served by another process, which has opened the same cluster: this one has only
+    /// the phones.
+    pub async fn join(target: WatchTarget) -> Result<Self, WatchTargetError> {
         let simulator = Simulator::new(target.public_url, BTreeMap::from([(target.account.clone(), target.wechat)]));
-        tokio::spawn(wechat.serve(simulator.router(), Shutdown::never()));
         Ok(Self {
             simulator,
             gateways: resolve(target.gateways).await?,

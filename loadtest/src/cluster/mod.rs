@@ -67,6 +67,7 @@ pub struct Cluster<R = RedisServer> {
     callbacks: Vec<Process>,
     addresses: Addresses,
     files: TempDir,
+    log_files: Option<PathBuf>,
 }
 
 impl Cluster {
@@ -110,6 +111,7 @@ impl<R: ClusterRedis> Cluster<R> {
             callbacks: vec![],
             addresses,
             files,
+            log_files: setup.log_files.clone(),
         };
         cluster.start_processes(&setup).await;
         cluster.deliver_to((0..setup.callbacks).collect());
@@ -120,25 +122,40 @@ impl<R: ClusterRedis> Cluster<R> {
         let callback = async |n| {
             let redis = self.redis.url_for("callback", CALLBACK_PASSWORD);
             let config = setup.callback_config(n, self.addresses, &redis, &self.wechat);
-            self.start_process(CALLBACK, n, &config, setup).await
+            self.prepare(CALLBACK, n, &config);
+            self.start_process(CALLBACK, n).await
         };
         let gateway = async |n| {
             let redis = self.redis.url_for("gateway", GATEWAY_PASSWORD);
             let config = setup.gateway_config(n, self.addresses, &redis);
-            self.start_process(GATEWAY, n, &config, setup).await
+            self.prepare(GATEWAY, n, &config);
+            self.start_process(GATEWAY, n).await
         };
         let callbacks = join_all((0..setup.callbacks).map(callback));
         let gateways = join_all((0..setup.gateways).map(gateway));
         (self.callbacks, self.gateways) = join(callbacks, gateways).await;
     }
 
-    async fn start_process(&self, binary: &str, n: usize, config: &str, setup: &Setup) -> Process {
-        let config = self.write(&config_file(binary, n), config);
-        match &setup.log_files {
+    /// Writes a process's configuration, and removes the log of an earlier cluster.
+    fn prepare(&self, binary: &str, n: usize, config: &str) {
+        let path = self.files.path().join(config_file(binary, n));
+        std::fs::write(path, config).expect("a temporary directory can be written to");
+        if let Some(log) = self.log_file(binary, n) {
+            // It fails if there is none.
+            let _ = std::fs::remove_file(log);
+        }
+    }
+
+    fn log_file(&self, binary: &str, n: usize) -> Option<PathBuf> {
+        self.log_files.as_ref().map(|directory| directory.join(format!("{binary}-{n}.log")))
+    }
+
+    /// Starts a process that was prepared.
+    async fn start_process(&self, binary: &str, n: usize) -> Process {
+        let config = self.files.path().join(config_file(binary, n));
+        match self.log_file(binary, n) {
             None => Process::start(binary, &config).await,
-            Some(directory) => {
-                Process::start_logging_to(binary, &config, &directory.join(format!("{binary}-{n}.log"))).await
-            }
+            Some(log) => Process::start_logging_to(binary, &config, &log).await,
         }
     }
 
@@ -159,12 +176,12 @@ impl<R: ClusterRedis> Cluster<R> {
 
     /// Starts gateway `n` again after it has exited.
     pub async fn restart_gateway(&mut self, n: usize) {
-        self.gateways[n] = Process::start(GATEWAY, &self.files.path().join(config_file(GATEWAY, n))).await;
+        self.gateways[n] = self.start_process(GATEWAY, n).await;
     }
 
     /// Starts callback `n` again after it has exited.
     pub async fn restart_callback(&mut self, n: usize) {
-        self.callbacks[n] = Process::start(CALLBACK, &self.files.path().join(config_file(CALLBACK, n))).await;
+        self.callbacks[n] = self.start_process(CALLBACK, n).await;
     }
 
     /// The public listener of gateway `n`.
@@ -228,12 +245,6 @@ impl<R: ClusterRedis> Cluster<R> {
     /// Every line that any process has logged.
     pub fn logs(&self) -> Vec<String> {
         self.gateways.iter().chain(&self.callbacks).flat_map(Process::log).collect()
-    }
-
-    fn write(&self, name: &str, config: &str) -> PathBuf {
-        let path = self.files.path().join(name);
-        std::fs::write(&path, config).expect("a temporary directory can be written to");
-        path
     }
 }
 

@@ -1,7 +1,7 @@
 //! One process of ours, started and ended as an orchestrator would, and its metrics.
 
 use std::{
-    fs::File,
+    fs::OpenOptions,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
@@ -55,11 +55,15 @@ impl Process {
         Self { child, log }
     }
 
-    /// Starts one of our binaries, whose log goes to a file. Waits until it serves. It gets none of this terminal's signals.
+    /// Starts one of our binaries, whose log goes to the end of a file. Waits until it serves. It gets none of this terminal's signals.
     pub async fn start_logging_to(binary: &str, config: &Path, log: &Path) -> Self {
         let path = find_binary(binary);
         refuse_if_stale(&path);
-        let file = File::create(log).unwrap_or_else(|error| panic!("can't write {}: {error}", log.display()));
+        let file = OpenOptions::new().append(true).create(true).open(log);
+        let file = file.unwrap_or_else(|error| panic!("can't write {}: {error}", log.display()));
+        // A process that was here before has written to it, too.
+        let before = file.metadata().map_or(0, |file| file.len());
+        let before = usize::try_from(before).expect("a log of a test is short");
         let mut child = Command::new(&path)
             .arg("--config")
             .arg(config)
@@ -68,7 +72,10 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("can't start {}: {error}", path.display()));
-        let written = || std::fs::read_to_string(log).unwrap_or_default();
+        let written = || {
+            let log = std::fs::read_to_string(log).unwrap_or_default();
+            log.get(before..).unwrap_or_default().to_owned()
+        };
         while !written().contains("\"serving\"") {
             let ended = child.try_wait().expect("a child can be waited for");
             assert!(ended.is_none(), "{binary} exited before it served: {}", written());

@@ -1,5 +1,7 @@
 //! Which results can be compared at all.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::{plan::LoginPlan, results::RunResult};
@@ -37,11 +39,13 @@ pub(super) fn check(before: &RunResult, after: &RunResult) -> Result<(), NotComp
 fn differences(before: &LoginPlan, after: &LoginPlan) -> Vec<String> {
     let [before, after] = [before, after].map(|plan| serde_json::to_value(plan).unwrap_or_default());
     let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else { return vec![] };
-    let differs = |(name, was): (&String, &Value)| {
-        let is = after.get(name).unwrap_or(&Value::Null);
+    // A field may be left out where it says nothing, such as the faults.
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let differs = |name: &String| {
+        let [was, is] = [before, after].map(|plan| plan.get(name).unwrap_or(&Value::Null));
         (name != MAY_DIFFER && was != is).then(|| format!("{name} was {was} before and is {is} after"))
     };
-    before.iter().filter_map(differs).collect()
+    names.into_iter().filter_map(differs).collect()
 }
 
 /// Why nothing can be concluded, one sentence each; empty if something can.
@@ -107,6 +111,15 @@ mod tests {
         assert_eq!(check(&result(), &other), Ok(()));
         other.plan.pages = 5;
         other.plan.hold_seconds = 9.0;
+        let mut broken = result();
+        broken.plan.faults = vec!["gateway-killed@1..2".parse().unwrap()];
+        for (before, after) in [(&broken, &result()), (&result(), &broken)] {
+            assert!(
+                check(before, after).unwrap_err().to_string().contains("faults was "),
+                "{:?}",
+                check(before, after)
+            );
+        }
         assert_eq!(
             check(&result(), &other).unwrap_err().to_string(),
             "the results are of different plans, so their times can't be compared: hold_seconds was 5.0 before and is 9.0 after; pages was 10000 before and is 5 after; measure both with one plan"

@@ -58,6 +58,13 @@ impl ReadyPods {
         self.ready.borrow().clone()
     }
 
+    /// One of the pods that are ready now, in turn; `None` if there is none.
+    pub fn nth(&self, number: u64) -> Option<SocketAddr> {
+        let ready = self.ready.borrow();
+        let place = number.checked_rem(u64::try_from(ready.len()).ok()?)?;
+        ready.get(usize::try_from(place).ok()?).copied()
+    }
+
     /// Any ready pod. Waits for one if there is none.
     pub async fn pick(&self) -> SocketAddr {
         let mut ready = self.ready.clone();

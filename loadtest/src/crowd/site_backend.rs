@@ -95,7 +95,7 @@ impl SiteBackend {
 
     /// Redeems every grant that may still be valid once more, each under another idempotency key, and passes the
     /// results to `note`.
-    pub(super) async fn redeem_again(&self, note: impl Fn(SceneId, Redemption)) {
+    pub(crate) async fn redeem_again(&self, note: impl Fn(SceneId, Redemption)) {
         let Some(redeemed) = &self.redeemed else { return };
         let mut grants = std::mem::take(&mut *redeemed.lock());
         grants.retain(|(_, redeemed)| redeemed.elapsed() < defaults::grant_life().duration());

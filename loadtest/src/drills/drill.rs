@@ -9,7 +9,7 @@ use super::{
     load::Load,
     report::{DrillCheck, DrillReport},
 };
-use crate::{cluster::ClusterRedis, ledger::Tally};
+use crate::{faults::FaultyRedis, ledger::Tally};
 
 /// How long accepted logins may still take after the last scan.
 pub(super) const DELIVERED_WITHIN: Duration = Duration::from_secs(40);
@@ -37,7 +37,7 @@ impl Drill {
 }
 
 /// Runs the load around a new Redis, while `fault` breaks something.
-pub(super) async fn run_drill<R: ClusterRedis>(
+pub(super) async fn run_drill<R: FaultyRedis>(
     load: Load,
     shape: ClusterShape,
     fault: impl AsyncFnOnce(&mut DrillEnvironment<R>),
@@ -46,7 +46,7 @@ pub(super) async fn run_drill<R: ClusterRedis>(
 }
 
 /// Runs the load around this Redis, while `fault` breaks something.
-pub(super) async fn run_drill_around<R: ClusterRedis>(
+pub(super) async fn run_drill_around<R: FaultyRedis>(
     redis: R,
     load: Load,
     shape: ClusterShape,

@@ -7,15 +7,17 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use scenecast_scene::AccountName;
-use scenecast_simulator::{EncryptionMode, Simulator};
+use scenecast_simulator::EncryptionMode;
 use scenecast_testing::FaultProxy;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::time::timeout;
 
 use super::{load::Load, page_moves, report::DrillCheck};
 use crate::{
-    cluster::{API_KEY, Cluster, ClusterRedis, ORIGIN, Setup, callback_url, metric},
-    crowd::{Crowd, CrowdConfig, Phones, PodAddress, ReadyPods, ReplyPhrases, SiteBackend},
+    cluster::{API_KEY, Cluster, ClusterRedis, ORIGIN, Setup, metric},
+    crowd::{Crowd, CrowdConfig, Phones, ReadyPods, ReplyPhrases, SiteBackend},
+    faults::{FaultyRedis, InjectedFault},
+    load_balancers::LoadBalancers,
+    plan::FaultKind,
 };
 
 /// The time limit until all pages show a code.
@@ -31,11 +33,9 @@ pub(super) struct DrillEnvironment<R> {
     pub(super) cluster: Cluster<R>,
     pub(super) crowd: Arc<Crowd>,
     pub(super) load: Load,
-    gateways: ReadyPods,
-    callbacks: ReadyPods,
+    balancers: LoadBalancers,
     shape: ClusterShape,
     checks: Vec<DrillCheck>,
-    _load_balancers: JoinSet<()>,
 }
 
 /// What a drill's cluster consists of.
@@ -67,7 +67,7 @@ impl Default for ClusterShape {
     }
 }
 
-impl<R: ClusterRedis> DrillEnvironment<R> {
+impl<R: FaultyRedis> DrillEnvironment<R> {
     /// Starts the processes and the crowd. Returns when every page shows a code.
     pub(super) async fn start(load: Load, shape: ClusterShape, redis: R) -> Self {
         let internal_balancer = FaultProxy::start(vec![]).await;
@@ -86,28 +86,10 @@ impl<R: ClusterRedis> DrillEnvironment<R> {
             ..Setup::default()
         };
         let cluster = Cluster::start_around(redis, setup).await;
-        let probe =
-            |count, pod: &dyn Fn(usize) -> PodAddress| ReadyPods::probe(&(0..count).map(pod).collect::<Vec<_>>());
-        let gateways = probe(shape.gateways, &|n| PodAddress {
-            address: cluster.gateway_address(n),
-            admin: cluster.gateway_admin(n),
-        });
-        let callbacks = probe(shape.callbacks, &|n| PodAddress {
-            address: cluster.callback_internal(n),
-            admin: cluster.callback_admin(n),
-        });
-        let public_callbacks = probe(shape.callbacks, &|n| PodAddress {
-            address: cluster.callback_public(n),
-            admin: cluster.callback_admin(n),
-        });
-        let mut load_balancers = JoinSet::new();
-        load_balancers.spawn(balance_internal_calls(callbacks.clone(), internal_balancer));
-        load_balancers.spawn(balance_deliveries(public_callbacks, cluster.simulator.clone(), cluster.account.clone()));
-
-        let config = CrowdConfig { restless: load.restless, ..crowd_config(&cluster, &gateways, &callbacks) };
+        let balancers = LoadBalancers::start(&cluster, shape.gateways, shape.callbacks, internal_balancer);
+        let config = CrowdConfig { restless: load.restless, ..crowd_config(&cluster, &balancers) };
         let crowd = Arc::new(Crowd::gather(config, load.pages));
-        let mut environment =
-            Self { cluster, crowd, load, gateways, callbacks, shape, checks: vec![], _load_balancers: load_balancers };
+        let mut environment = Self { cluster, crowd, load, balancers, shape, checks: vec![] };
         let all_show = timeout(CODES_WITHIN, environment.crowd.wait_for_codes(load.pages)).await.is_ok();
         environment.check("every page shows a code", all_show);
         environment
@@ -126,19 +108,19 @@ impl<R: ClusterRedis> DrillEnvironment<R> {
 
     /// A second crowd, whose pages connect all at once.
     pub(super) fn rush(&self, pages: u32) -> Crowd {
-        Crowd::rush(crowd_config(&self.cluster, &self.gateways, &self.callbacks), pages)
+        Crowd::rush(crowd_config(&self.cluster, &self.balancers), pages)
     }
 
     /// A second crowd, whose pages connect all at once and share an address.
     pub(super) fn office(&self, pages: u32) -> Crowd {
-        Crowd::office(crowd_config(&self.cluster, &self.gateways, &self.callbacks), pages)
+        Crowd::office(crowd_config(&self.cluster, &self.balancers), pages)
     }
 
     /// A second crowd, whose pages don't read what gateway `n` sends, and then go on at the other gateways.
     pub(super) fn slow_readers(&self, n: usize, pages: u32) -> Crowd {
         let others = (0..self.gateways()).filter(|other| *other != n).map(|n| self.cluster.gateway_address(n));
-        let others = ReadyPods::fixed(others.collect());
-        let config = crowd_config(&self.cluster, &others, &self.callbacks);
+        let gateways = ReadyPods::fixed(others.collect());
+        let config = CrowdConfig { gateways, ..crowd_config(&self.cluster, &self.balancers) };
         Crowd::slow_readers(self.cluster.gateway_address(n), config, pages)
     }
 
@@ -192,21 +174,19 @@ impl<R: ClusterRedis> DrillEnvironment<R> {
     /// their pages have reconnected.
     pub(super) async fn roll(&mut self, gateways: &[usize], callbacks: &[usize]) {
         let began = Instant::now();
-        for &n in gateways {
-            self.cluster.gateway(n).terminate();
+        let mut restarts = vec![];
+        for (kind, name, pods) in
+            [(FaultKind::GatewayRestarted, "gateway", gateways), (FaultKind::CallbackRestarted, "callback", callbacks)]
+        {
+            for &n in pods {
+                restarts.push((name, InjectedFault::inject(&mut self.cluster, kind, n).await));
+            }
         }
-        for &n in callbacks {
-            self.cluster.callback(n).terminate();
-        }
-        for &n in gateways {
-            let status = self.cluster.gateway(n).ended().await;
-            self.check(format!("gateway {n} exits with success: {status}"), status.success());
-            self.cluster.restart_gateway(n).await;
-        }
-        for &n in callbacks {
-            let status = self.cluster.callback(n).ended().await;
-            self.check(format!("callback {n} exits with success: {status}"), status.success());
-            self.cluster.restart_callback(n).await;
+        for (name, restart) in restarts {
+            let n = restart.server();
+            if let Some(status) = restart.mend(&mut self.cluster).await {
+                self.check(format!("{name} {n} exits with success: {status}"), status.success());
+            }
         }
         self.wait_until_ready().await;
         if !gateways.is_empty() {
@@ -218,10 +198,30 @@ impl<R: ClusterRedis> DrillEnvironment<R> {
         }
     }
 
+    /// Breaks the first pod, or a Redis server that takes writes.
+    pub(super) async fn inject(&mut self, kind: FaultKind) -> InjectedFault {
+        let fault = InjectedFault::inject(&mut self.cluster, kind, 0).await;
+        if kind == FaultKind::RedisEmptied {
+            self.crowd.ledger().data_lost(Instant::now());
+        }
+        fault
+    }
+
+    /// Breaks something, lets the load go on for this many seconds (`full` or `short`, depending on the load), and mends it.
+    pub(super) async fn inject_for(&mut self, kind: FaultKind, full: u64, short: u64) {
+        let fault = self.inject(kind).await;
+        self.load.run_for(full, short).await;
+        self.mend(fault).await;
+    }
+
+    pub(super) async fn mend(&mut self, fault: InjectedFault) {
+        fault.mend(&mut self.cluster).await;
+    }
+
     /// Waits until the load balancers know that every pod is ready.
     pub(super) async fn wait_until_ready(&self) {
-        self.gateways.wait_for(self.shape.gateways).await;
-        self.callbacks.wait_for(self.shape.callbacks).await;
+        self.balancers.gateways.wait_for(self.shape.gateways).await;
+        self.balancers.callbacks.wait_for(self.shape.callbacks).await;
     }
 }
 
@@ -230,32 +230,12 @@ fn seconds(time: Duration) -> u32 {
     u32::try_from(time.as_secs()).expect("times of drills are short")
 }
 
-fn crowd_config<R: ClusterRedis>(cluster: &Cluster<R>, gateways: &ReadyPods, callbacks: &ReadyPods) -> CrowdConfig {
+fn crowd_config<R: ClusterRedis>(cluster: &Cluster<R>, balancers: &LoadBalancers) -> CrowdConfig {
     CrowdConfig {
-        gateways: gateways.clone(),
-        site: SiteBackend::new(callbacks.clone(), API_KEY.to_owned()),
+        gateways: balancers.gateways.clone(),
+        site: SiteBackend::new(balancers.callbacks.clone(), API_KEY.to_owned()),
         account: cluster.account.clone(),
         origin: ORIGIN.to_owned(),
         restless: true,
-    }
-}
-
-/// Sends the gateways' internal calls to the callbacks that are ready.
-async fn balance_internal_calls(mut callbacks: ReadyPods, balancer: FaultProxy) {
-    loop {
-        balancer.set_upstreams(callbacks.ready());
-        callbacks.changed().await;
-    }
-}
-
-/// Sends WeChat's deliveries to the callbacks that are ready. If none is ready, they go to the last ones that were,
-/// and get no answer.
-async fn balance_deliveries(mut callbacks: ReadyPods, simulator: Simulator, account: AccountName) {
-    loop {
-        let urls: Vec<_> = callbacks.ready().into_iter().map(|address| callback_url(address, &account)).collect();
-        if !urls.is_empty() {
-            simulator.set_callbacks(&account, urls).expect("the simulator hosts this account");
-        }
-        callbacks.changed().await;
     }
 }

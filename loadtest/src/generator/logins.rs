@@ -21,11 +21,20 @@ pub(super) async fn log_in<T: LoginTarget>(state: Arc<GeneratorState<T>>, phase:
         state.recorder.problem_in(phase, "the code could not be scanned");
         return;
     };
+    let begun = triggered.planned.max(triggered.answered);
+    let until = tokio::time::Instant::from_std(begun) + state.cool_down();
+    let end = timeout_at(until, news.end()).await;
+    let phase = state.recorder.phase_of_login(phase);
     state.recorder.triggered(phase, scene, planned, &triggered);
-    let until = tokio::time::Instant::from_std(triggered.planned) + state.cool_down();
-    if let Ok(PageEnd::Login { at, grant }) = timeout_at(until, news.end()).await {
+    if let Ok(PageEnd::Login { at, grant }) = end {
         state.recorder.heard(phase, scene, &triggered, at);
+        let is_without = grant.is_none();
+        let grant = match grant {
+            Some(heard) => state.target.grant(seat, heard).await,
+            None => None,
+        };
         let redemption = match &grant {
+            None if !is_without => Redemption::Refused("the page got no grant".to_owned()),
             Some(grant) => state.target.redeem(seat, scene, grant.clone(), triggered.who.clone()).await,
             None => Redemption::Of(triggered.who.clone()),
         };
@@ -34,11 +43,8 @@ pub(super) async fn log_in<T: LoginTarget>(state: Arc<GeneratorState<T>>, phase:
         }
         state.recorder.redeemed(phase, scene, redemption);
         if let (Some(grant), true) = (grant, state.plan.redeems_again(number)) {
-            state.recorder.redeemed_again(phase);
             let again = state.target.redeem(seat, scene, grant, triggered.who).await;
-            if matches!(again, Redemption::Of(_)) {
-                state.recorder.redeemed(phase, scene, again);
-            }
+            state.recorder.redeemed_again(scene, again);
         }
         state.recorder.heard_again(phase, scene, news.heard_again().await);
     }

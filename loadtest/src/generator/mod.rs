@@ -10,18 +10,27 @@
 //! | `logins` | one login: phone, page, redemption |
 //! | `generator_state` | what all of these share |
 //! | `waiting_pages` | the pages that can be logged in |
-//! | `recording` | everything that was counted and timed |
+//! | `phase_gate` | where workers wait for each other between phases |
+//! | `recording` | everything that is counted and timed |
+//! | `recorded` | what was so far |
+//! | `measured` | the same as plain data |
 //!
 //! Imports point downwards in this table.
 
 mod generator_state;
 mod logins;
+mod measured;
 mod pages;
+mod phase_gate;
 mod phases;
+mod recorded;
 mod recording;
 #[cfg(test)]
 mod tests;
 mod waiting_pages;
 
-pub use phases::Generator;
-pub use recording::{LiveCounts, PhaseWindow, Recorded, RunRecorder};
+pub use measured::{FaultWindow, LiveCounts, Measured, MeasuredPhases, PhaseWindow};
+pub use phase_gate::{GateKeeper, PhaseGate};
+pub use phases::{Generator, STOPPED_EARLY};
+pub use recorded::Recorded;
+pub use recording::RunRecorder;

@@ -8,9 +8,11 @@ use std::{
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{generator_state::GeneratorState, logins::log_in, pages::keep_page, recording::RunRecorder};
+use super::{
+    generator_state::GeneratorState, logins::log_in, pages::keep_page, phase_gate::PhaseGate, recording::RunRecorder,
+};
 use crate::{
-    plan::{Arrivals, LoginPlan, Phase, RateCurve, Schedule, Segment},
+    plan::{Arrivals, LoginPlan, PageStages, Phase, RateCurve, Schedule, Segment},
     results::TargetInfo,
     targets::{LoginTarget, PageOrder, PreciseTimer, SourceAddresses},
 };
@@ -23,8 +25,15 @@ const RECONNECTS: u64 = 0xc0de;
 /// How often the ramp looks whether all pages are open.
 const RAMP_POLL: Duration = Duration::from_millis(20);
 
+/// What is missing of a run that was stopped.
+pub const STOPPED_EARLY: &str = "the run was stopped before its end";
+
 /// Runs one segment of a plan at a target.
-pub struct Generator<T: LoginTarget>(Arc<GeneratorState<T>>);
+pub struct Generator<T: LoginTarget> {
+    state: Arc<GeneratorState<T>>,
+    gate: PhaseGate,
+    stages: PageStages,
+}
 
 impl<T: LoginTarget> Generator<T> {
     /// A generator for this segment. `stop` ends the run early: nothing new is planned, and what is under way ends.
@@ -37,67 +46,137 @@ impl<T: LoginTarget> Generator<T> {
         recorder: Arc<RunRecorder>,
         stop: CancellationToken,
     ) -> Self {
-        Self(Arc::new(GeneratorState::new(target, plan, segment, sources, timer, recorder, stop)))
+        let stages = PageStages::none(plan.pages);
+        let state = Arc::new(GeneratorState::new(target, plan, segment, sources, timer, recorder, stop));
+        Self { state, gate: PhaseGate::open(), stages }
+    }
+
+    /// Waits at a gate once the pages of a stage are open; the number of the stage is that of the gate.
+    #[must_use]
+    pub fn with_gate(self, gate: PhaseGate) -> Self {
+        Self { gate, ..self }
     }
 
     /// What the result file says of the target.
     pub fn target_info(&self) -> TargetInfo {
-        self.0.target.info()
+        self.state.target.info()
+    }
+
+    /// Opens its pages in these stages. A stage that fails ends the run.
+    #[must_use]
+    pub fn with_page_stages(self, stages: PageStages) -> Self {
+        Self { stages, ..self }
     }
 
     /// Runs all phases. Answers what is missing of the plan, one sentence each.
     pub async fn run(&self) -> Vec<String> {
         let mut missing = vec![];
         let mut pages = JoinSet::new();
-        self.ramp(&mut pages, &mut missing).await;
-        self.hold().await;
-        self.load().await;
-        if self.0.stop.is_cancelled() {
-            missing.push("the run was stopped before its end".to_owned());
+        if self.ramp(&mut pages, &mut missing).await {
+            self.hold().await;
+            self.load().await;
         }
-        self.0.recorder.enter(Phase::CoolDown);
-        self.0.logins.close();
-        self.0.logins.wait().await;
-        self.0.recorder.finish();
+        if self.state.stop.is_cancelled() {
+            missing.push(STOPPED_EARLY.to_owned());
+        }
+        self.state.recorder.enter(Phase::CoolDown);
+        self.state.logins.close();
+        self.state.logins.wait().await;
+        if self.state.plan.redeems_all_again() {
+            let note = |scene, redemption| self.state.recorder.redeemed_again(scene, redemption);
+            self.state.target.redeem_again(note).await;
+        }
+        self.state.recorder.finish();
         missing
     }
 
-    async fn ramp(&self, pages: &mut JoinSet<()>, missing: &mut Vec<String>) {
-        let state = &self.0;
-        state.recorder.enter(Phase::Ramp);
-        let curve = RateCurve::constant(state.plan.opens_per_second, state.plan.ramp().as_secs_f64());
+    /// Opens all pages, stage by stage. Whether the run goes on.
+    async fn ramp(&self, pages: &mut JoinSet<()>, missing: &mut Vec<String>) -> bool {
+        self.state.recorder.enter(Phase::Ramp);
+        let (mut before, mut wanted) = (0, 0);
+        for (stage, total) in (1..).zip(self.stages.totals()) {
+            wanted += u64::from(self.state.segment.share_of(total - before));
+            self.open_pages(pages, total - before).await;
+            before = *total;
+            let mut fault = self.until_open(wanted).await;
+            if fault.is_none() || !self.is_staged() {
+                tokio::select! {
+                    () = self.gate.pass(stage) => {}
+                    () = self.state.stop.cancelled() => {}
+                }
+            }
+            if stage < self.stages.count() && fault.is_none() {
+                self.reached(Instant::now() + self.stages.hold()).await;
+                fault = self.still_connected(wanted);
+            }
+            match fault {
+                Some(fault) if self.is_staged() => {
+                    let stages = self.stages.count();
+                    missing.push(format!("the run ended at stage {stage} of {stages} ({total} pages): {fault}"));
+                    return false;
+                }
+                fault => missing.extend(fault),
+            }
+            if self.state.stop.is_cancelled() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn is_staged(&self) -> bool {
+        self.stages.count() > 1
+    }
+
+    /// Plans this segment's part of so many opens, and returns when the last one has begun.
+    async fn open_pages(&self, pages: &mut JoinSet<()>, opens: u32) {
+        let state = &self.state;
+        let rate = state.plan.opens_per_second;
+        let curve = RateCurve::constant(rate, f64::from(opens) / rate);
         let start = Instant::now();
-        for (_, at) in Schedule::new(curve, Arrivals::Uniform, state.plan.seed, state.segment) {
+        // Pages by rate may be rounded to one more.
+        let schedule = Schedule::new(curve, Arrivals::Uniform, state.plan.seed, state.segment);
+        for (_, at) in schedule.take_while(|(number, _)| *number < opens.into()) {
             let planned = start + at;
             if !self.reached(planned).await {
                 return;
             }
             pages.spawn(keep_page(state.clone(), planned));
         }
-        let wanted = state.segment.share_of(state.plan.pages).into();
+    }
+
+    /// Waits until so many pages have opened. Answers what is wrong if they don't.
+    async fn until_open(&self, wanted: u64) -> Option<String> {
+        let state = &self.state;
         let all_open = async {
             while state.recorder.counts().opened < wanted {
                 tokio::time::sleep(RAMP_POLL).await;
             }
         };
         tokio::select! {
-            opened = timeout(RAMP_GRACE, all_open) => if opened.is_err() {
+            opened = timeout(RAMP_GRACE, all_open) => opened.is_err().then(|| {
                 let opened = state.recorder.counts().opened;
-                missing.push(format!("only {opened} of {wanted} pages opened"));
-            },
-            () = state.stop.cancelled() => {}
+                format!("only {opened} of {wanted} pages opened")
+            }),
+            () = state.stop.cancelled() => None,
         }
     }
 
+    /// What is wrong if pages of a stage were lost while they waited.
+    fn still_connected(&self, wanted: u64) -> Option<String> {
+        let connected = self.state.recorder.counts().connected;
+        (connected < wanted).then(|| format!("only {connected} of {wanted} pages were still connected after its hold"))
+    }
+
     async fn hold(&self) {
-        if self.0.plan.hold_seconds > 0.0 && !self.0.stop.is_cancelled() {
-            self.0.recorder.enter(Phase::Hold);
-            self.reached(Instant::now() + Duration::from_secs_f64(self.0.plan.hold_seconds)).await;
+        if self.state.plan.hold_seconds > 0.0 && !self.state.stop.is_cancelled() {
+            self.state.recorder.enter(Phase::Hold);
+            self.reached(Instant::now() + Duration::from_secs_f64(self.state.plan.hold_seconds)).await;
         }
     }
 
     async fn load(&self) {
-        let state = &self.0;
+        let state = &self.state;
         if state.stop.is_cancelled() {
             return;
         }
@@ -117,7 +196,7 @@ impl<T: LoginTarget> Generator<T> {
     }
 
     async fn log_in_by_plan(&self, start: Instant) {
-        let state = &self.0;
+        let state = &self.state;
         let plan = &state.plan;
         for (number, at) in Schedule::new(plan.rate.clone(), plan.arrivals, plan.seed, state.segment) {
             let planned = start + at;
@@ -133,11 +212,11 @@ impl<T: LoginTarget> Generator<T> {
 
     /// Does something with pages at this rate, as long as the load goes on.
     async fn churn(&self, start: Instant, part: u64, rate: f64, mut act: impl FnMut()) {
-        let plan = &self.0.plan;
+        let plan = &self.state.plan;
         if rate > 0.0 {
             let curve = RateCurve::constant(rate, plan.rate.duration().as_secs_f64());
             let seed = plan.seed.wrapping_add(part);
-            for (_, at) in Schedule::new(curve, Arrivals::Poisson, seed, self.0.segment) {
+            for (_, at) in Schedule::new(curve, Arrivals::Poisson, seed, self.state.segment) {
                 if !self.reached(start + at).await {
                     return;
                 }
@@ -150,8 +229,8 @@ impl<T: LoginTarget> Generator<T> {
     async fn reached(&self, at: Instant) -> bool {
         tokio::select! {
             biased;
-            () = self.0.stop.cancelled() => false,
-            () = self.0.timer.sleep_until(at) => true,
+            () = self.state.stop.cancelled() => false,
+            () = self.state.timer.sleep_until(at) => true,
         }
     }
 }

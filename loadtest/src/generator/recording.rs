@@ -1,19 +1,19 @@
 //! Everything that was counted and timed in a run, while it goes on.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use scenecast_scene::SceneId;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
+use super::{
+    measured::{FaultWindow, LiveCounts, Measured, MeasuredPhases, PhaseWindow},
+    recorded::{Recorded, RecordedPhase},
+};
 use crate::{
-    ledger::{Ledger, Redemption},
-    measure::{Latency, LoginTiming, Timings},
+    ledger::{Ledger, Redemption, Tally},
+    measure::{LoginTiming, SecondTimings, Timings},
     plan::Phase,
-    results::Funnel,
     targets::Triggered,
 };
 
@@ -24,56 +24,10 @@ pub struct RunRecorder {
     began_at: SystemTime,
     late_after: Duration,
     recorded: Mutex<Recorded>,
-    phase_changed: Notify,
-}
-
-/// What was recorded so far.
-#[derive(Debug, Default)]
-pub struct Recorded {
-    pub timings: Timings,
-    /// By the phase in which something was planned.
-    phases: BTreeMap<Phase, RecordedPhase>,
-    /// The phases so far, in their order.
-    pub windows: Vec<PhaseWindow>,
-    pub counts: LiveCounts,
-}
-
-#[derive(Debug, Default)]
-struct RecordedPhase {
-    ledger: Ledger,
-    opens: Latency,
-    asked: u64,
-    planned: u64,
-    without_page: u64,
-    grants_redeemed: u64,
-    redeemed_again: u64,
-    left: u64,
-    unasked: u64,
-}
-
-/// When a phase was, since the run's start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PhaseWindow {
-    pub phase: Phase,
-    pub from: Duration,
-    /// `None` while it goes on.
-    pub to: Option<Duration>,
-    /// How many pages were connected at its end, or are now.
-    pub connected: u64,
-    /// When the last login that was planned in it was over, since the run's start. That may be after its end.
-    pub over: Duration,
-}
-
-/// Counts since the run's start, for whoever shows or samples it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LiveCounts {
-    /// How many pages are connected now.
-    pub connected: u64,
-    pub opened: u64,
-    pub failed_opens: u64,
-    pub disconnected: u64,
-    pub planned: u64,
-    pub heard: u64,
+    /// Whether logins are kept until the end, since something may still come of them.
+    keeps_logins: bool,
+    /// How many phases have begun or ended.
+    phase_changes: watch::Sender<usize>,
 }
 
 impl RunRecorder {
@@ -84,8 +38,15 @@ impl RunRecorder {
             began_at: SystemTime::now(),
             late_after,
             recorded: Mutex::default(),
-            phase_changed: Notify::new(),
+            keeps_logins: false,
+            phase_changes: watch::Sender::default(),
         }
+    }
+
+    /// The same, but what becomes of a login may also be told after its end. It needs memory for each login.
+    #[must_use]
+    pub fn keeping_logins(self) -> Self {
+        Self { keeps_logins: true, ..self }
     }
 
     /// When the run began, by the monotonic clock.
@@ -108,23 +69,52 @@ impl RunRecorder {
     }
 
     /// A phase begins, and the one before it ends.
-    pub(super) fn enter(&self, phase: Phase) {
+    pub fn enter(&self, phase: Phase) {
         let from = self.began.elapsed();
         let mut recorded = self.recorded.lock();
         recorded.end_phase(from);
         recorded.windows.push(PhaseWindow { phase, from, to: None, connected: 0, over: from });
-        self.phase_changed.notify_one();
+        drop(recorded);
+        self.phase_changes.send_modify(|changes| *changes += 1);
     }
 
-    /// Waits until a phase has begun or ended. For one task.
-    pub async fn phase_changed(&self) {
-        self.phase_changed.notified().await;
+    /// Changes whenever a phase has begun or ended.
+    pub fn phase_changes(&self) -> watch::Receiver<usize> {
+        self.phase_changes.subscribe()
+    }
+
+    /// Something is broken from now on. What is planned from the first fault on is of a phase of its own. Answers the
+    /// fault's place among all.
+    pub fn fault_began(&self, what: String) -> usize {
+        if self.phase() == Phase::Load {
+            self.enter(Phase::Fault);
+        }
+        let from = self.began.elapsed();
+        let faults = &mut self.recorded.lock().faults;
+        faults.push(FaultWindow { what, from, to: None });
+        faults.len() - 1
+    }
+
+    /// The fault with this place is mended.
+    pub fn fault_ended(&self, place: usize) {
+        let to = self.began.elapsed();
+        if let Some(fault) = self.recorded.lock().faults.get_mut(place) {
+            fault.to = Some(to);
+        }
+    }
+
+    /// Redis has lost every copy of its data, and is back without it.
+    pub fn data_lost(&self) {
+        let now = Instant::now();
+        let mut recorded = self.recorded.lock();
+        recorded.data_lost_by = Some(now);
+        recorded.phases.values_mut().for_each(|of_phase| of_phase.ledger.data_lost(now));
     }
 
     /// The run is over.
-    pub(super) fn finish(&self) {
+    pub fn finish(&self) {
         self.recorded.lock().end_phase(self.began.elapsed());
-        self.phase_changed.notify_one();
+        self.phase_changes.send_modify(|changes| *changes += 1);
     }
 
     /// The phase of now.
@@ -211,7 +201,19 @@ impl RunRecorder {
         self.recorded.lock().phase(phase).without_page += 1;
     }
 
-    /// A phone has done what it does.
+    /// The phase of a login that was planned in this one and has ended. What was under way when something broke may have
+    /// been disturbed, and counts as planned in the fault.
+    pub(super) fn phase_of_login(&self, planned_in: Phase) -> Phase {
+        let mut recorded = self.recorded.lock();
+        if planned_in != Phase::Load || recorded.faults.is_empty() {
+            return planned_in;
+        }
+        recorded.phase(Phase::Load).planned -= 1;
+        recorded.phase(Phase::Fault).planned += 1;
+        Phase::Fault
+    }
+
+    /// A phone has done what it does, and nothing more is waited for.
     pub(super) fn triggered(&self, phase: Phase, scene: SceneId, scanned: Instant, triggered: &Triggered) {
         let [planned, sent] = [triggered.planned, triggered.sent].map(|at| self.since_start(at));
         let lateness = triggered.sent.saturating_duration_since(triggered.due);
@@ -220,6 +222,9 @@ impl RunRecorder {
         let ledger = &mut recorded.phase(phase).ledger;
         ledger.scanned(scene, triggered.who.clone(), scanned);
         ledger.planned(scene, triggered.planned);
+        for told in &triggered.told_before {
+            ledger.phone_told(scene, *told, scanned);
+        }
         ledger.phone_told(scene, triggered.told, triggered.answered);
         if let Some(problem) = &triggered.problem {
             ledger.count_problem(problem.code());
@@ -246,76 +251,71 @@ impl RunRecorder {
         }
     }
 
-    /// The site tries to redeem a grant a second time.
-    pub(super) fn redeemed_again(&self, phase: Phase) {
-        self.recorded.lock().phase(phase).redeemed_again += 1;
-    }
-
     /// The site redeemed a grant, not only a login without one.
     pub(super) fn grant_redeemed(&self, phase: Phase) {
         self.recorded.lock().phase(phase).grants_redeemed += 1;
+    }
+
+    /// The site tried to redeem a grant a second time, as another login. That has to be refused.
+    pub(super) fn redeemed_again(&self, scene: SceneId, redemption: Redemption) {
+        let mut recorded = self.recorded.lock();
+        let Some(of_phase) = recorded.phases.values_mut().find(|of_phase| of_phase.ledger.knows(scene)) else { return };
+        of_phase.redeemed_again += 1;
+        if let Redemption::Of(_) = redemption {
+            of_phase.ledger.redeemed(scene, redemption);
+        }
     }
 
     /// Nothing more can come of a login.
     pub(super) fn close(&self, phase: Phase, scene: SceneId) {
         let now = self.began.elapsed();
         let mut recorded = self.recorded.lock();
-        recorded.phase(phase).ledger.close(scene, self.late_after);
+        let ledger = &mut recorded.phase(phase).ledger;
+        if self.keeps_logins {
+            ledger.over(scene);
+        } else {
+            ledger.close(scene, self.late_after);
+        }
         if let Some(window) = recorded.windows.iter_mut().rfind(|window| window.phase == phase) {
             window.over = now;
         }
     }
 
     /// What became of the logins of each phase, and how long its opens took.
-    pub fn by_phase(&self) -> BTreeMap<Phase, (Funnel, Latency)> {
+    pub fn by_phase(&self) -> MeasuredPhases {
+        self.measured().phases
+    }
+
+    /// Everything that was measured. A login that is still under way counts as what it is now, such as lost: for the end
+    /// of a run.
+    pub fn measured(&self) -> Measured {
+        self.measured_by(|ledger| ledger.tally(self.late_after), |_, _| true)
+    }
+
+    /// What is certain while the run goes on: logins under way are among the planned ones, and in no other count. Copies
+    /// only these seconds, since nobody can record meanwhile.
+    pub fn measured_so_far(&self, wants: impl Fn(u64, &SecondTimings) -> bool) -> Measured {
+        self.measured_by(|ledger| ledger.closed_tally(self.late_after), wants)
+    }
+
+    fn measured_by(&self, tally: impl Fn(&Ledger) -> Tally, wants: impl Fn(u64, &SecondTimings) -> bool) -> Measured {
         let recorded = self.recorded.lock();
         let of = |(phase, of_phase): (&Phase, &RecordedPhase)| {
-            (*phase, (of_phase.funnel(self.late_after), of_phase.opens.clone()))
+            (*phase, (of_phase.funnel(tally(&of_phase.ledger)), of_phase.opens.clone()))
         };
-        recorded.phases.iter().map(of).collect()
+        let seconds = recorded.timings.seconds.iter().filter(|(number, second)| wants(**number, second));
+        Measured {
+            timings: Timings {
+                phases: recorded.timings.phases.clone(),
+                seconds: seconds.map(|(number, second)| (*number, second.clone())).collect(),
+            },
+            phases: recorded.phases.iter().map(of).collect(),
+            windows: recorded.windows.clone(),
+            faults: recorded.faults.clone(),
+        }
     }
 
     fn since_start(&self, at: Instant) -> Duration {
         at.saturating_duration_since(self.began)
-    }
-}
-
-impl Recorded {
-    fn phase(&mut self, phase: Phase) -> &mut RecordedPhase {
-        self.phases.entry(phase).or_default()
-    }
-
-    fn end_phase(&mut self, at: Duration) {
-        if let Some(last) = self.windows.last_mut()
-            && last.to.is_none()
-        {
-            (last.to, last.connected, last.over) = (Some(at), self.counts.connected, last.over.max(at));
-        }
-    }
-}
-
-impl RecordedPhase {
-    fn funnel(&self, late_after: Duration) -> Funnel {
-        let tally = self.ledger.tally(late_after);
-        Funnel {
-            asked: self.asked,
-            opened: self.opens.count(),
-            left: self.left,
-            planned: self.planned,
-            without_page: self.without_page,
-            scanned: tally.scanned,
-            accepted: tally.accepted,
-            delivered: tally.delivered,
-            redeemed: self.grants_redeemed,
-            redeemed_again: self.redeemed_again,
-            lost: tally.lost,
-            doubled: tally.doubled,
-            mixed_up: tally.mixed_up + self.unasked,
-            late: tally.late,
-            refused: tally.refused,
-            not_told: tally.not_told,
-            lost_because: tally.lost_because,
-            problems: tally.problems,
-        }
     }
 }

@@ -9,15 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use scenecast_scene::OpenId;
+use parking_lot::Mutex;
+use scenecast_scene::{OpenId, SceneId};
 use scenecast_testing::until;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Generator, RunRecorder, generator_state::GeneratorState, pages::keep_page};
 use crate::{
-    ledger::PhoneResult,
-    plan::{LoginPlan, Phase, RateCurve, Segment},
+    ledger::{PhoneResult, Redemption},
+    plan::{LoginPlan, PageStages, Phase, RateCurve, Segment},
     results::{Funnel, TargetInfo},
     targets::{
         Heard, LoginTarget, OpenedPage, PageError, PageNews, PreciseTimer, ScenecastTarget, Seat, SourceAddresses,
@@ -36,6 +37,10 @@ struct StallingTarget {
     more_logins: usize,
     /// Whether pages get a grant. It can be redeemed as often as one likes.
     grants: bool,
+    /// The logins whose grant the site can redeem once more.
+    redeemable: Arc<Mutex<Vec<SceneId>>>,
+    /// Pages lose their connection as soon as they are open, and never get it back.
+    leaves_after_opening: bool,
 }
 
 struct StalledPage {
@@ -70,13 +75,21 @@ impl LoginTarget for StallingTarget {
         if fails.is_ok() {
             return Err(PageError::Refused("crowded".to_owned()));
         }
-        let (trigger, heard) = mpsc::channel(1 + self.more_logins);
-        Ok(OpenedPage { page: StalledPage { heard, is_over: false }, trigger, scene: seat.scene() })
+        let (mut trigger, heard) = mpsc::channel(1 + self.more_logins);
+        self.redeemable.lock().push(seat.scene());
+        if self.leaves_after_opening {
+            (trigger, _) = mpsc::channel(1);
+        }
+        Ok(OpenedPage { page: StalledPage { heard, is_over: self.leaves_after_opening }, trigger, scene: seat.scene() })
+    }
+
+    async fn redeem_again(&self, note: impl Fn(SceneId, Redemption) + Send + Sync) {
+        self.redeemable.lock().iter().for_each(|scene| note(*scene, Redemption::Of("oAnn".parse().unwrap())));
     }
 
     async fn reconnect(&self, _: &mut StalledPage, _: Seat) -> Result<(), PageError> {
         self.reconnects.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        if self.leaves_after_opening { Err(PageError::Connection("refused".to_owned())) } else { Ok(()) }
     }
 
     async fn trigger(&self, page: mpsc::Sender<Heard>, planned: Instant, _: &PageNews) -> Option<Triggered> {
@@ -88,7 +101,7 @@ impl LoginTarget for StallingTarget {
             page.send(Heard::Login { grant }).await.ok()?;
         }
         let (told, answered) = (PhoneResult::Accepted, Instant::now());
-        Some(Triggered { who, planned, due: planned, sent, told, answered, problem: None })
+        Some(Triggered { who, planned, due: planned, sent, told_before: vec![], told, answered, problem: None })
     }
 }
 
@@ -221,6 +234,36 @@ async fn a_login_that_nobody_asked_for_is_somebody_elses() {
 }
 
 #[tokio::test]
+async fn a_ramp_opens_exactly_the_pages_of_the_plan() {
+    // 31 pages at 60 a second take 0.51666… s, in which 31.000000000000004 pages open.
+    let plan = LoginPlan { pages: 31, opens_per_second: 60.0, rate: RateCurve::constant(1.0, 0.1), ..plan() };
+    let (_, recorder) = run(StallingTarget::default(), plan).await;
+    assert_eq!(funnel(&recorder).opened, 31);
+}
+
+/// Runs a plan whose 20 pages open in two stages of 8 and 12. Answers what is missing, and the recorder.
+async fn run_staged(target: StallingTarget) -> (Vec<String>, Arc<RunRecorder>) {
+    let recorder = Arc::new(RunRecorder::begin(Duration::from_secs(1)));
+    let (sources, timer, stop) = (SourceAddresses::ANY, PreciseTimer::start(), CancellationToken::new());
+    let generator = Generator::new(target, plan(), Segment::WHOLE, sources, timer, recorder.clone(), stop);
+    let stages = PageStages::new(&[8], 0.1, 20).unwrap();
+    (generator.with_page_stages(stages).run().await, recorder)
+}
+
+#[tokio::test]
+async fn pages_open_in_stages_and_a_stage_that_loses_pages_ends_the_run() {
+    let (missing, recorder) = run_staged(StallingTarget::default()).await;
+    assert_eq!((missing.len(), funnel(&recorder).opened, funnel(&recorder).delivered), (0, 20, 20));
+
+    let (missing, recorder) =
+        run_staged(StallingTarget { leaves_after_opening: true, ..StallingTarget::default() }).await;
+    assert!(missing[0].starts_with("the run ended at stage 1 of 2 (8 pages): only "), "{missing:?}");
+    assert_eq!(funnel(&recorder).planned, 0);
+    let phases = recorder.look(|recorded| recorded.windows.iter().map(|window| window.phase).collect::<Vec<_>>());
+    assert_eq!(phases, [Phase::Ramp, Phase::CoolDown]);
+}
+
+#[tokio::test]
 async fn a_run_that_is_stopped_plans_nothing_new_and_lets_end_what_has_begun() {
     let stop = CancellationToken::new();
     let target = StallingTarget { stall: Duration::from_millis(300), ..StallingTarget::default() };
@@ -233,6 +276,56 @@ async fn a_run_that_is_stopped_plans_nothing_new_and_lets_end_what_has_begun() {
     let funnel = funnel(&recorder);
     assert!(missing[0].contains("stopped before its end"), "{missing:?}");
     assert!(funnel.planned < 6000 && funnel.delivered == funnel.planned - funnel.without_page, "{funnel:?}");
+}
+
+#[tokio::test]
+async fn after_a_run_with_faults_every_grant_is_redeemed_again_and_a_login_that_was_closed_is_still_judged() {
+    let faults = vec!["redis-killed@0.1..0.2".parse().unwrap()];
+    for (faults, percent, tried) in
+        [(vec![], 0.0, 0), (vec![], 100.0, 20), (faults.clone(), 0.0, 0), (faults, 100.0, 20)]
+    {
+        let recorder = RunRecorder::begin(Duration::from_secs(1));
+        let recorder = Arc::new(if faults.is_empty() { recorder } else { recorder.keeping_logins() });
+        let plan = LoginPlan { faults, redeemed_again_percent: percent, ..plan() };
+        let target = StallingTarget { grants: true, ..StallingTarget::default() };
+        run_until(target, plan, CancellationToken::new(), recorder.clone()).await;
+        let funnel = funnel(&recorder);
+        // Each was tried once, at once or at the end, and could be redeemed.
+        let after = [funnel.delivered, funnel.redeemed, funnel.redeemed_again, funnel.doubled];
+        assert_eq!(after, [20, 20, tried, tried], "{funnel:?}");
+        // What a threshold that may end the run sees of it.
+        let certain: u64 = recorder.measured_so_far(|_, _| false).phases.values().map(|(of, _)| of.delivered).sum();
+        assert_eq!(certain, 20);
+    }
+}
+
+#[tokio::test]
+async fn what_is_planned_or_under_way_from_the_first_fault_on_is_a_phase_of_its_own() {
+    let recorder = Arc::new(RunRecorder::begin(Duration::from_secs(1)));
+    let target = StallingTarget { stall: Duration::from_millis(300), ..StallingTarget::default() };
+    let running = tokio::spawn(run_until(target, plan(), CancellationToken::new(), recorder.clone()));
+    until("somebody has logged in", async || recorder.counts().heard > 0).await;
+    let first = recorder.fault_began("gateway 0 killed".to_owned());
+    let heard_before = recorder.counts().heard;
+    recorder.fault_ended(first);
+    recorder.fault_began("Redis killed".to_owned());
+    running.await.unwrap();
+    // Nothing begins any more, so this one has no phase.
+    recorder.fault_began("callback 0 killed".to_owned());
+    let by_phase = recorder.by_phase();
+    let planned = [Phase::Load, Phase::Fault].map(|phase| by_phase[&phase].0.planned);
+    assert!(planned[0] > 0 && planned[1] > 0 && planned[0] + planned[1] == 20, "{planned:?}");
+    // Logins that were under way when it broke are not among the undisturbed ones.
+    assert!(
+        planned[0] <= heard_before && by_phase[&Phase::Load].0.delivered == planned[0],
+        "{planned:?} {heard_before}"
+    );
+    recorder.look(|recorded| {
+        let phases: Vec<_> = recorded.windows.iter().map(|window| window.phase).collect();
+        assert_eq!(phases, [Phase::Ramp, Phase::Load, Phase::Fault, Phase::CoolDown]);
+        let ended: Vec<_> = recorded.faults.iter().map(|fault| fault.to.is_some()).collect();
+        assert_eq!(ended, [true, false, false]);
+    });
 }
 
 #[test]

@@ -2,16 +2,20 @@
 
 use std::io;
 
-use procfs::{Current, CurrentSI, ProcResult, process::Process, ticks_per_second};
+use procfs::{Current, CurrentSI, ProcError, ProcResult, process::Process, ticks_per_second};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
 
+use super::preflight::UsedOf;
 use crate::{results::HostInfo, units::to_f64};
 
 /// The port range that Linux has if nobody changed it.
 const USUAL_PORTS: (u64, u64) = (32_768, 60_999);
+/// The state of a process that has ended, and that nobody has waited for yet.
+const ZOMBIE: char = 'Z';
 
 /// Times of all processors together since the machine started, in ticks; and TCP's retransmits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineTimes {
     pub idle: u64,
     pub all: u64,
@@ -42,6 +46,9 @@ pub struct ProcessReading {
 pub fn process_usage(pid: u32) -> ProcResult<ProcessReading> {
     let process = Process::new(i32::try_from(pid).unwrap_or(i32::MAX))?;
     let stat = process.stat()?;
+    if stat.state == ZOMBIE {
+        return Err(ProcError::NotFound(None));
+    }
     Ok(ProcessReading {
         cpu_seconds: to_f64(stat.utime + stat.stime) / to_f64(ticks_per_second()),
         rss_bytes: stat.rss * procfs::page_size(),
@@ -91,10 +98,29 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
 
 /// How many ports there are from one source address to one address of a server.
 pub fn port_range() -> u64 {
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
-    let mut ports = range.split_whitespace().filter_map(|port| port.parse().ok());
-    let (low, high) = ports.next().zip(ports.next()).unwrap_or(USUAL_PORTS);
+    let ports = numbers_in("/proc/sys/net/ipv4/ip_local_port_range");
+    let (low, high) = ports.first().copied().zip(ports.get(1).copied()).unwrap_or(USUAL_PORTS);
     (high + 1).saturating_sub(low)
+}
+
+/// How many files all processes of this machine have open, and how many they may have.
+pub fn open_files() -> UsedOf {
+    let counts = numbers_in("/proc/sys/fs/file-nr");
+    let (used, limit) = counts.first().zip(counts.get(2)).unwrap_or((&0, &u64::MAX));
+    UsedOf { used: *used, limit: *limit }
+}
+
+/// How many connections the kernel tracks, and how many it can; `None` if it tracks none, as without a firewall.
+pub fn tracked_connections() -> Option<UsedOf> {
+    let number = |name: &str| numbers_in(&format!("/proc/sys/net/netfilter/nf_conntrack_{name}")).first().copied();
+    let used = number("count").filter(|used| *used > 0)?;
+    Some(UsedOf { used, limit: number("max")? })
+}
+
+/// The numbers in a file; none if the system has no such file.
+fn numbers_in(path: &str) -> Vec<u64> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace().filter_map(|number| number.parse().ok()).collect()
 }
 
 /// TCP segments that were sent again since the machine started.
@@ -117,6 +143,7 @@ mod tests {
         let (used, limit) = descriptors();
         assert!(used > 2 && limit >= used);
         assert!(port_range() > 1000 && free_memory().is_some());
+        assert!(open_files().limit > open_files().used && open_files().used > 0);
     }
 
     #[test]

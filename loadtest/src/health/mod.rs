@@ -3,16 +3,16 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `verdict` | whether it did what the plan says. No I/O |
-//! | `preflight` | what would run out, before it does. No I/O |
 //! | `machine` | what this machine is, and what it has left |
+//! | `preflight` | what would run out, before it does. No I/O |
 
 mod machine;
 mod preflight;
 mod verdict;
 
 pub use machine::{
-    MachineTimes, ProcessReading, descriptors, free_memory, host_info, machine_times, port_range, process_usage,
-    raise_descriptor_limit,
+    MachineTimes, ProcessReading, descriptors, free_memory, host_info, machine_times, open_files, port_range,
+    process_usage, raise_descriptor_limit, tracked_connections,
 };
-pub use preflight::{PreflightNeeds, Shortage, shortages};
+pub use preflight::{PreflightNeeds, PreflightTable, Shortage, UsedOf, shortages};
 pub use verdict::{HealthEvidence, allowed_lateness, judge};

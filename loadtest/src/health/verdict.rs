@@ -19,7 +19,8 @@ const NEAR_LIMIT: f64 = 0.95;
 /// Below this idle share, the machine was full.
 const FULL_BELOW: f64 = 0.05;
 
-/// What is known of the generator after a run. Everything is of load and fault together.
+/// What is known of the generator after a run. Times are of load and fault together; counts, and what it
+/// took, are of the load alone if there is one, since what is broken also makes pages and answers fewer.
 #[derive(Debug, Clone, Default)]
 pub struct HealthEvidence {
     pub times: TimingSet,

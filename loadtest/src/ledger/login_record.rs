@@ -27,6 +27,8 @@ pub(super) struct LoginRecord {
     pub(super) redeemed: Vec<OpenId>,
     /// The code of the last redemption that was refused.
     pub(super) redeem_refusal: Option<String>,
+    /// Whether nothing more is waited for.
+    pub(super) is_over: bool,
 }
 
 impl LoginRecord {

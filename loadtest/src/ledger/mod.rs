@@ -131,6 +131,16 @@ impl Ledger {
         }
     }
 
+    /// Nothing more is waited for of this login, and its record is kept: it may be redeemed again.
+    pub fn over(&mut self, scene: SceneId) {
+        self.login(scene).is_over = true;
+    }
+
+    /// Whether something is known of this login, and it isn't closed.
+    pub fn knows(&self, scene: SceneId) -> bool {
+        self.logins.contains_key(&scene)
+    }
+
     /// Redis has lost every copy of its data, and is back without it.
     pub fn data_lost(&mut self, by: Instant) {
         self.data_lost_by = Some(by);
@@ -186,6 +196,16 @@ impl Ledger {
         tally.add_closed(&self.closed);
         tally.reconnects = BurstRate::of(&self.reconnects);
         tally.problems = self.problems.clone();
+        tally
+    }
+
+    /// The sums over the logins of which nothing more is waited for. Those under way are in none of them, neither as
+    /// delivered nor as lost.
+    pub fn closed_tally(&self, late_after: Duration) -> Tally {
+        let mut tally = Tally { problems: self.problems.clone(), ..self.closed.clone() };
+        for login in self.logins.values().filter(|login| login.is_over) {
+            tally.add(login, late_after, self.data_lost_by);
+        }
         tally
     }
 

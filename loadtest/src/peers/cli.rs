@@ -204,7 +204,7 @@ fn finish(comparison: &PeerComparison, budgets: &PeerBudgets, written: &Result<(
 }
 
 /// `peers` in the directory in which Cargo has this program's, or here.
-fn default_cache() -> PathBuf {
+pub fn default_cache() -> PathBuf {
     let this = std::env::current_exe().unwrap_or_default();
     this.ancestors().nth(2).map_or_else(|| "peers".into(), |target: &Path| target.join("peers"))
 }

@@ -230,12 +230,7 @@ impl Startable {
             }
             Self::Peer(peer) => {
                 let running = RunningPeer::start(peer).await?;
-                let kind = match peer.contestant {
-                    Contestant::Nchan => PeerKind::Nchan,
-                    Contestant::SocketIo => PeerKind::SocketIo,
-                    Contestant::Centrifugo => PeerKind::Centrifugo,
-                    Contestant::Ws | Contestant::Scenecast => PeerKind::Ws,
-                };
+                let kind = peer.contestant.protocol().unwrap_or(PeerKind::Ws);
                 let payload = usize::try_from(load.payload_bytes).unwrap_or(0);
                 let target =
                     PeerTarget::new(kind, running.holder(), running.publisher(), payload, TargetInfo::default());

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::targets::peers::PeerKind;
+
 /// One of those that are compared. Its text is what `--only` takes, and what the JSON has.
 #[derive(
     Debug,
@@ -70,6 +72,17 @@ impl Contestant {
             Self::Centrifugo => &[servers, ("engine", "redis"), ("client authentication", "off"), ("log", "warn")],
         };
         settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// How it is spoken to; `None` for Scenecast.
+    pub fn protocol(self) -> Option<PeerKind> {
+        match self {
+            Self::Scenecast => None,
+            Self::Nchan => Some(PeerKind::Nchan),
+            Self::Ws => Some(PeerKind::Ws),
+            Self::SocketIo => Some(PeerKind::SocketIo),
+            Self::Centrifugo => Some(PeerKind::Centrifugo),
+        }
     }
 
     pub fn is_peer(self) -> bool {

@@ -36,7 +36,7 @@ mod table;
 
 pub use budgets::{BudgetOutcome, BudgetsError, PeerBudgets};
 pub use capacity::CapacitySearch;
-pub use cli::{PeersCli, run};
+pub use cli::{PeersCli, default_cache, run};
 pub use compare::CompareOptions;
 pub use comparison::{
     AbsentContestant, ComparedLoad, ComparisonSample, ContestantResult, FAIRNESS, Figure, FoundCapacity, PEERS_FORMAT,

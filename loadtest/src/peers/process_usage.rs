@@ -36,6 +36,11 @@ impl WatchedProcesses {
         Self { processes, holder }
     }
 
+    /// All of them.
+    pub fn into_list(self) -> Vec<WatchedProcess> {
+        self.processes
+    }
+
     /// What they have used so far. Fails if one has ended: then nothing can be said of it.
     pub fn usage(&self) -> ProcResult<UsageSoFar> {
         let mut usage = UsageSoFar::default();

@@ -1,6 +1,7 @@
 //! A peer as two servers around a Redis, as its users run it: one holds the pages, the other takes what is published.
 
 use std::{
+    ffi::OsString,
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
@@ -53,6 +54,8 @@ pub enum PeerStartError {
 struct PeerServer {
     name: &'static str,
     process: Child,
+    /// The name of the program.
+    program: OsString,
     address: SocketAddr,
 }
 
@@ -173,15 +176,19 @@ impl PeerServer {
             command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).kill_on_drop(true).spawn()
         };
         let process = spawn().map_err(|source| PeerStartError::Spawn { server: name.to_owned(), source })?;
-        let mut server = Self { name, process, address };
-        server.until_it_listens(&log).await?;
+        let program = command.as_std().get_program().to_owned();
+        let mut server = Self { name, process, program, address };
+        server.until_it_serves(&log).await?;
         Ok(server)
     }
 
-    async fn until_it_listens(&mut self, log: &Path) -> Result<(), PeerStartError> {
+    /// Waits until it listens. The first process of nginx does so before it has a child that works.
+    async fn until_it_serves(&mut self, log: &Path) -> Result<(), PeerStartError> {
         let deadline = Instant::now() + LISTENS_WITHIN;
         let last_lines = || last_lines(&std::fs::read_to_string(log).unwrap_or_default());
-        while TcpStream::connect(self.address).await.is_err() {
+        let is_nginx = self.program == "nginx";
+        let works = |process: &Child| !is_nginx || process.id().is_some_and(|pid| !children(pid).is_empty());
+        while TcpStream::connect(self.address).await.is_err() || !works(&self.process) {
             if let Ok(Some(status)) = self.process.try_wait() {
                 return Err(PeerStartError::Ended { server: self.name.to_owned(), status, log: last_lines() });
             }
@@ -259,7 +266,7 @@ mod tests {
         let pid = process.id().unwrap();
         scenecast_testing::until("the child runs", async || !children(pid).is_empty()).await;
         let child = children(pid)[0];
-        drop(PeerServer { name: "pages", process, address: ([127, 0, 0, 1], 1).into() });
+        drop(PeerServer { name: "pages", process, program: "sh".into(), address: ([127, 0, 0, 1], 1).into() });
         let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
         assert!(state.is_empty() || state.contains(") Z "), "{state}");
     }

@@ -15,8 +15,8 @@ use crate::{
     plan::{PhoneSteps, ThinkTime},
     results::TargetInfo,
     targets::{
-        LoginTarget, OpenedPage, PageError, PageNews, PreciseTimer, ScenecastPage, ScenecastSetup, ScenecastTarget,
-        Seat, ShownLoginCode, Triggered,
+        CodeMaker, LoginTarget, OpenedPage, PageError, PageNews, PreciseTimer, ScenecastPage, ScenecastSetup,
+        ScenecastTarget, Seat, ShownLoginCode, Triggered,
     },
 };
 
@@ -68,7 +68,7 @@ impl RunningScenecast {
         let Self { cluster, .. } = self;
         UnredeemedScenecast(ScenecastTarget::new(ScenecastSetup {
             info: TargetInfo::default(),
-            gateways: vec![cluster.gateway_address(0)],
+            gateways: ReadyPods::fixed(vec![cluster.gateway_address(0)]),
             site: SiteBackend::new(ReadyPods::fixed(vec![cluster.callback_internal(0)]), API_KEY.to_owned()),
             simulator: cluster.simulator.clone(),
             account: cluster.account.clone(),
@@ -79,7 +79,9 @@ impl RunningScenecast {
             people: 1..=PEOPLE,
             // The peers' pages have none either.
             heartbeats: false,
+            codes: CodeMaker::ThisSimulator,
             timer,
+            compatible: None,
         }))
     }
 

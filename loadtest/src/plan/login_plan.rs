@@ -1,88 +1,18 @@
 //! Everything that a run is asked to do. Two runs with the same plan have the same hash.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::rate_curve::RateCurve;
+use super::{
+    fault::PlannedFault,
+    people::{Arrivals, PhoneSteps, ThinkTime},
+    phase::Phase,
+    rate_curve::RateCurve,
+    way_in::{WayIn, WeightedWay},
+};
 use crate::units::to_f64;
-
-/// How planned instants are spread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrivals {
-    /// Evenly.
-    Uniform,
-    /// As people come who know nothing of each other.
-    Poisson,
-}
-
-/// What a person does on the phone; the setting `confirmation` of the account has to be the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum PhoneSteps {
-    /// The scan logs in.
-    None,
-    /// Scans, and then taps yes.
-    Tap,
-    /// Scans, and then picks the number that the page shows.
-    Number,
-}
-
-impl PhoneSteps {
-    /// The value of the setting `confirmation`.
-    pub fn setting(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Tap => "tap",
-            Self::Number => "number",
-        }
-    }
-}
-
-/// How a page is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WayIn {
-    WebSocket,
-    /// Server-sent events.
-    Sse,
-    /// Long polls.
-    Poll,
-}
-
-impl WayIn {
-    pub const ALL: [Self; 3] = [Self::WebSocket, Self::Sse, Self::Poll];
-
-    /// Its name on the command line and in the result file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WebSocket => "websocket",
-            Self::Sse => "sse",
-            Self::Poll => "poll",
-        }
-    }
-}
-
-/// How many of the pages come this way, in proportion to the other weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WeightedWay {
-    pub way: WayIn,
-    pub weight: u32,
-}
-
-/// How long a person looks at a question before the answer: anything between the two, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ThinkTime {
-    pub from: f64,
-    pub to: f64,
-}
-
-impl ThinkTime {
-    /// People answer at once.
-    pub const NONE: Self = Self { from: 0.0, to: 0.0 };
-}
 
 /// Everything that a run is asked to do. It says nothing of the servers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,9 +41,13 @@ pub struct LoginPlan {
     pub reconnects_per_second: f64,
     /// A login is late if its page learns of it this much later than planned, in seconds.
     pub late_after_seconds: f64,
-    /// Of how many redeemed grants in a hundred it is tried whether they can be redeemed again.
+    /// Of how many redeemed grants in a hundred it is tried at once whether they can be redeemed again. Where something is
+    /// broken on purpose, all are tried after its end instead, unless this is 0.
     #[serde(default = "usual_share")]
     pub redeemed_again_percent: f64,
+    /// What is broken meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<PlannedFault>,
 }
 
 /// A second redemption costs the callbacks about as much as the first, and that would be in the cost of a login.
@@ -131,10 +65,17 @@ pub struct PlanError {
     problem: String,
 }
 
+impl PlanError {
+    /// This setting has this problem.
+    pub fn new(setting: &'static str, problem: String) -> Self {
+        Self { setting, problem }
+    }
+}
+
 impl LoginPlan {
     /// Refuses what can't be run.
     pub fn validate(&self) -> Result<(), PlanError> {
-        let refuse = |setting, problem: String| Err(PlanError { setting, problem });
+        let refuse = |setting, problem| Err(PlanError::new(setting, problem));
         if self.pages == 0 {
             return refuse("pages", "there has to be at least one".to_owned());
         }
@@ -167,6 +108,13 @@ impl LoginPlan {
         if self.ways.iter().map(|way| u64::from(way.weight)).sum::<u64>() == 0 {
             return refuse("ways", "at least one needs a weight above 0".to_owned());
         }
+        let has_no_number = |way: &&WeightedWay| way.weight > 0 && way.way.is_compatible();
+        if let (PhoneSteps::Number, Some(way)) = (self.phone, self.ways.iter().find(has_no_number)) {
+            return refuse("ways", format!("a page by {} has no place to show a number", way.way));
+        }
+        if let Some(problem) = self.faults_problem() {
+            return refuse("faults", problem);
+        }
         if !self.refill && self.rate.logins() > f64::from(self.pages) {
             let (logins, pages) = (self.rate.logins().ceil(), self.pages);
             return refuse(
@@ -195,18 +143,49 @@ impl LoginPlan {
             reconnects_per_second: 0.0,
             late_after_seconds: 1.0,
             redeemed_again_percent: usual_share(),
+            faults: vec![],
         }
     }
 
-    /// Whether the grant of the login with this number is tried a second time. Those that are, are spread evenly.
+    /// Whether the grant of the login with this number is tried a second time at once. Those that are, are spread evenly.
     pub fn redeems_again(&self, number: u64) -> bool {
         let before = |number: u64| (to_f64(number) * self.redeemed_again_percent / 100.0).floor();
-        before(number + 1) > before(number)
+        self.faults.is_empty() && before(number + 1) > before(number)
+    }
+
+    /// Whether every grant is tried a second time once all logins are over: a fault between the two may have undone the first.
+    pub fn redeems_all_again(&self) -> bool {
+        !self.faults.is_empty() && self.redeemed_again_percent > 0.0
+    }
+
+    /// Why its faults can't be as they are planned.
+    fn faults_problem(&self) -> Option<String> {
+        let load = self.rate.duration().as_secs_f64();
+        for (number, fault) in self.faults.iter().enumerate() {
+            if !(0.0..load).contains(&fault.from_seconds) {
+                return Some(format!("{fault} begins outside of the load, which takes {load} s"));
+            }
+            if !(fault.from_seconds..=1e6).contains(&fault.to_seconds) {
+                return Some(format!("{fault} ends before it begins"));
+            }
+            if let Some(other) = self.faults[..number].iter().find(|other| other.collides_with(fault)) {
+                return Some(format!("{other} and {fault} break the same part at the same time"));
+            }
+        }
+        None
     }
 
     /// How long pages open.
     pub fn ramp(&self) -> Duration {
         Duration::from_secs_f64(f64::from(self.pages) / self.opens_per_second)
+    }
+
+    /// The phases that follow the ramp, each with its beginning since the ramp's end.
+    pub fn phases_after_the_ramp(&self) -> std::iter::Peekable<std::vec::IntoIter<(Phase, Duration)>> {
+        let hold = Duration::from_secs_f64(self.hold_seconds);
+        let held = (!hold.is_zero()).then_some((Phase::Hold, Duration::ZERO));
+        let loaded = [(Phase::Load, hold), (Phase::CoolDown, hold + self.rate.duration())];
+        held.into_iter().chain(loaded).collect::<Vec<_>>().into_iter().peekable()
     }
 
     /// How page `number` is reached.
@@ -229,12 +208,6 @@ impl LoginPlan {
     }
 }
 
-impl fmt::Display for WayIn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,6 +217,15 @@ mod tests {
             ways: vec![WeightedWay { way: WayIn::WebSocket, weight: 3 }, WeightedWay { way: WayIn::Sse, weight: 1 }],
             ..LoginPlan::plain(100, RateCurve::constant(10.0, 5.0))
         }
+    }
+
+    fn numbers_on_a_path_socket(plan: &mut LoginPlan) {
+        plan.phone = PhoneSteps::Number;
+        plan.ways.push(WeightedWay { way: WayIn::PathSocket, weight: 1 });
+    }
+
+    fn faults(texts: &[&str]) -> Vec<PlannedFault> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
     #[test]
@@ -265,6 +247,17 @@ mod tests {
             (bad(|plan| plan.hold_seconds = -1.0), "hold_seconds: "),
             (bad(|plan| plan.ways.clear()), "ways: "),
             (bad(|plan| plan.redeemed_again_percent = 101.0), "redeemed_again_percent: "),
+            (bad(numbers_on_a_path_socket), "ways: a page by path-socket has no place to show a number"),
+            (bad(|plan| plan.faults = faults(&["gateway-killed@5..6"])), "faults: gateway-killed@5..6 begins outside"),
+            (
+                bad(|plan| plan.faults = faults(&["gateway-killed@-1..6"])),
+                "faults: gateway-killed@-1..6 begins outside",
+            ),
+            (bad(|plan| plan.faults = faults(&["gateway-killed@NaN..6"])), "faults: "),
+            (bad(|plan| plan.faults = faults(&["gateway-killed@3..2"])), "faults: gateway-killed@3..2 ends before"),
+            (bad(|plan| plan.faults = faults(&["redis-killed@1..inf"])), "faults: "),
+            (bad(|plan| plan.faults = faults(&["redis-full@1..3", "redis-emptied@2"])), "faults: redis-full@1..3 and"),
+            (bad(|plan| plan.faults = faults(&["redis-emptied@2", "redis-full@1..3"])), "faults: redis-emptied@2 and"),
         ] {
             assert!(refused.starts_with(named), "{refused}");
         }
@@ -291,5 +284,11 @@ mod tests {
         let again: LoginPlan = serde_json::from_str(&serde_json::to_string(&plan()).unwrap()).unwrap();
         assert_eq!((again.hash(), again.hash().len()), (plan().hash(), 16));
         assert_ne!(LoginPlan { seed: 2, ..plan() }.hash(), plan().hash());
+        let broken = LoginPlan { faults: faults(&["gateway-killed@1..2", "gateway-killed:1@1..2"]), ..plan() };
+        broken.validate().unwrap();
+        let again: LoginPlan = serde_json::from_str(&serde_json::to_string(&broken).unwrap()).unwrap();
+        assert_eq!((again.hash(), broken.hash() == plan().hash()), (broken.hash(), false));
+        // A plan without faults has the hash that it had before there were any.
+        assert!(!serde_json::to_string(&plan()).unwrap().contains("faults"));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{login_plan::Arrivals, rate_curve::RateCurve};
+use super::{people::Arrivals, rate_curve::RateCurve};
 
 /// Segment `index` of `of`: the part of a plan that one worker takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

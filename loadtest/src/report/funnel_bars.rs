@@ -57,6 +57,11 @@ pub(super) fn troubles(result: &RunResult) -> Vec<String> {
     let funnel = &result.funnel;
     let mut texts: Vec<String> = [
         (funnel.lost, "accepted login was lost", "accepted logins were lost"),
+        (
+            funnel.ended_with_the_data,
+            "accepted login ended with the data of Redis before it was redeemed",
+            "accepted logins ended with the data of Redis before they were redeemed",
+        ),
         (funnel.doubled, "login came more than once", "logins came more than once"),
         (funnel.mixed_up, "login was redeemed as another person", "logins were redeemed as other persons"),
         (funnel.late, "login came late", "logins came late"),

@@ -48,7 +48,7 @@ pub(super) fn headline(result: &RunResult) -> Headline {
     let (tone, word, mut reasons) = match result.verdict {
         RunVerdict::Passed => (Tone::Good, "Passed", vec![]),
         RunVerdict::BrokenPromise => (Tone::Bad, "Failed", broken_promise(&result.funnel)),
-        RunVerdict::ThresholdCrossed => (Tone::Bad, "Failed", crossed(&result.thresholds)),
+        RunVerdict::ThresholdCrossed => (Tone::Bad, "Failed", crossed(result)),
         RunVerdict::GeneratorLimited => (Tone::Unsure, "Generator-limited", limited(result)),
         RunVerdict::Incomplete => (Tone::Unsure, "Incomplete", incomplete(result)),
     };
@@ -93,7 +93,7 @@ pub(super) fn with_counts(reasons: &BTreeMap<String, u64>) -> String {
     texts.join(", ")
 }
 
-fn crossed(thresholds: &[ThresholdOutcome]) -> Vec<String> {
+fn crossed(RunResult { thresholds, aborted_by, .. }: &RunResult) -> Vec<String> {
     let crossed: Vec<_> = thresholds.iter().filter(|threshold| !threshold.holds).collect();
     let measured = |threshold: &ThresholdOutcome| {
         let value = numbers::measured(threshold.value, &threshold.text);
@@ -102,6 +102,7 @@ fn crossed(thresholds: &[ThresholdOutcome]) -> Vec<String> {
     let all = counted(thresholds.len() as u64, "threshold", "thresholds");
     let mut reasons =
         vec![format!("{} of {all} {} not hold.", crossed.len(), if crossed.len() == 1 { "does" } else { "do" })];
+    reasons.extend(aborted_by.iter().map(|text| format!("“{text}” ended the run early.")));
     reasons.extend(crossed.into_iter().take(MOST_REASONS).map(measured));
     reasons
 }
@@ -217,6 +218,8 @@ mod tests {
         });
         assert_eq!((limited.tone, limited.word.as_str()), (Tone::Unsure, "Generator-limited"));
         assert_eq!(limited.details[0], "Lateness p99 is 12 ms; use fewer logins.");
+        let aborted = of(|result| result.aborted_by = Some("lost == 0 abort".to_owned()));
+        assert_eq!(aborted.details[0], "“lost == 0 abort” ended the run early.");
         let incomplete = of(|result| result.completeness.lacks("worker 3 stopped after 12 s".to_owned()));
         assert_eq!(
             (incomplete.word.as_str(), incomplete.details[0].as_str()),

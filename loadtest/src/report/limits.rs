@@ -5,7 +5,7 @@ use super::{
     numbers::{self, counted, float},
     reported::main_phase,
 };
-use crate::results::RunResult;
+use crate::results::{RunResult, WorkerWords};
 
 /// A load that is shorter says little of what happens seldom, in seconds.
 const SHORT: f64 = 30.0;
@@ -24,6 +24,7 @@ pub(super) fn limits(result: &RunResult) -> Vec<String> {
     texts.extend(tail(result));
     texts.push(clock(result));
     texts.extend(doubles(result));
+    texts.extend(WorkerWords::of(&result.completeness).map(|words| sentence(&format!("Of the workers {words}"))));
     texts.push(
         "WeChat was simulated. A real message travels through the internet first, and WeChat may take its time."
             .to_owned(),

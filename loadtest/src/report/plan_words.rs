@@ -1,7 +1,7 @@
 //! What a run was asked to do, in words.
 
 use super::numbers::{self, counted};
-use crate::plan::{Arrivals, LoginPlan, PhoneSteps, RateStage};
+use crate::plan::{Arrivals, FaultSpan, LoginPlan, PhoneSteps, PlannedFault, RateStage};
 
 /// One sentence each, in the order of the run.
 pub(super) fn plan_words(plan: &LoginPlan) -> Vec<String> {
@@ -30,6 +30,10 @@ pub(super) fn plan_words(plan: &LoginPlan) -> Vec<String> {
         if rate > 0.0 {
             texts.push(format!("Meanwhile {} {what}.", numbers::rate(rate)));
         }
+    }
+    if !plan.faults.is_empty() {
+        let faults: Vec<String> = plan.faults.iter().map(fault).collect();
+        texts.push(format!("Meanwhile this was broken, counted from the first login: {}.", faults.join("; ")));
     }
     texts.push(format!(
         "After the last scan logins had {} to end. A login counted as late {} after its planned instant.",
@@ -69,6 +73,16 @@ fn stage(stage: &RateStage) -> String {
         format!("{from} a second for {time}")
     } else {
         format!("from {from} to {to} a second within {time}")
+    }
+}
+
+fn fault(fault: &PlannedFault) -> String {
+    let (what, from) = (fault.words(), numbers::duration(fault.from_seconds));
+    match fault.kind.span() {
+        FaultSpan::Lasting => {
+            format!("{what} after {from}, for {}", numbers::duration(fault.to_seconds - fault.from_seconds))
+        }
+        FaultSpan::Momentary => format!("{what} after {from}"),
     }
 }
 
@@ -121,6 +135,7 @@ mod tests {
             ways: vec![WeightedWay { way: WayIn::Poll, weight: 2 }],
             refill: false,
             leaves_per_second: 0.5,
+            faults: ["gateway-killed:1@5..8", "redis-emptied@90"].map(|text| text.parse().unwrap()).into(),
             ..SampleRun::default().result().plan
         };
         let text = plan_words(&plan).join("\n");
@@ -128,6 +143,7 @@ mod tests {
             "(all by poll)",
             "evenly: from 0 to 50 a second within 1 min 30 s, then 50 a second for 1 min 30 s.",
             "picked the number that the page showed, at once.",
+            "counted from the first login: gateway 1 killed after 5 s, for 3 s; Redis killed, and back without its data after 1 min 30 s.",
             "Meanwhile 0.5 pages a second were left for good",
         ] {
             assert!(text.contains(says), "{text}");

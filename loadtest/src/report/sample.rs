@@ -95,6 +95,7 @@ impl SampleRun {
             reconnects_per_second: 0.0,
             late_after_seconds: 1.0,
             redeemed_again_percent: 1.0,
+            faults: vec![],
         }
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::Tally;
+
 /// Counts of logins, of a phase or of a whole run. Each login that came far is also counted in all fields before.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -30,6 +32,8 @@ pub struct Funnel {
     pub redeemed_again: u64,
     /// How many accepted logins never reached their page, or could not be redeemed.
     pub lost: u64,
+    /// How many accepted logins ended with the data of Redis, before their grant was redeemed. They are not lost.
+    pub ended_with_the_data: u64,
     /// How many logins a page or a site got more than once.
     pub doubled: u64,
     /// How many logins were redeemed as another person than the one who scanned, or came to a page that nobody had scanned.
@@ -47,6 +51,25 @@ pub struct Funnel {
 }
 
 impl Funnel {
+    /// What a ledger knows. It knows nothing of what came before the scans.
+    pub fn of(tally: Tally) -> Self {
+        Self {
+            scanned: tally.scanned,
+            accepted: tally.accepted,
+            delivered: tally.delivered,
+            lost: tally.lost,
+            ended_with_the_data: tally.ended_with_the_data,
+            doubled: tally.doubled,
+            mixed_up: tally.mixed_up,
+            late: tally.late,
+            refused: tally.refused,
+            not_told: tally.not_told,
+            lost_because: tally.lost_because,
+            problems: tally.problems,
+            ..Self::default()
+        }
+    }
+
     /// Adds everything that another worker or phase counted.
     pub fn add(&mut self, other: &Self) {
         for (ours, theirs) in [
@@ -61,6 +84,7 @@ impl Funnel {
             (&mut self.redeemed, other.redeemed),
             (&mut self.redeemed_again, other.redeemed_again),
             (&mut self.lost, other.lost),
+            (&mut self.ended_with_the_data, other.ended_with_the_data),
             (&mut self.doubled, other.doubled),
             (&mut self.mixed_up, other.mixed_up),
             (&mut self.late, other.late),
@@ -91,7 +115,7 @@ impl Funnel {
     /// none. Percentiles know nothing of them.
     pub fn without_end(&self) -> Option<String> {
         let begun = self.planned.saturating_sub(self.without_page);
-        let without_end = begun.saturating_sub(self.delivered + self.lost);
+        let without_end = begun.saturating_sub(self.delivered + self.lost + self.ended_with_the_data);
         (without_end > 0).then(|| {
             format!(
                 "{without_end} of {begun} logins came to nothing, and no percentile has them: phones were told something else \
@@ -101,9 +125,10 @@ impl Funnel {
         })
     }
 
-    /// Whether no login was lost, doubled or mixed up.
+    /// Whether no login was lost, doubled or mixed up, as a drill judges it.
     pub fn keeps_the_promise(&self) -> bool {
-        self.lost == 0 && self.doubled == 0 && self.mixed_up == 0
+        let Self { lost, doubled, mixed_up, .. } = *self;
+        Tally { lost, doubled, mixed_up, ..Tally::default() }.keeps_the_promise()
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `timeline` | phases and seconds, with their histograms |
 //! | `funnel` | what became of the logins |
 //! | `processes` | CPU and memory of each process over time, and what a login costs |
+//! | `worker_words` | what is said of a run's workers |
 //! | `verdict` | whether the generator kept up, thresholds, completeness, the exit code |
 //!
 //! # The format
@@ -28,6 +29,7 @@ mod run_result;
 mod setting;
 mod timeline;
 mod verdict;
+mod worker_words;
 
 pub use file::{ResultFileError, parse, read, to_json, write, write_whole};
 pub use format::{FORMAT, VERSION};
@@ -37,3 +39,4 @@ pub use run_result::RunResult;
 pub use setting::{HostInfo, TargetInfo, ToolInfo};
 pub use timeline::{FaultMark, HistogramRecord, LatencySummary, PhaseResult, SecondResult};
 pub use verdict::{Completeness, GeneratorHealth, HealthFinding, RunVerdict, ThresholdOutcome, WorkerEnd};
+pub use worker_words::WorkerWords;

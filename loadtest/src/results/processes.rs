@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// A process that has no sample for this long has ended, in seconds.
+const GONE_AFTER: f64 = 2.0;
+
 /// What a process is in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,6 +111,12 @@ impl ProcessSeries {
         around.iter().min_by(|one, other| distance(one).total_cmp(&distance(other)))
     }
 
+    /// Resident memory at this moment; 0 if the process had ended, or was not there yet.
+    pub fn rss_at(&self, at_seconds: f64) -> u64 {
+        let sample = self.at(at_seconds).filter(|sample| (sample.at_seconds - at_seconds).abs() <= GONE_AFTER);
+        sample.map_or(0, |sample| sample.rss_bytes)
+    }
+
     /// CPU time between two moments, in seconds.
     pub fn cpu_between(&self, from_seconds: f64, to_seconds: f64) -> f64 {
         let [from, to] = [from_seconds, to_seconds].map(|at| self.at(at).map_or(0.0, |sample| sample.cpu_seconds));
@@ -118,6 +127,14 @@ impl ProcessSeries {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_has_ended_has_no_memory() {
+        let sample = |at_seconds| ProcessSample { at_seconds, rss_bytes: 7, ..ProcessSample::default() };
+        let samples = vec![sample(5.0), sample(6.0)];
+        let series = ProcessSeries { role: ProcessRole::Gateway, name: "gateway 0".to_owned(), pid: 1, samples };
+        assert_eq!([0.0, 4.0, 6.5, 9.0].map(|at| series.rss_at(at)), [0, 7, 7, 0]);
+    }
 
     #[test]
     fn cpu_between_two_moments_is_of_the_samples_nearest_to_them() {

@@ -40,6 +40,9 @@ pub struct RunResult {
     pub faults: Vec<FaultMark>,
     pub generator: GeneratorHealth,
     pub thresholds: Vec<ThresholdOutcome>,
+    /// The threshold that ended the run before its plan did, as it was written.
+    #[serde(default)]
+    pub aborted_by: Option<String>,
     pub completeness: Completeness,
     pub verdict: RunVerdict,
 }
@@ -64,6 +67,7 @@ impl RunResult {
             faults: vec![],
             generator: GeneratorHealth::default(),
             thresholds: vec![],
+            aborted_by: None,
             completeness: Completeness::default(),
             verdict: RunVerdict::default(),
         }
@@ -88,7 +92,7 @@ impl RunResult {
             RunVerdict::GeneratorLimited
         } else if !self.completeness.is_complete {
             RunVerdict::Incomplete
-        } else if self.thresholds.iter().any(|threshold| !threshold.holds) {
+        } else if self.aborted_by.is_some() || self.thresholds.iter().any(|threshold| !threshold.holds) {
             RunVerdict::ThresholdCrossed
         } else {
             RunVerdict::Passed

@@ -25,8 +25,18 @@ impl ToolInfo {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
-            arguments: std::env::args().skip(1).collect(),
+            arguments: std::env::args().skip(1).map(|argument| without_password(&argument)).collect(),
         }
+    }
+}
+
+/// The argument, if it is a URL without its user and password.
+fn without_password(argument: &str) -> String {
+    match argument.split_once("://") {
+        Some((scheme, rest)) if rest.contains('@') => {
+            format!("{scheme}://***@{}", rest.rsplit('@').next().unwrap_or_default())
+        }
+        _ => argument.to_owned(),
     }
 }
 

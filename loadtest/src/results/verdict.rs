@@ -10,14 +10,14 @@ pub struct GeneratorHealth {
     pub is_limited: bool,
     /// What was found, in words for people. Not every finding makes the run worthless.
     pub findings: Vec<HealthFinding>,
-    /// Planned logins a second, over load and fault.
+    /// Planned logins a second, in the load; in the fault if there was no load.
     pub asked_rate: f64,
-    /// Logins a second whose message was sent, over load and fault.
+    /// Logins a second whose message was sent, in the same phase.
     pub reached_rate: f64,
     pub lateness_p99_ms: f64,
     /// Above this the generator was the limit: the larger of 1 ms and 10 % of the response's median.
     pub lateness_limit_ms: f64,
-    /// The generator's own CPU time in load and fault, in processors: 1 is one whole processor.
+    /// The generator's own CPU time in the same phase, in processors: 1 is one whole processor.
     pub cpus_used: f64,
     /// How many processors it may use.
     pub cpus: u32,
@@ -74,8 +74,12 @@ pub struct WorkerEnd {
     pub host: String,
     /// Whether it reported until the end.
     pub is_complete: bool,
-    /// The last second that it reported.
+    /// How many seconds it reported.
     pub last_second: u64,
+    /// How far the clock of the coordinator's Redis was ahead of the worker's, in microseconds; negative if behind.
+    pub clock_ahead_us: i64,
+    /// The true offset was at most this much more or less, in microseconds.
+    pub clock_uncertainty_us: u64,
 }
 
 /// What a run comes to. The first that is true counts, in this order.

@@ -2,18 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
-use super::sampler::Samples;
+use super::{fault_schedule::not_injected, sampler::Samples};
 use crate::{
-    generator::{PhaseWindow, RunRecorder},
-    health::{HealthEvidence, MachineTimes, descriptors, host_info, judge, port_range},
-    measure::{Latency, TimingSet, Timings},
+    generator::{FaultWindow, Measured, PhaseWindow},
+    health::{HealthEvidence, MachineTimes, host_info, judge, port_range},
+    measure::{TimingSet, Timings},
     plan::{LoginPlan, Phase},
     results::{
-        Funnel, HistogramRecord, LoginCost, PhaseResult, ProcessRole, ProcessSeries, RoleCost, RunResult, SecondResult,
-        TargetInfo, ToolInfo,
+        FaultMark, Funnel, HistogramRecord, LoginCost, PhaseResult, ProcessRole, ProcessSeries, RoleCost, RunResult,
+        SecondResult, TargetInfo, ToolInfo, WorkerEnd,
     },
     targets::EXHAUSTED,
     thresholds::Threshold,
@@ -27,52 +27,85 @@ const LOADED: [Phase; 2] = [Phase::Load, Phase::Fault];
 pub(super) struct RunEvidence<'a> {
     pub(super) plan: LoginPlan,
     pub(super) target: TargetInfo,
-    pub(super) recorder: &'a RunRecorder,
+    pub(super) measured: &'a Measured,
+    /// When the run began, by the wall clock and by the monotonic one.
+    pub(super) began_at: SystemTime,
+    pub(super) began: Instant,
     pub(super) samples: Samples,
+    /// None in a run without workers.
+    pub(super) workers: Vec<WorkerEnd>,
     /// What is missing, one sentence each.
     pub(super) missing: Vec<String>,
     pub(super) thresholds: &'a [Threshold],
+    /// The threshold that ended the run early.
+    pub(super) aborted_by: Option<String>,
     /// How many pages connected to one address, from one source address.
     pub(super) pages_per_path: u64,
 }
 
 /// The result.
 pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
-    let RunEvidence { plan, target, recorder, samples, missing, thresholds, pages_per_path } = evidence;
-    let took = recorder.began().elapsed();
-    let (timings, windows) = recorder.look(|recorded| (recorded.timings.clone(), recorded.windows.clone()));
-    let by_phase = recorder.by_phase();
+    let RunEvidence {
+        plan,
+        target,
+        measured,
+        began_at,
+        began,
+        samples,
+        workers,
+        missing,
+        thresholds,
+        aborted_by,
+        pages_per_path,
+    } = evidence;
+    let took = began.elapsed();
+    let Measured { timings, windows, phases, faults } = measured;
     let mut result = RunResult::new(plan, target);
-    result.began_unix_ms = unix_millis(recorder.began_at());
+    result.began_unix_ms = unix_millis(began_at);
     result.took_seconds = took.as_secs_f64();
     result.tool = ToolInfo::this();
     result.host = host_info();
-    for (funnel, _) in by_phase.values() {
+    for (funnel, _) in phases.values() {
         result.funnel.add(funnel);
     }
-    result.phases = windows.iter().map(|window| phase_result(window, &timings, &by_phase, &samples, took)).collect();
-    result.seconds = seconds(&timings, &windows, &samples);
-    result.generator = judge(&health_evidence(&result, recorder, &timings, &samples, pages_per_path));
+    result.phases = windows.iter().map(|window| phase_result(window, measured, &samples, took)).collect();
+    result.seconds = seconds(timings, windows, &samples);
+    let clock_jump = clock_jump(began_at, SystemTime::now(), took);
+    result.generator = judge(&health_evidence(&result, timings, &samples, pages_per_path, clock_jump));
     let failed_opens = failed_opens(&samples);
     result.processes = samples.processes;
-    let unopened = result.funnel.unopened(failed_opens);
-    for reason in missing.into_iter().chain(unopened).chain(result.funnel.without_end()) {
+    result.faults = fault_marks(faults, took);
+    let not_injected = not_injected(&result.plan.faults, result.faults.len());
+    let mut gaps = vec![];
+    // Of the logins of a worker that is gone nobody knows the end.
+    if workers.iter().all(|worker| worker.is_complete) {
+        // What a fault costs is no gap of the measurement.
+        let mut calm = Funnel::default();
+        result.phases.iter().filter(|phase| phase.phase != Phase::Fault).for_each(|phase| calm.add(&phase.funnel));
+        gaps.extend(calm.unopened(failed_opens).into_iter().chain(calm.without_end()));
+    }
+    result.completeness.workers = workers;
+    for reason in missing.into_iter().chain(gaps).chain(not_injected) {
         result.completeness.lacks(reason);
     }
     result.thresholds = thresholds.iter().map(|threshold| threshold.check(&result)).collect();
+    result.aborted_by = aborted_by;
     result.verdict = result.judge();
     result
 }
 
-fn phase_result(
-    window: &PhaseWindow,
-    timings: &Timings,
-    by_phase: &BTreeMap<Phase, (Funnel, Latency)>,
-    samples: &Samples,
-    took: Duration,
-) -> PhaseResult {
-    let times = timings.phases.get(&window.phase).cloned().unwrap_or_default();
-    let (funnel, opens) = by_phase.get(&window.phase).cloned().unwrap_or_default();
+/// The threshold that a run so far doesn't keep, and that ends it. Seconds aren't needed in the evidence.
+pub(super) fn aborting(evidence: RunEvidence) -> Option<String> {
+    let RunEvidence { thresholds, measured, began, .. } = evidence;
+    let from = measured.windows.iter().find(|window| LOADED.contains(&window.phase))?.from;
+    let loaded_for = began.elapsed().saturating_sub(from);
+    let result = assemble(evidence);
+    thresholds.iter().find(|threshold| threshold.aborts(&result, loaded_for)).map(ToString::to_string)
+}
+
+fn phase_result(window: &PhaseWindow, measured: &Measured, samples: &Samples, took: Duration) -> PhaseResult {
+    let times = measured.timings.phases.get(&window.phase).cloned().unwrap_or_default();
+    let (funnel, opens) = measured.phases.get(&window.phase).cloned().unwrap_or_default();
     let (from, to) = (window.from.as_secs_f64(), window.to.unwrap_or(took).as_secs_f64());
     PhaseResult {
         phase: window.phase,
@@ -87,6 +120,16 @@ fn phase_result(
     }
 }
 
+/// What was broken. What wasn't mended was broken until the end.
+fn fault_marks(faults: &[FaultWindow], took: Duration) -> Vec<FaultMark> {
+    let mark = |fault: &FaultWindow| FaultMark {
+        what: fault.what.clone(),
+        from_seconds: fault.from.as_secs_f64(),
+        to_seconds: fault.to.unwrap_or(took).as_secs_f64(),
+    };
+    faults.iter().map(mark).collect()
+}
+
 /// What the logins cost that were planned in this phase. Its CPU time goes on until the last of them was over: a person who
 /// thinks confirms after the phase's end.
 fn cost(funnel: &Funnel, window: &PhaseWindow, processes: &[ProcessSeries]) -> LoginCost {
@@ -98,9 +141,10 @@ fn cost(funnel: &Funnel, window: &PhaseWindow, processes: &[ProcessSeries]) -> L
     for series in processes {
         let cost = roles.entry(series.role).or_default();
         cost.cpu_seconds += series.cpu_between(from, over.max(to));
-        let rss = |at: f64| series.at(at).map_or(0, |sample| sample.rss_bytes);
-        cost.rss_bytes += rss(to);
-        cost.rss_bytes_per_page += per(to_f64(rss(to).saturating_sub(rss(0.0))), connected);
+        // A process that has come in the place of another one began when it was first seen.
+        let (rss, before) = (series.rss_at(to), series.at(0.0).map_or(0, |sample| sample.rss_bytes));
+        cost.rss_bytes += rss;
+        cost.rss_bytes_per_page += per(to_f64(rss.saturating_sub(before)), connected);
     }
     for cost in roles.values_mut() {
         cost.cpu_us_per_login = per(cost.cpu_seconds * 1e6, logins);
@@ -139,21 +183,25 @@ fn seconds(timings: &Timings, windows: &[PhaseWindow], samples: &Samples) -> Vec
 
 fn health_evidence(
     result: &RunResult,
-    recorder: &RunRecorder,
     timings: &Timings,
     samples: &Samples,
     pages_per_path: u64,
+    clock_jump: Duration,
 ) -> HealthEvidence {
     let mut times = TimingSet::default();
-    let (mut funnel, mut took, mut cpu_seconds) = (Funnel::default(), Duration::ZERO, 0.0);
+    let (mut funnel, mut sent, mut took, mut cpu_seconds) = (Funnel::default(), 0, Duration::ZERO, 0.0);
+    // Pages and answers that are missing show what the generator lacks only while nothing is broken.
+    let is_calm = |phase: Phase| phase == Phase::Load || result.phase(Phase::Load).is_none();
     for phase in result.phases.iter().filter(|phase| LOADED.contains(&phase.phase)) {
-        if let Some(of_phase) = timings.phases.get(&phase.phase) {
-            times.merge(of_phase);
+        let of_phase = timings.phases.get(&phase.phase).cloned().unwrap_or_default();
+        times.merge(&of_phase);
+        if is_calm(phase.phase) {
+            funnel.add(&phase.funnel);
+            sent += of_phase.lateness.count();
+            took += Duration::from_secs_f64((phase.to_seconds - phase.from_seconds).max(0.0));
+            let generator = phase.cost.as_ref().and_then(|cost| cost.roles.get(&ProcessRole::Generator));
+            cpu_seconds += generator.map_or(0.0, |cost| cost.cpu_seconds);
         }
-        funnel.add(&phase.funnel);
-        took += Duration::from_secs_f64((phase.to_seconds - phase.from_seconds).max(0.0));
-        let generator = phase.cost.as_ref().and_then(|cost| cost.roles.get(&ProcessRole::Generator));
-        cpu_seconds += generator.map_or(0.0, |cost| cost.cpu_seconds);
     }
     let machine = |is_it: &dyn Fn(Phase) -> bool| samples.machine.iter().find(|(phase, _)| is_it(*phase));
     let begin = machine(&|phase| LOADED.contains(&phase)).map_or(MachineTimes::default(), |(_, times)| *times);
@@ -161,7 +209,7 @@ fn health_evidence(
     let exhausted = exhausted(&result.funnel);
     HealthEvidence {
         planned: funnel.planned,
-        sent: times.lateness.count(),
+        sent,
         times,
         without_page: funnel.without_page,
         failed_opens: failed_opens(samples).saturating_sub(exhausted.values().sum()),
@@ -171,11 +219,11 @@ fn health_evidence(
         cpus: result.host.cpus,
         machine_idle_share: end.idle_share_since(&begin),
         descriptors_used: samples.descriptors,
-        descriptors_limit: descriptors().1,
+        descriptors_limit: samples.descriptors_limit,
         ports_used: pages_per_path,
         ports_limit: port_range(),
         retransmitted_segments: end.retransmitted_segments.saturating_sub(begin.retransmitted_segments),
-        clock_jump: clock_jump(recorder.began_at(), SystemTime::now(), recorder.began().elapsed()),
+        clock_jump,
     }
 }
 

@@ -1,11 +1,17 @@
 //! The arguments of `scenecast-loadtest run`, and the plan that they say.
 
-use std::{net::Ipv4Addr, path::PathBuf, str::FromStr};
+use std::{net::Ipv4Addr, path::PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::{
+    cluster_options::ClusterOptions,
+    peer_options::PeerOptions,
+    plan_texts::{StagesText, ThinkText, WaysText},
+    worker_options::WorkerOptions,
+};
 use crate::{
-    plan::{Arrivals, LoginPlan, PhoneSteps, PlanError, RateCurve, RateStage, ThinkTime, WayIn, WeightedWay},
+    plan::{Arrivals, LoginPlan, PageStages, PhoneSteps, PlanError, PlannedFault, RateCurve, WayIn, WeightedWay},
     thresholds::Threshold,
 };
 
@@ -14,6 +20,10 @@ use crate::{
 pub struct RunCli {
     #[command(flatten)]
     pub(super) cluster: ClusterOptions,
+    #[command(flatten)]
+    pub(super) peer: PeerOptions,
+    #[command(flatten)]
+    pub(super) workers: WorkerOptions,
     #[command(flatten)]
     plan: PlanOptions,
     /// Fail with exit code 99 if this doesn't hold, for example "response.p99 < 50ms"; may be given several times
@@ -28,42 +38,9 @@ pub struct RunCli {
     /// Run although something would run out
     #[arg(long)]
     pub(super) force: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ClusterOptions {
-    /// Aim at a cluster that you run: the file that describes it, as for `drill watch`. Without it, the run starts its own
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["gateways", "callbacks", "redis", "log"])]
-    pub(super) target: Option<PathBuf>,
-    /// How many gateways the own cluster has
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=99))]
-    pub(super) gateways: u32,
-    /// How many callbacks the own cluster has
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=99))]
-    pub(super) callbacks: u32,
-    /// The Redis of the own cluster
-    #[arg(long, default_value = "single")]
-    pub(super) redis: RedisLayout,
-    /// The log level of the own cluster: as shipped, or another value of telemetry.log
-    #[arg(long, value_name = "LEVEL")]
-    pub(super) log: Option<String>,
-    /// How many source addresses the pages have; only for servers on this machine
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=250))]
-    pub(super) sources: u32,
-    /// How many different people log in, each in turn
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    pub(super) people: u64,
-}
-
-/// The layout of an own cluster's Redis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum RedisLayout {
-    /// One server
-    Single,
-    /// A Redis Cluster: three primaries with a replica each
-    Cluster,
-    /// A primary with replicas under Sentinel
-    Sentinel,
+    /// Only say what the run needs of this machine, and whether it has that: exit code 0 or 2
+    #[arg(long)]
+    pub(super) preflight: bool,
 }
 
 #[derive(Debug, Args)]
@@ -74,6 +51,13 @@ struct PlanOptions {
     /// How many pages open a second, before people log in
     #[arg(long, value_name = "PER_SECOND", default_value_t = 500.0)]
     opens: f64,
+    /// Open pages in stages: so many are open at the end of each, as in 10000,50000; the last stage has all --pages. Where a
+    /// stage fails, the run ends
+    #[arg(long, value_name = "PAGES", value_delimiter = ',')]
+    page_stages: Vec<u32>,
+    /// How long the pages of a stage wait before the next one, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    stage_hold: f64,
     /// How long all pages wait before the first login, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     hold: f64,
@@ -95,7 +79,8 @@ struct PlanOptions {
     /// How long people think before they confirm, in seconds: one number, or two as in 1-5
     #[arg(long, value_name = "SECONDS", default_value = "1-3")]
     think: ThinkText,
-    /// How pages are reached, with weights: for example websocket=8,sse=1,poll=1
+    /// How pages are reached, with weights: for example websocket=8,sse=1,poll=1. Pages of compatible routes are path-socket,
+    /// client-id, typed-code, qr-on-open and ticket
     #[arg(long, value_name = "WEIGHTS", default_value = "websocket=1")]
     transports: WaysText,
     /// Open the next scene after each login. By default only if there are more logins than pages
@@ -113,15 +98,28 @@ struct PlanOptions {
     /// A login is late if its page learns of it this many milliseconds after its planned instant
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1000.0)]
     late: f64,
-    /// How long a login may take before it counts as lost, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
-    cool_down: f64,
-    /// Of how many redeemed grants in a hundred it is tried whether they can be redeemed again, which has to be refused
+    /// How long a login may take before it counts as lost, in seconds: 20 by default, and longer by the longest fault
+    #[arg(long, value_name = "SECONDS")]
+    cool_down: Option<f64>,
+    /// Of how many redeemed grants in a hundred it is tried whether they can be redeemed again, which has to be refused; with
+    /// --fault all are tried at the end, unless it is 0
     #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
     redeem_again: f64,
+    /// Break something of the own cluster while people log in, such as gateway-killed@10..15 or redis-emptied@10: seconds
+    /// since people began to log in; may be given several times. With a number it is that pod: gateway-killed:1@10..15
+    #[arg(long = "fault", value_name = "KIND@SECONDS", conflicts_with = "target")]
+    faults: Vec<PlannedFault>,
     /// What random choices begin with. The same seed gives the same instants
     #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+impl PlanOptions {
+    /// In a fault logins wait until it is mended.
+    fn usual_cool_down(&self) -> f64 {
+        let longest = self.faults.iter().map(|fault| fault.to_seconds - fault.from_seconds).fold(0.0, f64::max);
+        COOL_DOWN + longest.clamp(0.0, 1e5)
+    }
 }
 
 impl RunCli {
@@ -141,7 +139,7 @@ impl RunCli {
                 && (options.refill || most_logins(&rate, options.arrivals) > f64::from(options.pages)),
             rate,
             arrivals: options.arrivals,
-            cool_down_seconds: options.cool_down,
+            cool_down_seconds: options.cool_down.unwrap_or_else(|| options.usual_cool_down()),
             phone: options.confirmation,
             think_time: options.think.0,
             ways: options.transports.0.clone(),
@@ -149,9 +147,23 @@ impl RunCli {
             reconnects_per_second: options.reconnects,
             late_after_seconds: options.late / 1000.0,
             redeemed_again_percent: options.redeem_again,
+            faults: options.faults.clone(),
         };
         plan.validate()?;
+        let needs_own = |way: &&WeightedWay| matches!(way.way, WayIn::ClientIdSocket | WayIn::QrOnOpen);
+        if let (Some(_), Some(way)) = (&self.cluster.target, plan.ways.iter().find(needs_own)) {
+            return Err(PlanError::new("ways", format!("{} needs an own cluster, without --target", way.way)));
+        }
+        for fault in &plan.faults {
+            self.cluster.check_fault(fault)?;
+        }
         Ok(plan)
+    }
+
+    /// The stages of the ramp.
+    pub(super) fn page_stages(&self) -> Result<PageStages, PlanError> {
+        let PlanOptions { page_stages, stage_hold, pages, .. } = &self.plan;
+        PageStages::new(page_stages, *stage_hold, *pages)
     }
 
     /// Whether pages of this address come from several source addresses.
@@ -159,6 +171,9 @@ impl RunCli {
         address.is_loopback() && address != std::net::IpAddr::from(Ipv4Addr::UNSPECIFIED)
     }
 }
+
+/// How long a login may take, in seconds.
+const COOL_DOWN: f64 = 20.0;
 
 /// How many logins there may be. Of random arrivals there are more than four standard deviations too many once in 30,000 runs.
 fn most_logins(rate: &RateCurve, arrivals: Arrivals) -> f64 {
@@ -168,71 +183,12 @@ fn most_logins(rate: &RateCurve, arrivals: Arrivals) -> f64 {
     }
 }
 
-/// Stages as text.
-#[derive(Debug, Clone, PartialEq)]
-struct StagesText(RateCurve);
-
-/// A think time as text.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct ThinkText(ThinkTime);
-
-/// Transports with weights as text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct WaysText(Vec<WeightedWay>);
-
-/// One number, or two with a dash between them.
-fn range(text: &str) -> Option<(f64, f64)> {
-    let (from, to) = text.split_once('-').unwrap_or((text, text));
-    Some((from.trim().parse().ok()?, to.trim().parse().ok()?))
-}
-
-impl FromStr for StagesText {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let stage = |text: &str| {
-            let (time, rate) = text.split_once(':')?;
-            let (from, to) = range(rate)?;
-            Some(RateStage { from, to, seconds: time.trim().strip_suffix('s')?.parse().ok()? })
-        };
-        let stages = text.split(',').map(|text| {
-            stage(text).ok_or_else(|| format!("{text:?} is no stage; one is for example 10s:100 or 10s:0-100"))
-        });
-        Ok(Self(RateCurve(stages.collect::<Result<_, _>>()?)))
-    }
-}
-
-impl FromStr for ThinkText {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (from, to) = range(text).ok_or("has to be one number of seconds, or two as in 1-5")?;
-        Ok(Self(ThinkTime { from, to }))
-    }
-}
-
-impl FromStr for WaysText {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let way = |text: &str| {
-            let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
-            let way = WayIn::ALL.into_iter().find(|way| way.name() == name.trim())?;
-            Some(WeightedWay { way, weight: weight.trim().parse().ok()? })
-        };
-        let ways = text.split(',').map(|text| {
-            let names = WayIn::ALL.map(WayIn::name).join(", ");
-            way(text).ok_or_else(|| format!("{text:?} is no transport with a weight; transports are {names}"))
-        });
-        Ok(Self(ways.collect::<Result<_, _>>()?))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::plan::ThinkTime;
 
     #[derive(Parser)]
     struct Arguments {
@@ -243,7 +199,8 @@ mod tests {
     fn plan(arguments: &str) -> Result<LoginPlan, String> {
         let arguments = ["run"].into_iter().chain(arguments.split_whitespace());
         let parsed = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        parsed.run.plan().map_err(|error| error.to_string())
+        let plan = parsed.run.plan().map_err(|error| error.to_string())?;
+        parsed.run.page_stages().map(|_| plan).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -258,6 +215,8 @@ mod tests {
         let refill = |arguments| plan(arguments).unwrap().refill;
         assert!(refill("--pages 139 --rate 10 --for 10") && !refill("--pages 140 --rate 10 --for 10"));
         assert!(!refill("--pages 100 --rate 10 --for 10 --arrivals uniform"));
+        let broken = plan("--fault redis-killed@1..8 --gateways 2 --fault gateway-restarted:1@5").unwrap();
+        assert_eq!((broken.faults.len(), broken.cool_down_seconds, usual.cool_down_seconds), (2, 27.0, 20.0));
     }
 
     #[test]
@@ -268,14 +227,34 @@ mod tests {
             ("--stages 10s:5 --rate 7", "cannot be used with"),
             ("--think x", "one number of seconds"),
             ("--think 3-1", "think_time"),
-            ("--transports carrier-pigeon", "transports are websocket, sse, poll"),
+            ("--transports carrier-pigeon", "transports are websocket, sse, poll, path-socket, client-id, typed-code"),
             ("--transports websocket=0", "ways: "),
+            ("--transports ticket --confirmation number", "a page by ticket has no place to show a number"),
+            ("--target t.toml --transports client-id", "client-id needs an own cluster"),
             ("--rate nan", "rate: "),
             ("--pages 0", "pages: "),
             ("--redeem-again 101", "redeemed_again_percent: "),
+            ("--page-stages 10,5", "page-stages: "),
+            ("--page-stages 1000", "below the 1000 pages"),
+            ("--page-stages 10,x", "invalid value 'x'"),
             ("--no-refill --pages 10", "3000 logins need as many pages"),
             ("--threshold x", "has no <"),
             ("--threshold response.p99<5", "takes us, ms or s"),
+            ("--fault gateway-eaten@1..2", "faults are gateway-killed"),
+            ("--fault gateway-killed:1@1..2", "gateway-killed:1@1..2: there are 1"),
+            ("--fault redis-partitioned@1..2", "redis-partitioned@1..2 needs --redis cluster or sentinel"),
+            ("--redis cluster --fault redis-emptied@1", "redis-emptied@1 needs --redis single"),
+            ("--redis sentinel --fault redis-slow@1..2", "needs --redis single"),
+            ("--for 5 --fault gateway-killed@5..6", "begins outside of the load, which takes 5 s"),
+            ("--target t.toml --fault redis-killed@1..2", "cannot be used with"),
+            ("--peer pusher", "peers are nchan, ws, socket-io, centrifugo"),
+            ("--peer scenecast", "peers are nchan"),
+            ("--peer nchan --gateways 2", "cannot be used with"),
+            ("--peer nchan --confirmation tap", "cannot be used with"),
+            ("--peer nchan --transports sse", "cannot be used with"),
+            ("--peer nchan --fault redis-killed@1..2", "cannot be used with"),
+            ("--peer-at 127.0.0.1:1,127.0.0.1:2", "--peer"),
+            ("--peer ws --peer-at 127.0.0.1:1", "has to be two addresses"),
             ("--gateways 0", "--gateways"),
             ("--target t.toml --gateways 2", "cannot be used with"),
         ] {

@@ -1,57 +1,26 @@
 //! The command from its start to its exit code.
 
-use std::{
-    fs,
-    io::{self, Write},
-    net::SocketAddr,
-    path::Path,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, process::ExitCode};
 
-use scenecast_scene::AccountName;
-use scenecast_service::{config, process::environment};
-use scenecast_simulator::Simulator;
-use tokio_util::sync::CancellationToken;
+use scenecast_service::config;
 
 use super::{
-    assemble::{RunEvidence, assemble},
+    alone::LoneRun,
     cli::RunCli,
+    coordinator::{CoordinatedRun, check_shares},
     error::RunError,
     interrupt::{Interrupts, wait_for_signals},
-    own_cluster::OwnCluster,
-    probe::probe,
     progress::Progress,
-    sampler::Sampler,
-    summary::RunSummary,
+    room::{check_room, print_needs},
+    worker::work,
+    worker_options::RunPart,
 };
 use crate::{
-    crowd::{ReadyPods, ReplyPhrases, SiteBackend},
-    generator::{Generator, RunRecorder},
-    given_cluster::{GivenCluster, WatchTarget},
-    health::{PreflightNeeds, descriptors, free_memory, port_range, raise_descriptor_limit, shortages},
-    measure::{IntervalEntry, write_interval_log},
-    plan::{LoginPlan, Segment, ThinkTime, WayIn},
-    report,
-    results::{self, ResultFileError, RunResult, RunVerdict, TargetInfo},
-    targets::{LoginTarget, PreciseTimer, ScenecastSetup, ScenecastTarget, Seat, SourceAddresses},
+    health::raise_descriptor_limit,
+    plan::LoginPlan,
+    results::RunResult,
     thresholds::{Threshold, ThresholdFile},
 };
-
-/// Where pages, phones and the site's backend go.
-struct Place {
-    info: TargetInfo,
-    simulator: Simulator,
-    account: AccountName,
-    gateways: Vec<SocketAddr>,
-    callbacks: Vec<SocketAddr>,
-    origin: String,
-    api_key: String,
-    words: ReplyPhrases,
-    /// The processes, if they are ours.
-    own: Option<OwnCluster>,
-}
 
 /// Runs the command.
 pub fn run(cli: &RunCli) -> ExitCode {
@@ -59,85 +28,66 @@ pub fn run(cli: &RunCli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(source) => return fail(&RunError::Process { what: "start threads", source }),
     };
-    match runtime.block_on(run_to_result(cli)) {
-        Ok(result) => ExitCode::from(result.verdict.exit_code()),
+    match runtime.block_on(run_part(cli)) {
+        Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
 
 fn fail(error: &RunError) -> ExitCode {
-    say(error);
+    error.say();
     ExitCode::from(error.exit_code())
 }
 
-fn say(error: &RunError) {
-    // It fails if stderr is closed. Then nobody reads the error.
-    let _ = writeln!(io::stderr(), "error: {error}");
-}
-
-async fn run_to_result(cli: &RunCli) -> Result<RunResult, RunError> {
+async fn run_part(cli: &RunCli) -> Result<ExitCode, RunError> {
+    let part = cli.workers.part()?;
+    if let RunPart::Worker { index } = part {
+        work(cli, index).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let plan = cli.plan()?;
+    cli.page_stages()?;
+    if let RunPart::Coordinator { workers, .. } = part {
+        check_shares(cli, &plan, workers)?;
+    }
     let thresholds = thresholds(cli)?;
-    fs::create_dir_all(&cli.out).map_err(|source| RunError::Output { path: cli.out.clone(), source })?;
     // If it fails, the limit is as it is, and the check below says whether that is enough.
     let _ = raise_descriptor_limit();
-    let own_gateways = if cli.cluster.target.is_some() { 0 } else { cli.cluster.gateways };
-    check_room(cli, &plan, own_gateways)?;
-
-    let progress = Progress::start();
-    let notes = progress.clone();
-    let Interrupts { stop, at_once } = wait_for_signals(move |text| notes.note(text))?;
-    tokio::select! {
-        biased;
-        () = at_once.cancelled() => Err(RunError::Interrupted),
-        result = measure(cli, plan, &thresholds, &progress, stop) => result,
+    if cli.preflight {
+        let is_enough = print_needs(cli, &plan, &part);
+        return Ok(ExitCode::from(if is_enough { 0 } else { 2 }));
     }
+    fs::create_dir_all(&cli.out).map_err(|source| RunError::Output { path: cli.out.clone(), source })?;
+    check_room(cli, &plan, &part)?;
+    let result = run_to_result(cli, plan, &thresholds, &part).await?;
+    Ok(ExitCode::from(result.verdict.exit_code()))
 }
 
-/// Measures. Dropping it ends its processes.
-async fn measure(
+async fn run_to_result(
     cli: &RunCli,
     plan: LoginPlan,
     thresholds: &[Threshold],
-    progress: &Progress,
-    stop: CancellationToken,
+    part: &RunPart,
 ) -> Result<RunResult, RunError> {
-    let place = open_place(cli, &plan).await?;
-    let sources = if place.gateways.iter().all(|gateway| RunCli::has_sources(gateway.ip())) {
-        SourceAddresses::loopback(std::process::id(), cli.cluster.sources)
-    } else {
-        SourceAddresses::ANY
+    let progress = Progress::start();
+    let notes = progress.clone();
+    let Interrupts { stop, at_once } = wait_for_signals(move |text| notes.note(text))?;
+    let running = async {
+        match *part {
+            RunPart::Coordinator { workers, starts_them } => {
+                let run = CoordinatedRun { cli, plan, thresholds, progress: &progress, stop };
+                run.run(workers, starts_them).await
+            }
+            RunPart::Alone | RunPart::Worker { .. } => {
+                LoneRun { cli, plan, thresholds, progress: &progress, stop }.run().await
+            }
+        }
     };
-    let gateways = u64::try_from(place.gateways.len()).unwrap_or(1).max(1);
-    let pages_per_path = u64::from(plan.pages).div_ceil(gateways * u64::from(sources.count()));
-    let timer = PreciseTimer::start();
-    let (target, _processes) = target(place, cli, &plan, timer.clone());
-    // The page of the probe is the last one of all, so no page of the run has its number.
-    let seat = Seat { number: u64::MAX, source: sources.of(0), way: WayIn::WebSocket };
-    probe(&target, seat, target.address_of(seat), plan.rate.logins() > 0.0).await?;
-    let target = target.thinking(plan.think_time);
-
-    let info = target.info();
-    let recorder = Arc::new(RunRecorder::begin(Duration::from_secs_f64(plan.late_after_seconds)));
-    let sampler = Sampler::start(recorder.clone())
-        .map_err(|source| RunError::Process { what: "start the thread that watches processes", source })?;
-    let generator = Generator::new(target, plan.clone(), Segment::WHOLE, sources, timer, recorder.clone(), stop);
-    let missing = tokio::select! {
-        missing = generator.run() => missing,
-        () = progress.follow(&recorder) => vec![],
-    };
-    progress.end();
-    let samples = sampler.finish(&recorder);
-    let result =
-        assemble(RunEvidence { plan, target: info, recorder: &recorder, samples, missing, thresholds, pages_per_path });
-    // It fails if stdout is closed. Then nobody reads it.
-    let _ = writeln!(io::stdout(), "{}", RunSummary(&result));
-    match keep(&result, &recorder, &cli.out) {
-        // A lost login is worse than a full disk.
-        Err(error) if result.verdict == RunVerdict::BrokenPromise => say(&error),
-        kept => kept?,
+    tokio::select! {
+        biased;
+        () = at_once.cancelled() => Err(RunError::Interrupted),
+        result = running => result,
     }
-    Ok(result)
 }
 
 fn thresholds(cli: &RunCli) -> Result<Vec<Threshold>, RunError> {
@@ -147,109 +97,4 @@ fn thresholds(cli: &RunCli) -> Result<Vec<Threshold>, RunError> {
         thresholds.extend(file.thresholds());
     }
     Ok(thresholds)
-}
-
-/// Refuses a run in which something would run out.
-fn check_room(cli: &RunCli, plan: &LoginPlan, own_gateways: u32) -> Result<(), RunError> {
-    let pages = u64::from(plan.pages);
-    let paths = u64::from(own_gateways.max(1)) * u64::from(cli.cluster.sources);
-    let short = shortages(PreflightNeeds {
-        pages,
-        own_gateways: own_gateways.into(),
-        pages_per_path: pages.div_ceil(paths),
-        descriptors: descriptors().1,
-        ports: port_range(),
-        memory: free_memory().unwrap_or(u64::MAX),
-    });
-    if short.is_empty() || cli.force {
-        return Ok(());
-    }
-    Err(RunError::Shortage(short.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
-}
-
-async fn open_place(cli: &RunCli, plan: &LoginPlan) -> Result<Place, RunError> {
-    if let Some(path) = &cli.cluster.target {
-        let target: WatchTarget = config::load(Some(path), environment())?;
-        let cluster = GivenCluster::open(target).await?;
-        let info = TargetInfo {
-            kind: "scenecast".to_owned(),
-            summary: format!("a cluster that somebody else runs, {} gateways", cluster.gateways.len()),
-            ..TargetInfo::default()
-        };
-        return Ok(Place {
-            info,
-            simulator: cluster.simulator,
-            account: cluster.account,
-            gateways: cluster.gateways,
-            callbacks: cluster.callbacks,
-            origin: cluster.origin,
-            api_key: cluster.api_key.text().to_owned(),
-            words: cluster.words,
-            own: None,
-        });
-    }
-    let own = OwnCluster::start(&cli.cluster, plan, &cli.out).await?;
-    Ok(Place {
-        info: own.info.clone(),
-        simulator: own.simulator.clone(),
-        account: own.account.clone(),
-        gateways: own.gateways.clone(),
-        callbacks: own.callbacks.clone(),
-        origin: own.origin.to_owned(),
-        api_key: own.api_key.to_owned(),
-        words: ReplyPhrases::default(),
-        own: Some(own),
-    })
-}
-
-fn target(place: Place, cli: &RunCli, plan: &LoginPlan, timer: PreciseTimer) -> (ScenecastTarget, Option<OwnCluster>) {
-    // A random start, so that a run at a cluster that lives on has other people than the runs before it.
-    let first = u64::from(rand::random::<u32>());
-    let target = ScenecastTarget::new(ScenecastSetup {
-        info: place.info,
-        gateways: place.gateways,
-        site: SiteBackend::new(ReadyPods::fixed(place.callbacks), place.api_key),
-        simulator: place.simulator,
-        account: place.account,
-        origin: place.origin,
-        phrases: place.words,
-        steps: plan.phone,
-        think_time: ThinkTime::NONE,
-        people: first..=first + cli.cluster.people - 1,
-        heartbeats: true,
-        timer,
-    });
-    (target, place.own)
-}
-
-/// Writes the result, the log of histograms, and the report, which can be made of the result later. Each is tried, whatever
-/// became of the others; the first error counts.
-fn keep(result: &RunResult, recorder: &RunRecorder, directory: &Path) -> Result<(), RunError> {
-    let written = results::write(result, &directory.join("result.json"));
-    let logged = write_log(recorder, &directory.join("result.hlog"));
-    let reported = report::write_report(result, &directory.join("report.html"));
-    written?;
-    logged?;
-    Ok(reported?)
-}
-
-/// Writes the log of histograms.
-fn write_log(recorder: &RunRecorder, path: &Path) -> Result<(), ResultFileError> {
-    results::write_whole(path, |file| {
-        recorder.look(|recorded| {
-            let second = Duration::from_secs(1);
-            let entries = recorded.timings.seconds.iter().flat_map(|(number, timed)| {
-                let start = Duration::from_secs(*number);
-                let entry = move |tag, times| IntervalEntry { tag, start, length: second, times };
-                let times = &timed.times;
-                [
-                    entry("response", &times.response),
-                    entry("service", &times.service),
-                    entry("lateness", &times.lateness),
-                ]
-            });
-            write_interval_log(file, recorder.began_at(), entries.filter(|entry| !entry.times.is_empty()))
-        })
-    })
-    .map_err(|source| ResultFileError::Write { path: path.into(), source })
 }

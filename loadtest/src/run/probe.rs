@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use crate::{
     ledger::{PhoneResult, Redemption},
-    targets::{Heard, LoginTarget, OpenedPage, PageError, PageNews, Seat, TargetPage, Triggered},
+    plan::{LoginPlan, WayIn},
+    targets::{Heard, LoginTarget, OpenedPage, PageError, PageNews, Seat, SourceAddresses, TargetPage, Triggered},
 };
 
 /// For how long the login is waited for, in all.
@@ -21,8 +22,8 @@ const PAGE_WITHIN: Duration = Duration::from_secs(5);
 /// Why nobody can be logged in. Each text says what to look at.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProbeError {
-    #[error("no page can be opened at {address}: {source}")]
-    Page { address: SocketAddr, source: PageError },
+    #[error("no page can be opened at {addresses}: {source}")]
+    Page { addresses: String, source: PageError },
     #[error(
         "the code of the first page is none of this program's WeChat; the callbacks' wechat.api_base has to be public_url"
     )]
@@ -37,15 +38,22 @@ pub(super) enum ProbeError {
     Late,
 }
 
-/// Opens a page, and logs it in and redeems its grant if `logs_in`. Nothing of it is in any result.
+/// Opens a page at one of these addresses; if anybody logs in in this plan, logs it in and redeems its grant, too. Nothing of
+/// it is in any result.
 pub(super) async fn probe<T: LoginTarget>(
     target: &T,
-    seat: Seat,
-    address: SocketAddr,
-    logs_in: bool,
+    addresses: &[SocketAddr],
+    sources: SourceAddresses,
+    plan: &LoginPlan,
 ) -> Result<(), ProbeError> {
-    let opened = target.open(seat).await.map_err(|source| ProbeError::Page { address, source })?;
-    if logs_in { timeout(WITHIN, log_in(target, seat, opened)).await.map_err(|_| ProbeError::Late)? } else { Ok(()) }
+    // It is the last page of all, so no page of the run has its number.
+    let seat = Seat { number: u64::MAX, source: sources.of(0), way: WayIn::WebSocket };
+    let opened = target.open(seat).await;
+    let opened = opened.map_err(|source| ProbeError::Page { addresses: words(addresses), source })?;
+    if plan.rate.logins() == 0.0 {
+        return Ok(());
+    }
+    timeout(WITHIN, log_in(target, seat, opened)).await.map_err(|_| ProbeError::Late)?
 }
 
 async fn log_in<T: LoginTarget>(
@@ -87,6 +95,10 @@ async fn log_in<T: LoginTarget>(
     }
 }
 
+fn words(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+}
+
 /// Waits for the page's login. The error says why it will never come.
 async fn grant_of(page: &mut impl TargetPage, news: &PageNews) -> Result<Option<String>, String> {
     loop {
@@ -106,7 +118,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::{plan::WayIn, results::TargetInfo};
+    use crate::{plan::RateCurve, results::TargetInfo};
 
     /// A target whose phone, page and callback answer so.
     struct Answers {
@@ -158,8 +170,9 @@ mod tests {
                 page.send(heard.clone()).await.unwrap();
             }
             let (told, problem) = (self.told, self.problem.clone());
+            let (told_before, answered) = (vec![], Instant::now());
             let triggered =
-                Triggered { who: ann(), planned, due: planned, sent: planned, told, answered: Instant::now(), problem };
+                Triggered { who: ann(), planned, due: planned, sent: planned, told_before, told, answered, problem };
             self.knows_code.then_some(triggered)
         }
 
@@ -178,8 +191,8 @@ mod tests {
             redeems: Redemption::Of(ann()),
         };
         change(&mut answers);
-        let seat = Seat { number: 0, source: None, way: WayIn::WebSocket };
-        let probed = probe(&answers, seat, ([127, 0, 0, 1], 80).into(), true).await;
+        let plan = LoginPlan::plain(1, RateCurve::constant(1.0, 1.0));
+        let probed = probe(&answers, &[([127, 0, 0, 1], 80).into()], SourceAddresses::ANY, &plan).await;
         probed.map_or_else(|error| error.to_string(), |()| "passed".to_owned())
     }
 

@@ -7,7 +7,11 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{generator::RunRecorder, results::LatencySummary};
+use crate::{
+    generator::{LiveCounts, PhaseWindow, RunRecorder},
+    measure::SecondTimings,
+    results::LatencySummary,
+};
 
 /// How often a line is written where there is no terminal, in seconds.
 const PLAIN_EVERY: u64 = 5;
@@ -50,14 +54,25 @@ impl Progress {
         let mut ticks = tokio::time::interval(SECOND);
         for second in 0_u64.. {
             ticks.tick().await;
-            match &self.0 {
-                ProgressView::Line(bar) => {
-                    bar.set_message(line(recorder));
-                    bar.tick();
-                }
-                ProgressView::Plain if second > 0 && second.is_multiple_of(PLAIN_EVERY) => self.note(&line(recorder)),
-                ProgressView::Plain => {}
+            self.show(second, || {
+                let at = recorder.began().elapsed().as_secs();
+                recorder.look(|recorded| {
+                    let last = at.checked_sub(1).and_then(|second| recorded.timings.seconds.get(&second));
+                    line(at, recorded.windows.last(), recorded.counts, last)
+                })
+            });
+        }
+    }
+
+    /// Shows this line in the run's second with this number.
+    pub(super) fn show(&self, second: u64, line: impl FnOnce() -> String) {
+        match &self.0 {
+            ProgressView::Line(bar) => {
+                bar.set_message(line());
+                bar.tick();
             }
+            ProgressView::Plain if second > 0 && second.is_multiple_of(PLAIN_EVERY) => self.note(&line()),
+            ProgressView::Plain => {}
         }
     }
 
@@ -70,23 +85,17 @@ impl Progress {
 }
 
 /// The counts so far, and the times of the last whole second.
-fn line(recorder: &RunRecorder) -> String {
-    let at = recorder.began().elapsed().as_secs();
-    recorder.look(|recorded| {
-        let phase = recorded.windows.last().map_or("start", |window| window.phase.name());
-        let counts = recorded.counts;
-        let failed = match counts.failed_opens {
-            0 => String::new(),
-            failed => format!(" ({failed} opens failed)"),
-        };
-        let pages = format!("{at:>4} s  {phase:<9} {:>6} pages{failed}", counts.connected);
-        let Some(last) = at.checked_sub(1).and_then(|second| recorded.timings.seconds.get(&second)) else {
-            return pages;
-        };
-        let LatencySummary { p50_ms, p99_ms, .. } = LatencySummary::of(&last.times.response);
-        format!(
-            "{pages}  {:>5} of {:>5} logins/s  p50 {p50_ms:.1} ms  p99 {p99_ms:.1} ms  {} in all",
-            last.heard, last.planned, counts.heard
-        )
-    })
+pub(super) fn line(at: u64, window: Option<&PhaseWindow>, counts: LiveCounts, last: Option<&SecondTimings>) -> String {
+    let phase = window.map_or("start", |window| window.phase.name());
+    let failed = match counts.failed_opens {
+        0 => String::new(),
+        failed => format!(" ({failed} opens failed)"),
+    };
+    let pages = format!("{at:>4} s  {phase:<9} {:>6} pages{failed}", counts.connected);
+    let Some(last) = last else { return pages };
+    let LatencySummary { p50_ms, p99_ms, .. } = LatencySummary::of(&last.times.response);
+    format!(
+        "{pages}  {:>5} of {:>5} logins/s  p50 {p50_ms:.1} ms  p99 {p99_ms:.1} ms  {} in all",
+        last.heard, last.planned, counts.heard
+    )
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     plan::Phase,
-    results::{HistogramRecord, PhaseResult, RunResult},
+    results::{HistogramRecord, PhaseResult, RunResult, WorkerWords},
 };
 
 /// A result as text.
@@ -39,6 +39,12 @@ impl fmt::Display for RunSummary<'_> {
                 writeln!(f, "{what}: {}", counts.join(", "))?;
             }
         }
+        if funnel.ended_with_the_data > 0 {
+            writeln!(f, "ended with the data of Redis before they were redeemed: {}", funnel.ended_with_the_data)?;
+        }
+        for fault in &self.0.faults {
+            writeln!(f, "broken: {} from {:.1} s to {:.1} s", fault.what, fault.from_seconds, fault.to_seconds)?;
+        }
         writeln!(
             f,
             "{:<10} {:<9} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9}",
@@ -57,6 +63,9 @@ impl fmt::Display for RunSummary<'_> {
             let roles: Vec<_> = roles.collect();
             writeln!(f, "CPU a login: {:.0} µs under test ({})", cost.cpu_us, roles.join(", "))?;
         }
+        if let Some(workers) = WorkerWords::of(completeness) {
+            writeln!(f, "workers: {workers}")?;
+        }
         for finding in &generator.findings {
             writeln!(f, "generator: {}", finding.text)?;
         }
@@ -64,6 +73,9 @@ impl fmt::Display for RunSummary<'_> {
             let holds = if threshold.holds { "holds" } else { "DOES NOT HOLD" };
             let value = threshold.value.map_or_else(|| "not measured".to_owned(), |value| format!("{value:.3}"));
             writeln!(f, "{holds}: {} ({value})", threshold.text)?;
+        }
+        if let Some(threshold) = &self.0.aborted_by {
+            writeln!(f, "ended early, because this did not hold: {threshold}")?;
         }
         for reason in &completeness.reasons {
             writeln!(f, "incomplete: {reason}")?;

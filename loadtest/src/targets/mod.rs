@@ -16,7 +16,7 @@ mod source;
 mod target;
 mod timer;
 
-pub use ours::{ScenecastPage, ScenecastSetup, ScenecastTarget, ShownLoginCode};
+pub use ours::{CodeMaker, CompatiblePlaces, ScenecastPage, ScenecastSetup, ScenecastTarget, ShownLoginCode};
 pub use page_news::{PageEnd, PageNews, PageOrder};
 pub use source::{SourceAddresses, connect};
 pub use target::{EXHAUSTED, Heard, LoginTarget, OpenedPage, PageError, Seat, TargetPage, Triggered};

@@ -152,7 +152,9 @@ pub struct Triggered {
     pub due: Instant,
     /// When that message was sent: just before the first byte.
     pub sent: Instant,
-    /// What the phone was told.
+    /// What the phone was told before, each time that its person had to try again.
+    pub told_before: Vec<PhoneResult>,
+    /// What the phone was told in the end.
     pub told: PhoneResult,
     /// When the phone was told.
     pub answered: Instant,
@@ -188,6 +190,12 @@ pub trait LoginTarget: Send + Sync + 'static {
         news: &PageNews,
     ) -> impl Future<Output = Option<Triggered>> + Send;
 
+    /// The grant of a page that heard this by [`Heard::Login`]; `None` if it can't be had. The default is for pages that
+    /// hear the grant itself.
+    fn grant(&self, _seat: Seat, heard: String) -> impl Future<Output = Option<String>> + Send {
+        std::future::ready(Some(heard))
+    }
+
     /// Redeems a grant as the site's backend, with retries, until it is final. The default is for targets without
     /// grants, whose logins count as redeemed by `who`.
     fn redeem(
@@ -198,6 +206,12 @@ pub trait LoginTarget: Send + Sync + 'static {
         who: OpenId,
     ) -> impl Future<Output = Redemption> + Send {
         std::future::ready(Redemption::Of(who))
+    }
+
+    /// Redeems every grant that may still be good once more, as another login, and passes the answers to `note`. All of
+    /// them should be refusals. The default is for targets without grants.
+    fn redeem_again(&self, _note: impl Fn(SceneId, Redemption) + Send + Sync) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
     }
 }
 

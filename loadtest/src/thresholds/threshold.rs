@@ -1,6 +1,6 @@
 //! One threshold: its text, and whether it holds.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use super::{
     metric::MetricName,
@@ -17,6 +17,8 @@ pub struct Threshold {
     divisor: Option<MetricName>,
     comparison: Comparison,
     limit: f64,
+    /// How long people log in before it may end the run; `None` if it never does.
+    abort_after: Option<Duration>,
 }
 
 /// Why a text is no threshold. Each error repeats the part that is wrong.
@@ -30,6 +32,10 @@ pub enum ThresholdError {
     NoNumber(String),
     #[error("{metric:?} is not measured in the unit of {limit:?}; it takes {units}")]
     WrongUnit { metric: String, limit: String, units: &'static str },
+    #[error(
+        "{0:?} doesn't say when a run ends; it is for example: lost == 0 abort, or response.p99 < 50ms abort after 10s"
+    )]
+    WrongAbort(String),
     #[error("{0:?} divides what has different units")]
     WrongRatio(String),
 }
@@ -63,6 +69,10 @@ impl FromStr for Threshold {
         let Some((left, comparison, right)) = COMPARISONS.iter().find_map(split) else {
             return Err(ThresholdError::NoComparison(text.to_owned()));
         };
+        let (right, abort_after) = match right.split_once(" abort") {
+            Some((limit, when)) => (limit.trim_end(), Some(abort_after(when)?)),
+            None => (right, None),
+        };
         let name = |text: &str| MetricName::read(text).ok_or_else(|| ThresholdError::UnknownMetric(text.to_owned()));
         let (metric, divisor) = match left.split_once('/') {
             Some((metric, divisor)) => (name(metric.trim())?, Some(name(divisor.trim())?)),
@@ -80,7 +90,7 @@ impl FromStr for Threshold {
             let (metric, limit) = (left.to_owned(), right.to_owned());
             return Err(ThresholdError::WrongUnit { metric, limit, units: quantity.units() });
         }
-        Ok(Self { text: text.trim().to_owned(), metric, divisor, comparison, limit })
+        Ok(Self { text: text.trim().to_owned(), metric, divisor, comparison, limit, abort_after })
     }
 }
 
@@ -96,6 +106,31 @@ impl Threshold {
         };
         let holds = value.is_some_and(|value| self.comparison.holds(value, self.limit));
         ThresholdOutcome { text: self.text.clone(), value, limit: self.limit, holds }
+    }
+
+    /// Whether it may end a run early.
+    pub fn may_abort(&self) -> bool {
+        self.abort_after.is_some()
+    }
+
+    /// Whether a run in which people have logged in for this long ends, because its result so far doesn't keep the
+    /// threshold. What isn't measured yet ends nothing.
+    pub fn aborts(&self, result: &RunResult, loaded_for: Duration) -> bool {
+        let outcome = self.check(result);
+        self.abort_after.is_some_and(|after| loaded_for >= after) && outcome.value.is_some() && !outcome.holds
+    }
+}
+
+/// Reads what follows `abort`: nothing, or `after 10s`.
+fn abort_after(when: &str) -> Result<Duration, ThresholdError> {
+    let wrong = || ThresholdError::WrongAbort(format!("abort{when}"));
+    if when.trim().is_empty() {
+        return Ok(Duration::ZERO);
+    }
+    let time = when.trim().strip_prefix("after ").ok_or_else(wrong)?;
+    match read(time.trim()) {
+        Some((millis, Quantity::Time)) => Duration::try_from_secs_f64(millis / 1e3).map_err(|_| wrong()),
+        _ => Err(wrong()),
     }
 }
 
@@ -119,7 +154,7 @@ impl fmt::Display for Threshold {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, time::Duration};
+    use std::collections::BTreeMap;
 
     use super::*;
     use crate::{
@@ -207,6 +242,24 @@ mod tests {
     }
 
     #[test]
+    fn a_threshold_ends_a_run_only_if_it_says_so_after_its_time_and_by_what_was_measured() {
+        for (text, loaded_for, aborts) in [
+            ("lost == 0", 100, false),
+            ("lost == 0 abort", 0, true),
+            ("lost == 2 abort", 0, false),
+            ("response.p99 < 10ms abort after 10s", 9, false),
+            ("response.p99 < 10ms abort after 10s", 10, true),
+            ("response.p99 < 10ms abort after 500ms", 1, true),
+            // Nothing was measured.
+            ("hold.response.p99 < 10ms abort", 10, false),
+        ] {
+            let threshold: Threshold = text.parse().unwrap();
+            assert_eq!(threshold.aborts(&result(), Duration::from_secs(loaded_for)), aborts, "{text}");
+            assert_eq!((threshold.may_abort(), threshold.to_string()), (text.contains("abort"), text.to_owned()));
+        }
+    }
+
+    #[test]
     fn a_text_that_is_no_threshold_is_refused_with_its_wrong_part() {
         for (text, says) in [
             ("", "has no <"),
@@ -225,6 +278,11 @@ mod tests {
             ("lost / response.p99 < 1", "different units"),
             ("lost / accepted / planned < 1", "\"accepted / planned\""),
             ("lost < 1 < 2", "\"1 < 2\" is not a number"),
+            ("lost < 1 aborts", "\"aborts\" doesn't say when"),
+            ("lost < 1 abort after", "doesn't say when a run ends"),
+            ("lost < 1 abort after 5", "doesn't say when a run ends"),
+            ("lost < 1 abort after -5s", "doesn't say when a run ends"),
+            ("lost abort < 1", "\"lost abort\""),
         ] {
             let refused = text.parse::<Threshold>().unwrap_err().to_string();
             assert!(refused.contains(says), "{text}: {refused}");

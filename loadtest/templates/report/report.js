@@ -67,6 +67,14 @@
   const drawLabels = plot => {
     const { ctx, bbox } = plot;
     const pixel = devicePixelRatio;
+    // Where the labels of faults end in each row. Faults may overlap, and their labels may not.
+    const ends = [];
+    const faultRow = (label, from) => {
+      const free = ends.findIndex((end) => end <= from);
+      const row = free < 0 ? ends.length : free;
+      ends[row] = from + ctx.measureText(label).width + 10 * pixel;
+      return 19 + 13 * row;
+    };
     eachMark(plot, (mark, from, width) => {
       ctx.font = `${11 * pixel}px system-ui, sans-serif`;
       ctx.textAlign = "left";
@@ -74,7 +82,7 @@
       const room = mark.is_fault ? bbox.left + bbox.width - from : width;
       if (ctx.measureText(mark.label).width + 10 * pixel > room) return;
       ctx.fillStyle = mark.is_fault ? colour("fault-line") : colour("soft");
-      ctx.fillText(mark.label, from + 5 * pixel, bbox.top + (mark.is_fault ? 19 : 4) * pixel);
+      ctx.fillText(mark.label, from + 5 * pixel, bbox.top + (mark.is_fault ? faultRow(mark.label, from) : 4) * pixel);
     });
   };
 

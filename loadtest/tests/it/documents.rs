@@ -9,7 +9,8 @@ fn missing<C: Args>(document: &str) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap();
     let command = C::augment_args(Command::new("command"));
     let all = std::iter::once(&command).chain(command.get_subcommands());
-    let options = all.flat_map(Command::get_arguments).filter_map(|option| option.get_long());
+    let shown = all.flat_map(Command::get_arguments).filter(|option| !option.is_hide_set());
+    let options = shown.filter_map(|option| option.get_long());
     let is_named = |option: &str| {
         let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-');
         text.match_indices(&format!("--{option}")).any(|(at, found)| ends(&text[at + found.len()..]))

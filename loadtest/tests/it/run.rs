@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use crate::peers::target::{scripted_peer, serve};
 use scenecast_loadtest::{
     plan::Phase,
     results::{self, ProcessRole, RunResult, RunVerdict},
@@ -76,6 +77,81 @@ async fn a_run_with_its_own_cluster_leaves_a_result_and_a_log_of_histograms() {
 }
 
 #[tokio::test]
+async fn pages_of_compatible_routes_log_in_and_come_back() {
+    let files = tempfile::tempdir().unwrap();
+    let ways = "path-socket=1,client-id=1,typed-code=1,qr-on-open=1,ticket=1";
+    let arguments = format!(
+        "--gateways 2 --callbacks 2 --pages 25 --opens 25 --hold 0 --rate 10 --for 2 --confirmation tap --think 0.1 \
+         --transports {ways} --reconnects 4 --arrivals uniform --no-refill"
+    );
+    let ended = run(files.path(), &arguments).output().await.unwrap();
+    let result = result(files.path(), &ended);
+    let funnel = &result.funnel;
+    let all = [funnel.planned, funnel.accepted, funnel.delivered];
+    assert_eq!((all, funnel.lost, funnel.doubled, funnel.mixed_up), ([20; 3], 0, 0, 0), "{funnel:?}");
+    // Pages that get their QR code on open learn only a name. One that loses its connection gets another scene.
+    assert!((15..=20).contains(&funnel.redeemed), "{funnel:?}");
+    assert!(result.completeness.is_complete, "{:?}", result.completeness);
+}
+
+#[tokio::test]
+async fn a_peer_is_the_target_of_the_same_run_and_the_result_says_what_it_does_not_do() {
+    let files = tempfile::tempdir().unwrap();
+    let peer = serve(scripted_peer()).await;
+    let arguments = format!(
+        "--peer ws --peer-at {peer},{peer} --pages 36 --opens 180 --hold 0.2 --rate 12 --for 2 --arrivals uniform --refill"
+    );
+    let ended = run(files.path(), &arguments).output().await.unwrap();
+    let result = result(files.path(), &ended);
+    let funnel = &result.funnel;
+    let came = [funnel.planned, funnel.accepted, funnel.delivered, funnel.redeemed, funnel.lost];
+    assert_eq!((came, result.target.kind.as_str()), ([24, 24, 24, 0, 0], "ws"), "{funnel:?}");
+    assert!(result.target.summary.contains("which somebody else runs"), "{:?}", result.target);
+    let report = std::fs::read_to_string(files.path().join("report.html")).unwrap();
+    assert!(report.contains("A peer checks no signature"));
+    // Where nothing runs, that is said at once.
+    let refused = run(files.path(), "--peer ws --peer-at 127.0.0.1:1,127.0.0.1:1").output().await.unwrap();
+    let said = text(&refused.stderr);
+    assert!(refused.status.code() == Some(3) && said.contains("no page can be opened at 127.0.0.1:1"), "{said}");
+}
+
+#[tokio::test]
+async fn a_run_with_faults_marks_them_and_loses_no_login() {
+    let files = tempfile::tempdir().unwrap();
+    let arguments = "--gateways 2 --callbacks 2 --pages 40 --opens 80 --hold 0 --rate 12 --for 7 --arrivals uniform \
+         --transports websocket=2,sse=1,poll=1 --fault gateway-killed:1@1..600 --cool-down 20 --fault callback-killed@2..4 \
+         --fault redis-killed@4..5 --fault redis-disconnected@5.5 --fault callback-restarted:1@6";
+    let ended = run(files.path(), arguments).output().await.unwrap();
+    let result = result(files.path(), &ended);
+
+    // The pages of the gateway that never comes back have gone to the other one.
+    let funnel = &result.funnel;
+    assert!(funnel.delivered > 60 && funnel.accepted == funnel.delivered, "{funnel:?}");
+    assert_eq!((funnel.planned, funnel.lost, funnel.doubled, funnel.mixed_up), (84, 0, 0, 0), "{funnel:?}");
+    assert!(result.completeness.is_complete, "{:?}", result.completeness);
+    let phases: Vec<_> = result.phases.iter().map(|phase| phase.phase).collect();
+    assert_eq!(phases, [Phase::Ramp, Phase::Load, Phase::Fault, Phase::CoolDown]);
+    let planned = |phase| result.phase(phase).unwrap().funnel.planned;
+    assert_eq!(planned(Phase::Load) + planned(Phase::Fault), 84);
+    assert!((10..=14).contains(&planned(Phase::Load)), "{}", planned(Phase::Load));
+
+    let load = result.phase(Phase::Load).unwrap().from_seconds;
+    let faults: Vec<_> = result.faults.iter().map(|fault| fault.what.as_str()).collect();
+    let all = ["gateway 1 killed", "callback 0 killed", "Redis killed", "Redis disconnected", "callback 1 restarted"];
+    assert_eq!(faults, all);
+    for (fault, from) in result.faults.iter().zip([1.0, 2.0, 4.0, 5.5, 6.0]) {
+        assert!(fault.from_seconds >= load + from && fault.to_seconds >= fault.from_seconds, "{load} {fault:?}");
+    }
+    // A process that came in the place of another one is sampled, too, and its log goes on in the same file.
+    let names: Vec<_> = result.processes.iter().map(|process| process.name.as_str()).collect();
+    assert!(names.contains(&"callback 0, start 2") && names.contains(&"callback 1, start 2"), "{names:?}");
+    let log = std::fs::read_to_string(files.path().join("scenecast-callback-0.log")).unwrap();
+    assert_eq!(log.matches("\"serving\"").count(), 2, "{log}");
+    let report = std::fs::read_to_string(files.path().join("report.html")).unwrap();
+    assert!(all.iter().all(|fault| report.contains(fault)));
+}
+
+#[tokio::test]
 async fn a_run_that_is_interrupted_leaves_a_partial_result_that_says_so() {
     let files = tempfile::tempdir().unwrap();
     let arguments = "--pages 20 --opens 50 --hold 0 --rate 5 --for 600 --cool-down 10";
@@ -113,27 +189,30 @@ async fn signal(name: &str, process: u32) {
 }
 
 #[tokio::test]
-async fn a_second_interrupt_ends_a_run_at_once_and_leaves_no_server() {
-    let files = tempfile::tempdir().unwrap();
-    // People who think for ten minutes: an interrupted run would wait for them.
-    let arguments = "--pages 40 --opens 100 --hold 0 --rate 5 --for 600 --confirmation tap --think 600";
-    let mut command = run(files.path(), arguments);
-    let mut running = command.process_group(0).stderr(Stdio::piped()).spawn().unwrap();
-    let id = running.id().unwrap();
-    let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
-    while !lines.next_line().await.unwrap().unwrap().contains("  load") {}
-    let servers = servers_of(id);
-    assert!(servers.len() >= 3, "{servers:?}");
-    signal("-INT", id).await;
-    while !lines.next_line().await.unwrap().unwrap().starts_with("stopping: ") {}
-    signal("-TERM", id).await;
-    let ended = tokio::time::timeout(Duration::from_secs(60), running.wait()).await.unwrap().unwrap();
-    assert_eq!(ended.code(), Some(130));
-    scenecast_testing::until("the servers have ended", async || {
-        servers.iter().all(|(server, _)| !Path::new(&format!("/proc/{server}")).exists())
-    })
-    .await;
-    assert!(!files.path().join("result.json").exists());
+async fn a_second_interrupt_ends_a_run_at_once_and_leaves_no_server_and_no_worker() {
+    for workers in ["", "--workers 2"] {
+        let files = tempfile::tempdir().unwrap();
+        // People who think for ten minutes: an interrupted run would wait for them.
+        let arguments =
+            format!("{workers} --pages 40 --opens 100 --hold 0 --rate 5 --for 600 --confirmation tap --think 600");
+        let mut command = run(files.path(), &arguments);
+        let mut running = command.process_group(0).stderr(Stdio::piped()).spawn().unwrap();
+        let id = running.id().unwrap();
+        let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
+        while !lines.next_line().await.unwrap().unwrap().contains("  load") {}
+        let servers = servers_of(id);
+        assert!(servers.len() >= if workers.is_empty() { 3 } else { 6 }, "{servers:?}");
+        signal("-INT", id).await;
+        while !lines.next_line().await.unwrap().unwrap().starts_with("stopping: ") {}
+        signal("-TERM", id).await;
+        let ended = tokio::time::timeout(Duration::from_secs(60), running.wait()).await.unwrap().unwrap();
+        assert_eq!(ended.code(), Some(130));
+        scenecast_testing::until("the servers have ended", async || {
+            servers.iter().all(|(server, _)| !Path::new(&format!("/proc/{server}")).exists())
+        })
+        .await;
+        assert!(!files.path().join("result.json").exists());
+    }
 }
 
 #[tokio::test]

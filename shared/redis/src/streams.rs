@@ -58,6 +58,12 @@ impl Redis {
         Ok(())
     }
 
+    /// Up to `limit` entries after the id `after` (`0` is before all), oldest first. Nobody else's reading changes that.
+    pub async fn entries_after(&self, stream: &str, after: &str, limit: usize) -> Result<Vec<StreamEntry>, RedisError> {
+        let range = RedisCommand::new("XRANGE", [stream, &format!("({after}"), "+", "COUNT", &limit.to_string()]);
+        parse_entries(self.router.execute_one(stream, range).await?)
+    }
+
     /// How many entries the stream has, pending ones included.
     pub async fn length(&self, stream: &str) -> Result<u64, RedisError> {
         let length = self.router.execute_one(stream, RedisCommand::new("XLEN", [stream])).await?;

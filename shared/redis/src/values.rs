@@ -8,7 +8,7 @@ use crate::{
     client::Redis,
     command::RedisCommand,
     error::RedisError,
-    inspection::{losses::KeptSince, server_run::ServerRun},
+    inspection::{clock::parse_time, losses::KeptSince, server_run::ServerRun},
     replication::WritePosition,
     topology::slots::Slot,
 };
@@ -91,6 +91,18 @@ impl Redis {
         };
         tokio::try_join!(looked, self.wait_for_replicas(&written))?;
         Ok((stored, self.losses.kept_since()))
+    }
+
+    /// Removes the key after `life`, whatever it holds. Does nothing if there is no such key.
+    pub async fn expire(&self, key: &str, life: Duration) -> Result<(), RedisError> {
+        self.router.execute_one(key, RedisCommand::new("PEXPIRE", [key, &millis(life).to_string()])).await?;
+        Ok(())
+    }
+
+    /// The time since 1970 by the clock of the server that has this key.
+    pub async fn time_at(&self, key: &str) -> Result<Duration, RedisError> {
+        let answer = self.router.execute_one(key, RedisCommand::time()).await?;
+        parse_time(&answer).ok_or_else(RedisError::malformed)
     }
 
     /// From now on asks each primary once a second whether it lost keys, so that the moment that [`Redis::set_once`] tells

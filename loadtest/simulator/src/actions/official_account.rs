@@ -1,6 +1,6 @@
 //! What users do with Official Accounts.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use scenecast_scene::{AccountName, OpenId, time::unix_now};
 
@@ -28,7 +28,7 @@ impl HeldDelivery {
     }
 
     /// Signs the message for somebody who posts it with connections of their own. It meets none of the simulator's faults.
-    /// `None` if the account has no callback.
+    /// Each attempt is signed anew, to the next of the account's callbacks. `None` if the account has no callback.
     pub fn seal(&self) -> Option<SealedDelivery> {
         SealedDelivery::new(self.account.clone(), &self.message)
     }
@@ -96,7 +96,45 @@ impl Simulator {
         let code = self.code(self.code_id(qr_url)?)?;
         let CodeTarget::Chat { ticket } = code.target else { return Err(ActionError::WrongAccountKind) };
         let account = self.account(&code.account)?;
-        let scene = code.scene;
+        Ok(self.scanned(account, person, code.scene, ticket))
+    }
+
+    /// [`Simulator::hold_scan`] of a code of this scene that another simulator has made, which has the same account: the
+    /// one that serves the callbacks. That one has to [expect](Simulator::expect_people) this person.
+    pub fn hold_scan_of_scene(
+        &self,
+        person: &WeChatUser,
+        account: &AccountName,
+        scene: String,
+    ) -> Result<HeldDelivery, ActionError> {
+        let account = self.account(account)?;
+        if account.settings.kind != AccountKind::Official {
+            return Err(ActionError::WrongAccountKind);
+        }
+        // No callback looks at it.
+        let ticket = format!("gQ{scene}");
+        Ok(self.scanned(account, person, scene, ticket))
+    }
+
+    /// Knows these people from now on, as if each had scanned: their phones are at other simulators, and callbacks ask
+    /// this one who they are. It takes some microseconds and bytes for each.
+    pub fn expect_people(&self, account: &AccountName, people: RangeInclusive<u64>) -> Result<(), ActionError> {
+        let account = self.account(account)?;
+        let now = unix_now().as_secs();
+        let mut state = account.state();
+        for number in people {
+            state.users.relation_mut(&WeChatUser::nth(number), now).follows_since.get_or_insert(now);
+        }
+        Ok(())
+    }
+
+    fn scanned(
+        &self,
+        account: &Arc<HostedAccount>,
+        person: &WeChatUser,
+        scene: String,
+        ticket: String,
+    ) -> HeldDelivery {
         let content = {
             let now = unix_now().as_secs();
             let mut state = account.state();
@@ -109,7 +147,7 @@ impl Simulator {
                 MessageContent::SubscribeByCode { scene, ticket }
             }
         };
-        Ok(self.held(account, person, content))
+        self.held(account, person, content)
     }
 
     /// Does an action now, but holds the message about it, so that later messages can overtake it.

@@ -2,34 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use scenecast_testing::{FaultProxy, RedisServer};
+use scenecast_testing::RedisServer;
 
 use crate::{
-    cluster::ClusterRedis,
     drills::{
         drill::{Drill, run_drill},
         environment::{ClusterShape, DrillEnvironment},
     },
+    faults::ProxiedRedis,
+    plan::FaultKind,
 };
-
-/// A Redis that all pods reach through a proxy.
-struct ProxiedRedis {
-    /// Runs for as long as this exists.
-    _server: RedisServer,
-    proxy: FaultProxy,
-}
-
-impl ClusterRedis for ProxiedRedis {
-    async fn start() -> Self {
-        let server = RedisServer::start().await;
-        let proxy = FaultProxy::start(vec![server.address()]).await;
-        Self { _server: server, proxy }
-    }
-
-    fn url_for(&self, user: &str, password: &str) -> String {
-        format!("redis://{user}:{password}@{}", self.proxy.address())
-    }
-}
 
 pub(super) const CUT: Drill = Drill {
     name: "connection-cut",
@@ -38,8 +20,7 @@ pub(super) const CUT: Drill = Drill {
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<ProxiedRedis>| {
             for _ in 0..3 {
-                environment.cluster.redis.proxy.disconnect_all();
-                environment.load.run_for(5, 1).await;
+                environment.inject_for(FaultKind::RedisDisconnected, 5, 1).await;
             }
         }))
     },
@@ -51,8 +32,7 @@ pub(super) const HALF_OPEN: Drill = Drill {
              it themselves, and open new connections.",
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<ProxiedRedis>| {
-            environment.cluster.redis.proxy.stall();
-            environment.load.run_for(20, 10).await;
+            environment.inject_for(FaultKind::RedisStalled, 20, 10).await;
         }))
     },
 };

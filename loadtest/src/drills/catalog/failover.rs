@@ -2,9 +2,12 @@
 
 use scenecast_testing::{RedisCluster, RedisSentinels};
 
-use crate::drills::{
-    drill::{Drill, run_drill},
-    environment::{ClusterShape, DrillEnvironment},
+use crate::{
+    drills::{
+        drill::{Drill, run_drill},
+        environment::{ClusterShape, DrillEnvironment},
+    },
+    plan::FaultKind,
 };
 
 pub(super) const SENTINEL: Drill = Drill {
@@ -16,11 +19,9 @@ pub(super) const SENTINEL: Drill = Drill {
             load,
             ClusterShape::default(),
             async |environment: &mut DrillEnvironment<RedisSentinels>| {
-                let redis = &mut environment.cluster.redis;
-                let primary = redis.primary().await;
-                redis.server_mut(primary).stop().await;
-                redis.until_failed_over(primary).await;
-                redis.server_mut(primary).restart().await;
+                let killed = environment.inject(FaultKind::RedisKilled).await;
+                environment.cluster.redis.until_failed_over(killed.server()).await;
+                environment.mend(killed).await;
                 environment.load.run_for(20, 3).await;
             },
         ))
@@ -36,11 +37,9 @@ pub(super) const SENTINEL_STALE: Drill = Drill {
             load,
             ClusterShape::default(),
             async |environment: &mut DrillEnvironment<RedisSentinels>| {
-                let redis = &environment.cluster.redis;
-                let primary = redis.primary().await;
-                redis.server(primary).pause();
-                redis.until_failed_over(primary).await;
-                redis.server(primary).resume();
+                let frozen = environment.inject(FaultKind::RedisFrozen).await;
+                environment.cluster.redis.until_failed_over(frozen.server()).await;
+                environment.mend(frozen).await;
                 environment.load.run_for(20, 3).await;
             },
         ))
@@ -53,7 +52,8 @@ pub(super) const CLUSTER: Drill = Drill {
              logins go on as soon as its replica has replaced it.",
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<RedisCluster>| {
-            fail_over(environment).await;
+            fail_over(environment, FaultKind::RedisKilled).await;
+            environment.load.run_for(20, 3).await;
         }))
     },
 };
@@ -67,7 +67,8 @@ pub(super) const CLUSTER_CUT_OFF: Drill = Drill {
             let primary = environment.cluster.redis.primary_of(0).await;
             environment.cluster.redis.node(primary).disconnect_replicas().await;
             environment.load.run_for(5, 2).await;
-            fail_over(environment).await;
+            fail_over(environment, FaultKind::RedisKilled).await;
+            environment.load.run_for(20, 3).await;
         }))
     },
 };
@@ -79,23 +80,16 @@ pub(super) const CLUSTER_STALE: Drill = Drill {
              anybody.",
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<RedisCluster>| {
-            let redis = &environment.cluster.redis;
-            let primary = redis.primary_of(0).await;
-            let replica = redis.replica_of(primary).await;
-            redis.node(primary).pause();
-            redis.until_primary(replica).await;
-            redis.node(primary).resume();
+            fail_over(environment, FaultKind::RedisFrozen).await;
             environment.load.run_for(20, 3).await;
         }))
     },
 };
 
-async fn fail_over(environment: &mut DrillEnvironment<RedisCluster>) {
-    let redis = &mut environment.cluster.redis;
-    let primary = redis.primary_of(0).await;
-    let replica = redis.replica_of(primary).await;
-    redis.node_mut(primary).stop().await;
-    redis.until_primary(replica).await;
-    redis.node_mut(primary).restart().await;
-    environment.load.run_for(20, 3).await;
+/// Breaks a primary like this until its replica has replaced it.
+async fn fail_over(environment: &mut DrillEnvironment<RedisCluster>, kind: FaultKind) {
+    let replica = environment.cluster.redis.replica_of(environment.cluster.redis.primary_of(0).await).await;
+    let broken = environment.inject(kind).await;
+    environment.cluster.redis.until_primary(replica).await;
+    environment.mend(broken).await;
 }

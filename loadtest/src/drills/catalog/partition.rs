@@ -2,10 +2,13 @@
 
 use scenecast_testing::{ClientSide, CutOffZone, RedisCluster, RedisSentinels};
 
-use crate::drills::{
-    drill::{Drill, DrillResult, run_drill_around},
-    environment::{ClusterShape, DrillEnvironment},
-    load::Load,
+use crate::{
+    drills::{
+        drill::{Drill, DrillResult, run_drill_around},
+        environment::{ClusterShape, DrillEnvironment},
+        load::Load,
+    },
+    plan::FaultKind,
 };
 
 pub(super) const SENTINEL: Drill = Drill {
@@ -21,12 +24,10 @@ pub(super) const SENTINEL: Drill = Drill {
                 load,
                 ClusterShape::default(),
                 async |environment: &mut DrillEnvironment<RedisSentinels>| {
-                    let redis = &environment.cluster.redis;
-                    let primary = redis.primary().await;
-                    redis.isolate(primary);
-                    redis.until_failed_over(primary).await;
+                    let partitioned = environment.inject(FaultKind::RedisPartitioned).await;
+                    environment.cluster.redis.until_failed_over(partitioned.server()).await;
                     environment.load.run_for(10, 2).await;
-                    redis.heal();
+                    environment.mend(partitioned).await;
                     environment.load.run_for(20, 3).await;
                 },
             )
@@ -75,12 +76,11 @@ pub(super) const CLUSTER: Drill = Drill {
                 ClusterShape::default(),
                 async |environment: &mut DrillEnvironment<RedisCluster>| {
                     let redis = &environment.cluster.redis;
-                    let primary = redis.primary_of(0).await;
-                    let replica = redis.replica_of(primary).await;
-                    redis.isolate(primary);
-                    redis.until_primary(replica).await;
+                    let replica = redis.replica_of(redis.primary_of(0).await).await;
+                    let partitioned = environment.inject(FaultKind::RedisPartitioned).await;
+                    environment.cluster.redis.until_primary(replica).await;
                     environment.load.run_for(10, 2).await;
-                    redis.heal();
+                    environment.mend(partitioned).await;
                     environment.load.run_for(20, 3).await;
                 },
             )

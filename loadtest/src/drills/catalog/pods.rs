@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 use scenecast_testing::RedisServer;
 use tokio::time::timeout;
 
-use crate::drills::{
-    drill::{Drill, run_drill},
-    environment::{ClusterShape, DrillEnvironment, NOTICE},
-    load::Load,
+use crate::{
+    drills::{
+        drill::{Drill, run_drill},
+        environment::{ClusterShape, DrillEnvironment, NOTICE},
+        load::Load,
+    },
+    plan::FaultKind,
 };
 
 pub(super) const ROLLING_RESTART: Drill = Drill {
@@ -88,9 +91,7 @@ pub(super) const GATEWAY_KILLED: Drill = Drill {
              missed.",
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<RedisServer>| {
-            environment.cluster.gateway(0).kill().await;
-            environment.load.run_for(10, 2).await;
-            environment.cluster.restart_gateway(0).await;
+            environment.inject_for(FaultKind::GatewayKilled, 10, 2).await;
             environment.wait_until_ready().await;
         }))
     },
@@ -101,9 +102,7 @@ pub(super) const GATEWAY_FROZEN: Drill = Drill {
     proves: "A gateway freezes (SIGSTOP) and falls behind Redis; then it goes on, and catches up.",
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<RedisServer>| {
-            environment.cluster.gateway(0).pause();
-            environment.load.run_for(10, 3).await;
-            environment.cluster.gateway(0).resume();
+            environment.inject_for(FaultKind::GatewayFrozen, 10, 3).await;
             environment.wait_until_ready().await;
         }))
     },
@@ -115,9 +114,7 @@ pub(super) const CALLBACK_KILLED: Drill = Drill {
              callback, and nobody is logged in twice.",
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<RedisServer>| {
-            environment.cluster.callback(0).kill().await;
-            environment.load.run_for(10, 2).await;
-            environment.cluster.restart_callback(0).await;
+            environment.inject_for(FaultKind::CallbackKilled, 10, 2).await;
             environment.wait_until_ready().await;
         }))
     },

@@ -1,13 +1,16 @@
 //! One Redis server goes away, comes back, and is slow.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use scenecast_testing::RedisServer;
 
-use crate::drills::{
-    drill::{Drill, run_drill},
-    environment::{ClusterShape, DrillEnvironment},
-    load::Load,
+use crate::{
+    drills::{
+        drill::{Drill, run_drill},
+        environment::{ClusterShape, DrillEnvironment},
+        load::Load,
+    },
+    plan::FaultKind,
 };
 
 pub(super) const RESTART: Drill = Drill {
@@ -15,7 +18,8 @@ pub(super) const RESTART: Drill = Drill {
     proves: "Redis is killed and comes back with its data: gateways resubscribe and read what they missed.",
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<RedisServer>| {
-            environment.cluster.redis.restart().await;
+            let killed = environment.inject(FaultKind::RedisKilled).await;
+            environment.mend(killed).await;
             environment.load.run_for(10, 2).await;
         }))
     },
@@ -29,9 +33,7 @@ pub(super) const EMPTIED: Drill = Drill {
         // A page that is away when the data is lost can't get its login when it comes back.
         let load = Load { restless: false, ..load };
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<RedisServer>| {
-            environment.cluster.redis.restart_empty().await;
-            environment.crowd.ledger().data_lost(Instant::now());
-            environment.load.run_for(10, 3).await;
+            environment.inject_for(FaultKind::RedisEmptied, 10, 3).await;
         }))
     },
 };
@@ -42,9 +44,7 @@ pub(super) const GONE: Drill = Drill {
              soon as it is back.",
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<RedisServer>| {
-            environment.cluster.redis.stop().await;
-            environment.load.run_for(60, 8).await;
-            environment.cluster.redis.restart().await;
+            environment.inject_for(FaultKind::RedisKilled, 60, 8).await;
             environment.load.run_for(10, 3).await;
         }))
     },
@@ -57,7 +57,9 @@ pub(super) const SLOW: Drill = Drill {
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<RedisServer>| {
             for _ in 0..3 {
-                environment.cluster.redis.sleep(Duration::from_secs(2)).await;
+                let frozen = environment.inject(FaultKind::RedisFrozen).await;
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                environment.mend(frozen).await;
                 environment.load.run_for(5, 1).await;
             }
         }))
@@ -70,9 +72,7 @@ pub(super) const FULL: Drill = Drill {
              page is lost, and logins go on as soon as there is memory.",
     run: |load| {
         Box::pin(run_drill(load, ClusterShape::default(), async |environment: &mut DrillEnvironment<RedisServer>| {
-            environment.cluster.redis.set("maxmemory", "1").await;
-            environment.load.run_for(20, 4).await;
-            environment.cluster.redis.set("maxmemory", "0").await;
+            environment.inject_for(FaultKind::RedisFull, 20, 4).await;
             environment.load.run_for(10, 2).await;
         }))
     },

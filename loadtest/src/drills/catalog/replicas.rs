@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use scenecast_testing::{RedisCluster, RedisSentinels};
 
-use crate::drills::{
-    drill::{Drill, run_drill, run_drill_around},
-    environment::{ClusterShape, DrillEnvironment},
+use crate::{
+    drills::{
+        drill::{Drill, run_drill, run_drill_around},
+        environment::{ClusterShape, DrillEnvironment},
+    },
+    plan::FaultKind,
 };
 
 /// The way to a Sentinel in another region, there and back.
@@ -53,11 +56,9 @@ pub(super) const FAR_SENTINELS: Drill = Drill {
 
 /// Kills the primary, and starts it again after this time, whether it has been replaced or not.
 async fn kill_and_restart(environment: &mut DrillEnvironment<RedisSentinels>, after: Duration) {
-    let redis = &mut environment.cluster.redis;
-    let primary = redis.primary().await;
-    redis.server_mut(primary).stop().await;
+    let killed = environment.inject(FaultKind::RedisKilled).await;
     tokio::time::sleep(after).await;
-    redis.server_mut(primary).restart().await;
+    environment.mend(killed).await;
 }
 
 pub(super) const SENTINEL_FROZEN: Drill = Drill {

@@ -20,7 +20,8 @@ use crate::targets::target::PageError;
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How WeChat calls itself.
 const WECHAT: &str = "Mozilla/4.0";
-const XML: &str = "text/xml";
+/// The type of WeChat's messages.
+pub(super) const XML: &str = "text/xml";
 
 /// Idle connections by the callback's host and port, the last used one at the end. Those with TLS are in a client of their own.
 #[derive(Debug)]
@@ -58,25 +59,26 @@ impl Default for DeliveryPool {
 }
 
 impl DeliveryPool {
-    /// Posts XML. Answers status and body.
-    pub(super) async fn post(&self, url: &Url, body: &Bytes) -> Result<(u16, Bytes), PostError> {
+    /// Posts a body of this type. Answers status and body.
+    pub(super) async fn post(&self, url: &Url, kind: &'static str, body: &Bytes) -> Result<(u16, Bytes), PostError> {
         let posting = async {
-            if url.scheme() == "https" { self.post_with_tls(url, body).await } else { self.post_plain(url, body).await }
+            let by_tls = url.scheme() == "https";
+            if by_tls { self.post_with_tls(url, kind, body).await } else { self.post_plain(url, kind, body).await }
         };
         timeout(ANSWER_WITHIN, posting).await.map_err(|_| PostError::Late)?
     }
 
-    async fn post_with_tls(&self, url: &Url, body: &Bytes) -> Result<(u16, Bytes), PostError> {
-        let answer = self.https.post(url.clone()).header(CONTENT_TYPE, XML).body(body.clone()).send().await?;
+    async fn post_with_tls(&self, url: &Url, kind: &'static str, body: &Bytes) -> Result<(u16, Bytes), PostError> {
+        let answer = self.https.post(url.clone()).header(CONTENT_TYPE, kind).body(body.clone()).send().await?;
         Ok((answer.status().as_u16(), answer.bytes().await?))
     }
 
-    async fn post_plain(&self, url: &Url, body: &Bytes) -> Result<(u16, Bytes), PostError> {
+    async fn post_plain(&self, url: &Url, kind: &'static str, body: &Bytes) -> Result<(u16, Bytes), PostError> {
         if !url.has_host() {
             return Err(PostError::Address);
         }
         let server = &url[Position::BeforeHost..Position::AfterPort];
-        let mut request = request(url, server, body.clone());
+        let mut request = request(url, server, kind, body.clone());
         loop {
             let kept = self.idle.lock().get_mut(server).and_then(Vec::pop);
             let was_kept = kept.is_some();
@@ -120,9 +122,9 @@ async fn open(url: &Url) -> Result<SendRequest<Full<Bytes>>, PostError> {
     Ok(sender)
 }
 
-fn request(url: &Url, server: &str, body: Bytes) -> Request<Full<Bytes>> {
+fn request(url: &Url, server: &str, kind: &'static str, body: Bytes) -> Request<Full<Bytes>> {
     let path = &url[Position::BeforePath..Position::AfterQuery];
-    let request = Request::post(path).header(HOST, server).header(USER_AGENT, WECHAT).header(CONTENT_TYPE, XML);
+    let request = Request::post(path).header(HOST, server).header(USER_AGENT, WECHAT).header(CONTENT_TYPE, kind);
     request.body(Full::new(body)).expect("a URL's path is a valid path")
 }
 
@@ -157,7 +159,7 @@ mod tests {
         let pool = DeliveryPool::default();
         let url = format!("http://localhost:{port}/wechat/demo?nonce=1").parse().unwrap();
         for _ in 0..2 {
-            let answer = pool.post(&url, &Bytes::from_static(b"<xml/>")).await.unwrap();
+            let answer = pool.post(&url, XML, &Bytes::from_static(b"<xml/>")).await.unwrap();
             assert_eq!(answer, (200, Bytes::from_static(b"got <xml/>")));
         }
         let kept: Vec<_> = pool.idle.lock().iter().map(|(server, idle)| (server.clone(), idle.len())).collect();
@@ -172,7 +174,7 @@ mod tests {
             let (mut callback, _) = listener.accept().await.unwrap();
             callback.read_u8().await.unwrap()
         });
-        let failed = DeliveryPool::default().post(&url, &Bytes::new()).await.unwrap_err();
+        let failed = DeliveryPool::default().post(&url, XML, &Bytes::new()).await.unwrap_err();
         assert_eq!(hello.await.unwrap(), 22, "the first byte of a handshake");
         assert_eq!(PageError::from(failed).code(), "a callback can't be reached over TLS");
     }

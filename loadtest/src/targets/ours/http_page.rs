@@ -117,7 +117,7 @@ impl HttpPage {
             self.seq
         );
         self.stream.write_all(request.as_bytes()).await.map_err(broken)?;
-        let AnswerHead { status, length, body } = head(&self.stream, &mut self.rest).await?;
+        let AnswerHead { status, length, body } = answer_head(&self.stream, &mut self.rest).await?;
         if let (200, BodyLength::Chunked) = (status, body) {
             consume(&mut self.rest, length);
             return Ok(());
@@ -231,7 +231,7 @@ impl HttpPage {
 }
 
 /// Waits for the head of an answer, and leaves it in `rest`.
-async fn head(stream: &TcpStream, rest: &mut Vec<u8>) -> Result<AnswerHead, PageError> {
+pub(super) async fn answer_head(stream: &TcpStream, rest: &mut Vec<u8>) -> Result<AnswerHead, PageError> {
     loop {
         if let Some(head) = read_head(rest).map_err(|error| PageError::Protocol(error.to_string()))? {
             return Ok(head);
@@ -241,8 +241,8 @@ async fn head(stream: &TcpStream, rest: &mut Vec<u8>) -> Result<AnswerHead, Page
 }
 
 /// Waits for a whole answer, and takes it out of `rest`. Answers status and body.
-async fn whole_answer(stream: &TcpStream, rest: &mut Vec<u8>) -> Result<(u16, Vec<u8>), PageError> {
-    let AnswerHead { status, length, body } = head(stream, rest).await?;
+pub(super) async fn whole_answer(stream: &TcpStream, rest: &mut Vec<u8>) -> Result<(u16, Vec<u8>), PageError> {
+    let AnswerHead { status, length, body } = answer_head(stream, rest).await?;
     let end = match body {
         BodyLength::Bytes(bytes) => length + bytes,
         BodyLength::Chunked => return Err(not_ours(status)),

@@ -2,89 +2,74 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | `setup` | where it is, and how people behave |
 //! | `socket_page` | a page on a WebSocket |
 //! | `http_page` | a page on server-sent events or long polls |
+//! | `compatible` | pages of the compatible routes |
 //! | `page_frame` | what a gateway's JSON says to a page |
 //! | `frames`, `http_answer`, `read_buffer` | frames and answers from bytes; one buffer for each thread |
-//! | `phone` | people's phones |
+//! | `phone`, `mini_program` | people's phones, and the mini program on them |
 //! | `delivery_pool` | kept connections to the callbacks |
 //!
 //! See docs/decisions/091-pages-of-the-generator-are-bare-sockets.md.
 
+mod compatible;
 mod delivery_pool;
 pub(super) mod frames;
 mod http_answer;
 mod http_page;
 #[cfg(test)]
 mod http_page_tests;
+mod mini_program;
 pub(super) mod page_frame;
 mod phone;
 pub(super) mod read_buffer;
+mod setup;
 mod socket_page;
 
 use std::{
     net::SocketAddr,
-    ops::RangeInclusive,
     sync::atomic::AtomicU64,
     time::{Duration, Instant},
 };
 
 use scenecast_scene::{AccountName, OpenId, SceneId};
-use scenecast_simulator::Simulator;
 use tokio::time::timeout;
 
 use super::{
     page_news::PageNews,
     target::{Heard, LISTENS_ON, LoginTarget, OpenedPage, PageError, Seat, TargetPage, Triggered, logins_within},
-    timer::PreciseTimer,
 };
 use crate::{
-    crowd::{PageGrant, ReplyPhrases, SiteBackend},
+    crowd::{PageGrant, ReadyPods, SiteBackend},
     ledger::Redemption,
-    plan::{PhoneSteps, ThinkTime, WayIn},
+    plan::{ThinkTime, WayIn},
     results::TargetInfo,
 };
+use compatible::CompatiblePage;
 use http_page::HttpPage;
+use mini_program::MiniProgramPhones;
 use page_frame::ShownScene;
-use phone::PhoneUsers;
+use phone::{PhoneInput, PhoneUsers};
+pub use setup::{CodeMaker, CompatiblePlaces, ScenecastSetup};
 use socket_page::{SocketPage, open_message};
 
 /// How long an open may take, from the connection to the code.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
 
-/// Where a Scenecast is, and how people behave at it.
-#[derive(Debug)]
-pub struct ScenecastSetup {
-    /// What the result file says of it.
-    pub info: TargetInfo,
-    /// The gateways' public listeners. Pages go to them in turn.
-    pub gateways: Vec<SocketAddr>,
-    pub site: SiteBackend,
-    /// WeChat, as the callbacks know it.
-    pub simulator: Simulator,
-    pub account: AccountName,
-    /// The origin of the pages.
-    pub origin: String,
-    pub phrases: ReplyPhrases,
-    pub steps: PhoneSteps,
-    pub think_time: ThinkTime,
-    /// The numbers of the people who log in, each in turn. Callbacks ask WeChat once for each.
-    pub people: RangeInclusive<u64>,
-    /// Whether pages on WebSockets ask for heartbeats, as the page's JavaScript does.
-    pub heartbeats: bool,
-    pub timer: PreciseTimer,
-}
-
 /// Scenecast: gateways, callbacks, and a simulated WeChat.
 #[derive(Debug)]
 pub struct ScenecastTarget {
     info: TargetInfo,
-    gateways: Vec<SocketAddr>,
+    gateways: ReadyPods,
     site: SiteBackend,
     account: AccountName,
     origin: String,
     heartbeats: bool,
+    codes: CodeMaker,
     people: PhoneUsers,
+    mini_program: Option<MiniProgramPhones>,
+    compatible: Option<CompatiblePlaces>,
 }
 
 /// A page of Scenecast.
@@ -96,14 +81,12 @@ pub struct ScenecastPage(ConnectedPage);
 enum ConnectedPage {
     Socket(SocketPage),
     Http(Box<HttpPage>),
+    Compatible(Box<CompatiblePage>),
 }
 
-/// What a page's code says.
+/// What a person does with a page's code.
 #[derive(Debug)]
-pub struct ShownLoginCode {
-    scene: SceneId,
-    url: Box<str>,
-}
+pub struct ShownLoginCode(PhoneInput);
 
 impl ScenecastTarget {
     pub fn new(setup: ScenecastSetup) -> Self {
@@ -118,14 +101,21 @@ impl ScenecastTarget {
             next: AtomicU64::new(0),
             pool: delivery_pool::DeliveryPool::default(),
         };
+        let mini_program = setup.compatible.as_ref().map(|places| MiniProgramPhones {
+            account: places.mini_program.clone(),
+            callbacks: places.callbacks.clone(),
+        });
         Self {
+            mini_program,
             info: setup.info,
             gateways: setup.gateways,
-            site: setup.site.forgetting(),
+            site: setup.site,
             account: setup.account,
             origin: setup.origin,
             heartbeats: setup.heartbeats,
+            codes: setup.codes,
             people,
+            compatible: setup.compatible,
         }
     }
 
@@ -136,26 +126,57 @@ impl ScenecastTarget {
         self
     }
 
-    /// The gateway to which this page connects.
-    pub fn address_of(&self, seat: Seat) -> SocketAddr {
-        let gateways = u64::try_from(self.gateways.len()).expect("a count");
-        self.gateways[usize::try_from(seat.number % gateways).expect("less than a count")]
+    /// The gateway to which this page connects; an error if none is ready.
+    pub fn address_of(&self, seat: Seat) -> Result<SocketAddr, PageError> {
+        self.gateways.nth(seat.number).ok_or_else(|| PageError::Connection("no gateway is ready".to_owned()))
     }
 }
 
 impl ScenecastTarget {
     /// Opens a page's scene the way that its seat says.
-    async fn connect(&self, seat: Seat) -> Result<(ConnectedPage, ShownScene), PageError> {
-        let (gateway, session) = (self.address_of(seat), session_of(seat));
+    async fn connect(&self, seat: Seat) -> Result<OpenedPage<ScenecastPage, ShownLoginCode>, PageError> {
+        let (gateway, session) = (self.address_of(seat)?, session_of(seat));
         let account = self.account.as_str();
+        if seat.way.is_compatible() {
+            return self.connect_compatible(seat, gateway).await;
+        }
         if let WayIn::WebSocket = seat.way {
             let message = open_message(account, &session);
             let (page, shown) = SocketPage::open(gateway, &self.origin, seat, self.heartbeats, &message).await?;
-            return Ok((ConnectedPage::Socket(page), shown));
+            return Ok(self.opened(ConnectedPage::Socket(page), shown));
         }
         let polls = seat.way == WayIn::Poll;
         let (page, shown) = HttpPage::open(gateway, &self.origin, seat, (account, &session), polls).await?;
-        Ok((ConnectedPage::Http(Box::new(page)), shown))
+        Ok(self.opened(ConnectedPage::Http(Box::new(page)), shown))
+    }
+
+    /// A page of our own API that shows its code.
+    fn opened(&self, page: ConnectedPage, shown: ShownScene) -> OpenedPage<ScenecastPage, ShownLoginCode> {
+        let input = match self.codes {
+            CodeMaker::ThisSimulator => PhoneInput::Scan(shown.url.into()),
+            CodeMaker::AnotherSimulator => PhoneInput::ScanOfScene(shown.scene),
+        };
+        OpenedPage { page: ScenecastPage(page), trigger: ShownLoginCode(input), scene: shown.scene }
+    }
+
+    /// Such a page doesn't know its scene. For the ledger it has one of its own.
+    async fn connect_compatible(
+        &self,
+        seat: Seat,
+        gateway: SocketAddr,
+    ) -> Result<OpenedPage<ScenecastPage, ShownLoginCode>, PageError> {
+        let on_open = self.compatible.as_ref().and_then(|places| places.on_open.get(&gateway)).copied();
+        let (page, input) = CompatiblePage::open(gateway, on_open, &self.origin, seat).await?;
+        let page = ScenecastPage(ConnectedPage::Compatible(Box::new(page)));
+        Ok(OpenedPage { page, trigger: ShownLoginCode(input), scene: seat.scene() })
+    }
+
+    /// The site's backend for logins by a page like this.
+    fn site_of(&self, seat: Seat) -> &SiteBackend {
+        match &self.compatible {
+            Some(places) if seat.way == WayIn::ClientIdSocket => &places.mini_site,
+            _ => &self.site,
+        }
     }
 }
 
@@ -168,28 +189,45 @@ impl LoginTarget for ScenecastTarget {
     }
 
     async fn open(&self, seat: Seat) -> Result<OpenedPage<ScenecastPage, ShownLoginCode>, PageError> {
-        let (page, shown) = timeout(OPEN_WITHIN, self.connect(seat)).await.map_err(|_| late())??;
-        let trigger = ShownLoginCode { scene: shown.scene, url: shown.url.into() };
-        Ok(OpenedPage { page: ScenecastPage(page), scene: trigger.scene, trigger })
+        timeout(OPEN_WITHIN, self.connect(seat)).await.map_err(|_| late())?
     }
 
     async fn reconnect(&self, page: &mut ScenecastPage, seat: Seat) -> Result<(), PageError> {
-        let gateway = self.address_of(seat);
+        let gateway = self.address_of(seat)?;
         let resuming = async {
             match &mut page.0 {
                 ConnectedPage::Socket(page) => page.resume(gateway, &self.origin, seat, self.heartbeats).await,
                 ConnectedPage::Http(page) => page.resume(gateway, seat).await,
+                ConnectedPage::Compatible(page) => page.resume(gateway).await,
             }
         };
         timeout(OPEN_WITHIN, resuming).await.map_err(|_| late())?
     }
 
     async fn trigger(&self, trigger: ShownLoginCode, planned: Instant, news: &PageNews) -> Option<Triggered> {
-        self.people.log_in(&trigger.url, planned, news).await
+        match (&trigger.0, &self.mini_program) {
+            (PhoneInput::MiniProgram(url), Some(phones)) => phones.log_in(&self.people, url, planned).await,
+            (input, _) => self.people.log_in(input, planned, news).await,
+        }
     }
 
     async fn redeem(&self, seat: Seat, scene: SceneId, grant: String, _who: OpenId) -> Redemption {
-        self.site.redeem(&PageGrant { scene, grant, state: Some(session_of(seat)) }).await
+        let state = (!seat.way.is_compatible()).then(|| session_of(seat));
+        self.site_of(seat).redeem(&PageGrant { scene, grant, state }).await
+    }
+
+    async fn grant(&self, seat: Seat, heard: String) -> Option<String> {
+        match seat.way {
+            WayIn::PathSocket => CompatiblePage::grant_of_path(&self.gateways, &self.origin, seat, &heard).await,
+            _ => Some(heard),
+        }
+    }
+
+    async fn redeem_again(&self, note: impl Fn(SceneId, Redemption) + Send + Sync) {
+        self.site.redeem_again(&note).await;
+        if let Some(places) = &self.compatible {
+            places.mini_site.redeem_again(&note).await;
+        }
     }
 }
 
@@ -197,8 +235,9 @@ impl TargetPage for ScenecastPage {
     async fn hear(&mut self) -> Heard {
         match &mut self.0 {
             ConnectedPage::Socket(page) => page.hear().await,
-            // Its future is the larger one, and most pages don't have it.
+            // Their futures are the larger ones, and most pages don't have them.
             ConnectedPage::Http(page) => Box::pin(page.hear()).await,
+            ConnectedPage::Compatible(page) => Box::pin(page.hear()).await,
         }
     }
 
@@ -209,6 +248,14 @@ impl TargetPage for ScenecastPage {
                 logins_within(self, LISTENS_ON).await
             }
             ConnectedPage::Http(page) => page.listen_on(LISTENS_ON).await,
+            ConnectedPage::Compatible(page) if page.asks_no_more() => 0,
+            ConnectedPage::Compatible(_) => logins_within(self, LISTENS_ON).await,
+        }
+    }
+
+    async fn close(self) {
+        if let ConnectedPage::Compatible(page) = self.0 {
+            Box::pin(page.close()).await;
         }
     }
 }

@@ -7,12 +7,11 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use scenecast_scene::AccountName;
+use scenecast_scene::{AccountName, SceneId};
 use scenecast_simulator::{HeldDelivery, MenuLink, PhoneAction, PhoneScreen, Simulator, WeChatUser};
+use tokio::time::{sleep, timeout};
 
-use tokio::time::timeout;
-
-use super::delivery_pool::DeliveryPool;
+use super::delivery_pool::{DeliveryPool, XML};
 use crate::{
     crowd::{ReplyMeaning, ReplyPhrases},
     ledger::PhoneResult,
@@ -28,6 +27,10 @@ use crate::{
 const MAX_ATTEMPTS: u32 = 3;
 /// A person who sees no number on the page for so long gives up.
 const NUMBER_WITHIN: Duration = Duration::from_secs(10);
+/// How often a person does the same again, if the phone asks for it or says nothing.
+pub(super) const MAX_TRIES: usize = 3;
+/// The pause before that.
+pub(super) const TRIES_AFTER: Duration = Duration::from_secs(1);
 
 /// A message that was posted.
 struct Delivered {
@@ -53,15 +56,30 @@ pub(super) struct PhoneUsers {
     pub(super) pool: DeliveryPool,
 }
 
+/// What a person does with a page's code.
+#[derive(Debug)]
+pub(crate) enum PhoneInput {
+    /// Scans a QR code with this content.
+    Scan(Box<str>),
+    /// Scans the QR code of this scene, which a WeChat in another process has made.
+    ScanOfScene(SceneId),
+    /// Types this text to the account.
+    Text(Box<str>),
+    /// Opens the mini program by a code with this content.
+    MiniProgram(Box<str>),
+}
+
 impl PhoneUsers {
-    /// Lets the next person scan this code and log in. `None` if WeChat itself knows no such code any more.
-    pub(super) async fn log_in(&self, url: &str, planned: Instant, news: &PageNews) -> Option<Triggered> {
+    /// Lets the next person scan or type this code and log in. `None` if WeChat itself knows no such code any more, or if it
+    /// is a mini program's.
+    pub(super) async fn log_in(&self, input: &PhoneInput, planned: Instant, news: &PageNews) -> Option<Triggered> {
         let person = self.next_person();
         let who = self.simulator.openid(&person, &self.account).ok()?;
-        let scan = self.simulator.hold_scan(&person, url).ok()?;
-        let Delivered { mut meaning, sent, problem } = self.deliver(&scan).await;
-        let told = PhoneResult::Nothing;
-        let mut triggered = Triggered { who, planned, due: planned, sent, told, answered: Instant::now(), problem };
+        let mut told_before = vec![];
+        let scanned = self.act(|| self.first_message(&person, input), &mut told_before).await?;
+        let Delivered { mut meaning, sent, problem } = scanned;
+        let (told, answered) = (PhoneResult::Nothing, Instant::now());
+        let mut triggered = Triggered { who, planned, due: planned, sent, told_before, told, answered, problem };
         if let (ReplyMeaning::Question(links), true) = (&meaning, self.steps != PhoneSteps::None) {
             triggered.planned = planned + self.think();
             self.timer.sleep_until(triggered.planned).await;
@@ -70,8 +88,11 @@ impl PhoneUsers {
                     let MenuLink { content, id, .. } = link.clone();
                     let ready = ready.unwrap_or(triggered.answered);
                     triggered.due = triggered.planned.max(ready);
-                    let tap = self.simulator.hold(&person, &self.account, PhoneAction::Tap { content, id }).ok()?;
-                    let confirmed = self.deliver(&tap).await;
+                    let tap = || {
+                        let action = PhoneAction::Tap { content: content.clone(), id: id.clone() };
+                        self.simulator.hold(&person, &self.account, action).ok()
+                    };
+                    let confirmed = self.act(tap, &mut triggered.told_before).await?;
                     (meaning, triggered.sent) = (confirmed.meaning, confirmed.sent);
                     triggered.problem = triggered.problem.or(confirmed.problem);
                 }
@@ -89,14 +110,50 @@ impl PhoneUsers {
         Some(triggered)
     }
 
-    fn next_person(&self) -> WeChatUser {
+    /// The message by which a person begins; `None` if WeChat itself refuses it.
+    fn first_message(&self, person: &WeChatUser, input: &PhoneInput) -> Option<HeldDelivery> {
+        match input {
+            PhoneInput::Scan(url) => self.simulator.hold_scan(person, url).ok(),
+            PhoneInput::ScanOfScene(scene) => {
+                self.simulator.hold_scan_of_scene(person, &self.account, scene.to_string()).ok()
+            }
+            PhoneInput::Text(text) => {
+                // Only who follows an account can write to it. These people began long ago, so their message is gone.
+                let _ = self.simulator.hold(person, &self.account, PhoneAction::Follow { event_key: None });
+                self.simulator.hold(person, &self.account, PhoneAction::Say(text.to_string())).ok()
+            }
+            PhoneInput::MiniProgram(_) => None,
+        }
+    }
+
+    pub(super) fn next_person(&self) -> WeChatUser {
         let all = self.numbers.end() - self.numbers.start() + 1;
         WeChatUser::nth(self.numbers.start() + self.next.fetch_add(1, Ordering::Relaxed) % all)
     }
 
-    fn think(&self) -> Duration {
+    pub(super) fn think(&self) -> Duration {
         let ThinkTime { from, to } = self.think_time;
         Duration::from_secs_f64(if to > from { rand::random_range(from..to) } else { from })
+    }
+
+    /// Does what makes this message, and the same again if the phone asks for it or says nothing. What was told before is
+    /// added to `told_before`. `None` if WeChat itself refuses it.
+    async fn act(
+        &self,
+        message: impl Fn() -> Option<HeldDelivery>,
+        told_before: &mut Vec<PhoneResult>,
+    ) -> Option<Delivered> {
+        let mut delivered = self.deliver(&message()?).await;
+        while let Some(told) = has_to_try_again(&delivered.meaning, told_before) {
+            told_before.push(told);
+            sleep(TRIES_AFTER).await;
+            // WeChat itself refuses a code that has expired meanwhile. The account doesn't learn of it.
+            let Some(again) = message() else { break };
+            let again = self.deliver(&again).await;
+            delivered.meaning = again.meaning;
+            delivered.problem = delivered.problem.or(again.problem);
+        }
+        Some(delivered)
     }
 
     /// Posts a message, again if nothing is answered, as WeChat does: each time to the next callback, and signed anew.
@@ -108,7 +165,7 @@ impl PhoneUsers {
             if attempt == 0 {
                 delivered.sent = Instant::now();
             }
-            match self.pool.post(&sealed.url, &sealed.body).await {
+            match self.pool.post(&sealed.url, XML, &sealed.body).await {
                 Ok((status, body)) => {
                     delivered.meaning = self.phrases.understand(&sealed.screen(status, &body));
                     return delivered;
@@ -142,6 +199,16 @@ async fn choose<'a>(steps: PhoneSteps, links: &'a [MenuLink], news: &PageNews) -
     Ok(Choice { link: link.ok_or("the page showed a number that the question hasn't")?, ready })
 }
 
+/// What the phone was told, if its person now does the same again.
+fn has_to_try_again(meaning: &ReplyMeaning, told_before: &[PhoneResult]) -> Option<PhoneResult> {
+    match meaning {
+        _ if told_before.len() + 1 >= MAX_TRIES => None,
+        ReplyMeaning::Again => Some(PhoneResult::Refused),
+        ReplyMeaning::Nothing => Some(PhoneResult::Nothing),
+        ReplyMeaning::Accepted | ReplyMeaning::Question(_) | ReplyMeaning::Refused => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,5 +229,20 @@ mod tests {
         assert_eq!(choose(PhoneSteps::Number, &links, &news).await.map(|choice| choice.ready), Ok(None));
         let other = choose(PhoneSteps::Number, &links[..1], &news).await;
         assert_eq!(other, Err("the page showed a number that the question hasn't"));
+    }
+
+    #[test]
+    fn a_person_tries_three_times_in_all_if_the_phone_asks_for_it_or_says_nothing() {
+        for (meaning, told) in [
+            (ReplyMeaning::Again, Some(PhoneResult::Refused)),
+            (ReplyMeaning::Nothing, Some(PhoneResult::Nothing)),
+            (ReplyMeaning::Accepted, None),
+            (ReplyMeaning::Refused, None),
+            (ReplyMeaning::Question(vec![]), None),
+        ] {
+            assert_eq!(has_to_try_again(&meaning, &[]), told);
+            assert_eq!(has_to_try_again(&meaning, &[PhoneResult::Nothing]), told);
+            assert_eq!(has_to_try_again(&meaning, &[PhoneResult::Nothing; 2]), None);
+        }
     }
 }

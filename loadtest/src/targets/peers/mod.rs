@@ -47,6 +47,8 @@ pub struct PeerTarget {
     publisher: Publisher,
     payload: String,
     info: TargetInfo,
+    /// Whether pages stay after their message.
+    pages_stay: bool,
 }
 
 impl PeerKind {
@@ -70,7 +72,20 @@ impl PeerTarget {
         info: TargetInfo,
     ) -> Self {
         let publisher = Publisher::new(publisher);
-        Self { protocol: kind.protocol(), holder, publisher, payload: payload(payload_bytes), info }
+        Self { protocol: kind.protocol(), holder, publisher, payload: payload(payload_bytes), info, pages_stay: true }
+    }
+}
+
+impl PeerTarget {
+    /// The same, but pages leave after their message. By default they stay: then only what a message costs is measured, and
+    /// the end of a page would cost the peer more.
+    #[must_use]
+    pub fn with_leaving_pages(self) -> Self {
+        Self { pages_stay: false, ..self }
+    }
+
+    async fn page(&self, seat: Seat) -> Result<PeerPage, PageError> {
+        PeerPage::open(self.protocol, self.holder, seat, self.pages_stay).await
     }
 }
 
@@ -83,13 +98,13 @@ impl LoginTarget for PeerTarget {
     }
 
     async fn open(&self, seat: Seat) -> Result<OpenedPage<PeerPage, SceneId>, PageError> {
-        let page = PeerPage::open(self.protocol, self.holder, seat).await?;
+        let page = self.page(seat).await?;
         Ok(OpenedPage { page, trigger: seat.scene(), scene: seat.scene() })
     }
 
     /// A peer doesn't say what was missed: the page subscribes as if it were new.
     async fn reconnect(&self, page: &mut PeerPage, seat: Seat) -> Result<(), PageError> {
-        *page = PeerPage::open(self.protocol, self.holder, seat).await?;
+        *page = self.page(seat).await?;
         Ok(())
     }
 
@@ -103,7 +118,16 @@ impl LoginTarget for PeerTarget {
             Err(PublishError::Unanswered(_)) => PhoneResult::Nothing,
         };
         let answered = Instant::now();
-        Some(Triggered { who: anybody(), planned, due: planned, sent, told, answered, problem: None })
+        Some(Triggered {
+            who: anybody(),
+            planned,
+            due: planned,
+            sent,
+            told_before: vec![],
+            told,
+            answered,
+            problem: None,
+        })
     }
 }
 

@@ -26,6 +26,8 @@ pub struct PeerPage {
     stream: TcpStream,
     received: Vec<u8>,
     protocol: &'static dyn PeerProtocol,
+    /// Whether it stays after its message.
+    stays: bool,
 }
 
 impl PeerPage {
@@ -34,8 +36,9 @@ impl PeerPage {
         protocol: &'static dyn PeerProtocol,
         server: SocketAddr,
         seat: Seat,
+        stays: bool,
     ) -> Result<Self, PageError> {
-        let open = Self::open_in_any_time(protocol, server, seat);
+        let open = Self::open_in_any_time(protocol, server, seat, stays);
         timeout(OPENS_WITHIN, open).await.unwrap_or_else(|_| Err(PageError::Connection("timeout".to_owned())))
     }
 
@@ -43,10 +46,11 @@ impl PeerPage {
         protocol: &'static dyn PeerProtocol,
         server: SocketAddr,
         seat: Seat,
+        stays: bool,
     ) -> Result<Self, PageError> {
         let scene = seat.scene();
         let stream = connect(server, seat.source).await.map_err(broken)?;
-        let mut page = Self { stream, received: Vec::new(), protocol };
+        let mut page = Self { stream, received: Vec::new(), protocol, stays };
         page.shake_hands(server, scene).await?;
         if let Some(greeting) = protocol.greeting(scene) {
             page.stream.write_all(&frame_of(FIN | TEXT, greeting.as_bytes())).await.map_err(broken)?;
@@ -143,8 +147,8 @@ impl TargetPage for PeerPage {
         }
     }
 
-    /// The page stays: only what a message costs is measured, and its end would cost the peer more.
+    /// A page that stays waits for the end of its connection.
     async fn close(mut self) {
-        while !matches!(self.hear().await, Heard::Disconnected) {}
+        while self.stays && !matches!(self.hear().await, Heard::Disconnected) {}
     }
 }

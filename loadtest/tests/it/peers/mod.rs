@@ -1,4 +1,4 @@
 //! Peers as targets, and the command that compares them.
 
 mod command;
-mod target;
+pub(crate) mod target;

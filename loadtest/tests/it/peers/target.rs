@@ -37,7 +37,7 @@ type Pages = Arc<Mutex<HashMap<String, UnboundedSender<Message>>>>;
 const SEAT: Seat = Seat { number: 7, source: None, way: WayIn::WebSocket };
 
 /// A server that holds pages, and publishes what is posted.
-fn scripted_peer() -> Router {
+pub(crate) fn scripted_peer() -> Router {
     Router::new()
         .route("/ws/{channel}", get(hold_page))
         .route("/pub/{channel}", post(publish))
@@ -63,7 +63,7 @@ async fn publish(State(pages): State<Pages>, Path(channel): Path<String>, body: 
     StatusCode::OK
 }
 
-async fn serve(routes: Router) -> SocketAddr {
+pub(crate) async fn serve(routes: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(axum::serve(listener, routes).into_future());

@@ -52,7 +52,7 @@ async fn read_skew(client: &Client) -> Option<f64> {
 }
 
 /// Reads the answer to `TIME`: seconds since 1970, and microseconds.
-fn parse_time(answer: &Reply) -> Option<Duration> {
+pub(crate) fn parse_time(answer: &Reply) -> Option<Duration> {
     let (seconds, micros): (u64, u32) = answer.clone().convert().ok()?;
     Some(Duration::new(seconds, micros.checked_mul(1000)?))
 }
