@@ -93,11 +93,17 @@ impl<'a> Delivery<'a> {
     }
 
     /// Whether to settle a login as if the sender had no record. Where WeChat is asked about such people, it has to be known
-    /// before.
+    /// before. And a message that says that its sender follows makes a record itself, at the same time.
     pub(super) fn may_guess_no_record(&self) -> bool {
-        self.services.users.forecast().expects_none()
+        let services = self.services;
+        services.users.forecast().expects_none()
+            && services.bus.settles_along()
             && !self.account.people.asks_wechat()
-            && self.services.bus.settles_along()
+            && !self.says_that_the_sender_follows()
+    }
+
+    fn says_that_the_sender_follows(&self) -> bool {
+        matches!(self.message.kind, MessageKind::Subscribe(_))
     }
 
     /// Who the sender is; may ask WeChat. What it told has to be kept.
@@ -131,6 +137,7 @@ impl<'a> Delivery<'a> {
         scene: SceneId,
         transition: impl Fn(Person) -> Transition,
     ) -> Result<(Settled, Option<u64>), UnfinishedDelivery> {
+        // At most twice: a guess that was corrected is none.
         loop {
             let (person, told) = self.person().await;
             let (counted, logins) = self.counted_record(told.as_ref());
@@ -142,7 +149,9 @@ impl<'a> Delivery<'a> {
             }
             match settled.map_err(|error| self.unfinished_by(&error))? {
                 SettledAlong::Settled { settled, replaced } => {
-                    self.services.users.forecast().learn(self.stored.user.user().is_some());
+                    if !self.says_that_the_sender_follows() {
+                        self.services.users.forecast().learn(self.stored.user.user().is_some());
+                    }
                     return Ok((settled, replaced.then_some(logins)));
                 }
                 SettledAlong::WrongGuess(stored) => self.correct_guess(stored.as_deref()),
@@ -154,7 +163,7 @@ impl<'a> Delivery<'a> {
     fn counted_record(&self, told: Option<&ToldByWechat>) -> (Replacement, u64) {
         let now = self.arrival.unix_ms;
         let count = |user: &mut User| {
-            if let MessageKind::Subscribe(_) = self.message.kind {
+            if self.says_that_the_sender_follows() {
                 user.set_followed(self.message.created);
             }
             if let Some(told) = told {

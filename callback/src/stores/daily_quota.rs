@@ -1,7 +1,8 @@
 //! How much of a day's quota at WeChat is used, counted by all pods together.
 //!
 //! While much of a quota is left, a pod counts several calls at once, and makes them one after the other. So most calls cost
-//! Redis nothing. What a pod has counted and not made when it ends, or when the day ends, is lost: 15 calls at most.
+//! Redis nothing. What a pod has counted and not made when it ends, or when the day ends, is lost: 15 calls at most. So is a
+//! block whose answer nobody waited for.
 //!
 //! ```text
 //! count_call ──there are calls that were counted──▶ the next of them
@@ -61,10 +62,10 @@ impl DailyQuota {
         let counting = (several > 1).then(|| BlockBeingCounted { quota: self, account });
         let sum = self.store.count_several(&self.key(account, now), several, COUNT_LIFE).await?;
         let sum = sum % REFUSED_BY_0_2;
-        drop(counting);
         if let Some(calls) = self.counted.lock().get_mut(account) {
             calls.counted(day, sum, several - 1);
         }
+        drop(counting);
         Ok(sum.saturating_sub(several - 1))
     }
 
@@ -124,13 +125,14 @@ impl CountedCalls {
 
     /// Redis has counted calls for this pod, up to this sum. It has yet to make so many of them.
     fn counted(&mut self, day: i64, sum: u64, unmade: u64) {
+        // A call that was counted by itself, and is told of late, ends no block that is kept.
         if day == self.day && (unmade > 0 || self.unmade == 0) {
             (self.sum, self.unmade) = (sum, unmade);
         }
     }
 }
 
-/// While this lives, a block is being counted. It may be dropped at any time: then the next call counts one.
+/// While this lives, a block is being counted. It may be dropped at any time: then the next call counts a block.
 struct BlockBeingCounted<'a> {
     quota: &'a DailyQuota,
     account: &'a AccountName,

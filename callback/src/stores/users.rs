@@ -158,7 +158,7 @@ impl StoredUser {
         self.0.get()?.as_ref()
     }
 
-    /// This is stored, in place of a guess.
+    /// This is stored, in place of a guess. What was read stays.
     pub fn correct(&self, user: Option<User>) {
         let _ = self.0.set(user);
     }

@@ -30,8 +30,10 @@ pub(super) fn svg(text: &str) -> Result<String, QrTooLongError> {
     push_numbers(&mut svg, [("", side), (" ", side)]);
     svg.push_str("\" shape-rendering=\"crispEdges\"><path fill=\"#fff\" d=\"M0 0");
     push_numbers(&mut svg, [("h", side), ("v", side)]);
-    // A line is as wide as a module, and runs along its middle.
-    svg.push_str("H0z\"/><path stroke=\"#000\" transform=\"translate(0 .5)\" d=\"");
+    // A line is as wide as a module, and runs along its middle. A page's own rules for lines of an svg don't reach it.
+    svg.push_str(
+        "H0z\"/><path stroke=\"#000\" stroke-width=\"1\" stroke-linecap=\"butt\" transform=\"translate(0 .5)\" d=\"",
+    );
     push_path(&mut svg, &code);
     svg.push_str("\"/></svg>");
     Ok(svg)
@@ -103,6 +105,9 @@ mod tests {
         let background =
             "viewBox=\"0 0 41 41\" shape-rendering=\"crispEdges\"><path fill=\"#fff\" d=\"M0 0h41v41H0z\"/>";
         assert!(svg.contains(background), "{svg}");
+        let lines =
+            "<path stroke=\"#000\" stroke-width=\"1\" stroke-linecap=\"butt\" transform=\"translate(0 .5)\" d=\"M4 4h7";
+        assert!(svg.contains(lines), "{svg}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ end
 local guessed_right = is_guess == '1' and is_unchanged()
 if is_guess == '1' and not guessed_right then
   local there = redis.pcall('GET', along)
+  -- An error is no wrong guess: the scene is settled, and the value left to the caller.
   if type(there) ~= 'table' then
     return { 'guess', there }
   end

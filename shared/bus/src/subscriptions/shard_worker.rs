@@ -6,7 +6,8 @@
 //! | `to_read` | scenes that are subscribed | read the mailbox, hand it to the registry |
 //! | `to_sweep` | scenes of which no loss is known | read the mailbox, as from `to_read`, while nothing more urgent waits |
 //!
-//! Scenes to be swept go to `to_subscribe` instead where Redis may not have all of our subscriptions.
+//! Scenes to be swept go to `to_subscribe` instead where Redis may not have all of our subscriptions, except those that were
+//! opened a moment ago.
 //!
 //! The next chunk is subscribed while the mailboxes of the last one are read. What fails goes back to
 //! `to_subscribe`, and the worker pauses: 50 ms first, twice as long each time, at most a second.
@@ -142,8 +143,7 @@ impl ShardWorker {
                     self.paused_until = Instant::now();
                     self.pause = MIN_PAUSE;
                 }
-                ShardTask::Sweep(scenes) if self.count_agrees => self.to_sweep.extend(scenes),
-                ShardTask::Sweep(scenes) => self.enqueue(scenes),
+                ShardTask::Sweep(scenes) => self.sweep(scenes),
                 ShardTask::CompareCount => {
                     self.follow_changes(std::mem::take(&mut changed)).await;
                     self.compare_count().await;
@@ -168,6 +168,14 @@ impl ShardWorker {
             let lost = self.registry.mark_lost(Loss::Subscriptions, |scene| self.is_ours(scene));
             self.enqueue(lost);
         }
+    }
+
+    fn sweep(&mut self, scenes: Vec<SceneId>) {
+        // A new scene was subscribed seconds ago, whatever the count says of all others.
+        let (subscribed, doubtful) =
+            scenes.into_iter().partition(|scene| self.count_agrees || self.registry.is_presumed(*scene));
+        self.to_sweep.extend::<Vec<_>>(subscribed);
+        self.enqueue(doubtful);
     }
 
     fn enqueue(&mut self, scenes: Vec<SceneId>) {
@@ -217,11 +225,14 @@ impl ShardWorker {
                     batch.done.push(scene);
                 }
                 Err(error) if error.is_undecided() => batch.fail(scene, error),
-                Err(error) => tracing::error!(
-                    %scene, %error,
-                    "Redis holds something else where this scene's mailbox should be; its page can't be logged in; does \
-                     other software write wx:*?"
-                ),
+                Err(error) => {
+                    self.registry.leave_unread(scene);
+                    tracing::error!(
+                        %scene, %error,
+                        "Redis holds something else where this scene's mailbox should be; its page can't be logged in; does \
+                         other software write wx:*?"
+                    );
+                }
             }
         }
         batch

@@ -1,6 +1,6 @@
 //! Which mailboxes are read as a precaution, so that a loss that nobody noticed ends some time.
 //!
-//! A sweep goes once around all slots, in equal steps, so that no moment has much to read. What was read lately is left out.
+//! A sweep goes once around all slots, in equal steps, so that its own reads are spread. What was read lately is left out.
 //! Scenes that Redis doesn't have come more often: their gateway may have been refused to open them again. Scenes that were
 //! opened a moment ago, and not read since, come at once.
 //!

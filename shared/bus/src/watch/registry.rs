@@ -1,7 +1,8 @@
 //! This process's watchers, by scene.
 //!
 //! A watcher that is catching up has its live events held back until its mailbox has been read: so it gets all
-//! events, once, in order. It catches up when it begins, and again whenever events may have been lost. Only a read
+//! events, once, in order. It catches up when it begins (unless nobody can have seen its scene's code yet), and again whenever
+//! events may have been lost. Only a read
 //! that began after that, and while the scene was subscribed, has everything that was missed. [`LogicalTime`] tells.
 //!
 //! ```text
@@ -71,7 +72,7 @@ struct WatchedScene {
     slot: Slot,
 }
 
-/// The last read of a scene's mailbox.
+/// The last read of a scene's mailbox, or what stands in for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LastRead {
     pub(crate) outcome: ReadOutcome,
@@ -148,6 +149,18 @@ impl WatcherRegistry {
 
     fn inspection(&self) -> u32 {
         self.0.inspections.load(Ordering::Relaxed)
+    }
+
+    /// Whether the scene was opened a moment ago and hasn't been read since.
+    pub(crate) fn is_presumed(&self, scene: SceneId) -> bool {
+        self.0.scenes.get(&scene).is_some_and(|watched| watched.last_read.outcome == ReadOutcome::Presumed)
+    }
+
+    /// The scene's mailbox can't be read, now or later. It is left alone for as long as one that was read.
+    pub(crate) fn leave_unread(&self, scene: SceneId) {
+        if let Some(mut watched) = self.0.scenes.get_mut(&scene) {
+            watched.last_read = LastRead { outcome: ReadOutcome::Missing, inspection: self.inspection() };
+        }
     }
 
     /// The scenes that are due by their slots and last reads.

@@ -59,6 +59,18 @@ async fn a_new_scene_that_redis_has_lost_before_it_was_watched_is_told_of_soon()
 }
 
 #[tokio::test]
+async fn a_new_scene_is_read_without_being_subscribed_again_though_redis_tells_no_count() {
+    let server = RedisServer::start().await;
+    server.add_user("no-count", "password", "~* &* +@all -client|info").await;
+    let (gateway, _) = pod(&server.url_for("no-count", "password"));
+    gateway.watch(scene(1), 0).await.unwrap();
+    let before = server.usage().await;
+    let _watch = gateway.watch_unseen(scene(2)).await.unwrap();
+    until("the sweep reads the new scene", async || (server.usage().await - before.clone()).calls("hmget") > 0).await;
+    assert_eq!((server.usage().await - before).calls("ssubscribe"), 1);
+}
+
+#[tokio::test]
 async fn a_page_learns_within_seconds_that_redis_was_emptied() {
     for command in [&["FLUSHALL"][..], &["FLUSHALL", "ASYNC"], &["FLUSHDB"], &["SWAPDB", "0", "1"]] {
         let server = RedisServer::start().await;
