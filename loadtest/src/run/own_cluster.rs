@@ -35,6 +35,10 @@ use crate::{
 const LONGEST_LIFE: f64 = 1800.0;
 /// A gateway that is restarted waits this long for pages that can't come back. They live for up to an hour.
 const DRAIN_COMPATIBLE: &str = "compatible = 10\n";
+/// How many connections a gateway takes by default.
+const USUAL_CONNECTIONS: u32 = 19_000;
+/// How many more connections than pages it takes otherwise: of pages that come back before their last connection has ended.
+const SPARE_CONNECTIONS: u32 = 1_000;
 /// How much longer a scene lives than the run needs it, in seconds.
 const SPARE_LIFE: f64 = 60.0;
 
@@ -179,9 +183,16 @@ fn setup(options: &ClusterOptions, plan: &LoginPlan, stages: &PageStages, logs: 
         quota: AccountQuota { qr_codes: u32::MAX, tokens: u32::MAX, page_codes: u32::MAX, sessions: u32::MAX },
         log_files: Some(logs),
         settings: options.log.as_ref().map(|level| log_setting(level)).unwrap_or_default(),
-        gateway_settings: if plan.faults.is_empty() { String::new() } else { DRAIN_COMPATIBLE.to_owned() },
+        gateway_settings: gateway_settings(options, plan),
         ..Setup::default()
     }
+}
+
+/// A gateway takes its share of the pages, if that is more than it takes by default.
+fn gateway_settings(options: &ClusterOptions, plan: &LoginPlan) -> String {
+    let drain = if plan.faults.is_empty() { "" } else { DRAIN_COMPATIBLE };
+    let connections = USUAL_CONNECTIONS.max(plan.pages.div_ceil(options.gateways) + SPARE_CONNECTIONS);
+    format!("{drain}[limits]\nconnections = {connections}\n")
 }
 
 /// The setting for another log level. A process always has to log that it serves.
