@@ -9,7 +9,7 @@ use scenecast_scene::{OpenId, SceneId};
 use scenecast_service::config::defaults;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::ready_pods::ReadyPods;
 use crate::ledger::Redemption;
@@ -73,9 +73,11 @@ impl SiteBackend {
     pub(crate) async fn redeem(&self, grant: &PageGrant) -> Redemption {
         let idempotency_key = format!("{:032x}", rand::random::<u128>());
         let began = Instant::now();
+        let ends = began + defaults::grant_life().duration();
         let mut last_code = "unanswered".to_owned();
-        while began.elapsed() < defaults::grant_life().duration() {
-            let pause = match self.request(grant, &idempotency_key).await {
+        // Also while it waits for a callback: there may never be one again.
+        while let Ok(answer) = timeout_at(ends, self.request(grant, &idempotency_key)).await {
+            let pause = match answer {
                 Ok(RedeemAnswer::Final(redemption)) => {
                     if let (Redemption::Of(_), Some(redeemed)) = (&redemption, &self.redeemed) {
                         redeemed.lock().push((grant.clone(), began));

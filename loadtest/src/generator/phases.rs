@@ -24,6 +24,8 @@ const LEAVES: u64 = 0x1ea5;
 const RECONNECTS: u64 = 0xc0de;
 /// How often the ramp looks whether all pages are open.
 const RAMP_POLL: Duration = Duration::from_millis(20);
+/// How long a page may need to come back to another gateway.
+const ON_THE_WAY: Duration = Duration::from_secs(5);
 
 /// What is missing of a run that was stopped.
 pub const STOPPED_EARLY: &str = "the run was stopped before its end";
@@ -74,6 +76,7 @@ impl<T: LoginTarget> Generator<T> {
         let mut pages = JoinSet::new();
         if self.ramp(&mut pages, &mut missing).await {
             self.hold().await;
+            missing.extend(self.still_connected(self.share_of_pages()).await);
             self.load().await;
         }
         if self.state.stop.is_cancelled() {
@@ -107,7 +110,7 @@ impl<T: LoginTarget> Generator<T> {
             }
             if stage < self.stages.count() && fault.is_none() {
                 self.reached(Instant::now() + self.stages.hold()).await;
-                fault = self.still_connected(wanted);
+                fault = self.still_connected(wanted).await;
             }
             match fault {
                 Some(fault) if self.is_staged() => {
@@ -162,10 +165,32 @@ impl<T: LoginTarget> Generator<T> {
         }
     }
 
-    /// What is wrong if pages of a stage were lost while they waited.
-    fn still_connected(&self, wanted: u64) -> Option<String> {
-        let connected = self.state.recorder.counts().connected;
-        (connected < wanted).then(|| format!("only {connected} of {wanted} pages were still connected after its hold"))
+    /// How many pages this segment keeps open.
+    fn share_of_pages(&self) -> u64 {
+        let mut before = 0;
+        let shares = self.stages.totals().iter().map(|total| {
+            let share = self.state.segment.share_of(total - before);
+            before = *total;
+            u64::from(share)
+        });
+        shares.sum()
+    }
+
+    /// What is wrong if pages were lost while they waited. One that was sent to another gateway may be on its way.
+    async fn still_connected(&self, wanted: u64) -> Option<String> {
+        let state = &self.state;
+        let all_connected = async {
+            while state.recorder.counts().connected < wanted {
+                tokio::time::sleep(RAMP_POLL).await;
+            }
+        };
+        tokio::select! {
+            connected = timeout(ON_THE_WAY, all_connected) => connected.is_err().then(|| {
+                let connected = state.recorder.counts().connected;
+                format!("only {connected} of {wanted} pages were still connected after their hold")
+            }),
+            () = state.stop.cancelled() => None,
+        }
     }
 
     async fn hold(&self) {

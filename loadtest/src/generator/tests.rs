@@ -255,9 +255,10 @@ async fn pages_open_in_stages_and_a_stage_that_loses_pages_ends_the_run() {
     let (missing, recorder) = run_staged(StallingTarget::default()).await;
     assert_eq!((missing.len(), funnel(&recorder).opened, funnel(&recorder).delivered), (0, 20, 20));
 
-    let (missing, recorder) =
-        run_staged(StallingTarget { leaves_after_opening: true, ..StallingTarget::default() }).await;
+    let leaving = || StallingTarget { leaves_after_opening: true, ..StallingTarget::default() };
+    let ((missing, recorder), (in_hold, _)) = tokio::join!(run_staged(leaving()), run(leaving(), plan()));
     assert!(missing[0].starts_with("the run ended at stage 1 of 2 (8 pages): only "), "{missing:?}");
+    assert!(in_hold.iter().any(|text| text.ends_with("were still connected after their hold")), "{in_hold:?}");
     assert_eq!(funnel(&recorder).planned, 0);
     let phases = recorder.look(|recorded| recorded.windows.iter().map(|window| window.phase).collect::<Vec<_>>());
     assert_eq!(phases, [Phase::Ramp, Phase::CoolDown]);

@@ -32,7 +32,7 @@ pub struct HealthEvidence {
     pub failed_opens: u64,
     /// What the generator itself ran out of, with how often.
     pub exhausted: BTreeMap<String, u64>,
-    /// How long load and fault took.
+    /// How long the load took.
     pub took: Duration,
     pub cpu_seconds: f64,
     pub cpus: u32,

@@ -7,7 +7,7 @@ use std::{
 
 use super::{fault_schedule::not_injected, sampler::Samples};
 use crate::{
-    generator::{FaultWindow, Measured, PhaseWindow},
+    generator::{FaultWindow, Measured, PhaseWindow, STOPPED_EARLY},
     health::{HealthEvidence, MachineTimes, host_info, judge, port_range},
     measure::{TimingSet, Timings},
     plan::{LoginPlan, Phase},
@@ -75,7 +75,9 @@ pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
     let failed_opens = failed_opens(&samples);
     result.processes = samples.processes;
     result.faults = fault_marks(faults, took);
-    let not_injected = not_injected(&result.plan.faults, result.faults.len());
+    // A run that was ended had no time for all of its faults.
+    let was_ended = aborted_by.is_some() || missing.iter().any(|reason| reason == STOPPED_EARLY);
+    let not_injected = not_injected(&result.plan.faults, result.faults.len()).filter(|_| !was_ended);
     let mut gaps = vec![];
     // Of the logins of a worker that is gone nobody knows the end.
     if workers.iter().all(|worker| worker.is_complete) {

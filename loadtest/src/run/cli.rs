@@ -32,7 +32,7 @@ pub struct RunCli {
     /// The same, from a file
     #[arg(long = "thresholds", value_name = "FILE")]
     pub(super) threshold_file: Option<PathBuf>,
-    /// The directory for result.json, result.hlog and the logs of an own cluster; made if it is missing
+    /// The directory for result.json, result.hlog, report.html and the logs of workers and an own cluster; made if it is missing
     #[arg(long, value_name = "DIRECTORY", default_value = "loadtest-result")]
     pub(super) out: PathBuf,
     /// Run although something would run out

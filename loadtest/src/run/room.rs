@@ -15,11 +15,12 @@ use crate::{
 /// What a run needs of this machine. Workers that somebody else starts have their own.
 fn needs(cli: &RunCli, plan: &LoginPlan, part: &RunPart) -> PreflightNeeds {
     let own_gateways = if cli.cluster.target.is_some() { 0 } else { cli.cluster.gateways };
-    let workers = match part {
-        RunPart::Coordinator { workers, starts_them: true } => *workers,
-        _ => 1,
+    let (shares, workers) = match part {
+        RunPart::Coordinator { workers, starts_them: true } => (*workers, *workers),
+        RunPart::Coordinator { workers, starts_them: false } => (*workers, 1),
+        RunPart::Alone | RunPart::Worker { .. } => (1, 1),
     };
-    let pages = u64::from(plan.pages).div_ceil(workers.into());
+    let pages = u64::from(plan.pages).div_ceil(shares.into());
     let gateways = usize::try_from(own_gateways.max(1)).unwrap_or(1);
     PreflightNeeds {
         pages,

@@ -19,7 +19,7 @@ use super::{
     sampler::{OwnProcess, Sampler, Samples},
 };
 use crate::{
-    generator::{GateKeeper, Generator, PhaseGate, RunRecorder},
+    generator::{GateKeeper, Generator, PhaseGate, RunRecorder, STOPPED_EARLY},
     health::{host_info, raise_descriptor_limit},
     results::ProcessRole,
     targets::PreciseTimer,
@@ -58,6 +58,7 @@ pub(super) async fn work(cli: &RunCli, index: u32) -> Result<(), RunError> {
 
 async fn work_for(cli: &RunCli, reporter: &mut Reporter, stop: &CancellationToken) -> Result<(), RunError> {
     let offer = reporter.offer(cli.workers.within(), stop).await?;
+    reporter.silent = Duration::from_secs_f64(offer.silent_seconds);
     match take_part(cli, &offer, reporter, stop).await {
         // Whoever ended the run knows why.
         Err(error) if !matches!(error, RunError::CalledOff(_) | RunError::Absent(_)) => {
@@ -136,9 +137,9 @@ impl RunningPart {
                 stop.cancel();
             }
         };
-        let missing = ended.unwrap_or_else(|error| vec![format!("the generator failed: {error}")]);
+        let mut missing = ended.unwrap_or_else(|error| vec![format!("the generator failed: {error}")]);
         // The coordinator says itself why it stopped the run.
-        let missing = if stopped_because.is_some() { vec![] } else { missing };
+        missing.retain(|text| stopped_because.is_none() || text != STOPPED_EARLY);
         let Self { recorder, sampler, gates, log, pages_per_path } = self;
         let samples = sampler.finish(&recorder);
         let record = log.new_parts(&recorder.measured(), &worker_samples(&samples, pages_per_path));

@@ -60,6 +60,9 @@ pub(super) enum WorkerOptionsError {
     NoCoordinator(&'static str),
     #[error("{0} needs --run-name (or LOADTEST_RUN): the name that all workers and their coordinator have")]
     NoName(&'static str),
+    /// Each process of a job would put all of the load on the target.
+    #[error("--worker-index (or JOB_COMPLETION_INDEX) is a worker's number: give --worker, too")]
+    NoWorker,
     /// Workers report each second, so a shorter silence says nothing.
     #[error("{option}: {value} is not a number of seconds from {LEAST_SECONDS} to 86400")]
     Seconds { option: &'static str, value: f64 },
@@ -77,7 +80,8 @@ impl WorkerOptions {
             (Some(workers), ..) => return Ok(RunPart::Coordinator { workers, starts_them: true }),
             (None, Some(workers), _) => (RunPart::Coordinator { workers, starts_them: false }, "--await-workers"),
             (None, None, Some(index)) if self.worker => (RunPart::Worker { index }, "--worker"),
-            (None, None, _) => return Ok(RunPart::Alone),
+            (None, None, Some(_)) => return Err(WorkerOptionsError::NoWorker),
+            (None, None, None) => return Ok(RunPart::Alone),
         };
         if self.coordinator.is_none() {
             return Err(WorkerOptionsError::NoCoordinator(option));

@@ -166,6 +166,7 @@ fn field_of(funnel: &Funnel, name: &str) -> Option<f64> {
     Some(to_f64(match name {
         "asked" => funnel.asked,
         "opened" => funnel.opened,
+        "ended_with_the_data" => funnel.ended_with_the_data,
         "left" => funnel.left,
         "planned" => funnel.planned,
         "without_page" => funnel.without_page,

@@ -15,8 +15,9 @@ use super::{
 
 /// For this long after its start a run's streams are kept.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
-/// More entries than any run has.
-const MOST_ENTRIES: usize = 10_000_000;
+/// How many entries a stream has at most: those of twenty seconds of a thousand workers. Whoever reads them does so each
+/// second, and misses the number of a report that was dropped.
+const MOST_ENTRIES: usize = 20_000;
 /// How many entries are read at a time.
 const AT_ONCE: usize = 500;
 /// How often the clock is asked. The shortest round trip says most.

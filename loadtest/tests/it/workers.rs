@@ -153,8 +153,11 @@ async fn a_run_with_workers_that_is_interrupted_stops_all_of_them_and_leaves_a_p
 #[tokio::test]
 async fn workers_end_with_their_coordinator() {
     let files = tempfile::tempdir().unwrap();
-    let mut running =
-        running(run(files.path(), "--workers 2 --pages 20 --opens 50 --hold 0 --rate 10 --for 600")).await;
+    let mut running = running(run(
+        files.path(),
+        "--workers 2 --pages 20 --opens 50 --hold 0 --rate 10 --for 600 --workers-silent 3600",
+    ))
+    .await;
     let worker = worker_of(&running, 0);
     let servers = children_of(&running);
     running.kill().await.unwrap();

@@ -7,6 +7,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use scenecast_browsers::raw_websocket::{FIN, PONG, frame_of};
+use scenecast_service::config::defaults;
 use scenecast_simulator::{read_code, read_drawn};
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, time::sleep_until};
@@ -33,8 +34,7 @@ use crate::{
 
 /// How often a page polls with its ticket.
 const POLLS_EVERY: Duration = Duration::from_secs(1);
-/// How often a page asks for the grant of its login, and after which pause.
-const GRANT_TRIES: u32 = 10;
+/// The pause before a page asks for the grant of its login again. It asks for as long as the grant lives.
 const GRANT_RETRY: Duration = Duration::from_secs(1);
 const CLOSE: u8 = FIN | 8;
 
@@ -225,8 +225,11 @@ impl CompatiblePage {
     pub(crate) async fn grant_of_path(gateways: &ReadyPods, origin: &str, seat: Seat, heard: &str) -> Option<String> {
         let (id, cookies) = heard.split_once('\n')?;
         let mut browser = BareBrowser::new(seat.source, seat.browser(), origin).with_cookies(cookies);
-        for _ in 0..GRANT_TRIES {
-            if let Ok(mut connection) = browser.connect(gateways.nth(seat.number)?).await
+        let began = Instant::now();
+        while began.elapsed() < defaults::grant_life().duration() {
+            // While a gateway is replaced there may be none.
+            if let Some(gateway) = gateways.nth(seat.number)
+                && let Ok(mut connection) = browser.connect(gateway).await
                 && let Ok((200, answer)) = browser.get(&mut connection, &format!("/wx/result/{id}")).await
             {
                 return said::json(&String::from_utf8_lossy(&answer))["phoneIme"].as_str().map(str::to_owned);
