@@ -148,6 +148,7 @@ mod tests {
             ("--workers 2 --peer ws", "cannot be used with"),
             ("--await-workers 2 --target t.toml --peer ws", "cannot be used with"),
             ("--worker --target t.toml", "--worker-index"),
+            ("--worker-index 3", "give --worker, too"),
             ("--worker --worker-index 0", "--target"),
             ("--worker --worker-index -1 --target t.toml", "-1"),
             ("--worker --worker-index 0 --target t.toml", "--worker needs --coordinator"),
