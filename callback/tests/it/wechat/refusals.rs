@@ -79,7 +79,8 @@ async fn a_quota_that_is_used_up_stops_its_own_call_only_and_is_tried_again_with
     assert!(page(world.pod(), "demo").await["typed"].is_object());
     assert!(page(&other_pod, "demo").await["qr"].is_object(), "WeChat gives codes again, as another pod finds out");
     let left = "scenecast_wechat_quota_left{account=\"demo\",call=\"/cgi-bin/qrcode/create\"}";
-    assert_eq!(other_pod.metric(left), 100_000 - 3, "the day isn't used up");
+    // Three codes were asked for, and the first pod has counted 15 more, for itself.
+    assert_eq!(other_pod.metric(left), 100_000 - 3 - 15, "the day isn't used up");
     world.pass(60 * minute);
     assert!(page(world.pod(), "demo").await["qr"].is_object());
 
