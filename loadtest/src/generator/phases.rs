@@ -9,7 +9,8 @@ use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    generator_state::GeneratorState, logins::log_in, pages::keep_page, phase_gate::PhaseGate, recording::RunRecorder,
+    generator_state::GeneratorState, logins::log_in, measured::LiveCounts, pages::keep_page, phase_gate::PhaseGate,
+    recording::RunRecorder,
 };
 use crate::{
     plan::{Arrivals, LoginPlan, PageStages, Phase, RateCurve, Schedule, Segment},
@@ -150,17 +151,26 @@ impl<T: LoginTarget> Generator<T> {
 
     /// Waits until so many pages have opened. Answers what is wrong if they don't.
     async fn until_open(&self, wanted: u64) -> Option<String> {
+        let opened = self.fewer_than(wanted, RAMP_GRACE, |counts| counts.opened).await?;
+        Some(format!("only {opened} of {wanted} pages opened"))
+    }
+
+    /// What is wrong if pages were lost while they waited. One that was sent to another gateway may be on its way.
+    async fn still_connected(&self, wanted: u64) -> Option<String> {
+        let connected = self.fewer_than(wanted, ON_THE_WAY, |counts| counts.connected).await?;
+        Some(format!("only {connected} of {wanted} pages were still connected after their hold"))
+    }
+
+    /// Waits until this count is as high as wanted. Answers what it is otherwise, after so long; `None` if the run is stopped.
+    async fn fewer_than(&self, wanted: u64, within: Duration, count: impl Fn(&LiveCounts) -> u64) -> Option<u64> {
         let state = &self.state;
-        let all_open = async {
-            while state.recorder.counts().opened < wanted {
+        let reached = async {
+            while count(&state.recorder.counts()) < wanted {
                 tokio::time::sleep(RAMP_POLL).await;
             }
         };
         tokio::select! {
-            opened = timeout(RAMP_GRACE, all_open) => opened.is_err().then(|| {
-                let opened = state.recorder.counts().opened;
-                format!("only {opened} of {wanted} pages opened")
-            }),
+            reached = timeout(within, reached) => reached.is_err().then(|| count(&state.recorder.counts())),
             () = state.stop.cancelled() => None,
         }
     }
@@ -174,23 +184,6 @@ impl<T: LoginTarget> Generator<T> {
             u64::from(share)
         });
         shares.sum()
-    }
-
-    /// What is wrong if pages were lost while they waited. One that was sent to another gateway may be on its way.
-    async fn still_connected(&self, wanted: u64) -> Option<String> {
-        let state = &self.state;
-        let all_connected = async {
-            while state.recorder.counts().connected < wanted {
-                tokio::time::sleep(RAMP_POLL).await;
-            }
-        };
-        tokio::select! {
-            connected = timeout(ON_THE_WAY, all_connected) => connected.is_err().then(|| {
-                let connected = state.recorder.counts().connected;
-                format!("only {connected} of {wanted} pages were still connected after their hold")
-            }),
-            () = state.stop.cancelled() => None,
-        }
     }
 
     async fn hold(&self) {

@@ -183,24 +183,23 @@ fn most_logins(rate: &RateCurve, arrivals: Arrivals) -> f64 {
     }
 }
 
+/// What these arguments of `run` say, separated by blanks; or what is wrong with them.
+#[cfg(test)]
+pub(super) fn parsed(arguments: &str) -> Result<RunCli, String> {
+    let command = RunCli::augment_args(clap::Command::new("run").no_binary_name(true));
+    let matches = command.try_get_matches_from(arguments.split_whitespace()).map_err(|error| error.to_string())?;
+    clap::FromArgMatches::from_arg_matches(&matches).map_err(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
     use crate::plan::ThinkTime;
 
-    #[derive(Parser)]
-    struct Arguments {
-        #[command(flatten)]
-        run: RunCli,
-    }
-
     fn plan(arguments: &str) -> Result<LoginPlan, String> {
-        let arguments = ["run"].into_iter().chain(arguments.split_whitespace());
-        let parsed = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        let plan = parsed.run.plan().map_err(|error| error.to_string())?;
-        parsed.run.page_stages().map(|_| plan).map_err(|error| error.to_string())
+        let run = parsed(arguments)?;
+        let plan = run.plan().map_err(|error| error.to_string())?;
+        run.page_stages().map(|_| plan).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -130,9 +130,9 @@ mod tests {
         redeems: Redemption,
     }
 
-    struct Page(mpsc::Receiver<Heard>);
+    struct ScriptedPage(mpsc::Receiver<Heard>);
 
-    impl TargetPage for Page {
+    impl TargetPage for ScriptedPage {
         async fn hear(&mut self) -> Heard {
             match self.0.recv().await {
                 Some(heard) => heard,
@@ -146,22 +146,22 @@ mod tests {
     }
 
     impl LoginTarget for Answers {
-        type Page = Page;
+        type Page = ScriptedPage;
         type Trigger = mpsc::Sender<Heard>;
 
         fn info(&self) -> TargetInfo {
             TargetInfo::default()
         }
 
-        async fn open(&self, seat: Seat) -> Result<OpenedPage<Page, mpsc::Sender<Heard>>, PageError> {
+        async fn open(&self, seat: Seat) -> Result<OpenedPage<ScriptedPage, mpsc::Sender<Heard>>, PageError> {
             if !self.opens {
                 return Err(PageError::Refused("crowded".to_owned()));
             }
             let (trigger, heard) = mpsc::channel(1);
-            Ok(OpenedPage { page: Page(heard), trigger, scene: seat.scene() })
+            Ok(OpenedPage { page: ScriptedPage(heard), trigger, scene: seat.scene() })
         }
 
-        async fn reconnect(&self, _: &mut Page, _: Seat) -> Result<(), PageError> {
+        async fn reconnect(&self, _: &mut ScriptedPage, _: Seat) -> Result<(), PageError> {
             Ok(())
         }
 

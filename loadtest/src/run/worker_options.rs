@@ -108,21 +108,11 @@ impl WorkerOptions {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-    use crate::run::cli::RunCli;
-
-    #[derive(Parser)]
-    struct Arguments {
-        #[command(flatten)]
-        run: RunCli,
-    }
+    use crate::run::cli::parsed;
 
     fn part(arguments: &str) -> Result<RunPart, String> {
-        let arguments = ["run"].into_iter().chain(arguments.split_whitespace());
-        let parsed = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        parsed.run.workers.part().map_err(|error| error.to_string())
+        parsed(arguments)?.workers.part().map_err(|error| error.to_string())
     }
 
     #[test]

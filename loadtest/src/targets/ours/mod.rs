@@ -46,7 +46,7 @@ use crate::{
     plan::{ThinkTime, WayIn},
     results::TargetInfo,
 };
-use compatible::CompatiblePage;
+use compatible::BareCompatiblePage;
 use http_page::HttpPage;
 use mini_program::MiniProgramPhones;
 use page_frame::ShownScene;
@@ -81,7 +81,7 @@ pub struct ScenecastPage(ConnectedPage);
 enum ConnectedPage {
     Socket(SocketPage),
     Http(Box<HttpPage>),
-    Compatible(Box<CompatiblePage>),
+    Compatible(Box<BareCompatiblePage>),
 }
 
 /// What a person does with a page's code.
@@ -166,7 +166,7 @@ impl ScenecastTarget {
         gateway: SocketAddr,
     ) -> Result<OpenedPage<ScenecastPage, ShownLoginCode>, PageError> {
         let on_open = self.compatible.as_ref().and_then(|places| places.on_open.get(&gateway)).copied();
-        let (page, input) = CompatiblePage::open(gateway, on_open, &self.origin, seat).await?;
+        let (page, input) = BareCompatiblePage::open(gateway, on_open, &self.origin, seat).await?;
         let page = ScenecastPage(ConnectedPage::Compatible(Box::new(page)));
         Ok(OpenedPage { page, trigger: ShownLoginCode(input), scene: seat.scene() })
     }
@@ -218,7 +218,7 @@ impl LoginTarget for ScenecastTarget {
 
     async fn grant(&self, seat: Seat, heard: String) -> Option<String> {
         match seat.way {
-            WayIn::PathSocket => CompatiblePage::grant_of_path(&self.gateways, &self.origin, seat, &heard).await,
+            WayIn::PathSocket => BareCompatiblePage::grant_of_path(&self.gateways, &self.origin, seat, &heard).await,
             _ => Some(heard),
         }
     }

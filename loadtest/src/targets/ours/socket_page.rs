@@ -258,9 +258,9 @@ mod tests {
         (page, request)
     }
 
-    struct Page(SocketPage);
+    struct OpenPage(SocketPage);
 
-    impl TargetPage for Page {
+    impl TargetPage for OpenPage {
         async fn hear(&mut self) -> Heard {
             self.0.hear().await
         }
@@ -279,7 +279,7 @@ mod tests {
     async fn a_page_hears_a_second_login_after_it_has_acknowledged_the_first() {
         for (logins, more) in [(1, 0), (3, 2)] {
             let (page, _) = page([text(LOGIN).repeat(logins), vec![0x88, 0]].concat()).await;
-            let mut page = Page(page);
+            let mut page = OpenPage(page);
             assert_eq!(page.hear().await, Heard::Login { grant: Some("g".to_owned()) });
             page.0.acknowledge().await;
             assert_eq!(logins_within(&mut page, Duration::from_secs(60)).await, more);

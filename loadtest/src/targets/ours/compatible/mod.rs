@@ -14,4 +14,4 @@ mod browser;
 mod page;
 mod said;
 
-pub(super) use page::CompatiblePage;
+pub(super) use page::BareCompatiblePage;

@@ -40,7 +40,7 @@ const CLOSE: u8 = FIN | 8;
 
 /// A page of a compatible route.
 #[derive(Debug)]
-pub(crate) struct CompatiblePage {
+pub(crate) struct BareCompatiblePage {
     way: WayIn,
     browser: BareBrowser,
     connection: BareConnection,
@@ -60,7 +60,7 @@ enum PollState {
     Asked,
 }
 
-impl CompatiblePage {
+impl BareCompatiblePage {
     /// Opens a page at this gateway, or at its listener `on_open`. Answers also what a person does with its code.
     pub(crate) async fn open(
         gateway: SocketAddr,
