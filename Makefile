@@ -4,9 +4,14 @@
 PACKAGES := redis-server chromium chromium-driver nginx prometheus procps
 PROGRAMS := redis-server chromium chromedriver nginx promtool pkill
 # Where Debian has nginx.
-export PATH := $(PATH):/usr/sbin
+export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: check test bench lint deny fuzz needed
+# What the cluster for the tests of k8s/ consists of, beside what k8s/cluster/build.sh builds.
+KUBERNETES_PACKAGES := containerd runc containernetworking-plugins iptables nftables ipset conntrack ethtool iproute2 \
+  procps jq openssl curl unzip
+KUBERNETES_PROGRAMS := containerd runc iptables nft ipset conntrack ethtool ip jq openssl curl unzip
+
+.PHONY: check test bench lint deny fuzz needed needed-kubernetes
 
 # How long `make fuzz` looks at each target.
 FUZZ_SECONDS ?= 600
@@ -60,11 +65,20 @@ fuzz:
 # Installs what the tests start: real servers and a real browser (Debian, Ubuntu). RUNLEVEL=1 keeps the packages from
 # starting services.
 needed:
-	@for program in $(PROGRAMS); do \
-	  command -v $$program >/dev/null || missing=1; \
-	done; \
-	if [ -n "$$missing" ]; then \
-	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-	  $$sudo apt-get update -q && \
-	  $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends $(PACKAGES); \
-	fi
+	$(call install,$(PROGRAMS),$(PACKAGES))
+
+# The same for the tests on a cluster.
+needed-kubernetes: needed
+	$(call install,$(KUBERNETES_PROGRAMS),$(KUBERNETES_PACKAGES))
+
+# Installs the packages $2 if one of the programs $1 is missing.
+define install
+@for program in $1; do \
+  command -v $$program >/dev/null || missing=1; \
+done; \
+if [ -n "$$missing" ]; then \
+  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+  $$sudo apt-get update -q && \
+  $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends $2; \
+fi
+endef
