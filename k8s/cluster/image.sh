@@ -2,7 +2,7 @@
 # image.sh OUT.tar NAME:TAG PROGRAM [FILE=/PATH...]: an image of one program with the libraries that it loads, and further
 # files, in the form of `docker save`. It has no shell and no other program, and its user is 65532.
 set -euo pipefail
-out=$(readlink -m "$1") name=$2 program=$(readlink -f "$3")
+out=$(readlink -m "$1") name=$2 program=$3
 shift 3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -13,7 +13,7 @@ add() { mkdir -p "$root$(dirname "$2")" && cp --dereference "$1" "$root$2"; }
 mkdir -p "$root/etc" "$root/tmp" "$work/image"
 chmod 1777 "$root/tmp"
 echo "nonroot:x:65532:65532::/:/" >"$root/etc/passwd"
-entrypoint=/$(basename "$program")
+entrypoint=/usr/local/bin/$(basename "$program")
 add "$program" "$entrypoint"
 # A static program has none, which ldd calls a failure.
 for library in $( (ldd "$program" || true) 2>/dev/null | grep -o '/[^ ]*'); do add "$library" "$library"; done
