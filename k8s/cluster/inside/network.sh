@@ -28,6 +28,12 @@ for node in $(seq "$CLUSTER_NODES"); do
   done
 done
 
+# Beside the nodes, Services are reached by way of the first one, and have names.
+ip route add "$SERVICES" via "$(node_address 1)"
+echo "nameserver $DNS_SERVICE
+search scenecast.svc.cluster.local svc.cluster.local cluster.local" >/run/resolv.conf
+mount --bind /run/resolv.conf "$(readlink -f /etc/resolv.conf)"
+
 # Version 1 of cgroups: one tree for each controller.
 for controller in /sys/fs/cgroup/*/; do
   for node in $(seq "$CLUSTER_NODES"); do
