@@ -4,9 +4,14 @@
 PACKAGES := redis-server chromium chromium-driver nginx prometheus procps
 PROGRAMS := redis-server chromium chromedriver nginx promtool pkill
 # Where Debian has nginx.
-export PATH := $(PATH):/usr/sbin
+export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: check test bench lint deny fuzz needed
+# What the cluster for the tests of k8s/ consists of, beside what k8s/cluster/build.sh builds.
+KUBERNETES_PACKAGES := containerd runc containernetworking-plugins iptables nftables ipset conntrack ethtool iproute2 \
+  procps jq openssl curl unzip
+KUBERNETES_PROGRAMS := containerd runc iptables nft ipset conntrack ethtool ip jq openssl curl unzip
+
+.PHONY: check test test-kubernetes bench lint deny fuzz needed needed-kubernetes kubernetes-copies
 
 # How long `make fuzz` looks at each target.
 FUZZ_SECONDS ?= 600
@@ -23,6 +28,17 @@ check:
 test: needed
 	cargo build --workspace --all-targets
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --workspace
+
+# The tests on a cluster (k8s/README.md). What is built is kept in target/kubernetes; the first time takes ten minutes
+# longer. Images made elsewhere can be given as a folder of archives.
+KUBERNETES_IMAGES ?= target/kubernetes/product
+test-kubernetes: needed-kubernetes
+	k8s/cluster/cluster build
+	cargo build --workspace --all-targets
+	cargo test --workspace --features scenecast-kubernetes/cluster --test kubernetes --no-run
+	[ "$(KUBERNETES_IMAGES)" != target/kubernetes/product ] || k8s/images.sh $(KUBERNETES_IMAGES)
+	CLUSTER_IMAGES=$(KUBERNETES_IMAGES) k8s/cluster/cluster run \
+	  cargo test --workspace --features scenecast-kubernetes/cluster --test kubernetes
 
 # How long the pure parts of a login take: message in, settle plan, event out, frame. Criterion compares with the run
 # before. `make lint` keeps the benches compiling.
@@ -57,14 +73,30 @@ fuzz:
 	  cargo bolero reduce "$$@"; \
 	done
 
+# What k8s/ has to have a copy of: kustomize takes no file from outside of a folder with a kustomization.yaml.
+kubernetes-copies:
+	sed 's/$${GATEWAY_PASSWORD}/only-for-trying-out-gateway/; s/$${CALLBACK_PASSWORD}/only-for-trying-out-callback/' \
+	  deploy/redis/users.acl >k8s/components/redis-dev/users.acl
+	sed -i '/^spec:/q' k8s/components/servicemonitor/rules.yaml
+	sed 's/^\(.\)/  \1/' deploy/prometheus/scenecast.rules.yaml >>k8s/components/servicemonitor/rules.yaml
+
 # Installs what the tests start: real servers and a real browser (Debian, Ubuntu). RUNLEVEL=1 keeps the packages from
 # starting services.
 needed:
-	@for program in $(PROGRAMS); do \
-	  command -v $$program >/dev/null || missing=1; \
-	done; \
-	if [ -n "$$missing" ]; then \
-	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-	  $$sudo apt-get update -q && \
-	  $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends $(PACKAGES); \
-	fi
+	$(call install,$(PROGRAMS),$(PACKAGES))
+
+# The same for the tests on a cluster.
+needed-kubernetes: needed
+	$(call install,$(KUBERNETES_PROGRAMS),$(KUBERNETES_PACKAGES))
+
+# Installs the packages $2 if one of the programs $1 is missing.
+define install
+@for program in $1; do \
+  command -v $$program >/dev/null || missing=1; \
+done; \
+if [ -n "$$missing" ]; then \
+  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+  $$sudo apt-get update -q && \
+  $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends $2; \
+fi
+endef

@@ -6,6 +6,7 @@
 mod accounts;
 pub mod config;
 pub mod site;
+mod site_process;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -34,6 +35,7 @@ use url::Url;
 use accounts::{CLASSIC, DEMO, DEMO_MINI, DemoAccounts, PERSONAL};
 pub use config::StandaloneConfig;
 use site::{SiteConfig, site};
+pub use site_process::{SiteProcessConfig, serve_site};
 
 const LIMITS: ListenerLimits = ListenerLimits { connections: 1000, idle: Duration::from_secs(10) };
 
