@@ -7,11 +7,11 @@ use scenecast_callback::config::CallbackLimits;
 use scenecast_gateway::config::GatewayLimits;
 use scenecast_scene::Language;
 use scenecast_service::{
+    ceilings::ConnectionCeiling,
     config::{
         ConfigError, ConfigWarning, DrainConfig, Origins, Seconds, TelemetryConfig, Validate, check_listeners,
         defaults, listen_address,
     },
-    descriptors::ConnectionCeiling,
     process::Binary,
 };
 use serde::Deserialize;

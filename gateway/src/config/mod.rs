@@ -14,12 +14,12 @@ use std::{net::SocketAddr, time::Duration};
 use scenecast_bus::BusConfig;
 use scenecast_scene::Rotating;
 use scenecast_service::{
+    ceilings::ConnectionCeiling,
     config,
     config::{
         ConfigError, ConfigWarning, HttpUrl, Origins, Required, Seconds, SecretUses, TelemetryConfig, Validate,
-        check_listeners, defaults, keep_alive_warning, listen_address, strong_secret,
+        all_addresses, check_listeners, defaults, keep_alive_warning, listen_address, strong_secret,
     },
-    descriptors::ConnectionCeiling,
     http::TrustedProxies,
     process::Binary,
     threads::Threads,
@@ -105,7 +105,7 @@ pub struct GatewayListen {
 
 impl Default for GatewayListen {
     fn default() -> Self {
-        Self { public: ([0, 0, 0, 0], 8080).into(), admin: ([0, 0, 0, 0], 9090).into() }
+        Self { public: all_addresses(8080), admin: all_addresses(9090) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use crate::{
+    ceilings::ConnectionCeiling,
     config::{
         environment_warnings,
         error::{ConfigError, ConfigWarning},
@@ -19,8 +20,9 @@ use crate::{
         types::TelemetryConfig,
         validate::Validate,
     },
-    descriptors::{ConnectionCeiling, fit_to_process},
+    descriptors::{TooFewDescriptors, fit_to_process},
     listener::accept::ListenError,
+    memory::fit_to_limit,
     outbound::tell_of_unused_proxies,
     signals::{HeldSignals, Signals, StopSignals},
     telemetry,
@@ -74,7 +76,7 @@ pub trait Binary: Validate {
     fn threads(&self) -> Threads {
         Threads::all_cores()
     }
-    /// The limits of connections, which are lowered at the start if they don't fit the limit of open files.
+    /// The limits of connections, which are lowered at the start if they don't fit the limit of open files or of memory.
     fn connection_ceilings(&mut self) -> Vec<ConnectionCeiling<'_>> {
         vec![]
     }
@@ -173,7 +175,7 @@ impl ServingProcess {
         };
         all_warnings(&config).iter().for_each(ConfigWarning::log);
         tell_of_unused_proxies(environment());
-        if let Err(error) = fit_to_process(&mut config.connection_ceilings()) {
+        if let Err(error) = fit_ceilings(&mut config.connection_ceilings()) {
             tracing::error!(%error, "the process stops, because it can't serve");
             telemetry.flush();
             return ExitCode::from(EXIT_BAD_CONFIG);
@@ -195,6 +197,22 @@ impl ServingProcess {
         telemetry.flush();
         code
     }
+}
+
+/// Lowers the limits of connections to what the process can hold, and says what it may have.
+fn fit_ceilings(ceilings: &mut [ConnectionCeiling<'_>]) -> Result<(), TooFewDescriptors> {
+    let open_files = fit_to_process(ceilings)?;
+    let memory_limit_mib = fit_to_limit(ceilings);
+    for ConnectionCeiling { setting, connections, .. } in ceilings {
+        tracing::info!(
+            setting,
+            connections = connections.get(),
+            open_files,
+            memory_limit_mib,
+            "the process accepts so many connections"
+        );
+    }
+    Ok(())
 }
 
 fn exit_code(served: &Result<(), ListenError>) -> ExitCode {
@@ -242,7 +260,7 @@ fn print_line(to: &mut impl Write, text: &str) {
 /// it has to be quick.
 fn healthcheck(admin: SocketAddr) -> std::io::Result<()> {
     let limit = Duration::from_secs(2);
-    let mut stream = TcpStream::connect_timeout(&admin, limit)?;
+    let mut stream = TcpStream::connect_timeout(&from_this_machine(admin), limit)?;
     stream.set_read_timeout(Some(limit))?;
     stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = [0; 12];
@@ -250,9 +268,26 @@ fn healthcheck(admin: SocketAddr) -> std::io::Result<()> {
     if answer == *b"HTTP/1.1 200" { Ok(()) } else { Err(std::io::Error::other("/healthz did not answer 200")) }
 }
 
+/// Where a process that listens on this address is reached from its own machine, which always has an IPv4 loopback.
+pub fn from_this_machine(listen: SocketAddr) -> SocketAddr {
+    if listen.ip().is_unspecified() { (Ipv4Addr::LOCALHOST, listen.port()).into() } else { listen }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_listens_on_all_addresses_is_reached_on_loopback() {
+        for (listen, reached) in [
+            ("[::]:9090", "127.0.0.1:9090"),
+            ("0.0.0.0:9090", "127.0.0.1:9090"),
+            ("10.0.0.1:9090", "10.0.0.1:9090"),
+            ("[fd00::1]:9090", "[fd00::1]:9090"),
+        ] {
+            assert_eq!(from_this_machine(listen.parse().unwrap()), reached.parse().unwrap());
+        }
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

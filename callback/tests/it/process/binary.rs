@@ -32,7 +32,7 @@ pub(crate) fn binary(config: &Path, command: &str) -> Command {
 /// The sample configuration, on free ports, with a Redis that isn't there.
 pub(crate) fn sample(change: impl Fn(String) -> String) -> tempfile::NamedTempFile {
     let sample = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("callback.toml")).unwrap();
-    let sample = ["0.0.0.0:8081", "0.0.0.0:8082", "0.0.0.0:9081"]
+    let sample = ["[::]:8081", "[::]:8082", "[::]:9081"]
         .into_iter()
         .fold(sample, |text, address| text.replace(address, "127.0.0.1:0"))
         .replace("127.0.0.1:6379", "127.0.0.1:1")
