@@ -103,6 +103,8 @@ pub struct CallbackConfig<B = BusConfig> {
     pub clock: Clock,
 }
 
+const DEFAULT_ADMIN: SocketAddr = all_addresses(9081);
+
 /// The addresses that a callback binds.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -120,7 +122,7 @@ pub struct CallbackListen {
 
 impl Default for CallbackListen {
     fn default() -> Self {
-        Self { public: all_addresses(8081), internal: all_addresses(8082), admin: all_addresses(9081) }
+        Self { public: all_addresses(8081), internal: all_addresses(8082), admin: DEFAULT_ADMIN }
     }
 }
 
@@ -297,9 +299,7 @@ impl<B> CallbackConfig<B> {
 impl Binary for CallbackConfig {
     const LIBRARY_LOG_FILTER: &'static str = scenecast_bus::CLIENT_LOG_FILTER;
 
-    fn admin(&self) -> SocketAddr {
-        self.listen.admin
-    }
+    const DEFAULT_ADMIN: Option<SocketAddr> = Some(DEFAULT_ADMIN);
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry

@@ -16,7 +16,7 @@ use crate::{
     config::{
         environment_warnings,
         error::{ConfigError, ConfigWarning},
-        load::load,
+        load::{ConfigFile, admin_address, load},
         types::TelemetryConfig,
         validate::Validate,
     },
@@ -68,8 +68,8 @@ pub enum CliCommand {
 
 /// What the command line needs from a binary's configuration.
 pub trait Binary: Validate {
-    /// The address of `/healthz`, `/readyz` and `/metrics`.
-    fn admin(&self) -> SocketAddr;
+    /// The address of `/healthz`, `/readyz` and `/metrics` if `listen.admin` isn't set. `None` if it has to be.
+    const DEFAULT_ADMIN: Option<SocketAddr>;
     /// The settings of logs and traces.
     fn telemetry(&self) -> &TelemetryConfig;
     /// How many threads do its work.
@@ -122,13 +122,13 @@ where
             say_good(&all_warnings(&config));
             ExitCode::SUCCESS
         }),
-        CliCommand::Healthcheck => with_config(cli, |config: C| match healthcheck(config.admin()) {
+        CliCommand::Healthcheck => match admin_of_running::<C>(cli).and_then(healthcheck) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 print_line(&mut std::io::stderr(), &format!("not healthy: {error}"));
                 ExitCode::FAILURE
             }
-        }),
+        },
     }
 }
 
@@ -254,6 +254,14 @@ fn bad_config(error: &ConfigError) -> ExitCode {
 /// Prints a line. A closed terminal is not an error.
 fn print_line(to: &mut impl Write, text: &str) {
     let _ = writeln!(to, "{text}");
+}
+
+/// Where the running process has its admin listener. Nothing else of the configuration is looked at: it may have changed
+/// since the process started, and be wrong now, and then the process serves on.
+fn admin_of_running<C: Binary>(cli: &Cli) -> std::io::Result<SocketAddr> {
+    let file = cli.config.as_deref().and_then(|path| ConfigFile::read(path).ok());
+    let address = admin_address(file.as_ref(), environment()).or(C::DEFAULT_ADMIN);
+    address.ok_or_else(|| std::io::Error::other("listen.admin isn't set, and so the process can't be asked"))
 }
 
 /// Asks `/healthz`, within 2 s. It uses no async runtime and no HTTP client, because a probe runs it every few seconds and

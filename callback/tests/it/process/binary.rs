@@ -73,6 +73,10 @@ async fn live_and_end(threads: &str) {
     let admin = format!("admin = \"127.0.0.1:{port}\"");
     let same = sample(|sample| with_threads(sample).replace("admin = \"127.0.0.1:0\"", &admin));
     assert!(binary(same.path(), "healthcheck").status().await.unwrap().success());
+    // A file that is broken by now, and secrets that only the process has, say nothing of its health.
+    let broken =
+        sample(|sample| with_threads(sample).replace("admin = \"127.0.0.1:0\"", &admin) + "\n[accounts.new]\n");
+    assert!(binary(broken.path(), "healthcheck").env_clear().status().await.unwrap().success());
 
     let pid = process.id().unwrap().to_string();
     assert!(Command::new("kill").arg(pid).status().await.unwrap().success());

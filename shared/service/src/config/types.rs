@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Display,
-    net::{Ipv6Addr, SocketAddr},
+    net::{Ipv6Addr, SocketAddr, SocketAddrV6},
     ops::RangeInclusive,
     time::Duration,
 };
@@ -74,8 +74,8 @@ pub fn listen_address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Socke
 /// All addresses of the machine, of IPv6 and IPv4.
 ///
 /// See docs/decisions/118-all-addresses-are-one-listener.md.
-pub fn all_addresses(port: u16) -> SocketAddr {
-    (Ipv6Addr::UNSPECIFIED, port).into()
+pub const fn all_addresses(port: u16) -> SocketAddr {
+    SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0))
 }
 
 /// How a process shuts down; see [`crate::shutdown`].
