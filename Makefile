@@ -3,10 +3,13 @@
 
 PACKAGES := redis-server chromium chromium-driver nginx prometheus procps
 PROGRAMS := redis-server chromium chromedriver nginx promtool pkill
+# What only `make test-docker` needs.
+DOCKER_PACKAGES := docker.io docker-compose debootstrap iptables iproute2 openssl
+DOCKER_PROGRAMS := dockerd docker debootstrap iptables ip openssl
 # Where Debian has nginx.
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: check test bench lint deny fuzz needed
+.PHONY: check test test-docker bench lint deny fuzz needed
 
 # How long `make fuzz` looks at each target.
 FUZZ_SECONDS ?= 600
@@ -23,6 +26,17 @@ check:
 test: needed
 	cargo build --workspace --all-targets
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --workspace
+
+# The container images, and the trial with Docker Compose. It builds them with a Docker daemon of its own, without a
+# registry: some minutes the first time. It needs root.
+test-docker: PACKAGES += $(DOCKER_PACKAGES)
+test-docker: PROGRAMS += $(DOCKER_PROGRAMS)
+test-docker: needed
+	cargo fetch --locked
+	cargo test --workspace --features scenecast-standalone/docker --test docker --no-run
+	deploy/docker/build-for-tests target/docker target/images
+	deploy/docker/with-docker target/docker \
+	  cargo test --offline --workspace --features scenecast-standalone/docker --test docker
 
 # How long the pure parts of a login take: message in, settle plan, event out, frame. Criterion compares with the run
 # before. `make lint` keeps the benches compiling.
