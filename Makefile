@@ -3,6 +3,9 @@
 
 PACKAGES := redis-server chromium chromium-driver nginx prometheus procps
 PROGRAMS := redis-server chromium chromedriver nginx promtool pkill
+# What only `make test-docker` needs.
+DOCKER_PACKAGES := docker.io docker-compose debootstrap iptables iproute2 openssl
+DOCKER_PROGRAMS := dockerd docker debootstrap iptables ip openssl
 # Where Debian has nginx.
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -11,7 +14,7 @@ KUBERNETES_PACKAGES := containerd runc containernetworking-plugins iptables nfta
   procps jq openssl curl unzip
 KUBERNETES_PROGRAMS := containerd runc iptables nft ipset conntrack ethtool ip jq openssl curl unzip
 
-.PHONY: check test test-kubernetes bench lint deny fuzz needed needed-kubernetes kubernetes-copies
+.PHONY: check test test-docker test-kubernetes bench lint deny fuzz needed needed-kubernetes kubernetes-copies
 
 # How long `make fuzz` looks at each target.
 FUZZ_SECONDS ?= 600
@@ -39,6 +42,17 @@ test-kubernetes: needed-kubernetes
 	[ "$(KUBERNETES_IMAGES)" != target/kubernetes/product ] || k8s/images.sh $(KUBERNETES_IMAGES)
 	CLUSTER_IMAGES=$(KUBERNETES_IMAGES) k8s/cluster/cluster run \
 	  cargo test --workspace --features scenecast-kubernetes/cluster --test kubernetes
+
+# The container images, and the trial with Docker Compose. It builds them with a Docker daemon of its own, without a
+# registry: some minutes the first time. It needs root.
+test-docker: PACKAGES += $(DOCKER_PACKAGES)
+test-docker: PROGRAMS += $(DOCKER_PROGRAMS)
+test-docker: needed
+	cargo fetch --locked
+	cargo test --workspace --features scenecast-standalone/docker --test docker --no-run
+	deploy/docker/build-for-tests target/docker target/images
+	deploy/docker/with-docker target/docker \
+	  cargo test --offline --workspace --features scenecast-standalone/docker --test docker
 
 # How long the pure parts of a login take: message in, settle plan, event out, frame. Criterion compares with the run
 # before. `make lint` keeps the benches compiling.

@@ -61,9 +61,9 @@ fn a_mistake_that_opens_a_hole_or_can_not_work_is_refused() {
         ("wxfedcba0123456789", " wxfedcba0123456789", "accounts.other.app_id: begins or ends with a blank"),
         ("wxfedcba0123456789", "wx", "accounts.other.app_id: must be the AppID"),
         ("wxfedcba0123456789", "$APP_ID", "accounts.other.app_id: still has the placeholder"),
-        ("internal = \"0.0.0.0:8082\"", "internal = '0.0.0.0:8081'", "listen.internal: has the port of listen.public"),
-        ("admin = \"0.0.0.0:9081\"", "admin = '127.0.0.1:8081'", "listen.admin: has the port of listen.public"),
-        ("admin = \"0.0.0.0:9081\"", "admin = '[::]:8082'", "listen.admin: has the port of listen.internal"),
+        ("internal = \"[::]:8082\"", "internal = '0.0.0.0:8081'", "listen.internal: has the port of listen.public"),
+        ("admin = \"[::]:9081\"", "admin = '127.0.0.1:8081'", "listen.admin: has the port of listen.public"),
+        ("admin = \"[::]:9081\"", "admin = '[::]:8082'", "listen.admin: has the port of listen.internal"),
         ("# trusted_proxies = [\"10.0.0.0/8\"]", "trusted_proxies = ['0.0.0.0/0']", "trusted_proxies"),
         ("# trusted_proxies = [\"10.0.0.0/8\"]", "trusted_proxies = ['10.0.0.0/8', '::/0']", "trusted_proxies"),
         ("window = 20", "window = 0.5", "drain.window"),
@@ -289,7 +289,7 @@ fn an_error_shows_no_value_whatever_setting_a_secret_was_put_into() {
 #[test]
 fn all_that_is_missing_and_all_mistakes_are_said_at_once() {
     let bare = load::<CallbackConfig>(None, HashMap::new()).unwrap_err().texts();
-    let missing = ["listen.public", "listen.internal", "listen.admin", "bus.url", "internal_secret"];
+    let missing = ["bus.url", "internal_secret"];
     let expected = missing.map(|place| {
         let variable = place.replace('.', "__").to_uppercase();
         format!("{place}: is missing; set it in the file, or by SCENECAST_{variable}")

@@ -27,11 +27,11 @@ use std::{
 use scenecast_bus::BusConfig;
 use scenecast_scene::{AccountName, Rotating};
 use scenecast_service::{
+    ceilings::ConnectionCeiling,
     config::{
-        ConfigError, ConfigWarning, DrainConfig, HttpUrl, Required, TelemetryConfig, Validate, check_listeners,
-        defaults, listen_address, strong_secret,
+        ConfigError, ConfigWarning, DrainConfig, HttpUrl, Required, TelemetryConfig, Validate, all_addresses,
+        check_listeners, defaults, listen_address, strong_secret,
     },
-    descriptors::ConnectionCeiling,
     http::TrustedProxies,
     outbound::ProxyUrl,
     process::Binary,
@@ -58,6 +58,7 @@ pub use mini_program::MiniProgramSettings;
 #[serde(deny_unknown_fields)]
 pub struct CallbackConfig<B = BusConfig> {
     /// The addresses that it binds.
+    #[serde(default)]
     pub listen: CallbackListen,
     /// What carries scenes to the gateways.
     pub bus: B,
@@ -102,9 +103,11 @@ pub struct CallbackConfig<B = BusConfig> {
     pub clock: Clock,
 }
 
+const DEFAULT_ADMIN: SocketAddr = all_addresses(9081);
+
 /// The addresses that a callback binds.
 #[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct CallbackListen {
     /// For WeChat and mini programs.
     #[serde(deserialize_with = "listen_address")]
@@ -115,6 +118,12 @@ pub struct CallbackListen {
     /// `/healthz`, `/readyz`, `/metrics`.
     #[serde(deserialize_with = "listen_address")]
     pub admin: SocketAddr,
+}
+
+impl Default for CallbackListen {
+    fn default() -> Self {
+        Self { public: all_addresses(8081), internal: all_addresses(8082), admin: DEFAULT_ADMIN }
+    }
 }
 
 /// The addresses of WeChat's API.
@@ -157,9 +166,6 @@ pub struct ApiKey {
 
 impl Validate for CallbackConfig {
     const REQUIRED: &'static [Required] = &[
-        Required::new("listen.public", "127.0.0.1:0"),
-        Required::new("listen.internal", "127.0.0.1:0"),
-        Required::new("listen.admin", "127.0.0.1:0"),
         Required::new("bus.url", "redis://stand-in"),
         Required::new("internal_secret", "stand-in of the internal_secret"),
         Required::new("accounts.*.app_id", "wxStandIn"),
@@ -293,9 +299,7 @@ impl<B> CallbackConfig<B> {
 impl Binary for CallbackConfig {
     const LIBRARY_LOG_FILTER: &'static str = scenecast_bus::CLIENT_LOG_FILTER;
 
-    fn admin(&self) -> SocketAddr {
-        self.listen.admin
-    }
+    const DEFAULT_ADMIN: Option<SocketAddr> = Some(DEFAULT_ADMIN);
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry

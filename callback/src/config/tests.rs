@@ -46,6 +46,10 @@ fn the_sample_with_its_secrets_is_a_valid_configuration() {
 #[test]
 fn the_samples_optional_values_are_the_defaults() {
     let optional = [
+        "[listen]",
+        "public =",
+        "internal =",
+        "admin =",
         "mode",
         "confirmation",
         "check_source_address",

@@ -1,17 +1,20 @@
 //! Standalone's configuration. Every value has a default.
 
-use std::{net::SocketAddr, num::NonZeroU32};
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    num::NonZeroU32,
+};
 
 use scenecast_bus::BusUrl;
 use scenecast_callback::config::CallbackLimits;
 use scenecast_gateway::config::GatewayLimits;
 use scenecast_scene::Language;
 use scenecast_service::{
+    ceilings::ConnectionCeiling,
     config::{
         ConfigError, ConfigWarning, DrainConfig, Origins, Seconds, TelemetryConfig, Validate, check_listeners,
         defaults, listen_address,
     },
-    descriptors::ConnectionCeiling,
     process::Binary,
 };
 use serde::Deserialize;
@@ -19,6 +22,12 @@ use serde::Deserialize;
 /// How many connections each listener of gateway and callback accepts: enough for one process, and so few that the usual
 /// limits of open files allow it.
 const CONNECTIONS: NonZeroU32 = NonZeroU32::new(4000).expect("it isn't 0");
+
+const ADMIN_PORT: u16 = 7305;
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+}
 
 /// Standalone's configuration. By default all parts listen on loopback.
 #[derive(Debug, Clone, Deserialize)]
@@ -86,14 +95,13 @@ pub struct ListenAddresses {
 
 impl Default for ListenAddresses {
     fn default() -> Self {
-        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
         Self {
             site: loopback(7300),
             gateway: loopback(7301),
             callback: loopback(7302),
             internal: loopback(7303),
             simulator: loopback(7304),
-            admin: loopback(7305),
+            admin: loopback(ADMIN_PORT),
             qr_on_open: loopback(7306),
         }
     }
@@ -160,9 +168,7 @@ impl Validate for StandaloneConfig {
 }
 
 impl Binary for StandaloneConfig {
-    fn admin(&self) -> SocketAddr {
-        self.listen.admin
-    }
+    const DEFAULT_ADMIN: Option<SocketAddr> = Some(loopback(ADMIN_PORT));
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry

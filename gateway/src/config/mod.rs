@@ -14,12 +14,12 @@ use std::{net::SocketAddr, time::Duration};
 use scenecast_bus::BusConfig;
 use scenecast_scene::Rotating;
 use scenecast_service::{
+    ceilings::ConnectionCeiling,
     config,
     config::{
         ConfigError, ConfigWarning, HttpUrl, Origins, Required, Seconds, SecretUses, TelemetryConfig, Validate,
-        check_listeners, defaults, keep_alive_warning, listen_address, strong_secret,
+        all_addresses, check_listeners, defaults, keep_alive_warning, listen_address, strong_secret,
     },
-    descriptors::ConnectionCeiling,
     http::TrustedProxies,
     process::Binary,
     threads::Threads,
@@ -91,6 +91,8 @@ impl<B> GatewayConfig<B> {
     }
 }
 
+const DEFAULT_ADMIN: SocketAddr = all_addresses(9090);
+
 /// `[listen]`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -105,7 +107,7 @@ pub struct GatewayListen {
 
 impl Default for GatewayListen {
     fn default() -> Self {
-        Self { public: ([0, 0, 0, 0], 8080).into(), admin: ([0, 0, 0, 0], 9090).into() }
+        Self { public: all_addresses(8080), admin: DEFAULT_ADMIN }
     }
 }
 
@@ -200,9 +202,7 @@ impl Validate for GatewayConfig {
 impl Binary for GatewayConfig {
     const LIBRARY_LOG_FILTER: &'static str = scenecast_bus::CLIENT_LOG_FILTER;
 
-    fn admin(&self) -> SocketAddr {
-        self.listen.admin
-    }
+    const DEFAULT_ADMIN: Option<SocketAddr> = Some(DEFAULT_ADMIN);
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry

@@ -23,6 +23,7 @@ fn the_sample_is_valid_once_it_has_its_secrets() {
     assert!(config.origins.allows("https://www.example.com"));
     assert_eq!(config.compatible_drain(), Duration::ZERO, "all compatible routes are off");
     assert_eq!(config.limits, GatewayLimits::default(), "the sample shows the defaults");
+    assert_eq!(format!("{:?}", config.listen), format!("{:?}", GatewayListen::default()));
     assert_eq!(config.limits.keep_alive.duration(), Duration::from_secs(75), "longer than the 60 s of most proxies");
     let bare = load::<GatewayConfig>(Some(SAMPLE.as_ref()), []).unwrap_err();
     assert!(bare.to_string().contains("secret"), "{bare}");

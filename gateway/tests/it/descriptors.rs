@@ -40,8 +40,8 @@ pub(crate) fn command(open_files: u32, config: &Path) -> Command {
 pub(crate) fn sample() -> NamedTempFile {
     let sample = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.toml")).unwrap();
     let sample = sample
-        .replace("0.0.0.0:8080", "127.0.0.1:0")
-        .replace("0.0.0.0:9090", "127.0.0.1:0")
+        .replace("[::]:8080", "127.0.0.1:0")
+        .replace("[::]:9090", "127.0.0.1:0")
         .replace("127.0.0.1:6379", "127.0.0.1:1")
         .replace("notice = 3 ", "notice = 0 ");
     let file = NamedTempFile::new().unwrap();

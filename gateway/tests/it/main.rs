@@ -26,6 +26,7 @@ mod fixtures;
 mod hostile;
 mod limits;
 mod misplaced;
+mod networks;
 mod open_bursts;
 mod signals;
 mod slow_clients;

@@ -108,9 +108,7 @@ fn check_account(name: &AccountName, account: &SimulatedAccount) -> Result<(), C
 }
 
 impl Binary for SimulatorConfig {
-    fn admin(&self) -> SocketAddr {
-        self.listen.admin
-    }
+    const DEFAULT_ADMIN: Option<SocketAddr> = None;
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry

@@ -39,6 +39,7 @@ mod users;
 
 use std::net::SocketAddr;
 
+use scenecast_service::process::from_this_machine;
 use url::Url;
 
 pub use accounts::{AccountKind, AccountQuota, EncryptionMode, Rights, SimulatedAccount};
@@ -56,7 +57,7 @@ pub use process::serve;
 pub use simulator::Simulator;
 pub use users::{ActionError, PhoneAction, WeChatUser};
 
-/// The `http://` URL of a server at this address.
+/// The `http://` URL at which a server that listens on this address is reached from its own machine.
 pub fn http(address: SocketAddr) -> Url {
-    Url::parse(&format!("http://{address}")).expect("an address makes a URL")
+    Url::parse(&format!("http://{}", from_this_machine(address))).expect("an address makes a URL")
 }

@@ -291,7 +291,7 @@ async fn a_target_that_is_down_or_something_else_is_said_at_once() {
     ] {
         let files = tempfile::tempdir().unwrap();
         let sample = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/target.toml")).unwrap();
-        let target = sample.replace("127.0.0.1:8080", &gateway).replace("0.0.0.0:8083", "127.0.0.1:0");
+        let target = sample.replace("127.0.0.1:8080", &gateway).replace("[::]:8083", "127.0.0.1:0");
         std::fs::write(files.path().join("target.toml"), target).unwrap();
         let mut command = run(files.path(), "--for 1");
         command.arg("--target").arg(files.path().join("target.toml"));

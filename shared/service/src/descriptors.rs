@@ -6,27 +6,14 @@
 //!
 //! See docs/decisions/055-limits-of-connections-fit-the-descriptors.md.
 
-use std::num::NonZeroU32;
-
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::ceilings::{self, ConnectionCeiling, Lowered};
 
 /// What a process needs beside its clients: Redis, calls, probes, files, its own sockets.
 const OWN: u64 = 200;
 /// With fewer descriptors a process doesn't start.
 const FEWEST: u64 = 128;
-
-/// A limit of connections in a configuration.
-#[derive(Debug)]
-pub struct ConnectionCeiling<'a> {
-    /// The setting's name.
-    pub setting: &'static str,
-    /// Its value.
-    pub connections: &'a mut NonZeroU32,
-    /// How many listeners accept so many connections each.
-    pub listeners: u32,
-    /// How many descriptors its listeners need beside: for clients that are turned away.
-    pub beside: u32,
-}
 
 /// The process may open so few files that it can't serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,29 +21,25 @@ pub struct ConnectionCeiling<'a> {
     "the process may open {limit} files, and needs at least {FEWEST}; raise the limit of open files (ulimit -n, \
      LimitNOFILE)"
 )]
-pub struct TooFewDescriptors {
+pub(crate) struct TooFewDescriptors {
     limit: u64,
 }
 
 /// Raises the limit of open files as far as the process may, and lowers the ceilings that don't fit. Each that is lowered
-/// is logged.
-pub(crate) fn fit_to_process(ceilings: &mut [ConnectionCeiling<'_>]) -> Result<(), TooFewDescriptors> {
+/// is logged. Returns the limit that holds.
+pub(crate) fn fit_to_process(ceilings: &mut [ConnectionCeiling<'_>]) -> Result<u64, TooFewDescriptors> {
     let limit = raise_limit();
-    let wanted: Vec<_> = ceilings.iter().map(|ceiling| ceiling.connections.get()).collect();
-    fit(ceilings, limit)?;
-    for (ceiling, wanted) in ceilings.iter().zip(wanted) {
-        if ceiling.connections.get() < wanted {
-            tracing::warn!(
-                setting = ceiling.setting,
-                wanted,
-                accepted = ceiling.connections,
-                open_files = limit,
-                "the limit of open files is too low for this setting, so the process accepts fewer connections; raise it \
-                 (ulimit -n, LimitNOFILE), or lower the setting"
-            );
-        }
+    for Lowered { setting, wanted, accepted } in fit(ceilings, limit)? {
+        tracing::warn!(
+            setting,
+            wanted,
+            accepted,
+            open_files = limit,
+            "the limit of open files is too low for this setting, so the process accepts fewer connections; raise it \
+             (ulimit -n, LimitNOFILE), or lower the setting"
+        );
     }
-    Ok(())
+    Ok(limit)
 }
 
 /// Raises the soft limit of open files to the hard one. Returns the limit that holds then.
@@ -67,22 +50,14 @@ fn raise_limit() -> u64 {
     current.unwrap_or(u64::MAX)
 }
 
-/// Lowers the ceilings, each by the same part, so that all fit. At least half of the descriptors are for connections.
-fn fit(ceilings: &mut [ConnectionCeiling<'_>], limit: u64) -> Result<(), TooFewDescriptors> {
+/// Lowers the ceilings so that all fit. At least half of the descriptors are for connections.
+fn fit(ceilings: &mut [ConnectionCeiling<'_>], limit: u64) -> Result<Vec<Lowered>, TooFewDescriptors> {
     if limit < FEWEST {
         return Err(TooFewDescriptors { limit });
     }
     let beside: u64 = ceilings.iter().map(|ceiling| u64::from(ceiling.beside)).sum();
-    let available = u128::from(limit - (OWN + beside).min(limit / 2));
-    let wanted: u128 = ceilings.iter().map(|it| u128::from(it.connections.get()) * u128::from(it.listeners)).sum();
-    if wanted <= available {
-        return Ok(());
-    }
-    for ceiling in ceilings {
-        let lowered = u128::from(ceiling.connections.get()) * available / wanted;
-        *ceiling.connections = u32::try_from(lowered).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-    }
-    Ok(())
+    let available = limit - (OWN + beside).min(limit / 2);
+    Ok(ceilings::fit(ceilings, available, |_| 1))
 }
 
 #[cfg(test)]
@@ -91,19 +66,8 @@ mod tests {
 
     /// What is left of these ceilings, each of so many listeners, and with 768 descriptors beside.
     fn fitted<const N: usize>(limit: u64, ceilings: [(u32, u32); N]) -> Result<[u32; N], TooFewDescriptors> {
-        let mut connections = ceilings.map(|(connections, _)| NonZeroU32::new(connections).unwrap());
-        let mut all: Vec<_> = connections
-            .iter_mut()
-            .zip(ceilings)
-            .map(|(connections, (_, listeners))| ConnectionCeiling {
-                setting: "limits.connections",
-                connections,
-                listeners,
-                beside: 768,
-            })
-            .collect();
-        fit(&mut all, limit)?;
-        Ok(connections.map(NonZeroU32::get))
+        let (lowered, left) = ceilings::tests::fitted(ceilings, |ceilings| fit(ceilings, limit));
+        lowered.map(|_| left)
     }
 
     #[test]

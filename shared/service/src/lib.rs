@@ -3,7 +3,9 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`config`] | a TOML file, environment variables that override it, and checks |
-//! | [`descriptors`] | how many files the process may open, and the limits of connections that fit |
+//! | [`ceilings`] | limits of connections, lowered where the process can't hold as many |
+//! | `descriptors` | how many files the process may open |
+//! | `memory` | how much memory the process may have |
 //! | [`process`] | the command line: `serve`, `check-config`, `healthcheck` |
 //! | [`threads`] | how many threads do a process's work |
 //! | [`telemetry`] | log lines and traces |
@@ -15,10 +17,12 @@
 //! | [`shutdown`] | how a process shuts down, step by step |
 
 pub mod admission;
+pub mod ceilings;
 pub mod config;
-pub mod descriptors;
+mod descriptors;
 pub mod http;
 pub mod listener;
+mod memory;
 pub mod outbound;
 pub mod process;
 pub mod shutdown;

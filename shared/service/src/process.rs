@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -12,15 +12,17 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
 use crate::{
+    ceilings::ConnectionCeiling,
     config::{
         environment_warnings,
         error::{ConfigError, ConfigWarning},
-        load::load,
+        load::{ConfigFile, admin_address, load},
         types::TelemetryConfig,
         validate::Validate,
     },
-    descriptors::{ConnectionCeiling, fit_to_process},
+    descriptors::{TooFewDescriptors, fit_to_process},
     listener::accept::ListenError,
+    memory::fit_to_limit,
     outbound::tell_of_unused_proxies,
     signals::{HeldSignals, Signals, StopSignals},
     telemetry,
@@ -66,15 +68,15 @@ pub enum CliCommand {
 
 /// What the command line needs from a binary's configuration.
 pub trait Binary: Validate {
-    /// The address of `/healthz`, `/readyz` and `/metrics`.
-    fn admin(&self) -> SocketAddr;
+    /// The address of `/healthz`, `/readyz` and `/metrics` if `listen.admin` isn't set. `None` if it has to be.
+    const DEFAULT_ADMIN: Option<SocketAddr>;
     /// The settings of logs and traces.
     fn telemetry(&self) -> &TelemetryConfig;
     /// How many threads do its work.
     fn threads(&self) -> Threads {
         Threads::all_cores()
     }
-    /// The limits of connections, which are lowered at the start if they don't fit the limit of open files.
+    /// The limits of connections, which are lowered at the start if they don't fit the limit of open files or of memory.
     fn connection_ceilings(&mut self) -> Vec<ConnectionCeiling<'_>> {
         vec![]
     }
@@ -120,13 +122,13 @@ where
             say_good(&all_warnings(&config));
             ExitCode::SUCCESS
         }),
-        CliCommand::Healthcheck => with_config(cli, |config: C| match healthcheck(config.admin()) {
+        CliCommand::Healthcheck => match admin_of_running::<C>(cli).and_then(healthcheck) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 print_line(&mut std::io::stderr(), &format!("not healthy: {error}"));
                 ExitCode::FAILURE
             }
-        }),
+        },
     }
 }
 
@@ -173,7 +175,7 @@ impl ServingProcess {
         };
         all_warnings(&config).iter().for_each(ConfigWarning::log);
         tell_of_unused_proxies(environment());
-        if let Err(error) = fit_to_process(&mut config.connection_ceilings()) {
+        if let Err(error) = fit_ceilings(&mut config.connection_ceilings()) {
             tracing::error!(%error, "the process stops, because it can't serve");
             telemetry.flush();
             return ExitCode::from(EXIT_BAD_CONFIG);
@@ -195,6 +197,22 @@ impl ServingProcess {
         telemetry.flush();
         code
     }
+}
+
+/// Lowers the limits of connections to what the process can hold, and says what it may have.
+fn fit_ceilings(ceilings: &mut [ConnectionCeiling<'_>]) -> Result<(), TooFewDescriptors> {
+    let open_files = fit_to_process(ceilings)?;
+    let memory_limit_mib = fit_to_limit(ceilings);
+    for ConnectionCeiling { setting, connections, .. } in ceilings {
+        tracing::info!(
+            setting,
+            connections = connections.get(),
+            open_files,
+            memory_limit_mib,
+            "the process accepts so many connections"
+        );
+    }
+    Ok(())
 }
 
 fn exit_code(served: &Result<(), ListenError>) -> ExitCode {
@@ -238,11 +256,19 @@ fn print_line(to: &mut impl Write, text: &str) {
     let _ = writeln!(to, "{text}");
 }
 
+/// Where the running process has its admin listener. Nothing else of the configuration is looked at: it may have changed
+/// since the process started, and be wrong now, and then the process serves on.
+fn admin_of_running<C: Binary>(cli: &Cli) -> std::io::Result<SocketAddr> {
+    let file = cli.config.as_deref().and_then(|path| ConfigFile::read(path).ok());
+    let address = admin_address(file.as_ref(), environment()).or(C::DEFAULT_ADMIN);
+    address.ok_or_else(|| std::io::Error::other("listen.admin isn't set, and so the process can't be asked"))
+}
+
 /// Asks `/healthz`, within 2 s. It uses no async runtime and no HTTP client, because a probe runs it every few seconds and
 /// it has to be quick.
 fn healthcheck(admin: SocketAddr) -> std::io::Result<()> {
     let limit = Duration::from_secs(2);
-    let mut stream = TcpStream::connect_timeout(&admin, limit)?;
+    let mut stream = TcpStream::connect_timeout(&from_this_machine(admin), limit)?;
     stream.set_read_timeout(Some(limit))?;
     stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = [0; 12];
@@ -250,9 +276,26 @@ fn healthcheck(admin: SocketAddr) -> std::io::Result<()> {
     if answer == *b"HTTP/1.1 200" { Ok(()) } else { Err(std::io::Error::other("/healthz did not answer 200")) }
 }
 
+/// Where a process that listens on this address is reached from its own machine, which always has an IPv4 loopback.
+pub fn from_this_machine(listen: SocketAddr) -> SocketAddr {
+    if listen.ip().is_unspecified() { (Ipv4Addr::LOCALHOST, listen.port()).into() } else { listen }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_listens_on_all_addresses_is_reached_on_loopback() {
+        for (listen, reached) in [
+            ("[::]:9090", "127.0.0.1:9090"),
+            ("0.0.0.0:9090", "127.0.0.1:9090"),
+            ("10.0.0.1:9090", "10.0.0.1:9090"),
+            ("[fd00::1]:9090", "[fd00::1]:9090"),
+        ] {
+            assert_eq!(from_this_machine(listen.parse().unwrap()), reached.parse().unwrap());
+        }
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -32,7 +32,7 @@ pub(crate) fn binary(config: &Path, command: &str) -> Command {
 /// The sample configuration, on free ports, with a Redis that isn't there.
 pub(crate) fn sample(change: impl Fn(String) -> String) -> tempfile::NamedTempFile {
     let sample = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("callback.toml")).unwrap();
-    let sample = ["0.0.0.0:8081", "0.0.0.0:8082", "0.0.0.0:9081"]
+    let sample = ["[::]:8081", "[::]:8082", "[::]:9081"]
         .into_iter()
         .fold(sample, |text, address| text.replace(address, "127.0.0.1:0"))
         .replace("127.0.0.1:6379", "127.0.0.1:1")
@@ -73,6 +73,10 @@ async fn live_and_end(threads: &str) {
     let admin = format!("admin = \"127.0.0.1:{port}\"");
     let same = sample(|sample| with_threads(sample).replace("admin = \"127.0.0.1:0\"", &admin));
     assert!(binary(same.path(), "healthcheck").status().await.unwrap().success());
+    // A file that is broken by now, and secrets that only the process has, say nothing of its health.
+    let broken =
+        sample(|sample| with_threads(sample).replace("admin = \"127.0.0.1:0\"", &admin) + "\n[accounts.new]\n");
+    assert!(binary(broken.path(), "healthcheck").env_clear().status().await.unwrap().success());
 
     let pid = process.id().unwrap().to_string();
     assert!(Command::new("kill").arg(pid).status().await.unwrap().success());

@@ -140,8 +140,9 @@ fn has_prefix(name: &str) -> bool {
     name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
-/// Whether this is a variable that Kubernetes sets for a Service whose name begins with `scenecast`. Such a name may have
-/// two dashes in a row, so `__` doesn't tell it from a setting.
+/// Whether this is a variable that Kubernetes sets for a Service whose name begins with `scenecast`, or Docker for a
+/// container that is linked by such a name. The name of a Service may have two dashes in a row, so `__` doesn't tell it
+/// from a setting.
 fn is_for_service(name: &str, value: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let is_port_name = |rest: &str| {
@@ -158,21 +159,26 @@ fn is_for_service(name: &str, value: &str) -> bool {
     if name.ends_with("_PORT") && is_address() {
         return true;
     }
+    // Docker: its name is /consumer/alias, and …_ENV_… are its own variables.
+    let is_container = || value.starts_with('/') && value.matches('/').count() == 2;
+    if !name.contains("__") && (name.contains("_ENV_") || (name.ends_with("_NAME") && is_container())) {
+        return true;
+    }
     // …_PORT_8080_TCP, and the same with _PROTO, _PORT or _ADDR after it.
     let name = ["_PROTO", "_PORT", "_ADDR"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     let protocol = ["_TCP", "_UDP", "_SCTP"].iter().find_map(|end| name.strip_suffix(end));
     protocol.and_then(|rest| rest.rsplit_once("_PORT_")).is_some_and(|(_, port)| is_number(port))
 }
 
-/// Variables with our prefix that are ignored because Kubernetes sets them.
+/// Variables with our prefix that are ignored because Kubernetes or Docker sets them.
 pub fn environment_warnings(env: impl IntoIterator<Item = (String, String)>) -> Vec<ConfigWarning> {
     let ignored = env.into_iter().filter(|(name, value)| has_prefix(name) && is_for_service(name, value));
     let mut names: Vec<_> = ignored.map(|(name, _)| name).collect();
     names.sort();
     let Some(first) = names.first() else { return vec![] };
     let problem = format!(
-        "{} variables that Kubernetes sets for Services are ignored, such as {first}; `enableServiceLinks: false` in the \
-         pod's spec leaves them out",
+        "{} variables that Kubernetes sets for Services, or Docker for links, are ignored, such as {first}; \
+         `enableServiceLinks: false` in the pod's spec, or a network in place of links, leaves them out",
         names.len()
     );
     vec![ConfigWarning::at("environment", problem)]
@@ -238,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kubernetes_sets_for_services_is_told_from_settings() {
+    fn what_kubernetes_and_docker_set_is_told_from_settings() {
         for (name, value) in [
             ("SCENECAST_PORT", "tcp://10.0.0.1:80"),
             ("SCENECAST_SERVICE_HOST", "10.0.0.1"),
@@ -253,6 +259,9 @@ mod tests {
             ("SCENECAST__PR_12_PORT", "tcp://10.0.0.1:80"),
             ("SCENECAST__PR_12_SERVICE_HOST", "10.0.0.1"),
             ("SCENECAST_A__B_PORT_80_TCP_PORT", "80"),
+            ("SCENECAST_GATEWAY_NAME", "/proxy/scenecast-gateway"),
+            ("SCENECAST_GATEWAY_ENV_PATH", "/usr/bin"),
+            ("SCENECAST_GATEWAY_ENV_SCENECAST_CONFIG", "/etc/scenecast/gateway.toml"),
         ] {
             assert!(!is_setting(name, value), "{name}={value}");
             let warnings = environment_warnings([(name.to_owned(), value.to_owned())]);
@@ -265,6 +274,9 @@ mod tests {
             ("SCENECAST_API_KEYS__A_SERVICE_PORT__KEY", "12345678"),
             ("SCENECAST_API_KEYS__SERVICE_HOST", "shop"),
             ("SCENECAST_X_PORT_HTTP_TCP", "x"),
+            ("SCENECAST_ACCOUNTS__MY_ENV_2__SECRET", "hush"),
+            ("SCENECAST_API_KEYS__SHOP__NAME", "/a/b"),
+            ("SCENECAST_NAME", "shop"),
         ] {
             assert!(is_setting(name, value), "{name}={value}");
             assert!(environment_warnings([(name.to_owned(), value.to_owned())]).is_empty(), "{name}");

@@ -1,6 +1,6 @@
 //! Reads a TOML file, and environment variables that override it. Errors name the values that are wrong.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, net::SocketAddr, path::Path};
 
 use toml::Table;
 
@@ -93,6 +93,17 @@ pub fn load_with_file<T: Validate>(
     let bad = errors.iter().filter_map(place_of).map(ToOwned::to_owned).collect();
     errors.extend(check_rest::<T>(settings, &bad).into_iter().map(|error| with_source(error, &variables)));
     Err(ConfigError::of(errors).expect("settings that can be read are only refused for an error"))
+}
+
+/// The address in `listen.admin`, whatever is wrong with other settings: a process that runs may have a file by now with
+/// which it would not start. `None` if it isn't set, or is no address.
+pub(crate) fn admin_address(
+    file: Option<&ConfigFile>,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Option<SocketAddr> {
+    let mut settings = file.map(|file| file.sections.clone()).unwrap_or_default();
+    let _ = Variables::lay_over(&mut settings, env);
+    settings.get("listen")?.get("admin")?.as_str()?.parse().ok()
 }
 
 /// The line of this place in a text, counted from 1. The end of a text belongs to its last line.

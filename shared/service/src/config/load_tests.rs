@@ -397,3 +397,19 @@ fn a_variable_sets_what_a_file_does() {
     assert_eq!((sample.mode, sample.token.unwrap().current.text()), (SampleMode::Plain, "12345678"));
     assert_eq!(sample.listen.map(|listen| (listen.public.port(), listen.admin.port())), Some((80, 90)));
 }
+
+#[test]
+fn the_admin_address_is_known_whatever_else_is_wrong() {
+    let address = |toml: &str, env: &[(&str, &str)]| {
+        let file = ConfigFile { sections: toml::from_str(toml).unwrap() };
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        admin_address(Some(&file), env).map(|address| address.to_string())
+    };
+    let file = "nonsense = 1\n[listen]\nadmin = '[::]:9'\npublic = 5\n";
+    assert_eq!(address(file, &[("SCENECAST_MORE__NONSENSE", "x")]).as_deref(), Some("[::]:9"));
+    assert_eq!(address(file, &[("SCENECAST_LISTEN__ADMIN", "10.0.0.1:9")]).as_deref(), Some("10.0.0.1:9"));
+    for nothing in ["", "listen = 1", "[listen]\nadmin = 1", "[listen]\nadmin = 'localhost:9'"] {
+        assert_eq!(address(nothing, &[]), None, "{nothing}");
+    }
+    assert_eq!(admin_address(None, []), None);
+}

@@ -39,7 +39,7 @@ pub use load::{ConfigFile, load, load_with_file};
 pub use origins::Origins;
 pub use secret::{SecretUses, strong_secret};
 pub use types::{
-    DrainConfig, HttpUrl, LogFilter, Ratio, Seconds, TelemetryConfig, defaults, is_exposed, keep_alive_warning,
-    listen_address,
+    DrainConfig, HttpUrl, LogFilter, Ratio, Seconds, TelemetryConfig, all_addresses, defaults, is_exposed,
+    keep_alive_warning, listen_address,
 };
 pub use validate::{Required, Validate};

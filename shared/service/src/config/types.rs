@@ -1,6 +1,11 @@
 //! Types of values that several binaries' configurations have.
 
-use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, time::Duration};
+use std::{
+    fmt::Display,
+    net::{Ipv6Addr, SocketAddr, SocketAddrV6},
+    ops::RangeInclusive,
+    time::Duration,
+};
 
 use serde::{Deserialize, de};
 use url::{Host, Url};
@@ -61,9 +66,16 @@ pub fn keep_alive_warning(keep_alive: Seconds) -> Option<ConfigWarning> {
 
 /// Deserializes an address to listen on.
 pub fn listen_address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
-    let requirement = "must be an IP address and a port, such as 127.0.0.1:8080, or 0.0.0.0:8080 and [::]:8080 for all \
-                       addresses; a name such as localhost can't be given";
+    let requirement = "must be an IP address and a port, such as 127.0.0.1:8080, or [::]:8080 for all addresses; \
+                       a name such as localhost can't be given";
     String::deserialize(from)?.parse().map_err(|_| de::Error::custom(requirement))
+}
+
+/// All addresses of the machine, of IPv6 and IPv4.
+///
+/// See docs/decisions/118-all-addresses-are-one-listener.md.
+pub const fn all_addresses(port: u16) -> SocketAddr {
+    SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0))
 }
 
 /// How a process shuts down; see [`crate::shutdown`].

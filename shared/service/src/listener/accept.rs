@@ -34,6 +34,7 @@ use crate::{
     },
     http::{bad_request::BadRequests, client_address::PeerAddress},
     listener::{
+        bind::bind,
         large_heads::LargeHeads,
         serve::{AcceptedSocket, ConnectionTimeouts, serve_connection},
         spare_descriptors::SpareDescriptors,
@@ -98,19 +99,20 @@ impl Listener {
     }
 
     /// Binds one of several listeners that share the limits of their pod. `idle` is as in [`ListenerLimits`].
+    #[expect(clippy::unused_async, reason = "its socket needs a runtime, which an async function has")]
     pub async fn bind_with_admission(
         clients: &'static str,
         address: SocketAddr,
         admission: &Admission,
         idle: Duration,
     ) -> Result<Self, ListenError> {
-        let bind = async {
-            let socket = TcpListener::bind(address).await?;
+        let bind = || {
+            let socket = bind(address)?;
             // Accepted sockets inherit it.
             rustix::net::sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER)?;
             Ok(socket)
         };
-        let socket = bind.await.map_err(|source| ListenError { address, source })?;
+        let socket = bind().map_err(|source| ListenError { address, source })?;
         let timeouts = ConnectionTimeouts { idle, unread: UNREAD_TIMEOUT };
         let listener = Self {
             socket,
@@ -153,6 +155,7 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let peer = canonical(peer);
                     if let Some(admitted) = self.admit(peer) {
                         let accepted = AcceptedSocket { stream, admitted, peer: PeerAddress(peer) };
                         let serving = serve_connection(
@@ -193,6 +196,11 @@ impl Listener {
             self.admission.reject(peer, RejectReason::Descriptors)
         }
     }
+}
+
+/// On a listener of all addresses, a client's IPv4 address is written as IPv6.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
 /// Whether the process, or the machine, has no descriptor left.

@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod admin;
+mod bind;
 pub(crate) mod connection;
 mod detached;
 mod first_bytes;

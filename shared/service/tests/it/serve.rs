@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use axum::{Router, routing::get};
+use axum::{Extension, Router, routing::get};
 use scenecast_metrics::Metrics;
 use scenecast_service::{
-    listener::{ListenerLimits, NoAnswer, serve_admin},
+    http::PeerAddress,
+    listener::{Listener, ListenerLimits, NoAnswer, serve_admin},
     shutdown::Shutdown,
 };
 use scenecast_testing::{LogText, until};
@@ -142,5 +143,18 @@ async fn what_belongs_to_another_listener_is_named_at_the_one_for_probes() {
         assert_eq!(client.read_response().await.0, 404);
         let lines = log.lines_with(&["belongs to another listener", belongs_at, "it came to listen.admin"]);
         assert_eq!(lines.len(), 1, "{path}: {}", log.text());
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_ipv4_has_its_own_address_on_a_listener_of_all_addresses() {
+    let app =
+        Router::new().route("/", get(async |Extension(PeerAddress(peer)): Extension<PeerAddress>| peer.to_string()));
+    let listener = Listener::bind("tests", "[::]:0".parse().unwrap(), LIMITS).await.unwrap();
+    let port = listener.address().port();
+    tokio::spawn(listener.serve(app, Shutdown::never()));
+    for from in ["127.0.0.1", "[::1]"] {
+        let (status, peer) = get_path(format!("{from}:{port}").parse().unwrap(), "/").await;
+        assert!(status == 200 && peer.starts_with(&format!("{from}:")), "{from}: {peer}");
     }
 }
