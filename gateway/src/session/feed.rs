@@ -226,16 +226,16 @@ impl SceneFeed {
         } else if let Some(handover) = handover {
             span.set("scenecast.handover", <&str>::from(handover));
             self.sent = Some(handover);
-            self.login_sent(event, handover);
+            self.login_sent(event, handover, &span);
         }
         sent
     }
 
     /// See docs/decisions/099-what-a-login-costs-beside-its-work.md.
-    fn login_sent(&self, event: &Event, handover: Handover) {
+    fn login_sent(&self, event: &Event, handover: Handover, span: &LoginSpan) {
         let elapsed = unix_now().saturating_sub(Duration::from_millis(event.received_at));
         if handover == Handover::Live {
-            self.state.metrics().scan_to_push.observe(elapsed.as_secs_f64());
+            self.state.metrics().scan_to_push.observe(elapsed.as_secs_f64(), span.trace_id());
         }
         let handover: &str = handover.into();
         tracing::debug!(scene = %self.scene(), handover, ms = millis(elapsed), "sent a login to its page");
