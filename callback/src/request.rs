@@ -1,7 +1,9 @@
-//! Reading HTTP requests.
+//! Reading HTTP requests, and their spans.
 
 use axum::http::HeaderMap;
+use scenecast_scene::SceneId;
 use scenecast_service::http::Problem;
+use scenecast_traces::{LoginSpan, ServedRequest};
 use serde::de::DeserializeOwned;
 
 /// Reads the body as JSON of this shape. The problem says where the body is wrong, and repeats nothing of it.
@@ -22,4 +24,16 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         (Some(value), None) => value.to_str().ok(),
         _ => None,
     }
+}
+
+/// The header with a W3C trace context.
+pub(crate) const TRACEPARENT: &str = "traceparent";
+
+/// The span of a request about this scene from outside.
+pub(crate) fn public_span(scene: SceneId, request: &ServedRequest<'_>, headers: &HeaderMap) -> LoginSpan {
+    let span = LoginSpan::of_public_request(scene, request);
+    if span.is_traced() {
+        span.link(header(headers, TRACEPARENT));
+    }
+    span
 }

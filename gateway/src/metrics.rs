@@ -16,9 +16,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec};
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 use scenecast_bus::SceneReader;
-use scenecast_metrics::{Metrics, Stage, Stages};
+use scenecast_metrics::{Metrics, Stage, Stages, TracedHistogram};
 use scenecast_scene::SceneId;
 use strum::IntoStaticStr;
 
@@ -41,7 +41,7 @@ pub(crate) struct GatewayMetrics {
     /// Scenes by stage, which gateways and callbacks count together.
     pub(crate) stages: Stages,
     pub(crate) scenes_lost: IntCounter,
-    pub(crate) scan_to_push: Histogram,
+    pub(crate) scan_to_push: TracedHistogram,
     /// Requests from pages whose origin isn't allowed.
     pub(crate) origins_forbidden: IntCounter,
     connections_open: IntGaugeVec,
@@ -61,7 +61,7 @@ impl GatewayMetrics {
             stages,
             scenes_lost: registry
                 .counter("scenes_lost_total", "Times that Redis had lost a page's scene, which was then opened again."),
-            scan_to_push: registry.seconds_histogram(
+            scan_to_push: registry.traced_seconds_histogram(
                 "scan_to_push_seconds",
                 "Time from the arrival of WeChat's message at a callback to the sending of the page's frame. It \
                  compares the clocks of two pods.",

@@ -1,11 +1,15 @@
 //! The gateways' calls: open, re-open, cancel.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     Json, Router,
+    body::Body,
     extract::{Request, State},
-    http::StatusCode,
+    http::{StatusCode, request::Parts},
     routing::post,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -19,10 +23,8 @@ use scenecast_scene::{
     },
     time::{unix_now, unix_now_ms},
 };
-use scenecast_service::{
-    http::{Problem, read_body},
-    telemetry::traceparent,
-};
+use scenecast_service::http::{Problem, read_body};
+use scenecast_traces::{LoginSpan, ServedRequest};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::Span;
@@ -31,7 +33,7 @@ use super::handle::{HandleFactory, HandleRequest};
 use crate::{
     accounts::AccountRegistry,
     problems::{from_bus, from_bus_retry},
-    request::{header, json},
+    request::{TRACEPARENT, header, json},
     retry::settle,
     wechat::call_deadline,
 };
@@ -64,6 +66,11 @@ pub(crate) fn router(calls: GatewayCalls) -> Router {
 /// The call's body, if a gateway signed it.
 async fn verified_body<T: DeserializeOwned>(secret: &Rotating, request: Request) -> Result<T, Problem> {
     let (head, body) = request.into_parts();
+    verify_call(secret, &head, body).await
+}
+
+/// The same, of a request in parts.
+async fn verify_call<T: DeserializeOwned>(secret: &Rotating, head: &Parts, body: Body) -> Result<T, Problem> {
     let body = read_body(body, MAX_BODY_BYTES).await?;
     let signature = header(&head.headers, HEADER).unwrap_or_default();
     verify(secret, unix_now(), head.uri.path(), &body, signature).map_err(|error| {
@@ -78,8 +85,22 @@ async fn verified_body<T: DeserializeOwned>(secret: &Rotating, request: Request)
 
 #[tracing::instrument(skip_all, fields(account, scene))]
 async fn open(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Result<Json<OpenedHandle>, Problem> {
-    let OpenCall { scene, account, binding, page, limited_as, life_ms, handle, may_ask_again } =
-        verified_body(&calls.secret, request).await?;
+    let arrived = SystemTime::now();
+    let (head, body) = request.into_parts();
+    let call: OpenCall = verify_call(&calls.secret, &head, body).await?;
+    let request = ServedRequest { route: OPEN_PATH, path: OPEN_PATH, arrived };
+    let span = LoginSpan::of_request_within(call.scene, &request, header(&head.headers, TRACEPARENT));
+    let opened = open_scene(&calls, call, span.traceparent()).await;
+    span.answered(Some(opened.as_ref().map_or_else(|problem| problem.status.as_u16(), |_| 200)));
+    opened.map(Json)
+}
+
+async fn open_scene(
+    calls: &GatewayCalls,
+    call: OpenCall,
+    traceparent: Option<String>,
+) -> Result<OpenedHandle, Problem> {
+    let OpenCall { scene, account, binding, page, limited_as, life_ms, handle, may_ask_again } = call;
     Span::current().record("account", account.as_str()).record("scene", tracing::field::display(scene));
     let life = life(life_ms).ok_or_else(|| Problem::bad_request("life_ms must be 1 to 3600000"))?;
     let client = limited_as.or(page.address);
@@ -90,11 +111,11 @@ async fn open(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Resul
     } else {
         calls.handles.make(&accounts, wanted).await?
     };
-    let opening = NewScene { account, binding, page, life };
+    let opening = NewScene { account, binding, page, life, traceparent };
     if calls.bus.open(scene, &opening).await.map_err(|error| from_bus(scene, &error))? {
         calls.stages.count(Stage::Opened);
     }
-    Ok(Json(opened))
+    Ok(opened)
 }
 
 /// Opens again the scenes that Redis has lost, with the codes that their pages show, and answers how many. Skips scenes that
@@ -107,7 +128,11 @@ async fn reopen(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Res
     let accounts = calls.accounts.current();
     let openings = lost.into_iter().filter_map(|ReopenCall { scene, account, binding, page, life_ms, typed_code }| {
         let is_here = accounts.has(&account);
-        is_here.then_some((scene, NewScene { account, binding, page, life: life(life_ms)? }, typed_code))
+        is_here.then_some((
+            scene,
+            NewScene { account, binding, page, life: life(life_ms)?, traceparent: None },
+            typed_code,
+        ))
     });
     let opened = stream::iter(openings)
         .map(async |(scene, opening, typed_code)| {
@@ -131,7 +156,7 @@ async fn cancel(State(calls): State<Arc<GatewayCalls>>, request: Request) -> Res
     let cause = Cause {
         delivery: DeliveryId::of(&["cancel", &scene.to_string()]),
         received_at: unix_now_ms(),
-        traceparent: traceparent(&Span::current()),
+        traceparent: None,
     };
     let settled = settle(&calls.bus, scene, &cause, &Transition::Cancel, Instant::now() + CANCEL_TIMEOUT).await;
     if let Settled::Applied(_) = settled.map_err(|error| from_bus_retry(scene, error))? {

@@ -1,6 +1,6 @@
 //! When a request arrived, and how long there is to decide.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use scenecast_scene::time::{millis, unix_now_ms};
 use scenecast_wechat::Message;
@@ -23,6 +23,12 @@ pub(super) struct Arrival {
 impl Arrival {
     pub(super) fn now() -> Self {
         Self { at: Instant::now(), unix_ms: unix_now_ms() }
+    }
+
+    /// When it was, by the clock of spans.
+    pub(super) fn system_time(self) -> SystemTime {
+        let now = SystemTime::now();
+        now.checked_sub(self.elapsed()).unwrap_or(now)
     }
 
     pub(super) fn elapsed(self) -> Duration {

@@ -1,16 +1,17 @@
 //! One message, with what handlers need to act upon it.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
+use axum::{http::request::Parts, response::Response};
 use prometheus::IntCounterVec;
 use scenecast_bus::{BusError, Replacement, SceneWriter, SettledAlong, StoreError};
 use scenecast_metrics::Stages;
 use scenecast_scene::{
     Cause, DeliveryId, OpenId, Person, Profile, Rotating, SceneId, SceneSnapshot, Settled, Transition,
 };
-use scenecast_service::telemetry::traceparent;
+use scenecast_traces::{LoginSpan, ServedRequest};
 use scenecast_wechat::{Message, MessageKind};
-use tracing::Span;
+use tracing::{Span, field::display};
 
 use super::{arrival::Arrival, purpose::Purpose};
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     login::log_unreadable,
     people::ToldByWechat,
     phone::{GeoDatabase, Phrase, Reply, ReplyFacts, ReplyWriter},
+    request::public_span,
     retry::{self, RetryError},
     stores::{GuessLimiter, PendingQuestion, PendingQuestions, StoredUser, TypedCodes, User, Users},
 };
@@ -45,6 +47,9 @@ pub(super) struct Delivery<'a> {
     pub(super) purpose: &'a Purpose,
     pub(super) arrival: Arrival,
     pub(super) stored: StoredFacts,
+    request: &'a Parts,
+    /// Begins when it is known which scene this is about.
+    span: OnceLock<LoginSpan>,
 }
 
 /// What Redis has about the sender, if the message's purpose needs it.
@@ -75,8 +80,34 @@ impl<'a> Delivery<'a> {
         message: &'a Message,
         purpose: &'a Purpose,
         arrival: Arrival,
+        request: &'a Parts,
     ) -> Self {
-        Self { services, account, message, purpose, arrival, stored: StoredFacts::default() }
+        let (stored, span) = (StoredFacts::default(), OnceLock::new());
+        Self { services, account, message, purpose, arrival, stored, request, span }
+    }
+
+    /// The message is about this scene.
+    pub(super) fn is_about(&self, scene: SceneId) {
+        Span::current().record("scene", display(scene));
+        self.span.get_or_init(|| {
+            let path = self.request.uri.path();
+            let route = if path.starts_with("/wechat/") { "/wechat/{account}" } else { "/{path}" };
+            let request = ServedRequest { route, path, arrived: self.arrival.system_time() };
+            let span = public_span(scene, &request, &self.request.headers);
+            if span.is_traced() {
+                span.set("scenecast.account", self.account.name.to_string());
+                span.set("scenecast.purpose", self.purpose.as_str());
+            }
+            span
+        });
+    }
+
+    /// The message got this answer, or none.
+    pub(super) fn ends(self, outcome: &'static str, response: Option<&Response>) {
+        if let Some(span) = self.span.get() {
+            span.set("scenecast.outcome", outcome);
+            span.answered(response.map(|response| response.status().as_u16()));
+        }
     }
 
     pub(super) fn openid(&self) -> &'a OpenId {
@@ -120,7 +151,16 @@ impl<'a> Delivery<'a> {
     pub(super) async fn settle(&self, scene: SceneId, transition: &Transition) -> Result<Settled, UnfinishedDelivery> {
         let settled =
             retry::settle(&self.services.bus, scene, &self.cause(), transition, self.arrival.decide_by()).await;
-        settled.map_err(|error| self.unfinished_by(&error))
+        let settled = settled.map_err(|error| self.unfinished_by(&error))?;
+        self.link_to_opening(&settled);
+        Ok(settled)
+    }
+
+    /// The scene's opening has a trace of its own.
+    fn link_to_opening(&self, settled: &Settled) {
+        if let (Some(span), Some(snapshot)) = (self.span.get(), settled.snapshot()) {
+            span.link(snapshot.open_trace());
+        }
     }
 
     /// Keeps what WeChat told about the sender. Nobody waits for it.
@@ -149,6 +189,7 @@ impl<'a> Delivery<'a> {
             }
             match settled.map_err(|error| self.unfinished_by(&error))? {
                 SettledAlong::Settled { settled, replaced } => {
+                    self.link_to_opening(&settled);
                     if !self.says_that_the_sender_follows() {
                         self.services.users.forecast().learn(self.stored.user.user().is_some());
                     }
@@ -182,7 +223,8 @@ impl<'a> Delivery<'a> {
     }
 
     fn cause(&self) -> Cause {
-        Cause { delivery: self.id(), received_at: self.arrival.unix_ms, traceparent: traceparent(&Span::current()) }
+        let traceparent = self.span.get().and_then(LoginSpan::traceparent);
+        Cause { delivery: self.id(), received_at: self.arrival.unix_ms, traceparent }
     }
 
     /// The scene as it is stored, by the deadline.

@@ -113,7 +113,7 @@ pub(super) async fn receive(
     let purpose = Purpose::of(&received.message);
     Span::current().record("purpose", purpose.as_str());
     let is_last = arrival.is_last_attempt(&received.message, state.wechat_clock.correction());
-    let mut delivery = Delivery::new(&state.services, account, &received.message, &purpose, arrival);
+    let mut delivery = Delivery::new(&state.services, account, &received.message, &purpose, arrival, &head);
 
     if !state.message_rate.allows() {
         claim.await?;
@@ -133,11 +133,13 @@ pub(super) async fn receive(
         (SignatureClaim::Undecided(obstacle), Ok(_)) => Err(delivery.unfinished(true, &obstacle)),
         (_, Err(unfinished)) => Err(unfinished),
     };
-    Ok(match result {
+    let answer = match result {
         Ok(reply) => DeliveryAnswer::reply(&received, &reply),
         Err(unfinished) if unfinished.retry && !is_last => DeliveryAnswer::none("undecided"),
         Err(unfinished) => DeliveryAnswer::reply(&received, &unfinished.reply),
-    })
+    };
+    delivery.ends(answer.outcome, answer.response.as_ref());
+    Ok(answer)
 }
 
 /// The answer to a request without a signature, if it is one that WeChat's Cloud Hosting sends to see whether we

@@ -1,6 +1,6 @@
 //! `POST /v1/miniapp/confirm`: the person who opened a code says yes or no.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use axum::{
     Json,
@@ -10,21 +10,22 @@ use scenecast_scene::{
     AccountName, DeliveryId, Number, Person, SceneId, SceneState, SettleRefusal, Settled, Transition, time::unix_now,
 };
 use scenecast_service::http::{Problem, read_body};
+use scenecast_traces::{LoginSpan, ServedRequest};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::{Span, field::display};
 
 use super::{
     error::MiniProgramError,
-    record::{cause, find_user, record_login, state_word},
-    state::{MAX_BODY_BYTES, MiniProgramState, SETTLE_TIMEOUT},
+    record::{answered, cause, find_user, record_login, settled_in, state_word},
+    state::{CONFIRM_PATH, MAX_BODY_BYTES, MiniProgramState, SETTLE_TIMEOUT},
     ticket::Ticket,
 };
 use crate::{
     accounts::MiniProgram,
     login::{acceptance, count_stage, grant},
     problems::{from_bus, from_bus_retry},
-    request::json,
+    request::{json, public_span},
     retry,
 };
 
@@ -81,7 +82,9 @@ pub(super) async fn confirm(
 
 #[tracing::instrument(name = "miniapp confirm", skip_all, fields(account, scene))]
 async fn answer(state: &MiniProgramState, request: Request) -> Result<ConfirmResponse, Problem> {
-    let ConfirmRequest { ticket, decision, number } = json(&read_body(request.into_body(), MAX_BODY_BYTES).await?)?;
+    let arrived = SystemTime::now();
+    let (head, body) = request.into_parts();
+    let ConfirmRequest { ticket, decision, number } = json(&read_body(body, MAX_BODY_BYTES).await?)?;
     let ticket: Ticket = ticket.parse().map_err(|_| MiniProgramError::TicketInvalid)?;
     Span::current().record("account", ticket.mini_program.as_str()).record("scene", display(ticket.scene));
     let accounts = state.accounts.current();
@@ -103,8 +106,12 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ConfirmRes
         (Decision::Confirm, None, _) => return Err(Problem::bad_request("a number has to be picked")),
         (_, Some(_), _) => return Err(Problem::bad_request("there is no number to be picked")),
     };
-    let settled = settle(state, mini_program, ticket.scene, account, person, answer).await?;
-    let outcome = outcome(settled);
+    let request = ServedRequest { route: CONFIRM_PATH, path: CONFIRM_PATH, arrived };
+    let span = public_span(ticket.scene, &request, &head.headers);
+    let settled = settle(state, mini_program, ticket.scene, account, person, answer, &span).await;
+    settled_in(&span, &settled);
+    let outcome = outcome(settled?);
+    answered(&span, &outcome);
     tracing::info!(
         account = %mini_program.name, scene = %ticket.scene, who = who.short(),
         outcome = outcome.map_or_else(MiniProgramError::code, Into::into),
@@ -120,11 +127,12 @@ async fn settle(
     account: AccountName,
     person: Person,
     answer: MiniProgramAnswer,
+    span: &LoginSpan,
 ) -> Result<Settled, Problem> {
     let deadline = Instant::now() + SETTLE_TIMEOUT;
     // The same answer again is the same delivery.
     let delivery = ["miniapp answer", &scene.to_string(), person.openid.as_str(), &answer.text()];
-    let cause = cause(DeliveryId::of(&delivery));
+    let cause = cause(DeliveryId::of(&delivery), span);
     let settle = async |transition: &Transition| {
         let settled = retry::settle(&state.bus, scene, &cause, transition, deadline).await;
         settled.map_err(|error| from_bus_retry(scene, error))

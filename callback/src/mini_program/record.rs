@@ -2,12 +2,13 @@
 
 use scenecast_bus::StoreError;
 use scenecast_scene::{
-    Cause, DeliveryId, Person, SceneId, SceneState, Settled, internal::OpenRefusal, time::unix_now_ms,
+    Cause, DeliveryId, Person, SceneId, SceneSnapshot, SceneState, Settled, internal::OpenRefusal, time::unix_now_ms,
 };
-use scenecast_service::{http::Problem, telemetry::traceparent};
+use scenecast_service::http::Problem;
+use scenecast_traces::LoginSpan;
 use tokio::time::Instant;
-use tracing::Span;
 
+use super::error::MiniProgramError;
 use crate::{
     accounts::MiniProgram,
     login::{CompletedLogin, log_unreadable},
@@ -17,8 +18,23 @@ use crate::{
 };
 
 /// The cause of what this call settles.
-pub(super) fn cause(delivery: DeliveryId) -> Cause {
-    Cause { delivery, received_at: unix_now_ms(), traceparent: traceparent(&Span::current()) }
+pub(super) fn cause(delivery: DeliveryId, span: &LoginSpan) -> Cause {
+    Cause { delivery, received_at: unix_now_ms(), traceparent: span.traceparent() }
+}
+
+/// The call's span is linked to the opening of the scene, and has failed if nothing was settled.
+pub(super) fn settled_in(span: &LoginSpan, settled: &Result<Settled, Problem>) {
+    match settled {
+        Ok(settled) => span.link(settled.snapshot().and_then(SceneSnapshot::open_trace)),
+        Err(problem) => span.answered(Some(problem.status.as_u16())),
+    }
+}
+
+/// The call's span ends with this answer to the phone.
+pub(super) fn answered<T>(span: &LoginSpan, outcome: &Result<T, MiniProgramError>) {
+    let code = outcome.as_ref().err().map_or("ok", |error| error.code());
+    span.set("scenecast.outcome", code);
+    span.answered(Some(outcome.as_ref().map_or_else(|error| Problem::from(*error).status.as_u16(), |_| 200)));
 }
 
 /// The person's record. A record that can't be read counts as none.

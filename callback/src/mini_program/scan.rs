@@ -1,16 +1,17 @@
 //! `POST /v1/miniapp/scan`: a person opened the mini program's page by a code.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use axum::{
     Json,
     extract::{Request, State},
 };
 use scenecast_scene::{
-    AccountName, DeliveryId, Number, OpenId, PageInfo, Person, SceneId, SceneSnapshot, SceneState, SettleRefusal,
-    Settled, internal::OpenRefusal, time::unix_now,
+    AccountName, Cause, DeliveryId, Number, OpenId, PageInfo, Person, SceneId, SceneSnapshot, SceneState,
+    SettleRefusal, Settled, internal::OpenRefusal, time::unix_now,
 };
 use scenecast_service::http::{Problem, read_body};
+use scenecast_traces::ServedRequest;
 use scenecast_wechat::{JsCodeSession, UserInfo};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -18,9 +19,9 @@ use tracing::{Span, field::display};
 
 use super::{
     error::MiniProgramError,
-    record::{cause, find_user, record_login, state_word},
+    record::{answered, cause, find_user, record_login, settled_in, state_word},
     sender::{recall, sender},
-    state::{MAX_BODY_BYTES, MiniProgramState, SETTLE_TIMEOUT},
+    state::{MAX_BODY_BYTES, MiniProgramState, SCAN_PATH, SETTLE_TIMEOUT},
     ticket::Ticket,
 };
 use crate::{
@@ -29,7 +30,7 @@ use crate::{
     login::{acceptance, count_stage, grant, transition_of_scan},
     people::profile,
     problems::{from_bus, from_bus_retry, from_refusal},
-    request::json,
+    request::{json, public_span},
     retry,
     visible_text::line,
 };
@@ -76,7 +77,9 @@ pub(super) async fn scan(
 
 #[tracing::instrument(name = "miniapp scan", skip_all, fields(account, scene))]
 async fn answer(state: &MiniProgramState, request: Request) -> Result<ScanResponse, Problem> {
-    let ScanRequest { account, js_code, scene } = json(&read_body(request.into_body(), MAX_BODY_BYTES).await?)?;
+    let arrived = SystemTime::now();
+    let (head, body) = request.into_parts();
+    let ScanRequest { account, js_code, scene } = json(&read_body(body, MAX_BODY_BYTES).await?)?;
     let accounts = state.accounts.current();
     let mini_program = accounts.mini_program(&account).ok_or_else(|| from_refusal(OpenRefusal::AccountUnknown))?;
     // Another text belongs to another code of the mini program, and is no login.
@@ -99,8 +102,12 @@ async fn answer(state: &MiniProgramState, request: Request) -> Result<ScanRespon
         None => sender(&state.js_codes, mini_program, &js_code, call).await?,
     };
     let who = session.openid.clone();
-    let settled = settle(state, mini_program, opened, session, call).await?;
-    let snapshot = outcome(settled, &who, |account| accounts.confirmation(mini_program, account).is_some());
+    let request = ServedRequest { route: SCAN_PATH, path: SCAN_PATH, arrived };
+    let span = public_span(scene, &request, &head.headers);
+    let settled = settle(state, mini_program, opened, session, cause(call, &span)).await;
+    settled_in(&span, &settled);
+    let snapshot = outcome(settled?, &who, |account| accounts.confirmation(mini_program, account).is_some());
+    answered(&span, &snapshot);
     tracing::info!(
         %account, %scene, who = who.short(),
         outcome = snapshot.as_ref().map_or_else(|error| error.code(), |snapshot| snapshot.state.into()),
@@ -157,7 +164,7 @@ async fn settle(
     mini_program: &MiniProgram,
     opened: ScannedScene,
     session: JsCodeSession,
-    call: DeliveryId,
+    cause: Cause,
 ) -> Result<Settled, Problem> {
     let ScannedScene { id: scene, account, confirmation, .. } = opened;
     let settings = &mini_program.settings;
@@ -169,7 +176,6 @@ async fn settle(
         unionid: session.unionid,
     };
     let user = find_user(&state.users, &person, deadline).await?;
-    let cause = cause(call);
     let grant = grant(&state.secret, &settings.secret, scene, &person.openid);
     let login = acceptance(grant, person, settings.grant_life, false, user.as_ref());
     let transition = transition_of_scan(confirmation, account, login);

@@ -12,6 +12,10 @@ use crate::{
     stores::{JsCodes, Users},
 };
 
+/// What a mini program posts when its page was opened by a code, …
+pub(super) const SCAN_PATH: &str = "/v1/miniapp/scan";
+/// … and when the person has answered.
+pub(super) const CONFIRM_PATH: &str = "/v1/miniapp/confirm";
 pub(super) const MAX_BODY_BYTES: usize = 4 * 1024;
 /// How long settling may take. The phone may repeat the call.
 pub(super) const SETTLE_TIMEOUT: Duration = Duration::from_secs(4);

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, LazyLock},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use axum::{
@@ -21,8 +21,8 @@ use scenecast_scene::{
 use scenecast_service::{
     admission::RateLimit,
     http::{Problem, read_body},
-    telemetry::traceparent,
 };
+use scenecast_traces::{LoginSpan, ServedRequest};
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 use tokio::time::Instant;
@@ -31,11 +31,12 @@ use tracing::Span;
 use crate::{
     accounts::{AccountRegistry, ApiCaller},
     problems::{from_bus, from_bus_retry, from_store_retry},
-    request::{header, json},
+    request::{TRACEPARENT, header, json},
     retry::{ask_store, settle},
     stores::Users,
 };
 
+const PATH: &str = "/v1/redeem";
 const MAX_BODY_BYTES: usize = 4 * 1024;
 /// How long a redeem may take. The site may repeat the call only if it had an idempotency key.
 const REDEEM_TIMEOUT: Duration = Duration::from_secs(4);
@@ -55,7 +56,7 @@ pub(crate) struct RedeemState {
 }
 
 pub(crate) fn router(state: RedeemState) -> Router {
-    Router::new().route("/v1/redeem", post(redeem)).with_state(Arc::new(state))
+    Router::new().route(PATH, post(redeem)).with_state(Arc::new(state))
 }
 
 /// What a site sends.
@@ -144,6 +145,7 @@ async fn redeem(State(state): State<Arc<RedeemState>>, request: Request) -> Resu
 
 #[tracing::instrument(name = "redeem", skip_all, fields(site, account, scene))]
 async fn answer(redeem: &RedeemState, request: Request) -> Result<RedeemedLogin, Problem> {
+    let arrived = SystemTime::now();
     let (head, body) = request.into_parts();
     let accounts = redeem.accounts.current();
     let caller = accounts.api_keys.caller(&head.headers)?;
@@ -157,7 +159,7 @@ async fn answer(redeem: &RedeemState, request: Request) -> Result<RedeemedLogin,
         .record("account", account.as_str())
         .record("scene", tracing::field::display(scene));
 
-    let cause = Cause { delivery, received_at: unix_now_ms(), traceparent: traceparent(&Span::current()) };
+    let cause = Cause { delivery, received_at: unix_now_ms(), traceparent: None };
     let transition = Transition::Redeem { grant: grant.digest(), account: account.clone(), binding };
     let deadline = Instant::now() + REDEEM_TIMEOUT;
     let settled = settle(&redeem.bus, scene, &cause, &transition, deadline).await;
@@ -165,9 +167,17 @@ async fn answer(redeem: &RedeemState, request: Request) -> Result<RedeemedLogin,
     if let Settled::Applied(_) = settled {
         redeem.stages.count(Stage::Redeemed);
     }
+    let request = ServedRequest { route: PATH, path: PATH, arrived };
+    let login = settled.snapshot().and_then(SceneSnapshot::login_trace);
+    let span = LoginSpan::of_request_within(scene, &request, login);
     let outcome = outcome(settled, &account, grant.digest());
     let code = outcome.as_ref().err().map_or("redeemed", |error| error.code());
     tracing::info!(site = caller.name, %account, %scene, outcome = code, "answered a site's redeem call");
+    if span.is_traced() {
+        span.link(header(&head.headers, TRACEPARENT));
+        span.set("scenecast.outcome", code);
+        span.answered(Some(outcome.as_ref().map_or_else(|error| Problem::from(*error).status.as_u16(), |_| 200)));
+    }
     let person = outcome?.person().ok_or_else(|| from_bus(scene, &BusError::malformed("person")))?;
     let Person { account, openid, unionid, profile } = person;
     let user = ask_store(deadline, || redeem.users.find_current(&account, &openid)).await;

@@ -17,6 +17,7 @@ use scenecast_service::{
     config::HttpUrl,
     outbound::{NameResolver, OutboundClient, TransportError},
 };
+use scenecast_traces::LoginSpan;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
@@ -34,6 +35,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const POOL_IDLE: Duration = Duration::from_secs(3);
 /// How many scenes of pages that are gone are cancelled at a time.
 const CANCELS_AT_A_TIME: usize = 32;
+/// The header with a W3C trace context.
+const TRACEPARENT: &str = "traceparent";
 /// The longest answer that the gateway reads, in bytes.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 /// The delay after the first failed attempt to cancel the scene of a page that is gone, doubled after each further one, …
@@ -83,7 +86,12 @@ impl CallbackClient {
             PageRefusal::Crowded
         })?;
         // In a box of its own: while thousands of pages wait for their turn, they need no room for it.
-        let answer = Box::pin(self.http.post(internal::OPEN_PATH, call)).await?;
+        let span = LoginSpan::of_call(call.scene, internal::OPEN_PATH);
+        let answer = Box::pin(self.http.post_within(&span, internal::OPEN_PATH, call)).await;
+        if let Err(refusal) = &answer {
+            span.fail(refusal.code());
+        }
+        let answer = answer?;
         let handle = serde_json::from_slice(&answer).map_err(|_| PageRefusal::for_unreadable_answer(&answer))?;
         Ok((handle, turn))
     }
@@ -116,12 +124,23 @@ struct SignedHttp {
 
 impl SignedHttp {
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
+        self.post_within(&LoginSpan::none(), path, body).await
+    }
+
+    /// Posts a call that has this span.
+    async fn post_within(&self, span: &LoginSpan, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
         let body = serde_json::to_vec(body).expect("internal calls have string keys only");
         let signature = internal::sign(&self.secrets, unix_now(), path, &body);
-        let request = self.client.request(Method::POST, self.base.with_path(path));
-        let request = request.header(internal::HEADER, signature).body(body);
+        let url = self.base.with_path(path);
+        span.set_server((url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default()));
+        let request = self.client.request(Method::POST, url);
+        let mut request = request.header(internal::HEADER, signature).body(body);
+        if let Some(traceparent) = span.traceparent() {
+            request = request.header(TRACEPARENT, traceparent);
+        }
         let response = self.client.send(request).await.map_err(|error| no_answer(path, &error))?;
         let status = response.status();
+        span.set("http.response.status_code", i64::from(status.as_u16()));
         let may_be_ours = may_be_json(response.headers());
         let answer = read_body(path, response).await?;
         if status.is_success() && (may_be_ours || answer.is_empty()) {

@@ -14,7 +14,7 @@ use scenecast_scene::{
     Claims, Event, EventKind, SceneId, SceneState,
     time::{millis, unix_now},
 };
-use scenecast_service::telemetry;
+use scenecast_traces::LoginSpan;
 
 use super::{
     handover::{self, SentLogin},
@@ -211,31 +211,31 @@ impl SceneFeed {
         SentLogin::new(&self.state, self.scene(), self.sent?)
     }
 
-    /// Sends an event to the page. A login is sent within the trace of its cause.
+    /// Sends an event to the page, within the trace of its cause.
     pub(crate) fn send_event<T, E>(
         &mut self,
         event: &Event,
         handover: Option<Handover>,
         send: impl FnOnce(&ServerMessage<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let message = ServerMessage::event(event);
-        let Some(handover) = handover else { return send(&message) };
-        let span = tracing::info_span!("push", scene = %self.scene());
-        if let Some(traceparent) = &event.traceparent {
-            telemetry::continue_from(&span, traceparent);
+        let system = self.state.scenes().bus().messaging_system();
+        let span = LoginSpan::of_processing(self.scene(), system, event.traceparent.as_deref());
+        let sent = send(&ServerMessage::event(event));
+        if sent.is_err() {
+            span.fail("gone");
+        } else if let Some(handover) = handover {
+            span.set("scenecast.handover", <&str>::from(handover));
+            self.sent = Some(handover);
+            self.login_sent(event, handover, &span);
         }
-        let _entered = span.enter();
-        let sent = send(&message)?;
-        self.sent = Some(handover);
-        self.login_sent(event, handover);
-        Ok(sent)
+        sent
     }
 
     /// See docs/decisions/099-what-a-login-costs-beside-its-work.md.
-    fn login_sent(&self, event: &Event, handover: Handover) {
+    fn login_sent(&self, event: &Event, handover: Handover, span: &LoginSpan) {
         let elapsed = unix_now().saturating_sub(Duration::from_millis(event.received_at));
         if handover == Handover::Live {
-            self.state.metrics().scan_to_push.observe(elapsed.as_secs_f64());
+            self.state.metrics().scan_to_push.observe(elapsed.as_secs_f64(), span.trace_id());
         }
         let handover: &str = handover.into();
         tracing::debug!(scene = %self.scene(), handover, ms = millis(elapsed), "sent a login to its page");

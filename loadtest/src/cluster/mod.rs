@@ -68,6 +68,7 @@ pub struct Cluster<R = RedisServer> {
     addresses: Addresses,
     files: TempDir,
     log_files: Option<PathBuf>,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Cluster {
@@ -112,6 +113,7 @@ impl<R: ClusterRedis> Cluster<R> {
             addresses,
             files,
             log_files: setup.log_files.clone(),
+            environment: setup.environment.clone(),
         };
         cluster.start_processes(&setup).await;
         cluster.deliver_to((0..setup.callbacks).collect());
@@ -154,7 +156,7 @@ impl<R: ClusterRedis> Cluster<R> {
     async fn start_process(&self, binary: &str, n: usize) -> Process {
         let config = self.files.path().join(config_file(binary, n));
         match self.log_file(binary, n) {
-            None => Process::start(binary, &config).await,
+            None => Process::start(binary, &config, &self.environment).await,
             Some(log) => Process::start_logging_to(binary, &config, &log).await,
         }
     }

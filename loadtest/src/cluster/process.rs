@@ -26,13 +26,15 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts one of our binaries with this configuration file, and waits until it serves.
-    pub async fn start(binary: &str, config: &Path) -> Self {
+    /// Starts one of our binaries with this configuration file and these variables in its environment, and waits until it
+    /// serves.
+    pub async fn start(binary: &str, config: &Path, environment: &[(&'static str, String)]) -> Self {
         let path = find_binary(binary);
         refuse_if_stale(&path);
         let mut child = Command::new(&path)
             .arg("--config")
             .arg(config)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()

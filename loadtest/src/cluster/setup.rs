@@ -36,6 +36,8 @@ pub struct Setup {
     /// Where processes write their logs, each in a file of its own. Without it their logs are kept in memory. With it they
     /// also get none of this terminal's signals.
     pub log_files: Option<PathBuf>,
+    /// Variables in the environment of every process.
+    pub environment: Vec<(&'static str, String)>,
     /// Lines at the end of every configuration.
     pub settings: String,
     /// Lines in every gateway's configuration, before `settings`. The first ones belong to `[drain]`.
@@ -60,6 +62,7 @@ impl Default for Setup {
             trusted_proxies: "127.0.0.1",
             quota: AccountQuota::default(),
             log_files: None,
+            environment: vec![],
             settings: String::new(),
             gateway_settings: String::new(),
             callback_settings: String::new(),

@@ -29,6 +29,15 @@ impl BusError {
         Self::Malformed { what, cause: None }
     }
 
+    /// What happened, in one word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Undecided(error) => error.kind().into(),
+            Self::TimedOut => "timed_out",
+            Self::Malformed { .. } => "malformed",
+        }
+    }
+
     /// Whether a write may or may not have happened, so that asking again can help.
     pub fn is_undecided(&self) -> bool {
         matches!(self, Self::Undecided(_) | Self::TimedOut)

@@ -136,7 +136,8 @@ mod tests {
         let t0 = 1_800_000_000_000;
         let life = Duration::from_secs(120);
         let account: AccountName = "demo".parse().unwrap();
-        let opening = NewScene { account: account.clone(), binding: None, page: PageInfo::default(), life };
+        let opening =
+            NewScene { account: account.clone(), binding: None, page: PageInfo::default(), life, traceparent: None };
         let mut scenes = SceneMap::default();
         assert!(scenes.open(brief, &opening, t0));
         assert!(scenes.open(logged_in, &opening, t0));

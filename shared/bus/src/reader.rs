@@ -64,6 +64,14 @@ impl SceneReader {
         }
     }
 
+    /// What carries events, as traces name it.
+    pub fn messaging_system(&self) -> &'static str {
+        match &self.0 {
+            ReaderBackend::Memory(_) => "memory",
+            ReaderBackend::Redis(_) => "redis",
+        }
+    }
+
     /// How many scenes have a watcher in this process.
     pub fn watched_scenes(&self) -> usize {
         match &self.0 {

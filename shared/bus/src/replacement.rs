@@ -43,3 +43,16 @@ pub enum SettledAlong {
     /// Nothing was done: the guess was wrong, and this is stored; `None` if there is no value.
     WrongGuess(Option<String>),
 }
+
+impl SettledAlong {
+    /// What came of it, in one word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Settled { settled: Settled::Applied(_), .. } => "applied",
+            Self::Settled { settled: Settled::Repeated(_), .. } => "repeated",
+            Self::Settled { settled: Settled::Refused(..), .. } => "refused",
+            Self::Settled { settled: Settled::Unknown, .. } => "unknown",
+            Self::WrongGuess(_) => "wrong_guess",
+        }
+    }
+}

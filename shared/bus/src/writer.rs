@@ -3,7 +3,8 @@
 //! See docs/decisions/032-readers-and-writers-of-scenes-are-types.md.
 
 use scenecast_redis::Redis;
-use scenecast_scene::{Cause, NewScene, SceneId, SceneSnapshot, Settled, Transition};
+use scenecast_scene::{Cause, NewScene, SceneField, SceneId, SceneSnapshot, SceneState, Settled, Step, Transition};
+use scenecast_traces::LoginSpan;
 
 use crate::{
     error::BusError,
@@ -90,12 +91,44 @@ impl SceneWriter {
         transition: &Transition,
         along: Option<&Replacement>,
     ) -> Result<SettledAlong, BusError> {
-        let step = transition.step();
+        let mut step = transition.step();
+        let span = LoginSpan::of_sending(scene, self.messaging_system(), cause.traceparent.as_deref());
+        if !span.is_traced() {
+            return self.carry_out(scene, cause, &step, along).await;
+        }
+        if step.to == SceneState::Confirmed {
+            step.sets.extend(cause.traceparent.clone().map(|traceparent| (SceneField::LoginTrace, traceparent)));
+        }
+        let sent = Cause { traceparent: span.traceparent(), ..cause.clone() };
+        // Boxed, so that the futures of logins that aren't traced have no room for it.
+        let settled = Box::pin(self.carry_out(scene, &sent, &step, along)).await;
+        match &settled {
+            Ok(settled) => span.set("scenecast.outcome", settled.as_str()),
+            Err(error) => span.fail(error.as_str()),
+        }
+        settled
+    }
+
+    async fn carry_out(
+        &self,
+        scene: SceneId,
+        cause: &Cause,
+        step: &Step,
+        along: Option<&Replacement>,
+    ) -> Result<SettledAlong, BusError> {
         match &self.0 {
             WriterBackend::Memory(scenes) => {
-                Ok(SettledAlong::Settled { settled: scenes.settle(scene, cause, &step), replaced: false })
+                Ok(SettledAlong::Settled { settled: scenes.settle(scene, cause, step), replaced: false })
             }
-            WriterBackend::Redis(redis) => redis.settle(scene, cause, &step, along).await,
+            WriterBackend::Redis(redis) => redis.settle(scene, cause, step, along).await,
+        }
+    }
+
+    /// What carries events, as traces name it.
+    fn messaging_system(&self) -> &'static str {
+        match &self.0 {
+            WriterBackend::Memory(_) => "memory",
+            WriterBackend::Redis(_) => "redis",
         }
     }
 

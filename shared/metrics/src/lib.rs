@@ -3,10 +3,23 @@
 //! Names begin with `scenecast_`, which the functions here add. Units are seconds and bytes. No label contains a scene or
 //! a person.
 
+mod exposition;
+mod native_buckets;
+mod traced_histogram;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use exposition::Exposition;
+use exposition::GatheredMetrics;
 use prometheus::{
     Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, PullingGauge,
-    Registry, TextEncoder, core::Collector,
+    Registry, TextEncoder, core::Collector, proto::MetricFamily,
 };
+pub use traced_histogram::TracedHistogram;
+
+/// The bounds of histograms, in seconds.
+const SECONDS: [f64; 15] =
+    [0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// The registry of one process. Clones share it. Names are given without the prefix `scenecast_`.
 ///
@@ -14,6 +27,7 @@ use prometheus::{
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
+    traced: Arc<Mutex<Vec<TracedHistogram>>>,
     rejections: IntCounterVec,
     bad_requests: IntCounterVec,
 }
@@ -28,7 +42,7 @@ impl Metrics {
         let help = "Connections and requests that aren't HTTP/1.1 as it is read here, by what they are.";
         let bad_requests = IntCounterVec::new(Opts::new(prefixed("bad_requests_total"), help), &["why"]);
         let bad_requests = bad_requests.expect("metric names are literals");
-        let metrics = Self { registry: Registry::new(), rejections, bad_requests };
+        let metrics = Self { registry: Registry::new(), traced: Arc::default(), rejections, bad_requests };
         metrics.register(prometheus::process_collector::ProcessCollector::for_self());
         metrics.register(metrics.rejections.clone());
         metrics.register(metrics.bad_requests.clone());
@@ -85,17 +99,33 @@ impl Metrics {
 
     /// Registers a histogram of seconds, with buckets from 0.5 ms to 10 s.
     pub fn seconds_histogram(&self, name: &str, help: &str) -> Histogram {
-        let buckets =
-            vec![0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-        self.add(Histogram::with_opts(HistogramOpts::new(prefixed(name), help).buckets(buckets)))
+        self.add(Histogram::with_opts(HistogramOpts::new(prefixed(name), help).buckets(SECONDS.to_vec())))
+    }
+
+    /// The same. It also shows traces of logins, and fine buckets, to scrapers that ask for them.
+    pub fn traced_seconds_histogram(&self, name: &str, help: &str) -> TracedHistogram {
+        let histogram = self.add(TracedHistogram::new(prefixed(name), help, SECONDS.to_vec()));
+        self.traced.lock().unwrap_or_else(PoisonError::into_inner).push(histogram.clone());
+        histogram
     }
 
     /// All metrics, in Prometheus's text format.
     pub fn text(&self) -> String {
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text).expect("a Vec takes every byte");
-        String::from_utf8(text).expect("the text format is UTF-8")
+        text_of(&self.registry.gather())
     }
+
+    /// All metrics, as an `Accept` header asks for them; in the text format if it is empty, or asks for nothing that we have.
+    pub fn expose(&self, accept: &str) -> Exposition {
+        let traced = self.traced.lock().unwrap_or_else(PoisonError::into_inner);
+        let traced = traced.iter().map(|histogram| (histogram.name().to_owned(), histogram.snapshot())).collect();
+        GatheredMetrics { families: self.registry.gather(), traced }.expose(accept, text_of)
+    }
+}
+
+fn text_of(families: &[MetricFamily]) -> String {
+    let mut text = Vec::new();
+    TextEncoder::new().encode(families, &mut text).expect("a Vec takes every byte");
+    String::from_utf8(text).expect("the text format is UTF-8")
 }
 
 fn prefixed(name: &str) -> String {
@@ -133,3 +163,7 @@ impl Stages {
         self.0.with_label_values(&[<&str>::from(stage)]).inc();
     }
 }
+
+#[cfg(test)]
+#[path = "exposition_tests.rs"]
+mod tests;

@@ -17,8 +17,9 @@ pub struct RedisError {
     cause: Option<Error>,
 }
 
-/// Kinds of errors, by what a caller can do about them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Kinds of errors, by what a caller can do about them. As text, the `error.type` of spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RedisErrorKind {
     /// There was no answer in time, or the connection ended. The command may or may not have been carried out.
     NoAnswer,

@@ -84,6 +84,13 @@ id128! {
     DeliveryId, "a delivery id (22 base64url characters)"
 }
 
+impl SceneId {
+    /// Its bits. Those of all scenes together are spread evenly, because an id is a digest.
+    pub fn bits(self) -> u128 {
+        u128::from_be_bytes(self.0)
+    }
+}
+
 impl DeliveryId {
     /// The id of the delivery that these parts identify together. The order of the parts counts, and where one part ends.
     pub fn of(parts: &[&str]) -> Self {

@@ -55,6 +55,8 @@ pub struct NewScene {
     pub page: PageInfo,
     /// How long it can be scanned and confirmed. It is stored for ten minutes more.
     pub life: Duration,
+    /// The W3C trace context of the call that opens it, if it is traced.
+    pub traceparent: Option<String>,
 }
 
 impl NewScene {
@@ -65,6 +67,7 @@ impl NewScene {
             (SceneField::Page, serde_json::to_string(&self.page).expect("a page serializes: it has no maps")),
         ];
         fields.extend(self.binding.map(|binding| (SceneField::Binding, binding.to_string())));
+        fields.extend(self.traceparent.clone().map(|traceparent| (SceneField::OpenTrace, traceparent)));
         fields
     }
 }
@@ -105,6 +108,16 @@ impl SceneSnapshot {
         self.fields.get(&SceneField::Page).and_then(|page| serde_json::from_str(page).ok()).unwrap_or_default()
     }
 
+    /// The W3C trace context of the call that opened it, if it is traced.
+    pub fn open_trace(&self) -> Option<&str> {
+        self.fields.get(&SceneField::OpenTrace).map(String::as_str)
+    }
+
+    /// The W3C trace context of what confirmed the login, if it is traced.
+    pub fn login_trace(&self) -> Option<&str> {
+        self.fields.get(&SceneField::LoginTrace).map(String::as_str)
+    }
+
     /// The numbers to pick from, if number matching is used.
     pub fn choices(&self) -> Option<[Number; 3]> {
         NumberChallenge::parse_choices(self.fields.get(&SceneField::Choices)?)
@@ -130,6 +143,16 @@ pub enum Settled {
     Refused(SettleRefusal, SceneSnapshot),
     /// There is no such scene, or it isn't stored any more.
     Unknown,
+}
+
+impl Settled {
+    /// The scene, if there is one.
+    pub fn snapshot(&self) -> Option<&SceneSnapshot> {
+        match self {
+            Self::Applied(snapshot) | Self::Repeated(snapshot) | Self::Refused(_, snapshot) => Some(snapshot),
+            Self::Unknown => None,
+        }
+    }
 }
 
 /// A scene as it is stored.

@@ -15,7 +15,10 @@ const T0: u64 = 1_800_000_000_000;
 
 fn open() -> Scene {
     let page = PageInfo { host: Some("shop.example.com".to_owned()), ..PageInfo::default() };
-    Scene::open(&NewScene { account: account(), binding: Some(Binding::of("session")), page, life: LIFE }, T0)
+    Scene::open(
+        &NewScene { account: account(), binding: Some(Binding::of("session")), page, life: LIFE, traceparent: None },
+        T0,
+    )
 }
 
 fn openid(name: &str) -> OpenId {

@@ -97,6 +97,10 @@ pub enum SceneField {
     Grant,
     /// The [`Person`] who scanned, as JSON.
     Person,
+    /// The W3C trace context of the call that opened the scene, if it is traced.
+    OpenTrace,
+    /// The W3C trace context of what confirmed the login, if it is traced.
+    LoginTrace,
 }
 
 impl SceneField {
@@ -310,7 +314,8 @@ mod tests {
 
     #[test]
     fn each_field_has_the_name_that_settle_lua_uses() {
-        let names = ["account", "binding", "page", "who", "number", "choices", "grant", "person"];
+        let names =
+            ["account", "binding", "page", "who", "number", "choices", "grant", "person", "open_trace", "login_trace"];
         assert_eq!(SceneField::VARIANTS.iter().map(|field| field.name()).collect::<Vec<_>>(), names);
     }
 }

@@ -4,7 +4,6 @@
 use scenecast_scene::{
     AccountName, Number, OpenId, SceneField, SceneId, SceneSnapshot, SceneState, SettleRefusal, Settled, Transition,
 };
-use tracing::{Span, field::display};
 
 use super::{
     logged_in::logged_in,
@@ -31,7 +30,7 @@ pub(super) async fn answer(
         (None, Some((scene, matched))) if matched != AnswerMatch::TooOld => (scene, matched),
         (None, _) => return Ok(delivery.reply(Phrase::AutoReply)),
     };
-    Span::current().record("scene", display(scene));
+    delivery.is_about(scene);
     let result = match answer {
         _ if matched == AnswerMatch::InDoubt => ask_again(delivery, scene).await,
         LoginAnswer::Yes => confirm(delivery, scene, None).await,

@@ -7,7 +7,6 @@ use scenecast_scene::{
     Acceptance, AccountName, OpenId, PageInfo, Person, SceneId, SceneSnapshot, SceneState, SettleRefusal, Settled,
     Transition,
 };
-use tracing::{Span, field::display};
 
 use super::logged_in::logged_in;
 use crate::{
@@ -33,7 +32,7 @@ pub(super) async fn scan(
     scene: SceneId,
     typed: bool,
 ) -> Result<ScanOutcome, UnfinishedDelivery> {
-    Span::current().record("scene", display(scene));
+    delivery.is_about(scene);
     let scanned = settle_scan(delivery, scene, typed).await;
     let did = if typed { "typed a code" } else { "scanned" };
     delivery.log(did, scene, scanned.as_ref().map(|scanned| &scanned.reply));

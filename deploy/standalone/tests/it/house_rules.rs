@@ -16,8 +16,16 @@ use syn::{
 };
 
 /// The methods of `Metrics` that register a metric under their first argument.
-const REGISTERING: [&str; 7] =
-    ["counter", "counter_vec", "gauge", "gauge_vec", "sampled_gauge", "seconds_gauge_vec", "seconds_histogram"];
+const REGISTERING: [&str; 8] = [
+    "counter",
+    "counter_vec",
+    "gauge",
+    "gauge_vec",
+    "sampled_gauge",
+    "seconds_gauge_vec",
+    "seconds_histogram",
+    "traced_seconds_histogram",
+];
 /// The function that puts our prefix before the names that `Metrics` registers itself.
 const PREFIXING: &str = "prefixed";
 

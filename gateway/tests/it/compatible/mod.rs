@@ -26,7 +26,8 @@ impl GatewayWorld {
     async fn open_scene_of(&self, visitor: &CookieBrowser) -> Scene {
         let claims = claims_of(visitor);
         let life = claims.remaining(SystemTime::now());
-        let opening = NewScene { account: account(), binding: None, page: PageInfo::default(), life };
+        let opening =
+            NewScene { account: account(), binding: None, page: PageInfo::default(), life, traceparent: None };
         assert!(self.writer.open(claims.scene, &opening).await.unwrap());
         Scene { id: claims.scene, key: String::new() }
     }

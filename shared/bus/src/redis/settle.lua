@@ -24,7 +24,7 @@ if is_guess == '1' and not guessed_right then
   end
 end
 
-local names = { 'account', 'binding', 'page', 'who', 'number', 'choices', 'grant', 'person' }
+local names = { 'account', 'binding', 'page', 'who', 'number', 'choices', 'grant', 'person', 'open_trace', 'login_trace' }
 
 local stored = redis.call('HMGET', scene, 'state', 'expires', 'seq', 'events', 'd:' .. delivery, 'kept', unpack(names))
 local state, expires, seq, events, repeated = stored[1], tonumber(stored[2]), tonumber(stored[3]), stored[4], stored[5]

@@ -7,6 +7,7 @@ use scenecast_scene::{
     Cause, Event, EventKind, NewScene, OnlyTry, SceneField, SceneId, SceneSnapshot, SettleRefusal, Settled, Step,
     TOMBSTONE_MS, time::millis,
 };
+use scenecast_traces::LoginSpan;
 use strum::VariantArray;
 
 use crate::{
@@ -36,7 +37,10 @@ impl RedisWriter {
             args.push(field.name().to_owned());
             args.push(value);
         }
-        match self.redis.call(&self.open, &SceneName(scene).to_string(), &args).await? {
+        let span = LoginSpan::of_script("open", opening.traceparent.as_deref());
+        let opened = self.redis.call(&self.open, &SceneName(scene).to_string(), &args).await;
+        span.end(opened.as_ref().err().map(|error| error.kind().into()));
+        match opened? {
             Reply::Integer(made) => Ok(made == 1),
             _ => Err(BusError::malformed("open's answer")),
         }
@@ -59,7 +63,13 @@ impl RedisWriter {
         let args = settle_args(&name, cause, step, along);
         // Otherwise the page would hear of a login that the next primary doesn't know.
         self.redis.until_writes_count(&name).await?;
-        let (reply, written) = self.redis.write(&self.settle, &name, &args).await?;
+        let span = LoginSpan::of_script("settle", cause.traceparent.as_deref());
+        let settled = self.redis.write(&self.settle, &name, &args).await;
+        if let Ok((_, written)) = &settled {
+            span.set_server(written.server());
+        }
+        span.end(settled.as_ref().err().map(|error| error.kind().into()));
+        let (reply, written) = settled?;
         let SettleReply { settled, published_seq, replaced } = match SettleReply::read(reply) {
             Ok(reply) => reply,
             Err(UnsettledReply::WrongGuess(stored)) => return Ok(SettledAlong::WrongGuess(stored)),

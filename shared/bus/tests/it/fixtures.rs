@@ -33,7 +33,7 @@ pub(crate) fn redis_name(scene: SceneId) -> String {
 
 pub(crate) fn opening() -> NewScene {
     let page = PageInfo { host: Some("shop.example.com".to_owned()), ..PageInfo::default() };
-    NewScene { account: account(), binding: Some(Binding::of("session")), page, life: SCENE_LIFE }
+    NewScene { account: account(), binding: Some(Binding::of("session")), page, life: SCENE_LIFE, traceparent: None }
 }
 
 /// A delivery of WeChat, identified by this name.

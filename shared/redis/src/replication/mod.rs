@@ -85,6 +85,11 @@ impl WritePosition {
             history: routed.history.clone(),
         }
     }
+
+    /// The host and port of the server that was written to.
+    pub fn server(&self) -> (&str, u16) {
+        (&self.node.host, self.node.port)
+    }
 }
 
 /// Waits for replicas to acknowledge writes. Clones share the connections and the rounds.

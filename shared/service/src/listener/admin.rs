@@ -2,7 +2,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    http::{HeaderMap, HeaderValue, header},
+    response::IntoResponse,
+    routing::get,
+};
 
 use crate::{
     http::{
@@ -16,7 +21,7 @@ use crate::{
     },
     shutdown::Shutdown,
 };
-use scenecast_metrics::Metrics;
+use scenecast_metrics::{Exposition, Metrics};
 
 /// Probes and Prometheus need few connections, and send their request at once. Idle connections are closed soon, so that
 /// they can't keep a probe out: Kubernetes restarts a pod whose probes fail.
@@ -38,7 +43,14 @@ pub async fn serve_admin(
 
 fn router(metrics: &Metrics, bad_requests: &BadRequests, shutdown: &Shutdown) -> Router {
     let metrics = metrics.clone();
-    let show_metrics = get(move || async move { metrics.text() });
+    let show_metrics = get(async move |headers: HeaderMap| show(&metrics, &headers));
     let misplaced = MisplacedRequests::at(ListenerKind::Admin, bad_requests);
     with_problems(probes(shutdown).route("/metrics", show_metrics), &misplaced)
+}
+
+/// The metrics in the format that the scraper asks for. A header that is no text asks for nothing.
+fn show(metrics: &Metrics, headers: &HeaderMap) -> impl IntoResponse + use<> {
+    let accept: Vec<_> = headers.get_all(header::ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).collect();
+    let Exposition { content_type, body } = metrics.expose(&accept.join(","));
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body)
 }

@@ -2,9 +2,9 @@
 
 use std::{io::IsTerminal, time::Duration};
 
-use opentelemetry::trace::TracerProvider;
+use opentelemetry::global;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::{Level, Subscriber, level_filters::LevelFilter};
+use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::{FilterExt, filter_fn},
@@ -40,17 +40,12 @@ pub fn start(
     } else {
         log.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     };
-    let provider = config.otlp_endpoint.as_ref().map(|endpoint| trace::provider(name, endpoint, config.trace_share));
-    let provider = provider.transpose()?;
-    let traces = provider.as_ref().map(|provider| {
-        // Only our own spans are exported. Libraries have many spans that say little.
-        let ours = filter_fn(|metadata| {
-            metadata.is_span() && *metadata.level() <= Level::INFO && metadata.target().starts_with("scenecast")
-        });
-        let ours = ours.with_max_level_hint(LevelFilter::INFO);
-        tracing_opentelemetry::layer().with_tracer(provider.tracer(name)).with_filter(ours)
-    });
-    tracing_subscriber::registry().with(traces).with(log.with_filter(filter)).init();
+    let provider = config.otlp_endpoint.as_ref().map(|endpoint| trace::provider(name, endpoint)).transpose()?;
+    if let Some(provider) = &provider {
+        global::set_tracer_provider(provider.clone());
+        scenecast_traces::set_share(config.trace_share.get());
+    }
+    tracing_subscriber::registry().with(log.with_filter(filter)).init();
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(tracing::field::display);
         tracing::error!(
@@ -62,8 +57,7 @@ pub fn start(
     Ok(TelemetryGuard(provider))
 }
 
-/// Which log lines are written. Lines that show no spans ask for none: where no traces are exported either, a span costs a
-/// login nothing then. A filter may name spans in brackets, and has to see them for that.
+/// Which log lines are written. Lines that show no spans ask for none: a span of the log costs a login nothing then. A filter may name spans in brackets, and has to see them for that.
 ///
 /// See docs/decisions/099-what-a-login-costs-beside-its-work.md.
 fn log_filter<S: Subscriber>(directives: &str, shows_spans: bool) -> impl Filter<S> + use<S> {

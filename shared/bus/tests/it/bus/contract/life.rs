@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use scenecast_scene::{
-    Acceptance, Binding, Grant, NewScene, SceneField, SceneSnapshot, SceneState, SettleRefusal, Settled, Transition,
+    Acceptance, Binding, Cause, Grant, NewScene, SceneField, SceneSnapshot, SceneState, SettleRefusal, Settled,
+    Transition,
 };
 
 use super::{redeem, settle};
 use crate::{
     bus::TestPods,
     fixtures::{
-        GRANT_LIFE, SCENE_LIFE, TestBus, acceptance, account, apply, cause, log_in, opening, scan, scene, until,
+        GRANT_LIFE, SCENE_LIFE, TestBus, acceptance, account, apply, cause, confirm, log_in, opening, scan, scene,
+        until,
     },
 };
 
@@ -22,6 +24,7 @@ scenecast_testing::over_each_backend! {
     a_snapshot_shows_the_state_and_the_facts_of_a_scene
     an_expired_scene_is_remembered_as_a_tombstone
     the_life_of_a_grant_begins_with_the_confirmation
+    a_scene_keeps_the_traces_of_its_opening_and_of_its_login
 }
 
 async fn a_scene_that_was_never_opened_is_unknown(pods: TestPods) {
@@ -88,4 +91,21 @@ async fn the_life_of_a_grant_begins_with_the_confirmation(pods: TestPods) {
 
 async fn until_expired(bus: &TestBus) {
     until("the scene expires", async || bus.read(scene(1)).await.unwrap().unwrap().state == SceneState::Expired).await;
+}
+
+async fn a_scene_keeps_the_traces_of_its_opening_and_of_its_login(pods: TestPods) {
+    let bus = pods.bus;
+    let context = |n| Some(format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333{n}-01"));
+    bus.open(scene(1), &NewScene { traceparent: context(1), ..opening() }).await.unwrap();
+    let settle = async |name, n, transition: &Transition| {
+        let cause = Cause { traceparent: context(n), ..cause(name) };
+        let Settled::Applied(snapshot) = bus.settle(scene(1), &cause, transition).await.unwrap() else {
+            panic!("{name}")
+        };
+        (snapshot.open_trace().map(str::to_owned), snapshot.login_trace().map(str::to_owned))
+    };
+    assert_eq!(settle("scan", 2, &scan("ann")).await, (context(1), None));
+    let grant = Grant::issue(scene(1));
+    assert_eq!(settle("yes", 3, &confirm(&grant, "ann")).await, (context(1), context(3)));
+    assert_eq!(settle("redeem", 4, &redeem(grant.digest())).await, (context(1), context(3)));
 }
