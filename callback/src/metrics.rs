@@ -76,7 +76,8 @@ impl CallbackMetrics {
         );
         let redeems = metrics.counter_vec("redeems_total", "Redeem calls, by what became of them.", &["outcome"]);
         // Alerts watch these for an increase. A counter that first appears with 1 would be no increase.
-        for outcome in ["undecided", "stale", Phrase::ScanAgain.as_str(), Phrase::AnswerAgain.as_str()] {
+        let asked_again = [Phrase::ScanAgain.as_str(), Phrase::AnswerAgain.as_str()];
+        for outcome in ["undecided", "stale", "body_too_slow", "signature_reused"].into_iter().chain(asked_again) {
             deliveries.with_label_values(&[outcome]);
         }
         for outcome in ["bus_unavailable", "store_unavailable", "grant_not_yet"] {

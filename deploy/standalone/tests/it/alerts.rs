@@ -22,11 +22,24 @@ fn file(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The rules and their tests, whose names end in `suffix`.
+fn rule_files(suffix: &str) -> Vec<String> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../prometheus");
+    let names = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(suffix)).collect()
+}
+
+/// All rules, alerts and others.
+fn rules() -> Vec<Value> {
+    let files = rule_files(".rules.yaml").into_iter().map(|name| file(&format!("deploy/prometheus/{name}")));
+    let parsed = files.map(|text| serde_saphyr::from_str::<Value>(&text).unwrap());
+    let groups = parsed.flat_map(|rules| rules["groups"].as_array().unwrap().clone());
+    groups.flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
+}
+
 /// All alerts.
 fn alerts() -> Vec<Value> {
-    let rules: Value = serde_saphyr::from_str(&file("deploy/prometheus/scenecast.rules.yaml")).unwrap();
-    let groups = rules["groups"].as_array().unwrap();
-    groups.iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
+    rules().into_iter().filter(|rule| rule.get("alert").is_some()).collect()
 }
 
 /// The metrics that an expression names.
@@ -50,7 +63,7 @@ async fn frame(page: &mut LoginPage, kind: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_metric_in_an_alert_is_exported_by_a_pod() {
+async fn each_metric_in_a_rule_is_exported_by_a_pod() {
     let cluster = Cluster::start_as(Setup { callback_settings: SITE.to_owned(), ..Setup::default() }).await;
     // A login, and a refusal that lasts: a pod exports some metrics only after it has counted something.
     let mut pages = vec![];
@@ -65,8 +78,8 @@ async fn each_metric_in_an_alert_is_exported_by_a_pod() {
         }
         pages.push(page);
     }
-    let alerts = alerts();
-    let named: BTreeSet<_> = alerts.iter().flat_map(|alert| metrics(alert["expr"].as_str().unwrap())).collect();
+    let rules = rules();
+    let named: BTreeSet<_> = rules.iter().flat_map(|rule| metrics(rule["expr"].as_str().unwrap())).collect();
     let missing = async || {
         let (gateway, callback) =
             (exported_metrics(cluster.gateway_admin(0)).await, exported_metrics(cluster.callback_admin(0)).await);
@@ -87,9 +100,10 @@ async fn each_metric_in_an_alert_is_exported_by_a_pod() {
 
 #[tokio::test]
 async fn alerts_fire_when_they_should_and_only_then() {
-    for arguments in [["check", "rules", "scenecast.rules.yaml"], ["test", "rules", "scenecast.rules.test.yaml"]] {
-        let rules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../prometheus");
-        let output = Command::new("promtool").args(arguments).current_dir(rules).output().await;
+    for (suffix, verb) in [(".rules.yaml", "check"), (".rules.test.yaml", "test")] {
+        let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../prometheus");
+        let mut promtool = Command::new("promtool");
+        let output = promtool.args([verb, "rules"]).args(rule_files(suffix)).current_dir(directory).output().await;
         let output = output.expect("promtool is installed: `make needed`");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
@@ -98,8 +112,15 @@ async fn alerts_fire_when_they_should_and_only_then() {
 
 #[test]
 fn each_alert_is_tested_and_has_a_severity_texts_and_a_runbook_section() {
-    let (tests, runbook) = (file("deploy/prometheus/scenecast.rules.test.yaml"), file("docs/runbook.md"));
-    for alert in alerts() {
+    let runbook = file("docs/runbook.md");
+    let tests = rule_files(".rules.test.yaml").into_iter().map(|name| file(&format!("deploy/prometheus/{name}")));
+    let tests: String = tests.collect();
+    let alerts = alerts();
+    let names: BTreeSet<_> = alerts.iter().map(|alert| alert["alert"].as_str().unwrap()).collect();
+    for section in runbook.lines().filter_map(|line| line.strip_prefix("## Scenecast")) {
+        assert!(names.contains(&*format!("Scenecast{section}")), "the runbook has a section for no alert: {section}");
+    }
+    for alert in &alerts {
         let name = alert["alert"].as_str().unwrap();
         assert!(matches!(alert["labels"]["severity"].as_str(), Some("critical" | "warning")), "{name}");
         for text in ["summary", "description"] {
