@@ -65,6 +65,8 @@ pub(crate) struct WebhookMetrics {
 pub(crate) struct ReloadMetrics {
     pub(crate) reloads: IntCounter,
     pub(crate) errors: IntCounter,
+    /// 1 unless the file as it is now was refused.
+    pub(crate) last_successful: IntGauge,
 }
 
 impl CallbackMetrics {
@@ -161,7 +163,11 @@ impl WebhookMetrics {
 
 impl ReloadMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Self {
+        let last_successful =
+            metrics.gauge("config_last_reload_successful", "1 unless the configuration file as it is now was refused.");
+        last_successful.set(1);
         Self {
+            last_successful,
             reloads: metrics.counter("config_reloads_total", "Times that a changed configuration was taken over."),
             errors: metrics.counter("config_reload_errors_total", "Times that a changed configuration was refused."),
         }
