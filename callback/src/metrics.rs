@@ -65,6 +65,8 @@ pub(crate) struct WebhookMetrics {
 pub(crate) struct ReloadMetrics {
     pub(crate) reloads: IntCounter,
     pub(crate) errors: IntCounter,
+    /// 1 unless the file as it is now was refused.
+    pub(crate) last_successful: IntGauge,
 }
 
 impl CallbackMetrics {
@@ -76,7 +78,8 @@ impl CallbackMetrics {
         );
         let redeems = metrics.counter_vec("redeems_total", "Redeem calls, by what became of them.", &["outcome"]);
         // Alerts watch these for an increase. A counter that first appears with 1 would be no increase.
-        for outcome in ["undecided", "stale", Phrase::ScanAgain.as_str(), Phrase::AnswerAgain.as_str()] {
+        let asked_again = [Phrase::ScanAgain.as_str(), Phrase::AnswerAgain.as_str()];
+        for outcome in ["undecided", "stale", "body_too_slow", "signature_reused"].into_iter().chain(asked_again) {
             deliveries.with_label_values(&[outcome]);
         }
         for outcome in ["bus_unavailable", "store_unavailable", "grant_not_yet"] {
@@ -160,7 +163,11 @@ impl WebhookMetrics {
 
 impl ReloadMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Self {
+        let last_successful =
+            metrics.gauge("config_last_reload_successful", "1 unless the configuration file as it is now was refused.");
+        last_successful.set(1);
         Self {
+            last_successful,
             reloads: metrics.counter("config_reloads_total", "Times that a changed configuration was taken over."),
             errors: metrics.counter("config_reload_errors_total", "Times that a changed configuration was refused."),
         }

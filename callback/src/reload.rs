@@ -80,6 +80,7 @@ impl ConfigReloader {
             Ok(read) => read,
             Err(error) => {
                 self.metrics.errors.inc();
+                self.metrics.last_successful.set(0);
                 tracing::error!(%error, "the changed configuration can't be used; the old one stays in use");
                 return;
             }
@@ -96,6 +97,7 @@ impl ConfigReloader {
         self.replacer.replace(&config, |section, name| is_same(&[section, name.as_str()]));
         self.used = Some(file);
         self.metrics.reloads.inc();
+        self.metrics.last_successful.set(1);
     }
 }
 

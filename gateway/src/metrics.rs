@@ -5,7 +5,9 @@
 //! | `scenes_held` | |
 //! | `connections_limit` | |
 //! | `connections_open` | `transport` |
+//! | `connections_opened_total` | `transport` |
 //! | `connections_closed_total` | `transport`, `end` |
+//! | `opens_total` | `outcome` |
 //! | `scenes_lost_total` | |
 //! | `scan_to_push_seconds` | |
 //! | `origins_forbidden_total` | |
@@ -14,7 +16,10 @@
 //!
 //! A gateway also counts `scenes_total` by stage, as callbacks do.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    iter,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 use scenecast_bus::SceneReader;
@@ -25,7 +30,11 @@ use strum::IntoStaticStr;
 use crate::{
     config::{CompatibleKind, GatewayLimits},
     recent_scenes::RecentScenes,
+    refusal::PageRefusal,
 };
+
+/// The outcome of an open that gave a page its code.
+const OPENED: &str = "opened";
 
 /// What carries a scene's events to its page. As text, the label `transport`.
 #[derive(Debug, Clone, Copy, IntoStaticStr)]
@@ -45,6 +54,8 @@ pub(crate) struct GatewayMetrics {
     /// Requests from pages whose origin isn't allowed.
     pub(crate) origins_forbidden: IntCounter,
     connections_open: IntGaugeVec,
+    connections_opened: IntCounterVec,
+    opens: IntCounterVec,
     connections_closed: IntCounterVec,
     compatible_foreign: IntCounterVec,
     compatible_frames_ignored: IntCounterVec,
@@ -73,6 +84,12 @@ impl GatewayMetrics {
                 "Connections of pages that wait for a scene's events.",
                 &["transport"],
             ),
+            connections_opened: registry.counter_vec(
+                "connections_opened_total",
+                "Connections of pages that began to wait for a scene's events.",
+                &["transport"],
+            ),
+            opens: opens(registry),
             connections_closed: registry.counter_vec(
                 "connections_closed_total",
                 "Connections of pages that waited for a scene's events, by how they ended.",
@@ -102,9 +119,16 @@ impl GatewayMetrics {
         is_first
     }
 
+    /// Counts a page that asked for a scene, by what it got.
+    pub(crate) fn count_open<T>(&self, opened: &Result<T, PageRefusal>) {
+        self.opens.with_label_values(&[opened.as_ref().map_or_else(PageRefusal::code, |_| OPENED)]).inc();
+    }
+
     /// Counts a connection of a page until the guard is dropped.
     pub(crate) fn connection_opened(self: &Arc<Self>, transport: Transport) -> ConnectionGuard {
-        self.connections_open.with_label_values::<&str>(&[transport.into()]).inc();
+        let label: &str = transport.into();
+        self.connections_open.with_label_values(&[label]).inc();
+        self.connections_opened.with_label_values(&[label]).inc();
         ConnectionGuard { metrics: self.clone(), transport, end: "gone" }
     }
 
@@ -117,6 +141,21 @@ impl GatewayMetrics {
     pub(crate) fn count_ignored_frame(&self, kind: CompatibleKind) {
         self.compatible_frames_ignored.with_label_values::<&str>(&[kind.into()]).inc();
     }
+}
+
+/// What pages got that asked for a scene. An objective and alerts stand on it
+/// (docs/decisions/126-an-objective-is-judged-from-a-thousand-events-on.md). Each outcome is there from the start: a
+/// counter that first appears with 1 would be no increase to an alert.
+fn opens(registry: &Metrics) -> IntCounterVec {
+    let opens = registry.counter_vec(
+        "opens_total",
+        "Pages that asked for a scene and its code, by what they got.",
+        &["outcome"],
+    );
+    for outcome in iter::once(OPENED).chain(PageRefusal::CODES_OF_OPENS) {
+        opens.with_label_values(&[outcome]);
+    }
+    opens
 }
 
 /// Counts one open connection. Unless [`ConnectionGuard::set_end`] says otherwise, it ended because the page left.

@@ -52,6 +52,18 @@ pub(crate) enum PageRefusal {
 }
 
 impl PageRefusal {
+    /// The codes that a page may get which asks for a new scene.
+    pub(crate) const CODES_OF_OPENS: [&str; 8] = [
+        "too_many_scenes",
+        "account_unknown",
+        "callback_unavailable",
+        "crowded",
+        "wechat_quota",
+        "wechat_refused",
+        "wechat_unavailable",
+        "bus_unavailable",
+    ];
+
     /// What programs look at. It never changes its meaning.
     pub(crate) fn code(&self) -> &'static str {
         self.into()
@@ -188,6 +200,21 @@ mod tests {
         for code in ["", "unauthorized", "Account_unknown"] {
             assert_eq!(PageRefusal::for_callback_answer(401, code).code(), "callback_unavailable", "{code}");
         }
+    }
+
+    #[test]
+    fn an_open_is_refused_with_these_codes() {
+        let of_opens = [
+            PageRefusal::TooManyScenes { retry_after: BUS_RETRY },
+            PageRefusal::AccountUnknown,
+            PageRefusal::CallbackUnavailable(""),
+            PageRefusal::Crowded,
+            PageRefusal::WechatQuota,
+            PageRefusal::WechatRefused(""),
+            PageRefusal::WechatUnavailable,
+            PageRefusal::BusUnavailable,
+        ];
+        assert_eq!(of_opens.map(|refusal| refusal.code()), PageRefusal::CODES_OF_OPENS);
     }
 
     #[test]

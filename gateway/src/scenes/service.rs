@@ -112,7 +112,7 @@ impl SceneService {
             handle: Handle::Any,
             may_ask_again: false,
         };
-        let (handle, turn) = self.open_in_turn(&call).await?;
+        let (handle, turn) = self.open_counted(&call).await?;
         let code = match handle {
             internal::OpenedHandle::Qr { url, .. } => DisplayedCode::Qr { svg: draw_qr(&claims, &url)?, url },
             internal::OpenedHandle::MiniProgram { image } => DisplayedCode::MiniProgram { image },
@@ -127,7 +127,13 @@ impl SceneService {
         &self,
         call: &internal::OpenCall,
     ) -> Result<internal::OpenedHandle, PageRefusal> {
-        Ok(self.open_in_turn(call).await?.0)
+        Ok(self.open_counted(call).await?.0)
+    }
+
+    async fn open_counted(&self, call: &internal::OpenCall) -> Result<(internal::OpenedHandle, CallTurn), PageRefusal> {
+        let opened = self.open_in_turn(call).await;
+        self.metrics.count_open(&opened);
+        opened
     }
 
     async fn open_in_turn(&self, call: &internal::OpenCall) -> Result<(internal::OpenedHandle, CallTurn), PageRefusal> {

@@ -87,6 +87,8 @@ async fn an_address_is_limited_in_the_scenes_that_it_opens() {
     let world = GatewayWorld::compatible_with_limits(limits).await;
     let open = |client| world.request_from(client, Method::POST, "/v1/scenes").body("{\"account\":\"demo\"}");
     let get = |path| world.request_from(ANN, Method::GET, path);
+    let opens = |outcome| world.metric(&format!("opens_total{{outcome=\"{outcome}\"}}"));
+    assert_eq!(opens("callback_unavailable"), 0, "there from the start, so that alerts see the first as an increase");
     for _ in 0..4 {
         assert_request_refused(open(ANN), 503, "callback_unavailable").await;
     }
@@ -100,6 +102,7 @@ async fn an_address_is_limited_in_the_scenes_that_it_opens() {
         assert!(answer.text().await.unwrap().contains("too many scenes"), "{path}: in the page's own envelope");
     }
     assert_eq!(world.rejections("scenes"), 4);
+    assert_eq!((opens("callback_unavailable"), opens("too_many_scenes")), (4, 4), "by whichever way a page asks");
     assert_request_refused(open(BOB), 503, "callback_unavailable").await;
     let mut page = world.page_from(ANN).await;
     page.resume(&world.scene().await.key, 0).await.unwrap();

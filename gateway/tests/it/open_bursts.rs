@@ -34,4 +34,5 @@ async fn pages_beyond_wait_for_their_turn_and_no_connections_are_left_behind() {
     }
     until("what the burst took is given back", async || callback.connections() == 0).await;
     assert_eq!(world.metric("turned_away_total{why=\"calls\"}"), 0);
+    assert_eq!(world.metric("opens_total{outcome=\"opened\"}"), PAGES as u64);
 }

@@ -137,6 +137,10 @@ async fn a_bad_file_is_refused_and_the_old_one_stays_in_use() {
         callback.says("the changed configuration can't be used; the old one stays in use").await;
         assert_eq!(callback.knows_the_new_account().await, StatusCode::OK);
     }
+    assert_eq!(callback.metric("scenecast_config_last_reload_successful").await, 0);
+    callback.write_and_tell(with_new_account).await;
+    callback.says("took over a changed configuration").await;
+    assert_eq!(callback.metric("scenecast_config_last_reload_successful").await, 1);
     fs::remove_file(&callback.file).unwrap();
     callback.says("the changed configuration can't be used; the old one stays in use").await;
     assert_eq!(callback.knows_the_new_account().await, StatusCode::OK);

@@ -1,10 +1,10 @@
-//! Standalone as its users see it, the alerts, and the house rules.
+//! Standalone as its users see it, what operators watch, and the house rules.
 
-mod alerts;
 mod browser;
 mod compatible;
 mod house_rules;
 mod kubernetes;
+mod monitoring;
 
 use std::net::SocketAddr;
 

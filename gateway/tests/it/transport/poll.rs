@@ -68,6 +68,7 @@ async fn without_an_event_the_answer_comes_when_the_wait_is_over() {
         assert!((seconds..=seconds + 1).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
     }
     assert_eq!(world.metric("connections_closed_total{end=\"answered\",transport=\"poll\"}"), 2);
+    assert_eq!(world.metric("connections_opened_total{transport=\"poll\"}"), 2);
 }
 
 #[tokio::test]

@@ -33,6 +33,9 @@ const UNSUBSCRIBE_DELAY: Duration = Duration::from_millis(200);
 /// How many changed scenes are taken from the registry's channel at a time.
 const CHANGES_AT_A_TIME: usize = 512;
 
+/// Why mailboxes may have to be read again, as the label `cause`.
+const CATCH_UP_CAUSES: [&str; 6] = ["reconnect", "move", "lag", "vanished", "emptied", "replaced"];
+
 /// Starts the manager for this registry, which sends the scenes that changed through `changes`.
 pub(crate) fn start(redis: &Redis, registry: &WatcherRegistry, changes: UnboundedReceiver<SceneId>, metrics: &Metrics) {
     let (losses_sender, losses) = unbounded_channel();
@@ -41,6 +44,10 @@ pub(crate) fn start(redis: &Redis, registry: &WatcherRegistry, changes: Unbounde
         "Times that held mailboxes had to be read again, by what may have been lost.",
         &["cause"],
     );
+    // Alerts watch these for an increase. A counter that first appears with 1 would be no increase.
+    for cause in CATCH_UP_CAUSES {
+        catch_ups.with_label_values(&[cause]);
+    }
     let listener = PubSubListener { registry: registry.clone(), losses: losses_sender, catch_ups: catch_ups.clone() };
     let manager = SubscriptionManager {
         registry: registry.clone(),
