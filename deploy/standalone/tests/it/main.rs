@@ -1,8 +1,9 @@
-//! Standalone as its users see it, the alerts, and the house rules.
+//! Standalone as its users see it, the alerts, the documents, and the house rules.
 
 mod alerts;
 mod browser;
 mod compatible;
+mod documents;
 mod house_rules;
 
 use std::net::SocketAddr;
