@@ -22,6 +22,8 @@ pub(crate) struct CallbackMetrics {
     pub(crate) mini_program_requests: IntCounterVec,
     /// By `outcome`.
     pub(crate) redeems: IntCounterVec,
+    /// By `setting`.
+    pub(crate) previous_secrets: IntCounterVec,
     pub(crate) handles: HandleMetrics,
     pub(crate) wechat: WechatMetrics,
 }
@@ -103,6 +105,11 @@ impl CallbackMetrics {
                 &["call", "outcome"],
             ),
             redeems,
+            previous_secrets: metrics.counter_vec(
+                "previous_secrets_used_total",
+                "Requests that were accepted by the previous value of a secret, by the secret's setting.",
+                &["setting"],
+            ),
             handles: HandleMetrics::new(metrics),
             wechat: WechatMetrics::new(metrics),
         }

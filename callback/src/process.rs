@@ -18,7 +18,7 @@ use scenecast_service::{
 };
 
 use crate::{
-    accounts::{AccountRegistry, AccountServices, Accounts},
+    accounts::{AccountRegistry, AccountServices, Accounts, PreviousSecretUses},
     config::{CallbackConfig, OutboundConfig},
     gateways::{self, AddressShares, GatewayCalls, HandleFactory},
     inbound::{self, DeliveryServices, InboundState, WechatClock},
@@ -92,6 +92,7 @@ impl CallbackServer {
             users: Users::new(store.clone(), Some(Users::LIFE)),
             webhook_sender: WebhookSender::new(store.clone(), capacity, names, webhook_proxy, metrics),
             circuit_open: callback_metrics.wechat.circuit_open.clone(),
+            previous_secrets: PreviousSecretUses::new(callback_metrics.previous_secrets.clone()),
             clock: config.clock.clone(),
         };
         let accounts = AccountRegistry::new(Accounts::new(config, &services));
@@ -253,11 +254,17 @@ impl<B> RouteBuilder<'_, B> {
             users: self.users.clone(),
             stages: self.metrics.stages.clone(),
             redeems: self.metrics.redeems.clone(),
+            previous_secrets: self.previous_secrets(),
         }
     }
 
     fn users(&self) -> UsersState {
-        UsersState { accounts: self.accounts.clone(), users: self.users.clone() }
+        let previous_secrets = self.previous_secrets();
+        UsersState { accounts: self.accounts.clone(), users: self.users.clone(), previous_secrets }
+    }
+
+    fn previous_secrets(&self) -> PreviousSecretUses {
+        PreviousSecretUses::new(self.metrics.previous_secrets.clone())
     }
 }
 

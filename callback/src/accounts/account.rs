@@ -1,9 +1,10 @@
 //! One Official Account and one mini program at work: its settings, its calls of WeChat's API, its webhooks.
 
 use prometheus::IntGaugeVec;
-use scenecast_scene::{AccountName, Language};
+use scenecast_scene::{AccountName, Language, Rotating, Secret};
+use scenecast_wechat::AesKey;
 
-use super::fallback::FallbackState;
+use super::{fallback::FallbackState, previous_secrets::PreviousSecretUses};
 use crate::{
     clock::Clock,
     config::{AccountSettings, MiniProgramSettings},
@@ -26,6 +27,7 @@ pub(crate) struct Account {
     /// The addresses from which WeChat delivers, if the account checks that.
     pub(crate) wechat_addresses: Option<WechatAddresses>,
     pub(crate) fallback: FallbackState,
+    previous_secrets: PreviousSecretUses,
 }
 
 /// One mini program at work.
@@ -43,6 +45,7 @@ pub(crate) struct AccountServices {
     pub(crate) users: Users,
     pub(crate) webhook_sender: WebhookSender,
     pub(crate) circuit_open: IntGaugeVec,
+    pub(crate) previous_secrets: PreviousSecretUses,
     pub(crate) clock: Clock,
 }
 
@@ -66,7 +69,19 @@ impl Account {
         };
         let webhooks = services.publisher(&name, settings.language, settings.webhooks.clone());
         let wechat_addresses = settings.check_source_address.then(|| WechatAddresses::new(name.clone(), api.clone()));
-        Self { name, settings, api, people, webhooks, wechat_addresses, fallback: FallbackState::default() }
+        let previous_secrets = services.previous_secrets.clone();
+        let fallback = FallbackState::default();
+        Self { name, settings, api, people, webhooks, wechat_addresses, fallback, previous_secrets }
+    }
+
+    /// Counts that WeChat signed with this one of the account's tokens.
+    pub(crate) fn count_token(&self, token: &Secret) {
+        self.previous_secrets.count(&self.settings.token, token, || format!("accounts.{}.token", self.name));
+    }
+
+    /// Counts that WeChat encrypted with this one of the account's keys.
+    pub(crate) fn count_aes_key(&self, keys: &Rotating<AesKey>, key: &AesKey) {
+        self.previous_secrets.count(keys, key, || format!("accounts.{}.aes_key", self.name));
     }
 }
 

@@ -102,7 +102,10 @@ impl DeliveryQuery {
         let now_secs = unix_now().as_secs();
         let (ahead_secs, timely) = match observed(signed.verify(&account.settings.token, now_secs), now_secs, clock) {
             Err(error @ (SignatureError::Mismatch | SignatureError::NoTime)) => return Err(bad_signature(error)),
-            Ok(VerifiedSignature { ahead_secs, .. }) => (ahead_secs, Ok(())),
+            Ok(VerifiedSignature { token, ahead_secs }) => {
+                account.count_token(token);
+                (ahead_secs, Ok(()))
+            }
             Err(error @ SignatureError::Stale { ahead_secs }) => (ahead_secs, Err(error)),
         };
         Ok(BareSignature { text: signed.signature, signed_at: clock.signed_at(now_secs, ahead_secs), timely })
@@ -243,6 +246,7 @@ fn decrypt<'a>(
         }
     };
     let VerifiedSignature { token, .. } = observed(verify(&encrypted), now_secs, clock)?;
+    account.count_token(token);
     let (message, key) =
         AesKey::decrypt_with_any(keys, &encrypted.encrypted, &settings.app_id).map_err(|error| match error {
             DecryptError::AnotherApp => wrong_account(),
@@ -250,6 +254,7 @@ fn decrypt<'a>(
                 Problem::new(StatusCode::BAD_REQUEST, "undecryptable", error.to_string())
             }
         })?;
+    account.count_aes_key(keys, key);
     if encrypted.to.is_some_and(|to| to != settings.original_id) {
         return Err(wrong_account().into());
     }

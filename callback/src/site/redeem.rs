@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use crate::{
-    accounts::{AccountRegistry, ApiCaller},
+    accounts::{AccountRegistry, ApiCaller, PreviousSecretUses},
     problems::{from_bus, from_bus_retry, from_store_retry},
     request::{TRACEPARENT, header, json},
     retry::{ask_store, settle},
@@ -53,6 +53,7 @@ pub(crate) struct RedeemState {
     pub(crate) stages: Stages,
     /// By `outcome`.
     pub(crate) redeems: IntCounterVec,
+    pub(crate) previous_secrets: PreviousSecretUses,
 }
 
 pub(crate) fn router(state: RedeemState) -> Router {
@@ -148,7 +149,7 @@ async fn answer(redeem: &RedeemState, request: Request) -> Result<RedeemedLogin,
     let arrived = SystemTime::now();
     let (head, body) = request.into_parts();
     let accounts = redeem.accounts.current();
-    let caller = accounts.api_keys.caller(&head.headers)?;
+    let caller = accounts.api_keys.caller(&head.headers, &redeem.previous_secrets)?;
     let RedeemRequest { grant, state, account } = json(&read_body(body, MAX_BODY_BYTES).await?)?;
     let account = account_of(caller, account)?;
     let binding = state.as_deref().map(Binding::of);

@@ -14,7 +14,7 @@ use scenecast_service::http::{Problem, read_body};
 use serde::Deserialize;
 
 use crate::{
-    accounts::{AccountRegistry, Accounts},
+    accounts::{AccountRegistry, Accounts, PreviousSecretUses},
     people::UserDocument,
     problems::{from_refusal, from_store},
     request::json,
@@ -27,6 +27,7 @@ const MAX_BODY_BYTES: usize = 1024;
 pub(crate) struct UsersState {
     pub(crate) accounts: AccountRegistry,
     pub(crate) users: Users,
+    pub(crate) previous_secrets: PreviousSecretUses,
 }
 
 pub(crate) fn router(state: UsersState) -> Router {
@@ -48,7 +49,7 @@ type UserPath = Result<Path<(String, String)>, PathRejection>;
 
 async fn find(State(state): State<Arc<UsersState>>, path: UserPath, headers: HeaderMap) -> Result<Response, Problem> {
     let accounts = state.accounts.current();
-    let UserQuery { account, language, openid, .. } = query(&accounts, path, &headers)?;
+    let UserQuery { account, language, openid, .. } = query(&accounts, path, &headers, &state.previous_secrets)?;
     let user = state.users.find_current(&account, &openid).await.map_err(|error| from_store(&account, &error))?;
     let user = user.ok_or_else(user_unknown)?;
     Ok(Json(UserDocument::new(&account, &openid, &user, language)).into_response())
@@ -61,7 +62,7 @@ async fn register(
 ) -> Result<StatusCode, Problem> {
     let (head, body) = request.into_parts();
     let accounts = state.accounts.current();
-    let UserQuery { account, openid, site, .. } = query(&accounts, path, &head.headers)?;
+    let UserQuery { account, openid, site, .. } = query(&accounts, path, &head.headers, &state.previous_secrets)?;
     let Registration { registered } = json(&read_body(body, MAX_BODY_BYTES).await?)?;
     let changed = state.users.change(&account, &openid, |user| user.set_registered(registered)).await;
     changed.map_err(|error| from_store(&account, &error))?.ok_or_else(user_unknown)?;
@@ -80,8 +81,13 @@ struct UserQuery<'a> {
 }
 
 /// Reads whom a call is about. An account of another site is unknown to this one.
-fn query<'a>(accounts: &'a Accounts, path: UserPath, headers: &HeaderMap) -> Result<UserQuery<'a>, Problem> {
-    let caller = accounts.api_keys.caller(headers)?;
+fn query<'a>(
+    accounts: &'a Accounts,
+    path: UserPath,
+    headers: &HeaderMap,
+    previous_secrets: &PreviousSecretUses,
+) -> Result<UserQuery<'a>, Problem> {
+    let caller = accounts.api_keys.caller(headers, previous_secrets)?;
     let Path((account, openid)) = path.map_err(|_| Problem::bad_request("the path is not text"))?;
     let account: Option<AccountName> = account.parse().ok().filter(|account| caller.accounts.contains(account));
     let known = account.and_then(|account| accounts.language(&account).map(|language| (account, language)));

@@ -128,6 +128,11 @@ impl<T> Rotating<T> {
         if current { Some(&self.current) } else { previous }
     }
 
+    /// Whether this is the previous value: a reference into this pair, such as [`Rotating::find`] returns.
+    pub fn is_previous(&self, secret: &T) -> bool {
+        self.previous.as_ref().is_some_and(|previous| std::ptr::eq(previous, secret))
+    }
+
     /// Whether `current` or `previous` satisfies `check`. Both are always checked.
     pub fn any(&self, check: impl Fn(&T) -> bool) -> bool {
         self.find(check).is_some()

@@ -21,6 +21,21 @@ async fn the_echo_comes_back_as_it_was_sent() {
 }
 
 #[tokio::test]
+async fn a_signature_by_the_previous_token_is_accepted_and_counted() {
+    let world = CallbackWorld::with(None, |settings| {
+        let demo = settings.accounts.get_mut(&name("demo")).unwrap();
+        demo.token = Rotating { current: TOKEN.into(), previous: Some("oldToken".into()) };
+    })
+    .await;
+    let now = unix_now().as_secs();
+    let line = "scenecast_previous_secrets_used_total{setting=\"accounts.demo.token\"}";
+    for (query, uses) in [(signed(), 0), (signed_by("oldToken", now), 1), (signed(), 1)] {
+        let echoed = get(&world, "demo", &format!("{query}&echostr=echo")).await;
+        assert_eq!((echoed.status(), world.pod().metric(line)), (StatusCode::OK, uses), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn a_verification_that_wechat_did_not_sign_gets_no_echo() {
     let world = CallbackWorld::new().await;
     let without = get(&world, "demo", &signed()).await;

@@ -1,7 +1,9 @@
 //! Standalone as its users see it, what operators watch, and the house rules.
+//! Standalone as its users see it, the alerts, the documents, and the house rules.
 
 mod browser;
 mod compatible;
+mod documents;
 mod house_rules;
 mod kubernetes;
 mod monitoring;

@@ -118,6 +118,11 @@ async fn secrets_are_rotated_without_a_refusal_and_a_reply_uses_the_secrets_of_i
             assert_eq!(world.deliver_sealed(&sealer, &event("subscribe", "")).await, "Welcome!");
         }
     }
+    // Half of the four messages each. So an operator sees when the previous value is no longer used.
+    for setting in ["accounts.demo.token", "accounts.demo.aes_key"] {
+        let line = format!("scenecast_previous_secrets_used_total{{setting=\"{setting}\"}}");
+        assert_eq!(world.pod().metric(&line), 2, "{setting}");
+    }
     let sealer = Encryptor { key: "B".repeat(43).parse().unwrap(), ..Encryptor::default() };
     let encrypted = sealer.encrypt(&event("subscribe", ""));
     let code = refused(&world, &sealer.query(&encrypted), enveloped(&encrypted), StatusCode::BAD_REQUEST).await;
