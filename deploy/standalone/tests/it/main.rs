@@ -1,5 +1,4 @@
-//! Standalone as its users see it, what operators watch, and the house rules.
-//! Standalone as its users see it, the alerts, the documents, and the house rules.
+//! Standalone as its users see it, what operators watch, the manifests, the documents, and the house rules.
 
 mod browser;
 mod compatible;
