@@ -10,6 +10,7 @@
 //! | `drain` | a gateway that shuts down while pages wait |
 //! | `limits` | what happens beyond the limits |
 //! | `misplaced` | requests that belong to another listener |
+//! | `proxy` | nginx before gateways |
 //! | `open_bursts` | many pages that open scenes at the same time |
 //! | `wrong_settings` | settings that can be used and are wrong |
 //! | `visitors` | what is told of the page that asks for a scene |
@@ -28,6 +29,7 @@ mod limits;
 mod misplaced;
 mod networks;
 mod open_bursts;
+mod proxy;
 mod signals;
 mod slow_clients;
 mod transport;

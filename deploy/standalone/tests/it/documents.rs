@@ -33,7 +33,7 @@ fn documents() -> BTreeMap<PathBuf, String> {
             let name = path.file_name().unwrap().to_str().unwrap();
             if path.is_dir() && !name.starts_with('.') && !["target", "node_modules"].contains(&name) {
                 directories.push(path);
-            } else if name.ends_with(".md") {
+            } else if path.extension().is_some_and(|extension| extension == "md") {
                 documents.insert(path.clone(), fs::read_to_string(&path).unwrap());
             }
         }
@@ -206,7 +206,7 @@ fn metrics(text: &str) -> BTreeSet<&str> {
 /// The names of our crates as log lines have them: `scenecast_redis`.
 fn crate_names() -> BTreeSet<String> {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let names = manifest.lines().filter_map(|line| Some(line.strip_prefix("scenecast-")?.split(' ').next()?));
+    let names = manifest.lines().filter_map(|line| line.strip_prefix("scenecast-")?.split(' ').next());
     names.map(|name| format!("scenecast_{}", name.replace('-', "_"))).collect()
 }
 
