@@ -86,12 +86,7 @@ impl CallbackClient {
             PageRefusal::Crowded
         })?;
         // In a box of its own: while thousands of pages wait for their turn, they need no room for it.
-        let span = LoginSpan::of_call(call.scene, internal::OPEN_PATH);
-        let answer = Box::pin(self.http.post_within(&span, internal::OPEN_PATH, call)).await;
-        if let Err(refusal) = &answer {
-            span.fail(refusal.code());
-        }
-        let answer = answer?;
+        let answer = Box::pin(self.http.post_open(call)).await?;
         let handle = serde_json::from_slice(&answer).map_err(|_| PageRefusal::for_unreadable_answer(&answer))?;
         Ok((handle, turn))
     }
@@ -123,6 +118,14 @@ struct SignedHttp {
 }
 
 impl SignedHttp {
+    /// Posts a call that opens a scene, with its span.
+    async fn post_open(&self, call: &internal::OpenCall) -> Result<Vec<u8>, PageRefusal> {
+        let span = LoginSpan::of_call(call.scene, internal::OPEN_PATH);
+        let answer = self.post_within(&span, internal::OPEN_PATH, call).await;
+        span.end(answer.as_ref().err().map(PageRefusal::code));
+        answer
+    }
+
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<Vec<u8>, PageRefusal> {
         self.post_within(&LoginSpan::none(), path, body).await
     }

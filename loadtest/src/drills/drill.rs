@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use super::{
     environment::{ClusterShape, DrillEnvironment},
     load::Load,
-    people::People,
+    visitors::Visitors,
     report::{DrillCheck, DrillReport},
 };
 use crate::{faults::FaultyRedis, ledger::Tally};
@@ -51,14 +51,14 @@ pub(super) async fn run_drill_around<R: FaultyRedis>(
     fault: impl AsyncFnOnce(&mut DrillEnvironment<R>),
 ) -> DrillResult {
     let mut environment = DrillEnvironment::start(load, shape, redis).await;
-    let people = People::new(environment.crowd.clone(), environment.phones(), load);
+    let visitors = Visitors::new(environment.crowd.clone(), environment.phones(), load);
     let breaking = async {
         tokio::time::sleep(load.around).await;
         fault(&mut environment).await;
         tokio::time::sleep(load.around).await;
     };
-    people.log_in_during(breaking).await;
-    let tally = people.tally().await;
+    visitors.log_in_during(breaking).await;
+    let tally = visitors.tally().await;
     environment.check("somebody was logged in", tally.delivered > 0);
     DrillResult { tally, checks: environment.into_checks() }
 }

@@ -10,7 +10,7 @@
 //! | `drill` | how such a drill is run |
 //! | `environment` | the processes and the crowd of such a drill |
 //! | `page_moves` | whether a draining gateway sends its pages away as it should |
-//! | `people` | the pages and the phones of a drill |
+//! | `visitors` | the pages and the phones of a drill |
 //! | `load`, `report` | the size of a drill, and its result |
 //!
 //! Imports point downwards in this table.
@@ -22,7 +22,7 @@ mod environment;
 mod kubernetes;
 mod load;
 mod page_moves;
-mod people;
+mod visitors;
 mod report;
 mod table;
 mod watch;

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     load::Load,
-    people::People,
+    visitors::Visitors,
     report::DrillReport,
     table::{TableHeader, TableRow},
 };
@@ -37,18 +37,18 @@ pub(super) async fn watch(
 ) -> Result<bool, WatchError> {
     let began = Instant::now();
     let cluster = GivenCluster::open(target).await?;
-    let people = People::gather_at(&cluster, load);
+    let visitors = Visitors::gather_at(&cluster, load);
     let report = |tally| DrillReport { name: "watch", tally, checks: vec![], took: began.elapsed() };
     writeln!(out, "{TableHeader}")?;
     let rows = async {
         tokio::select! {
-            Err(error) = print_rows(out, || report(people.tally_now())) => Err(error),
+            Err(error) = print_rows(out, || report(visitors.tally_now())) => Err(error),
             _ = tokio::signal::ctrl_c() => Ok(()),
             () = tokio::time::sleep(time.unwrap_or(Duration::MAX)) => Ok(()),
         }
     };
-    people.log_in_during(rows).await?;
-    let report = report(people.tally().await);
+    visitors.log_in_during(rows).await?;
+    let report = report(visitors.tally().await);
     writeln!(out, "{}", TableRow(&report))?;
     Ok(report.passes())
 }

@@ -19,7 +19,7 @@ pub(super) use cluster::KubernetesOptions;
 
 use super::{
     load::Load,
-    people::{People, all_show_codes},
+    visitors::{Visitors, all_show_codes},
     report::{DrillCheck, DrillReport},
 };
 use crate::given_cluster::GivenCluster;
@@ -35,8 +35,8 @@ impl KubernetesDrill {
     pub(super) async fn run(&self, options: &KubernetesOptions, target: &GivenCluster, load: Load) -> DrillReport {
         let began = Instant::now();
         let kubernetes = KubernetesCluster::new(options.clone());
-        let people = People::gather_at(target, load);
-        let all_show = all_show_codes(&people.crowd, load.pages).await;
+        let visitors = Visitors::gather_at(target, load);
+        let all_show = all_show_codes(&visitors.crowd, load.pages).await;
         let mut checks = vec![DrillCheck { what: "every page shows a code".to_owned(), holds: all_show }];
         let breaking = async {
             tokio::time::sleep(load.around).await;
@@ -44,11 +44,11 @@ impl KubernetesDrill {
             tokio::time::sleep(load.around).await;
             result
         };
-        match people.log_in_during(breaking).await {
+        match visitors.log_in_during(breaking).await {
             Ok(more) => checks.extend(more),
             Err(error) => checks.push(DrillCheck { what: format!("the drill can be done: {error}"), holds: false }),
         }
-        let tally = people.tally().await;
+        let tally = visitors.tally().await;
         checks.push(DrillCheck { what: "somebody was logged in".to_owned(), holds: tally.delivered > 0 });
         DrillReport { name: self.name, tally, checks, took: began.elapsed() }
     }

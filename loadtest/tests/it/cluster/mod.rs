@@ -4,6 +4,7 @@ mod churn;
 mod faults;
 mod hostile;
 mod logins;
+mod scrapes;
 mod token_storm;
 mod traces;
 

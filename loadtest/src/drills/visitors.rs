@@ -17,13 +17,13 @@ const CODES_WITHIN: Duration = Duration::from_secs(60);
 const DELIVERED_WITHIN: Duration = Duration::from_secs(40);
 
 /// Pages that wait, and people who scan their codes. Dropping it closes the pages.
-pub(super) struct People {
+pub(super) struct Visitors {
     pub(super) crowd: Arc<Crowd>,
     pub(super) phones: Phones,
     load: Load,
 }
 
-impl People {
+impl Visitors {
     pub(super) fn new(crowd: Arc<Crowd>, phones: Phones, load: Load) -> Self {
         Self { crowd, phones, load }
     }
