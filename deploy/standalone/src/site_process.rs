@@ -16,9 +16,8 @@ use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
 use crate::{
-    LIMITS,
     config::ListenAddresses,
-    site::{SiteConfig, site},
+    site::{LIMITS, SiteConfig, site},
 };
 
 /// The settings of `scenecast-standalone site`.
