@@ -11,10 +11,10 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 # What the cluster for the tests of k8s/ consists of, beside what k8s/cluster/build.sh builds.
 KUBERNETES_PACKAGES := containerd runc containernetworking-plugins iptables nftables ipset conntrack ethtool iproute2 \
-  procps jq openssl curl unzip
-KUBERNETES_PROGRAMS := containerd runc iptables nft ipset conntrack ethtool ip jq openssl curl unzip
+  procps jq openssl curl unzip socat
+KUBERNETES_PROGRAMS := containerd runc iptables nft ipset conntrack ethtool ip jq openssl curl unzip socat
 
-.PHONY: check test test-docker test-kubernetes bench lint deny fuzz needed needed-kubernetes kubernetes-copies
+.PHONY: check test test-docker test-kubernetes dev-kubernetes bench lint deny fuzz needed needed-kubernetes kubernetes-copies
 
 # How long `make fuzz` looks at each target.
 FUZZ_SECONDS ?= 600
@@ -37,7 +37,7 @@ test: needed
 KUBERNETES_IMAGES ?= target/kubernetes/product
 test-kubernetes: needed-kubernetes
 	k8s/cluster/cluster build
-	cargo build --workspace --all-targets
+	cargo build --workspace --bins
 	cargo test --workspace --features scenecast-kubernetes/cluster --test kubernetes --no-run
 	[ "$(KUBERNETES_IMAGES)" != target/kubernetes/product ] || k8s/images.sh $(KUBERNETES_IMAGES)
 	CLUSTER_IMAGES=$(KUBERNETES_IMAGES) k8s/cluster/cluster run \
@@ -53,6 +53,13 @@ test-docker: needed
 	deploy/docker/build-for-tests target/docker target/images
 	deploy/docker/with-docker target/docker \
 	  cargo test --offline --workspace --features scenecast-standalone/docker --test docker
+
+# From a clean clone to a page that logs in, on a cluster of its own: http://localhost:7300, until Ctrl-C.
+dev-kubernetes: needed-kubernetes
+	k8s/cluster/cluster build
+	cargo build --workspace --bins
+	k8s/images.sh target/kubernetes/product
+	CLUSTER_NAME=scenecast-dev k8s/try.sh target/kubernetes/product
 
 # How long the pure parts of a login take: message in, settle plan, event out, frame. Criterion compares with the run
 # before. `make lint` keeps the benches compiling.

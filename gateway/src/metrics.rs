@@ -25,7 +25,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 use scenecast_bus::SceneReader;
 use scenecast_metrics::{Metrics, Stage, Stages, TracedHistogram};
 use scenecast_scene::SceneId;
-use strum::IntoStaticStr;
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use crate::{
     config::{CompatibleKind, GatewayLimits},
@@ -37,7 +37,7 @@ use crate::{
 const OPENED: &str = "opened";
 
 /// What carries a scene's events to its page. As text, the label `transport`.
-#[derive(Debug, Clone, Copy, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub(crate) enum Transport {
     WebSocket,
@@ -68,6 +68,15 @@ impl GatewayMetrics {
         registry.sampled_gauge("scenes_held", "Scenes with a page in this process.", move || bus.watched_scenes());
         let limit = registry.gauge("connections_limit", "The most connections that this process accepts at a time.");
         limit.set(limits.connections.get().into());
+        let connections_open = registry.gauge_vec(
+            "connections_open",
+            "Connections of pages that wait for a scene's events.",
+            &["transport"],
+        );
+        // An autoscaler takes a pod without a value for one that it knows nothing of, and not for an empty one.
+        for transport in Transport::iter() {
+            connections_open.with_label_values::<&str>(&[transport.into()]).set(0);
+        }
         Self {
             stages,
             scenes_lost: registry
@@ -79,11 +88,7 @@ impl GatewayMetrics {
             ),
             origins_forbidden: registry
                 .counter("origins_forbidden_total", "Requests refused because their page's origin isn't in origins."),
-            connections_open: registry.gauge_vec(
-                "connections_open",
-                "Connections of pages that wait for a scene's events.",
-                &["transport"],
-            ),
+            connections_open,
             connections_opened: registry.counter_vec(
                 "connections_opened_total",
                 "Connections of pages that began to wait for a scene's events.",

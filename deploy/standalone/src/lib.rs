@@ -8,7 +8,7 @@ pub mod config;
 pub mod site;
 mod site_process;
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use scenecast_bus::{BusUrl, Census, SceneReader, SceneWriter, Store, in_memory};
 use scenecast_callback::{
@@ -25,7 +25,7 @@ use scenecast_scene::{Rotating, Secret};
 use scenecast_service::{
     config::HttpUrl,
     http::TrustedProxies,
-    listener::{ListenError, Listener, ListenerLimits, probes, serve_admin},
+    listener::{ListenError, Listener, probes, serve_admin},
     shutdown::Shutdown,
     threads::Threads,
 };
@@ -34,10 +34,8 @@ use url::Url;
 
 use accounts::{CLASSIC, DEMO, DEMO_MINI, DemoAccounts, PERSONAL};
 pub use config::StandaloneConfig;
-use site::{SiteConfig, site};
+use site::{LIMITS, SiteConfig, site};
 pub use site_process::{SiteProcessConfig, serve_site};
-
-const LIMITS: ListenerLimits = ListenerLimits { connections: 1000, idle: Duration::from_secs(10) };
 
 pub struct Standalone {
     /// The address of the login page.

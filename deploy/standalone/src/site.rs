@@ -14,12 +14,14 @@ use axum::{
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use scenecast_scene::{AccountName, Secret};
-use scenecast_service::http::Problem;
+use scenecast_service::{http::Problem, listener::ListenerLimits};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+/// Enough for a demo.
+pub(crate) const LIMITS: ListenerLimits = ListenerLimits { connections: 1000, idle: Duration::from_secs(10) };
 const SESSION: &str = "session";
 /// How long the callback may take to redeem a grant.
 const REDEEM_TIMEOUT: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use scenecast_metrics::Metrics;
 use scenecast_scene::{AccountName, Secret};
 use scenecast_service::{
-    config::{ConfigError, DrainConfig, Required, TelemetryConfig, Validate, check_listeners, listen_address},
+    config::{ConfigError, DrainConfig, Required, TelemetryConfig, Validate, check_listeners},
     listener::{ListenError, Listener, serve_admin},
     process::Binary,
     shutdown::Shutdown,
@@ -16,15 +16,17 @@ use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
 use crate::{
-    LIMITS,
-    site::{SiteConfig, site},
+    config::ListenAddresses,
+    site::{LIMITS, SiteConfig, site},
 };
 
 /// The settings of `scenecast-standalone site`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SiteProcessConfig {
-    listen: SiteListeners,
+    /// As for standalone, whose image sets all of them. Only `site` and `admin` are used.
+    #[serde(default)]
+    listen: ListenAddresses,
     /// The gateways, as browsers reach them.
     #[serde(deserialize_with = "base_url")]
     gateway: Url,
@@ -44,17 +46,6 @@ pub struct SiteProcessConfig {
     telemetry: TelemetryConfig,
 }
 
-/// `[listen]`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SiteListeners {
-    #[serde(deserialize_with = "listen_address")]
-    site: SocketAddr,
-    /// `/healthz`, `/readyz`, `/metrics`.
-    #[serde(deserialize_with = "listen_address")]
-    admin: SocketAddr,
-}
-
 /// The library's error would show the text, which may have a password.
 fn base_url<'de, D: Deserializer<'de>>(from: D) -> Result<Url, D::Error> {
     let url = Url::parse(&String::deserialize(from)?).ok();
@@ -68,8 +59,6 @@ fn some_base_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Url>, D::E
 
 impl Validate for SiteProcessConfig {
     const REQUIRED: &'static [Required] = &[
-        Required::new("listen.site", "127.0.0.1:0"),
-        Required::new("listen.admin", "127.0.0.1:0"),
         Required::new("gateway", "http://stand-in"),
         Required::new("callback_internal", "http://stand-in"),
         Required::new("api_key", "stand-in of an API key"),
@@ -140,8 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_enough() {
-        let config = load_with("", "").unwrap();
+    fn the_environment_is_enough_also_that_of_the_image() {
+        // The image is standalone's.
+        let listeners = ["GATEWAY", "CALLBACK", "INTERNAL", "SIMULATOR", "QR_ON_OPEN"];
+        let of_image = listeners.map(|name| (format!("SCENECAST_LISTEN__{name}"), "[::]:7399".to_owned()));
+        let own = GOOD.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config: SiteProcessConfig = load(None, own.into_iter().chain(of_image)).unwrap();
         assert_eq!((config.accounts.len(), config.simulated_phones.unwrap().as_str()), (2, "http://localhost:7304/"));
     }
 
@@ -158,9 +151,6 @@ mod tests {
             assert!(refused.contains(named) && !refused.contains("hush"), "{refused}");
         }
         let missing = load::<SiteProcessConfig>(None, []).unwrap_err().to_string();
-        assert!(
-            ["gateway", "api_key", "accounts", "listen.site"].iter().all(|name| missing.contains(name)),
-            "{missing}"
-        );
+        assert!(["gateway", "api_key", "accounts"].iter().all(|name| missing.contains(name)), "{missing}");
     }
 }

@@ -1,6 +1,6 @@
 //! Logins from beside the nodes: `scenecast-loadtest run` is WeChat, browsers, phones and the site's backend.
 
-use std::process::Stdio;
+use std::{fs::File, process::Stdio};
 
 use scenecast_loadtest::results::{self, Funnel};
 use tempfile::TempDir;
@@ -10,6 +10,9 @@ use crate::cluster::path;
 
 /// What the overlay `tests/overlays/logins` expects the load tester to be.
 const TARGET: &str = "tests/load.toml";
+
+/// What it says meanwhile, in the folder of its results.
+const LOG: &str = "log";
 
 /// A load that runs. Dropping it ends it.
 pub(crate) struct Load {
@@ -26,6 +29,7 @@ impl Load {
             .arg(results.path())
             .args(arguments)
             .stdout(Stdio::null())
+            .stderr(File::create(results.path().join(LOG)).unwrap())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -35,7 +39,9 @@ impl Load {
     /// What became of all logins, once the load has ended.
     pub(crate) async fn end(mut self) -> Funnel {
         self.process.wait().await.unwrap();
-        results::read(&self.results.path().join("result.json")).unwrap().funnel
+        let log = std::fs::read_to_string(self.results.path().join(LOG)).unwrap();
+        let result = results::read(&self.results.path().join("result.json"));
+        result.unwrap_or_else(|error| panic!("{error}: {log}")).funnel
     }
 }
 

@@ -7,4 +7,5 @@ mod cluster;
 mod load;
 mod logins;
 mod manifests;
+mod operators;
 mod scaling;

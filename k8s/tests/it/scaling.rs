@@ -60,11 +60,11 @@ async fn gateways_come_with_pages_stay_without_metrics_and_go_one_by_one() {
     within(Duration::from_secs(60), "the autoscaler sees metrics", async || sees_metrics(&cluster).await).await;
     within(Duration::from_secs(90), "the fleet is small", async || cluster.replicas(GATEWAY).await == LEAST).await;
 
-    // Pages come: 200 are enough for four. A page that logs in isn't replaced, so new gateways get pages from others alone.
-    let crowd = Load::start(&["--pages=200", "--opens=40", "--rate=0.2", "--for=200", "--no-refill"]);
+    // Pages come: 400 are enough for four. A page that logs in isn't replaced, so new gateways get pages from others alone.
+    let crowd = Load::start(&["--pages=400", "--opens=50", "--rate=0.2", "--for=150", "--no-refill"]);
     let minute = Duration::from_secs(60);
     within(minute, "there are more gateways", async || cluster.replicas(GATEWAY).await == MOST).await;
-    within(3 * minute, "the new ones fill", async || {
+    within(2 * minute, "the new ones fill", async || {
         let pages = pages(&cluster).await;
         pages.len() as u64 == MOST && pages.iter().all(|pages| *pages >= 10.0)
     })

@@ -7,7 +7,7 @@ use scenecast_browsers::login_page::LoginPage;
 use scenecast_gateway::config::GatewayLimits;
 use scenecast_scene::Transition;
 use scenecast_service::config::Seconds;
-use scenecast_testing::{Direction, FaultProxy, ProxyMode, RedisServer};
+use scenecast_testing::{Direction, FaultProxy, ProxyMode, RedisServer, series_value};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -21,6 +21,15 @@ use crate::fixtures::{
 const STREAM: &str = "/events";
 const POLL: &str = "?wait=30";
 const HANDED_OVER: &str = "scenes_total{stage=\"handed_over\"}";
+
+#[tokio::test]
+async fn a_gateway_without_pages_says_so_for_every_transport() {
+    let metrics = GatewayWorld::new().await.metrics.text();
+    for transport in ["websocket", "sse", "poll"] {
+        let series = format!("scenecast_connections_open{{transport=\"{transport}\"}}");
+        assert_eq!(series_value(&metrics, &series), Some(0), "{series}");
+    }
+}
 
 #[tokio::test]
 async fn one_scene_may_have_watchers_by_every_transport() {
