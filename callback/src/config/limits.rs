@@ -4,17 +4,13 @@ use std::num::NonZeroU32;
 
 use scenecast_service::{
     admission::AdmissionLimits,
-    ceilings::ConnectionCeiling,
+    ceilings::{ConnectionCeiling, HTTP_CONNECTION_BYTES},
     config::{Seconds, defaults},
 };
 use serde::Deserialize;
 
 /// How many of WeChat's connections beyond the limits are held at a time, without an answer.
 const UNANSWERED_DELIVERIES: usize = 2_048;
-
-/// What a connection takes, in bytes, as measured with connections whose requests have been answered: the process's share
-/// and the kernel's.
-const BYTES_PER_CONNECTION: u32 = 10 * 1024;
 
 /// A part of a whole, in percent: 0 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -80,7 +76,7 @@ impl CallbackLimits {
             setting: "limits.connections",
             listeners: 2,
             beside: beside.iter().sum(),
-            bytes: BYTES_PER_CONNECTION,
+            bytes: HTTP_CONNECTION_BYTES,
             connections: &mut self.connections,
         }
     }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use scenecast_service::{
     admission::AdmissionLimits,
-    ceilings::ConnectionCeiling,
+    ceilings::{ConnectionCeiling, HTTP_CONNECTION_BYTES},
     config::{Seconds, defaults},
 };
 use serde::Deserialize;
@@ -12,9 +12,6 @@ use serde::Deserialize;
 /// One client address may open one in so many of the new connections of a second, so that no single address
 /// shuts out all others.
 const ADDRESS_SHARE: u32 = 5;
-/// What a connection of a page takes, in bytes: 2.9 KB of a busy gateway, as measured with WebSockets, the kernel's share,
-/// and as much again for bursts, and for pages that use streams and polls.
-const BYTES_PER_CONNECTION: u32 = 10 * 1024;
 /// So many scenes may wait to be opened again, however few connections a gateway accepts.
 const LEAST_REOPENING: usize = 256;
 
@@ -63,7 +60,7 @@ impl GatewayLimits {
             setting: "limits.connections",
             listeners: 1,
             beside: self.admits().descriptors_beside(),
-            bytes: BYTES_PER_CONNECTION,
+            bytes: HTTP_CONNECTION_BYTES,
             connections: &mut self.connections,
         }
     }

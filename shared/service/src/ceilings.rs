@@ -5,6 +5,10 @@
 
 use std::num::NonZeroU32;
 
+/// What a connection takes that waits for its next request, in bytes: 21 KB of the process, as measured, and the kernel's
+/// share of 1.6 KB on Linux 6.18. A page that waits on a WebSocket takes a quarter of it.
+pub const HTTP_CONNECTION_BYTES: u32 = 24 * 1024;
+
 /// A limit of connections in a configuration.
 #[derive(Debug)]
 pub struct ConnectionCeiling<'a> {
