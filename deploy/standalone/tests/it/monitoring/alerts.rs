@@ -65,3 +65,18 @@ fn each_metric_has_an_alert_or_a_stated_reason_for_none() {
         assert!(rules.contains(metric) || has_reason, "{metric} has no alert, and docs/runbook.md doesn't say why");
     }
 }
+
+/// A staging deployment at the same Prometheus must neither wake anybody for production nor hide it in a sum.
+#[test]
+fn each_sum_is_of_one_namespace() {
+    for rule in rules() {
+        // A word is before each parenthesis, and a blank before each word.
+        let words = format!(" {}", expression(&rule).replace(['(', '\n'], " ( "));
+        for aggregation in [" sum ", " max ", " min ", " avg ", " count "] {
+            for labels in words.split(aggregation).skip(1).map(|rest| rest.split(')').next().unwrap().trim()) {
+                let keeps = labels.starts_with("without") || labels.starts_with("by") && labels.contains("namespace");
+                assert!(keeps, "{aggregation} in {}", expression(&rule));
+            }
+        }
+    }
+}

@@ -19,10 +19,9 @@ const EMPTY_IN_HEALTH: [(&str, &str); 1] =
 
 /// Writes what Grafana would write for its variables.
 fn fill_in(query: &str) -> String {
-    // Long enough for a slow machine to have had all its traffic within.
-    let all = |text: String, name: &str| text.replace(name, ".*");
+    // So long that even a slow machine's traffic began within it.
     let query = query.replace("$__rate_interval", "2m");
-    ["$namespace", "$job", "$instance"].into_iter().fold(query, all)
+    ["$namespace", "$job", "$instance"].into_iter().fold(query, |query, variable| query.replace(variable, ".*"))
 }
 
 /// The query for the series that give Grafana the values of a variable, by its definition: `label_values(series, label)`.
