@@ -32,6 +32,10 @@ fn each_alert_is_tested_and_has_a_severity_texts_and_a_runbook_section() {
         .into_iter()
         .map(|name| file(&format!("deploy/prometheus/{name}")));
     let tests: String = tests.collect();
+    let of_healthy_fleets = file("deploy/prometheus/scenecast.healthy.rules.test.yaml");
+    for rules in files("deploy/prometheus", ".rules.yaml") {
+        assert!(of_healthy_fleets.contains(&rules), "nobody looks whether {rules} is silent where all is well");
+    }
     let alerts = alerts();
     let names: BTreeSet<_> = alerts.iter().map(|alert| alert["alert"].as_str().unwrap()).collect();
     for section in runbook.lines().filter_map(|line| line.strip_prefix("## Scenecast")) {
