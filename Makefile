@@ -95,11 +95,16 @@ fuzz:
 	done
 
 # What k8s/ has to have a copy of: kustomize takes no file from outside of a folder with a kustomization.yaml.
+RULES_COPY := k8s/components/servicemonitor/rules.yaml
 kubernetes-copies:
 	sed 's/$${GATEWAY_PASSWORD}/only-for-trying-out-gateway/; s/$${CALLBACK_PASSWORD}/only-for-trying-out-callback/' \
 	  deploy/redis/users.acl >k8s/components/redis-dev/users.acl
-	sed -i '/^spec:/q' k8s/components/servicemonitor/rules.yaml
-	sed 's/^\(.\)/  \1/' deploy/prometheus/scenecast.rules.yaml >>k8s/components/servicemonitor/rules.yaml
+	@echo '# `make kubernetes-copies` writes this file from deploy/prometheus; a test holds that it did.' >$(RULES_COPY)
+	for rules in deploy/prometheus/*.rules.yaml; do \
+	  printf -- '---\napiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: %s\nspec:\n' \
+	    $$(basename $$rules .rules.yaml | tr . -) >>$(RULES_COPY); \
+	  sed 's/^\(.\)/  \1/' $$rules >>$(RULES_COPY); \
+	done
 
 # Installs what the tests start: real servers and a real browser (Debian, Ubuntu). RUNLEVEL=1 keeps the packages from
 # starting services.

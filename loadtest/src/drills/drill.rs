@@ -7,8 +7,8 @@ use futures_util::future::LocalBoxFuture;
 use super::{
     environment::{ClusterShape, DrillEnvironment},
     load::Load,
-    visitors::Visitors,
     report::{DrillCheck, DrillReport},
+    visitors::Visitors,
 };
 use crate::{faults::FaultyRedis, ledger::Tally};
 

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use scenecast_simulator::EncryptionMode;
 use scenecast_testing::FaultProxy;
 
-use super::{load::Load, page_moves, visitors::all_show_codes, report::DrillCheck};
+use super::{load::Load, page_moves, report::DrillCheck, visitors::all_show_codes};
 use crate::{
     cluster::{API_KEY, Cluster, ClusterRedis, ORIGIN, Setup, metric},
     crowd::{Crowd, CrowdConfig, Phones, ReadyPods, ReplyPhrases, SiteBackend},

@@ -22,9 +22,9 @@ mod environment;
 mod kubernetes;
 mod load;
 mod page_moves;
-mod visitors;
 mod report;
 mod table;
+mod visitors;
 mod watch;
 
 pub use catalog::{DRILLS, find};

@@ -8,9 +8,9 @@ use std::{
 
 use super::{
     load::Load,
-    visitors::Visitors,
     report::DrillReport,
     table::{TableHeader, TableRow},
+    visitors::Visitors,
 };
 use crate::given_cluster::{GivenCluster, WatchTarget, WatchTargetError};
 

@@ -11,6 +11,8 @@ use scenecast_service::config::{ConfigError, load};
 use scenecast_standalone::SiteProcessConfig;
 use serde_json::Value;
 
+use crate::monitoring::files;
+
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// Secrets that an operator makes. dev has its own.
 const SECRETS: [(&str, &[(&str, &str)]); 2] = [
@@ -256,9 +258,12 @@ fn copies_are_like_their_originals() {
         .replace("${CALLBACK_PASSWORD}", "only-for-trying-out-callback");
     assert_eq!(file("k8s/components/redis-dev/users.acl"), users, "run `make kubernetes-copies`");
 
-    let rules = yaml("k8s/components/servicemonitor/rules.yaml").remove(0);
-    let original = yaml("deploy/prometheus/scenecast.rules.yaml").remove(0);
-    assert_eq!(rules["spec"], original, "run `make kubernetes-copies`");
+    let copies: Vec<_> =
+        yaml("k8s/components/servicemonitor/rules.yaml").iter().map(|rules| rules["spec"].clone()).collect();
+    let names = files("deploy/prometheus", ".rules.yaml");
+    let originals: Vec<_> =
+        names.iter().map(|name| yaml(Path::new("deploy/prometheus").join(name)).remove(0)).collect();
+    assert_eq!(copies, originals, "run `make kubernetes-copies`");
 }
 
 #[test]

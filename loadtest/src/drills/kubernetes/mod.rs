@@ -19,8 +19,8 @@ pub(super) use cluster::KubernetesOptions;
 
 use super::{
     load::Load,
-    visitors::{Visitors, all_show_codes},
     report::{DrillCheck, DrillReport},
+    visitors::{Visitors, all_show_codes},
 };
 use crate::given_cluster::GivenCluster;
 use cluster::KubernetesCluster;

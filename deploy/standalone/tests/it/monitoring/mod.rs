@@ -31,7 +31,7 @@ fn file(name: &str) -> String {
 }
 
 /// The names of the files in this directory that end in `suffix`, sorted.
-fn files(directory: &str, suffix: &str) -> BTreeSet<String> {
+pub(crate) fn files(directory: &str, suffix: &str) -> BTreeSet<String> {
     let names = std::fs::read_dir(path(directory)).unwrap().map(|entry| entry.unwrap().file_name());
     names.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(suffix)).collect()
 }
