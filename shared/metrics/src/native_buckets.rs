@@ -92,10 +92,16 @@ mod tests {
     fn whatever_comes_is_counted_in_few_buckets() {
         let mut buckets = NativeBuckets::default();
         let odd = [0.0, -1.0, f64::NAN, f64::MIN_POSITIVE, f64::INFINITY, f64::MAX, 1e-300, 1e300];
-        odd.iter().for_each(|seconds| buckets.add(*seconds));
+        for seconds in odd {
+            buckets.add(seconds);
+        }
         assert_eq!((buckets.zeros(), buckets.counts.clone()), (5, BTreeMap::from([(HIGHEST, 3)])));
-        (-2000..2000).for_each(|exponent| buckets.add(f64::from(exponent).exp2() * 1.3));
-        (0..1_000_000_u32).step_by(7).for_each(|n| buckets.add(f64::from(n) * 1e-5));
+        for exponent in -2000..2000 {
+            buckets.add(f64::from(exponent).exp2() * 1.3);
+        }
+        for n in (0..1_000_000_u32).step_by(7) {
+            buckets.add(f64::from(n) * 1e-5);
+        }
         assert!(buckets.counts.len() <= 248, "{}", buckets.counts.len());
     }
 

@@ -15,16 +15,17 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// The methods of `Metrics` that register a metric under their first argument.
-const REGISTERING: [&str; 8] = [
-    "counter",
-    "counter_vec",
-    "gauge",
-    "gauge_vec",
-    "sampled_gauge",
-    "seconds_gauge_vec",
-    "seconds_histogram",
-    "traced_seconds_histogram",
+/// The methods of `Metrics` that register a metric under their first argument, and its type. The third argument has the
+/// labels, if there are any.
+const REGISTERING: [(&str, &str); 8] = [
+    ("counter", "counter"),
+    ("counter_vec", "counter"),
+    ("gauge", "gauge"),
+    ("gauge_vec", "gauge"),
+    ("sampled_gauge", "gauge"),
+    ("seconds_gauge_vec", "gauge"),
+    ("seconds_histogram", "histogram"),
+    ("traced_seconds_histogram", "histogram"),
 ];
 /// The function that puts our prefix before the names that `Metrics` registers itself.
 const PREFIXING: &str = "prefixed";
@@ -287,15 +288,48 @@ fn architecture_md_draws_exactly_the_dependencies_between_crates() {
     assert_eq!(drawn, depended);
 }
 
-#[derive(Default)]
-struct MetricNames(BTreeSet<String>);
+/// A metric as the code registers it, or as the document says it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct MetricKind {
+    kind: String,
+    labels: BTreeSet<String>,
+}
 
-impl<'ast> Visit<'ast> for MetricNames {
+/// The metrics that the code registers, by name. Of those that `Metrics` registers itself only the name is known.
+#[derive(Default)]
+struct RegisteredMetrics(BTreeMap<String, BTreeSet<Option<MetricKind>>>);
+
+impl RegisteredMetrics {
+    fn add(&mut self, name: &str, kind: Option<MetricKind>) {
+        self.0.entry(format!("scenecast_{name}")).or_default().insert(kind);
+    }
+}
+
+fn literal(expression: Option<&Expr>) -> Option<String> {
+    let Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) = expression else { return None };
+    Some(text.value())
+}
+
+/// The texts of `&["…", "…"]`. `None` if the labels have a name.
+fn labels(expression: Option<&Expr>) -> Option<BTreeSet<String>> {
+    match expression {
+        Some(Expr::Reference(reference)) => {
+            let Expr::Array(array) = &*reference.expr else { return None };
+            array.elems.iter().map(|element| literal(Some(element))).collect()
+        }
+        // The function of a sampled gauge.
+        None | Some(Expr::Closure(_)) => Some(BTreeSet::new()),
+        Some(_) => None,
+    }
+}
+
+impl<'ast> Visit<'ast> for RegisteredMetrics {
     fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
-        if REGISTERING.iter().any(|method| call.method == method)
-            && let Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) = call.args.first()
+        if let Some((_, kind)) = REGISTERING.iter().find(|(method, _)| call.method == method)
+            && let Some(name) = literal(call.args.first())
         {
-            self.0.insert(format!("scenecast_{}", name.value()));
+            let labels = labels(call.args.get(2));
+            self.add(&name, labels.map(|labels| MetricKind { kind: (*kind).to_owned(), labels }));
         }
         visit::visit_expr_method_call(self, call);
     }
@@ -303,29 +337,46 @@ impl<'ast> Visit<'ast> for MetricNames {
     fn visit_expr_call(&mut self, call: &'ast ExprCall) {
         if let Expr::Path(function) = &*call.func
             && function.path.is_ident(PREFIXING)
-            && let Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })) = call.args.first()
+            && let Some(name) = literal(call.args.first())
         {
-            self.0.insert(format!("scenecast_{}", name.value()));
+            self.add(&name, None);
         }
         visit::visit_expr_call(self, call);
     }
 }
 
+/// A row of docs/metrics.md, if it is one of our metrics: its name, and what the document says of it. A label has no
+/// backticks of values before it: values come after a colon.
+fn documented_metric(row: &str) -> Option<(String, MetricKind)> {
+    let columns: Vec<&str> = row.split(" | ").collect();
+    let name = columns.first()?.strip_prefix("| `")?.strip_suffix('`')?;
+    if !name.starts_with("scenecast_") {
+        return None;
+    }
+    let of_label = |text: &str| text.split(':').next().unwrap_or_default().to_owned();
+    let labels = columns[2]
+        .split(';')
+        .flat_map(|text| of_label(text).split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>());
+    Some((name.to_owned(), MetricKind { kind: columns[1].to_owned(), labels: labels.collect() }))
+}
+
 #[test]
-fn metrics_md_lists_exactly_the_registered_metrics() {
-    let mut registered = MetricNames::default();
+fn metrics_md_lists_exactly_the_registered_metrics_with_their_types_and_labels() {
+    let mut registered = RegisteredMetrics::default();
     for file in crates().into_values().flatten() {
         file.items.iter().for_each(|item| registered.visit_item(item));
     }
     let document = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
-    let named = |row: &str| Some(row.strip_prefix("| `")?.split('`').next()?.to_owned());
     let mut documented = BTreeSet::new();
     for process in document.split("\n## ") {
         let mut of_process = BTreeSet::new();
-        for name in process.lines().filter_map(named).filter(|name| name.starts_with("scenecast_")) {
+        for (name, said) in process.lines().filter_map(documented_metric) {
             assert!(of_process.insert(name.clone()), "{name} has two rows for one process");
+            for kind in registered.0.get(&name).into_iter().flatten().flatten() {
+                assert_eq!(said, *kind, "docs/metrics.md (left) and the code say different things of {name}");
+            }
         }
         documented.append(&mut of_process);
     }
-    assert_eq!(documented, registered.0);
+    assert_eq!(documented, registered.0.into_keys().collect());
 }

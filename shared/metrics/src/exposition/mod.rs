@@ -3,7 +3,7 @@
 //! | format | exemplars | native histogram |
 //! |---|---|---|
 //! | text, to all who ask for nothing else | | |
-//! | OpenMetrics | yes | |
+//! | `OpenMetrics` | yes | |
 //! | protobuf | yes | yes |
 //!
 //! See docs/decisions/124-one-histogram-in-three-formats.md.
