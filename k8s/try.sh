@@ -18,6 +18,6 @@ forward 7301 scenecast-gateway 8080
 forward 7304 scenecast-simulator 8083
 echo "
   The login page: http://localhost:7300
-  kubectl:        $cluster kubectl --namespace scenecast get pods
+  kubectl:        CLUSTER_NAME=${CLUSTER_NAME:-scenecast-test} $cluster kubectl --namespace scenecast get pods
 "
 wait

@@ -66,9 +66,10 @@ impl Validate for SiteProcessConfig {
     ];
 
     fn validate(&self) -> Result<(), ConfigError> {
-        let accounts = match self.accounts.is_empty() {
-            true => Err(ConfigError::at("accounts", "must name at least one account")),
-            false => Ok(()),
+        let accounts = if self.accounts.is_empty() {
+            Err(ConfigError::at("accounts", "must name at least one account"))
+        } else {
+            Ok(())
         };
         ConfigError::all([
             check_listeners(&[("listen.site", self.listen.site), ("listen.admin", self.listen.admin)]),
@@ -121,9 +122,9 @@ mod tests {
     ];
 
     fn load_with(changed: &str, value: &str) -> Result<SiteProcessConfig, String> {
-        let value_of = |(name, good): (&str, &str)| match name == changed {
-            true => (name.to_owned(), value.to_owned()),
-            false => (name.to_owned(), good.to_owned()),
+        let value_of = |(name, good): (&str, &str)| {
+            let value = if name == changed { value } else { good };
+            (name.to_owned(), value.to_owned())
         };
         load(None, GOOD.map(value_of)).map_err(|error| error.to_string())
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use scenecast_callback::CallbackConfig;
@@ -54,7 +54,7 @@ fn text(value: &Value) -> &str {
 /// A kustomization, with those that it includes.
 #[derive(Default)]
 struct Overlay {
-    /// What its generators put into each ConfigMap and Secret, by its name: later files over earlier ones.
+    /// What its generators put into each `ConfigMap` and `Secret`, by its name: later files over earlier ones.
     literals: BTreeMap<String, BTreeMap<String, String>>,
     objects: Vec<Value>,
 }
@@ -62,24 +62,24 @@ struct Overlay {
 impl Overlay {
     fn read(folder: impl AsRef<Path>) -> Self {
         let mut overlay = Self::default();
-        overlay.include(folder.as_ref().to_owned());
+        overlay.include(folder.as_ref());
         overlay
     }
 
-    fn include(&mut self, folder: PathBuf) {
+    fn include(&mut self, folder: &Path) {
         let kustomization = yaml(folder.join("kustomization.yaml")).remove(0);
         for included in list(&kustomization, "resources").chain(list(&kustomization, "components")) {
             let path = folder.join(text(included));
             if path.extension().is_some() {
                 self.objects.extend(yaml(path));
             } else {
-                self.include(path);
+                self.include(&path);
             }
         }
         for generated in list(&kustomization, "configMapGenerator").chain(list(&kustomization, "secretGenerator")) {
             let into = self.literals.entry(text(&generated["name"]).to_owned()).or_default();
             into.extend(list(generated, "literals").map(|literal| {
-                let (name, value) = text(literal).split_once('=').unwrap();
+                let (name, value) = text(literal).split_once('=').expect("a literal is NAME=VALUE");
                 (name.to_owned(), value.to_owned())
             }));
         }
@@ -177,7 +177,9 @@ fn kubernetes_lets_pods_drain() {
 
 /// The ports of a container by name.
 fn container_ports(container: &Value) -> BTreeMap<&str, u64> {
-    list(container, "ports").map(|port| (text(&port["name"]), port["containerPort"].as_u64().unwrap())).collect()
+    list(container, "ports")
+        .map(|port| (text(&port["name"]), port["containerPort"].as_u64().expect("a port is a number")))
+        .collect()
 }
 
 #[test]
