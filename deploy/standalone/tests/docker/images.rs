@@ -73,7 +73,7 @@ fn images_are_built_with_the_toolchain_of_the_repository() {
         dockerfile.contains(&format!("ARG RUST_IMAGE=rust:{channel}-bookworm\n")),
         "rust-toolchain.toml: {channel}"
     );
-    assert!(!dockerfile.contains("# syntax="), "it would pull a frontend");
+    assert!(!dockerfile.starts_with("# syntax="), "it would pull a frontend");
     let compose = fs::read_to_string(root().join("deploy/docker/compose.yaml")).unwrap();
     let images = compose.lines().filter(|line| line.contains("image: scenecast-"));
     for line in images {

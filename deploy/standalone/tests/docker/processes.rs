@@ -167,7 +167,10 @@ async fn standalone_is_reached_from_outside_of_its_container() {
         let ready = http.get(format!("http://{address}/readyz")).send().await.unwrap();
         assert!(ready.status().is_success(), "{address}");
     }
-    let config: Value = http.get("http://127.0.0.1:7300/config.json").send().await.unwrap().json().await.unwrap();
+    let page = http.get("http://127.0.0.1:7300/").send().await.unwrap();
+    let session = page.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let config = http.get("http://127.0.0.1:7300/config.json").header("cookie", session);
+    let config: Value = config.send().await.unwrap().json().await.unwrap();
     assert!(config["gateway"].as_str().unwrap().starts_with("http://127.0.0.1:7301"), "{config}");
 }
 

@@ -161,11 +161,13 @@ fn is_for_service(name: &str, value: &str) -> bool {
     }
     // Docker: its name is /consumer/alias, and …_ENV_… are its own variables.
     let is_container = || value.starts_with('/') && value.matches('/').count() == 2;
-    if !name.contains("__") && (name.contains("_ENV_") || (name.ends_with("_NAME") && is_container())) {
+    let before_levels = name.split_once("__").map_or(name, |(before, _)| before);
+    if before_levels.contains("_ENV_") || (before_levels == name && name.ends_with("_NAME") && is_container()) {
         return true;
     }
-    // …_PORT_8080_TCP, and the same with _PROTO, _PORT or _ADDR after it.
-    let name = ["_PROTO", "_PORT", "_ADDR"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    // …_PORT_8080_TCP, and the same with one of these after it; Docker adds the first and the last of several ports.
+    let ends = ["_PROTO", "_ADDR", "_PORT_START", "_PORT_END", "_PORT", "_START", "_END"];
+    let name = ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     let protocol = ["_TCP", "_UDP", "_SCTP"].iter().find_map(|end| name.strip_suffix(end));
     protocol.and_then(|rest| rest.rsplit_once("_PORT_")).is_some_and(|(_, port)| is_number(port))
 }
@@ -262,6 +264,9 @@ mod tests {
             ("SCENECAST_GATEWAY_NAME", "/proxy/scenecast-gateway"),
             ("SCENECAST_GATEWAY_ENV_PATH", "/usr/bin"),
             ("SCENECAST_GATEWAY_ENV_SCENECAST_CONFIG", "/etc/scenecast/gateway.toml"),
+            ("SCENECAST_GATEWAY_ENV_SCENECAST_LISTEN__ADMIN", "[::]:9090"),
+            ("SCENECAST_GATEWAY_PORT_7300_TCP_START", "tcp://172.17.0.2:7300"),
+            ("SCENECAST_GATEWAY_PORT_7300_TCP_PORT_END", "7306"),
         ] {
             assert!(!is_setting(name, value), "{name}={value}");
             let warnings = environment_warnings([(name.to_owned(), value.to_owned())]);

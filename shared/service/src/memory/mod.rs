@@ -25,7 +25,7 @@ pub(crate) fn fit_to_limit(ceilings: &mut [ConnectionCeiling<'_>]) -> Option<u64
             wanted,
             accepted,
             memory_limit_mib = limit / MIB,
-            memory_needed_mib = needed.div_ceil(MIB.into()),
+            memory_needed_mib = u64::try_from(needed.div_ceil(MIB.into())).unwrap_or(u64::MAX),
             "the memory limit is too low for this setting, so the process accepts fewer connections; raise the limit \
              (resources.limits.memory in Kubernetes, docker run --memory, MemoryMax of systemd), or lower the setting"
         );
