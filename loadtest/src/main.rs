@@ -20,7 +20,7 @@ enum Program {
 #[derive(Debug, Subcommand)]
 enum TestCommand {
     /// Break something while people log in, and report what became of each login.
-    Drill(drills::DrillCli),
+    Drill(Box<drills::DrillCli>),
     /// Log people in at a rate, and measure how long each login takes and what became of it.
     Run(Box<run::RunCli>),
     /// Write the result of a run as one HTML file.

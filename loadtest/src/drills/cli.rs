@@ -7,17 +7,25 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Subcommand, builder::PossibleValuesParser};
-use scenecast_service::{config, process::environment};
+use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
+use scenecast_service::{
+    config::{self, ConfigError},
+    process::environment,
+};
 
 use super::{
     catalog::DRILLS,
     drill::Drill,
+    kubernetes::{KUBERNETES_DRILLS, KubernetesDrill, KubernetesOptions},
     load::Load,
+    report::DrillReport,
     table::{TableHeader, TableRow},
-    watch::watch,
+    watch::{WatchError, watch},
 };
-use crate::{given_cluster::WatchTarget, health::raise_descriptor_limit};
+use crate::{
+    given_cluster::{GivenCluster, WatchTargetError},
+    health::raise_descriptor_limit,
+};
 
 /// Arguments of `scenecast-loadtest drill`.
 #[derive(Debug, Args)]
@@ -31,11 +39,26 @@ pub struct DrillCli {
     /// Use a smaller load and shorter faults: all drills take about ten minutes
     #[arg(long)]
     short: bool,
+    /// Where to run them: processes that this program starts, or a Kubernetes that already runs
+    #[arg(long, value_enum, default_value_t = DrillCluster::Processes)]
+    cluster: DrillCluster,
+    /// The configuration file that describes what runs in Kubernetes
+    #[arg(long, value_name = "FILE", required_if_eq("cluster", "k8s"))]
+    target: Option<PathBuf>,
     /// How long the load runs before the fault and again after it, in seconds
     #[arg(long, value_name = "SECONDS")]
     around: Option<u64>,
     #[command(flatten)]
+    kubernetes: KubernetesOptions,
+    #[command(flatten)]
     load: LoadOptions,
+}
+
+/// Where drills are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DrillCluster {
+    Processes,
+    K8s,
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,11 +101,29 @@ impl LoadOptions {
 }
 
 fn names() -> PossibleValuesParser {
-    PossibleValuesParser::new(["list", "all"].into_iter().chain(DRILLS.iter().map(|drill| drill.name)))
+    let drills = DRILLS.iter().map(|drill| drill.name).chain(KUBERNETES_DRILLS.iter().map(|drill| drill.name));
+    PossibleValuesParser::new(["list", "all"].into_iter().chain(drills))
 }
 
 fn rate(text: &str) -> Result<f64, &'static str> {
     text.parse().ok().filter(|rate| (0.01..=10_000.0).contains(rate)).ok_or("must be a number from 0.01 to 10000")
+}
+
+/// Why drills can't start, or can't go on.
+#[derive(Debug, thiserror::Error)]
+enum DrillCliError {
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
+    #[error(transparent)]
+    Target(#[from] WatchTargetError),
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    #[error("{0} is a drill of another --cluster; `drill list` says of which")]
+    OtherCluster(String),
+    #[error("the drill {drill} needs {options}")]
+    MissingOptions { drill: &'static str, options: &'static str },
+    #[error("the table can't be written: {0}")]
+    Write(#[from] io::Error),
 }
 
 /// Runs the command. Fails if a drill fails.
@@ -91,48 +132,97 @@ pub fn run(cli: &DrillCli) -> ExitCode {
     // still work.
     let _ = raise_descriptor_limit();
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
-    let out = &mut io::stdout().lock();
-    let passes = match &cli.command {
-        Some(DrillCommand::Watch { target, time, load }) => {
-            let target: WatchTarget = match config::load(Some(target), environment()) {
-                Ok(target) => target,
-                Err(error) => return fail(&error),
-            };
-            let time = time.map(Duration::from_secs);
-            match runtime.block_on(watch(target, load.apply(Load::FULL), time, out)) {
-                Ok(passes) => passes,
-                Err(error) => return fail(&error),
+    match runtime.block_on(cli.execute(&mut io::stdout().lock())) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // It fails if stderr is closed. Then nobody reads the error.
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl DrillCli {
+    /// Answers whether all drills pass.
+    async fn execute(&self, out: &mut impl Write) -> Result<bool, DrillCliError> {
+        if let Some(DrillCommand::Watch { target, time, load }) = &self.command {
+            let target = config::load(Some(target), environment())?;
+            return Ok(watch(target, load.apply(Load::FULL), time.map(Duration::from_secs), out).await?);
+        }
+        if self.chooses("list") {
+            list(out)?;
+            return Ok(true);
+        }
+        match self.cluster {
+            DrillCluster::Processes => self.run_processes(out).await,
+            DrillCluster::K8s => self.run_kubernetes(out).await,
+        }
+    }
+
+    async fn run_processes(&self, out: &mut impl Write) -> Result<bool, DrillCliError> {
+        self.refuse_drills_of_another_cluster(DRILLS.each_ref().map(|drill| drill.name))?;
+        writeln!(out, "{TableHeader}")?;
+        let mut all_pass = true;
+        for drill in DRILLS.iter().filter(|drill| self.chooses("all") || self.chooses(drill.name)) {
+            all_pass &= print(out, &drill.run(self.load()).await)?;
+        }
+        Ok(all_pass)
+    }
+
+    async fn run_kubernetes(&self, out: &mut impl Write) -> Result<bool, DrillCliError> {
+        self.refuse_drills_of_another_cluster(KUBERNETES_DRILLS.each_ref().map(|drill| drill.name))?;
+        let mut drills = vec![];
+        for drill in &KUBERNETES_DRILLS {
+            match drill.missing_options(&self.kubernetes) {
+                None if self.chooses("all") || self.chooses(drill.name) => drills.push(drill),
+                Some(options) if self.chooses(drill.name) => {
+                    return Err(DrillCliError::MissingOptions { drill: drill.name, options });
+                }
+                Some(options) if self.chooses("all") => {
+                    writeln!(out, "{} is left out: it needs {options}", drill.name)?;
+                }
+                None | Some(_) => {}
             }
         }
-        // It fails if stdout is closed. Then nobody reads the table.
-        None => runtime.block_on(list_or_run(cli, out)).unwrap_or(false),
-    };
-    if passes { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-async fn list_or_run(cli: &DrillCli, out: &mut impl Write) -> io::Result<bool> {
-    let has = |name: &str| cli.names.iter().any(|chosen| chosen == name);
-    if has("list") {
-        for Drill { name, proves, .. } in &DRILLS {
-            writeln!(out, "{name}\n    {proves}")?;
+        let target = GivenCluster::open(config::load(self.target.as_deref(), environment())?).await?;
+        writeln!(out, "{TableHeader}")?;
+        let mut all_pass = true;
+        for drill in drills {
+            all_pass &= print(out, &drill.run(&self.kubernetes, &target, self.load()).await)?;
         }
-        return Ok(true);
+        Ok(all_pass)
     }
-    let usual = if cli.short { Load::SHORT } else { Load::FULL };
-    let load = Load { around: cli.around.map_or(usual.around, Duration::from_secs), ..cli.load.apply(usual) };
-    writeln!(out, "{TableHeader}")?;
-    let mut all_pass = true;
-    for drill in DRILLS.iter().filter(|drill| has("all") || has(drill.name)) {
-        let report = drill.run(load).await;
-        writeln!(out, "{}", TableRow(&report))?;
-        out.flush()?;
-        all_pass &= report.passes();
+
+    fn refuse_drills_of_another_cluster<const N: usize>(&self, these: [&str; N]) -> Result<(), DrillCliError> {
+        let other = self.names.iter().find(|name| *name != "all" && !these.contains(&name.as_str()));
+        other.map_or(Ok(()), |name| Err(DrillCliError::OtherCluster(name.clone())))
     }
-    Ok(all_pass)
+
+    fn chooses(&self, name: &str) -> bool {
+        self.names.iter().any(|chosen| chosen == name)
+    }
+
+    fn load(&self) -> Load {
+        let usual = if self.short { Load::SHORT } else { Load::FULL };
+        Load { around: self.around.map_or(usual.around, Duration::from_secs), ..self.load.apply(usual) }
+    }
 }
 
-fn fail(error: &dyn std::error::Error) -> ExitCode {
-    // It fails if stderr is closed. Then nobody reads the error.
-    let _ = writeln!(io::stderr(), "{error}");
-    ExitCode::FAILURE
+fn list(out: &mut impl Write) -> io::Result<()> {
+    for Drill { name, proves, .. } in &DRILLS {
+        writeln!(out, "{name}\n    {proves}")?;
+    }
+    writeln!(out, "\nWith --cluster k8s, at a Kubernetes that already runs:\n")?;
+    for KubernetesDrill { name, proves, .. } in &KUBERNETES_DRILLS {
+        writeln!(out, "{name}\n    {proves}")?;
+    }
+    Ok(())
+}
+
+/// Prints the row of a drill at once. Answers whether it passes.
+fn print(out: &mut impl Write, report: &DrillReport) -> io::Result<bool> {
+    writeln!(out, "{}", TableRow(report))?;
+    out.flush()?;
+    Ok(report.passes())
 }

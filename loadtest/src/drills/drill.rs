@@ -1,18 +1,16 @@
 //! How a drill is run.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::LocalBoxFuture;
 
 use super::{
     environment::{ClusterShape, DrillEnvironment},
     load::Load,
+    people::People,
     report::{DrillCheck, DrillReport},
 };
 use crate::{faults::FaultyRedis, ledger::Tally};
-
-/// How long accepted logins may still take after the last scan.
-pub(super) const DELIVERED_WITHIN: Duration = Duration::from_secs(40);
 
 pub struct Drill {
     /// Its name on the command line.
@@ -53,21 +51,14 @@ pub(super) async fn run_drill_around<R: FaultyRedis>(
     fault: impl AsyncFnOnce(&mut DrillEnvironment<R>),
 ) -> DrillResult {
     let mut environment = DrillEnvironment::start(load, shape, redis).await;
-    let crowd = environment.crowd.clone();
-    let phones = environment.phones();
+    let people = People::new(environment.crowd.clone(), environment.phones(), load);
     let breaking = async {
         tokio::time::sleep(load.around).await;
         fault(&mut environment).await;
         tokio::time::sleep(load.around).await;
     };
-    tokio::select! {
-        () = crowd.scan(&phones, load.rate) => {}
-        () = breaking => {}
-    }
-    phones.wait_until_done().await;
-    crowd.wait_for_deliveries(DELIVERED_WITHIN).await;
-    crowd.redeem_again().await;
-    let tally = crowd.ledger().tally(load.late_after);
+    people.log_in_during(breaking).await;
+    let tally = people.tally().await;
     environment.check("somebody was logged in", tally.delivered > 0);
     DrillResult { tally, checks: environment.into_checks() }
 }

@@ -9,9 +9,8 @@ use std::{
 use futures_util::future::join_all;
 use scenecast_simulator::EncryptionMode;
 use scenecast_testing::FaultProxy;
-use tokio::time::timeout;
 
-use super::{load::Load, page_moves, report::DrillCheck};
+use super::{load::Load, page_moves, people::all_show_codes, report::DrillCheck};
 use crate::{
     cluster::{API_KEY, Cluster, ClusterRedis, ORIGIN, Setup, metric},
     crowd::{Crowd, CrowdConfig, Phones, ReadyPods, ReplyPhrases, SiteBackend},
@@ -20,8 +19,6 @@ use crate::{
     plan::FaultKind,
 };
 
-/// The time limit until all pages show a code.
-const CODES_WITHIN: Duration = Duration::from_secs(60);
 /// Longer than any reconnect delay that a draining gateway gives. It also separates two bursts of reconnects.
 const RECONNECTED_WITHIN: Duration = Duration::from_secs(2);
 /// How long a pod still accepts connections after SIGTERM.
@@ -90,7 +87,7 @@ impl<R: FaultyRedis> DrillEnvironment<R> {
         let config = CrowdConfig { restless: load.restless, ..crowd_config(&cluster, &balancers) };
         let crowd = Arc::new(Crowd::gather(config, load.pages));
         let mut environment = Self { cluster, crowd, load, balancers, shape, checks: vec![] };
-        let all_show = timeout(CODES_WITHIN, environment.crowd.wait_for_codes(load.pages)).await.is_ok();
+        let all_show = all_show_codes(&environment.crowd, load.pages).await;
         environment.check("every page shows a code", all_show);
         environment
     }

@@ -3,20 +3,16 @@
 use std::{
     convert::Infallible,
     io::{self, Write},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
-    drill::DELIVERED_WITHIN,
     load::Load,
+    people::People,
     report::DrillReport,
     table::{TableHeader, TableRow},
 };
-use crate::{
-    crowd::{Crowd, CrowdConfig, Phones, ReadyPods, SiteBackend},
-    given_cluster::{GivenCluster, WatchTarget, WatchTargetError},
-};
+use crate::given_cluster::{GivenCluster, WatchTarget, WatchTargetError};
 
 /// How often a row is printed.
 const ROW_INTERVAL: Duration = Duration::from_secs(10);
@@ -41,31 +37,18 @@ pub(super) async fn watch(
 ) -> Result<bool, WatchError> {
     let began = Instant::now();
     let cluster = GivenCluster::open(target).await?;
-    let config = CrowdConfig {
-        gateways: ReadyPods::fixed(cluster.gateways),
-        site: SiteBackend::new(ReadyPods::fixed(cluster.callbacks), cluster.api_key.text().to_owned()),
-        account: cluster.account.clone(),
-        origin: cluster.origin,
-        restless: true,
-    };
-    let crowd = Arc::new(Crowd::gather(config, load.pages));
-    let phones = Phones::new(cluster.simulator, cluster.account, cluster.words, load.think_time());
-    let report = || {
-        let tally = crowd.ledger().tally(load.late_after);
-        DrillReport { name: "watch", tally, checks: vec![], took: began.elapsed() }
-    };
-
+    let people = People::gather_at(&cluster, load);
+    let report = |tally| DrillReport { name: "watch", tally, checks: vec![], took: began.elapsed() };
     writeln!(out, "{TableHeader}")?;
-    tokio::select! {
-        () = crowd.scan(&phones, load.rate) => {}
-        Err(error) = print_rows(out, &report) => return Err(error.into()),
-        _ = tokio::signal::ctrl_c() => {}
-        () = tokio::time::sleep(time.unwrap_or(Duration::MAX)) => {}
-    }
-    phones.wait_until_done().await;
-    crowd.wait_for_deliveries(DELIVERED_WITHIN).await;
-    crowd.redeem_again().await;
-    let report = report();
+    let rows = async {
+        tokio::select! {
+            Err(error) = print_rows(out, || report(people.tally_now())) => Err(error),
+            _ = tokio::signal::ctrl_c() => Ok(()),
+            () = tokio::time::sleep(time.unwrap_or(Duration::MAX)) => Ok(()),
+        }
+    };
+    people.log_in_during(rows).await?;
+    let report = report(people.tally().await);
     writeln!(out, "{}", TableRow(&report))?;
     Ok(report.passes())
 }

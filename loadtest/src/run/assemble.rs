@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{fault_schedule::not_injected, sampler::Samples};
+use super::{
+    fault_schedule::{not_injected, not_mended},
+    sampler::Samples,
+};
 use crate::{
     generator::{FaultWindow, Measured, PhaseWindow, STOPPED_EARLY},
     health::{HealthEvidence, MachineTimes, host_info, judge, port_range},
@@ -87,7 +90,8 @@ pub(super) fn assemble(evidence: RunEvidence) -> RunResult {
         gaps.extend(calm.unopened(failed_opens).into_iter().chain(calm.without_end()));
     }
     result.completeness.workers = workers;
-    for reason in missing.into_iter().chain(gaps).chain(not_injected) {
+    let not_mended = not_mended(&result.plan.faults, result.plan.rate.duration(), faults).filter(|_| !was_ended);
+    for reason in missing.into_iter().chain(gaps).chain(not_injected).chain(not_mended) {
         result.completeness.lacks(reason);
     }
     result.thresholds = thresholds.iter().map(|threshold| threshold.check(&result)).collect();
@@ -218,7 +222,7 @@ fn health_evidence(
         exhausted,
         took,
         cpu_seconds,
-        cpus: result.host.cpus,
+        cpus: samples.cpus,
         machine_idle_share: end.idle_share_since(&begin),
         descriptors_used: samples.descriptors,
         descriptors_limit: samples.descriptors_limit,

@@ -54,7 +54,7 @@ async fn run_part(cli: &RunCli) -> Result<ExitCode, RunError> {
     // If it fails, the limit is as it is, and the check below says whether that is enough.
     let _ = raise_descriptor_limit();
     if cli.preflight {
-        let is_enough = print_needs(cli, &plan, &part);
+        let is_enough = print_needs(cli, &plan, &part)?;
         return Ok(ExitCode::from(if is_enough { 0 } else { 2 }));
     }
     fs::create_dir_all(&cli.out).map_err(|source| RunError::Output { path: cli.out.clone(), source })?;

@@ -300,6 +300,7 @@ impl Coordinator<'_> {
             machine: merged.machine.clone(),
             descriptors: merged.descriptors,
             descriptors_limit: merged.descriptors_limit,
+            cpus: merged.cpus,
         }
     }
 }

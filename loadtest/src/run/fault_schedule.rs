@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cluster::{Cluster, panic_text},
     faults::{FaultyRedis, InjectedFault},
-    generator::RunRecorder,
+    generator::{FaultWindow, RunRecorder},
     plan::{FaultKind, Phase, PlannedFault},
 };
 
@@ -115,6 +115,21 @@ pub(super) fn not_injected(planned: &[PlannedFault], injected: usize) -> Option<
     })
 }
 
+/// What to say of faults that should have been mended in this load, and were not when the run ended; `None` if there are
+/// none.
+pub(super) fn not_mended(planned: &[PlannedFault], load: Duration, injected: &[FaultWindow]) -> Option<String> {
+    let outlasts =
+        |what: &str| planned.iter().any(|fault| fault.words() == what && fault.to_seconds > load.as_secs_f64());
+    let broken = injected.iter().filter(|fault| fault.to.is_none()).map(|fault| &*fault.what);
+    let broken: Vec<_> = broken.filter(|what| !outlasts(what)).collect();
+    (!broken.is_empty()).then(|| {
+        format!(
+            "at the run's end this was not mended yet: {}. Its end is not in the result; plan it earlier, or a longer load",
+            broken.join(", ")
+        )
+    })
+}
+
 /// When people began to log in. `None` if the run is stopped before.
 async fn load_start(recorder: &RunRecorder, stop: &CancellationToken) -> Option<Instant> {
     let mut changes = recorder.phase_changes();
@@ -141,6 +156,23 @@ mod tests {
             ["redis-killed@5..8", "redis-emptied@9"].map(|text| text.parse().unwrap()).into();
         assert_eq!(not_injected(&faults, 2), None);
         assert!(not_injected(&faults, 1).unwrap().starts_with("1 of 2 faults were not injected"));
+    }
+
+    #[test]
+    fn a_fault_that_outlasts_the_run_is_told() {
+        let faults: Vec<PlannedFault> = ["redis-killed@1..3", "gateway-restarted:1@5", "callback-killed@2..600"]
+            .map(|text| text.parse().unwrap())
+            .into();
+        let injected = |mended| {
+            let window = |fault: &PlannedFault| FaultWindow { what: fault.words(), from: Duration::ZERO, to: None };
+            let mut windows: Vec<_> = faults.iter().map(window).collect();
+            windows[..mended].iter_mut().for_each(|window| window.to = Some(Duration::from_secs(3)));
+            windows
+        };
+        let told = |mended| not_mended(&faults, Duration::from_secs(10), &injected(mended));
+        assert_eq!(told(2), None, "one that is planned to outlast the load does so");
+        let told = told(1).unwrap();
+        assert!(told.starts_with("at the run's end this was not mended yet: gateway 1 restarted."), "{told}");
     }
 
     #[test]

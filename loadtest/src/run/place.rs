@@ -117,6 +117,12 @@ pub(super) fn sources(servers: &[SocketAddr], index: u32, count: u32) -> SourceA
     }
 }
 
+/// How many gateways the pages connect to, as far as that is known before anything starts.
+pub(super) fn gateway_count(cli: &RunCli) -> Result<usize, RunError> {
+    let own = usize::try_from(cli.cluster.gateways).unwrap_or(usize::MAX);
+    if cli.cluster.target.is_some() { Ok(given(cli)?.gateways.len()) } else { Ok(own) }
+}
+
 /// The description of the cluster that somebody else runs.
 fn given(cli: &RunCli) -> Result<WatchTarget, RunError> {
     Ok(config::load(cli.cluster.target.as_deref(), environment())?)

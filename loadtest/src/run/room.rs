@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{cli::RunCli, error::RunError, worker_options::RunPart};
+use super::{cli::RunCli, error::RunError, place::gateway_count, worker_options::RunPart};
 use crate::{
     health::{
         PreflightNeeds, PreflightTable, Shortage, descriptors, free_memory, host_info, open_files, port_range,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What a run needs of this machine. Workers that somebody else starts have their own.
-fn needs(cli: &RunCli, plan: &LoginPlan, part: &RunPart) -> PreflightNeeds {
+fn needs(cli: &RunCli, plan: &LoginPlan, part: &RunPart) -> Result<PreflightNeeds, RunError> {
     let own_gateways = if cli.cluster.target.is_some() { 0 } else { cli.cluster.gateways };
     let (shares, workers) = match part {
         RunPart::Coordinator { workers, starts_them: true } => (*workers, *workers),
@@ -21,23 +21,22 @@ fn needs(cli: &RunCli, plan: &LoginPlan, part: &RunPart) -> PreflightNeeds {
         RunPart::Alone | RunPart::Worker { .. } => (1, 1),
     };
     let pages = u64::from(plan.pages).div_ceil(shares.into());
-    let gateways = usize::try_from(own_gateways.max(1)).unwrap_or(1);
-    PreflightNeeds {
+    Ok(PreflightNeeds {
         pages,
         workers: workers.into(),
         own_gateways: own_gateways.into(),
-        pages_per_path: pages_per_path(pages, workers, gateways, cli.cluster.sources),
+        pages_per_path: pages_per_path(pages, workers, gateway_count(cli)?, cli.cluster.sources),
         descriptors: descriptors().1,
         ports: port_range(),
         memory: free_memory().unwrap_or(u64::MAX),
         open_files: open_files(),
         tracked: tracked_connections(),
-    }
+    })
 }
 
 /// Prints what a run needs of this machine and what it has. Answers whether that is enough.
-pub(super) fn print_needs(cli: &RunCli, plan: &LoginPlan, part: &RunPart) -> bool {
-    let needs = needs(cli, plan, part);
+pub(super) fn print_needs(cli: &RunCli, plan: &LoginPlan, part: &RunPart) -> Result<bool, RunError> {
+    let needs = needs(cli, plan, part)?;
     let table = PreflightTable {
         needs,
         opens_per_second: plan.opens_per_second,
@@ -48,7 +47,7 @@ pub(super) fn print_needs(cli: &RunCli, plan: &LoginPlan, part: &RunPart) -> boo
     let texts = short.iter().fold(String::new(), |text, shortage| text + &format!("\n{shortage}"));
     // It fails if stdout is closed. Then nobody reads it.
     let _ = writeln!(io::stdout(), "{table}{texts}");
-    short.is_empty()
+    Ok(short.is_empty())
 }
 
 /// Refuses a run in which something would run out.
@@ -56,7 +55,7 @@ pub(super) fn check_room(cli: &RunCli, plan: &LoginPlan, part: &RunPart) -> Resu
     if matches!(part, RunPart::Coordinator { starts_them: false, .. }) {
         return Ok(());
     }
-    refuse(&shortages(needs(cli, plan, part)), cli.force)
+    refuse(&shortages(needs(cli, plan, part)?), cli.force)
 }
 
 /// Refuses the segment of a worker in which something would run out. Answers how many of its pages connect to one address,

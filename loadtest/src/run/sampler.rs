@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::error::RunError;
 use crate::{
     generator::{LiveCounts, RunRecorder},
-    health::{MachineTimes, ProcessReading, descriptors, machine_times, process_usage},
+    health::{MachineTimes, ProcessReading, descriptors, host_info, machine_times, process_usage},
     plan::Phase,
     results::{ProcessRole, ProcessSample, ProcessSeries},
 };
@@ -43,6 +43,8 @@ pub(super) struct Samples {
     pub(super) descriptors: u64,
     /// How many it may have.
     pub(super) descriptors_limit: u64,
+    /// How many processors the generator may use.
+    pub(super) cpus: u32,
 }
 
 /// Samples a run on a thread of its own, since reading of hundreds of processes would hold up logins. Dropping it ends the thread.
@@ -57,7 +59,8 @@ impl Sampler {
     /// Samples this process, and those that it has started.
     pub(super) fn start(recorder: Arc<RunRecorder>, own: OwnProcess) -> Result<Self, RunError> {
         let own = Arc::new(own);
-        let samples = Arc::new(Mutex::new(Samples { processes: watched(&own), ..Samples::default() }));
+        let samples =
+            Arc::new(Mutex::new(Samples { processes: watched(&own), cpus: host_info().cpus, ..Samples::default() }));
         let stop = CancellationToken::new();
         let sampling = sample(recorder, samples.clone(), own.clone());
         let sampling = stop.child_token().run_until_cancelled_owned(sampling);

@@ -23,7 +23,7 @@ use crate::{
     health::{host_info, raise_descriptor_limit},
     results::ProcessRole,
     targets::PreciseTimer,
-    workers::{DescriptorUse, ProgramVersion, RunOffer, RunStreams, WorkerLog, WorkerNews, WorkerSamples},
+    workers::{DescriptorUse, Processors, ProgramVersion, RunOffer, RunStreams, WorkerLog, WorkerNews, WorkerSamples},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -34,6 +34,14 @@ struct RunningPart {
     sampler: Sampler,
     gates: GateKeeper,
     log: WorkerLog,
+    facts: PartFacts,
+}
+
+/// What doesn't change while a worker runs.
+struct PartFacts {
+    /// The name of its machine.
+    host: String,
+    /// How many of its pages connect to one address, from one source address.
     pages_per_path: u64,
 }
 
@@ -102,9 +110,8 @@ async fn take_part(
     let generator = Generator::new(target, plan.clone(), segment, sources, timer, recorder.clone(), stop.clone());
     let generator = generator.with_gate(gate).with_page_stages(offer.page_stages.clone());
     let running = tokio::spawn(async move { generator.run().await });
-    RunningPart { recorder, sampler, gates, log: WorkerLog::default(), pages_per_path }
-        .finish(running, reporter, stop)
-        .await
+    let facts = PartFacts { host: host_info().name, pages_per_path };
+    RunningPart { recorder, sampler, gates, log: WorkerLog::default(), facts }.finish(running, reporter, stop).await
 }
 
 impl RunningPart {
@@ -140,17 +147,16 @@ impl RunningPart {
         let mut missing = ended.unwrap_or_else(|error| vec![format!("the generator failed: {error}")]);
         // The coordinator says itself why it stopped the run.
         missing.retain(|text| stopped_because.is_none() || text != STOPPED_EARLY);
-        let Self { recorder, sampler, gates, log, pages_per_path } = self;
+        let Self { recorder, sampler, gates, log, facts } = self;
         let samples = sampler.finish(&recorder);
-        let record = log.new_parts(&recorder.measured(), &worker_samples(&samples, pages_per_path));
+        let record = log.new_parts(&recorder.measured(), &worker_samples(&samples, &facts));
         let gate = gates.arrived();
         reporter.report_surely(WorkerNews::Over { record: Box::new(record), gate, missing }).await
     }
 
     async fn report(&mut self, reporter: &mut Reporter) {
         let measured = self.recorder.measured_so_far(|number, second| self.log.is_new(number, second));
-        let record =
-            self.sampler.look(|samples| self.log.new_parts(&measured, &worker_samples(samples, self.pages_per_path)));
+        let record = self.sampler.look(|samples| self.log.new_parts(&measured, &worker_samples(samples, &self.facts)));
         let news = WorkerNews::Measured { record: Box::new(record.clone()), gate: self.gates.arrived() };
         if let Ok(false) = reporter.streams.is_held().await {
             reporter.has_coordinator = false;
@@ -171,13 +177,14 @@ impl RunningPart {
     }
 }
 
-fn worker_samples(samples: &Samples, pages_per_path: u64) -> WorkerSamples<'_> {
+fn worker_samples<'a>(samples: &'a Samples, facts: &PartFacts) -> WorkerSamples<'a> {
     WorkerSamples {
         counts: &samples.seconds,
         process: samples.processes.first().map(|this| &*this.samples).unwrap_or_default(),
         machine: &samples.machine,
         descriptors: DescriptorUse { used: samples.descriptors, limit: samples.descriptors_limit },
-        pages_per_path,
+        pages_per_path: facts.pages_per_path,
+        processors: Processors { host: facts.host.clone(), count: samples.cpus },
     }
 }
 

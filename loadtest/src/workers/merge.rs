@@ -24,6 +24,8 @@ pub struct MergedRun {
     pub descriptors_limit: u64,
     /// The most pages of a worker that connect to one address, from one source address.
     pub pages_per_path: u64,
+    /// How many processors the workers may use: those of each machine, once.
+    pub cpus: u32,
 }
 
 /// Merges records, and of their seconds these. Each comes with whether its worker is still there: the pages of one that is gone are gone, too.
@@ -39,6 +41,9 @@ pub fn merge<'a>(
         merged.descriptors_limit = merged.descriptors_limit.min(record.descriptors.limit);
         merged.pages_per_path = merged.pages_per_path.max(record.pages_per_path);
     }
+    let machines: BTreeMap<_, _> =
+        records.clone().map(|(WorkerRecord { processors, .. }, _)| (&processors.host, processors.count)).collect();
+    merged.cpus = machines.values().sum();
     merged.counts = counts(&records);
     merged.machine = busiest_machine(records.map(|(record, _)| &record.machine));
     Ok(merged)
@@ -121,7 +126,7 @@ mod tests {
     use crate::{
         measure::{Latency, TimingSet},
         results::Funnel,
-        workers::record::{PhaseRecord, SecondRecord},
+        workers::record::{PhaseRecord, Processors, SecondRecord},
     };
 
     /// A worker whose logins in the load took these many milliseconds.
@@ -195,6 +200,15 @@ mod tests {
         let merged = merge([(&machine(90), true), (&machine(10), true)].into_iter(), |_| true).unwrap();
         assert_eq!(merged.machine[1].1.idle, 10);
         assert!(merge(std::iter::empty(), |_| true).unwrap().counts.is_empty());
+    }
+
+    #[test]
+    fn processors_of_a_machine_are_counted_once_however_many_workers_it_has() {
+        let at = |host: &str, count| {
+            let processors = Processors { host: host.to_owned(), count };
+            (WorkerRecord { processors, ..WorkerRecord::default() }, true)
+        };
+        assert_eq!(merged(&[at("one", 2), at("one", 2), at("other", 4)]).cpus, 6);
     }
 
     #[test]

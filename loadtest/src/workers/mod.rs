@@ -38,7 +38,7 @@ mod worker_log;
 pub use clock_offset::{ClockOffset, MAX_CLOCK_OFFSET};
 pub use merge::{MergedRun, merge};
 pub use protocol::{OfferError, Order, ProgramVersion, RunOffer, WorkerNews, WorkerReport};
-pub use record::{DescriptorUse, WorkerRecord};
+pub use record::{DescriptorUse, Processors, WorkerRecord};
 pub use roll_call::{RollCall, WorkerStage};
 pub use run_streams::{RunStreams, RunStreamsError};
 pub use worker_log::{WorkerLog, WorkerSamples};

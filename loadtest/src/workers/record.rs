@@ -29,6 +29,16 @@ pub struct WorkerRecord {
     pub descriptors: DescriptorUse,
     /// How many of its pages connect to one address, from one source address.
     pub pages_per_path: u64,
+    pub processors: Processors,
+}
+
+/// The processors of a worker's machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Processors {
+    /// The machine's name.
+    pub host: String,
+    /// How many of them the worker may use.
+    pub count: u32,
 }
 
 /// A worker's descriptors.
@@ -107,6 +117,7 @@ impl WorkerRecord {
         self.machine = new.machine;
         self.descriptors = new.descriptors;
         self.pages_per_path = new.pages_per_path;
+        self.processors = new.processors;
     }
 }
 

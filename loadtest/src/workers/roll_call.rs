@@ -29,7 +29,7 @@ pub enum WorkerStage {
 }
 
 /// What is known of all workers of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RollCall {
     program: ProgramVersion,
     plan_hash: String,
@@ -40,7 +40,7 @@ pub struct RollCall {
     objections: Vec<String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct KnownWorker {
     stage: WorkerStage,
     /// The random number of its process.
@@ -98,6 +98,10 @@ impl RollCall {
             return;
         }
         known.heard_at = Some(at);
+        // It came twice, or after a later one, which told the same and more.
+        if number < known.reports {
+            return;
+        }
         if number > known.reports {
             self.objections.push(format!(
                 "{} reports of worker {worker} on {} are missing: the Redis of the coordinator has lost data",
@@ -105,7 +109,7 @@ impl RollCall {
                 known.host
             ));
         }
-        known.reports = known.reports.max(number + 1);
+        known.reports = number + 1;
         match news {
             WorkerNews::Ready { program, plan_hash, host, clock } => {
                 known.stage = WorkerStage::Ready;

@@ -54,13 +54,31 @@ fn workers_come_pass_a_gate_together_and_end() {
     assert!(call.are_all_at(1) && !call.are_all_done());
     for worker in [0, 1] {
         let missing = vec!["the run was stopped".to_owned(), format!("only {worker} pages")];
-        call.heard(report(worker, WorkerNews::Over { record: Box::default(), gate: 1, missing }), now);
+        let over = WorkerNews::Over { record: Box::default(), gate: 1, missing };
+        call.heard(WorkerReport { number: 2, ..report(worker, over) }, now);
     }
     assert!(call.are_all_done() && call.gone().is_empty());
     assert_eq!(call.missing(), ["the run was stopped", "worker 0: only 0 pages", "worker 1: only 1 pages"]);
     // That it ends then is as it should be.
     call.process_ended(0, "exit status 0");
     assert!(call.ends().iter().all(|end| end.is_complete));
+}
+
+#[test]
+fn a_report_that_comes_twice_or_late_changes_nothing() {
+    let now = Instant::now();
+    let mut call = roll_call(now);
+    let numbered = |number, news| WorkerReport { number, ..report(0, news) };
+    call.heard(numbered(1, measured(1, 1)), now);
+    call.heard(numbered(2, measured(2, 2)), now);
+    let whole = call.clone();
+    call.heard(numbered(1, measured(1, 1)), now);
+    call.heard(numbered(2, measured(2, 2)), now);
+    assert_eq!(call, whole);
+    call.heard(numbered(3, WorkerNews::Over { record: Box::default(), gate: 2, missing: vec![] }), now);
+    call.heard(numbered(0, ready()), now);
+    call.process_ended(0, "exit status 0");
+    assert_eq!(call.gone(), Vec::<String>::new());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::record::{DescriptorUse, PhaseRecord, SecondRecord, WorkerRecord};
+use super::record::{DescriptorUse, PhaseRecord, Processors, SecondRecord, WorkerRecord};
 use crate::{
     generator::{LiveCounts, Measured},
     health::MachineTimes,
@@ -21,6 +21,7 @@ pub struct WorkerSamples<'a> {
     pub machine: &'a [(Phase, MachineTimes)],
     pub descriptors: DescriptorUse,
     pub pages_per_path: u64,
+    pub processors: Processors,
 }
 
 /// Remembers what the coordinator has.
@@ -78,6 +79,7 @@ impl WorkerLog {
             machine: samples.machine.iter().rev().copied().collect(),
             descriptors: samples.descriptors,
             pages_per_path: samples.pages_per_path,
+            processors: samples.processors.clone(),
         }
     }
 
