@@ -11,7 +11,7 @@ KUBERNETES_PACKAGES := containerd runc containernetworking-plugins iptables nfta
   procps jq openssl curl unzip
 KUBERNETES_PROGRAMS := containerd runc iptables nft ipset conntrack ethtool ip jq openssl curl unzip
 
-.PHONY: check test bench lint deny fuzz needed needed-kubernetes
+.PHONY: check test test-kubernetes bench lint deny fuzz needed needed-kubernetes kubernetes-copies
 
 # How long `make fuzz` looks at each target.
 FUZZ_SECONDS ?= 600
@@ -61,6 +61,13 @@ fuzz:
 	  cargo bolero test -T $(FUZZ_SECONDS)s "$$@"; \
 	  cargo bolero reduce "$$@"; \
 	done
+
+# What k8s/ has to have a copy of: kustomize takes no file from outside of a folder with a kustomization.yaml.
+kubernetes-copies:
+	sed 's/$${GATEWAY_PASSWORD}/only-for-trying-out-gateway/; s/$${CALLBACK_PASSWORD}/only-for-trying-out-callback/' \
+	  deploy/redis/users.acl >k8s/components/redis-dev/users.acl
+	sed -i '/^spec:/q' k8s/components/servicemonitor/rules.yaml
+	sed 's/^\(.\)/  \1/' deploy/prometheus/scenecast.rules.yaml >>k8s/components/servicemonitor/rules.yaml
 
 # Installs what the tests start: real servers and a real browser (Debian, Ubuntu). RUNLEVEL=1 keeps the packages from
 # starting services.

@@ -6,6 +6,9 @@ set -euo pipefail
 KUBERNETES=v1.37.2
 COREDNS=v1.15.0
 KUBE_ROUTER=v2.1.0
+GATEWAY_API=v1.4.0
+KEDA=v2.21.0
+PROMETHEUS_OPERATOR=v0.85.0
 # Kubernetes says which Go it needs.
 GO=1.26.8
 GO_SHA256=30c2b1bf7dcc88d3eb0a1364e47ddd9128edb3110a30e8a0ef61cd5856b31de7 # of its linux-amd64 zip
@@ -55,9 +58,17 @@ installed() {
   rmdir "$folder"
 }
 
+# definition OUT MODULE@VERSION FILE: the definition of a kind that our manifests use, from the module of whoever made it.
+# The API server then checks our objects; nothing acts on them.
+definition() {
+  local folder
+  folder=$(cd "$CLUSTER_CACHE" && GOFLAGS=-modcacherw go mod download -json "$1" | jq -r .Dir)
+  cp "$folder/$2" "$3"
+}
+
 image() { "$CLUSTER_DIR/image.sh" "$3" "$1" "$2"; }
 
-mkdir -p "$PROGRAMS_DIR" "$IMAGES_DIR"
+mkdir -p "$PROGRAMS_DIR" "$IMAGES_DIR" "$DEFINITIONS_DIR"
 export CGO_ENABLED=0 GOTOOLCHAIN=local
 find_go
 build "$PROGRAMS_DIR/kubernetes" kubernetes
@@ -69,3 +80,12 @@ build "$PROGRAMS_DIR/kube-router" installed "github.com/cloudnativelabs/kube-rou
 build "$PROGRAMS_DIR/pause" pause
 build "$IMAGES_DIR/pause.tar" image scenecast.test/pause:1 "$PROGRAMS_DIR/pause"
 build "$IMAGES_DIR/coredns.tar" image "scenecast.test/coredns:$COREDNS" "$PROGRAMS_DIR/coredns"
+build "$DEFINITIONS_DIR/httproutes.yaml" definition "sigs.k8s.io/gateway-api@$GATEWAY_API" \
+  config/crd/standard/gateway.networking.k8s.io_httproutes.yaml
+build "$DEFINITIONS_DIR/scaledobjects.yaml" definition "github.com/kedacore/keda/v2@$KEDA" \
+  config/crd/bases/keda.sh_scaledobjects.yaml
+for kind in servicemonitors prometheusrules; do
+  build "$DEFINITIONS_DIR/$kind.yaml" definition \
+    "github.com/prometheus-operator/prometheus-operator@$PROMETHEUS_OPERATOR" \
+    "example/prometheus-operator-crd/monitoring.coreos.com_$kind.yaml"
+done

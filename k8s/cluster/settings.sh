@@ -9,6 +9,7 @@ CLUSTER_NODES=${CLUSTER_NODES:-2}
 CLUSTER_CACHE=${CLUSTER_CACHE:-$(cd "$CLUSTER_DIR/../.." && pwd)/target/kubernetes}
 PROGRAMS_DIR=$CLUSTER_CACHE/bin
 IMAGES_DIR=$CLUSTER_CACHE/images
+DEFINITIONS_DIR=$CLUSTER_CACHE/definitions
 # What a running cluster has on the disk. Sockets, certificates and mounts are inside its namespaces.
 RUN_DIR=$CLUSTER_CACHE/run/$CLUSTER_NAME
 LOG_DIR=$RUN_DIR/log

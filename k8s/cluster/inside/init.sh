@@ -23,6 +23,8 @@ for node in "${nodes[@]}"; do wait "$node"; done
 all_ready() { [ "$(admin get nodes --no-headers | grep -c ' Ready')" = "$CLUSTER_NODES" ]; }
 wait_for 60 all_ready
 admin apply -f "$CLUSTER_DIR/manifests/dns.yaml" >/dev/null
+# Not `apply`: it would write these long definitions into an annotation, too.
+admin create -f "$DEFINITIONS_DIR" >/dev/null
 wait_for 60 admin get serviceaccount default
 # The first look-ups of a pod would time out otherwise.
 admin rollout status --namespace kube-system --timeout 60s deployment/coredns >/dev/null

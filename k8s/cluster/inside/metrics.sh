@@ -19,9 +19,18 @@ write_targets() {
 up() {
   cat >/run/prometheus.yaml <<YAML
 global: { scrape_interval: 2s, evaluation_interval: 2s }
+rule_files: [/run/prometheus-rules.yaml]
 scrape_configs:
   - job_name: pods
     file_sd_configs: [{ files: [$TARGETS], refresh_interval: 1s }]
+YAML
+  # The rate that components/hpa-pods-metric/prometheus-adapter.yaml computes elsewhere.
+  cat >/run/prometheus-rules.yaml <<'YAML'
+groups:
+  - name: autoscaler
+    rules:
+      - record: scenecast_pages_turned_away_per_second
+        expr: sum by (namespace, pod) (rate(scenecast_turned_away_total{why=~"connections|connects"}[1m]))
 YAML
   echo '[]' >"$TARGETS"
   # The same script, as a process of its own, keeps the list of pods fresh.

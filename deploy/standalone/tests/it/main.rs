@@ -4,6 +4,7 @@ mod alerts;
 mod browser;
 mod compatible;
 mod house_rules;
+mod kubernetes;
 
 use std::net::SocketAddr;
 

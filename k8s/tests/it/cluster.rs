@@ -1,0 +1,106 @@
+//! The running cluster, as its administrator sees it.
+
+use std::{path::PathBuf, process::Output, time::Duration};
+
+use serde_json::Value;
+use tokio::{
+    net::TcpStream,
+    process::Command,
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
+
+/// There is one cluster, so one test at a time has it.
+static CLUSTER: Mutex<()> = Mutex::const_new(());
+
+/// How long pods may take to be as they should.
+const READY: &str = "--timeout=120s";
+
+pub(crate) struct Cluster(#[expect(dead_code, reason = "held for as long as the test runs")] MutexGuard<'static, ()>);
+
+/// A pod that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pod {
+    pub(crate) name: String,
+    pub(crate) address: String,
+}
+
+impl Cluster {
+    /// The cluster, with the namespace that all overlays have.
+    pub(crate) async fn of_this_test() -> Self {
+        let cluster = Self(CLUSTER.lock().await);
+        cluster.kubectl(&["apply", "-f", &path("base/namespace.yaml")]).await;
+        cluster
+    }
+
+    /// Applies an overlay, by its folder in `k8s`, and waits until all its pods are ready and those before are gone.
+    pub(crate) async fn deploy(&self, overlay: &str) {
+        self.kubectl(&["apply", "-k", &path(overlay)]).await;
+        self.rolled_out().await;
+    }
+
+    /// Waits until all Deployments are as they should be.
+    pub(crate) async fn rolled_out(&self) {
+        self.kubectl(&["rollout", "status", "deployment", READY]).await;
+    }
+
+    /// What `kubectl` says in the namespace of Scenecast. Panics if it fails.
+    pub(crate) async fn kubectl(&self, arguments: &[&str]) -> String {
+        let output = self.try_kubectl(arguments).await;
+        let refused = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kubectl {}: {refused}", arguments.join(" "));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same, for what may fail.
+    pub(crate) async fn try_kubectl(&self, arguments: &[&str]) -> Output {
+        Command::new("kubectl").args(["--namespace", "scenecast"]).args(arguments).output().await.unwrap()
+    }
+
+    /// What `kubectl get` finds, as JSON.
+    pub(crate) async fn get(&self, arguments: &[&str]) -> Value {
+        let found = self.kubectl(&[&["get", "--output=json"], arguments].concat()).await;
+        serde_json::from_str(&found).unwrap()
+    }
+
+    /// The pods of a Deployment that don't end.
+    pub(crate) async fn pods(&self, name: &str) -> Vec<Pod> {
+        let selector = format!("--selector=app.kubernetes.io/name={name}");
+        let found = self.get(&["pods", "--field-selector=status.phase=Running", &selector]).await;
+        let stays = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        found["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(stays)
+            .map(|pod| Pod { name: text(&pod["metadata"]["name"]), address: text(&pod["status"]["podIP"]) })
+            .collect()
+    }
+
+    /// The sum of a pod's metric over its labels.
+    pub(crate) async fn metric(&self, pod: &Pod, admin_port: u16, name: &str) -> f64 {
+        let url = format!("http://{}:{admin_port}/metrics", pod.address);
+        // A pod may end while it is asked.
+        let Ok(response) = reqwest::get(url).await else { return 0.0 };
+        let text = response.text().await.unwrap_or_default();
+        let is_it = |line: &&str| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} "));
+        let value = |line: &str| line.rsplit_once(' ')?.1.parse::<f64>().ok();
+        text.lines().filter(is_it).filter_map(value).sum()
+    }
+
+    /// How many replicas an autoscaler or a person wants of a Deployment.
+    pub(crate) async fn replicas(&self, name: &str) -> u64 {
+        self.get(&["deployment", name]).await["spec"]["replicas"].as_u64().unwrap()
+    }
+}
+
+/// A file or folder in `k8s`.
+pub(crate) fn path(in_k8s: &str) -> String {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(in_k8s).display().to_string()
+}
+
+/// Whether a connection from beside the nodes is accepted within a second.
+pub(crate) async fn accepts(address: &str, port: u16) -> bool {
+    matches!(timeout(Duration::from_secs(1), TcpStream::connect((address, port))).await, Ok(Ok(_)))
+}

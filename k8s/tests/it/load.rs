@@ -1,0 +1,47 @@
+//! Logins from beside the nodes: `scenecast-loadtest run` is WeChat, browsers, phones and the site's backend.
+
+use std::process::Stdio;
+
+use scenecast_loadtest::results::{self, Funnel};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::cluster::path;
+
+/// What the overlay `tests/overlays/logins` expects the load tester to be.
+const TARGET: &str = "tests/load.toml";
+
+/// A load that runs. Dropping it ends it.
+pub(crate) struct Load {
+    process: Child,
+    results: TempDir,
+}
+
+impl Load {
+    /// Starts `scenecast-loadtest run` with these arguments.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let results = tempfile::tempdir().unwrap();
+        let process = Command::new(path("../target/debug/scenecast-loadtest"))
+            .args(["run", "--force", "--confirmation=tap", "--think=0-1", "--target", &path(TARGET), "--out"])
+            .arg(results.path())
+            .args(arguments)
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { process, results }
+    }
+
+    /// What became of all logins, once the load has ended.
+    pub(crate) async fn end(mut self) -> Funnel {
+        self.process.wait().await.unwrap();
+        results::read(&self.results.path().join("result.json")).unwrap().funnel
+    }
+}
+
+/// Panics if a login was lost or came twice, or if there was none.
+pub(crate) fn assert_nothing_lost(funnel: &Funnel) {
+    let wrong = (funnel.lost, funnel.doubled, funnel.mixed_up);
+    assert_eq!(wrong, (0, 0, 0), "lost, doubled, mixed up: {funnel:?}");
+    assert!(funnel.accepted > 0 && funnel.accepted == funnel.delivered, "{funnel:?}");
+}

@@ -1,0 +1,94 @@
+//! The autoscaler on connections: out when pages come, never in while metrics are away, in by one pod at a time.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::{process::Command, time::sleep};
+
+use crate::{
+    cluster::{Cluster, path},
+    load::{Load, assert_nothing_lost},
+};
+
+const GATEWAY: &str = "scenecast-gateway";
+const ADMIN: u16 = 9090;
+/// As in `tests/overlays/scaling`.
+const MOST: u64 = 4;
+const LEAST: u64 = 2;
+/// Several looks of the autoscaler, each 5 s after the one before.
+const SEVERAL_LOOKS: Duration = Duration::from_secs(20);
+
+/// Starts or stops Prometheus and what tells the autoscaler of it.
+async fn metrics(verb: &str) {
+    let status = Command::new("bash").args([&path("cluster/inside/metrics.sh"), verb]).status().await.unwrap();
+    assert!(status.success());
+}
+
+/// Waits for what may take minutes: some of the autoscaler's rules are times.
+async fn within(limit: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds().await {
+        assert!(begin.elapsed() < limit, "it did not happen within {limit:?} that {what}");
+        sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// Whether the autoscaler knows how many connections there are.
+async fn sees_metrics(cluster: &Cluster) -> bool {
+    let autoscaler = cluster.get(&["hpa", GATEWAY]).await;
+    let conditions = autoscaler["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let is_active = |condition: &Value| condition["type"] == "ScalingActive" && condition["status"] == "True";
+    conditions.iter().any(is_active)
+}
+
+/// How many pages each gateway holds.
+async fn pages(cluster: &Cluster) -> Vec<f64> {
+    let mut pages = vec![];
+    for pod in cluster.pods(GATEWAY).await {
+        pages.push(cluster.metric(&pod, ADMIN, "scenecast_connections_open").await);
+    }
+    pages
+}
+
+#[tokio::test]
+async fn gateways_come_with_pages_stay_without_metrics_and_go_one_by_one() {
+    let cluster = Cluster::of_this_test().await;
+    cluster.deploy("tests/overlays/scaling").await;
+    metrics("up").await;
+    within(Duration::from_secs(60), "the autoscaler sees metrics", async || sees_metrics(&cluster).await).await;
+    within(Duration::from_secs(90), "the fleet is small", async || cluster.replicas(GATEWAY).await == LEAST).await;
+
+    // Pages come: 200 are full for four.
+    let crowd = Load::start(&["--pages=200", "--opens=40", "--rate=1", "--for=90", "--refill"]);
+    let minute = Duration::from_secs(60);
+    within(minute, "there are more gateways", async || cluster.replicas(GATEWAY).await == MOST).await;
+    within(minute, "the new ones fill", async || {
+        let pages = pages(&cluster).await;
+        pages.len() as u64 == MOST && pages.iter().all(|pages| *pages >= 20.0)
+    })
+    .await;
+
+    // No data is not zero.
+    metrics("down").await;
+    within(minute, "the autoscaler is blind", async || !sees_metrics(&cluster).await).await;
+    assert_nothing_lost(&crowd.end().await);
+    sleep(SEVERAL_LOOKS).await;
+    assert_eq!(cluster.replicas(GATEWAY).await, MOST);
+
+    // Pages have left.
+    metrics("up").await;
+    let few = Load::start(&["--pages=20", "--opens=20", "--rate=2", "--for=100", "--refill"]);
+    let mut seen = vec![MOST];
+    within(Duration::from_secs(150), "the fleet is small again", async || {
+        let replicas = cluster.replicas(GATEWAY).await;
+        if seen.last() != Some(&replicas) {
+            seen.push(replicas);
+        }
+        replicas == LEAST
+    })
+    .await;
+    assert_eq!(seen, [4, 3, 2]);
+    assert_nothing_lost(&few.end().await);
+    metrics("down").await;
+    cluster.kubectl(&["delete", "hpa", "--all"]).await;
+}
