@@ -1,9 +1,14 @@
 //! The running cluster, as its administrator sees it.
 
-use std::{path::PathBuf, process::Output, time::Duration};
+use std::{
+    path::PathBuf,
+    process::{Output, Stdio},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{
+    io::AsyncWriteExt,
     net::TcpStream,
     process::Command,
     sync::{Mutex, MutexGuard},
@@ -76,6 +81,43 @@ impl Cluster {
             .filter(stays)
             .map(|pod| Pod { name: text(&pod["metadata"]["name"]), address: text(&pod["status"]["podIP"]) })
             .collect()
+    }
+
+    /// The pods of gateways and callbacks that don't end.
+    pub(crate) async fn fleet_pods(&self) -> Vec<Pod> {
+        [self.pods("scenecast-gateway").await, self.pods("scenecast-callback").await].concat()
+    }
+
+    /// The images that the containers of a Deployment are to have.
+    pub(crate) async fn images(&self, name: &str) -> Vec<String> {
+        let deployment = self.get(&["deployment", name]).await;
+        let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().unwrap().clone();
+        containers.iter().map(|container| container["image"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Gives an image a second name on every node.
+    pub(crate) async fn tag_image(&self, image: &str, name: &str) {
+        for node in self.get(&["nodes"]).await["items"].as_array().unwrap() {
+            let socket = format!("/run/{}/containerd.sock", node["metadata"]["name"].as_str().unwrap());
+            let [image, name] = [image, name].map(|name| format!("docker.io/library/{name}"));
+            let tagged = Command::new("ctr")
+                .args(["-a", &socket, "-n", "k8s.io", "images", "tag", "--force", &image, &name])
+                .output()
+                .await
+                .unwrap();
+            assert!(tagged.status.success(), "{}", String::from_utf8_lossy(&tagged.stderr));
+        }
+    }
+
+    /// Applies one object.
+    pub(crate) async fn apply(&self, object: &Value) {
+        let mut kubectl = Command::new("kubectl")
+            .args(["--namespace", "scenecast", "apply", "--server-side", "--force-conflicts", "--filename=-"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        kubectl.stdin.take().unwrap().write_all(object.to_string().as_bytes()).await.unwrap();
+        assert!(kubectl.wait().await.unwrap().success());
     }
 
     /// The sum of a pod's metric over its labels.

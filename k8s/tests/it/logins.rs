@@ -62,12 +62,12 @@ async fn pages(cluster: &Cluster) -> f64 {
 async fn a_rollout_restart_of_both_loses_no_login() {
     let cluster = Cluster::of_this_test().await;
     cluster.deploy(LOGINS).await;
-    let before = [cluster.pods("scenecast-gateway").await, cluster.pods("scenecast-callback").await].concat();
+    let before = cluster.fleet_pods().await;
     let load = Load::start(&["--pages=60", "--opens=30", "--rate=8", "--for=50"]);
     until("all pages are open", async || pages(&cluster).await >= 50.0).await;
     cluster.kubectl(&["rollout", "restart", "deployment/scenecast-gateway", "deployment/scenecast-callback"]).await;
     cluster.rolled_out().await;
-    let after = [cluster.pods("scenecast-gateway").await, cluster.pods("scenecast-callback").await].concat();
+    let after = cluster.fleet_pods().await;
     assert!(before.iter().all(|pod| !after.contains(pod)), "{before:?} {after:?}");
     assert_nothing_lost(&load.end().await);
 }
