@@ -29,6 +29,17 @@ test: needed
 	cargo build --workspace --all-targets
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --workspace
 
+# The tests on a cluster (k8s/README.md). What is built is kept in target/kubernetes; the first time takes ten minutes
+# longer. Images made elsewhere can be given as a folder of archives.
+KUBERNETES_IMAGES ?= target/kubernetes/product
+test-kubernetes: needed-kubernetes
+	k8s/cluster/cluster build
+	cargo build --workspace --all-targets
+	cargo test --workspace --features scenecast-kubernetes/cluster --test kubernetes --no-run
+	[ "$(KUBERNETES_IMAGES)" != target/kubernetes/product ] || k8s/images.sh $(KUBERNETES_IMAGES)
+	CLUSTER_IMAGES=$(KUBERNETES_IMAGES) k8s/cluster/cluster run \
+	  cargo test --workspace --features scenecast-kubernetes/cluster --test kubernetes
+
 # How long the pure parts of a login take: message in, settle plan, event out, frame. Criterion compares with the run
 # before. `make lint` keeps the benches compiling.
 bench:

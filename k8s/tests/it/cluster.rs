@@ -38,9 +38,14 @@ impl Cluster {
         cluster
     }
 
-    /// Applies an overlay, by its folder in `k8s`, and waits until all its pods are ready and those before are gone.
+    /// Applies an overlay, by its folder in `k8s`, and waits until all its pods are ready. Policies and autoscalers of the
+    /// overlay before are gone then.
     pub(crate) async fn deploy(&self, overlay: &str) {
-        self.kubectl(&["apply", "-k", &path(overlay)]).await;
+        let path = path(overlay);
+        let pruned = ["networking.k8s.io/v1/NetworkPolicy", "autoscaling/v2/HorizontalPodAutoscaler"];
+        let [policies, autoscalers] = pruned.map(|kind| format!("--prune-allowlist={kind}"));
+        let ours = "--selector=app.kubernetes.io/part-of=scenecast";
+        self.kubectl(&["apply", "-k", &path, "--prune", &policies, &autoscalers, ours]).await;
         self.rolled_out().await;
     }
 
