@@ -83,6 +83,32 @@ impl Cluster {
             .collect()
     }
 
+    /// The pods of gateways and callbacks that don't end.
+    pub(crate) async fn fleet_pods(&self) -> Vec<Pod> {
+        [self.pods("scenecast-gateway").await, self.pods("scenecast-callback").await].concat()
+    }
+
+    /// The images that the containers of a Deployment are to have.
+    pub(crate) async fn images(&self, name: &str) -> Vec<String> {
+        let deployment = self.get(&["deployment", name]).await;
+        let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().unwrap().clone();
+        containers.iter().map(|container| container["image"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Gives an image a second name on every node.
+    pub(crate) async fn tag_image(&self, image: &str, name: &str) {
+        for node in self.get(&["nodes"]).await["items"].as_array().unwrap() {
+            let socket = format!("/run/{}/containerd.sock", node["metadata"]["name"].as_str().unwrap());
+            let [image, name] = [image, name].map(|name| format!("docker.io/library/{name}"));
+            let tagged = Command::new("ctr")
+                .args(["-a", &socket, "-n", "k8s.io", "images", "tag", "--force", &image, &name])
+                .output()
+                .await
+                .unwrap();
+            assert!(tagged.status.success(), "{}", String::from_utf8_lossy(&tagged.stderr));
+        }
+    }
+
     /// The sum of a pod's metric over its labels.
     pub(crate) async fn metric(&self, pod: &Pod, admin_port: u16, name: &str) -> f64 {
         let url = format!("http://{}:{admin_port}/metrics", pod.address);
@@ -92,6 +118,15 @@ impl Cluster {
         let is_it = |line: &&str| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} "));
         let value = |line: &str| line.rsplit_once(' ')?.1.parse::<f64>().ok();
         text.lines().filter(is_it).filter_map(value).sum()
+    }
+
+    /// The same metric of several callbacks.
+    pub(crate) async fn counts(&self, callbacks: &[Pod], name: &str) -> Vec<f64> {
+        let mut counts = vec![];
+        for pod in callbacks {
+            counts.push(self.metric(pod, 9081, name).await);
+        }
+        counts
     }
 
     /// How many replicas an autoscaler or a person wants of a Deployment.

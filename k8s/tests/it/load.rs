@@ -9,7 +9,8 @@ use tokio::process::{Child, Command};
 use crate::cluster::path;
 
 /// What the overlay `tests/overlays/logins` expects the load tester to be.
-const TARGET: &str = "tests/load.toml";
+pub(crate) const TARGET: &str = "tests/load.toml";
+pub(crate) const LOAD_TESTER: &str = "../target/debug/scenecast-loadtest";
 
 /// What it says meanwhile, in the folder of its results.
 const LOG: &str = "log";
@@ -24,7 +25,7 @@ impl Load {
     /// Starts `scenecast-loadtest run` with these arguments.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let results = tempfile::tempdir().unwrap();
-        let process = Command::new(path("../target/debug/scenecast-loadtest"))
+        let process = Command::new(path(LOAD_TESTER))
             .args(["run", "--force", "--confirmation=tap", "--think=0-1", "--target", &path(TARGET), "--out"])
             .arg(results.path())
             .args(arguments)
@@ -34,6 +35,13 @@ impl Load {
             .spawn()
             .unwrap();
         Self { process, results }
+    }
+
+    /// Ends the load as Ctrl-C does: what became of the logins that had begun.
+    pub(crate) async fn stop(self) -> Funnel {
+        let process = self.process.id().expect("it runs until it is stopped").to_string();
+        assert!(Command::new("kill").args(["-INT", &process]).status().await.unwrap().success());
+        self.end().await
     }
 
     /// What became of all logins, once the load has ended.

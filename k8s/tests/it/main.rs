@@ -4,8 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
 
 mod cluster;
+mod drills;
 mod load;
 mod logins;
 mod manifests;
-mod operators;
+mod mistakes;
 mod scaling;
