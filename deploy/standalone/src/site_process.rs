@@ -80,9 +80,7 @@ impl Validate for SiteProcessConfig {
 }
 
 impl Binary for SiteProcessConfig {
-    fn admin(&self) -> SocketAddr {
-        self.listen.admin
-    }
+    const DEFAULT_ADMIN: Option<SocketAddr> = None;
 
     fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry

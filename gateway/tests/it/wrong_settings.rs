@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    descriptors::GatewayProcess,
+    descriptors::{GatewayProcess, command, sample},
     fixtures::{ORIGIN, frame},
 };
 
@@ -104,4 +104,14 @@ async fn a_wrong_callback_url_and_a_foreign_key_secret_have_a_line_that_says_wha
 async fn redis_that_is_away_is_not_taken_for_a_missing_right() {
     let mut gateway = GatewayProcess::start_with(1024, &[]).await;
     gateway.logs("moves no pages to other gateways while Redis gives no answer").await;
+}
+
+#[tokio::test]
+async fn a_machine_without_ca_certificates_is_named_at_the_start() {
+    let config = sample();
+    let mut gateway = command(1024, config.path());
+    let ended = gateway.env("SSL_CERT_FILE", "/dev/null").env("SSL_CERT_DIR", "/nonexistent").output().await.unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(64), "{said}");
+    assert!(said.contains("no CA certificates were found") && said.lines().count() == 1, "{said}");
 }

@@ -22,7 +22,7 @@ pub mod config;
 mod descriptors;
 pub mod http;
 pub mod listener;
-mod memory;
+pub mod memory;
 pub mod outbound;
 pub mod process;
 pub mod shutdown;

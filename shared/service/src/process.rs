@@ -23,7 +23,7 @@ use crate::{
     descriptors::{TooFewDescriptors, fit_to_process},
     listener::accept::ListenError,
     memory::fit_to_limit,
-    outbound::tell_of_unused_proxies,
+    outbound::{check_certificates, tell_of_unused_proxies},
     signals::{HeldSignals, Signals, StopSignals},
     telemetry,
     threads::{Threads, single_thread},
@@ -169,6 +169,10 @@ impl ServingProcess {
     where
         F: Future<Output = Result<(), ListenError>>,
     {
+        if let Err(error) = check_certificates() {
+            print_line(&mut std::io::stderr(), &format!("machine: {error}"));
+            return ExitCode::from(EXIT_BAD_CONFIG);
+        }
         let telemetry = match telemetry::start(name, C::LIBRARY_LOG_FILTER, config.telemetry()) {
             Ok(telemetry) => telemetry,
             Err(error) => return bad_config(&error),

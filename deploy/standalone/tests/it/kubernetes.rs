@@ -7,7 +7,11 @@ use std::{
 
 use scenecast_callback::CallbackConfig;
 use scenecast_gateway::GatewayConfig;
-use scenecast_service::config::{ConfigError, load};
+use scenecast_service::{
+    ceilings::HTTP_CONNECTION_BYTES,
+    config::{ConfigError, load},
+    memory::OWN_BYTES,
+};
 use scenecast_standalone::SiteProcessConfig;
 use serde_json::Value;
 
@@ -172,6 +176,18 @@ fn kubernetes_lets_pods_drain() {
         let drain = seconds("SCENECAST_DRAIN__NOTICE") + seconds("SCENECAST_DRAIN__WINDOW") + END;
         let grace = base.pod(deployment)["terminationGracePeriodSeconds"].as_u64().unwrap();
         assert!(grace >= drain, "{deployment}: {grace} s are less than the {drain} s of a drain");
+    }
+}
+
+#[test]
+fn memory_limits_are_enough_for_the_connections() {
+    let base = Overlay::read("k8s/base");
+    for (deployment, listeners) in [("scenecast-gateway", 1), ("scenecast-callback", 2)] {
+        let connections: u64 = base.environment(deployment)["SCENECAST_LIMITS__CONNECTIONS"].parse().unwrap();
+        let needed = OWN_BYTES + connections * listeners * u64::from(HTTP_CONNECTION_BYTES);
+        let limit = text(&base.container(deployment)["resources"]["limits"]["memory"]);
+        let limit = limit.strip_suffix("Mi").unwrap().parse::<u64>().unwrap() * 1024 * 1024;
+        assert!(limit >= needed, "{deployment}: {limit} is less than {needed}");
     }
 }
 

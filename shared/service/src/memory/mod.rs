@@ -12,7 +12,7 @@ use crate::ceilings::{self, ConnectionCeiling, Lowered};
 
 const MIB: u64 = 1024 * 1024;
 /// What a process needs beside its connections, in bytes: code, threads, caches, and room for bursts.
-const OWN: u64 = 64 * MIB;
+pub const OWN_BYTES: u64 = 64 * MIB;
 
 /// Lowers the ceilings that don't fit into the memory limit. Each that is lowered is logged. Returns the limit, in MiB;
 /// `None` if there is none.
@@ -36,12 +36,12 @@ pub(crate) fn fit_to_limit(ceilings: &mut [ConnectionCeiling<'_>]) -> Option<u64
 /// What the process and all connections that the ceilings allow take, in bytes.
 fn needed(ceilings: &[ConnectionCeiling<'_>]) -> u128 {
     let connections = ceilings.iter().map(|ceiling| ceiling.on_all_listeners() * u128::from(ceiling.bytes));
-    u128::from(OWN) + connections.sum::<u128>()
+    u128::from(OWN_BYTES) + connections.sum::<u128>()
 }
 
 /// Lowers the ceilings so that all fit. At least half of the memory is for connections.
 fn fit(ceilings: &mut [ConnectionCeiling<'_>], limit: u64) -> Vec<Lowered> {
-    let available = limit - OWN.min(limit / 2);
+    let available = limit - OWN_BYTES.min(limit / 2);
     ceilings::fit(ceilings, available, |ceiling| ceiling.bytes)
 }
 
@@ -56,24 +56,24 @@ mod tests {
 
     #[test]
     fn a_ceiling_that_fits_beside_the_process_stays() {
-        let connections = u32::try_from(OWN / 10).unwrap();
-        assert_eq!(fitted(2 * OWN, [(connections, 1)]), [connections]);
-        assert_eq!(fitted(2 * OWN, [(connections, 1), (1, 1)]), [connections - 1, 1]);
+        let connections = u32::try_from(OWN_BYTES / 10).unwrap();
+        assert_eq!(fitted(2 * OWN_BYTES, [(connections, 1)]), [connections]);
+        assert_eq!(fitted(2 * OWN_BYTES, [(connections, 1), (1, 1)]), [connections - 1, 1]);
         assert_eq!(fitted(u64::MAX, [(u32::MAX, 2)]), [u32::MAX]);
         assert!(fitted(0, []).is_empty());
     }
 
     #[test]
     fn a_ceiling_that_does_not_fit_is_lowered() {
-        let connections = u32::try_from(OWN / 10).unwrap();
-        assert_eq!(fitted(2 * OWN, [(connections, 2)]), [connections / 2], "two listeners");
-        assert_eq!(fitted(OWN, [(10_000_000, 1)]), [connections / 2], "half of it");
+        let connections = u32::try_from(OWN_BYTES / 10).unwrap();
+        assert_eq!(fitted(2 * OWN_BYTES, [(connections, 2)]), [connections / 2], "two listeners");
+        assert_eq!(fitted(OWN_BYTES, [(10_000_000, 1)]), [connections / 2], "half of it");
         assert_eq!(fitted(0, [(19_000, 1)]), [1], "never to nothing");
     }
 
     #[test]
     fn what_is_needed_is_the_process_and_all_its_connections() {
         let (needed, _) = ceilings::tests::fitted([(1_000, 1), (3_000, 3)], |ceilings| needed(ceilings));
-        assert_eq!(needed, u128::from(OWN) + 100_000);
+        assert_eq!(needed, u128::from(OWN_BYTES) + 100_000);
     }
 }

@@ -11,6 +11,19 @@ use url::{Host, Url};
 
 use super::{error::TransportError, proxy::ProxyUrl};
 
+/// No certificates of authorities can be used, so no HTTP client can start.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no CA certificates were found, so no server could be trusted; install them (ca-certificates in Debian and Alpine), or \
+     name a file in SSL_CERT_FILE"
+)]
+pub(crate) struct NoCertificates(#[source] reqwest::Error);
+
+/// Whether [`OutboundClient`]s can start on this machine. What is true at the start stays so.
+pub(crate) fn check_certificates() -> Result<(), NoCertificates> {
+    Client::builder().build().map(drop).map_err(NoCertificates)
+}
+
 /// An HTTP client that uses a proxy only if it is told to, and that waits for a name before its time limits begin. Clones
 /// share connections and names.
 #[derive(Debug, Clone)]
@@ -31,7 +44,7 @@ impl OutboundClient {
             Some(proxy) => direct.proxy(proxy.for_everything()),
             None => direct,
         };
-        let http = builder.build().expect("the TLS library starts");
+        let http = builder.build().expect("a process without certificates ends at its start");
         Self { http, names, proxy: proxy.map(Arc::new) }
     }
 
@@ -64,7 +77,7 @@ fn host_name(url: &Url) -> Option<&str> {
 pub(crate) fn blocking_client(limit: Duration) -> blocking::Client {
     let names = ClientNames(NameResolver::system());
     let builder = blocking::Client::builder().no_proxy().dns_resolver(Arc::new(names)).timeout(limit);
-    builder.build().expect("the TLS library starts")
+    builder.build().expect("a process without certificates ends at its start")
 }
 
 /// Names, as the client library asks for them.

@@ -11,7 +11,7 @@ mod error;
 mod proxy;
 
 pub use client::OutboundClient;
-pub(crate) use client::blocking_client;
+pub(crate) use client::{blocking_client, check_certificates};
 pub use error::TransportError;
 pub use proxy::{ProxyUrl, tell_of_unused_proxies};
 pub use scenecast_names::NameResolver;
