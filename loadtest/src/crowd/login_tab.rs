@@ -6,6 +6,7 @@
 //! pick a gateway ──▶ connection ──▶ SceneOver    confirmed, declined, cancelled, expired: next scene
 //!                                ├▶ RetryAfter   the gateway named a delay ──────────────┤
 //!                                ├▶ Lost         back off, with jitter ──────────────────┤
+//!                                ├▶ Silent       no heartbeat in time: at once ──────────┤
 //!                                └▶ PageLeft     the page was away for a while ──────────┘
 //! ```
 
@@ -29,7 +30,7 @@ use crate::ledger::PageMove;
 
 /// The time limit for the first answer on a connection.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// If a gateway is silent for this long after the end of a scene, the page takes it for dead.
+/// If a gateway is silent for this long after the end of a scene or the time of a heartbeat, the page takes it for dead.
 const GRACE: Duration = Duration::from_secs(3);
 /// The longest first back-off after a lost connection. It doubles each time, as in the product's own JavaScript.
 const BACKOFF: Duration = Duration::from_secs(5);
@@ -50,6 +51,8 @@ enum ConnectionEnd {
     /// The gateway asked to reconnect after this delay.
     RetryAfter(Duration),
     Lost,
+    /// The gateway sent no heartbeat in time. The connection is dead, and nobody closed it.
+    Silent,
     /// The page left for a while.
     PageLeft,
 }
@@ -121,6 +124,7 @@ impl LoginTab {
             match end {
                 ConnectionEnd::SceneOver => break,
                 ConnectionEnd::RetryAfter(delay) => tokio::time::sleep(delay).await,
+                ConnectionEnd::Silent => {}
                 ConnectionEnd::Lost => {
                     let is_scanned = waiting.as_ref().is_some_and(WaitingScene::is_scanned);
                     tokio::time::sleep(backoff(is_scanned, failures)).await;
@@ -156,8 +160,8 @@ impl LoginTab {
     ) -> ConnectionEnd {
         let answer_by = Instant::now() + ANSWER_WITHIN;
         let config = &self.state.config;
-        let address = gateway.to_string();
-        let connecting = LoginPage::connect_for(self.address.into(), &address, &config.origin);
+        let url = format!("ws://{gateway}/v1/ws?heartbeat=1");
+        let connecting = LoginPage::connect_to(&url, self.address.into(), &config.origin);
         let Ok(Ok(mut page)) = timeout_at(answer_by, connecting).await else { return ConnectionEnd::Lost };
         let sent = match &waiting {
             Some(waiting) => page.resume(&waiting.key, waiting.seq).await,
@@ -166,8 +170,11 @@ impl LoginTab {
         if sent.is_err() {
             return ConnectionEnd::Lost;
         }
+        let mut heartbeat = None;
         loop {
-            let until = waiting.as_ref().filter(|_| *began).map_or(answer_by, |waiting| waiting.ends + GRACE);
+            let silent = heartbeat.map(|period| Instant::now() + period + GRACE);
+            let over = waiting.as_ref().filter(|_| *began).map_or(answer_by, |waiting| waiting.ends + GRACE);
+            let until = silent.map_or(over, |silent| silent.min(over));
             let leaves = waiting.as_ref().and_then(|waiting| waiting.leaves).filter(|leaves| *leaves < until);
             match timeout_at(leaves.unwrap_or(until), page.next_message()).await {
                 Err(_) if leaves.is_some() => {
@@ -178,6 +185,9 @@ impl LoginTab {
                 }
                 Ok(PageMessage::Frame(frame)) => {
                     *began |= matches!(frame.kind.as_str(), "opened" | "resumed");
+                    if frame.heartbeat > 0 {
+                        heartbeat = Some(Duration::from_secs(frame.heartbeat));
+                    }
                     if let Some(end) = self.handle_frame(*frame, waiting) {
                         return end;
                     }
@@ -190,6 +200,7 @@ impl LoginTab {
                     }
                     return end;
                 }
+                Err(_) if heartbeat.is_some() => return ConnectionEnd::Silent,
                 Ok(PageMessage::Broken) | Err(_) => return ConnectionEnd::Lost,
             }
         }
