@@ -293,3 +293,15 @@ fn images_have_the_version_of_the_workspace() {
         }
     }
 }
+
+#[test]
+fn images_are_built_from_every_crate() {
+    let ignored = file(".dockerignore");
+    let kept: Vec<_> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let workspace = file("Cargo.toml");
+    let members = workspace.split_once("members = [").unwrap().1.split_once(']').unwrap().0;
+    for member in members.split('"').filter(|text| text.chars().any(char::is_alphanumeric)) {
+        let manifest = Path::new(member).join("Cargo.toml");
+        assert!(kept.iter().any(|kept| manifest.starts_with(kept)), "{member} is not in .dockerignore");
+    }
+}
