@@ -6,7 +6,7 @@ PROGRAMS := redis-server chromium chromedriver nginx promtool pkill
 # Where Debian has nginx.
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: check test bench lint deny fuzz needed
+.PHONY: check test test-browser browser-package bench lint deny fuzz needed needed-node
 
 # How long `make fuzz` looks at each target.
 FUZZ_SECONDS ?= 600
@@ -23,6 +23,21 @@ check:
 test: needed
 	cargo build --workspace --all-targets
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --workspace
+
+# The browser package: its types and size, server rendering, and frameworks in Chromium before a real gateway.
+test-browser: needed browser-package
+	cargo build -p scenecast-standalone
+	cd $(BROWSER_PACKAGE) && SCENECAST_STANDALONE=$(CURDIR)/target/debug/scenecast-standalone npm test
+
+# The package's folder, with what its lockfile names: here it is tested, and published from. Its sources have no
+# `node_modules` beside them.
+BROWSER_PACKAGE := $(CURDIR)/target/browser-package
+browser-package: needed-node
+	mkdir -p $(BROWSER_PACKAGE)
+	find $(BROWSER_PACKAGE) -mindepth 1 -maxdepth 1 ! -name node_modules -exec rm -rf {} +
+	cp -r LICENSE gateway/web/. $(BROWSER_PACKAGE)
+	cd $(BROWSER_PACKAGE) && { cmp -s package-lock.json node_modules/installed-lock.json || \
+	  { npm ci --no-audit --no-fund && cp package-lock.json node_modules/installed-lock.json; }; }
 
 # How long the pure parts of a login take: message in, settle plan, event out, frame. Criterion compares with the run
 # before. `make lint` keeps the benches compiling.
@@ -68,3 +83,8 @@ needed:
 	  $$sudo apt-get update -q && \
 	  $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends $(PACKAGES); \
 	fi
+
+# Node for the browser package's tests: any from 20 on. (Debian 12 has 18, so there it has to come from elsewhere.)
+needed-node:
+	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' && command -v npm >/dev/null || \
+	  { echo "make test-browser needs Node 20 or newer, with npm: https://nodejs.org/en/download" >&2; exit 1; }

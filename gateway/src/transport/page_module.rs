@@ -1,7 +1,11 @@
 //! The page's JavaScript. It is written as several modules and served as one. Otherwise, a page could get some of
 //! them from an old pod and others from a new one while a deployment rolls.
 //!
-//! See docs/decisions/062-the-page-trusts-no-clock-that-can-be-set.md.
+//! The same modules are the npm package `@scenecast/browser`, whose entries and tests are beside them.
+//!
+//! See docs/decisions/062-the-page-trusts-no-clock-that-can-be-set.md,
+//! docs/decisions/131-the-package-has-to-be-told-its-gateway.md, and
+//! docs/decisions/132-a-page-shares-one-login-by-its-options.md.
 
 use std::sync::LazyLock;
 
