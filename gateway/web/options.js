@@ -11,8 +11,8 @@ import { localeTag, pageLocale } from './page.js';
 /** The longest `state`, in bytes of UTF-8. */
 const MAX_STATE_BYTES = 256;
 const ACCOUNT = /^[a-z0-9-]{1,32}$/;
-/** The names under which gateways serve modules. */
-const SERVED = /\/scenecast(-login)?(-[\w.]+-[0-9a-f]+)?\.js$/;
+/** Where gateways serve modules, below the base address of their calls. */
+const SERVED = /^(.*?\/)(modules\/[^/]+\/)?scenecast(-login)?\.js$/;
 /** A path on the page's own host. Without a beginning like that, a text is a host name whose scheme was forgotten. */
 const PATH = /^\.{0,2}\//;
 const KNOWN = new Set(['account', 'state', 'locale', 'gateway', 'keepOnReload']);
@@ -103,9 +103,9 @@ export class CheckedOptions {
    * @param {string} [servedAt]
    */
   #ownGateway(servedAt) {
-    const own = servedAt && parsed(servedAt);
-    const isServed = own && /^https?:$/.test(own.protocol) && SERVED.test(own.pathname);
-    if (isServed && !own.pathname.includes('/node_modules/')) return new URL('.', own);
+    const own = parsed(servedAt ?? '');
+    const base = own && /^https?:$/.test(own.protocol) && SERVED.exec(own.pathname)?.[1];
+    if (base && !base.includes('/node_modules/')) return new URL(base, own);
     this.#faults.push('gateway is missing: a module that the gateway doesn’t serve has to be told its address');
     return undefined;
   }

@@ -7,7 +7,9 @@
  * @module scenecast-login
  */
 
-import { defineLogin } from './element/login_element.js';
+import { LoginElement, defineLogin } from './element/login_element.js';
 import { login } from './scenecast.js';
 
 defineLogin(login);
+
+export { LoginElement, login };

@@ -186,7 +186,8 @@ export class LoginElement extends Base {
     const { frame, remainingLabel, goOn, notMe, another, tryNow } = this.#box;
     frame.lang = language === 'zh' ? 'zh-CN' : 'en';
     // A page that has no dark colours gets no dark box.
-    const canBeDark = getComputedStyle(this).colorScheme.includes('dark');
+    const meta = document.querySelector('meta[name=color-scheme]')?.getAttribute('content') ?? '';
+    const canBeDark = `${getComputedStyle(this).colorScheme} ${meta}`.includes('dark');
     frame.dataset.theme = this.getAttribute('theme') ?? (canBeDark ? 'auto' : 'light');
     remainingLabel.textContent = this.#text('remaining');
     goOn.textContent = this.#text('continue');
