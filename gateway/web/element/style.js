@@ -35,7 +35,8 @@ const STYLE = `
 * { box-sizing: border-box; margin: 0; }
 #box {
   ${LIGHT}
-  display: grid; justify-items: center; gap: 16px; padding: 28px 24px 24px; text-align: center;
+  display: grid; grid-template-columns: minmax(0, 1fr); justify-items: center; gap: 16px; padding: 28px 24px 24px;
+  text-align: center;
   color: var(--ink); background: var(--card); border: 1px solid var(--line);
   border-radius: var(--scenecast-radius, 20px);
   font: var(--scenecast-font, 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei",
@@ -43,7 +44,7 @@ const STYLE = `
 }
 @media (prefers-color-scheme: dark) { #box[data-theme=auto] { ${DARK} } }
 #box[data-theme=dark] { ${DARK} }
-#words { display: grid; justify-items: center; gap: 16px; width: 100%; }
+#words { display: grid; grid-template-columns: minmax(0, 1fr); justify-items: center; gap: 16px; width: 100%; }
 #stage {
   position: relative; width: var(--scenecast-code-size, 264px); max-width: 100%; aspect-ratio: 1; overflow: hidden;
   border-radius: 14px; background: var(--ground);
@@ -104,9 +105,14 @@ button:hover { filter: brightness(1.1); }
 #steps li[aria-current] { color: var(--ink); font-weight: 600; }
 #steps .done { color: var(--accent); }
 #steps .done::after { content: "✓"; }
+@media (max-width: 380px) {
+  #box { padding: 20px 16px; }
+  #steps, #steps li { gap: 4px; }
+  #steps li + li::before { display: none; }
+}
 @media (max-height: 480px) and (min-width: 560px) {
   :host { max-width: var(--scenecast-width, 640px); }
-  #box { grid-template-columns: auto 1fr; align-items: center; padding: 16px; }
+  #box { grid-template-columns: auto minmax(0, 1fr); align-items: center; padding: 16px; }
   #stage { width: min(264px, 100vh - 66px); }
 }
 @media (prefers-reduced-motion: reduce) {

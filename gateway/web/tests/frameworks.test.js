@@ -30,23 +30,22 @@ const REACT_PAGE = `
     return <>
       <h1>first</h1>
       <button id="toggle" onClick={() => show(!isShown)}>toggle</button>
-      {isShown && <ScenecastLogin {...options} autoRenew={undefined} onConfirmed={async ({ grant }) => {
+      {isShown && <><ScenecastLogin {...options} onConfirmed={async ({ grant }) => {
         document.body.dataset.grant = grant;
-      }} />}
-      <Own />
+      }} /><Own /></>}
     </>;
   }`;
 const VUE_APP = `
-  import { KeepAlive, createApp, h, ref } from 'vue';
+  import { createApp, h, ref } from 'vue';
   import { ScenecastLogin, useLogin } from '@scenecast/browser/vue';
   const options = { gateway: 'GATEWAY', account: 'demo', state: 'vue' };
   const place = ref(1);
   window.move = () => { place.value += 1; };
   const Own = { setup() { const { state } = useLogin(options);
     return () => h('output', { id: 'own', 'data-url': state.value.opened?.qr?.url }, state.value.step); } };
-  createApp({ setup: () => () => h('main', [
-    // Another key makes Vue mount another element.
-    h(ScenecastLogin, { ...options, key: place.value, onConfirmed: async ({ grant }) => { document.body.dataset.grant = grant; } }),
+  // Another key makes Vue mount other elements.
+  createApp({ setup: () => () => h('main', { key: place.value }, [
+    h(ScenecastLogin, { ...options, onConfirmed: async ({ grant }) => { document.body.dataset.grant = grant; } }),
     h(Own),
   ]) }).mount('#app');`;
 const html = (script) => `<!doctype html><html lang="en"><title>A page</title><div id="app"></div>
