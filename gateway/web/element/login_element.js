@@ -6,7 +6,7 @@ import { pageLocale } from '../page.js';
 import { ATTRIBUTE_NAMES, optionsOf } from './attributes.js';
 import { Box, make } from './box.js';
 import { languageOf, translator } from './texts.js';
-import { VIEWS, partsOf, viewOf } from './views.js';
+import { ALL_PARTS, VIEWS, partsOf, viewOf } from './views.js';
 
 /** @typedef {import('../scenecast.js').Details} Details */
 /** @typedef {import('../login/login_state.js').LoginState} LoginState */
@@ -55,8 +55,6 @@ export class LoginElement extends Base {
   #outcome;
   /** What went wrong after the login was confirmed. @type {Details['problem'] | undefined} */
   #failure;
-  /** The code's life, in seconds. */
-  #life = 1;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #clock;
   #text = translator('en');
@@ -101,7 +99,7 @@ export class LoginElement extends Base {
   disconnectedCallback() {
     clearInterval(this.#clock);
     this.#unsubscribe?.();
-    this.#login = undefined;
+    this.#unsubscribe = undefined;
   }
 
   /** Frameworks set attributes one by one, so the login changes once they are done. */
@@ -118,18 +116,19 @@ export class LoginElement extends Base {
 
   #subscribe() {
     const login = sharedLogin(optionsOf((attribute) => this.getAttribute(attribute)), LoginElement.begin);
-    if (login === this.#login) return this.#draw();
-    this.#unsubscribe?.();
-    this.#login = login;
-    this.#forget();
-    this.#unsubscribe = login.subscribe((type, detail) => this.#received(type, detail));
+    if (login !== this.#login) {
+      this.#unsubscribe?.();
+      this.#unsubscribe = undefined;
+      this.#login = login;
+      this.#forget();
+    }
+    this.#unsubscribe ??= login.subscribe((type, detail) => this.#received(type, detail));
     this.#draw();
   }
 
   /** @param {keyof Details | 'renewed'} type @param {any} detail */
   #received(type, detail) {
     if (type === 'renewed' || type === 'opened') this.#forget();
-    if (type === 'opened') this.#life = detail.expiresIn;
     this.#draw();
     if (type === 'renewed') return;
     if (type !== 'confirmed') this.dispatchEvent(new CustomEvent(type, { detail }));
@@ -145,8 +144,8 @@ export class LoginElement extends Base {
     const { person, grant } = this.#state;
     let work = Promise.resolve();
     let isAwaited = false;
-    const waitUntil = (/** @type {unknown} */ more) => {
-      isAwaited ||= more instanceof Promise;
+    const waitUntil = (/** @type {any} */ more) => {
+      isAwaited ||= typeof more?.then === 'function';
       work = Promise.all([work, more]).then(() => {});
     };
     this.#became('redeeming');
@@ -281,7 +280,7 @@ export class LoginElement extends Base {
     const { remaining, left } = this.#box;
     const seconds = Math.ceil(this.#login?.remaining ?? 0);
     setText(remaining, `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`);
-    left.style.transform = `scaleX(${seconds / this.#life})`;
+    left.style.transform = `scaleX(${seconds / (this.#state.opened?.expiresIn ?? 1)})`;
   }
 
   async #copy() {
@@ -289,11 +288,6 @@ export class LoginElement extends Base {
     this.#box.copy.textContent = this.#text('copied');
   }
 }
-
-/** The parts that are shown or hidden, by the view. @type {Part[]} */
-const ALL_PARTS = [
-  'handle', 'cover', 'avatar', 'name', 'number', 'renew', 'clock', 'advice', 'choice', 'another', 'copy', 'tryNow',
-];
 
 /** Screen readers say a text again that is set again. @param {Element} element @param {string} text */
 function setText(element, text) {

@@ -36,6 +36,9 @@ export const VIEWS = {
 
 /** @typedef {keyof typeof VIEWS} View */
 
+/** All parts that some view shows. @type {Set<Part>} */
+export const ALL_PARTS = new Set([...Object.values(VIEWS).flatMap(({ shows }) => /** @type {Part[]} */ (shows)), 'tryNow']);
+
 /**
  * The view of this state. After a login was confirmed, `outcome` is what became of it.
  *

@@ -84,6 +84,8 @@ test('a login from a page of another origin, in each state without a finding and
     await seen(page, '[data-view="redeeming"] #name');
     await page.evaluate(() => window.redeemed());
     await seen(page, '[data-view="loggedIn"] #name');
+    await page.evaluate(() => document.querySelector('main').append(document.querySelector('scenecast-login')));
+    await seen(page, '[data-view="loggedIn"] #name');
     assert.deepEqual(await findings(), []);
     assert.deepEqual(page.complaints, []);
     await page.close();
@@ -136,6 +138,11 @@ test('two boxes and a box that moves share one scene; another state is another',
     document.querySelector('h1').after(first);
   });
   await seen(page, '[data-view="waiting"] #qr');
+  await page.evaluate(() => document.querySelector('main').append(document.querySelector('scenecast-login').cloneNode()));
+  const bars = await page.evaluate(() => [...document.querySelectorAll('scenecast-login')].map(
+    (box) => Number(/scaleX\((.*)\)/.exec(box.shadowRoot.querySelector('#left').style.transform)[1]),
+  ));
+  assert.ok(bars.length === 3 && bars.every((left) => left > 0.5 && left <= 1), `${bars}`);
   assert.equal(await scenecast.scenes(), before + 1);
   await page.evaluate(() => {
     const box = document.querySelector('scenecast-login');

@@ -17,6 +17,7 @@ export class Scenecast {
         ...Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('SCENECAST_'))),
         ...Object.fromEntries(listen),
         SCENECAST_SCENE_LIFE: `${sceneLife}`,
+        SCENECAST_TELEMETRY__LOG: 'warn',
         ...(origins.length && { SCENECAST_ORIGINS: origins.join(',') }),
       },
       stdio: ['ignore', 'pipe', 'inherit'],
