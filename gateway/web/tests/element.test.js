@@ -80,6 +80,12 @@ test('a login from a page of another origin, in each state without a finding and
     await seen(page, '[data-view="scanned"] #another');
     assert.deepEqual(await findings(), []);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'it fits');
+    assert.ok(await page.evaluate(() => {
+      const box = document.querySelector('scenecast-login');
+      box.style.width = '220px';
+      const [stage, frame] = ['#stage', '#box'].map((part) => box.shadowRoot.querySelector(part).getBoundingClientRect());
+      return stage.right < frame.right && frame.width <= 220;
+    }), 'it fits into less');
     await scenecast.say('1');
     await seen(page, '[data-view="redeeming"] #name');
     await page.evaluate(() => window.redeemed());
