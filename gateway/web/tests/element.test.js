@@ -108,6 +108,20 @@ test('the demo site without a finding', async () => {
   }
 });
 
+test('the demo site shows a number, which the phone has to pick', async () => {
+  page = await chromium.newPage();
+  await page.goto(`${scenecast.site}/?account=number`);
+  await seen(page, '[data-view="waiting"] #qr');
+  await scenecast.scan(await page.$eval('#phone-link', ({ href }) => href));
+  const number = await seen(page, '[data-view="picking"] #number');
+  assert.match(number, /^\d{2}$/);
+  assert.deepEqual(await findings(), []);
+  await scenecast.say(number, 'number');
+  await page.waitForSelector('#redeemed');
+  await seen(page, '[data-view="loggedIn"] #name');
+  await page.close();
+});
+
 test('a typed code is asked about; the box says what went wrong when the site could not log in, and tries again', async () => {
   await open('account="personal" account-name="Fruit &lt;b&gt;" wechat-id="fruit"');
   const digits = await seen(page, '[data-view="typing"] #digits');
