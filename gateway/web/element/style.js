@@ -107,6 +107,7 @@ button:hover { filter: brightness(1.1); }
 #steps .done::after { content: "✓"; }
 @media (max-width: 380px) {
   #box { padding: 20px 16px; }
+  #steps { font-size: .8125rem; }
   #steps, #steps li { gap: 4px; }
   #steps li + li::before { display: none; }
 }

@@ -2,7 +2,6 @@
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, mkdirSync, symlinkSync, readdirSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -13,12 +12,13 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 export const TARBALL = join(ROOT, readdirSync(ROOT).find((name) => name.endsWith('.tgz')) ?? 'missing.tgz');
 
 /**
- * A project with these files, in which the packed package and all that our own tests have are installed.
+ * A project with these files, in which the packed package and all that our own tests have are installed. The next
+ * `make browser-package` removes it.
  *
  * @param {Record<string, string>} files
  */
 export function project(files) {
-  const directory = mkdtempSync(join(tmpdir(), 'scenecast-project-'));
+  const directory = mkdtempSync(join(ROOT, 'project-'));
   const modules = join(directory, 'node_modules');
   mkdirSync(join(modules, '@scenecast/browser'), { recursive: true });
   execFileSync('tar', ['-xzf', TARBALL, '--strip-components=1', '-C', join(modules, '@scenecast/browser')]);
