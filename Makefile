@@ -14,7 +14,8 @@ KUBERNETES_PACKAGES := containerd runc containernetworking-plugins iptables nfta
   procps jq openssl curl unzip socat
 KUBERNETES_PROGRAMS := containerd runc iptables nft ipset conntrack ethtool ip jq openssl curl unzip socat
 
-.PHONY: check test test-docker test-kubernetes dev-kubernetes bench lint deny fuzz needed needed-kubernetes kubernetes-copies
+.PHONY: check test test-docker test-kubernetes test-browser browser-package dev-kubernetes bench lint deny fuzz \
+  needed needed-kubernetes needed-node kubernetes-copies
 
 # How long `make fuzz` looks at each target.
 FUZZ_SECONDS ?= 600
@@ -60,6 +61,21 @@ dev-kubernetes: needed-kubernetes
 	cargo build --workspace --bins
 	k8s/images.sh target/kubernetes/product
 	CLUSTER_NAME=scenecast-dev k8s/try.sh target/kubernetes/product
+
+# The browser package: its types and size, server rendering, and frameworks in Chromium before a real gateway.
+test-browser: needed browser-package
+	cargo build -p scenecast-standalone
+	cd $(BROWSER_PACKAGE) && SCENECAST_STANDALONE=$(CURDIR)/target/debug/scenecast-standalone npm test
+
+# The package's folder, with what its lockfile names: here it is tested, and published from. Its sources have no
+# `node_modules` beside them.
+BROWSER_PACKAGE := $(CURDIR)/target/browser-package
+browser-package: needed-node
+	mkdir -p $(BROWSER_PACKAGE)
+	find $(BROWSER_PACKAGE) -mindepth 1 -maxdepth 1 ! -name node_modules -exec rm -rf {} +
+	cp -r LICENSE gateway/web/. $(BROWSER_PACKAGE)
+	cd $(BROWSER_PACKAGE) && { cmp -s package-lock.json node_modules/installed-lock.json || \
+	  { npm ci --no-audit --no-fund && cp package-lock.json node_modules/installed-lock.json; }; }
 
 # How long the pure parts of a login take: message in, settle plan, event out, frame. Criterion compares with the run
 # before. `make lint` keeps the benches compiling.
@@ -126,3 +142,17 @@ if [ -n "$$missing" ]; then \
   $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends $2; \
 fi
 endef
+
+	@for program in $(PROGRAMS); do \
+	  command -v $$program >/dev/null || missing=1; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -q && \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends $(PACKAGES); \
+	fi
+
+# Node for the browser package's tests: any from 20 on. (Debian 12 has 18, so there it has to come from elsewhere.)
+needed-node:
+	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' && command -v npm >/dev/null || \
+	  { echo "make test-browser needs Node 20 or newer, with npm: https://nodejs.org/en/download" >&2; exit 1; }

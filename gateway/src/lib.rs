@@ -61,7 +61,7 @@ use metrics::GatewayMetrics;
 use scenes::SceneService;
 use state::GatewayState;
 use transport::http;
-pub use transport::page_module;
+pub use transport::{login_box_module, page_module};
 
 /// A gateway that listens.
 pub struct Gateway {

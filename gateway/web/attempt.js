@@ -28,6 +28,11 @@ const USABLE_STATES = new Set(['open', 'scanned', 'confirmed']);
 /** The problem of a page that has no transport left. */
 const UNSUPPORTED = { code: 'browser_unsupported', detail: 'This page can’t connect to the gateway in any way' };
 
+/**
+ * @template {keyof Details} Type
+ * @typedef {((event: CustomEvent<Details[Type]>) => void) | { handleEvent(event: CustomEvent<Details[Type]>): void }} Listener
+ */
+
 /** A login attempt. Its events are `CustomEvent`s; see `Details`. */
 export class Attempt extends EventTarget {
   #gateway;
@@ -78,6 +83,30 @@ export class Attempt extends EventTarget {
     this.#begin();
   }
 
+  /**
+   * As of any `EventTarget`, and a type checker refuses events that there are not.
+   *
+   * @override
+   * @template {keyof Details} Type
+   * @param {Type} type
+   * @param {Listener<Type> | null} listener
+   * @param {boolean | AddEventListenerOptions} [options]
+   */
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, /** @type {EventListener} */ (listener), options);
+  }
+
+  /**
+   * @override
+   * @template {keyof Details} Type
+   * @param {Type} type
+   * @param {Listener<Type> | null} listener
+   * @param {boolean | EventListenerOptions} [options]
+   */
+  removeEventListener(type, listener, options) {
+    super.removeEventListener(type, /** @type {EventListener} */ (listener), options);
+  }
+
   /** Goes on with the scene that the page showed before it was reloaded, or opens one. */
   #begin() {
     const kept = this.#kept?.load();
@@ -89,8 +118,8 @@ export class Attempt extends EventTarget {
 
   /** What is left of the shown scene's life, in seconds; 0 without one. */
   get remaining() {
-    const isShown = this.#scene && !this.#shownBefore;
-    return isShown ? Math.max(0, this.#scene.expires - performance.now()) / 1000 : 0;
+    if (!this.#scene || this.#shownBefore) return 0;
+    return Math.max(0, this.#scene.expires - performance.now()) / 1000;
   }
 
   /** Opens a new scene in place of the last one. */
@@ -106,6 +135,11 @@ export class Attempt extends EventTarget {
     // The page has yet to add its listeners.
     const problem = this.#optionProblem;
     queueMicrotask(() => this.#isActive && this.#end('problem', problem));
+  }
+
+  /** Connects at once, if the page is `offline` and would wait. */
+  reconnect() {
+    if (this.#isActive && this.#isOffline) this.#connectAnew();
   }
 
   /** Cancels the login. */
@@ -189,7 +223,8 @@ export class Attempt extends EventTarget {
     try {
       const scene = this.#scene ?? (transport.canOpen ? null : await this.#open(signal));
       this.#patience.waitForFirst(Boolean(scene));
-      return await transport.run(scene, onMessage, signal);
+      // A transport that can't open a scene has got one.
+      return await transport.run(/** @type {import('./gateway.js').Scene} */ (scene), onMessage, signal);
     } catch (broken) {
       if (broken instanceof ConnectionEnd) return broken;
       // A fault of this module must not leave the page without a connection.

@@ -29,7 +29,7 @@ function noteBlocked({ blockedURI, disposition, effectiveDirective }) {
 
 export class Gateway {
   #api;
-
+  /** @type {Record<string, string>} */
   #language;
 
   /**

@@ -11,20 +11,26 @@ import { localeTag, pageLocale } from './page.js';
 /** The longest `state`, in bytes of UTF-8. */
 const MAX_STATE_BYTES = 256;
 const ACCOUNT = /^[a-z0-9-]{1,32}$/;
+/** Where gateways serve modules, below the base address of their calls. */
+const SERVED = /^(.*?\/)(modules\/[^/]+\/)?scenecast(-login)?\.js$/;
 /** A path on the page's own host. Without a beginning like that, a text is a host name whose scheme was forgotten. */
 const PATH = /^\.{0,2}\//;
 const KNOWN = new Set(['account', 'state', 'locale', 'gateway', 'keepOnReload']);
-
-/** Where this module comes from. Bundlers take `new URL(…, import.meta.url)` for a file that they should bundle. */
-const MODULE_ADDRESS = import.meta.url;
 
 /** Options of a page, read one by one. */
 export class CheckedOptions {
   /** What is wrong with the options, one sentence each. @type {string[]} */
   #faults = [];
 
-  /** @param {Options} options */
-  constructor(options) {
+  /**
+   * @param {Options} options
+   * @param {string} [servedAt] Where the module comes from, if that may be the gateway.
+   * @throws {Error} Where there is no page, as on a server that renders one.
+   */
+  constructor(options, servedAt) {
+    if (typeof document === 'undefined') {
+      throw new Error('scenecast: login() needs a page; on a server, call it later, in the browser');
+    }
     const given = isObject(options) ? options : /** @type {any} */ ({});
     if (given !== options) this.#faults.push('login() takes an object of options, such as { account: "demo" }');
     for (const name of Object.keys(given)) {
@@ -37,7 +43,7 @@ export class CheckedOptions {
       locale: this.#locale(given.locale),
     };
     /** The base address of the gateway's calls. */
-    this.api = this.#api(given.gateway);
+    this.api = this.#api(given.gateway, servedAt);
     this.keepOnReload = this.#keepOnReload(given.keepOnReload);
   }
 
@@ -82,18 +88,25 @@ export class CheckedOptions {
     return tag;
   }
 
-  /** @param {unknown} gateway */
-  #api(gateway) {
-    const address = isMissing(gateway) || gateway === '' ? this.#ownGateway() : this.#givenGateway(String(gateway));
+  /** @param {unknown} gateway @param {string} [servedAt] */
+  #api(gateway, servedAt) {
+    const isGiven = !isMissing(gateway) && gateway !== '';
+    const address = isGiven ? this.#givenGateway(String(gateway)) : this.#ownGateway(servedAt);
     return address ?? new URL(document.baseURI);
   }
 
-  /** The address that this module comes from, if it comes from a gateway. */
-  #ownGateway() {
-    const own = parsed(MODULE_ADDRESS);
-    const isServed = own && /^https?:$/.test(own.protocol) && /\/scenecast\.js$/.test(own.pathname);
-    if (own && isServed && !own.pathname.includes('/node_modules/')) return new URL('.', own);
-    this.#faults.push('gateway is missing: this module was bundled, and has to be told the address of the gateway');
+  /**
+   * The address that this module comes from, if it comes from a gateway.
+   *
+   * See docs/decisions/131-the-package-has-to-be-told-its-gateway.md.
+   *
+   * @param {string} [servedAt]
+   */
+  #ownGateway(servedAt) {
+    const own = parsed(servedAt ?? '');
+    const base = own && /^https?:$/.test(own.protocol) && SERVED.exec(own.pathname)?.[1];
+    if (base && !base.includes('/node_modules/')) return new URL(base, own);
+    this.#faults.push('gateway is missing: a module that the gateway doesn’t serve has to be told its address');
     return undefined;
   }
 

@@ -18,6 +18,9 @@
 import { Attempt } from './attempt.js';
 import { CheckedOptions } from './options.js';
 
+/** Where this module comes from. Bundlers take `new URL(…, import.meta.url)` for a file that they should bundle. */
+const MODULE_ADDRESS = import.meta.url;
+
 /**
  * @typedef {object} Options
  * @property {string} account The name of the account to log in with, as in the deployment's configuration.
@@ -76,5 +79,5 @@ import { CheckedOptions } from './options.js';
  * @returns {Attempt}
  */
 export function login(options) {
-  return new Attempt(new CheckedOptions(options));
+  return new Attempt(new CheckedOptions(options, MODULE_ADDRESS));
 }

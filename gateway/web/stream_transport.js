@@ -63,7 +63,8 @@ export class StreamTransport {
     try {
       const headers = { 'last-event-id': String(scene.seq) };
       const answer = await this.#gateway.get(scene, '/events', headers, watchdog.signal);
-      if (!answer.headers.get('content-type')?.startsWith('text/event-stream')) return ConnectionEnd.lost();
+      const isStream = answer.headers.get('content-type')?.startsWith('text/event-stream');
+      if (!isStream || !answer.body) return ConnectionEnd.lost();
       for await (const { data, retry } of events(answer.body, onData)) {
         const message = parseMessage(data);
         if (!message || !(state || isFirst(message, true) || message.type === 'restart')) return ConnectionEnd.lost();

@@ -21,10 +21,13 @@ pub(crate) const CLASSIC: &str = "classic";
 /// A person's account. It has no right to QR codes, so codes are typed to it.
 pub(crate) const PERSONAL: &str = "personal";
 
+/// A service account whose phones have to pick the number that the page shows.
+pub(crate) const NUMBER: &str = "number";
+
 /// The site's name, as phones see it.
 const SITE: &str = "Scenecast Demo";
 
-static DEMO_ACCOUNTS: [DemoAccount; 3] = [
+static DEMO_ACCOUNTS: [DemoAccount; 4] = [
     DemoAccount {
         name: DEMO,
         title: SITE,
@@ -57,6 +60,17 @@ static DEMO_ACCOUNTS: [DemoAccount; 3] = [
         path: Some("/wx/callback"),
         fallback_mini_program: None,
         texts: &[(Phrase::LoggedIn, "登录成功"), (Phrase::CodeUnknown, "验证码过期了,刷新登录页面重试一下吧")],
+    },
+    DemoAccount {
+        name: NUMBER,
+        title: "Scenecast Number",
+        app_id: "wx0a3be50000000001",
+        original_id: "gh_0a3be5000001",
+        rights: Rights::VerifiedService,
+        confirmation: Confirmation::Number,
+        path: None,
+        fallback_mini_program: None,
+        texts: &[],
     },
 ];
 

@@ -32,7 +32,7 @@ use scenecast_service::{
 use scenecast_simulator::{Simulator, http};
 use url::Url;
 
-use accounts::{CLASSIC, DEMO, DEMO_MINI, DemoAccounts, PERSONAL};
+use accounts::{CLASSIC, DEMO, DEMO_MINI, DemoAccounts, NUMBER, PERSONAL};
 pub use config::StandaloneConfig;
 use site::{LIMITS, SiteConfig, site};
 pub use site_process::{SiteProcessConfig, serve_site};
@@ -113,7 +113,7 @@ impl Standalone {
             gateway: http(standalone.gateway),
             callback_internal: http(standalone.internal),
             api_key: secrets.api,
-            accounts: [DEMO, PERSONAL].map(accounts::name).into(),
+            accounts: [DEMO, PERSONAL, NUMBER].map(accounts::name).into(),
             simulated_phones: Some(wechat_url),
         });
         tokio::spawn(gateway.serve());

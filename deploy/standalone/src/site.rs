@@ -72,7 +72,8 @@ fn security_headers(gateway: &Url) -> HeaderMap {
     let gateway_ws = gateway.replacen("http", "ws", 1);
     let policy = format!(
         "default-src 'none'; script-src 'self' {gateway}; connect-src 'self' {gateway} {gateway_ws}; \
-         style-src 'self'; img-src data: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+         style-src 'self'; img-src data: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'"
     );
     HeaderMap::from_iter([
         (header::CONTENT_SECURITY_POLICY, HeaderValue::try_from(policy).expect("an origin is ASCII")),

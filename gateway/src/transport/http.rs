@@ -28,8 +28,7 @@ use serde::Deserialize;
 use super::{
     cors::{LAST_EVENT_ID, cors, trim_requested_headers},
     origin_check::{OriginCheck, check_origin},
-    page_module::page_module,
-    poll, sse,
+    page_files, poll, sse,
     visitor::{returning_visitor_of, visitor_of},
     websocket::{self, CloseReason, KeepAlive, WebSocketUpgrade},
 };
@@ -62,7 +61,7 @@ pub(crate) fn router(
         .with_state(state.clone());
     let misplaced = MisplacedRequests::at(ListenerKind::Browsers, admission.bad_requests());
     let api = for_pages(with_problems(requests.merge(compatible), &misplaced), state, origins, proxies, admission);
-    Router::new().route("/v1/scenecast.js", get(serve_page_module)).merge(api)
+    page_files::routes().merge(api)
 }
 
 /// Adds to routes what all requests of pages go through: client address, CORS, admission and origin check.
@@ -84,17 +83,6 @@ pub(crate) fn for_pages(
         from_fn_with_state(admission.clone(), admit_clients),
         from_fn_with_state(OriginCheck::new(origins, state), check_origin),
     ))
-}
-
-/// Pages of any origin may import the module. The origin is checked when it opens a scene.
-async fn serve_page_module() -> impl IntoResponse {
-    let headers = [
-        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
-        (header::CACHE_CONTROL, "public, max-age=300"),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (headers, page_module())
 }
 
 /// The query of a WebSocket.

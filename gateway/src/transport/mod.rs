@@ -14,6 +14,7 @@
 //! | `cors` | what browsers let pages of other hosts send and read |
 //! | `visitor` | what a request tells of its client and page |
 //! | `page_module` | the page's JavaScript |
+//! | `page_files` | how it is served, with its types |
 //!
 //! A new transport is a module here with a handler in `http`. It gets its updates from a
 //! [`SceneFeed`](crate::session::SceneFeed), counts its connections with
@@ -25,6 +26,7 @@
 mod cors;
 pub(crate) mod http;
 mod origin_check;
+mod page_files;
 mod page_module;
 mod page_origin;
 mod poll;
@@ -35,5 +37,5 @@ pub(crate) mod timer_grid;
 pub(crate) mod visitor;
 pub(crate) mod websocket;
 
-pub use page_module::page_module;
+pub use page_module::{login_box_module, page_module};
 pub(crate) use sse::stream_headers;

@@ -7,12 +7,21 @@ use std::{
     time::Duration,
 };
 
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element, wd::Capabilities};
+use fantoccini::{Client, ClientBuilder, elements::Element, wd::Capabilities};
 pub use fantoccini::{key::Key, wd::WindowHandle};
 use serde_json::{Value, json};
 
 /// How long any wait of a test may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a wait for an element pauses between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// JavaScript that finds an element of the page, or inside its login box.
+const FIND: &str = "const [selector] = arguments; return document.querySelector(selector) \
+    ?? document.querySelector('scenecast-login')?.shadowRoot.querySelector(selector)";
+/// JavaScript that returns the text of a page and of its login box.
+const SHOWN: &str = "return `${document.body.innerText} \
+    ${document.querySelector('scenecast-login')?.shadowRoot.querySelector('div').innerText ?? ''}`";
 
 /// The size of the browser's screen.
 #[derive(Debug, Clone, Copy)]
@@ -53,14 +62,26 @@ impl Browser {
         self.client.goto(url).await.expect("the page loads");
     }
 
-    /// Waits until an element with this selector exists and is visible.
+    /// Waits until an element with this selector exists and is visible. If the page itself has none, one inside its login
+    /// box counts.
     pub async fn see(&self, selector: &str) -> Element {
-        let element = self.client.wait().at_most(TIMEOUT).for_element(Locator::Css(selector)).await;
-        let Ok(element) = element else {
-            panic!("{selector} did not appear; the page shows: {}", self.run("return document.body.innerText").await);
+        let Ok(element) = tokio::time::timeout(TIMEOUT, self.find(selector)).await else {
+            panic!("{selector} did not appear; the page shows: {}", self.run(SHOWN).await);
         };
         assert!(element.is_displayed().await.expect("the page is there"), "{selector} is hidden");
         element
+    }
+
+    /// Waits until an element with this selector exists. While another page loads there is none.
+    async fn find(&self, selector: &str) -> Element {
+        loop {
+            let found = self.client.execute(FIND, vec![json!(selector)]).await;
+            let id = found.ok().and_then(|found| found.as_object()?.values().next()?.as_str().map(str::to_owned));
+            match id {
+                Some(id) => return Element::from_element_id(self.client.clone(), id.into()),
+                None => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        }
     }
 
     /// Waits for an element, and reads its text.

@@ -7,15 +7,6 @@ use reqwest::Method;
 use crate::fixtures::{GatewayWorld, LIFE, ORIGIN, Scene, assert_problem, send};
 
 #[tokio::test]
-async fn pages_of_any_origin_may_import_the_module() {
-    let world = GatewayWorld::new().await;
-    let response = reqwest::get(world.url("/v1/scenecast.js")).await.unwrap();
-    assert_eq!(response.headers()["content-type"], "text/javascript; charset=utf-8");
-    assert_eq!(response.headers()["access-control-allow-origin"], "*");
-    assert!(response.text().await.unwrap().contains("export function login"));
-}
-
-#[tokio::test]
 async fn an_invalid_request_is_refused_with_a_problem() {
     let world = GatewayWorld::new().await;
     for body in ["", "{}", "nonsense", "[]", "{\"account\":\"Demo!\"}", "{\"account\":\"demo\",\"more\":1}"] {

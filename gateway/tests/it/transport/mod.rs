@@ -1,6 +1,7 @@
 //! The own API, by each transport.
 
 mod every_transport;
+mod files;
 mod http;
 mod origins;
 mod poll;

@@ -75,7 +75,7 @@ fn meant_for(uri: &Uri) -> Option<(&'static str, ListenerKind)> {
         (Some("v1"), Some("redeem")) => Some(("a site's call (/v1/redeem)", ListenerKind::Internal)),
         (Some("v1"), Some("accounts")) => Some(("a site's call (/v1/accounts/…)", ListenerKind::Internal)),
         (Some("internal"), Some("scenes")) => Some(("a gateway's call (/internal/scenes/…)", ListenerKind::Internal)),
-        (Some("v1"), Some("scenes" | "ws" | "scenecast.js")) => {
+        (Some("v1"), Some("scenes" | "ws" | "modules" | "scenecast.js" | "scenecast-login.js")) => {
             Some(("a page's request (/v1/scenes, /v1/ws or /v1/scenecast.js)", ListenerKind::Browsers))
         }
         (Some("metrics"), None) => Some(("Prometheus's request (/metrics)", ListenerKind::Admin)),
@@ -148,6 +148,8 @@ mod tests {
             ("/v1/scenes/hush/events", Some(Browsers)),
             ("/v1/ws?heartbeat=1", Some(Browsers)),
             ("/v1/scenecast.js", Some(Browsers)),
+            ("/v1/scenecast-login.js", Some(Browsers)),
+            ("/v1/modules/0.3.0-hush/scenecast.js", Some(Browsers)),
             ("/metrics", Some(Admin)),
             ("/", None),
             ("/v1", None),

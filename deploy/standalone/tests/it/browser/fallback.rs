@@ -111,7 +111,7 @@ async fn the_transport_that_worked_is_used_for_the_next_code() {
     })
     .await;
     wait_for_transport(&scenecast, "sse").await;
-    browser.run("document.querySelector('#renew').click()").await;
+    browser.run("document.querySelector('scenecast-login').renew()").await;
     browser.see("[data-view='waiting'] #qr").await;
     wait_for_transport(&scenecast, "sse").await;
     assert_one_login(&scenecast, &browser).await;

@@ -16,6 +16,11 @@ async fn login_page(scenecast: &Standalone, screen: ScreenSize, language: &str) 
     browser
 }
 
+/// The address of a login page that renews no code by itself.
+fn without_renewals(scenecast: &Standalone) -> String {
+    scenecast.site.join("?auto-renew=0").expect("an address").into()
+}
+
 /// Scans the page's code with the simulated phone, answers its question, and switches back to the page.
 async fn scan_and_answer(browser: &Browser, answer: &str) {
     let page = browser.open_window(browser.click("#phone-link")).await;
@@ -33,7 +38,8 @@ pub(super) async fn scan(browser: &Browser) {
 
 /// The answer to the redeem, as the page shows it.
 pub(super) async fn redeemed(browser: &Browser) -> Value {
-    let shown = browser.text("[data-view='loggedIn'] #redeemed").await;
+    browser.see("[data-view='loggedIn'] #avatar").await;
+    let shown = browser.text("#redeemed").await;
     serde_json::from_str(&shown).expect("JSON")
 }
 
@@ -41,10 +47,11 @@ pub(super) const ENGLISH: [&str; 4] =
     ["Scan the code with WeChat", "Scanned. Please confirm on your phone.", "Logging in…", "You are logged in"];
 const CHINESE: [&str; 4] = ["请使用微信扫描二维码", "已扫码，请在手机上确认", "正在登录…", "已登录"];
 
-/// JavaScript that records every status that the page shows from now on.
+/// JavaScript that records every status that the login box shows from now on.
 pub(super) const KEEP_STATUSES: &str = "window.statuses = []; \
     const keep = (changes) => changes.forEach(({ addedNodes: [text] }) => statuses.push(text.textContent)); \
-    new MutationObserver(keep).observe(document.querySelector('#status'), { childList: true })";
+    const box = document.querySelector('scenecast-login').shadowRoot; \
+    new MutationObserver(keep).observe(box.querySelector('#status'), { childList: true })";
 
 /// JavaScript that says whether the page fits the window's width.
 const FITS: &str = "return document.documentElement.scrollWidth <= innerWidth";
@@ -105,7 +112,8 @@ async fn assert_typed_code_logs_in(screen: ScreenSize, language: &str, send: &st
     browser.see("[data-view='typing'] #digits").await;
     assert_eq!(browser.text("#phone-link span").await, send);
     assert_eq!(browser.run(FITS).await, true, "the page needs no horizontal scrolling");
-    let code = browser.run("return document.querySelector('#digits').textContent").await;
+    let digits = "return document.querySelector('scenecast-login').shadowRoot.querySelector('#digits').textContent";
+    let code = browser.run(digits).await;
 
     let page = browser.open_window(browser.click("#phone-link")).await;
     browser.click("[id^='persona-']").await;
@@ -136,14 +144,16 @@ async fn an_account_that_the_site_does_not_have_is_refused() {
     let scenecast = standalone(Seconds::new(120)).await;
     let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
     browser.visit(scenecast.site.join("?account=classic").expect("an address").as_str()).await;
-    let advice = browser.text("[data-view='problem'] #advice").await;
+    let advice = browser.text("#unavailable #advice").await;
     assert!(advice.ends_with("account_unknown"), "{advice}");
 }
 
 #[tokio::test]
 async fn an_expired_code_offers_a_new_one_to_the_keyboard_too() {
     let scenecast = standalone(Seconds::new(3)).await;
-    let browser = login_page(&scenecast, ScreenSize::Desktop, "en-US").await;
+    let browser = Browser::start(ScreenSize::Desktop, "en-US").await;
+    browser.visit(&without_renewals(&scenecast)).await;
+    browser.see("[data-view='waiting'] #qr").await;
     let first = browser.attribute("#qr", "src").await;
     browser.see("[data-view='expired'] #renew").await;
     browser.press(Key::Tab).await;
@@ -164,10 +174,11 @@ async fn a_hidden_page_gets_a_code_when_it_becomes_visible_and_no_second_one_by_
 
     browser.hide().await;
     browser.see("[data-view='expired']").await;
-    let shown = browser.run("return document.querySelector('#qr').src").await;
+    let picture = "return document.querySelector('scenecast-login').shadowRoot.querySelector('#qr').src";
+    let shown = browser.run(picture).await;
     browser.unhide().await;
     browser.see("[data-view='expired'] #renew").await;
-    assert_eq!(browser.run("return document.querySelector('#qr').src").await, shown);
+    assert_eq!(browser.run(picture).await, shown);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use axum::{
     routing::{delete, get, post},
 };
 use scenecast_browsers::chromium::{Browser, ScreenSize};
-use scenecast_gateway::page_module;
+use scenecast_gateway::{login_box_module, page_module};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc};
 
@@ -77,7 +77,14 @@ impl ScriptedGateway {
         let module = [(header::CONTENT_TYPE, "text/javascript"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
         let app = Router::new()
             .route("/", get(async || Html(PAGE)))
-            .route("/v1/scenecast.js", get(async move || (module, page_module())))
+            .route(
+                "/v1/scenecast.js",
+                get({
+                    let module = module.clone();
+                    async move || (module, page_module())
+                }),
+            )
+            .route("/v1/scenecast-login.js", get(async move || (module, login_box_module())))
             .route("/v1/ws", get(accept))
             .route("/behind/a/proxy/v1/ws", get(accept))
             .route("/v1/scenes", post(refuse_scene))
