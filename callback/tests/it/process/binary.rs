@@ -7,13 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use scenecast_scene::{Rotating, internal};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
 };
 
-use crate::world::{API_KEY, INTERNAL, SECRET, TOKEN, assert_no_secrets};
+use crate::world::{API_KEY, INTERNAL, LIFE, SECRET, TOKEN, assert_no_secrets, new_scene, opening, unix_now};
 
 /// The one of the other tests is the simulator's published one, which is refused for WeChat itself.
 const OWN_AES_KEY: &str = "hgfedcbaijklmnopqrstuvwxyz0123456789ABCDEFG";
@@ -182,11 +183,21 @@ async fn a_wrong_api_key_and_lost_traces_have_a_line_and_the_exit_does_not_wait_
         }
     };
     assert!(said.contains("quotation marks"), "{said}");
+    // A gateway opens a scene whose login is traced. Redis is away.
+    let open_traced = async || {
+        let scene = opening(new_scene("demo"), "demo", LIFE).to_string();
+        let signature = internal::sign(&Rotating::fixed(INTERNAL), unix_now(), internal::OPEN_PATH, scene.as_bytes());
+        let url = format!("http://{}{}", addresses["gateways and sites"], internal::OPEN_PATH);
+        let call = http.post(url).header(internal::HEADER, signature).body(scene);
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(call.header("traceparent", trace).send().await.unwrap().status(), 503);
+    };
+    open_traced().await;
     drop(collector.accept().await.unwrap());
     while !next_line().await["message"].as_str().unwrap().contains("traces are lost until the log says otherwise") {}
 
     // The next batch is on its way when the process ends, and is never answered.
-    http.post(&redeem).send().await.unwrap();
+    open_traced().await;
     let _silent = collector.accept().await.unwrap();
     let pid = process.id().unwrap().to_string();
     assert!(Command::new("kill").arg(pid).status().await.unwrap().success());
