@@ -1,6 +1,7 @@
 //! What the API server says to each overlay, before anything runs.
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::cluster::{Cluster, path};
 
@@ -26,9 +27,10 @@ async fn the_pods_of_a_load_test_are_let_in() {
     };
     let pods: Vec<_> = with_pods.map(pod).collect();
     assert_eq!(pods.len(), 3);
-    let file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
-    std::fs::write(file.path(), json!({ "apiVersion": "v1", "kind": "List", "items": pods }).to_string()).unwrap();
-    cluster.kubectl(&["create", "--dry-run=server", "-f", &file.path().display().to_string()]).await;
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("pods.json");
+    std::fs::write(&file, json!({ "apiVersion": "v1", "kind": "List", "items": pods }).to_string()).unwrap();
+    cluster.kubectl(&["create", "--dry-run=server", "-f", &file.display().to_string()]).await;
 }
 
 #[tokio::test]

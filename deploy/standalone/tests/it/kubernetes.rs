@@ -179,8 +179,11 @@ const END: u64 = 6;
 #[test]
 fn kubernetes_lets_pods_drain() {
     let base = Overlay::read("k8s/base");
-    for deployment in ["scenecast-gateway", "scenecast-callback"] {
-        let environment = base.environment(deployment);
+    let mut google = Overlay::read("k8s/base");
+    google.include(Path::new("k8s/components/gke"));
+    let deployments = ["scenecast-gateway", "scenecast-callback"];
+    for (deployment, overlay) in deployments.into_iter().flat_map(|name| [(name, &base), (name, &google)]) {
+        let environment = overlay.environment(deployment);
         let seconds = |setting: &str| environment[setting].parse::<u64>().unwrap();
         let drain = seconds("SCENECAST_DRAIN__NOTICE") + seconds("SCENECAST_DRAIN__WINDOW") + END;
         let grace = base.pod(deployment)["terminationGracePeriodSeconds"].as_u64().unwrap();
