@@ -1,5 +1,9 @@
 //! What `k8s/` says, held to the settings and files that it speaks of. No cluster is needed: files are read as files.
 
+mod places;
+mod pods;
+mod scaling;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -149,6 +153,11 @@ fn pods_take_every_setting_that_an_overlay_gives_them() {
         }
         load_callback(environment).unwrap();
     }
+    for component in ["gke", "otel"] {
+        let mut overlay = Overlay::read("k8s/overlays/production");
+        overlay.include(&Path::new("k8s/components").join(component));
+        load::<GatewayConfig>(None, filled(overlay.environment("scenecast-gateway"))).unwrap();
+    }
     load::<SiteProcessConfig>(None, Overlay::read(DEV).environment("scenecast-site")).unwrap();
 }
 
@@ -170,8 +179,11 @@ const END: u64 = 6;
 #[test]
 fn kubernetes_lets_pods_drain() {
     let base = Overlay::read("k8s/base");
-    for deployment in ["scenecast-gateway", "scenecast-callback"] {
-        let environment = base.environment(deployment);
+    let mut google = Overlay::read("k8s/base");
+    google.include(Path::new("k8s/components/gke"));
+    let deployments = ["scenecast-gateway", "scenecast-callback"];
+    for (deployment, overlay) in deployments.into_iter().flat_map(|name| [(name, &base), (name, &google)]) {
+        let environment = overlay.environment(deployment);
         let seconds = |setting: &str| environment[setting].parse::<u64>().unwrap();
         let drain = seconds("SCENECAST_DRAIN__NOTICE") + seconds("SCENECAST_DRAIN__WINDOW") + END;
         let grace = base.pod(deployment)["terminationGracePeriodSeconds"].as_u64().unwrap();
@@ -240,33 +252,6 @@ fn accounts_reload_and_other_settings_roll() {
             assert!(generated["options"]["disableNameSuffixHash"].is_null(), "{generated}");
         }
     }
-}
-
-#[test]
-fn both_autoscalers_scale_alike() {
-    let hpa = Overlay::read("k8s/components/hpa-pods-metric");
-    let keda = Overlay::read("k8s/components/keda");
-    let limit: f64 =
-        Overlay::read("k8s/base").environment("scenecast-gateway")["SCENECAST_LIMITS__CONNECTIONS"].parse().unwrap();
-    let (hpa, keda) = (
-        &hpa.object("HorizontalPodAutoscaler", "scenecast-gateway")["spec"],
-        &keda.object("ScaledObject", "scenecast-gateway")["spec"],
-    );
-    assert_eq!(hpa["minReplicas"], keda["minReplicaCount"]);
-    assert_eq!(hpa["maxReplicas"], keda["maxReplicaCount"]);
-    assert_eq!(hpa["behavior"], keda["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]);
-    for (metric, trigger) in list(hpa, "metrics").zip(list(keda, "triggers")) {
-        assert_eq!(metric["pods"]["target"]["averageValue"], trigger["metadata"]["threshold"]);
-        // No data is not zero.
-        assert_eq!(trigger["metadata"]["ignoreNullValues"], "false");
-    }
-    let connections: f64 = text(&hpa["metrics"][0]["pods"]["target"]["averageValue"]).parse().unwrap();
-    assert!((0.6..0.7).contains(&(connections / limit)), "{connections} of {limit}");
-    // One pod goes, and has gone, before the next one does.
-    let down = &hpa["behavior"]["scaleDown"]["policies"][0];
-    let grace = Overlay::read("k8s/base").pod("scenecast-gateway")["terminationGracePeriodSeconds"].as_u64();
-    assert_eq!((&down["type"], &down["value"]), (&"Pods".into(), &1.into()));
-    assert!(down["periodSeconds"].as_u64() > grace);
 }
 
 #[test]
