@@ -2,9 +2,13 @@
 //! listeners.
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use scenecast_metrics::{Metrics, Stages};
+use scenecast_metrics::{Metrics, Stage, Stages};
 
 use crate::phone::Phrase;
+
+/// The stages that callbacks count. Gateways count the others.
+const STAGES: [Stage; 6] =
+    [Stage::Opened, Stage::Scanned, Stage::Confirmed, Stage::Redeemed, Stage::Declined, Stage::Cancelled];
 
 /// What the HTTP routes and WeChat's API client count. Clones share the metrics.
 #[derive(Debug, Clone)]
@@ -73,6 +77,7 @@ pub(crate) struct ReloadMetrics {
 
 impl CallbackMetrics {
     pub(crate) fn new(metrics: &Metrics, stages: Stages) -> Self {
+        stages.start(&STAGES);
         let deliveries = metrics.counter_vec(
             "deliveries_total",
             "Messages that WeChat delivered, by what became of them.",
@@ -177,6 +182,23 @@ impl ReloadMetrics {
             last_successful,
             reloads: metrics.counter("config_reloads_total", "Times that a changed configuration was taken over."),
             errors: metrics.counter("config_reload_errors_total", "Times that a changed configuration was refused."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scenecast_testing::metric_value;
+
+    use super::*;
+
+    #[test]
+    fn stages_are_there_before_a_scene_reaches_them() {
+        let metrics = Metrics::new();
+        CallbackMetrics::new(&metrics, Stages::new(&metrics));
+        for stage in ["opened", "scanned", "confirmed", "redeemed", "declined", "cancelled"] {
+            let value = metric_value(&metrics.text(), "scenecast_scenes_total", &[("stage", stage)]);
+            assert_eq!(value, Some(0.0), "{stage}");
         }
     }
 }

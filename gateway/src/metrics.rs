@@ -64,6 +64,7 @@ pub(crate) struct GatewayMetrics {
 
 impl GatewayMetrics {
     pub(crate) fn new(registry: &Metrics, stages: Stages, bus: &SceneReader, limits: GatewayLimits) -> Self {
+        stages.start(&[Stage::Opened, Stage::HandedOver]);
         let bus = bus.clone();
         registry.sampled_gauge("scenes_held", "Scenes with a page in this process.", move || bus.watched_scenes());
         let limit = registry.gauge("connections_limit", "The most connections that this process accepts at a time.");

@@ -37,6 +37,8 @@ const NEW_AT_ONCE: usize = 6;
 const REPEATED_AT_ONCE: usize = 4;
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
+/// The label `result` of an attempt that the site took.
+const DELIVERED: &str = "delivered";
 
 /// Why an event is a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
@@ -71,7 +73,8 @@ enum ClaimLoop {
 
 impl WebhookWorker {
     pub(super) fn new(account: AccountName, settings: WebhookSettings, sender: WebhookSender) -> Arc<Self> {
-        // An alert watches these for an increase. A counter that first appears with 1 would be no increase.
+        // Alerts watch these for an increase. A counter that first appears with 1 would be no increase.
+        sender.metrics.sent.with_label_values(&[account.as_str(), DELIVERED]);
         for cause in DeadLetterCause::VARIANTS {
             sender.metrics.dead_letters.with_label_values(&[account.as_str(), cause.into()]);
         }
@@ -225,7 +228,7 @@ impl WebhookWorker {
 
     /// Counts an attempt, and logs when the site begins to fail and when it works again.
     fn attempted(&self, error: Option<&SendError>) {
-        let result = error.map_or("delivered", SendError::as_str);
+        let result = error.map_or(DELIVERED, SendError::as_str);
         self.sender.metrics.sent.with_label_values(&[self.account.as_str(), result]).inc();
         let failed_before = self.site_fails.swap(error.is_some(), Ordering::Relaxed);
         match error {

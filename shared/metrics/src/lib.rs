@@ -158,6 +158,16 @@ impl Stages {
         Self(metrics.counter_vec("scenes_total", "Scenes that reached this stage of their life.", &["stage"]))
     }
 
+    /// Shows these stages from now on, with 0 as long as no scene has reached them. Prometheus sees no increase in a series
+    /// that begins at 1, so a fleet that has just been replaced would seem to lose the first login of each pod.
+    ///
+    /// See docs/decisions/136-alerts-allow-for-fleets-that-change.md.
+    pub fn start(&self, stages: &[Stage]) {
+        for stage in stages {
+            self.0.with_label_values(&[<&str>::from(stage)]);
+        }
+    }
+
     /// Counts one more scene that reached this stage.
     pub fn count(&self, stage: Stage) {
         self.0.with_label_values(&[<&str>::from(stage)]).inc();

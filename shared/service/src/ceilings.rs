@@ -6,7 +6,8 @@
 use std::num::NonZeroU32;
 
 /// What a connection takes that waits for its next request, in bytes: 21 KB of the process, as measured, and the kernel's
-/// share of 1.6 KB on Linux 6.18. A page that waits on a WebSocket takes a quarter of it.
+/// share of 1.6 KB on Linux 6.18. A page that waits on a WebSocket takes a quarter of it. It is not the most that a
+/// connection can take: while a client doesn't read its answers, the kernel keeps them (see decision 117).
 pub const HTTP_CONNECTION_BYTES: u32 = 24 * 1024;
 
 /// A limit of connections in a configuration.

@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -16,7 +16,7 @@ use crate::{
     config::{
         environment_warnings,
         error::{ConfigError, ConfigWarning},
-        load::{ConfigFile, admin_address, load},
+        load::{admin_address, load},
         types::TelemetryConfig,
         validate::Validate,
     },
@@ -263,21 +263,38 @@ fn print_line(to: &mut impl Write, text: &str) {
 /// Where the running process has its admin listener. Nothing else of the configuration is looked at: it may have changed
 /// since the process started, and be wrong now, and then the process serves on.
 fn admin_of_running<C: Binary>(cli: &Cli) -> std::io::Result<SocketAddr> {
-    let file = cli.config.as_deref().and_then(|path| ConfigFile::read(path).ok());
-    let address = admin_address(file.as_ref(), environment()).or(C::DEFAULT_ADMIN);
+    let text = || cli.config.as_deref().map_or_else(String::new, text_now);
+    let address = admin_address(text, environment()).or(C::DEFAULT_ADMIN);
     address.ok_or_else(|| std::io::Error::other("listen.admin isn't set, and so the process can't be asked"))
 }
 
-/// Asks `/healthz`, within 2 s. It uses no async runtime and no HTTP client, because a probe runs it every few seconds and
-/// it has to be quick.
+/// The file's text as it is now; empty if it can't be read, which is said.
+fn text_now(file: &Path) -> String {
+    let bytes = std::fs::read(file).unwrap_or_else(|error| {
+        let text = format!(
+            "warning: {}: {error}; if it said where the process listens, set SCENECAST_LISTEN__ADMIN, too",
+            file.display()
+        );
+        print_line(&mut std::io::stderr(), &text);
+        vec![]
+    });
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Asks `/healthz`, within 2 s. The error says where.
 fn healthcheck(admin: SocketAddr) -> std::io::Result<()> {
+    ask_health(admin).map_err(|error| std::io::Error::new(error.kind(), format!("/healthz at {admin}: {error}")))
+}
+
+/// Uses no async runtime and no HTTP client, because a probe runs this every few seconds and it has to be quick.
+fn ask_health(admin: SocketAddr) -> std::io::Result<()> {
     let limit = Duration::from_secs(2);
     let mut stream = TcpStream::connect_timeout(&from_this_machine(admin), limit)?;
     stream.set_read_timeout(Some(limit))?;
     stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = [0; 12];
     stream.read_exact(&mut answer)?;
-    if answer == *b"HTTP/1.1 200" { Ok(()) } else { Err(std::io::Error::other("/healthz did not answer 200")) }
+    if answer == *b"HTTP/1.1 200" { Ok(()) } else { Err(std::io::Error::other("the answer is not 200")) }
 }
 
 /// Where a process that listens on this address is reached from its own machine, which always has an IPv4 loopback.

@@ -74,10 +74,17 @@ async fn live_and_end(threads: &str) {
     let admin = format!("admin = \"127.0.0.1:{port}\"");
     let same = sample(|sample| with_threads(sample).replace("admin = \"127.0.0.1:0\"", &admin));
     assert!(binary(same.path(), "healthcheck").status().await.unwrap().success());
-    // A file that is broken by now, and secrets that only the process has, say nothing of its health.
-    let broken =
-        sample(|sample| with_threads(sample).replace("admin = \"127.0.0.1:0\"", &admin) + "\n[accounts.new]\n");
-    assert!(binary(broken.path(), "healthcheck").env_clear().status().await.unwrap().success());
+    // A file that is broken by now, or no TOML, and secrets that only the process has, say nothing of its health.
+    for broken in ["\n[accounts.new]\n", "\n[accounts.new\n"] {
+        let broken = sample(|sample| with_threads(sample).replace("admin = \"127.0.0.1:0\"", &admin) + broken);
+        assert!(binary(broken.path(), "healthcheck").env_clear().status().await.unwrap().success());
+    }
+    // Nor does a file that is gone, where a variable says what it said.
+    let mut gone = binary(Path::new("gone.toml"), "healthcheck");
+    let refused = gone.output().await.unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.starts_with("warning: gone.toml: ") && said.contains("not healthy: "), "{said}");
+    assert!(gone.env("SCENECAST_LISTEN__ADMIN", format!("127.0.0.1:{port}")).status().await.unwrap().success());
 
     let pid = process.id().unwrap().to_string();
     assert!(Command::new("kill").arg(pid).status().await.unwrap().success());

@@ -7,7 +7,7 @@ use scenecast_browsers::login_page::LoginPage;
 use scenecast_gateway::config::GatewayLimits;
 use scenecast_scene::Transition;
 use scenecast_service::config::Seconds;
-use scenecast_testing::{Direction, FaultProxy, ProxyMode, RedisServer, series_value};
+use scenecast_testing::{Direction, FaultProxy, ProxyMode, RedisServer, metric_value, series_value};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -23,8 +23,11 @@ const POLL: &str = "?wait=30";
 const HANDED_OVER: &str = "scenes_total{stage=\"handed_over\"}";
 
 #[tokio::test]
-async fn a_gateway_without_pages_says_so_for_every_transport() {
+async fn a_gateway_without_pages_says_so_for_every_transport_and_stage() {
     let metrics = GatewayWorld::new().await.metrics.text();
+    for stage in ["opened", "handed_over"] {
+        assert_eq!(metric_value(&metrics, "scenecast_scenes_total", &[("stage", stage)]), Some(0.0), "{stage}");
+    }
     for transport in ["websocket", "sse", "poll"] {
         let series = format!("scenecast_connections_open{{transport=\"{transport}\"}}");
         assert_eq!(series_value(&metrics, &series), Some(0), "{series}");

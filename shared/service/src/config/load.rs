@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, path::Path};
 
-use toml::Table;
+use toml::{Table, de::DeTable};
 
 use super::{
     environment::{Variables, variable_for},
@@ -95,15 +95,24 @@ pub fn load_with_file<T: Validate>(
     Err(ConfigError::of(errors).expect("settings that can be read are only refused for an error"))
 }
 
-/// The address in `listen.admin`, whatever is wrong with other settings: a process that runs may have a file by now with
-/// which it would not start. `None` if it isn't set, or is no address.
+/// The address in `listen.admin`, by the variables or else by a file with this text, whatever else is wrong with both, also if
+/// the text isn't TOML: a process that runs may have a file by now with which it would not start. `None` if it isn't set, or
+/// is no address. The text is asked for only if no variable sets it.
 pub(crate) fn admin_address(
-    file: Option<&ConfigFile>,
+    text: impl FnOnce() -> String,
     env: impl IntoIterator<Item = (String, String)>,
 ) -> Option<SocketAddr> {
-    let mut settings = file.map(|file| file.sections.clone()).unwrap_or_default();
+    let mut settings = Table::new();
     let _ = Variables::lay_over(&mut settings, env);
-    settings.get("listen")?.get("admin")?.as_str()?.parse().ok()
+    let set = settings.get("listen").and_then(|listen| listen.get("admin")?.as_str()?.parse().ok());
+    set.or_else(|| admin_in(&text()))
+}
+
+/// The address, if the parser finds it in spite of errors.
+fn admin_in(text: &str) -> Option<SocketAddr> {
+    let (sections, _) = DeTable::parse_recoverable(text);
+    let (_, listen) = sections.get_ref().iter().find(|(name, _)| name.get_ref() == "listen")?;
+    listen.get_ref().get("admin")?.get_ref().as_str()?.parse().ok()
 }
 
 /// The line of this place in a text, counted from 1. The end of a text belongs to its last line.

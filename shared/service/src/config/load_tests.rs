@@ -401,15 +401,26 @@ fn a_variable_sets_what_a_file_does() {
 #[test]
 fn the_admin_address_is_known_whatever_else_is_wrong() {
     let address = |toml: &str, env: &[(&str, &str)]| {
-        let file = ConfigFile { sections: toml::from_str(toml).unwrap() };
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        admin_address(Some(&file), env).map(|address| address.to_string())
+        admin_address(|| toml.to_owned(), env).map(|address| address.to_string())
     };
     let file = "nonsense = 1\n[listen]\nadmin = '[::]:9'\npublic = 5\n";
     assert_eq!(address(file, &[("SCENECAST_MORE__NONSENSE", "x")]).as_deref(), Some("[::]:9"));
     assert_eq!(address(file, &[("SCENECAST_LISTEN__ADMIN", "10.0.0.1:9")]).as_deref(), Some("10.0.0.1:9"));
-    for nothing in ["", "listen = 1", "[listen]\nadmin = 1", "[listen]\nadmin = 'localhost:9'"] {
+    for broken in [
+        "[listen]\nadmin = '[::]:9",
+        "public = \n[listen]\nadmin = '[::]:9'\n",
+        "listen.admin = '[::]:9'\n[accounts.demo\nsecret = 'x'",
+        "[listen]\nadmin = '[::]:9'\n<<<<<<< HEAD\npublic = 1\n=======\npublic = 2\n>>>>>>> new\n",
+        "[listen]\npublic = 'unclosed\nadmin = '[::]:9'\nadmin = '[::]:8'\n[listen]\nadmin = '[::]:7'\n",
+        "[listen]\nadmin = '[::]:9'\n\0\u{fffd}\n\"\"\"",
+    ] {
+        assert!(toml::from_str::<Table>(broken).is_err(), "{broken}");
+        assert_eq!(address(broken, &[]).as_deref(), Some("[::]:9"), "{broken}");
+    }
+    for nothing in
+        ["", "listen = 1", "listen = [\nadmin", "\0", "[listen]\nadmin = 1", "[listen]\nadmin = 'localhost:9'"]
+    {
         assert_eq!(address(nothing, &[]), None, "{nothing}");
     }
-    assert_eq!(admin_address(None, []), None);
 }
