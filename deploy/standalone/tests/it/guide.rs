@@ -54,10 +54,9 @@ fn install_explains_each_placeholder() {
     }
 }
 
-/// Hexadecimal digits such as `openssl rand -hex` makes, other ones for each name.
+/// Another secret for each name: as long as those of `openssl rand -hex 16`.
 fn random(name: &str) -> String {
-    let digits = name.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("{digits}0123456789abcdef0123456789abcdef")[..32].to_owned()
+    format!("{name}0123456789abcdef0123456789abcdef")[..32].to_owned()
 }
 
 /// The secrets of a file that `install.md` has the reader write, with values in place of the shell's.
