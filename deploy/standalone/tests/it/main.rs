@@ -1,8 +1,9 @@
-//! Standalone as its users see it, what operators watch, the manifests, the documents, and the house rules.
+//! Standalone as its users see it, what operators watch, the manifests, the documents, the guide, and the house rules.
 
 mod browser;
 mod compatible;
 mod documents;
+mod guide;
 mod house_rules;
 mod kubernetes;
 mod monitoring;

@@ -17,7 +17,7 @@ const CHANGED_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 /// How drills reach Kubernetes, and what they need to know of the cluster.
 #[derive(Debug, Clone, Args)]
-pub(in crate::drills) struct KubernetesOptions {
+pub(crate) struct KubernetesOptions {
     /// The namespace of gateways and callbacks
     #[arg(long, default_value = "scenecast")]
     namespace: String,
