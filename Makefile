@@ -143,15 +143,6 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-	@for program in $(PROGRAMS); do \
-	  command -v $$program >/dev/null || missing=1; \
-	done; \
-	if [ -n "$$missing" ]; then \
-	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-	  $$sudo apt-get update -q && \
-	  $$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -yq --no-install-recommends $(PACKAGES); \
-	fi
-
 # Node for the browser package's tests: any from 20 on. (Debian 12 has 18, so there it has to come from elsewhere.)
 needed-node:
 	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' && command -v npm >/dev/null || \
