@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::process::Command;
 
 use crate::cluster::{Cluster, path};
 
@@ -31,6 +32,26 @@ async fn the_pods_of_a_load_test_are_let_in() {
     let file = folder.path().join("pods.json");
     std::fs::write(&file, json!({ "apiVersion": "v1", "kind": "List", "items": pods }).to_string()).unwrap();
     cluster.kubectl(&["create", "--dry-run=server", "-f", &file.display().to_string()]).await;
+}
+
+/// Two releases share a cluster if nothing of one names the other's namespace.
+#[tokio::test]
+async fn a_release_is_all_in_its_own_namespace() {
+    let folder = TempDir::new().unwrap();
+    // kustomize takes no absolute path.
+    let up = "../".repeat(folder.path().canonicalize().unwrap().components().count() - 1);
+    let shipped = std::fs::read_to_string(path("overlays/production/kustomization.yaml")).unwrap();
+    let other = shipped
+        .replace("namespace: scenecast\n", "namespace: other\n")
+        .replace("../../", &format!("{up}{}/", path("").trim_matches('/')));
+    std::fs::write(folder.path().join("kustomization.yaml"), other).unwrap();
+    let rendered = Command::new("kubectl").arg("kustomize").arg(folder.path()).output().await.unwrap();
+    let rendered = String::from_utf8(rendered.stdout).unwrap();
+    assert_eq!(rendered.matches(r#"{namespace="other","#).count(), 2, "{rendered}");
+    assert!(rendered.contains("kind: Namespace\n") && rendered.contains("  name: other\n"));
+    for left in ["namespace: scenecast\n", r#"namespace="scenecast""#, ".scenecast:", ".scenecast.svc"] {
+        assert!(!rendered.contains(left), "{left} is left: {rendered}");
+    }
 }
 
 #[tokio::test]

@@ -18,15 +18,16 @@ fn bits(address: IpAddr) -> (u128, u32) {
 }
 
 fn is_within(address: IpAddr, range: &str) -> bool {
-    let (network, prefix) = range.split_once('/').unwrap();
-    let ((network, length), (address, own_length)) = (bits(network.parse().unwrap()), bits(address));
-    let unlooked = length - prefix.parse::<u32>().unwrap();
+    let (network, prefix) = range.split_once('/').expect("a range has a prefix");
+    let (network, length) = bits(network.parse().expect("a range begins with an address"));
+    let (address, own_length) = bits(address);
+    let unlooked = length - prefix.parse::<u32>().expect("a prefix is a number of bits");
     length == own_length && network.checked_shr(unlooked).unwrap_or(0) == address.checked_shr(unlooked).unwrap_or(0)
 }
 
 /// Whether a policy lets its pods reach an address that isn't a pod's.
 fn reaches(policy: &Value, address: &str, port: u16) -> bool {
-    let address = address.parse().unwrap();
+    let address = address.parse().expect("the test asks for an address");
     let is_to = |to: &Value| {
         let block = &to["ipBlock"];
         !block.is_null()

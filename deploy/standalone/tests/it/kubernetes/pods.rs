@@ -70,7 +70,7 @@ fn a_full_or_lost_node_keeps_no_pod_from_running() {
 fn patched(component: &str) -> Vec<(Value, Value)> {
     let kustomization = yaml(format!("k8s/components/{component}/kustomization.yaml")).remove(0);
     let patches = list(&kustomization, "patches")
-        .map(|patch| -> Value { serde_saphyr::from_str(text(&patch["patch"])).unwrap() });
+        .map(|patch| -> Value { serde_saphyr::from_str(text(&patch["patch"])).expect("a patch is YAML") });
     let base = Overlay::read("k8s/base");
     patches
         .map(|patch| {
