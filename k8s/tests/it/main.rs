@@ -8,5 +8,6 @@ mod drills;
 mod load;
 mod logins;
 mod manifests;
+mod machine;
 mod mistakes;
 mod scaling;
