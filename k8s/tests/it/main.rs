@@ -10,4 +10,6 @@ mod logins;
 mod manifests;
 mod machine;
 mod mistakes;
+mod pod_network;
+mod policies;
 mod scaling;
