@@ -5,6 +5,8 @@ CLUSTER_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # Two clusters with different names run side by side.
 CLUSTER_NAME=${CLUSTER_NAME:-scenecast-test}
 CLUSTER_NODES=${CLUSTER_NODES:-2}
+# The kernel's tree of cgroups. A test lets it look like another machine's.
+CGROUPS=${CGROUPS:-/sys/fs/cgroup}
 # What is built once and kept.
 CLUSTER_CACHE=${CLUSTER_CACHE:-$(cd "$CLUSTER_DIR/../.." && pwd)/target/kubernetes}
 PROGRAMS_DIR=$CLUSTER_CACHE/bin
@@ -13,7 +15,7 @@ DEFINITIONS_DIR=$CLUSTER_CACHE/definitions
 # What a running cluster has on the disk. Sockets, certificates and mounts are inside its namespaces.
 RUN_DIR=$CLUSTER_CACHE/run/$CLUSTER_NAME
 LOG_DIR=$RUN_DIR/log
-export CLUSTER_NAME CLUSTER_NODES CLUSTER_CACHE
+export CLUSTER_NAME CLUSTER_NODES CLUSTER_CACHE CGROUPS
 
 # Inside the cluster's mount namespace, where /run is empty at first.
 CERTIFICATES=/run/certificates

@@ -8,5 +8,5 @@ for program in kube-router kube-proxy kubelet containerd; do
   kill -KILL "$(cat "/run/$program-$node.pid")" 2>/dev/null || true
 done
 # Its containers, and the shims above them, are in its cgroup.
-find "/sys/fs/cgroup/pids/$CLUSTER_NAME/n$node" -name cgroup.procs -exec cat {} + | xargs -r kill -KILL 2>/dev/null || true
+find "$CGROUPS/pids/$CLUSTER_NAME/n$node" -name cgroup.procs -exec cat {} + | xargs -r kill -KILL 2>/dev/null || true
 pkill -KILL -f "containerd-shim.*/run/n$node/containerd.sock" || true

@@ -35,7 +35,7 @@ search scenecast.svc.cluster.local svc.cluster.local cluster.local" >/run/resolv
 mount --bind /run/resolv.conf "$(readlink -f /etc/resolv.conf)"
 
 # Version 1 of cgroups: one tree for each controller.
-for controller in /sys/fs/cgroup/*/; do
+for controller in "$CGROUPS"/*/; do
   for node in $(seq "$CLUSTER_NODES"); do
     mkdir -p "$controller$CLUSTER_NAME/n$node"
     [ -f "$controller/cpuset.cpus" ] || continue

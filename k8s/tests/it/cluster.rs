@@ -1,6 +1,6 @@
 //! The running cluster, as its administrator sees it.
 
-use std::{path::PathBuf, process::Output, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, process::Output, time::Duration};
 
 use serde_json::Value;
 use tokio::{
@@ -70,17 +70,22 @@ impl Cluster {
 
     /// The pods of a Deployment that don't end.
     pub(crate) async fn pods(&self, name: &str) -> Vec<Pod> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let pod = |pod: &Value| Pod { name: text(&pod["metadata"]["name"]), address: text(&pod["status"]["podIP"]) };
+        self.running(name).await.iter().map(pod).collect()
+    }
+
+    /// The nodes on which these pods are.
+    pub(crate) async fn nodes_of(&self, name: &str) -> BTreeSet<String> {
+        self.running(name).await.iter().map(|pod| pod["spec"]["nodeName"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The pods of a Deployment that run and don't end, as Kubernetes describes them.
+    async fn running(&self, name: &str) -> Vec<Value> {
         let selector = format!("--selector=app.kubernetes.io/name={name}");
         let found = self.get(&["pods", "--field-selector=status.phase=Running", &selector]).await;
-        let stays = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        found["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(stays)
-            .map(|pod| Pod { name: text(&pod["metadata"]["name"]), address: text(&pod["status"]["podIP"]) })
-            .collect()
+        let pods = found["items"].as_array().unwrap().iter();
+        pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).cloned().collect()
     }
 
     /// The pods of gateways and callbacks that don't end.

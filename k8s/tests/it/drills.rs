@@ -12,7 +12,8 @@ use crate::{
 const FLEET: &str = "tests/overlays/drills";
 const NEXT: &str = "tests/overlays/drills-next";
 const EDGE: &str = "tests/edge.conf";
-/// Where `tests/edge.conf` listens.
+/// What it includes.
+const EDGE_GATEWAYS: &str = "/run/edge-gateways.conf";
 const EDGE_ADDRESS: &str = "10.200.0.1:8080";
 
 /// The fleet of the drills, all of it ready.
@@ -88,7 +89,12 @@ async fn a_node_that_is_drained_loses_no_login() {
 
 #[tokio::test]
 async fn a_node_that_vanishes_loses_no_login() {
-    let _cluster = fleet().await;
+    let cluster = fleet().await;
+    // A node that was drained before stays empty until pods are made anew.
+    if cluster.nodes_of("scenecast-gateway").await.len() < 2 {
+        cluster.kubectl(&["rollout", "restart", "deployment/scenecast-gateway"]).await;
+        cluster.rolled_out().await;
+    }
     let script = |name: &str| format!("bash {} \"$1\"", path(&format!("cluster/inside/{name}")));
     let [lose, bring_back] = [script("lose_node.sh"), script("return_node.sh")];
     drill("node-loss", &["--lose-node", &lose, "--return-node", &bring_back]).await;
@@ -103,6 +109,13 @@ async fn a_redis_with_another_address_and_the_same_data_loses_no_login() {
 #[tokio::test]
 async fn an_edge_proxy_that_is_reloaded_loses_no_login() {
     let _cluster = fleet().await;
+    let shipped = fs::read_to_string(path("../deploy/nginx/gateway.conf")).unwrap();
+    let edge_gateways = shipped
+        .replace("listen 80;", &format!("listen {EDGE_ADDRESS};"))
+        .replace("server 10.0.1.1:8080;", "server scenecast-gateway:8080;")
+        .replace("server 10.0.1.2:8080;", "");
+    assert!(edge_gateways.contains(EDGE_ADDRESS) && !edge_gateways.contains("10.0.1."), "{edge_gateways}");
+    fs::write(EDGE_GATEWAYS, edge_gateways).unwrap();
     let edge = format!("nginx -c {}", path(EDGE));
     let shell = async |command: &str| Command::new("sh").args(["-c", command]).status().await.unwrap().success();
     assert!(shell(&edge).await);

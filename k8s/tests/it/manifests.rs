@@ -67,3 +67,47 @@ async fn what_an_overlay_leaves_open_is_refused_by_name() {
         assert!(refused.contains("<host-for-wechat>"), "{refused}");
     }
 }
+
+#[tokio::test]
+async fn the_api_server_takes_components_in_every_mix() {
+    let cluster = Cluster::of_this_test().await;
+    for scaling in ["hpa-pods-metric", "keda"] {
+        for edge in ["ingress", "gateway-api"] {
+            for watched in [&[][..], &["servicemonitor", "otel"]] {
+                let overlay = mix(&[&["networkpolicy", scaling, edge][..], watched].concat());
+                cluster.kubectl(&["apply", "--dry-run=server", "-k", &overlay.path().display().to_string()]).await;
+            }
+        }
+    }
+}
+
+/// An overlay of the base and these components, with what they leave open filled in.
+fn mix(components: &[&str]) -> TempDir {
+    let overlay = tempfile::tempdir().unwrap();
+    // kustomize takes no absolute path.
+    let up = "../".repeat(overlay.path().canonicalize().unwrap().components().count() - 1);
+    let found = |folder: &str| format!("{up}{}", path(folder).trim_start_matches('/'));
+    let components: Vec<_> = components.iter().map(|component| found(&format!("components/{component}"))).collect();
+    let patch = |kind: &str, operations: Value| json!({ "target": { "kind": kind }, "patch": operations.to_string() });
+    let replace = |path: &str, value: Value| json!({ "op": "add", "path": path, "value": value });
+    let kustomization = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": "scenecast",
+        "resources": [found("base")],
+        "components": components,
+        "labels": [{ "pairs": { "app.kubernetes.io/part-of": "scenecast" } }],
+        "patches": [
+            patch("HTTPRoute", json!([
+                replace("/spec/parentRefs", json!([{ "name": "public", "namespace": "gateways" }])),
+                replace("/spec/hostnames", json!(["login.example.com"])),
+            ])),
+            patch("Ingress", json!([
+                replace("/spec/rules/0/host", json!("login.example.com")),
+                replace("/spec/ingressClassName", json!("public")),
+            ])),
+        ],
+    });
+    std::fs::write(overlay.path().join("kustomization.yaml"), kustomization.to_string()).unwrap();
+    overlay
+}

@@ -11,6 +11,9 @@ use crate::{
 const LOGINS: &str = "tests/overlays/logins";
 const GATEWAY: &str = "deployment/scenecast-gateway";
 
+/// Fewer than these came within the shortest of these tests only if most people could not log in.
+const SOME_LOGINS: u64 = 20;
+
 /// People who log in until the test has seen enough.
 fn people() -> Load {
     Load::start(&["--pages=40", "--opens=40", "--rate=4", "--for=600"])
@@ -50,7 +53,7 @@ async fn a_rollout_that_can_not_go_on_says_why_and_the_pods_before_it_serve() {
         cluster.kubectl(&["rollout", "undo", GATEWAY]).await;
         cluster.rolled_out().await;
     }
-    assert_nothing_lost(&people.stop().await);
+    assert_nothing_lost(&people.stop().await, SOME_LOGINS);
 }
 
 #[tokio::test]
@@ -58,8 +61,8 @@ async fn a_quota_that_stops_new_pods_is_named_and_the_rollout_goes_on_without_it
     let cluster = Cluster::of_this_test().await;
     cluster.deploy(LOGINS).await;
     let people = people();
-    let pods = cluster.get(&["pods"]).await["items"].as_array().unwrap().len();
-    cluster.kubectl(&["create", "quota", "small", &format!("--hard=pods={pods}")]).await;
+    // Room for none: pods of the test before that still drain count, and would make room for others as they end.
+    cluster.kubectl(&["create", "quota", "small", "--hard=pods=0"]).await;
     cluster.kubectl(&["rollout", "restart", GATEWAY]).await;
     until("the Deployment says that the quota stops it", async || {
         let status = &cluster.get(&["deployment", "scenecast-gateway"]).await["status"];
@@ -68,7 +71,7 @@ async fn a_quota_that_stops_new_pods_is_named_and_the_rollout_goes_on_without_it
     .await;
     cluster.kubectl(&["delete", "quota", "small"]).await;
     cluster.rolled_out().await;
-    assert_nothing_lost(&people.stop().await);
+    assert_nothing_lost(&people.stop().await, SOME_LOGINS);
 }
 
 #[tokio::test]
@@ -91,7 +94,7 @@ async fn changed_accounts_reach_pods_that_run_and_broken_ones_change_nothing() {
 
     assert_eq!(cluster.pods("scenecast-callback").await, pods, "no pod was replaced");
     set_accounts(&cluster, &shipped).await;
-    assert_nothing_lost(&people.stop().await);
+    assert_nothing_lost(&people.stop().await, SOME_LOGINS);
 }
 
 /// Makes this the file of accounts.
@@ -122,5 +125,5 @@ async fn pods_that_start_before_redis_are_ready_and_log_in_once_it_is_there() {
     cluster.kubectl(&["scale", "deployment/scenecast-redis", "--replicas=1"]).await;
     cluster.rolled_out().await;
     let people = Load::start(&["--pages=20", "--opens=20", "--rate=4", "--for=10"]);
-    assert_nothing_lost(&people.end().await);
+    assert_nothing_lost(&people.end().await, SOME_LOGINS);
 }
