@@ -11,8 +11,8 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 # What the cluster for the tests of k8s/ consists of, beside what k8s/cluster/build.sh builds.
 KUBERNETES_PACKAGES := containerd runc containernetworking-plugins iptables nftables ipset conntrack ethtool iproute2 \
-  procps jq openssl curl unzip socat
-KUBERNETES_PROGRAMS := containerd runc iptables nft ipset conntrack ethtool ip jq openssl curl unzip socat
+  procps jq openssl curl unzip socat faketime
+KUBERNETES_PROGRAMS := containerd runc iptables nft ipset conntrack ethtool ip jq openssl curl unzip socat faketime
 
 .PHONY: check test test-docker test-kubernetes test-browser browser-package dev-kubernetes bench lint deny fuzz \
   needed needed-kubernetes needed-node kubernetes-copies

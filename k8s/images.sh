@@ -9,10 +9,13 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # The authorities that our HTTP clients trust. They don't start without any.
 CERTIFICATES=/etc/ssl/certs/ca-certificates.crt=/etc/ssl/certs/ca-certificates.crt
 
-# Makes an image anew if a file of it is newer.
+# Lets a process see another time, where a test wants that.
+CLOCK=$(dpkg -L libfaketime | grep '/libfaketimeMT.so.1$')=/usr/local/lib/libfaketime.so.1
+
+# Makes an image anew if its program or this script is newer.
 image() {
   local archive=$folder/$1.tar
-  [ "$archive" -nt "$3" ] || k8s/cluster/image.sh "$archive" "$2" "$3" "$CERTIFICATES"
+  [ "$archive" -nt "$3" ] && [ "$archive" -nt k8s/images.sh ] || k8s/cluster/image.sh "$archive" "$2" "$3" "$CERTIFICATES" "$CLOCK"
 }
 
 for binary in gateway callback loadtest standalone; do

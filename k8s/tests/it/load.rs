@@ -27,9 +27,14 @@ pub(crate) struct Load {
 impl Load {
     /// Starts `scenecast-loadtest run` with these arguments.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_at(&path(TARGET), arguments)
+    }
+
+    /// The same with another file as its target.
+    pub(crate) fn start_at(target: &str, arguments: &[&str]) -> Self {
         let results = tempfile::tempdir().unwrap();
         let process = Command::new(path(LOAD_TESTER))
-            .args(["run", "--force", "--confirmation=tap", "--think=0-1", "--target", &path(TARGET), "--out"])
+            .args(["run", "--force", "--confirmation=tap", "--think=0-1", "--target", target, "--out"])
             .arg(results.path())
             .args(arguments)
             .stdout(Stdio::null())

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a fixture that can't go on fails its test")]
 
+mod clocks;
 mod cluster;
 mod drills;
 mod load;

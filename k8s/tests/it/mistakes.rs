@@ -12,7 +12,7 @@ const LOGINS: &str = "tests/overlays/logins";
 const GATEWAY: &str = "deployment/scenecast-gateway";
 
 /// Fewer than these came within the shortest of these tests only if most people could not log in.
-const SOME_LOGINS: u64 = 20;
+const SOME_LOGINS: u64 = 5;
 
 /// People who log in until the test has seen enough.
 fn people() -> Load {
