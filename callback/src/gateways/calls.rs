@@ -18,8 +18,8 @@ use scenecast_metrics::{Stage, Stages};
 use scenecast_scene::{
     Cause, DeliveryId, NewScene, Rotating, Settled, Transition,
     internal::{
-        CANCEL_PATH, CancelCall, HEADER, MAX_BODY_BYTES, MAX_REOPEN_BATCH, OPEN_PATH, OpenCall, OpenedHandle,
-        REOPEN_PATH, ReopenCall, verify,
+        CANCEL_PATH, CallSignatureError, CancelCall, HEADER, MAX_BODY_BYTES, MAX_REOPEN_BATCH, OPEN_PATH, OpenCall,
+        OpenedHandle, REOPEN_PATH, ReopenCall, verify,
     },
     time::{unix_now, unix_now_ms},
 };
@@ -74,10 +74,13 @@ async fn verify_call<T: DeserializeOwned>(secret: &Rotating, head: &Parts, body:
     let body = read_body(body, MAX_BODY_BYTES).await?;
     let signature = header(&head.headers, HEADER).unwrap_or_default();
     verify(secret, unix_now(), head.uri.path(), &body, signature).map_err(|error| {
-        tracing::warn!(
-            %error,
-            "refused a call to the internal listener; do gateway and callback have the same internal_secret?"
-        );
+        let remedy = match error {
+            CallSignatureError::Stale => "synchronize the clocks of gateways and callbacks (NTP)",
+            CallSignatureError::Unsigned | CallSignatureError::Mismatch => {
+                "give gateways and callbacks the same internal_secret"
+            }
+        };
+        tracing::warn!(%error, remedy, "refused a call to the internal listener");
         Problem::new(StatusCode::UNAUTHORIZED, "signature_invalid", error.to_string())
     })?;
     json(&body)

@@ -30,6 +30,8 @@ impl Cluster {
     pub(crate) async fn of_this_test() -> Self {
         let cluster = Self(CLUSTER.lock().await);
         cluster.kubectl(&["apply", "-f", &path("base/namespace.yaml")]).await;
+        // What a test before it made by hand, and left because it failed.
+        cluster.kubectl(&["delete", "pods,services", "--selector=app", "--wait=false"]).await;
         cluster
     }
 

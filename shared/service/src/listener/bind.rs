@@ -10,8 +10,9 @@ use std::{
 use rustix::{io::Errno, net::sockopt::set_ipv6_v6only};
 use tokio::net::{TcpListener, TcpSocket};
 
-/// How many connections the kernel completes before they are accepted; as many as tokio's own.
-const BACKLOG: u32 = 1024;
+/// How many connections the kernel completes before they are accepted: as many as tokio's own listener. More would come at
+/// once than can be told why they are rejected.
+const BACKLOG: u32 = 128;
 
 /// Binds this address and listens on it. `[::]` is IPv6 and IPv4, also where the machine's `bindv6only` says that it is
 /// IPv6 alone; and IPv4 alone where the machine has no IPv6, with a line in the log.
