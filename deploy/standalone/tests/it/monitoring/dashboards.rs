@@ -134,9 +134,12 @@ fn each_alert_that_a_dashboard_names_exists() {
     }
 }
 
-/// The label values that an expression looks for, except those of Grafana's variables and of any text.
+/// The label values of pods' metrics that an expression looks for, except those of Grafana's variables and of any text.
 fn label_values(expression: &str) -> Vec<String> {
-    let matchers = expression.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    let series: Vec<_> = expression.split('{').collect();
+    // The labels of kube-state-metrics are names of Kubernetes.
+    let of_pods = series.windows(2).filter(|pair| !pair[0].ends_with("kube_deployment_spec_replicas"));
+    let matchers = of_pods.filter_map(|pair| pair[1].split('}').next());
     let matchers = matchers.flat_map(|matchers| matchers.split("\",")).filter_map(|matcher| matcher.split_once('"'));
     let values = matchers.flat_map(|(_, values)| values.trim_end_matches('"').split('|').map(str::to_owned));
     values.filter(|value| !value.contains('$') && !value.contains(".*") && !value.is_empty()).collect()
