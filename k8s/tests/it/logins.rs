@@ -21,7 +21,8 @@ async fn the_demo_sites_page_logs_in_with_a_simulated_phone() {
     browser.click("#scan").await;
     browser.click(".menu-link").await;
     browser.switch_to(page).await;
-    assert!(browser.text("[data-view='loggedIn'] #redeemed").await.contains("openid"));
+    browser.see("[data-view='loggedIn'] #avatar").await;
+    assert!(browser.text("#redeemed").await.contains("openid"));
 }
 
 #[tokio::test]
