@@ -38,6 +38,11 @@ const BACKOFF: Duration = Duration::from_secs(5);
 const BACKOFF_SCANNED: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
 
+/// The problem of a page that got digits to send, because WeChat gives no QR code at the moment.
+const WITHOUT_QR_CODE: &str = "without_qr_code";
+/// Nobody in the crowd sends digits, so such a page asks for another code after this time.
+const ASKS_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
 /// The share of scenes whose page leaves for a while, like a phone's browser in the background or a sleeping laptop.
 const LEAVING_SHARE: f64 = 0.25;
 /// Such a page leaves at most this long after it opened the scene.
@@ -209,6 +214,10 @@ impl LoginTab {
     /// Applies a frame. Answers how the connection ended, if the frame ends it.
     fn handle_frame(&mut self, frame: PageFrame, waiting: &mut Option<WaitingScene>) -> Option<ConnectionEnd> {
         match frame.kind.as_str() {
+            "opened" if frame.qr.url.is_empty() => {
+                self.state.ledger().count_problem(WITHOUT_QR_CODE);
+                return Some(ConnectionEnd::RetryAfter(ASKS_AGAIN_AFTER));
+            }
             "opened" => {
                 let scene = frame.scene.parse().ok()?;
                 let leaves = (self.state.config.restless && rand::random_bool(LEAVING_SHARE))

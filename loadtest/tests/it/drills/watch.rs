@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use scenecast_browsers::login_page::{LoginPage, PageMessage};
 use scenecast_loadtest::cluster::{API_KEY, APP_SECRET, Cluster, ORIGIN, Setup, TOKEN};
-use scenecast_simulator::http;
-use scenecast_simulator::{EncryptionMode, SimulatedAccount};
+use scenecast_simulator::{EncryptionMode, SimulatedAccount, http};
+use scenecast_testing::until;
 use tokio::{net::TcpListener, process::Command};
 
 /// A cluster that expects WeChat at this port, and a directory with the `target.toml` that describes it.
@@ -29,10 +30,10 @@ async fn cluster(wechat: u16) -> (Cluster, tempfile::TempDir) {
     (cluster, files)
 }
 
-/// The command that watches for three seconds.
+/// The command that watches; without `--for` until it is ended.
 fn watch(target: &Path) -> Command {
     let mut watch = Command::new(env!("CARGO_BIN_EXE_scenecast-loadtest"));
-    watch.args(["drill", "watch", "--for", "3", "--pages", "20", "--rate", "10", "--target"]).arg(target);
+    watch.args(["drill", "watch", "--pages", "20", "--rate", "10", "--target"]).arg(target);
     watch
 }
 
@@ -44,12 +45,29 @@ async fn port() -> u16 {
 #[tokio::test]
 async fn people_log_in_at_a_cluster_that_was_already_running() {
     let (_cluster, files) = cluster(port().await).await;
-    let watched = watch(&files.path().join("target.toml")).output().await.unwrap();
+    let watched = watch(&files.path().join("target.toml")).args(["--for", "3"]).output().await.unwrap();
     let table = String::from_utf8(watched.stdout).unwrap();
     let row = table.lines().find(|line| line.starts_with("watch")).unwrap();
     let [accepted, delivered]: [u64; 2] =
         std::array::from_fn(|n| row.split_whitespace().nth(n + 1).unwrap().parse().unwrap());
     assert!(watched.status.success() && accepted > 10 && delivered == accepted, "{table}");
+}
+
+#[tokio::test]
+async fn pages_that_got_digits_while_wechat_was_away_ask_for_a_qr_code_again() {
+    let (cluster, files) = cluster(port().await).await;
+    let gateway = cluster.gateway_address(0).to_string();
+    until("a page gets digits, since nobody answers for WeChat", async || {
+        let mut page = LoginPage::connect(&gateway, ORIGIN).await.unwrap();
+        page.open(cluster.account.as_str(), None).await.unwrap();
+        matches!(page.next_message().await, PageMessage::Frame(frame) if frame.kind == "opened" && frame.qr.url.is_empty())
+    })
+    .await;
+    let watched = watch(&files.path().join("target.toml")).args(["--for", "12"]).output().await.unwrap();
+    let table = String::from_utf8(watched.stdout).unwrap();
+    let row = table.lines().rfind(|line| line.starts_with("watch")).unwrap();
+    let accepted: u64 = row.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(accepted > 0 && table.contains("without_qr_code"), "{table}");
 }
 
 #[tokio::test]
