@@ -1,11 +1,11 @@
 # Two commands matter: `cargo run` shows a login, `make test` checks everything. While you work, `make check` is the
 # fast loop.
 
-PACKAGES := redis-server chromium chromium-driver nginx prometheus procps
-PROGRAMS := redis-server chromium chromedriver nginx promtool pkill
+PACKAGES := redis-server chromium chromium-driver nginx prometheus procps iproute2
+PROGRAMS := redis-server chromium chromedriver nginx promtool pkill ip
 # What only `make test-docker` needs.
-DOCKER_PACKAGES := docker.io docker-compose debootstrap iptables iproute2 openssl
-DOCKER_PROGRAMS := dockerd docker debootstrap iptables ip openssl
+DOCKER_PACKAGES := docker.io docker-compose debootstrap iptables openssl
+DOCKER_PROGRAMS := dockerd docker debootstrap iptables openssl
 # Where Debian has nginx.
 export PATH := $(PATH):/usr/sbin:/sbin
 

@@ -2,7 +2,10 @@
 
 use std::process::Output;
 
-use reqwest::{Client, StatusCode};
+use reqwest::{
+    Client, StatusCode,
+    header::{COOKIE, ORIGIN as ORIGIN_HEADER, SET_COOKIE},
+};
 use scenecast_browsers::login_page::{LoginPage, PageFrame, PageMessage};
 use scenecast_testing::until;
 use serde_json::{Value, json};
@@ -26,7 +29,7 @@ impl Trial {
     async fn start() -> Self {
         let files = TempDir::new().unwrap();
         let from = root().join("deploy/docker");
-        for name in ["compose.yaml", "nginx.conf", "site"] {
+        for name in ["compose.yaml", "nginx.conf"] {
             let copied = Command::new("cp").arg("-r").arg(from.join(name)).arg(files.path()).status().await.unwrap();
             assert!(copied.success());
         }
@@ -81,9 +84,35 @@ async fn frame(page: &mut LoginPage) -> PageFrame {
     }
 }
 
-async fn open() -> (LoginPage, PageFrame) {
+/// A browser that has loaded the site's page.
+struct Visitor {
+    cookie: String,
+    /// Binds a login to the browser's session.
+    state: String,
+}
+
+impl Visitor {
+    async fn new() -> Self {
+        let page = client().get(format!("http://{SITE}/")).send().await.unwrap();
+        let cookie = page.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let config = client().get(format!("http://{SITE}/config.json")).header(COOKIE, &cookie).send().await.unwrap();
+        let config: Value = config.json().await.unwrap();
+        Self { cookie, state: config["state"].as_str().unwrap().to_owned() }
+    }
+
+    /// Gives a grant to the site's backend, as the page does.
+    async fn log_in(&self, grant: &str) -> Value {
+        let login = client().post(format!("http://{SITE}/session")).header(COOKIE, &self.cookie);
+        let login = login.header(ORIGIN_HEADER, format!("http://{SITE}")).json(&json!({ "grant": grant }));
+        let answer = login.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.json().await.unwrap()
+    }
+}
+
+async fn open(visitor: &Visitor) -> (LoginPage, PageFrame) {
     let mut page = LoginPage::connect(SITE, ORIGIN).await.unwrap();
-    page.open("demo", Some("the browser's")).await.unwrap();
+    page.open("demo", Some(&visitor.state)).await.unwrap();
     let opened = frame(&mut page).await;
     assert_eq!(opened.kind, "opened", "{opened:?}");
     (page, opened)
@@ -102,15 +131,6 @@ fn path_of(opened: &PageFrame) -> &str {
     opened.qr.url.strip_prefix("http://localhost:8083").unwrap()
 }
 
-/// Redeems as the page does: the proxy stands in for a site's backend.
-async fn redeem(grant: &str) -> Value {
-    let body = json!({ "grant": grant, "state": "the browser's" }).to_string();
-    let answer = client().post(format!("http://{SITE}/session")).body(body).header("idempotency-key", grant).send();
-    let answer = answer.await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    answer.json().await.unwrap()
-}
-
 #[tokio::test]
 async fn people_log_in_and_a_gateway_that_is_killed_loses_nothing() {
     let trial = Trial::start().await;
@@ -120,14 +140,15 @@ async fn people_log_in_and_a_gateway_that_is_killed_loses_nothing() {
     })
     .await;
     let page = client().get(format!("http://{SITE}/")).send().await.unwrap();
-    assert_eq!(page.headers()["content-type"], "text/html");
-    assert!(page.text().await.unwrap().contains("/v1/scenecast.js"));
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    assert!(page.text().await.unwrap().contains("/login.js"));
     let module = client().get(format!("http://{SITE}/v1/scenecast.js")).send().await.unwrap();
     assert_eq!(module.status(), StatusCode::OK);
 
     // The proxy gives them to the gateways in turn.
     let people = ["ann", "bo"];
-    let mut pages = [open().await, open().await];
+    let visitors = [Visitor::new().await, Visitor::new().await];
+    let mut pages = [open(&visitors[0]).await, open(&visitors[1]).await];
     for ((page, opened), person) in pages.iter_mut().zip(people) {
         on_phone(path_of(opened), person, "").await;
         let scanned = frame(page).await;
@@ -135,7 +156,7 @@ async fn people_log_in_and_a_gateway_that_is_killed_loses_nothing() {
     }
     docker_ok(&["kill", &trial.container("gateway-a").await]).await;
     let mut resumed = 0;
-    for ((mut page, opened), person) in pages.into_iter().zip(people) {
+    for (((mut page, opened), person), visitor) in pages.into_iter().zip(people).zip(visitors) {
         on_phone("/phone/demo/say", person, YES).await;
         let mut message = page.next_message().await;
         if !matches!(&message, PageMessage::Frame(_)) {
@@ -150,7 +171,7 @@ async fn people_log_in_and_a_gateway_that_is_killed_loses_nothing() {
             message = page.next_message().await;
         }
         let PageMessage::Frame(confirmed) = message else { panic!("{person}: {message:?}") };
-        let login = redeem(&confirmed.grant).await;
+        let login = visitor.log_in(&confirmed.grant).await;
         assert_eq!((&login["account"], &login["logins"]), (&"demo".into(), &1.into()), "{person}: {login}");
     }
     assert_eq!(resumed, 1, "one page was held by the gateway that died");
