@@ -39,9 +39,9 @@ const BACKOFF_SCANNED: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
 
 /// The problem of a page that got digits to send, because WeChat gives no QR code at the moment.
-const WITHOUT_QR_CODE: &str = "without_qr_code";
-/// Nobody in the crowd sends digits, so such a page asks for another code after this time.
-const ASKS_AGAIN_AFTER: Duration = Duration::from_secs(2);
+pub(crate) const WITHOUT_QR_CODE: &str = "without_qr_code";
+/// Nobody here sends digits, so such a page asks for another code after this time.
+pub(crate) const ASKS_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// The share of scenes whose page leaves for a while, like a phone's browser in the background or a sleeping laptop.
 const LEAVING_SHARE: f64 = 0.25;

@@ -32,6 +32,7 @@ use std::{
 use parking_lot::MutexGuard;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
+pub(crate) use login_tab::{ASKS_AGAIN_AFTER, WITHOUT_QR_CODE};
 pub use path_socket::PathSocketPages;
 pub use phones::Phones;
 pub use ready_pods::{PodAddress, ReadyPods};

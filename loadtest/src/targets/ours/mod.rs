@@ -41,7 +41,7 @@ use super::{
     target::{Heard, LISTENS_ON, LoginTarget, OpenedPage, PageError, Seat, TargetPage, Triggered, logins_within},
 };
 use crate::{
-    crowd::{PageGrant, ReadyPods, SiteBackend},
+    crowd::{ASKS_AGAIN_AFTER, PageGrant, ReadyPods, SiteBackend, WITHOUT_QR_CODE},
     ledger::Redemption,
     plan::{ThinkTime, WayIn},
     results::TargetInfo,
@@ -143,20 +143,28 @@ impl ScenecastTarget {
         if let WayIn::WebSocket = seat.way {
             let message = open_message(account, &session);
             let (page, shown) = SocketPage::open(gateway, &self.origin, seat, self.heartbeats, &message).await?;
-            return Ok(self.opened(ConnectedPage::Socket(page), shown));
+            return self.opened(ConnectedPage::Socket(page), shown);
         }
         let polls = seat.way == WayIn::Poll;
         let (page, shown) = HttpPage::open(gateway, &self.origin, seat, (account, &session), polls).await?;
-        Ok(self.opened(ConnectedPage::Http(Box::new(page)), shown))
+        self.opened(ConnectedPage::Http(Box::new(page)), shown)
     }
 
-    /// A page of our own API that shows its code.
-    fn opened(&self, page: ConnectedPage, shown: ShownScene) -> OpenedPage<ScenecastPage, ShownLoginCode> {
+    /// A page of our own API that shows its QR code. If it got digits to send, since WeChat gives no QR code at the moment, it
+    /// has to ask again: nobody sends them.
+    fn opened(
+        &self,
+        page: ConnectedPage,
+        shown: ShownScene,
+    ) -> Result<OpenedPage<ScenecastPage, ShownLoginCode>, PageError> {
+        if shown.url.is_empty() {
+            return Err(PageError::Later { code: WITHOUT_QR_CODE.to_owned(), after: ASKS_AGAIN_AFTER });
+        }
         let input = match self.codes {
             CodeMaker::ThisSimulator => PhoneInput::Scan(shown.url.into()),
             CodeMaker::AnotherSimulator => PhoneInput::ScanOfScene(shown.scene),
         };
-        OpenedPage { page: ScenecastPage(page), trigger: ShownLoginCode(input), scene: shown.scene }
+        Ok(OpenedPage { page: ScenecastPage(page), trigger: ShownLoginCode(input), scene: shown.scene })
     }
 
     /// Such a page doesn't know its scene. For the ledger it has one of its own.
